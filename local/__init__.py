@@ -1,0 +1,1 @@
+"""The embedded cloud: Google's wire protocols, served on loopback, behind which CVPlus runs."""

@@ -1,0 +1,64 @@
+"""What the embedded cloud keeps across a restart: a write-through log in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+class Journal:
+    """Keys and values per service; each `write` is one durable transaction.
+
+    Without a folder it lives in memory and is gone with the process.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(
+            folder / "cloud.sqlite3" if folder else ":memory:",
+            check_same_thread=False,
+            isolation_level=None,
+        )
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS entries (service TEXT, key TEXT, value BLOB,"
+            " PRIMARY KEY (service, key)) WITHOUT ROWID"
+        )
+
+    def read(self, service: str) -> Iterator[tuple[str, bytes]]:
+        """Everything that a service wrote, by ascending key."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT key, value FROM entries WHERE service = ? ORDER BY key", (service,)
+            ).fetchall()
+        yield from rows
+
+    def write(self, service: str, changes: Iterable[tuple[str, bytes | None]]) -> None:
+        """Apply all changes or none; None removes the key."""
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                for key, value in changes:
+                    if value is None:
+                        self._database.execute(
+                            "DELETE FROM entries WHERE service = ? AND key = ?", (service, key)
+                        )
+                    else:
+                        self._database.execute(
+                            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
+                            (service, key, value),
+                        )
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Flush and let go of the file."""
+        with self._lock:
+            self._database.close()

@@ -1,0 +1,1 @@
+"""The rollback system: values, decisions, engine and adapters."""

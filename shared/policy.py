@@ -1,0 +1,182 @@
+"""What a protected system is and how it may be rolled back: one policy file per system, typed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+
+
+class Severity(StrEnum):
+    """How bad an incident is; the runbook's alert levels, the worst first."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+class Mode(IntEnum):
+    """How far automation may go on its own; the lower of several wins."""
+
+    OBSERVE = 0
+    ASK = 1
+    ACT = 2
+
+
+class ScenarioName(StrEnum):
+    """Which way back; `none` for signals that are watched and never rolled back."""
+
+    COMPLETE = "complete"
+    FUNCTIONS = "functions"
+    DATABASE = "database"
+    AUTH = "auth"
+    FEATURE = "feature"
+    NONE = "none"
+
+
+class Group(Struct, frozen=True):
+    """Functions that are rolled back together."""
+
+    functions: tuple[str, ...]
+    canary: str | None = None
+    """The function that goes first; None: the group's first by name."""
+    after: tuple[str, ...] = ()
+    """Groups that must be back before this one: clients go before what they call."""
+
+
+class Probe(Struct, frozen=True):
+    """One question asked from outside: does this address answer as a healthy system does?"""
+
+    name: str
+    url: str
+    function: str | None = None
+    """The function that it exercises; it then judges that function's canary."""
+    status_below: int = 500
+    timeout: timedelta = timedelta(seconds=10)
+
+
+class Signal(Struct, frozen=True):
+    """What one kind of alert means here."""
+
+    severity: Severity
+    scenario: ScenarioName
+    mode: Mode
+    threshold: float | None = None
+    """In the signal's own unit: a ratio for rates and shares, seconds for times, else a count."""
+    duration: timedelta | None = None
+    alert_policies: tuple[str, ...] = ()
+    """Ids of alert policies that carry this signal but not our labels."""
+
+
+class Gates(Struct, frozen=True):
+    """When automation may act; the defaults are design.md's."""
+
+    suspect_window: timedelta = timedelta(hours=2)
+    join_window: timedelta = timedelta(minutes=10)
+    stale_after: timedelta = timedelta(minutes=15)
+    auto_close: timedelta = timedelta(days=7)
+    """What Cloud Monitoring closes by itself after: such a close is not a recovery."""
+    judge_every: timedelta = timedelta(seconds=30)
+    decide_within: dict[Severity, timedelta] = {
+        Severity.CRITICAL: timedelta(minutes=3),
+        Severity.HIGH: timedelta(minutes=5),
+        Severity.MEDIUM: timedelta(minutes=15),
+        Severity.LOW: timedelta(minutes=60),
+    }
+    cool_down: timedelta = timedelta(minutes=60)
+    automatic_per_hour: int = 3
+    """Automatic rollbacks in an hour over all systems; the strictest policy wins."""
+    failing_above: float = 0.1
+    """A function whose share of failed requests is above this is failing."""
+    minimum_requests: int = 20
+    """Fewer requests than this say nothing about a function."""
+    blast_radius: int | None = None
+    """Ask when a plan touches more functions than this; None: never."""
+    approvals: tuple[ScenarioName, ...] = ()
+    """Scenarios that always ask a person first."""
+
+
+class WriteQuota(Struct, frozen=True):
+    """Writes that the platform admits per project and region: a token bucket."""
+
+    burst: int = 60
+    per_second: float = 1.0
+
+
+class Execution(Struct, frozen=True):
+    """How a rollback is carried out."""
+
+    canary_probes: int = 5
+    canary_within: timedelta = timedelta(seconds=60)
+    write_quota: WriteQuota = WriteQuota()
+    batch_size: int | None = None
+    """At most this many shifts in flight; None: what the quota allows."""
+    delay: timedelta = timedelta(0)
+    """Pause after each batch."""
+    step_attempts: int = 5
+    step_within: timedelta = timedelta(minutes=5)
+    verify_within: timedelta = timedelta(minutes=5)
+    watch: timedelta = timedelta(minutes=30)
+    watch_every: timedelta = timedelta(minutes=1)
+    bake: timedelta = timedelta(minutes=30)
+
+
+class ChannelKind(StrEnum):
+    """How a notice leaves: kept as a record only, or posted to a web hook."""
+
+    RECORDING = "recording"
+    WEBHOOK = "webhook"
+
+
+class Channel(Struct, frozen=True):
+    """One way to tell people."""
+
+    name: str
+    kind: ChannelKind
+    url: str | None = None
+    severities: tuple[Severity, ...] = tuple(Severity)
+
+
+class Targets(Struct, frozen=True):
+    """The runbook's times, from detection to the last shift confirmed by probes."""
+
+    by_severity: dict[Severity, timedelta] = {
+        Severity.CRITICAL: timedelta(minutes=5),
+        Severity.HIGH: timedelta(minutes=15),
+        Severity.MEDIUM: timedelta(minutes=60),
+        Severity.LOW: timedelta(hours=4),
+    }
+    functions: timedelta = timedelta(minutes=10)
+    database: timedelta = timedelta(minutes=15)
+    status_page: timedelta = timedelta(seconds=60)
+
+
+class Policy(Struct, frozen=True):
+    """One protected system, whole."""
+
+    system: str
+    project: str
+    region: str
+    groups: dict[str, Group]
+    signals: dict[str, Signal]
+    scenarios: dict[ScenarioName, Mode]
+    """Mode per scenario; absent means observe."""
+    alert_projects: tuple[str, ...] = ()
+    """Projects whose alerts count; empty: only `project`."""
+    probes: tuple[Probe, ...] = ()
+    gates: Gates = Gates()
+    execution: Execution = Execution()
+    targets: Targets = Targets()
+    channels: tuple[Channel, ...] = ()
+    display_name: str = ""
+    fingerprint: str = ""
+    """SHA-256 of the file's bytes, filled in by the loader."""
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """Every function of the system, with its group."""
+        return {
+            function: name for name, group in self.groups.items() for function in group.functions
+        }
