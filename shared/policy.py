@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Severity(StrEnum):
@@ -36,6 +36,14 @@ class ScenarioName(StrEnum):
     NONE = "none"
 
 
+def service_of(function: str) -> str:
+    """The Cloud Run service of a function: its name in lower case, underscores as hyphens.
+
+    A service's name admits neither capitals nor underscores.
+    """
+    return function.lower().replace("_", "-")
+
+
 class Group(Struct, frozen=True):
     """Functions that are rolled back together."""
 
@@ -57,6 +65,41 @@ class Probe(Struct, frozen=True):
     timeout: timedelta = timedelta(seconds=10)
 
 
+class Unit(StrEnum):
+    """What a threshold counts in."""
+
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    COUNT = "count"
+
+
+SIGNALS: dict[str, Unit] = {
+    "frontend_unavailable": Unit.COUNT,
+    "function_failure_rate": Unit.RATIO,
+    "functions_failing_share": Unit.RATIO,
+    "critical_path_blocked": Unit.SECONDS,
+    "performance_degraded": Unit.RATIO,
+    "authentication_failure": Unit.RATIO,
+    "database_connectivity": Unit.COUNT,
+    "database_failure_rate": Unit.RATIO,
+    "database_corruption": Unit.COUNT,
+    "data_loss": Unit.COUNT,
+    "security_breach": Unit.COUNT,
+    "slow_response": Unit.SECONDS,
+    "error_rate": Unit.RATIO,
+    "quota_usage": Unit.RATIO,
+}
+"""Every signal that the responders know, and the unit of its threshold."""
+
+
+class Condition(Struct, frozen=True):
+    """A further way in which a signal shows, beside its threshold; any one of them is enough."""
+
+    unit: Unit
+    threshold: float
+    duration: timedelta | None = None
+
+
 class Signal(Struct, frozen=True):
     """What one kind of alert means here."""
 
@@ -64,10 +107,20 @@ class Signal(Struct, frozen=True):
     scenario: ScenarioName
     mode: Mode
     threshold: float | None = None
-    """In the signal's own unit: a ratio for rates and shares, seconds for times, else a count."""
+    """In the signal's own unit (`SIGNALS`): a ratio, seconds, or a count."""
     duration: timedelta | None = None
+    also: tuple[Condition, ...] = ()
     alert_policies: tuple[str, ...] = ()
     """Ids of alert policies that carry this signal but not our labels."""
+
+
+def _decide_within() -> dict[Severity, timedelta]:
+    return {
+        Severity.CRITICAL: timedelta(minutes=3),
+        Severity.HIGH: timedelta(minutes=5),
+        Severity.MEDIUM: timedelta(minutes=15),
+        Severity.LOW: timedelta(minutes=60),
+    }
 
 
 class Gates(Struct, frozen=True):
@@ -79,12 +132,7 @@ class Gates(Struct, frozen=True):
     auto_close: timedelta = timedelta(days=7)
     """What Cloud Monitoring closes by itself after: such a close is not a recovery."""
     judge_every: timedelta = timedelta(seconds=30)
-    decide_within: dict[Severity, timedelta] = {
-        Severity.CRITICAL: timedelta(minutes=3),
-        Severity.HIGH: timedelta(minutes=5),
-        Severity.MEDIUM: timedelta(minutes=15),
-        Severity.LOW: timedelta(minutes=60),
-    }
+    decide_within: dict[Severity, timedelta] = field(default_factory=_decide_within)
     cool_down: timedelta = timedelta(minutes=60)
     automatic_per_hour: int = 3
     """Automatic rollbacks in an hour over all systems; the strictest policy wins."""
@@ -96,6 +144,8 @@ class Gates(Struct, frozen=True):
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
+    approval_expires: timedelta = timedelta(minutes=30)
+    """A question to a person ends after this in doing nothing."""
 
 
 class WriteQuota(Struct, frozen=True):
@@ -139,15 +189,19 @@ class Channel(Struct, frozen=True):
     severities: tuple[Severity, ...] = tuple(Severity)
 
 
-class Targets(Struct, frozen=True):
-    """The runbook's times, from detection to the last shift confirmed by probes."""
-
-    by_severity: dict[Severity, timedelta] = {
+def _restored_within() -> dict[Severity, timedelta]:
+    return {
         Severity.CRITICAL: timedelta(minutes=5),
         Severity.HIGH: timedelta(minutes=15),
         Severity.MEDIUM: timedelta(minutes=60),
         Severity.LOW: timedelta(hours=4),
     }
+
+
+class Targets(Struct, frozen=True):
+    """The runbook's times, from detection to the last shift confirmed by probes."""
+
+    by_severity: dict[Severity, timedelta] = field(default_factory=_restored_within)
     functions: timedelta = timedelta(minutes=10)
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
@@ -163,6 +217,8 @@ class Policy(Struct, frozen=True):
     signals: dict[str, Signal]
     scenarios: dict[ScenarioName, Mode]
     """Mode per scenario; absent means observe."""
+    group_aliases: dict[str, tuple[str, ...]] = {}
+    """What people call one group or several: `core-api` is core and admin."""
     alert_projects: tuple[str, ...] = ()
     """Projects whose alerts count; empty: only `project`."""
     probes: tuple[Probe, ...] = ()
@@ -180,3 +236,7 @@ class Policy(Struct, frozen=True):
         return {
             function: name for name, group in self.groups.items() for function in group.functions
         }
+
+    def groups_called(self, name: str) -> tuple[str, ...]:
+        """The groups that people mean by `name`: a group's own name or an alias; () if unknown."""
+        return (name,) if name in self.groups else self.group_aliases.get(name, ())

@@ -1,0 +1,20 @@
+"""The `rollback` command, verb by verb.
+
+Exit codes: 0 done, 1 the answer is no (a faulty policy), 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from cli.parse import parse
+from cli.policy import policy
+
+app = typer.Typer(
+    help="Emergency rollback of Firebase applications.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(parse)
+app.add_typer(policy, name="policy")

@@ -1,0 +1,123 @@
+"""`rollback parse`: what the responders would make of a message, without sending it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from shared import alert, envelope, policy_file
+from shared.errors import BadConfiguration, Refused
+from shared.json_object import read_object
+from shared.policy import Policy
+
+STANDARD_INPUT = "-"
+
+
+def parse(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")
+    ],
+    policies: Annotated[
+        Path, typer.Option(metavar="DIR", help="the folder of the policy files")
+    ] = Path("policies"),
+) -> None:
+    """Print one line of JSON per FILE: what it means, and which system it concerns.
+
+    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, a raw Pub/Sub push,
+    or a recorded request {"headers": ..., "body": ...}.
+
+    Exit code 0 when every file was processed, refused ones included; 2 when the command or the
+    policies are not usable.
+    """
+    try:
+        known = policy_file.load_all(policies)
+    except BadConfiguration as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(2) from error
+    for file in files:
+        print(json.dumps({"file": file, **_reading(file, known)}))
+
+
+def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
+    """What one file means; a refusal is a meaning too."""
+    try:
+        notification = alert.parse(_notification(_content(file)))
+    except Refused as error:
+        return _line("refused", reason=error.reason)
+    claimed = alert.claim(notification, policies)
+    if claimed is None:
+        reason = alert.why_unclaimed(notification, policies)
+        return _line(notification.verdict, notification.incident_id, reason=reason)
+    policy, signal = claimed
+    reason = ""
+    if alert.is_foreign(notification, policy):
+        reason = f"foreign: project {notification.project} is not among its alert projects"
+    verdict = notification.verdict_after(policy.gates.auto_close)
+    return _line(verdict, notification.incident_id, policy.system, signal, reason)
+
+
+def _line(
+    verdict: str,
+    incident: str | None = None,
+    system: str | None = None,
+    signal: str | None = None,
+    reason: str = "",
+) -> dict[str, str | None]:
+    return {
+        "verdict": str(verdict),
+        "incident": incident,
+        "system": system,
+        "signal": signal,
+        "reason": reason or None,
+    }
+
+
+def _content(file: str) -> bytes:
+    """The file's bytes, or enough of them to see that they are too many.
+
+    Raises: Refused when it cannot be read.
+    """
+    try:
+        if file == STANDARD_INPUT:
+            return sys.stdin.buffer.read(envelope.MAX_BYTES + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(envelope.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise Refused(f"unreadable: {error}") from error
+
+
+def _notification(content: bytes) -> bytes:
+    """The notification in a file: out of its envelope, where it is in one.
+
+    Raises: Refused when the envelope cannot be opened.
+    """
+    document = read_object(content, envelope.MAX_BYTES)
+    if "incident" in document:
+        return content
+    if "headers" in document and "body" in document:
+        headers, body = document["headers"], document["body"]
+        return envelope.decode(_headers(headers), _body(body)).data
+    if "specversion" in document or "message" in document:
+        return envelope.decode({}, content).data
+    return content
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
+        raise Refused("headers are not an object of texts")
+    return headers
+
+
+def _body(body: Any) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    try:
+        return msgspec.json.encode(body)
+    except RecursionError as error:
+        raise Refused("JSON that is nested too deeply") from error

@@ -1,0 +1,35 @@
+"""Durations as people write them: `30s`, `2m`, `1h30m`, `7d`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"
+"""Days, hours, minutes, seconds in this order, each a whole number, at least one of them."""
+
+_WRITTEN = re.compile(PATTERN)
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def parse_duration(text: str) -> timedelta:
+    """The duration that `text` says, such as 90 minutes for `1h30m`.
+
+    Raises: ValueError when it is not written that way.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as 30s, 2m, 1h30m or 7d")
+    days, hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest way to write a duration of whole seconds, `0s` for none."""
+    left = int(duration.total_seconds())
+    parts = []
+    for unit, seconds in _UNITS:
+        count, left = divmod(left, seconds)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

@@ -1,0 +1,201 @@
+"""What a request brings: one Pub/Sub message, in whichever envelope it was sent.
+
+Three envelopes carry the same message: a CloudEvent in binary mode (headers `ce-*`, what Eventarc
+sends), a structured CloudEvent (`application/cloudevents+json`), and the plain push of a Pub/Sub
+subscription. Shapes: github.com/googleapis/google-cloudevents (google.events.cloud.pubsub.v1) and
+cloud.google.com/pubsub/docs/push.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from shared.errors import Refused
+from shared.json_object import read_object
+
+MAX_BYTES = 10 * 1024 * 1024
+"""As much as Pub/Sub lets a message hold (cloud.google.com/pubsub/quotas)."""
+
+PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
+
+_TOPIC = re.compile(r"projects/[^/?#&\s]+/topics/[^/?#&\s]+")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+class Message(Struct, frozen=True):
+    """One Pub/Sub message as delivered; absent text is ""."""
+
+    id: str
+    topic: str
+    """`projects/P/topics/T`: who may speak there is who spoke."""
+    data: bytes
+    attributes: dict[str, str]
+    published_at: datetime | None
+    ordering_key: str
+    delivery_attempt: int
+    """From 1, approximate; 0 where the subscription does not count (it has no dead letters)."""
+    subscription: str
+
+    @property
+    def topic_name(self) -> str:
+        """The topic's own name, without its project."""
+        return self.topic.rpartition("/")[2]
+
+
+class Undecodable(Refused):
+    """A request that holds no message; what could be read of it still goes with the dead letter."""
+
+    def __init__(
+        self, reason: str, message_id: str = "", topic: str = "", subscription: str = ""
+    ) -> None:
+        super().__init__(reason)
+        self.message_id = message_id
+        self.topic = topic
+        self.subscription = subscription
+
+
+def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
+    """The message that a request brings.
+
+    `path` is the request's own, with its query: a push subscription names its topic there, because
+    a plain push does not say it.
+
+    Raises: Undecodable (a Refused) with the reason, and the id, topic and subscription so far read.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    known = _Origin(lowered, path)
+    try:
+        document = read_object(body, MAX_BYTES)
+        content = known.opened(document)
+        return _message(known, content)
+    except Refused as error:
+        raise Undecodable(error.reason, known.id, known.topic, known.subscription) from error
+
+
+class _Origin:
+    """What is known so far of where a message comes from; grows while its envelopes are opened."""
+
+    def __init__(self, headers: Mapping[str, str], path: str) -> None:
+        self._headers = headers
+        self.id = headers.get("ce-id", "")
+        self.topic = _topic(headers.get("ce-source", "")) or _topic(unquote(path))
+        self.subscription = ""
+        self.time: Any = headers.get("ce-time")
+
+    def opened(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The object that holds `message`, out of a structured event where it is in one.
+
+        Raises: Refused for an event of another type, or one without data.
+        """
+        if "specversion" not in document:
+            self._expect(self._headers.get("ce-type", PUBLISHED))
+            return document
+        self.id = _text(document, "id") or self.id
+        self.topic = _topic(_text(document, "source")) or self.topic
+        self.time = document.get("time", self.time)
+        self._expect(document.get("type"))
+        if isinstance(document.get("data_base64"), str):
+            return read_object(_unbase64(document["data_base64"], "data_base64"), MAX_BYTES)
+        if not isinstance(document.get("data"), dict):
+            raise Refused("the event holds no data object")
+        inner: dict[str, Any] = document["data"]
+        return inner
+
+    def _expect(self, event_type: object) -> None:
+        if event_type != PUBLISHED:
+            raise Refused(f"an event of type {_shown(event_type)}, not {PUBLISHED}")
+
+
+def _message(origin: _Origin, content: dict[str, Any]) -> Message:
+    origin.subscription = _text(content, "subscription")
+    message = content.get("message")
+    if not isinstance(message, dict):
+        raise Refused("no message in it")
+    origin.id = _text(message, "messageId", "message_id") or origin.id
+    attributes = _attributes(message.get("attributes"))
+    published = _either(message, "publishTime", "publish_time")
+    return Message(
+        id=origin.id,
+        topic=origin.topic,
+        data=_unbase64(message.get("data"), "data"),
+        attributes=attributes,
+        published_at=_time(origin.time if published is None else published),
+        ordering_key=_text(message, "orderingKey", "ordering_key"),
+        delivery_attempt=_attempt(_either(content, "deliveryAttempt", "delivery_attempt")),
+        subscription=origin.subscription,
+    )
+
+
+def _topic(source: str) -> str:
+    match = _TOPIC.search(source)
+    return match[0] if match else ""
+
+
+def _either(holder: Mapping[str, Any], *names: str) -> Any:
+    """The first of the names that holds something, else None."""
+    return next((holder[name] for name in names if holder.get(name) is not None), None)
+
+
+def _text(holder: Mapping[str, Any], *names: str) -> str:
+    value = _either(holder, *names)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number or isinstance(value, str) else ""
+
+
+def _attributes(attributes: object) -> dict[str, str]:
+    if attributes is None:
+        return {}
+    if not isinstance(attributes, dict):
+        raise Refused("attributes are not an object")
+    for name, value in attributes.items():
+        if not isinstance(value, str):
+            raise Refused(f"attribute {name[:80]!r} is not text")
+    return dict(attributes)
+
+
+def _unbase64(value: object, name: str) -> bytes:
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        raise Refused(f"{name} is not text")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused(f"{name} is not base64: {error}") from error
+
+
+def _attempt(value: object) -> int:
+    if value is None:
+        return 0
+    written = _text({"attempt": value}, "attempt")
+    if not re.fullmatch("[0-9]{1,9}", written):
+        raise Refused(f"deliveryAttempt {_shown(value)} is not a number")
+    return int(written)
+
+
+def _time(value: object) -> datetime | None:
+    """An RFC 3339 time in UTC, to the microsecond; None where there is none.
+
+    Raises: Refused when something stands there that is no time.
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise Refused(f"publishTime {_shown(value)} is not a time")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Refused(f"publishTime {_shown(value)} is not a time") from error
+
+
+def _shown(value: object) -> str:
+    """A value as it is said in a reason; of what is no text, only its kind."""
+    return repr(value[:80]) if isinstance(value, str) else type(value).__name__

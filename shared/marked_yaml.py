@@ -1,0 +1,151 @@
+"""YAML as plain values, with the line of every key and element; only the harmless part of YAML.
+
+Read from parser events rather than by a loader: nothing is constructed from tags, aliases (and so
+their bombs) are refused, and nesting has a limit. Plain scalars are null, true, false, or numbers
+of at most 18 digits in decimal notation; every other scalar is text, `yes`, `1:30` and dates
+included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+Path = tuple[str | int, ...]
+"""Where a value stands: the keys and indices that lead to it."""
+
+Finding = tuple[Path, str]
+"""Where something is wrong, and what."""
+
+MAX_DEPTH = 16
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
+_CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+class Fault(NamedTuple):
+    """What is wrong, and on which line (from 1)."""
+
+    line: int
+    message: str
+
+
+class Unreadable(Exception):
+    """The text is not YAML, or not YAML that is read here; `fault` says where."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.fault = Fault(line, message)
+
+
+class Document:
+    """A document's value, its lines, and the faults that did not hinder reading on."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Path, int] = {(): 1}
+        self.faults: list[Fault] = []
+        self._events = _events(text)
+        self.value = self._document()
+
+    def line(self, path: Path) -> int:
+        """The line of a path's key or element, else that of the nearest thing around it."""
+        while path not in self.lines:
+            path = path[:-1]
+        return self.lines[path]
+
+    def _document(self) -> Any:
+        next(self._events)
+        first = next(self._events)
+        if isinstance(first, yaml.StreamEndEvent):
+            raise Unreadable(1, "the file is empty")
+        value = self._value(next(self._events), ())
+        if value is None:
+            raise Unreadable(1, "the file is empty")
+        next(self._events)
+        extra = next(self._events)
+        if not isinstance(extra, yaml.StreamEndEvent):
+            raise Unreadable(_line(extra), "a second document begins: one file, one policy")
+        return value
+
+    def _value(self, event: yaml.Event, path: Path) -> Any:
+        self._refuse_indirection(event)
+        if len(path) > MAX_DEPTH:
+            raise Unreadable(_line(event), f"nested more than {MAX_DEPTH} deep")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return _scalar(event)
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            self._refuse_indirection(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise Unreadable(_line(event), "a key must be text")
+            key = event.value
+            if key in found:
+                first = self.lines[(*path, key)]
+                self.faults.append(
+                    Fault(_line(event), f"key {key!r} stands here again; first on line {first}")
+                )
+                self._value(next(self._events), (*path, key, "again"))
+                continue
+            self.lines[(*path, key)] = _line(event)
+            found[key] = self._value(next(self._events), (*path, key))
+        return found
+
+    def _sequence(self, path: Path) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            here = (*path, len(found))
+            self.lines[here] = _line(event)
+            found.append(self._value(event, here))
+        return found
+
+    def _refuse_indirection(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            raise Unreadable(_line(event), f"alias *{event.anchor}: aliases are refused")
+        if anchor := getattr(event, "anchor", None):
+            self.faults.append(Fault(_line(event), f"anchor &{anchor}: anchors are refused"))
+        if tag := getattr(event, "tag", None):
+            self.faults.append(Fault(_line(event), f"tag {tag}: tags are refused"))
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise Unreadable(line, f"not YAML: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise Unreadable(_line_of_unprintable(text), f"not YAML: {error}".split("\n")[0]) from error
+
+
+def _line_of_unprintable(text: str) -> int:
+    """The line of the first character that YAML does not admit (YAML 1.1, section 5.1)."""
+    found = re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _scalar(event: Any) -> Any:
+    text: str = event.value
+    is_plain = event.implicit[0]
+    if not is_plain:
+        return text
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text

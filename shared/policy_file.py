@@ -1,0 +1,173 @@
+"""Policy files: read whole, checked whole, typed.
+
+A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
+`shared.policy_rules` what must agree inside it, and the parser's marks on which line a fault
+stands. Every fault of every file is listed before anything is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from shared import policy_rules, policy_schema
+from shared.durations import parse_duration
+from shared.errors import BadConfiguration
+from shared.marked_yaml import Document, Fault, Path, Unreadable
+from shared.policy import Mode, Policy
+
+MAX_BYTES = 1 << 20
+MAX_MESSAGE = 500
+
+
+def load(path: FilePath | str) -> Policy:
+    """The policy in one file.
+
+    Raises: BadConfiguration with every fault, each as `file:line: message`.
+    """
+    return _typed(_read(FilePath(path)))
+
+
+def loads(text: str, name: str) -> Policy:
+    """The policy in a text; `name` stands for the file in what is said about faults.
+
+    Raises: BadConfiguration with every fault, each as `name:line: message`.
+    """
+    return _typed(_Source(name, text))
+
+
+def load_all(folder: FilePath | str) -> dict[str, Policy]:
+    """Every policy in a folder (its `*.yaml` and `*.yml`), by system.
+
+    Raises: BadConfiguration as `load_files` does, and when there is no policy at all.
+    """
+    files = sorted(file for file in FilePath(folder).glob("*") if file.suffix in (".yaml", ".yml"))
+    if not files:
+        raise BadConfiguration(f"{folder}: no policy file (*.yaml) is here")
+    return load_files(files)
+
+
+def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
+    """The policies in these files, which stand beside each other, by system.
+
+    Raises: BadConfiguration with every fault of every file, two files for one system and two
+    claims to one alert policy included.
+    """
+    faults: list[str] = []
+    sources: list[_Source] = []
+    for file in files:
+        try:
+            source = _read(file)
+        except BadConfiguration as error:
+            faults += error.faults
+        else:
+            faults += source.faults()
+            sources.append(source)
+    faults += _clashes(sources)
+    if faults:
+        raise BadConfiguration(*faults)
+    return {policy.system: policy for policy in map(_typed, sources)}
+
+
+class _Source:
+    """One file's text, read as far as it can be."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.fingerprint = hashlib.sha256(_bytes(name, text)).hexdigest()
+        try:
+            self.document = Document(text)
+        except Unreadable as error:
+            raise BadConfiguration(self.said(error.fault)) from error
+
+    def said(self, fault: Fault) -> str:
+        return f"{self.name}:{fault.line}: {fault.message[:MAX_MESSAGE]}"
+
+    def at(self, path: Path, message: str) -> str:
+        return self.said(Fault(self.document.line(path), message))
+
+    def faults(self) -> list[str]:
+        """Every fault of the file by itself, in the order of its lines."""
+        document = self.document
+        found = list(document.faults)
+        for look in (policy_schema.findings, policy_rules.findings):
+            found += [Fault(document.line(path), what) for path, what in look(document.value)]
+        return [self.said(fault) for fault in sorted(found)]
+
+
+def _read(file: FilePath) -> _Source:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadConfiguration(f"{file}: cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise BadConfiguration(_too_large(str(file)))
+    try:
+        return _Source(str(file), content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadConfiguration(f"{file}:{line}: not UTF-8") from error
+
+
+def _bytes(name: str, text: str) -> bytes:
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise BadConfiguration(f"{name}:1: not UTF-8: {error.reason}") from error
+    if len(content) > MAX_BYTES:
+        raise BadConfiguration(_too_large(name))
+    return content
+
+
+def _too_large(name: str) -> str:
+    return f"{name}:1: larger than {MAX_BYTES} bytes"
+
+
+def _typed(source: _Source) -> Policy:
+    if faults := source.faults():
+        raise BadConfiguration(*faults)
+    values = _values(source.document.value, inspect.type_info(Policy))
+    policy = msgspec.convert(values, Policy)
+    return msgspec.structs.replace(policy, fingerprint=source.fingerprint)
+
+
+def _values(written: Any, wanted: inspect.Type) -> Any:
+    """What is written, with durations and modes made values; the schema has checked their form."""
+    match wanted:
+        case inspect.TimeDeltaType():
+            return parse_duration(written)
+        case inspect.EnumType(cls=cls) if cls is Mode:
+            return Mode[written.upper()]
+        case inspect.UnionType(types=types) if written is not None:
+            return _values(written, types[0])
+        case inspect.StructType(fields=fields):
+            types_of = {field.name: field.type for field in fields}
+            return {key: _values(value, types_of[key]) for key, value in written.items()}
+        case inspect.DictType(value_type=value_type):
+            return {key: _values(value, value_type) for key, value in written.items()}
+        case inspect.VarTupleType(item_type=item_type):
+            return tuple(_values(value, item_type) for value in written)
+    return written
+
+
+def _clashes(sources: list[_Source]) -> Iterator[str]:
+    """Two files for one system; one alert policy in two files."""
+    systems: dict[str, _Source] = {}
+    claims: dict[str, _Source] = {}
+    for source in sources:
+        value = source.document.value
+        system = value.get("system") if isinstance(value, dict) else None
+        if isinstance(system, str):
+            other = systems.setdefault(system, source)
+            if other is not source:
+                yield source.at(("system",), f"system {system!r} has a policy: {other.name}")
+        for path, alert_policy in policy_rules.alert_policies(value):
+            other = claims.setdefault(alert_policy, source)
+            if other is not source:
+                yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")

@@ -1,0 +1,180 @@
+"""What a policy must be beyond its shape: names that must agree, numbers that must make sense.
+
+The rules read the file's plain values, before they are typed, and pass over what has the wrong
+shape: the schema names that. So one look lists the faults of both kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.marked_yaml import Finding, Path
+from shared.policy import SIGNALS, Unit, service_of
+
+
+def findings(policy: Any) -> Iterator[Finding]:
+    """Every breach of a rule in one policy file's value."""
+    if not isinstance(policy, dict):
+        return
+    yield from _functions_in_one_group(policy)
+    yield from _canaries(policy)
+    yield from _order_of_groups(policy)
+    yield from _aliases(policy)
+    yield from _probes(policy)
+    yield from _thresholds(policy)
+    yield from _alert_policies_once(policy)
+    yield from _channels(policy)
+
+
+def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
+    """Each alert policy id that the file claims, and where."""
+    for signal, meaning in _mapping(policy, "signals").items():
+        for place, alert_policy in _texts(meaning, "alert_policies"):
+            yield ("signals", signal, *place), alert_policy
+
+
+def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    seen: dict[str, tuple[str, str]] = {}
+    for path, group, function in _functions(policy):
+        service = service_of(function)
+        if service not in seen:
+            seen[service] = (function, group)
+            continue
+        first, its_group = seen[service]
+        if first == function:
+            yield path, f"function {function!r} stands in group {its_group!r} already"
+        else:
+            yield path, f"functions {function!r} and {first!r} would be one service: {service}"
+
+
+def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, group in _mapping(policy, "groups").items():
+        canary = group.get("canary") if isinstance(group, dict) else None
+        members = [function for _, function in _texts(group, "functions")]
+        if isinstance(canary, str) and canary not in members:
+            yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
+
+
+def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    groups = _mapping(policy, "groups")
+    after = {name: [other for _, other in _texts(groups[name], "after")] for name in groups}
+    for name, group in groups.items():
+        for place, other in _texts(group, "after"):
+            path = ("groups", name, *place)
+            if other not in groups:
+                yield path, f"group {name!r} comes after {other!r}, which is no group"
+            elif name in _before(other, after):
+                yield path, f"group {name!r} comes after {other!r}, which comes after {name!r}"
+
+
+def _before(name: str, after: Mapping[str, list[str]]) -> set[str]:
+    """`name` and all groups that must be back before it."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        group = waiting.pop()
+        if group not in found:
+            found.add(group)
+            waiting += after.get(group, ())
+    return found
+
+
+def _aliases(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    groups = _mapping(policy, "groups")
+    aliases = _mapping(policy, "group_aliases")
+    for alias in aliases:
+        if alias in groups:
+            yield ("group_aliases", alias), f"alias {alias!r} is the name of a group"
+        for place, group in _texts(aliases, alias):
+            if group not in groups:
+                yield ("group_aliases", *place), f"alias {alias!r}: {group!r} is no group"
+
+
+def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _names_once(policy, "probes")
+    known = {function for _, _, function in _functions(policy)}
+    for index, probe in _entries(policy, "probes"):
+        function = probe.get("function")
+        if isinstance(function, str) and function not in known:
+            yield ("probes", index, "function"), f"function {function!r} is in no group"
+
+
+def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _names_once(policy, "channels")
+    for index, channel in _entries(policy, "channels"):
+        kind, url = channel.get("kind"), channel.get("url")
+        if kind == "webhook" and url is None:
+            yield ("channels", index), "a webhook channel needs a url"
+        if kind == "recording" and url is not None:
+            yield ("channels", index, "url"), "a recording channel has no url"
+
+
+def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, entry in _entries(policy, section):
+        name = entry.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield (section, index, "name"), f"name {name!r} is taken by an earlier entry"
+        seen.add(name)
+
+
+def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, signal in _mapping(policy, "signals").items():
+        if not isinstance(signal, dict):
+            continue
+        path: Path = ("signals", name)
+        if name in SIGNALS:
+            yield from _threshold((*path, "threshold"), signal, SIGNALS[name])
+        for index, condition in _entries(signal, "also"):
+            unit = condition.get("unit")
+            if unit in tuple(Unit):
+                yield from _threshold((*path, "also", index, "threshold"), condition, Unit(unit))
+
+
+def _threshold(path: Path, holder: Mapping[str, Any], unit: Unit) -> Iterator[Finding]:
+    threshold = holder.get("threshold")
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        return
+    if unit is Unit.RATIO and not 0 < threshold <= 1:
+        yield path, f"threshold {threshold} is a ratio: above 0, at most 1"
+    if unit is Unit.SECONDS and not 0 < threshold <= 86400:
+        yield path, f"threshold {threshold} is in seconds: above 0, at most a day"
+    if unit is Unit.COUNT and not (threshold >= 1 and threshold == int(threshold)):
+        yield path, f"threshold {threshold} is a count: a whole number from 1"
+
+
+def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    seen: dict[str, str | int] = {}
+    for path, alert_policy in alert_policies(policy):
+        if alert_policy in seen:
+            owner = seen[alert_policy]
+            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
+        seen.setdefault(alert_policy, path[1])
+
+
+def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    for name, group in _mapping(policy, "groups").items():
+        for place, function in _texts(group, "functions"):
+            yield ("groups", name, *place), name, function
+
+
+def _mapping(holder: Any, key: str) -> dict[str, Any]:
+    found = holder.get(key) if isinstance(holder, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _entries(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    found = holder.get(key) if isinstance(holder, dict) else None
+    for index, entry in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
+def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
+    found = holder.get(key) if isinstance(holder, dict) else None
+    for index, entry in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(entry, str):
+            yield (key, index), entry

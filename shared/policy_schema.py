@@ -1,0 +1,122 @@
+"""The shape of a policy file: its JSON Schema, and what breaks it, in words.
+
+The schema stands in `policies/policy.schema.json`, where editors find it too; it is read when the
+first policy is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from shared.marked_yaml import Finding, Path
+
+SCHEMA_FILE = FilePath(__file__).parent.parent / "policies" / "policy.schema.json"
+
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+}
+_KINDS = {
+    "object": "keys with values",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "null": "empty",
+}
+
+
+def findings(policy: Any) -> Iterator[Finding]:
+    """Where a policy file's value breaks the schema, and how."""
+    for error in _validator().iter_errors(policy):
+        yield from _worded(error)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = msgspec.json.decode(SCHEMA_FILE.read_bytes())
+    return schema
+
+
+@cache
+def _validator() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_schema())
+
+
+@cache
+def _patterns() -> dict[str, str]:
+    """What each pattern of the schema demands, in words."""
+    return {
+        part["pattern"]: part["title"] for part in _schema()["$defs"].values() if "pattern" in part
+    }
+
+
+def _worded(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
+    path = tuple(error.instance_path)
+    details: Mapping[str, Any] = error.kind.as_dict()
+    match error.kind.name:
+        case "additionalProperties":
+            for key in details["unexpected"]:
+                yield (*path, key), f"unknown key {key!r}{_nearest(key, _known_keys(error))}"
+        case "propertyNames":
+            name = details["error"].instance
+            yield (*path, name), f"name {name!r} {_unfit(details['error'])}"
+        case "required":
+            yield path, f"{_key(path)}key {details['property']!r} is missing"
+        case "anyOf":  # a value, or null: what counts is what the value should have been
+            yield path, f"{_key(path)}{_shown(error.instance)} {_unfit(details['context'][0][0])}"
+        case _:
+            yield path, f"{_key(path)}{_shown(error.instance)} {_unfit(error)}"
+
+
+def _unfit(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong with the value, to be said after it."""
+    details: Mapping[str, Any] = error.kind.as_dict()
+    match error.kind.name:
+        case "type":
+            return f"is not {' or '.join(_KINDS[kind] for kind in details['types'])}"
+        case "enum":
+            options = details["options"]
+            return f"is not one of {', '.join(options)}{_nearest(error.instance, options)}"
+        case "pattern":
+            return f"is not {_patterns()[details['pattern']]}"
+        case "minItems" | "minProperties":
+            return "has too few entries"
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" as bound:
+            return f"is out of range: {_BOUNDS[bound]} {details['limit']}"
+    return error.message
+
+
+def _known_keys(error: jsonschema_rs.ValidationError) -> Sequence[str]:
+    part: Any = _schema()
+    for key in error.schema_path[:-1]:
+        part = part[key]
+    return tuple(part.get("properties", ()))
+
+
+def _nearest(name: Any, known: Sequence[str]) -> str:
+    if not isinstance(name, str):
+        return ""
+    close = get_close_matches(name, known, n=1) or get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _key(path: Path) -> str:
+    """The key that a value stands under, to be said before it."""
+    return f"{'.'.join(map(str, path))}: " if path else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return _KINDS["object" if isinstance(value, dict) else "array"]
+    shown = "an empty value" if value is None else repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."

@@ -1,0 +1,106 @@
+"""How this instance is wired: read once from its environment, refused whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Self
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from shared.errors import BadConfiguration
+
+EMULATORS = (
+    "FIRESTORE_EMULATOR_HOST",
+    "PUBSUB_EMULATOR_HOST",
+    "FIREBASE_AUTH_EMULATOR_HOST",
+    "FIREBASE_DATABASE_EMULATOR_HOST",
+    "STORAGE_EMULATOR_HOST",
+    "CLOUD_TASKS_EMULATOR_HOST",
+)
+"""Variables that send Google's clients to a place without authentication. With the one for Auth,
+firebase-admin accepts unsigned tokens."""
+
+LOCAL_CLOUD = "ROLLBACK_LOCAL_CLOUD"
+
+_PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
+
+
+class Settings(Struct, frozen=True):
+    """One instance's wiring; None for what runs against Google's own services."""
+
+    project: str
+    """Where the responders run: their database and topics are here."""
+    database: str = "rollback"
+    policies: str = "policies"
+    """The folder of the policy files."""
+    local_cloud: str | None = None
+    """The control address of an embedded cloud, `http://127.0.0.1:PORT`."""
+    firestore_emulator: str | None = None
+    """HOST:PORT on loopback."""
+    pubsub_emulator: str | None = None
+
+    @classmethod
+    def from_mapping(cls, environ: Mapping[str, str]) -> Self:
+        """The settings that an environment says; an empty variable is an absent one.
+
+        Raises: BadConfiguration with every fault.
+        """
+        present = {name: value for name, value in environ.items() if value}
+        if faults := tuple(_faults(present)):
+            raise BadConfiguration(*faults)
+        return cls(
+            project=present["GOOGLE_CLOUD_PROJECT"],
+            database=present.get("ROLLBACK_DATABASE", "rollback"),
+            policies=present.get("ROLLBACK_POLICIES", "policies"),
+            local_cloud=present.get(LOCAL_CLOUD),
+            firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
+            pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
+        )
+
+
+def _faults(environ: Mapping[str, str]) -> Iterator[str]:
+    project = environ.get("GOOGLE_CLOUD_PROJECT")
+    if project is None:
+        yield "GOOGLE_CLOUD_PROJECT is not set"
+    elif not _PROJECT.fullmatch(project):
+        yield f"GOOGLE_CLOUD_PROJECT {project!r} is not a project id"
+    database = environ.get("ROLLBACK_DATABASE")
+    if database is not None and not _DATABASE.fullmatch(database):
+        yield f"ROLLBACK_DATABASE {database!r} is not a database id"
+    local = [name for name in (LOCAL_CLOUD, *EMULATORS) if name in environ]
+    for name in local:
+        is_fit = _is_loopback_url if name == LOCAL_CLOUD else _is_loopback_host
+        if not is_fit(environ[name]):
+            yield f"{name} {environ[name]!r} is not on loopback"
+        if "K_SERVICE" in environ:
+            yield f"{name} is set on Cloud Run (K_SERVICE): local wiring is refused there"
+
+
+def _is_loopback_url(url: str) -> bool:
+    """`http://HOST:PORT` with nothing but a path behind it?"""
+    return url.startswith("http://") and _is_loopback(url)
+
+
+def _is_loopback_host(host: str) -> bool:
+    """`HOST:PORT`, as emulators are named? STORAGE_EMULATOR_HOST is written with http://."""
+    return _is_loopback(host if host.startswith("http://") else f"http://{host}")
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = bool(parts.port)
+    except ValueError:
+        return False
+    if not has_port or parts.username is not None or parts.query or parts.fragment:
+        return False
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
