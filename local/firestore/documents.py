@@ -1,0 +1,152 @@
+"""The documents of all databases, with every version that can still be read, written through."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from local.firestore.messages import Document
+from local.firestore.names import collection_of
+from local.firestore.timeline import Timeline
+from local.journal import Journal
+
+SERVICE = "firestore"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a document was from `time` (microseconds) on; None: deleted."""
+
+    time: int
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """A version that no read at or after `until` sees."""
+
+    until: int
+    name: str
+    time: int
+
+
+class Documents:
+    """Documents by full name, at any time since the timeline's horizon.
+
+    Documents that come out are shared and must not be changed. Not safe for threads: its callers
+    hold the one lock of the service.
+    """
+
+    def __init__(self, journal: Journal, timeline: Timeline) -> None:
+        self._journal = journal
+        self._timeline = timeline
+        self._collections: dict[str, dict[str, list[Version]]] = {}
+        self._replaced: deque[_Replaced] = deque()
+        self._replay()
+
+    def get(self, name: str, time: int) -> Document | None:
+        """A document as it was at `time`; None when there was none."""
+        versions = self._collections.get(collection_of(name), {}).get(name, [])
+        return _at(versions, time)
+
+    def changed_at(self, name: str) -> int:
+        """When a document was last written or deleted; 0 when that is not known any more."""
+        versions = self._collections.get(collection_of(name), {}).get(name)
+        return versions[-1].time if versions else 0
+
+    def within(self, collection: str, time: int) -> Iterator[Document]:
+        """The documents right in a collection at `time`, in no order."""
+        for versions in self._collections.get(collection, {}).values():
+            document = _at(versions, time)
+            if document is not None:
+                yield document
+
+    def collections_below(self, parent: str) -> list[str]:
+        """The full names of all collections below a document or root, at any depth."""
+        prefix = f"{parent}/"
+        return [collection for collection in self._collections if collection.startswith(prefix)]
+
+    def commit(self, changes: Mapping[str, Document | None], time: int) -> None:
+        """Let all the documents become what `changes` says at `time`, durably; None deletes.
+
+        Versions behind the horizon are forgotten on the way.
+        """
+        if not changes:
+            return
+        expired = self._expired()
+        self._journal.write(
+            SERVICE,
+            [(_key(name, time), _stored(document)) for name, document in changes.items()]
+            + [(_key(version.name, version.time), None) for version in expired],
+        )
+        for name, document in changes.items():
+            self._replaced.extend(self._append(name, Version(time, document)))
+        for version in expired:
+            self._replaced.popleft()
+            self._forget(version)
+
+    def _replay(self) -> None:
+        replaced = []
+        for key, stored in self._journal.read(SERVICE):
+            name, _, digits = key.rpartition("@")
+            document = Document.FromString(stored) if stored else None
+            replaced += self._append(name, Version(int(digits), document))
+            self._timeline.move_past(int(digits))
+        self._replaced.extend(sorted(replaced, key=lambda version: version.until))
+
+    def _append(self, name: str, version: Version) -> list[_Replaced]:
+        """Add the newest version of a document; the versions that need not be kept for long now.
+
+        A deletion says nothing once reads cannot go behind it, so it is among them from the start.
+        """
+        versions = self._collections.setdefault(collection_of(name), {}).setdefault(name, [])
+        replaced = [
+            _Replaced(version.time, name, old.time)
+            for old in versions[-1:]
+            if old.document is not None
+        ]
+        if version.document is None:
+            replaced.append(_Replaced(version.time, name, version.time))
+        versions.append(version)
+        return replaced
+
+    def _expired(self) -> list[_Replaced]:
+        horizon = self._timeline.horizon()
+        expired = []
+        for version in self._replaced:
+            if version.until > horizon:
+                break
+            expired.append(version)
+        return expired
+
+    def _forget(self, gone: _Replaced) -> None:
+        """Let go of a version, which is the oldest of its document."""
+        collection = collection_of(gone.name)
+        documents = self._collections[collection]
+        versions = documents[gone.name]
+        del versions[0]
+        if not versions:
+            del documents[gone.name]
+        if not documents:
+            del self._collections[collection]
+
+
+def _at(versions: list[Version], time: int) -> Document | None:
+    for version in reversed(versions):
+        if version.time <= time:
+            return version.document
+    return None
+
+
+def _key(name: str, time: int) -> str:
+    """Orders the versions of one document by time: the digits are padded to one width."""
+    return f"{name}@{time:020d}"
+
+
+def _stored(document: Document | None) -> bytes:
+    """A document's bytes; none at all for a deletion, which no document has."""
+    if document is None:
+        return b""
+    stored: bytes = document.SerializeToString()
+    return stored

@@ -1,0 +1,260 @@
+"""The gRPC surface: one method for each call of `google.firestore.v1.Firestore`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random, SystemRandom
+from string import ascii_letters, digits
+from typing import TypeAlias
+
+import grpc
+from google.cloud.firestore_v1 import types
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+from local.clock import CloudClock
+from local.firestore import listing
+from local.firestore.aggregation import read_aggregations
+from local.firestore.engine import Engine
+from local.firestore.fields import masked
+from local.firestore.limits import check_request
+from local.firestore.listen import listen
+from local.firestore.messages import Cursor, Document, DocumentMask, Precondition, Value
+from local.firestore.messages import Write as WriteMessage
+from local.firestore.names import check_database, check_document, check_parent, database_of
+from local.firestore.query import read_query
+from local.firestore.refusals import invalid, missing
+from local.firestore.timeline import to_timestamp
+from local.firestore.transactions import Concurrency
+from local.journal import Journal
+from local.wire import Refused
+
+Context: TypeAlias = grpc.ServicerContext
+
+_ID_ALPHABET = ascii_letters + digits
+_ID_LENGTH = 20
+_STREAM_TOKEN_BYTES = 8
+
+_BatchGetDocumentsResponse = types.BatchGetDocumentsResponse.pb()
+_BatchWriteResponse = types.BatchWriteResponse.pb()
+_BeginTransactionResponse = types.BeginTransactionResponse.pb()
+_CommitResponse = types.CommitResponse.pb()
+_ListCollectionIdsResponse = types.ListCollectionIdsResponse.pb()
+_ListDocumentsResponse = types.ListDocumentsResponse.pb()
+_PartitionQueryResponse = types.PartitionQueryResponse.pb()
+_RunAggregationQueryResponse = types.RunAggregationQueryResponse.pb()
+_RunQueryResponse = types.RunQueryResponse.pb()
+_WriteResponse = types.WriteResponse.pb()
+
+
+class FirestoreService:
+    """Firestore as its clients see it, for any project and database; safe for threads.
+
+    A database is there as soon as it is named. Not enforced: composite indexes, security rules,
+    quotas, IAM, TTL policies.
+    """
+
+    def __init__(
+        self,
+        clock: CloudClock,
+        journal: Journal,
+        concurrency: Concurrency = Concurrency.PESSIMISTIC,
+        *,
+        point_in_time_recovery: bool = False,
+        randomness: Random | None = None,
+    ) -> None:
+        self._randomness = randomness or SystemRandom()
+        self._engine = Engine(
+            clock,
+            journal,
+            concurrency,
+            point_in_time_recovery=point_in_time_recovery,
+            randomness=self._randomness,
+        )
+
+    def GetDocument(self, request: Message, context: Context) -> Message:
+        """The document; NOT_FOUND when there is none."""
+        name = check_document(request.name)
+        with self._engine.reading(database_of(name), request) as view:
+            document = view.get(name)
+        if document is None:
+            raise missing(f'Document "{name}" not found.')
+        return masked(document, _mask(request, "mask"))
+
+    def BatchGetDocuments(self, request: Message, context: Context) -> Iterator[Message]:
+        """Each document once, all at one time; those that are missing come last."""
+        database = check_database(request.database)
+        names = [check_document(name, database) for name in dict.fromkeys(request.documents)]
+        with self._engine.reading(database, request) as view:
+            found = [(name, view.get(name)) for name in names]
+        found.sort(key=lambda pair: pair[1] is None)
+        begun, read_time = view.begun, to_timestamp(view.time)
+        if begun and not found:
+            yield _BatchGetDocumentsResponse(transaction=begun, read_time=read_time)
+        for name, document in found:
+            answer = _BatchGetDocumentsResponse(transaction=begun, read_time=read_time)
+            if document is None:
+                answer.missing = name
+            else:
+                answer.found.CopyFrom(masked(document, _mask(request, "mask")))
+            yield answer
+            begun = b""
+
+    def ListDocuments(self, request: Message, context: Context) -> Message:
+        """One page of a collection."""
+        page = listing.read_page(request.page_token)
+        with self._engine.reading(database_of(request.parent), request, page.time) as view:
+            found = listing.documents(view, request)
+        shown, token = page.cut(found, request.page_size, view.time)
+        mask = _mask(request, "mask")
+        return _ListDocumentsResponse(
+            documents=[masked(document, mask) for document in shown], next_page_token=token
+        )
+
+    def ListCollectionIds(self, request: Message, context: Context) -> Message:
+        """One page of the collections right below a document or a database's root."""
+        page = listing.read_page(request.page_token)
+        parent = check_parent(request.parent)
+        with self._engine.reading(database_of(parent), request, page.time) as view:
+            found = listing.collection_ids(view, parent)
+        shown, token = page.cut(found, request.page_size, view.time)
+        return _ListCollectionIdsResponse(collection_ids=shown, next_page_token=token)
+
+    def CreateDocument(self, request: Message, context: Context) -> Message:
+        """The new document, with an id of its own when the request has none."""
+        if "/" in request.collection_id or not request.collection_id:
+            raise invalid(f'Collection id "{request.collection_id}" is invalid.')
+        new_id = request.document_id or "".join(
+            self._randomness.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH)
+        )
+        document = Document(
+            name=f"{check_parent(request.parent)}/{request.collection_id}/{new_id}",
+            fields=request.document.fields,
+        )
+        write = WriteMessage(update=document, current_document=Precondition(exists=False))
+        return self._write_one(request, write, document, context)
+
+    def UpdateDocument(self, request: Message, context: Context) -> Message:
+        """The document as it is afterwards."""
+        write = WriteMessage(
+            update=request.document,
+            update_mask=_mask(request, "update_mask"),
+            current_document=request.current_document,
+        )
+        return self._write_one(request, write, request.document, context)
+
+    def DeleteDocument(self, request: Message, context: Context) -> Message:
+        """Nothing; the document is gone."""
+        write = WriteMessage(delete=request.name, current_document=request.current_document)
+        self._engine.commit(database_of(request.name), [write], context.is_active)
+        return Empty()
+
+    def Commit(self, request: Message, context: Context) -> Message:
+        """All writes carried out at one time, or none."""
+        check_request(request)
+        database = check_database(request.database)
+        applied, time = self._engine.commit(
+            database, request.writes, context.is_active, request.transaction
+        )
+        return _CommitResponse(write_results=applied.results, commit_time=to_timestamp(time))
+
+    def BatchWrite(self, request: Message, context: Context) -> Message:
+        """Each write carried out or refused on its own."""
+        check_request(request)
+        database, answer = check_database(request.database), _BatchWriteResponse()
+        for write in request.writes:
+            try:
+                applied, _ = self._engine.commit(database, [write], context.is_active)
+            except Refused as refused:
+                answer.write_results.add()
+                answer.status.append(Status(code=refused.code.value[0], message=refused.message))
+            else:
+                answer.write_results.extend(applied.results)
+                answer.status.add()
+        return answer
+
+    def BeginTransaction(self, request: Message, context: Context) -> Message:
+        """The token of a new transaction."""
+        token = self._engine.begin(check_database(request.database), request.options)
+        return _BeginTransactionResponse(transaction=token)
+
+    def Rollback(self, request: Message, context: Context) -> Message:
+        """Nothing; the transaction is over without effect."""
+        self._engine.roll_back(check_database(request.database), request.transaction)
+        return Empty()
+
+    def RunQuery(self, request: Message, context: Context) -> Iterator[Message]:
+        """The documents that a query finds, all at one time; an answer without any if none."""
+        query = read_query(request.parent, request.structured_query)
+        with self._engine.reading(database_of(request.parent), request) as view:
+            found = view.run(query)
+        begun, read_time = view.begun, to_timestamp(view.time)
+        if begun:
+            yield _RunQueryResponse(transaction=begun)
+        if not found:
+            yield _RunQueryResponse(read_time=read_time)
+        for document in found:
+            yield _RunQueryResponse(document=query.shown(document), read_time=read_time)
+
+    def RunAggregationQuery(self, request: Message, context: Context) -> Iterator[Message]:
+        """One answer with every figure by its alias."""
+        query, aggregations = read_aggregations(
+            request.parent, request.structured_aggregation_query
+        )
+        with self._engine.reading(database_of(request.parent), request) as view:
+            found = view.run(query)
+        figures = {alias: aggregation.over(found) for alias, aggregation in aggregations.items()}
+        yield _RunAggregationQueryResponse(
+            result={"aggregate_fields": figures},
+            transaction=view.begun,
+            read_time=to_timestamp(view.time),
+        )
+
+    def PartitionQuery(self, request: Message, context: Context) -> Message:
+        """One page of the cursors that part a query into pieces of about the same size."""
+        if request.partition_count <= 0:
+            raise invalid("The number of partitions must be positive.")
+        page = listing.read_page(request.page_token)
+        query = read_query(request.parent, request.structured_query)
+        with self._engine.reading(database_of(request.parent), request, page.time) as view:
+            points = listing.partition_points(view.run(query), request.partition_count)
+        shown, token = page.cut(points, request.page_size, view.time)
+        return _PartitionQueryResponse(
+            partitions=[
+                Cursor(values=[Value(reference_value=name)], before=True) for name in shown
+            ],
+            next_page_token=token,
+        )
+
+    def Listen(self, requests: Iterator[Message], context: Context) -> Iterator[Message]:
+        """Snapshots of the targets, until the client goes away."""
+        return listen(self._engine, requests, context)
+
+    def Write(self, requests: Iterator[Message], context: Context) -> Iterator[Message]:
+        """One commit for each request after the first, which only opens the stream."""
+        database = ""
+        for number, request in enumerate(requests):
+            check_request(request)
+            token = number.to_bytes(_STREAM_TOKEN_BYTES, "big")
+            if number == 0:
+                database = check_database(request.database)
+                yield _WriteResponse(stream_id=token.hex(), stream_token=token)
+                continue
+            applied, time = self._engine.commit(database, request.writes, context.is_active)
+            yield _WriteResponse(
+                stream_token=token, write_results=applied.results, commit_time=to_timestamp(time)
+            )
+
+    def _write_one(
+        self, request: Message, write: WriteMessage, document: Document, context: Context
+    ) -> Document:
+        """Commit one write; the document as it is afterwards, through the request's mask."""
+        check_request(request)
+        applied, _ = self._engine.commit(database_of(document.name), [write], context.is_active)
+        return masked(applied.documents[document.name], _mask(request, "mask"))
+
+
+def _mask(request: Message, name: str) -> DocumentMask | None:
+    """A mask that a request may have; an empty one is not none."""
+    return getattr(request, name) if request.HasField(name) else None

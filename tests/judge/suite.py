@@ -1,0 +1,77 @@
+"""Google's own system tests, fetched with the source of their client and run from a cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[2] / "build" / "judge"
+"""Ignored by git: nothing of Google's tests is kept with the project."""
+
+RUN_LIMIT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run of a suite went: tests by id, and how often something was skipped."""
+
+    passed: frozenset[str]
+    failed: frozenset[str]
+    skipped: int
+
+    def __str__(self) -> str:
+        counts = f"{len(self.passed)} passed, {len(self.failed)} failed, {self.skipped} skipped"
+        return "\n".join([counts, *sorted(self.failed)])
+
+
+def fetch(package: str, version: str, cache: Path = CACHE) -> Path:
+    """The unpacked source distribution of a client, downloaded from the package index once.
+
+    Raises: CalledProcessError when the index does not give it.
+    """
+    folder = cache / f"{package.replace('-', '_')}-{version}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        options = ["--no-binary", ":all:", "--dest", str(cache), f"{package}=={version}"]
+        subprocess.run([*download, *options], check=True)  # noqa: S603 - arguments are ours
+        with tarfile.open(cache / f"{folder.name}.tar.gz") as archive:
+            archive.extractall(cache, filter="data")
+    return folder
+
+
+def run(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Verdict:
+    """Run pytest in a folder, with an empty configuration instead of ours; what it said.
+
+    Raises: TimeoutExpired after ten minutes, RuntimeError when no test ran.
+    """
+    isolated = ["-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    done = subprocess.run(  # noqa: S603 - arguments are ours
+        [sys.executable, "-m", "pytest", *isolated, "-q", "--tb=no", "-rpfEs", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        timeout=RUN_LIMIT_SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    verdict = read_summary(done.stdout)
+    if not verdict.passed and not verdict.failed:
+        raise RuntimeError(f"no test ran:\n{done.stdout}\n{done.stderr}")
+    return verdict
+
+
+def read_summary(output: str) -> Verdict:
+    """The verdict in pytest's short summary; what broke outside a test's body counts as failed."""
+    outcomes: dict[str, set[str]] = {"PASSED": set(), "FAILED": set(), "ERROR": set()}
+    for outcome, name in re.findall(r"^(PASSED|FAILED|ERROR) (\S+)", output, re.MULTILINE):
+        outcomes[outcome].add(name)
+    failed = outcomes["FAILED"] | outcomes["ERROR"]
+    skipped = sum(int(times) for times in re.findall(r"^SKIPPED \[(\d+)\]", output, re.MULTILINE))
+    return Verdict(frozenset(outcomes["PASSED"] - failed), frozenset(failed), skipped)

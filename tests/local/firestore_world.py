@@ -1,0 +1,82 @@
+"""An embedded Firestore on loopback, and Google's own client on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
+
+from local import wire
+from local.clock import CloudClock
+from local.faults import Faults, Moment
+from local.firestore import Concurrency, FirestoreService
+from local.journal import Journal
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", wire.MESSAGE_LIMIT_BYTES),
+    ("grpc.max_send_message_length", wire.MESSAGE_LIMIT_BYTES),
+]
+
+
+@dataclass(frozen=True)
+class FirestoreWorld:
+    """A Firestore whose time stands still at noon until it is moved."""
+
+    clock: CloudClock
+    faults: Faults
+    address: str
+
+    @contextmanager
+    def client(self, database: str = "rollback") -> Iterator[firestore.Client]:
+        """Google's client on a channel of its own."""
+        channel = grpc.insecure_channel(self.address, CHANNEL_OPTIONS)
+        client = firestore.Client(
+            project="ops", database=database, credentials=AnonymousCredentials()
+        )
+        transport = FirestoreGrpcTransport(channel=channel)
+        client._firestore_api_internal = FirestoreClient(transport=transport)
+        with channel:
+            yield client
+
+    def arrival(self, call: str) -> threading.Event:
+        """Set when the next call of this name has arrived and is about to be carried out."""
+        arrived = threading.Event()
+
+        def notice(name: str, moment: Moment) -> None:
+            if name.endswith(f"/{call}") and moment is Moment.BEFORE:
+                self.faults.remove(notice)
+                arrived.set()
+
+        self.faults.add(notice)
+        return arrived
+
+
+@contextmanager
+def serving(
+    journal: Journal | None = None,
+    concurrency: Concurrency = Concurrency.PESSIMISTIC,
+    *,
+    point_in_time_recovery: bool = False,
+) -> Iterator[FirestoreWorld]:
+    """A Firestore that is served for the length of the block."""
+    clock, faults = CloudClock(NOON, scale=0), Faults()
+    service = FirestoreService(
+        clock,
+        journal or Journal(),
+        concurrency,
+        point_in_time_recovery=point_in_time_recovery,
+    )
+    server, address = wire.serve({FirestoreGrpcTransport: service}, faults)
+    try:
+        yield FirestoreWorld(clock, faults, address)
+    finally:
+        server.stop(grace=None).wait()
