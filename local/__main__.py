@@ -1,0 +1,111 @@
+"""`python -m local`: the embedded cloud as a process of its own, with the responders on request."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local.clock import CloudClock
+from local.cloud import NAMES, Cloud
+from local.responders import NotListening, Responders
+from shared import policy_file
+from shared.errors import BadConfiguration
+
+DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; one line of JSON says where, once everything listens.
+
+    Exit codes: 0 stopped by a signal, 1 a policy file is refused (all faults on standard error) or
+    a responder does not start, 2 wrong arguments.
+    """
+    options = _options(arguments)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    files = options.policy or [DEFAULT_POLICY]
+    try:
+        policies = policy_file.load_files(files)
+    except BadConfiguration as refused:
+        print(*refused.faults, sep="\n", file=sys.stderr)
+        return 1
+    cloud = Cloud.start(
+        list(policies.values()),
+        seed=options.seed,
+        data=options.data,
+        clock=CloudClock(options.origin, options.scale),
+        alerter=options.alerts,
+        ticks=options.ticks,
+        operations_project=options.project,
+        ports=dict(options.port),
+    )
+    try:
+        return _serve(cloud, files if options.responders else (), stopping)
+    finally:
+        cloud.stop()
+
+
+def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event) -> int:
+    """Say where everything is, and wait; with policy files the responders run beside the cloud."""
+    if not policy_files:
+        print(json.dumps(cloud.addresses), flush=True)
+        stopping.wait()
+        return 0
+    try:
+        responders = Responders.start(cloud, policy_files)
+    except NotListening as failed:
+        print(failed, file=sys.stderr)
+        return 1
+    try:
+        print(json.dumps({**cloud.addresses, "responders": responders.addresses}), flush=True)
+        stopping.wait()
+    finally:
+        responders.stop()
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    add = parser.add_argument
+    add("--policy", type=Path, action="append", help="a system to run; default policies/cvplus")
+    add("--data", type=Path, help="folder that survives a restart; default: memory only")
+    add("--origin", type=_moment, help="cloud time at the start, ISO 8601; default: now")
+    add("--scale", type=_pace, default=1.0, help="cloud seconds per second; 0 stands still")
+    add("--seed", type=int, default=0, help="decides rates, names and drawn answers")
+    add("--project", help="where clock ticks go; default: the first policy's project")
+    add("--responders", action="store_true", help="run the functions of main.py beside it")
+    add("--no-alerts", dest="alerts", action="store_false", help="evaluate no alert policies")
+    add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
+    add("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
+    return parser.parse_args(arguments)
+
+
+def _moment(text: str) -> datetime:
+    """A time; without an offset it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _pace(text: str) -> float:
+    pace = float(text)
+    if pace < 0:
+        raise argparse.ArgumentTypeError("time cannot run backwards")
+    return pace
+
+
+def _port(text: str) -> tuple[str, int]:
+    name, _, port = text.partition("=")
+    if name not in NAMES:
+        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(NAMES)}")
+    return name, int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""The application: its services, kept and changed one at a time."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from random import Random
+
+import msgspec
+
+from local.application import names
+from local.application.front import Answer, Front
+from local.application.requests import Requests, rate_per_second, served, total
+from local.application.service import (
+    Change,
+    Revision,
+    Service,
+    degraded,
+    deployed,
+    routed,
+    settled,
+)
+from local.clock import CloudClock
+from local.journal import Journal
+from shared.policy import Policy
+
+STANDING = timedelta(days=1)
+"""How long a new application has stood, with requests, when the cloud starts."""
+FIRST_RELEASE = "r1"
+LATENCY = timedelta(milliseconds=50)
+
+
+class Application:
+    """The functions of one policy, as 2nd generation functions with a Cloud Run service each.
+
+    What a journal holds is taken up again; else everything runs `FIRST_RELEASE`.
+    Raises: ValueError when two functions would share a service.
+    """
+
+    def __init__(self, policy: Policy, clock: CloudClock, journal: Journal, seed: int) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._journal = journal
+        self._kept_as = f"application/{policy.system}"
+        self._seed = seed
+        self._random = Random(f"{seed}/{policy.system}")
+        self._front = Front(policy)
+        self._lock = threading.RLock()
+        self._services: dict[str, Service] = {}
+        self._operations: dict[str, str] = {}
+        for _, value in journal.read(self._kept_as):
+            self._remember(msgspec.msgpack.decode(value, type=Service))
+        self._found_missing()
+
+    @property
+    def project(self) -> str:
+        """The project that holds the functions."""
+        return self.policy.project
+
+    @property
+    def region(self) -> str:
+        """The region that runs the functions."""
+        return self.policy.region
+
+    def services(self) -> list[Service]:
+        """Every service as it is now, by name."""
+        with self._lock:
+            return [self.service(name) for name in sorted(self._services)]
+
+    def service(self, name: str) -> Service:
+        """A service as it is now. Raises: KeyError."""
+        with self._lock:
+            service = settled(self._services[name], self._clock.now())
+            if service is not self._services[name]:
+                self._keep([service])
+            return service
+
+    def service_of(self, function: str) -> Service:
+        """The service behind a function. Raises: KeyError."""
+        if function not in self.policy.functions:
+            raise KeyError(function)
+        return self.service(names.service_name(function))
+
+    def update(self, name: str, change: Callable[[Service, datetime], Service]) -> Service:
+        """What `change` makes of a service at this moment, kept; nobody else writes in between.
+
+        Raises: KeyError; whatever `change` raises, and then nothing is kept.
+        """
+        with self._lock:
+            service = change(self.service(name), self._clock.now())
+            self._keep([service])
+            return service
+
+    def change(self, service: Service, now: datetime, due_at: datetime, failure: str) -> Change:
+        """The operation that carries a service's next generation."""
+        generation = service.generation + 1
+        name = uuid.uuid5(uuid.UUID(service.uid), str(generation))
+        return Change(str(name), generation, now, due_at, failure)
+
+    def operation(self, name: str) -> tuple[Service, Change]:
+        """An operation by its id, with the service that it changes. Raises: KeyError."""
+        with self._lock:
+            service = self.service(self._operations[name])
+            change = next((one for one in service.changes if one.id == name), None)
+            if change is None:
+                raise KeyError(name)
+            return service, change
+
+    def operations(self) -> list[tuple[Service, Change]]:
+        """Every operation that is still remembered, by service, the oldest first."""
+        return [(service, change) for service in self.services() for change in service.changes]
+
+    def deploy(
+        self,
+        functions: Iterable[str] | None = None,
+        *,
+        release: str,
+        failure_rate: float = 0.0,
+        latency: timedelta = LATENCY,
+        starts: bool = True,
+    ) -> list[Service]:
+        """The services of some functions (None: of all), each with a new revision.
+
+        Where traffic follows the latest revision the new one serves at once; a service whose
+        traffic is pinned to a revision gives it nothing.
+        Raises: KeyError for an unknown function, and then nothing is deployed.
+        """
+        with self._lock:
+            now = self._clock.now()
+            chosen = list(self.policy.functions) if functions is None else list(functions)
+            grown = []
+            for service in [self.service_of(function) for function in chosen]:
+                revision = Revision(
+                    self.next_revision_name(service), release, now, failure_rate, latency, starts
+                )
+                grown.append(deployed(service, revision))
+            self._keep(grown)
+            return grown
+
+    def next_revision_name(self, service: Service) -> str:
+        """What the platform calls a service's next revision."""
+        return names.revision_name(service.name, len(service.revisions) + 1, self._seed)
+
+    def degrade(
+        self,
+        function: str,
+        revision: str | None = None,
+        *,
+        failure_rate: float | None = None,
+        starts: bool | None = None,
+    ) -> Service:
+        """The service of a function with a revision (None: its latest) behaving otherwise from now.
+
+        Nothing is deployed: this is trouble from outside. Raises: KeyError.
+        """
+        service = self.service_of(function)
+        name = revision or service.latest_created.name
+        if service.revision(name) is None:
+            raise KeyError(name)
+        return self.update(
+            service.name,
+            lambda seen, now: degraded(seen, name, now, failure_rate=failure_rate, starts=starts),
+        )
+
+    def requests(self, function: str, start: datetime, end: datetime) -> Requests:
+        """How many requests a function has had in [start, end), and how many failed."""
+        return total(self.requests_by_revision(function, start, end).values())
+
+    def requests_by_revision(
+        self, function: str, start: datetime, end: datetime
+    ) -> Mapping[str, Requests]:
+        """The same per revision; revisions without requests are left out."""
+        service = self.service_of(function)
+        return served(service.periods, rate_per_second(function, self._seed), start, end)
+
+    def claims(self, host: str) -> bool:
+        """Whether a web address on that host is this application's."""
+        return self._front.claims(host)
+
+    def answer(self, host: str, path: str) -> Answer:
+        """What a client gets there: 200, or 500 as often as the serving revision fails.
+
+        404 where nothing is served, 503 from a revision that does not start. The static site
+        always answers.
+        """
+        route = self._front.route(host, path)
+        if route is None:
+            return Answer(404)
+        if route.function is None:
+            return Answer(200)
+        with self._lock:
+            service = self.service_of(route.function)
+            revision = service.tagged(route.tag) if route.tag else self._drawn(service)
+            if revision is None:
+                return Answer(404)
+            if not revision.starts:
+                return Answer(503, revision.name, revision.latency)
+            failed = self._random.random() < revision.failure_rate
+            return Answer(500 if failed else 200, revision.name, revision.latency)
+
+    def _drawn(self, service: Service) -> Revision | None:
+        flows = service.periods[-1].flows
+        (flow,) = self._random.choices(flows, [flow.share for flow in flows])
+        return service.revision(flow.revision)
+
+    def _found_missing(self) -> None:
+        """Give every function of the policy that has no service yet its first one."""
+        since = self._clock.now() - STANDING
+        founded: dict[str, Service] = {}
+        for function in self.policy.functions:
+            name = names.service_name(function)
+            known = self._services.get(name) or founded.get(name)
+            if known is None:
+                founded[name] = self._first(function, name, since)
+            elif known.function != function:
+                raise ValueError(f"{function} and {known.function} share the service {name}")
+        self._keep(founded.values())
+
+    def _first(self, function: str, name: str, since: datetime) -> Service:
+        uid = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/{self.project}/{self.region}/{name}")
+        revision = Revision(names.revision_name(name, 1, self._seed), FIRST_RELEASE, since)
+        return routed(Service(function, name, str(uid), since, since, (revision,)), since)
+
+    def _keep(self, services: Collection[Service]) -> None:
+        encode = msgspec.msgpack.encode
+        self._journal.write(self._kept_as, [(one.name, encode(one)) for one in services])
+        for service in services:
+            self._remember(service)
+
+    def _remember(self, service: Service) -> None:
+        self._services[service.name] = service
+        self._operations.update({change.id: service.name for change in service.changes})

@@ -1,0 +1,62 @@
+"""Which part of an application a web address means, and what it answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from local.application import names
+from shared.policy import Policy
+
+
+class Answer(Struct, frozen=True):
+    """One HTTP answer, due after `latency` of cloud time."""
+
+    status: int
+    revision: str = ""
+    """Who answered; empty when no revision did."""
+    latency: timedelta = timedelta()
+
+
+class Route(Struct, frozen=True):
+    """Where a request goes: a function, one of its tags, or the static site when there is none."""
+
+    function: str | None
+    tag: str = ""
+
+
+class Front:
+    """The hosts of one application: its functions', its services', and those of its probes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._functions_host = names.function_host(policy.project, policy.region)
+        self._by_run_host = {
+            names.run_host(names.service_name(function), policy.project, policy.region): function
+            for function in policy.functions
+        }
+        self._probes: dict[tuple[str, str], str | None] = {}
+        for probe in policy.probes:
+            url = urlsplit(probe.url)
+            self._probes[url.netloc, url.path or "/"] = probe.function
+        self._function_hosts = {self._functions_host, *self._by_run_host}
+        self._sites = {host for host, _ in self._probes} - self._function_hosts
+
+    def claims(self, host: str) -> bool:
+        """Whether an address on that host is this application's."""
+        untagged = host.rpartition("---")[2]
+        return untagged in self._function_hosts or host in self._sites
+
+    def route(self, host: str, path: str) -> Route | None:
+        """Where a request goes; None when nothing of this application is there."""
+        tag, _, untagged = host.rpartition("---")
+        if untagged in self._by_run_host:
+            return Route(self._by_run_host[untagged], tag)
+        if host == self._functions_host:
+            function = path.strip("/").split("/")[0]
+            return Route(function) if function in self._policy.functions else None
+        if host in self._sites:
+            return Route(self._probes.get((host, path)))
+        return None

@@ -1,0 +1,225 @@
+"""One function's Cloud Run service as a value, and each thing that can happen to it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+KEPT_CHANGES = 20
+"""Ended changes that a service remembers, so that their operations can still be asked for."""
+
+
+class Target(Struct, frozen=True):
+    """One entry of a traffic list: a share of the requests, a tag, or both."""
+
+    revision: str | None
+    """Short name; None follows the latest ready revision."""
+    percent: int = 0
+    tag: str = ""
+
+
+LATEST_ONLY = (Target(None, 100),)
+
+
+class Revision(Struct, frozen=True):
+    """One version of a function's code and configuration."""
+
+    name: str
+    release: str
+    created_at: datetime
+    failure_rate: float = 0.0
+    """Share of its requests that it answers with 500."""
+    latency: timedelta = timedelta(milliseconds=50)
+    starts: bool = True
+    """False: its container does not come up, and it is never ready."""
+
+    @property
+    def effective_failure_rate(self) -> float:
+        """What clients see: without a container every request fails."""
+        return self.failure_rate if self.starts else 1.0
+
+
+class Flow(Struct, frozen=True):
+    """The share of the requests that one revision serves, and the share of those that fail."""
+
+    revision: str
+    share: float
+    failure_rate: float
+
+
+class Period(Struct, frozen=True):
+    """The routing since a moment, until the next period begins."""
+
+    since: datetime
+    flows: tuple[Flow, ...]
+
+
+class Change(Struct, frozen=True):
+    """A change of a service on its way through the platform: what a long-running operation is."""
+
+    id: str
+    generation: int
+    started_at: datetime
+    due_at: datetime
+    failure: str = ""
+    """Why it ends without effect; empty when it succeeds."""
+    superseded_at: datetime | None = None
+    """When a newer change took its place."""
+
+
+class Service(Struct, frozen=True):
+    """A Cloud Run service: what is asked of it, what it does, and what it has done."""
+
+    function: str
+    name: str
+    uid: str
+    created_at: datetime
+    updated_at: datetime
+    revisions: tuple[Revision, ...]
+    """In order of creation."""
+    traffic: tuple[Target, ...] = LATEST_ONLY
+    """As asked for."""
+    applied: tuple[Target, ...] = LATEST_ONLY
+    """As the routers have it."""
+    periods: tuple[Period, ...] = ()
+    generation: int = 1
+    observed_generation: int = 1
+    pending: Change | None = None
+    past: tuple[Change, ...] = ()
+    fault: str = ""
+    """Why the observed generation is not ready; empty when it is."""
+
+    @property
+    def latest_created(self) -> Revision:
+        """The newest revision."""
+        return self.revisions[-1]
+
+    @property
+    def latest_ready(self) -> Revision | None:
+        """The newest revision that starts."""
+        return next((revision for revision in reversed(self.revisions) if revision.starts), None)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes that are still remembered, the oldest first."""
+        return self.past if self.pending is None else (*self.past, self.pending)
+
+    def revision(self, name: str) -> Revision | None:
+        """The revision of that short name."""
+        return next((revision for revision in self.revisions if revision.name == name), None)
+
+    def resolve(self, target: Target) -> Revision:
+        """The revision that an entry stands for now.
+
+        Raises: KeyError when the entry names a revision that the service does not have.
+        """
+        if target.revision is None:
+            return self.latest_ready or self.latest_created
+        revision = self.revision(target.revision)
+        if revision is None:
+            raise KeyError(target.revision)
+        return revision
+
+    def tagged(self, tag: str) -> Revision | None:
+        """The revision that answers under a tag's own address."""
+        return next((self.resolve(target) for target in self.applied if target.tag == tag), None)
+
+
+def settled(service: Service, now: datetime) -> Service:
+    """The service with its pending change ended, when that was due by now."""
+    change = service.pending
+    if change is None or now < change.due_at:
+        return service
+    failure = change.failure or _unready(service)
+    ended = replace(
+        service,
+        pending=None,
+        past=_remembered(service, replace(change, failure=failure)),
+        observed_generation=service.generation,
+        fault=failure,
+    )
+    if failure:
+        return ended
+    return routed(replace(ended, applied=service.traffic), change.due_at)
+
+
+def redirected(service: Service, traffic: tuple[Target, ...], change: Change) -> Service:
+    """The service with another traffic list asked for; the routers follow when the change is due.
+
+    The newest list wins: a change that was still pending ends superseded.
+    """
+    past = service.past
+    if service.pending is not None:
+        past = _remembered(service, replace(service.pending, superseded_at=change.started_at))
+    return replace(
+        service,
+        traffic=traffic,
+        generation=change.generation,
+        updated_at=change.started_at,
+        pending=change,
+        past=past,
+    )
+
+
+def deployed(service: Service, revision: Revision) -> Service:
+    """The service with one more revision; it serves at once where traffic follows the latest.
+
+    A revision that does not start leaves the routers where they are.
+    """
+    generation = service.generation + 1
+    idle = service.pending is None
+    fault = "" if revision.starts else f"Revision '{revision.name}' is not ready."
+    grown = replace(
+        service,
+        revisions=(*service.revisions, revision),
+        generation=generation,
+        observed_generation=generation if idle else service.observed_generation,
+        updated_at=revision.created_at,
+        fault=fault,
+    )
+    return routed(grown, revision.created_at)
+
+
+def degraded(
+    service: Service, name: str, now: datetime, *, failure_rate: float | None, starts: bool | None
+) -> Service:
+    """The service with one revision behaving otherwise from now on; None leaves that trait."""
+    revisions = tuple(
+        replace(
+            revision,
+            failure_rate=revision.failure_rate if failure_rate is None else failure_rate,
+            starts=revision.starts if starts is None else starts,
+        )
+        if revision.name == name
+        else revision
+        for revision in service.revisions
+    )
+    return routed(replace(service, revisions=revisions), now)
+
+
+def routed(service: Service, since: datetime) -> Service:
+    """The service with the routing that now holds written down as of `since`."""
+    shares: dict[str, float] = {}
+    for target in service.applied:
+        if target.percent:
+            name = service.resolve(target).name
+            shares[name] = shares.get(name, 0.0) + target.percent / 100
+    failing = {revision.name: revision.effective_failure_rate for revision in service.revisions}
+    flows = tuple(Flow(name, share, failing[name]) for name, share in shares.items())
+    if service.periods and service.periods[-1].flows == flows:
+        return service
+    return replace(service, periods=(*service.periods, Period(since, flows)))
+
+
+def _unready(service: Service) -> str:
+    for target in service.traffic:
+        revision = service.resolve(target)
+        if target.revision is not None and target.percent and not revision.starts:
+            return f"Revision '{revision.name}' is not ready and cannot serve traffic."
+    return ""
+
+
+def _remembered(service: Service, change: Change) -> tuple[Change, ...]:
+    return (*service.past, change)[-KEPT_CHANGES:]

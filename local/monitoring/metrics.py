@@ -1,0 +1,235 @@
+"""`google.monitoring.v3.MetricService`: request_count of the applications' revisions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from google.api import metric_pb2
+from google.cloud import monitoring_v3
+from google.protobuf.message import Message
+from msgspec import Struct
+
+from local.application import Application
+from local.application.estate import Estate, invalid
+from local.clock import CloudClock
+from local.monitoring import filters
+from local.monitoring.ingestion import MINUTE, Ingestion, floor_to_minute
+from local.paging import page
+
+REQUEST_COUNT = "run.googleapis.com/request_count"
+RESOURCE = "cloud_run_revision"
+LARGEST_PAGE = 100_000
+"""ListTimeSeriesRequest.page_size: points at most in one answer."""
+
+_Aligner = monitoring_v3.Aggregation.Aligner
+_Reducer = monitoring_v3.Aggregation.Reducer
+_Kind = metric_pb2.MetricDescriptor.MetricKind
+_Type = metric_pb2.MetricDescriptor.ValueType
+_SUMS = (_Aligner.ALIGN_DELTA, _Aligner.ALIGN_SUM)
+_CLASSES = {"2xx": "200", "5xx": "500"}
+_FIELDS = frozenset(
+    {
+        "resource.label.project_id",
+        "resource.label.location",
+        "resource.label.service_name",
+        "resource.label.configuration_name",
+        "resource.label.revision_name",
+        "metric.label.response_code",
+        "metric.label.response_code_class",
+    }
+)
+
+Labels = tuple[tuple[str, str], ...]
+"""Fields and values of a series, as sorted pairs."""
+Window = tuple[datetime, datetime]
+
+
+class Shape(Struct, frozen=True):
+    """How raw points become the points of an answer."""
+
+    period: timedelta = MINUTE
+    aligned: bool = False
+    as_rate: bool = False
+    keep: frozenset[str] | None = None
+    """The fields that series are summed by; None: nothing is summed."""
+
+    def reduced(self, labels: Labels) -> Labels:
+        """What is left of a series' fields; the project always is."""
+        if self.keep is None:
+            return labels
+        kept = self.keep | {"metric.type", "resource.type", "resource.label.project_id"}
+        return tuple(pair for pair in labels if pair[0] in kept)
+
+
+class Metrics:
+    """Requests per minute and revision, visible once they are ingested."""
+
+    def __init__(self, estate: Estate, clock: CloudClock, ingestion: Ingestion) -> None:
+        self._estate = estate
+        self._clock = clock
+        self._ingestion = ingestion
+
+    def ListTimeSeries(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """The series that a filter asks for, points newest first; other metrics have none.
+
+        A page holds whole series: as many as `page_size` points allow, and at least one.
+        """
+        wanted = filters.parse(request.filter)
+        start, end = _interval(request.interval)
+        shape = _shape(request.aggregation)
+        counted = self._count(
+            [one for one in self._estate.applications if f"projects/{one.project}" == request.name],
+            wanted,
+            shape,
+            list(_windows(shape, max(start, self._oldest()), end, self._clock.now())),
+        )
+        bare = request.view == monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.HEADERS
+        series = [(labels, {} if bare else points) for labels, points in sorted(counted.items())]
+        per_series = max((len(points) for points in counted.values()), default=0) or 1
+        size = max(1, (request.page_size or LARGEST_PAGE) // per_series)
+        shown, token = page(series, lambda one: repr(one[0]), size, request.page_token, size)
+        response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
+            time_series=[_series(shape, labels, points) for labels, points in shown],
+            next_page_token=token,
+        )
+        return response
+
+    def _oldest(self) -> datetime:
+        """Before that there was nothing to count."""
+        return min(
+            (
+                service.created_at
+                for application in self._estate.applications
+                for service in application.services()
+            ),
+            default=self._clock.now(),
+        )
+
+    def _count(
+        self,
+        applications: list[Application],
+        wanted: dict[str, str],
+        shape: Shape,
+        windows: list[Window],
+    ) -> dict[Labels, dict[Window, int]]:
+        """Requests per series and window; windows without any, or not visible yet, are left out."""
+        horizon = self._ingestion.horizon(self._clock.now())
+        counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
+        for application in applications:
+            for function in application.policy.functions:
+                if not _asks_for(wanted, application, function):
+                    continue
+                for window in windows:
+                    visible = min(window[1], horizon)
+                    for labels, count in _requests(application, function, window[0], visible):
+                        if count and filters.matches(wanted, dict(labels)):
+                            counted[shape.reduced(labels)][window] += count
+        return counted
+
+
+def _interval(interval: Any) -> Window:
+    end = interval.end_time.ToDatetime(tzinfo=UTC)
+    start = interval.start_time.ToDatetime(tzinfo=UTC)
+    if not interval.HasField("end_time") or not interval.HasField("start_time") or start >= end:
+        raise invalid("interval: a start time before an end time is required for a delta metric")
+    return start, end
+
+
+def _shape(aggregation: Any) -> Shape:
+    """Raises: Refused INVALID_ARGUMENT for an aligner, reducer, period or field of another kind."""
+    aligner, reducer = aggregation.per_series_aligner, aggregation.cross_series_reducer
+    fields = frozenset(filters.field(name) for name in aggregation.group_by_fields)
+    if unknown := sorted(fields - _FIELDS):
+        raise invalid(f"group_by_fields: '{unknown[0]}' is not a label of {REQUEST_COUNT}")
+    if reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
+        raise invalid("cross_series_reducer: only REDUCE_SUM is supported")
+    if aligner == _Aligner.ALIGN_NONE:
+        if reducer:
+            raise invalid("a cross_series_reducer requires a per_series_aligner")
+        return Shape()
+    if aligner not in (*_SUMS, _Aligner.ALIGN_RATE):
+        raise invalid("per_series_aligner: only ALIGN_DELTA, ALIGN_SUM and ALIGN_RATE")
+    period: timedelta = aggregation.alignment_period.ToTimedelta()
+    if period < MINUTE or period % MINUTE:
+        raise invalid("alignment_period must be a positive multiple of 60 s")
+    as_rate = aligner == _Aligner.ALIGN_RATE
+    return Shape(period, True, as_rate, fields if reducer else None)
+
+
+def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
+    """The spans of the points that end in (start, end] and begin by now, newest first.
+
+    Raw points end on whole minutes; aligned ones a whole number of periods before the end.
+    """
+    last = end if shape.aligned else floor_to_minute(end)
+    last -= max(0, (last - now) // shape.period) * shape.period
+    while last > start:
+        yield last - shape.period, last
+        last -= shape.period
+
+
+def _asks_for(wanted: dict[str, str], application: Application, function: str) -> bool:
+    """Whether any series of a function can be asked for: all but revision and code is compared."""
+    names = _service_labels(application, application.service_of(function).name)
+    known = {**names, "metric.type": REQUEST_COUNT, "resource.type": RESOURCE}
+    return all(known.get(name, value) == value for name, value in wanted.items())
+
+
+def _requests(
+    application: Application, function: str, start: datetime, end: datetime
+) -> Iterator[tuple[Labels, int]]:
+    if end <= start:
+        return
+    service = application.service_of(function).name
+    counted = application.requests_by_revision(function, start, end)
+    for revision, requests in counted.items():
+        succeeded = requests.total - requests.failed
+        for code_class, count in (("2xx", succeeded), ("5xx", requests.failed)):
+            labels = {
+                **_service_labels(application, service),
+                "metric.type": REQUEST_COUNT,
+                "resource.type": RESOURCE,
+                "resource.label.revision_name": revision,
+                "metric.label.response_code": _CLASSES[code_class],
+                "metric.label.response_code_class": code_class,
+            }
+            yield tuple(sorted(labels.items())), count
+
+
+def _service_labels(application: Application, service: str) -> dict[str, str]:
+    return {
+        "resource.label.project_id": application.project,
+        "resource.label.location": application.region,
+        "resource.label.service_name": service,
+        "resource.label.configuration_name": service,
+    }
+
+
+def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
+    """`google.monitoring.v3.TimeSeries`."""
+    message: Message = monitoring_v3.TimeSeries.pb()(
+        metric={"type": REQUEST_COUNT, "labels": _labels("metric.label.", labels)},
+        resource={"type": RESOURCE, "labels": _labels("resource.label.", labels)},
+        metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
+        value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
+        points=[_point(shape, *window, count) for window, count in points.items()],
+        unit="1/s" if shape.as_rate else "1",
+    )
+    return message
+
+
+def _labels(prefix: str, labels: Labels) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in labels if name.startswith(prefix)}
+
+
+def _point(shape: Shape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
+    if shape.as_rate:
+        per_second = count / shape.period.total_seconds()
+        interval = {"start_time": end, "end_time": end}
+        return {"interval": interval, "value": {"double_value": per_second}}
+    interval = {"start_time": start, "end_time": end}
+    return {"interval": interval, "value": {"int64_value": count}}

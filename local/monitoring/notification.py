@@ -1,0 +1,166 @@
+"""The notification of an incident as Cloud Monitoring publishes it: version 1.2, as of 2025."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from local.application import Application, names
+from local.monitoring.metrics import REQUEST_COUNT, RESOURCE
+from shared.policy import Severity
+
+_SEVERITIES = {
+    Severity.CRITICAL: "Critical",
+    Severity.HIGH: "Error",
+    Severity.MEDIUM: "Warning",
+    Severity.LOW: "No severity",
+}
+
+
+class State(StrEnum):
+    """Whether an incident goes on."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Incident(Struct, frozen=True):
+    """One violation of one condition, from its start to its end."""
+
+    id: str
+    signal: str
+    service: str
+    """The service that it is about; empty when it is about all of them."""
+    started_at: datetime
+    observed: float
+    ended_at: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        """Open until it has ended."""
+        return State.CLOSED if self.ended_at else State.OPEN
+
+
+class Condition(Struct, frozen=True):
+    """What an alert policy compares."""
+
+    signal: str
+    display_name: str
+    severity: Severity
+    threshold: float
+    duration: timedelta
+    per_function: bool
+
+
+def policy_id(application: Application, signal: str) -> str:
+    """The alert policy of a signal: 19 digits, always the same."""
+    return _number(f"{application.policy.system}/{signal}")
+
+
+def body(application: Application, condition: Condition, incident: Incident) -> dict[str, Any]:
+    """The message's JSON, in the shape of real captures."""
+    project = application.project
+    ended_at = int(incident.ended_at.timestamp()) if incident.ended_at else None
+    shown: dict[str, Any] = {
+        "condition": _condition(application, condition),
+        "condition_name": condition.display_name,
+        "documentation": _documentation(condition, incident),
+        "ended_at": ended_at,
+        "incident_id": incident.id,
+        "metadata": {"system_labels": {}, "user_labels": {}},
+        "metric": {
+            "displayName": "Request Count",
+            "labels": {} if not condition.per_function else {"response_code_class": "5xx"},
+            "type": REQUEST_COUNT,
+        },
+        "observed_value": f"{incident.observed:.3f}",
+        "policy_name": f"{application.policy.system} {condition.display_name}",
+        "policy_user_labels": {
+            "rollback_signal": condition.signal,
+            "rollback_system": application.policy.system,
+        },
+        "resource": {"labels": _resource(application, incident), "type": RESOURCE},
+        "resource_display_name": incident.service,
+        "resource_id": "",
+        "resource_name": f"{project} {incident.service or 'Cloud Run Revision'}",
+        "resource_type_display_name": "Cloud Run Revision",
+        "scoping_project_id": project,
+        "scoping_project_number": names.project_number(project),
+        "severity": _SEVERITIES[condition.severity],
+        "started_at": int(incident.started_at.timestamp()),
+        "state": incident.state,
+        "summary": _summary(application, condition, incident),
+        "threshold_value": f"{condition.threshold:g}",
+        "url": f"https://console.cloud.google.com/monitoring/alerting/alerts/{incident.id}"
+        f"?channelType=cloud-pubsub&project={project}",
+    }
+    return {"incident": shown, "version": "1.2"}
+
+
+def _condition(application: Application, condition: Condition) -> dict[str, Any]:
+    policy = policy_id(application, condition.signal)
+    identity = _number(f"{policy}/condition")
+    counted = f'resource.type = "{RESOURCE}" AND metric.type = "{REQUEST_COUNT}"'
+    aggregation: dict[str, Any] = {
+        "alignmentPeriod": "60s",
+        "crossSeriesReducer": "REDUCE_SUM",
+        "perSeriesAligner": "ALIGN_DELTA",
+    }
+    if condition.per_function:
+        aggregation["groupByFields"] = ["resource.label.service_name"]
+    threshold = {
+        "aggregations": [aggregation],
+        "comparison": "COMPARISON_GT",
+        "denominatorAggregations": [aggregation],
+        "denominatorFilter": counted,
+        "duration": f"{int(condition.duration.total_seconds())}s",
+        "filter": f'{counted} AND metric.labels.response_code_class = "5xx"',
+        "thresholdValue": condition.threshold,
+        "trigger": {"count": 1},
+    }
+    if not condition.threshold:
+        del threshold["thresholdValue"]  # as captured: a proto default is left out
+    return {
+        "conditionThreshold": threshold,
+        "displayName": condition.display_name,
+        "name": f"projects/{application.project}/alertPolicies/{policy}/conditions/{identity}",
+    }
+
+
+def _documentation(condition: Condition, incident: Incident) -> dict[str, str]:
+    kind = "ALERT" if incident.state is State.OPEN else "RESOLVED"
+    subject = f"[{kind} - {_SEVERITIES[condition.severity]}] {condition.display_name}"
+    return {"content": "", "mime_type": "", "subject": subject}
+
+
+def _resource(application: Application, incident: Incident) -> dict[str, str]:
+    """A condition over all functions leaves only the project."""
+    if not incident.service:
+        return {"project_id": application.project}
+    return {
+        "location": application.region,
+        "project_id": application.project,
+        "service_name": incident.service,
+    }
+
+
+def _summary(application: Application, condition: Condition, incident: Incident) -> str:
+    labels = ", ".join(
+        f"{name}={value}" for name, value in _resource(application, incident).items()
+    )
+    subject = f"Request Count for {application.project} Cloud Run Revision labels {{{labels}}}"
+    if incident.state is State.CLOSED:
+        return f"{subject} returned to normal with a value of {incident.observed:.3f}."
+    return (
+        f"{subject} is above the threshold of {condition.threshold:.3f} "
+        f"with a value of {incident.observed:.3f}."
+    )
+
+
+def _number(text: str) -> str:
+    """Nineteen digits that stand for a text."""
+    digest = int(names.digest(text)[:15], 16)
+    return str(10**18 + digest % (9 * 10**18))

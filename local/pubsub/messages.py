@@ -1,0 +1,147 @@
+"""Pub/Sub's raw protobuf messages, under the names of the published API.
+
+The wheel wraps every message in proto-plus; the wire and the field masks want the classes below the
+wrappers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.pubsub_v1 import types
+
+if TYPE_CHECKING:
+    from google.pubsub_v1.types import (
+        AcknowledgeRequest,
+        CreateSnapshotRequest,
+        DeleteSnapshotRequest,
+        DeleteSubscriptionRequest,
+        DeleteTopicRequest,
+        DetachSubscriptionRequest,
+        DetachSubscriptionResponse,
+        GetSnapshotRequest,
+        GetSubscriptionRequest,
+        GetTopicRequest,
+        ListSnapshotsRequest,
+        ListSnapshotsResponse,
+        ListSubscriptionsRequest,
+        ListSubscriptionsResponse,
+        ListTopicSnapshotsRequest,
+        ListTopicSnapshotsResponse,
+        ListTopicsRequest,
+        ListTopicsResponse,
+        ListTopicSubscriptionsRequest,
+        ListTopicSubscriptionsResponse,
+        ModifyAckDeadlineRequest,
+        ModifyPushConfigRequest,
+        PublishRequest,
+        PublishResponse,
+        PubsubMessage,
+        PullRequest,
+        PullResponse,
+        PushConfig,
+        ReceivedMessage,
+        SeekRequest,
+        SeekResponse,
+        Snapshot,
+        StreamingPullRequest,
+        StreamingPullResponse,
+        Subscription,
+        Topic,
+        UpdateSnapshotRequest,
+        UpdateSubscriptionRequest,
+        UpdateTopicRequest,
+    )
+else:
+    AcknowledgeRequest = types.AcknowledgeRequest.pb()
+    CreateSnapshotRequest = types.CreateSnapshotRequest.pb()
+    DeleteSnapshotRequest = types.DeleteSnapshotRequest.pb()
+    DeleteSubscriptionRequest = types.DeleteSubscriptionRequest.pb()
+    DeleteTopicRequest = types.DeleteTopicRequest.pb()
+    DetachSubscriptionRequest = types.DetachSubscriptionRequest.pb()
+    DetachSubscriptionResponse = types.DetachSubscriptionResponse.pb()
+    GetSnapshotRequest = types.GetSnapshotRequest.pb()
+    GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
+    GetTopicRequest = types.GetTopicRequest.pb()
+    ListSnapshotsRequest = types.ListSnapshotsRequest.pb()
+    ListSnapshotsResponse = types.ListSnapshotsResponse.pb()
+    ListSubscriptionsRequest = types.ListSubscriptionsRequest.pb()
+    ListSubscriptionsResponse = types.ListSubscriptionsResponse.pb()
+    ListTopicSnapshotsRequest = types.ListTopicSnapshotsRequest.pb()
+    ListTopicSnapshotsResponse = types.ListTopicSnapshotsResponse.pb()
+    ListTopicsRequest = types.ListTopicsRequest.pb()
+    ListTopicsResponse = types.ListTopicsResponse.pb()
+    ListTopicSubscriptionsRequest = types.ListTopicSubscriptionsRequest.pb()
+    ListTopicSubscriptionsResponse = types.ListTopicSubscriptionsResponse.pb()
+    ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
+    ModifyPushConfigRequest = types.ModifyPushConfigRequest.pb()
+    PublishRequest = types.PublishRequest.pb()
+    PublishResponse = types.PublishResponse.pb()
+    PubsubMessage = types.PubsubMessage.pb()
+    PullRequest = types.PullRequest.pb()
+    PullResponse = types.PullResponse.pb()
+    PushConfig = types.PushConfig.pb()
+    ReceivedMessage = types.ReceivedMessage.pb()
+    SeekRequest = types.SeekRequest.pb()
+    SeekResponse = types.SeekResponse.pb()
+    Snapshot = types.Snapshot.pb()
+    StreamingPullRequest = types.StreamingPullRequest.pb()
+    StreamingPullResponse = types.StreamingPullResponse.pb()
+    Subscription = types.Subscription.pb()
+    Topic = types.Topic.pb()
+    UpdateSnapshotRequest = types.UpdateSnapshotRequest.pb()
+    UpdateSubscriptionRequest = types.UpdateSubscriptionRequest.pb()
+    UpdateTopicRequest = types.UpdateTopicRequest.pb()
+
+Resource = TypeVar("Resource", bound=Any)
+
+
+def copied(resource: Resource) -> Resource:
+    """A copy that may be changed while others read the original."""
+    copy: Resource = type(resource)()
+    copy.CopyFrom(resource)
+    return copy
+
+
+__all__ = [
+    "AcknowledgeRequest",
+    "CreateSnapshotRequest",
+    "DeleteSnapshotRequest",
+    "DeleteSubscriptionRequest",
+    "DeleteTopicRequest",
+    "DetachSubscriptionRequest",
+    "DetachSubscriptionResponse",
+    "GetSnapshotRequest",
+    "GetSubscriptionRequest",
+    "GetTopicRequest",
+    "ListSnapshotsRequest",
+    "ListSnapshotsResponse",
+    "ListSubscriptionsRequest",
+    "ListSubscriptionsResponse",
+    "ListTopicSnapshotsRequest",
+    "ListTopicSnapshotsResponse",
+    "ListTopicSubscriptionsRequest",
+    "ListTopicSubscriptionsResponse",
+    "ListTopicsRequest",
+    "ListTopicsResponse",
+    "ModifyAckDeadlineRequest",
+    "ModifyPushConfigRequest",
+    "PublishRequest",
+    "PublishResponse",
+    "PubsubMessage",
+    "PullRequest",
+    "PullResponse",
+    "PushConfig",
+    "ReceivedMessage",
+    "SeekRequest",
+    "SeekResponse",
+    "Snapshot",
+    "StreamingPullRequest",
+    "StreamingPullResponse",
+    "Subscription",
+    "Topic",
+    "UpdateSnapshotRequest",
+    "UpdateSubscriptionRequest",
+    "UpdateTopicRequest",
+    "copied",
+]

@@ -1,0 +1,59 @@
+"""The embedded Pub/Sub, whole."""
+
+from __future__ import annotations
+
+from local.clock import CloudClock
+from local.faults import Faults
+from local.journal import Journal
+from local.pubsub.broker import Broker
+from local.pubsub.courier import Courier
+from local.pubsub.policies import Policies
+from local.pubsub.publisher import Publisher
+from local.pubsub.push import Poster
+from local.pubsub.subscriber import Subscriber
+from local.pubsub.tokens import TokenIssuer
+
+PUSH_CONCURRENCY = 32
+
+
+class PubSub:
+    """Pub/Sub for `wire.serve`: `publisher`, `subscriber`, and the access policies of both.
+
+    It begins where the journal ends: topics, subscriptions, snapshots, policies, and every message
+    that is not acknowledged. All times are the clock's. Each push asks the faults as
+    `push projects/P/subscriptions/S`.
+    """
+
+    def __init__(
+        self,
+        clock: CloudClock,
+        journal: Journal,
+        faults: Faults,
+        push_concurrency: int = PUSH_CONCURRENCY,
+    ) -> None:
+        self._broker = Broker(clock, journal)
+        self._tokens = TokenIssuer()
+        self._courier = Courier(
+            self._broker, clock, Poster(clock, faults, self._tokens), push_concurrency
+        )
+        self.publisher = Publisher(self._broker)
+        self.subscriber = Subscriber(self._broker)
+        self.policy = Policies(self._broker)
+        self._courier.start()
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public key of the tokens that pushes carry, as a JSON Web Key Set."""
+        return self._tokens.jwks()
+
+    def settle(self, limit_seconds: float) -> bool:
+        """Wait until every push that is due by the cloud's time has been answered.
+
+        What a push makes its endpoint publish is waited for too. The limit is of wall time; False:
+        it passed.
+        """
+        return self._courier.settle(limit_seconds)
+
+    def close(self) -> None:
+        """End pulls, streams and pushes; within about a second of wall time."""
+        self._broker.close()
+        self._courier.close()

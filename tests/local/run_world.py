@@ -1,0 +1,149 @@
+"""A small application with its control planes on loopback, at a clock that is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from google.cloud import functions_v2, monitoring_v3, run_v2
+from google.cloud.functions_v2.services.function_service.transports.grpc import (
+    FunctionServiceGrpcTransport,
+)
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
+    MetricServiceGrpcTransport,
+)
+from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpcTransport
+from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
+from google.longrunning import operations_pb2
+from google.longrunning.operations_pb2_grpc import OperationsStub
+
+from local.application import Application
+from local.application.estate import Estate
+from local.clock import CloudClock
+from local.faults import Faults
+from local.functions import Functions
+from local.journal import Journal
+from local.monitoring import Ingestion, Metrics
+from local.operations import Operations
+from local.run import Revisions, Rollouts, RunServicesTransport, Services, WriteQuota
+from local.wire import serve
+from shared.policy import Group, Mode, Policy, Probe, ScenarioName, Severity, Signal
+
+ORIGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+PARENT = "projects/shop/locations/europe-west1"
+SEED = 7
+
+
+def policy(signals: dict[str, Signal] | None = None, functions: int = 0) -> Policy:
+    """A book shop; with `functions`, that many more in a group of their own."""
+    groups = {
+        "orders": Group(("placeOrder", "payOrder")),
+        "books": Group(("findBook", "bookCover")),
+    }
+    if functions:
+        groups["bulk"] = Group(tuple(f"bulk{index:03d}" for index in range(functions)))
+    return Policy(
+        system="bookshop",
+        project="shop",
+        region="europe-west1",
+        groups=groups,
+        signals=signals or {},
+        scenarios={ScenarioName.FUNCTIONS: Mode.ACT},
+        probes=(
+            Probe("front page", "https://shop.example/"),
+            Probe("order", "https://shop.example/api/order", function="placeOrder"),
+        ),
+    )
+
+
+def signal(threshold: float, duration: timedelta) -> Signal:
+    return Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT, threshold, duration)
+
+
+def service_path(name: str) -> str:
+    return f"{PARENT}/services/{name}"
+
+
+class World:
+    """The application, what can be set about its platform, and Google's clients for it."""
+
+    def __init__(self, chosen: Policy | None = None, journal: Journal | None = None) -> None:
+        self.clock = CloudClock(ORIGIN, scale=0)
+        self.application = Application(chosen or policy(), self.clock, journal or Journal(), SEED)
+        self.rollouts = Rollouts()
+        self.quota = WriteQuota(self.clock)
+        self.ingestion = Ingestion()
+        self.services: run_v2.ServicesClient
+        self.revisions: run_v2.RevisionsClient
+        self.functions: functions_v2.FunctionServiceClient
+        self.metrics: monitoring_v3.MetricServiceClient
+        self.operations: Any
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def get(self, name: str = "placeorder") -> run_v2.Service:
+        return self.services.get_service(name=service_path(name))
+
+    def update(
+        self,
+        service: run_v2.Service,
+        *traffic: run_v2.TrafficTarget,
+        mask: tuple[str, ...] = ("traffic",),
+        validate_only: bool = False,
+    ) -> Any:
+        """Ask for another traffic list of a service as read; the operation."""
+        asked = run_v2.Service(name=service.name, etag=service.etag, traffic=traffic)
+        request = run_v2.UpdateServiceRequest(
+            service=asked, update_mask={"paths": list(mask)}, validate_only=validate_only
+        )
+        return self.services.update_service(request=request)
+
+    def operation(self, name: str) -> operations_pb2.Operation:
+        return self.operations.GetOperation(operations_pb2.GetOperationRequest(name=name))
+
+
+def to(revision: str, percent: int = 100, tag: str = "") -> run_v2.TrafficTarget:
+    """A traffic target that names a revision."""
+    kind = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+    return run_v2.TrafficTarget(type_=kind, revision=revision, percent=percent, tag=tag)
+
+
+def to_latest(percent: int = 100) -> run_v2.TrafficTarget:
+    """A traffic target that follows the latest revision."""
+    kind = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+    return run_v2.TrafficTarget(type_=kind, percent=percent)
+
+
+@contextmanager
+def served(world: World) -> Iterator[World]:
+    """The world with its control planes listening and clients for them."""
+    estate = Estate([world.application])
+    operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
+    server, address = serve(
+        {
+            RunServicesTransport: Services(estate, world.clock, world.rollouts, world.quota),
+            RevisionsGrpcTransport: Revisions(estate),
+            operations: Operations(estate, world.clock),
+            FunctionServiceGrpcTransport: Functions(estate),
+            MetricServiceGrpcTransport: Metrics(estate, world.clock, world.ingestion),
+        },
+        Faults(),
+    )
+    with grpc.insecure_channel(address) as channel:
+        world.services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))
+        world.revisions = run_v2.RevisionsClient(transport=RevisionsGrpcTransport(channel=channel))
+        world.functions = functions_v2.FunctionServiceClient(
+            transport=FunctionServiceGrpcTransport(channel=channel)
+        )
+        world.metrics = monitoring_v3.MetricServiceClient(
+            transport=MetricServiceGrpcTransport(channel=channel)
+        )
+        world.operations = OperationsStub(channel)
+        yield world
+    server.stop(grace=None).wait()

@@ -1,0 +1,278 @@
+"""The whole embedded cloud in one process: everything listens, and one clock moves it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.cloud import firestore, functions_v2, pubsub_v1, run_v2
+from google.cloud.functions_v2.services.function_service.transports.grpc import (
+    FunctionServiceGrpcTransport,
+)
+from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
+from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
+from msgspec.structs import replace
+
+from local.clock import CloudClock
+from local.cloud import NAMES, TOPICS, Cloud
+from tests.local.run_world import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
+
+SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0))
+    yield cloud
+    cloud.stop()
+
+
+class Mailbox:
+    """A subscription to one topic, emptied on request."""
+
+    def __init__(self, cloud: Cloud, topic: str) -> None:
+        self._channel = grpc.insecure_channel(cloud.addresses["pubsub"])
+        self._client = pubsub_v1.SubscriberClient(
+            transport=SubscriberGrpcTransport(channel=self._channel)
+        )
+        self._name = f"projects/shop/subscriptions/{topic}-test"
+        request = {"name": self._name, "topic": f"projects/shop/topics/{topic}"}
+        self._client.create_subscription(request=request)
+
+    def empty(self) -> list[bytes]:
+        """Everything that was published since; nothing is waited for."""
+        found: list[bytes] = []
+        while True:
+            request = pubsub_v1.types.PullRequest(
+                subscription=self._name, max_messages=100, return_immediately=True
+            )
+            with pytest.warns(DeprecationWarning, match="return_immediately"):
+                received = self._client.pull(request=request).received_messages
+            if not received:
+                return found
+            found += [one.message.data for one in received]
+            self._client.acknowledge(
+                subscription=self._name, ack_ids=[one.ack_id for one in received]
+            )
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def control(cloud: Cloud) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://{cloud.addresses['control']}") as client:
+        yield client
+
+
+def test_every_address_answers_its_own_client(cloud: Cloud) -> None:
+    """Google's clients find functions, services and documents behind their addresses."""
+    assert set(cloud.addresses) == set(NAMES)
+    assert all(address.startswith("127.0.0.1:") for address in cloud.addresses.values())
+    with (
+        grpc.insecure_channel(cloud.addresses["run"]) as run,
+        grpc.insecure_channel(cloud.addresses["functions"]) as functions,
+    ):
+        services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=run))
+        catalogue = functions_v2.FunctionServiceClient(
+            transport=FunctionServiceGrpcTransport(channel=functions)
+        )
+        assert len(list(services.list_services(parent=PARENT))) == 4
+        assert len(list(catalogue.list_functions(parent=PARENT))) == 4
+
+
+def test_alert_goes_out_once_opened_and_once_closed(cloud: Cloud) -> None:
+    """A bad release is alerted on the topic, and a rollback through Cloud Run ends the alert."""
+    alerts = Mailbox(cloud, "rollback-alerts")
+    application = cloud.application("bookshop")
+    old = application.service("placeorder").revisions[0].name
+    application.deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    pass_minutes(cloud, 5)
+
+    with grpc.insecure_channel(cloud.addresses["run"]) as channel:
+        services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))
+        service = services.get_service(name=service_path("placeorder"))
+        service.traffic = [to(old)]
+        request = run_v2.UpdateServiceRequest(service=service, update_mask={"paths": ["traffic"]})
+        services.update_service(request=request)
+    pass_minutes(cloud, 5)
+
+    told = [json.loads(body)["incident"] for body in alerts.empty()]
+    assert [one["state"] for one in told] == ["open", "closed"]
+    assert len({one["incident_id"] for one in told}) == 1
+    alerts.close()
+
+
+def pass_minutes(cloud: Cloud, minutes: int) -> None:
+    for _ in range(minutes):
+        cloud.clock.advance(MINUTE)
+        cloud.settle()
+
+
+def test_clock_ticks_once_a_minute_and_never_catches_up(cloud: Cloud) -> None:
+    """Each minute passed by itself is a tick; an hour at once is one."""
+    ticks = Mailbox(cloud, "rollback-clock")
+    pass_minutes(cloud, 3)
+    assert ticks.empty() == [b"{}"] * 3
+
+    cloud.clock.advance(60 * MINUTE)
+    cloud.settle()
+    assert ticks.empty() == [b"{}"]
+    ticks.close()
+
+
+def test_control_plane_moves_the_clock(cloud: Cloud, control: httpx.Client) -> None:
+    """The answer is the new time, and alerts and ticks have followed when it comes."""
+    ticks = Mailbox(cloud, "rollback-clock")
+    assert control.get("/_cloud/clock").json() == {
+        "now": ORIGIN.isoformat(),
+        "origin": ORIGIN.isoformat(),
+        "scale": 0.0,
+    }
+
+    moved = control.post("/_cloud/clock", json={"advance": 90.5}).json()
+
+    assert moved["now"] == "2026-03-01T12:01:30.500000+00:00"
+    assert ticks.empty() == [b"{}"]
+    control.post("/_cloud/tick")
+    assert ticks.empty() == [b"{}"]
+    ticks.close()
+
+
+def test_control_plane_deploys_and_tells_what_is_live(control: httpx.Client) -> None:
+    """A group can be deployed by its name; the rest stays."""
+    deployed = control.post(
+        "/_cloud/deploy", json={"groups": ["orders"], "release": "r2", "failure_rate": 0.75}
+    ).json()
+    live = control.get("/_cloud/application").json()["bookshop"]
+
+    assert set(deployed) == {"placeOrder", "payOrder"}
+    revision = deployed["placeOrder"]["revision"]
+    assert live["placeOrder"] == {
+        "service": "placeorder",
+        "revision": revision,
+        "release": "r2",
+        "failure_rate": 0.75,
+        "traffic": {revision: 100},
+        "serving": ["r2"],
+    }
+    assert live["findBook"]["release"] == "r1"
+
+
+WRONG: dict[str, tuple[str, dict[str, Any]]] = {
+    "a clock that runs backwards": ("clock", {"advance": -1}),
+    "a negative pace": ("clock", {"scale": -1}),
+    "an unknown field": ("clock", {"faster": True}),
+    "a deployment without a release": ("deploy", {}),
+    "an unknown function": ("deploy", {"release": "r2", "functions": ["none"]}),
+    "an unknown group": ("deploy", {"release": "r2", "groups": ["none"]}),
+    "an unknown system": ("deploy", {"release": "r2", "system": "none"}),
+    "a rate above one": ("deploy", {"release": "r2", "failure_rate": 1.5}),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), WRONG.values(), ids=WRONG)
+def test_control_request_that_cannot_be_is_refused(
+    cloud: Cloud, control: httpx.Client, path: str, body: dict[str, Any]
+) -> None:
+    """It answers 400 with the reason, and nothing has changed."""
+    answer = control.post(f"/_cloud/{path}", json=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert cloud.clock.now() == ORIGIN
+    assert len(cloud.application("bookshop").service("placeorder").revisions) == 1
+
+
+def test_front_door_answers_by_the_host_that_was_asked(cloud: Cloud, control: httpx.Client) -> None:
+    """Function addresses, service addresses and declared hosts lead to the application."""
+    cloud.application("bookshop").deploy(["placeOrder"], release="r2", failure_rate=1.0)
+
+    def status(host: str, path: str, method: str = "GET") -> int:
+        return control.request(method, path, headers={"Host": host}).status_code
+
+    functions = "europe-west1-shop.cloudfunctions.net"
+    assert status(functions, "/placeOrder") == 500
+    assert status(functions, "/placeOrder", "POST") == 500
+    assert status(functions, "/payOrder", "HEAD") == 200
+    assert status("shop.example", "/") == 200
+    assert status("shop.example", "/api/order") == 500
+    assert status("elsewhere.example", "/") == 404
+    assert status("shop.example", "/_cloud/clock") == 200  # the site's own page
+    assert status("elsewhere.example", "/_cloud/clock") == 404
+    assert status("127.0.0.1", "/_cloud/nothing") == 404
+
+
+def test_addresses_are_told_by_the_control_plane(cloud: Cloud, control: httpx.Client) -> None:
+    """Whoever knows one address finds the others."""
+    assert control.get("/_cloud/addresses").json() == cloud.addresses
+
+
+def test_everything_survives_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents, topics, releases, incidents and the time itself are found again."""
+    clock = CloudClock(ORIGIN, scale=0)
+    first = Cloud.start([policy(SIGNALS)], seed=1, data=tmp_path, clock=clock)
+    alerts = Mailbox(first, "rollback-alerts")
+    first.application("bookshop").deploy(["placeOrder"], release="r2", failure_rate=1.0)
+    pass_minutes(first, 5)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", first.addresses["firestore"])
+    store = firestore.Client(project="shop")
+    store.document("rollbacks/one").set({"status": "RUNNING"})
+    store.close()
+    alerts.close()
+    first.stop()
+
+    again = Cloud.start([policy(SIGNALS)], seed=1, data=tmp_path, clock=CloudClock(ORIGIN, 0))
+
+    assert again.clock.now() == ORIGIN + 5 * MINUTE
+    pass_minutes(again, 5)
+    (incident,) = again.alerter("bookshop").incidents
+    assert incident.ended_at is None
+    assert again.application("bookshop").service("placeorder").latest_created.release == "r2"
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", again.addresses["firestore"])
+    store = firestore.Client(project="shop")
+    assert store.document("rollbacks/one").get().to_dict() == {"status": "RUNNING"}
+    store.close()
+    again.stop()
+
+
+def test_two_systems_live_side_by_side() -> None:
+    """Each policy has its own application, topics and metrics; ticks go to one project."""
+    other = replace(policy(SIGNALS), system="library", project="books")
+    cloud = Cloud.start(
+        [policy(SIGNALS), other],
+        seed=1,
+        clock=CloudClock(ORIGIN, 0),
+        operations_project="ops",
+    )
+    cloud.application("library").deploy(release="r2", failure_rate=1.0)
+    pass_minutes(cloud, 5)
+
+    assert topics(cloud, "ops") == {f"projects/ops/topics/{name}" for name in TOPICS}
+    assert len(cloud.alerter("library").incidents) == 4
+    assert not cloud.alerter("bookshop").incidents
+    cloud.stop()
+
+
+def topics(cloud: Cloud, project: str) -> set[str]:
+    with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
+        client = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+        return {one.name for one in client.list_topics(project=f"projects/{project}")}
+
+
+def test_nothing_listens_once_stopped() -> None:
+    """After `stop` every port is free again, and starting on it works."""
+    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0))
+    ports = {name: int(address.split(":")[1]) for name, address in cloud.addresses.items()}
+    cloud.stop()
+
+    again = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, 0), ports=ports)
+    assert again.addresses == cloud.addresses
+    again.stop()
