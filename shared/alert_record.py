@@ -1,0 +1,58 @@
+"""One notification as received: deduplicated, joined to an incident, absorbed when judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.documents import SCHEMA, encode
+from shared.facts import AlertFact
+from shared.ports import Create, Document, Update, Write
+
+
+class Alert(Struct, frozen=True):
+    """A document of its own: a storm of alerts writes no document twice."""
+
+    key: str
+    """(incident_id, state): what is acted on once."""
+    monitoring_id: str
+    state: str
+    verdict: str
+    system: str
+    signal: str
+    incident: str
+    """Ours, to which it belongs; empty when it told of no trouble that we know."""
+    started_at: datetime
+    published_at: datetime
+    received_at: datetime
+    function: str | None
+    notification: str
+    """The JSON text as it came."""
+    absorbed_by: str = ""
+    """The rollback whose decision has taken it in; empty: none has, yet."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it says that something is wrong."""
+        return self.state == "open"
+
+    def fact(self) -> AlertFact:
+        """What a decision needs of it."""
+        return AlertFact(
+            self.signal, self.started_at, self.published_at, self.received_at, self.function
+        )
+
+
+def path(key: str) -> str:
+    """Where an alert is kept."""
+    return f"alerts/{key}"
+
+
+def written(kept: Document, alert: Alert) -> Write:
+    """The write of an alert over what was read of it, absent or not."""
+    if kept.fields is None:
+        return Create(path(alert.key), encode(alert))
+    return Update(path(alert.key), {"incident": alert.incident}, kept.version)

@@ -1,0 +1,108 @@
+"""Carrying a plan out: intent, look, set, look, record, for many steps beside each other.
+
+One thread decides and commits; a pool of calls looks and sets. Each turn of the loop folds what
+the calls found, begins what may begin, commits intents and results together (at most once a
+second), and sends the effects whose intents have landed. A worker may die between any two lines:
+the next one finds the intents and asks the world, not its memory, what became of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import partial
+
+from shared.carrying import Carrying, Sent, Withheld
+from shared.controls import Switches
+from shared.documents import decode
+from shared.plan import Step
+from shared.policy import Execution
+from shared.ports import Clock, Pool, Query, Store
+from shared.steps import Kind, Look, Verdict
+from shared.tenure import Tenure
+
+WORK_FOR_SECONDS = 120.0
+"""A worker hands over after that, long before its instance's time-out."""
+
+
+class Left(StrEnum):
+    """Why a worker stopped carrying."""
+
+    ENDED = "every step has ended"
+    STOPPED = "something forbids to go on"
+    HANDED_OVER = "its time is over"
+
+
+class Engine:
+    """Carries one rollback's plan forward, as far as it gets."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        pool: Pool,
+        kinds: Mapping[str, Kind],
+        switches: Switches,
+        execution: Execution,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._pool = pool
+        self._kinds = kinds
+        self._switches = switches
+        self._execution = execution
+
+    def carry(self, tenure: Tenure) -> Left:
+        """Work until every step has ended, something forbids to go on, or the time is over.
+
+        What forbids lets effects in flight settle; no call is left running on return.
+        Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
+        """
+        until = self._clock.monotonic() + WORK_FOR_SECONDS
+        steps = load_steps(self._store, tenure.rollback.id)
+        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps)
+        while True:
+            time_is_over = self._clock.monotonic() >= until
+            forbidden = bool(self._switches.stop() or tenure.rollback.cancel_requested)
+            if not (forbidden or time_is_over):
+                carrying.begin()
+            calls_run = bool(len(self._pool))
+            carrying.commit_what_is_due(leaving=(forbidden or time_is_over) and not calls_run)
+            if carrying.finished():
+                return Left.ENDED
+            if not calls_run and time_is_over:
+                return Left.HANDED_OVER
+            if not calls_run and forbidden and carrying.settled():
+                return Left.STOPPED
+            if not time_is_over:
+                self._send(carrying, settling=forbidden)
+            carrying.fold(self._results(carrying.patience(settling=forbidden)))
+
+    def _results(self, patience: float) -> list[tuple[str, object]]:
+        if len(self._pool):
+            return self._pool.wait(patience)
+        self._clock.sleep(patience)
+        return []
+
+    def _send(self, carrying: Carrying, *, settling: bool) -> None:
+        """Hand every call that is due to the pool."""
+        for step, may_set in carrying.take_due(settling=settling):
+            self._pool.submit(step.name, partial(self._attempt, step, may_set))
+
+    def _attempt(self, step: Step, may_set: bool) -> Look | Sent | Withheld:
+        """Look, and set when the world still is where the intent found it."""
+        kind = self._kinds[step.kind]
+        look = kind.look(step)
+        if not (may_set and look.verdict is Verdict.AT_ORIGIN and look.token == step.seen):
+            return look
+        reason = self._switches.stop()
+        if reason:
+            return Withheld(reason)
+        return Sent(kind.set(step))
+
+
+def load_steps(store: Store, rollback: str) -> dict[str, Step]:
+    """The steps of a rollback by name, in the plan's order."""
+    found = store.query(Query(f"rollbacks/{rollback}/steps"))
+    steps = sorted((decode(Step, one.fields) for one in found), key=lambda step: step.number)
+    return {step.name: step for step in steps}

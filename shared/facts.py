@@ -1,0 +1,113 @@
+"""What a decision is made from, and what differs from where one could go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.deployment import Deployment, Inventory, Status
+from shared.policy import Policy, Severity, Signal
+from shared.ports import ProbeAnswer, Requests
+from shared.system import Budget, Controls, System
+from shared.traffic import shares
+
+
+class AlertFact(Struct, frozen=True):
+    """What a decision needs of one open alert of the incident."""
+
+    signal: str
+    started_at: datetime
+    published_at: datetime
+    received_at: datetime
+    function: str | None
+
+
+class Facts(Struct, frozen=True):
+    """Everything a decision is made from, gathered before it. None: it could not be read."""
+
+    alerts: tuple[AlertFact, ...]
+    system: System
+    controls: Controls | None
+    budget: Budget
+    deployments: tuple[Deployment, ...]
+    """Newest first."""
+    inventory: Inventory | None
+    requests: Mapping[str, Requests] | None
+    """Per function, over the newest minutes that the metrics show."""
+    probes: Mapping[str, ProbeAnswer]
+    other_incidents: Mapping[str, datetime]
+    """When the open incidents of other systems were detected."""
+
+
+class Change(Struct, frozen=True):
+    """What differs between what is live and the deployment to go back to."""
+
+    target: Deployment | None
+    functions: Mapping[str, datetime]
+    """The changed ones, and when their present revision was made."""
+    created: tuple[str, ...] = ()
+    """Live, and unknown to the target."""
+    deleted: tuple[str, ...] = ()
+    """Known to the target, and gone."""
+    skipped: tuple[Deployment, ...] = ()
+    """Deployments newer than the target."""
+
+
+def worst_signal(facts: Facts, policy: Policy) -> Signal:
+    """The signal of the severest alert; the first of them when several are as bad."""
+    order = list(Severity)
+    return min(
+        (policy.signals[alert.signal] for alert in facts.alerts),
+        key=lambda signal: order.index(signal.severity),
+    )
+
+
+def changed(facts: Facts, policy: Policy) -> Change:
+    """What differs from the newest STABLE deployment that something differs from.
+
+    Without an inventory nothing can be compared, and nothing is changed.
+    """
+    stable = next((one for one in facts.deployments if one.status is Status.STABLE), None)
+    if stable is None or facts.inventory is None:
+        return Change(stable, {})
+    return compare(stable, facts.inventory, facts.deployments, policy)
+
+
+def compare(
+    target: Deployment,
+    inventory: Inventory,
+    deployments: tuple[Deployment, ...],
+    policy: Policy,
+) -> Change:
+    """What differs between what is live and `target`, over the functions of the policy."""
+    differing = {}
+    for function in policy.functions:
+        live, placed = inventory.get(function), target.functions.get(function)
+        if live is None or placed is None:
+            continue
+        now = shares(live.service.traffic, live.service.latest_ready)
+        if now != placed.revisions:
+            fresh = [live.revision(name) for name in now if name not in placed.revisions]
+            moments = [revision.created_at for revision in fresh if revision is not None]
+            differing[function] = max(moments, default=target.at)
+    return Change(
+        target=target,
+        functions=differing,
+        created=tuple(sorted(set(inventory) & set(policy.functions) - set(target.functions))),
+        deleted=tuple(sorted(set(target.functions) - set(inventory))),
+        skipped=tuple(one for one in deployments if one.at > target.at),
+    )
+
+
+def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:
+    """The changed functions that have a revision to go back to which is gone or not ready."""
+    if change.target is None:
+        return
+    for function in change.functions:
+        for name in change.target.functions[function].revisions:
+            revision = inventory[function].revision(name)
+            if revision is None or not revision.ready:
+                yield function
+                break

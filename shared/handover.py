@@ -1,0 +1,61 @@
+"""Telling the next function that something is due: `{kind, id, due_at}`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from shared import topics
+from shared.errors import Refused
+from shared.notice import Notice
+from shared.ports import Bus, Query, Store
+
+ROLLBACK = "rollback"
+NOTICE = "notice"
+COLLECTIONS = {ROLLBACK: "rollbacks", NOTICE: "notices"}
+SWEEP_LIMIT = 500
+"""What one sweep hands over; the next one, half a minute later, takes the rest."""
+TOPICS = {ROLLBACK: topics.WORK, NOTICE: topics.NOTICES}
+
+
+class Due(Struct, frozen=True):
+    """What is due, and since when it was known to be."""
+
+    kind: str
+    id: str
+    due_at: datetime
+
+
+def publish(bus: Bus, kind: str, key: str, due_at: datetime) -> None:
+    """Hand over one thing that is due."""
+    bus.publish(TOPICS[kind], msgspec.json.encode(Due(kind, key, due_at)))
+
+
+def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
+    """Hand over the notices of a commit that has landed."""
+    for notice in notices:
+        publish(bus, NOTICE, notice.id, notice.created_at)
+
+
+def publish_due(store: Store, bus: Bus, kind: str, now: datetime) -> None:
+    """Hand over everything of a kind that is due by now, the longest due first."""
+    due = Query(
+        COLLECTIONS[kind], where=(("due_at", "<=", now),), order_by="due_at", limit=SWEEP_LIMIT
+    )
+    for document in store.query(due):
+        if document.fields is not None:
+            publish(bus, kind, document.fields["id"], document.fields["due_at"])
+
+
+def parse(data: bytes, kind: str) -> Due:
+    """What a message hands over. Raises: Refused."""
+    try:
+        due = msgspec.json.decode(data, type=Due)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as unreadable:
+        raise Refused(f"no hand-over: {unreadable}") from unreadable
+    if due.kind != kind:
+        raise Refused(f"a hand-over of a {due.kind!r}, where only a {kind} is taken")
+    return due

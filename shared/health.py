@@ -1,0 +1,71 @@
+"""Is it well? What routers counted and probes saw, judged; with "not known" as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from shared.policy import Gates
+from shared.ports import ProbeAnswer, Requests
+
+
+class Verdict(StrEnum):
+    """What the facts say."""
+
+    WELL = "well"
+    ILL = "ill"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Health(Struct, frozen=True):
+    """A verdict with its reason."""
+
+    verdict: Verdict
+    reason: str
+
+
+def failing(requests: Mapping[str, Requests], gates: Gates) -> set[str]:
+    """The functions with enough requests to say so, and too many of them failed."""
+    return {
+        name
+        for name, count in requests.items()
+        if count.total >= gates.minimum_requests and share(count) > gates.failing_above
+    }
+
+
+def share(count: Requests) -> float:
+    """Failed requests per request; 0 without any."""
+    return count.failed / count.total if count.total else 0.0
+
+
+def judge(
+    functions: Collection[str],
+    requests: Mapping[str, Requests] | None,
+    probes: Mapping[str, ProbeAnswer],
+    gates: Gates,
+) -> Health:
+    """Whether these functions are well; None for requests: the metrics could not be read.
+
+    A probe that ran and failed is bad news by itself. No failing probe is no proof: it takes
+    enough requests, counted by the routers, to call a system well.
+    """
+    failed = sorted(name for name, answer in probes.items() if not answer.passed)
+    if failed:
+        return Health(Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {_some(failed)}")
+    if requests is None:
+        return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
+    counted = {name: requests[name] for name in functions if name in requests}
+    ill = sorted(failing(counted, gates))
+    if ill:
+        return Health(Verdict.ILL, f"{len(ill)} functions fail: {_some(ill)}")
+    total = sum(count.total for count in counted.values())
+    if total < gates.minimum_requests:
+        return Health(Verdict.INCONCLUSIVE, f"only {total} requests were counted")
+    return Health(Verdict.WELL, f"{total} requests, {len(probes)} probes, none failing")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

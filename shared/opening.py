@@ -1,0 +1,188 @@
+"""The first commit of an incident: everything that must exist from detection on, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared.audit import GENESIS, Event, link
+from shared.documents import decode, encode
+from shared.incident import PUBLIC_WORDS, Incident, Moment, PublicState, Status, public_id
+from shared.notice import Notice, creates, notices
+from shared.policy import Policy, Severity
+from shared.ports import Create, Document, Put, Update, Write
+from shared.rollback import KEPT_FOR, Order, Rollback
+from shared.system import System
+
+
+class Opening(Struct, frozen=True):
+    """What is to be committed, and what is to be published once it is."""
+
+    incident: Incident
+    rollback: Rollback
+    notices: tuple[Notice, ...]
+    writes: tuple[Write, ...]
+
+
+def open_incident(
+    policy: Policy,
+    system: Document,
+    counter: Document,
+    *,
+    severity: Severity,
+    signal: str,
+    onset: datetime,
+    now: datetime,
+    commit_id: str,
+    events: Sequence[Event],
+    order: Order | None = None,
+) -> Opening:
+    """A new incident with its number, its undecided rollback, public state and notices.
+
+    Two of them at once cannot both land: system and counter are written as they were read.
+    """
+    number = (counter.fields or {"number": 0})["number"] + 1
+    incident = Incident(
+        id=public_id(counter.path.rpartition("/")[2], number),
+        system=policy.system,
+        severity=severity,
+        signal=signal,
+        status=Status.DETECTED,
+        onset_at=onset,
+        detected_at=now,
+        timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
+        expires_at=now + KEPT_FOR,
+    )
+    counted = _written(counter, {"number": number, "expires_at": now + KEPT_FOR})
+    first = Create(incidents.path(incident.id), encode(incident))
+    said = notices(
+        policy,
+        incident.id,
+        severity,
+        "detected",
+        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}",
+        now,
+        signal=signal,
+    )
+    return _opened(policy, system, incident, now, commit_id, events, order, said, (counted, first))
+
+
+def reopen_incident(
+    policy: Policy,
+    system: Document,
+    incident: Incident,
+    *,
+    now: datetime,
+    commit_id: str,
+    events: Sequence[Event],
+) -> Opening:
+    """A further rollback, to be decided, of an incident that had ended a short while ago."""
+    again = replace(
+        incident,
+        status=Status.INVESTIGATING,
+        rollbacks=incident.rollbacks + 1,
+        ended_at=None,
+        timeline=[*incident.timeline, Moment(Status.INVESTIGATING, now, "a further alert joined")],
+    )
+    written = Update(incidents.path(again.id), encode(again))
+    said = notices(
+        policy,
+        again.id,
+        again.severity,
+        f"reopened-{again.rollbacks}",
+        f"{again.id}: a further alert joined, it is judged again",
+        now,
+    )
+    return _opened(policy, system, again, now, commit_id, events, None, said, (written,))
+
+
+def _opened(
+    policy: Policy,
+    system: Document,
+    incident: Incident,
+    now: datetime,
+    commit_id: str,
+    events: Sequence[Event],
+    order: Order | None,
+    said: list[Notice],
+    writes: tuple[Write, ...],
+) -> Opening:
+    rollback = _undecided(policy, incident, now, commit_id, order)
+    entry = link(GENESIS, 1, commit_id, 0, events)
+    rollback = replace(rollback, audit_head=entry.hash)
+    known = decode(System, system.fields) if system.fields else System(name=policy.system)
+    current = replace(
+        known,
+        incident=incident.id,
+        rollback=rollback.id,
+        incident_detected_at=incident.detected_at,
+        incident_ended_at=None,
+    )
+    return Opening(
+        incident,
+        rollback,
+        tuple(said),
+        (
+            _written(system, encode(current)),
+            *writes,
+            Create(rollbacks.path(rollback.id), encode(rollback)),
+            Create(
+                rollbacks.entry_path(rollback.id, 1),
+                {**encode(entry), "expires_at": rollback.expires_at},
+            ),
+            Put(incidents.public_path(policy.system), encode(public_state(policy, incident, now))),
+            *creates(said),
+        ),
+    )
+
+
+def _undecided(
+    policy: Policy,
+    incident: Incident,
+    now: datetime,
+    commit_id: str,
+    order: Order | None,
+) -> Rollback:
+    return Rollback(
+        id=incidents.rollback_id(incident.id, incident.rollbacks),
+        incident=incident.id,
+        system=policy.system,
+        status=rollbacks.Status.DECIDING,
+        created_at=now,
+        due_at=now,
+        order=order,
+        commit_id=commit_id,
+        sequence=1,
+        decide_by=now + policy.gates.decide_within[incident.severity],
+        expires_at=now + KEPT_FOR,
+    )
+
+
+def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
+    """What the status page may say of the incident now."""
+    return PublicState(
+        system=policy.system,
+        display_name=policy.display_name or policy.system,
+        word=PUBLIC_WORDS[incident.status],
+        incident=incident.id,
+        severity=incident.severity,
+        since=incident.detected_at,
+        updated_at=now,
+    )
+
+
+def counter_path(now: datetime) -> str:
+    """Where the incidents of a UTC day are counted."""
+    return f"counters/{now:%Y%m%d}"
+
+
+def _written(document: Document, fields: dict[str, object]) -> Write:
+    """The write of a document that must still be as it was read, absent or not."""
+    if document.fields is None:
+        return Create(document.path, fields)
+    return Update(document.path, fields, document.version)

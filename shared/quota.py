@@ -1,0 +1,51 @@
+"""The write quota as we believe it to be: a token bucket that learns from refusals."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """Admits `burst` writes at once and `rate` per second after; slower after each refusal.
+
+    The real shape of Google's quota is uncertain (fixed minutes are possible), so a refusal empties
+    the bucket, closes it for as long as the service says, and halves the rate; each write that was
+    admitted afterwards gives a little back (additive increase, multiplicative decrease).
+    """
+
+    RECOVERY_PER_WRITE = 0.02
+
+    def __init__(self, burst: float, rate: float, now: float, level: float | None = None) -> None:
+        """Begin with `level` tokens, full when None; `now` and all times are monotonic seconds."""
+        self._burst = burst
+        self._ceiling = rate
+        self._rate = rate
+        self._level = burst if level is None else min(level, burst)
+        self._at = now
+
+    def level(self, now: float) -> float:
+        """Tokens there are now; negative while a refusal is waited out."""
+        if now > self._at:
+            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+            self._at = now
+        return self._level
+
+    def take(self, tokens: float, now: float) -> bool:
+        """Whether that many were there; they are spent then."""
+        if self.level(now) < tokens:
+            return False
+        self._level -= tokens
+        self._rate = min(self._ceiling, self._rate + self.RECOVERY_PER_WRITE * tokens)
+        return True
+
+    def give_back(self, tokens: float) -> None:
+        """Return tokens of a write that proved unnecessary."""
+        self._level = min(self._burst, self._level + tokens)
+
+    def refused(self, retry_after: float, now: float) -> None:
+        """Learn from a refusal: nothing for `retry_after` seconds, and slower from then on."""
+        self.level(now)
+        self._rate = max(self._ceiling / 8, self._rate / 2)
+        self._level = min(self._level, -retry_after * self._rate)
+
+    def seconds_until(self, tokens: float, now: float) -> float:
+        """How long until that many are there."""
+        return max(0.0, (tokens - self.level(now)) / self._rate)

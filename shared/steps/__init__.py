@@ -1,0 +1,48 @@
+"""The kinds of change that a plan can hold, one module each: how to look, and how to set."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from shared.plan import Step
+
+
+class Verdict(StrEnum):
+    """Where the world stands for one step."""
+
+    AT_GOAL = "at goal"
+    AT_ORIGIN = "at origin"
+    UNDER_WAY = "under way"
+    ELSEWHERE = "elsewhere"
+    """Neither where the plan started nor where it goes: a person is there."""
+    IMPOSSIBLE = "impossible"
+
+
+class Look(Struct, frozen=True):
+    """What one look found."""
+
+    verdict: Verdict
+    token: str = ""
+    """The precondition under which the effect may be sent now."""
+    note: str = ""
+
+
+class Kind(Protocol):
+    """One kind of change."""
+
+    expected_seconds: float
+    """How long its effect usually takes."""
+
+    def look(self, step: Step) -> Look:
+        """Ask the world, not our memory, where it stands."""
+        ...
+
+    def set(self, step: Step) -> str:
+        """Send the effect unless the world has changed since `step.seen`; an operation's name.
+
+        Raises: Moved, Throttled, Ambiguous, Rejected.
+        """
+        ...

@@ -1,0 +1,78 @@
+"""Is a canary well? The others of its group wait for the answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.errors import Rejected
+from shared.plan import Step
+from shared.policy import Probe
+from shared.ports import Platform, Prober
+from shared.steps import Look, Verdict
+from shared.traffic import shares
+
+KIND = "judge"
+
+
+class Goal(Struct, frozen=True):
+    """A function that answers well from outside, several times in a row."""
+
+    service: str
+    revisions: dict[str, int]
+    """Percent per revision that the canary was to have; each must be ready."""
+    probe: str = ""
+    """Name of the probe, empty when the function cannot be asked from outside."""
+    url: str = ""
+    status_below: int = 500
+    timeout_seconds: float = 10.0
+    times: int = 5
+
+
+class Judge:
+    """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
+
+    expected_seconds = 0.0
+
+    def __init__(self, platform: Platform, prober: Prober) -> None:
+        self._platform = platform
+        self._prober = prober
+
+    def look(self, step: Step) -> Look:
+        """At the goal when the canary serves what it should, is ready, and each probe passes.
+
+        A canary that a person holds elsewhere says nothing about ours: the others go on.
+        """
+        goal = decode(Goal, step.goal)
+        try:
+            service = self._platform.service(goal.service)
+            if shares(service.traffic, service.latest_ready) != goal.revisions:
+                return Look(Verdict.AT_GOAL, note="not judged: a person holds the canary")
+            for revision in goal.revisions:
+                if not self._platform.revision(goal.service, revision).ready:
+                    return Look(Verdict.UNDER_WAY, note=f"{revision} is not ready")
+        except Rejected as gone:
+            return Look(Verdict.IMPOSSIBLE, note=str(gone))
+        return self._asked(goal)
+
+    def _asked(self, goal: Goal) -> Look:
+        if not goal.url:
+            return Look(Verdict.AT_GOAL, note="ready; no probe can ask it")
+        probe = Probe(
+            name=goal.probe,
+            url=goal.url,
+            status_below=goal.status_below,
+            timeout=timedelta(seconds=goal.timeout_seconds),
+        )
+        for time in range(1, goal.times + 1):
+            answer = self._prober.ask(probe)
+            if not answer.passed:
+                seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
+                return Look(Verdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
+        return Look(Verdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
+
+    def set(self, step: Step) -> str:
+        """Never asked for: a judgement has no origin to come from."""
+        raise Rejected(f"{step.name}: a judgement changes nothing")

@@ -1,0 +1,81 @@
+"""Traffic of one service back to the revisions that served before."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.errors import Rejected
+from shared.plan import Step
+from shared.ports import OperationState, Platform
+from shared.steps import Look, Verdict
+from shared.traffic import Standing, Traffic, standing
+
+KIND = "shift"
+
+
+class Goal(Struct, frozen=True):
+    """The whole traffic list that a service is to have."""
+
+    service: str
+    traffic: Traffic
+    rehearsed: bool = False
+    """Ask with validate_only first: a group's canary does, for all of its group."""
+
+
+class Origin(Struct, frozen=True):
+    """What the plan found, verbatim."""
+
+    traffic: Traffic
+    latest_created: str
+
+
+class Shift:
+    """Conditional on the service's etag; done when the routers follow."""
+
+    expected_seconds = 8.0
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def look(self, step: Step) -> Look:
+        """Compare asked-for and routed traffic with goal and origin."""
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        operation = self._operation(step)
+        if not operation.done:
+            return Look(Verdict.UNDER_WAY)
+        try:
+            service = self._platform.service(goal.service)
+        except Rejected as gone:
+            return Look(Verdict.IMPOSSIBLE, note=str(gone))
+        found = standing(service, goal.traffic, origin.traffic, origin.latest_created)
+        if found is Standing.ELSEWHERE:
+            return Look(Verdict.ELSEWHERE, note=_described(service.traffic, service.latest_created))
+        if found is Standing.UNDER_WAY and operation.error and not service.reconciling:
+            # Asked for, and given up by the platform: the same list must be asked for again.
+            return Look(Verdict.AT_ORIGIN, service.etag, operation.error)
+        return Look(Verdict(found.value), service.etag, operation.error)
+
+    def set(self, step: Step) -> str:
+        """Ask for the goal's traffic list, at the etag that the intent names."""
+        goal = decode(Goal, step.goal)
+        if goal.rehearsed:
+            self._platform.shift(goal.service, goal.traffic, step.seen, dry_run=True)
+        return self._platform.shift(goal.service, goal.traffic, step.seen)
+
+    def _operation(self, step: Step) -> OperationState:
+        if not step.operation:
+            return OperationState(done=True)
+        try:
+            return self._platform.operation(step.operation)
+        except Rejected:  # operations are forgotten in time; the service itself tells the rest
+            return OperationState(done=True)
+
+
+def _described(traffic: Traffic, latest: str) -> str:
+    entries = ", ".join(
+        f"{entry.percent} % {entry.revision or 'LATEST'}"
+        + (f" (tag {entry.tag})" if entry.tag else "")
+        for entry in traffic
+    )
+    return f"found {entries}; newest revision {latest}"

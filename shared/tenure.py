@@ -1,0 +1,265 @@
+"""Holding a rollback: claim it, write it under its fence, let it go.
+
+Whoever claims a rollback raises its fence. Every later commit of the holder updates the rollback
+document under the version that the holder knows, so one of a worker that was overtaken cannot
+land. A person's command writes the same document and keeps the fence: the holder folds that in
+and composes its commit again.
+
+    holder                     person                    successor
+    claim      fence 7
+    commit 1   ok
+                               pause    fence 7
+    commit 2   Moved: same fence, fold, compose again
+    commit 2'  ok
+    (pauses for minutes)
+                                                         claim      fence 8
+    commit 3   Moved: higher fence → LostRollback
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared import rollback as rollbacks
+from shared.audit import Event, event, link
+from shared.documents import SCHEMA, decode, encode
+from shared.errors import Ambiguous, LostRollback, Moved, Throttled, Unavailable
+from shared.ports import (
+    SERVER_TIME,
+    Clock,
+    Create,
+    Document,
+    Ids,
+    Reader,
+    Store,
+    Update,
+    Write,
+)
+from shared.rollback import ENDED, LEASE, Lease, Rollback
+
+COMPOSE_ATTEMPTS = 10
+RETRY_SECONDS = 0.2
+LIMIT_TAKEOVERS = 3
+"""Take-overs without progress: then something kills every worker that touches this rollback."""
+
+
+class Draft(Struct, frozen=True):
+    """What one commit is to do: change fields of the rollback, record events, write beside it."""
+
+    events: tuple[Event, ...]
+    changes: dict[str, Any] = {}
+    writes: tuple[Write, ...] = ()
+
+
+Compose = Callable[[Rollback], Draft | None]
+"""Decides a commit from the newest state of the rollback; called again when that has changed."""
+
+
+def prepared(
+    rollback: Rollback, version: Any, draft: Draft, commit_id: str, *, renew: bool
+) -> tuple[Rollback, list[Write]]:
+    """The rollback after a commit, and that commit: fenced, with its audit entry as receipt.
+
+    Its holder renews the lease with each commit; a person's commit leaves the lease as it is.
+    """
+    sequence = rollback.sequence + 1
+    entry = link(rollback.audit_head, sequence, commit_id, rollback.fence, draft.events)
+    after = replace(
+        rollback,
+        **draft.changes,
+        commit_id=commit_id,
+        sequence=sequence,
+        audit_head=entry.hash,
+    )
+    fields = encode(after)
+    if renew and after.lease is not None:
+        fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
+    return after, [
+        Update(rollbacks.path(rollback.id), fields, version),
+        Create(
+            rollbacks.entry_path(rollback.id, sequence),
+            {**encode(entry), "expires_at": rollback.expires_at},
+        ),
+        *draft.writes,
+    ]
+
+
+class Tenure:
+    """A claimed rollback and its one committer."""
+
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, rollback: Rollback, version: Any, renewed: float
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._version = version
+        self._renewed = renewed
+        self.rollback = rollback
+        self.commits = 0
+        """Commits that landed under this tenure."""
+
+    @property
+    def seconds_since_commit(self) -> float:
+        """How long ago the newest commit was sent: the lease runs from there."""
+        return self._clock.monotonic() - self._renewed
+
+    def commit(self, compose: Compose) -> None:
+        """Land what `compose` decides on the newest state, exactly once; None commits nothing.
+
+        Raises: LostRollback, when another worker has claimed or our lease has run out;
+        Unavailable, when the store does not answer or other preconditions never hold.
+        """
+        for _ in range(COMPOSE_ATTEMPTS):
+            draft = compose(self.rollback)
+            if draft is None:
+                return
+            self.check()
+            commit_id = self._ids()
+            after, writes = prepared(self.rollback, self._version, draft, commit_id, renew=True)
+            sent = self._clock.monotonic()
+            if self._land(after, writes):
+                self._renewed = sent
+                self.commits += 1
+                return
+        raise Unavailable(f"rollback {self.rollback.id}: its documents change too fast to commit")
+
+    def finish(self, compose: Callable[[Reader, Rollback], Draft]) -> None:
+        """Land the last commit over reads that are consistent with it: the one transaction.
+
+        Raises: as `commit`.
+        """
+        commit_id = self._ids()
+        landed: list[Rollback] = []
+
+        def work(reader: Reader) -> Sequence[Write]:
+            landed.clear()
+            document = reader.get(rollbacks.path(self.rollback.id))
+            current = decode(Rollback, document.fields)
+            if current.commit_id == commit_id:  # landed before, and the answer was lost
+                landed.append(current)
+                return []
+            if current.fence != self.rollback.fence:
+                raise LostRollback(f"{current.id}: fence {current.fence} stands")
+            draft = compose(reader, current)
+            after, writes = prepared(current, document.version, draft, commit_id, renew=True)
+            landed.append(after)
+            return writes
+
+        while True:
+            self.check()
+            try:
+                self._store.transact(work)
+            except (Ambiguous, Throttled, Moved):
+                self._clock.sleep(RETRY_SECONDS)
+            else:
+                self.rollback = landed[0]
+                return
+
+    def check(self) -> None:
+        """Return while the lease runs. Raises: LostRollback."""
+        if self.seconds_since_commit > LEASE.total_seconds():
+            raise LostRollback(f"{self.rollback.id}: the lease ran out")
+
+    def _land(self, after: Rollback, writes: list[Write]) -> bool:
+        """Whether the commit landed; either way the newest state is known afterwards."""
+        while True:
+            try:
+                self._version = self._store.commit(writes)
+            except (Ambiguous, Throttled):
+                self._clock.sleep(RETRY_SECONDS)
+                self.check()  # then the identical commit again: its receipt tells whose it was
+            except Moved:
+                return self._look_back(after)
+            else:
+                self.rollback = after
+                return True
+
+    def _look_back(self, after: Rollback) -> bool:
+        """Whether our commit is the one that stands in the way of its own repetition."""
+        receipt = self._store.get(rollbacks.entry_path(after.id, after.sequence))
+        landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id
+        current = self._store.get(rollbacks.path(after.id))
+        self.rollback = decode(Rollback, current.fields)
+        self._version = current.version
+        if self.rollback.fence > after.fence:
+            raise LostRollback(f"{after.id}: fence {self.rollback.fence} stands")
+        return landed
+
+
+def claim(store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: str) -> Tenure | None:
+    """Take a rollback that is due; None when it needs nobody now, or another worker has it.
+
+    Raises: Unavailable, when the store gives no answer or the document is of a newer schema.
+    """
+    for _ in range(COMPOSE_ATTEMPTS):
+        document = store.get(rollbacks.path(rollback_id))
+        if document.fields is None:
+            return None
+        if document.fields.get("schema") != SCHEMA:
+            raise Unavailable(f"rollback {rollback_id}: written by a newer version")
+        found = decode(Rollback, document.fields)
+        if not _free(found, document, message_id):
+            return None
+        tenure = _take(store, clock, ids, found, document, message_id)
+        if tenure is not None:
+            return tenure
+    raise Unavailable(f"rollback {rollback_id}: everybody claims it")
+
+
+def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
+    """Whether this message may take the rollback now, judged by the store's own clock."""
+    if rollback.status in ENDED or rollback.due_at is None:
+        return False
+    if rollback.lease is None:
+        return rollback.due_at <= document.read_at
+    if rollback.lease.message_id == message_id:
+        return True  # our message came again: its first worker is dead, or has refused it
+    return document.read_at - rollback.lease.renewed_at > LEASE
+
+
+def _take(
+    store: Store, clock: Clock, ids: Ids, found: Rollback, document: Document, message_id: str
+) -> Tenure | None:
+    """The tenure when our claim landed; None when somebody wrote first."""
+    holder = ids()
+    claimed = event(
+        "rollback.claimed",
+        clock.now(),
+        "worker",
+        holder=holder,
+        message=message_id,
+        from_holder=found.lease.holder if found.lease else None,
+    )
+    takeovers = found.takeovers + 1 if found.lease else found.takeovers
+    draft = Draft(
+        (claimed,),
+        {
+            "fence": found.fence + 1,
+            "lease": Lease(holder, message_id, document.read_at),
+            "takeovers": takeovers,
+            "due_at": document.read_at + 2 * LEASE,
+        },
+    )
+    raised = replace(found, fence=found.fence + 1)
+    commit_id = ids()
+    sent = clock.monotonic()
+    after, writes = prepared(raised, document.version, draft, commit_id, renew=True)
+    while True:
+        try:
+            version = store.commit(writes)
+        except (Ambiguous, Throttled):
+            clock.sleep(RETRY_SECONDS)
+            if clock.monotonic() - sent > LEASE.total_seconds():
+                raise
+        except Moved:
+            current = store.get(rollbacks.path(found.id))
+            if current.fields is None or current.fields["commit_id"] != commit_id:
+                return None
+            return Tenure(store, clock, ids, after, current.version, sent)
+        else:
+            return Tenure(store, clock, ids, after, version, sent)

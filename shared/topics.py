@@ -1,0 +1,11 @@
+"""The topics between the responders."""
+
+ALERTS = "rollback-alerts"
+COMMANDS = "rollback-commands"
+CLOCK = "rollback-clock"
+DEPLOYMENTS = "rollback-deployments"
+WORK = "rollback-work"
+NOTICES = "rollback-notices"
+DEAD_LETTERS = "rollback-dead-letters"
+
+ALL = (ALERTS, COMMANDS, CLOCK, DEPLOYMENTS, WORK, NOTICES, DEAD_LETTERS)
