@@ -1,0 +1,1 @@
+"""The ports over Google Cloud: the one place of the product that knows its clients."""

@@ -1,0 +1,69 @@
+"""What a status of Google's means to the caller: vendor exceptions become ours here only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.rpc.error_details_pb2 import RetryInfo
+
+from shared.errors import (
+    Ambiguous,
+    Exists,
+    Moved,
+    Rejected,
+    RollbackError,
+    Throttled,
+    Unavailable,
+)
+
+READ_SECONDS = 10.0
+"""Deadline of every read and commit. The clients' own are 60 to 300 s, or none at all."""
+
+
+class Contended(Throttled):
+    """Others were at the same documents; nothing was done."""
+
+
+Meanings = Mapping[str, type[RollbackError]]
+"""Status name to our error; a status that is absent means Rejected."""
+
+_NO_ANSWER = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED")
+
+READ: Meanings = {
+    **dict.fromkeys(_NO_ANSWER, Unavailable),
+    "ABORTED": Contended,
+    "RESOURCE_EXHAUSTED": Throttled,
+}
+EFFECT: Meanings = {**READ, **dict.fromkeys(_NO_ANSWER, Ambiguous)}
+COMMIT: Meanings = {
+    **EFFECT,
+    "ALREADY_EXISTS": Exists,
+    "FAILED_PRECONDITION": Moved,
+    "NOT_FOUND": Moved,
+}
+SHIFT: Meanings = {**EFFECT, "ABORTED": Moved, "FAILED_PRECONDITION": Moved}
+"""Which of the two a stale etag gets is not documented."""
+
+
+@contextmanager
+def translated(meanings: Meanings) -> Iterator[None]:
+    """The body, with each status of the service raised as what it means."""
+    try:
+        yield
+    except GoogleAPICallError as error:
+        raise _named(error, meanings) from error
+
+
+def _named(error: GoogleAPICallError, meanings: Meanings) -> RollbackError:
+    """Our error for a status; one without a status was no answer of the service."""
+    status = error.grpc_status_code.name if error.grpc_status_code else "UNKNOWN"
+    kind = meanings.get(status, Rejected)
+    message = f"{status}: {error.message}"
+    advice = [detail for detail in error.details if isinstance(detail, RetryInfo)]
+    if issubclass(kind, Throttled) and advice:
+        delay: timedelta = advice[0].retry_delay.ToTimedelta()
+        return kind(message, delay)
+    return kind(message)

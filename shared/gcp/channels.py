@@ -1,0 +1,113 @@
+"""The one place where clients of Google's services are made, and where they connect to."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from shared.errors import BadConfiguration
+
+
+class Clients:
+    """The generated clients of one process, each imported and built on first use.
+
+    `addresses` (`host:port` by service name) sends single services to an embedded cloud: a plain
+    channel without credentials, which is made for loopback only, and never in a deployed instance.
+    Without an address a client goes to Google, over TLS, as the instance's service account.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], *, deployed: bool) -> None:
+        """Raises: BadConfiguration, with every address that must not be used."""
+        self._addresses = dict(addresses)
+        self._transports: list[Any] = []
+        faults = [
+            f"{service}: {address} is not a loopback address"
+            for service, address in addresses.items()
+            if not is_loopback(address)
+        ]
+        if deployed and addresses:
+            faults.append("a deployed instance must not be wired to an embedded cloud")
+        if faults:
+            raise BadConfiguration(*faults)
+
+    @cached_property
+    def firestore(self) -> Any:
+        """`google.firestore.v1.Firestore`."""
+        from google.cloud.firestore_v1.services.firestore import FirestoreClient
+
+        return self._built(FirestoreClient, "firestore")
+
+    @cached_property
+    def publisher(self) -> Any:
+        """`google.pubsub.v1.Publisher`."""
+        from google.pubsub_v1.services.publisher import PublisherClient
+
+        return self._built(PublisherClient, "pubsub")
+
+    @cached_property
+    def functions(self) -> Any:
+        """`google.cloud.functions.v2.FunctionService`."""
+        from google.cloud.functions_v2.services.function_service import FunctionServiceClient
+
+        return self._built(FunctionServiceClient, "functions")
+
+    @cached_property
+    def services(self) -> Any:
+        """`google.cloud.run.v2.Services`."""
+        from google.cloud.run_v2.services.services import ServicesClient
+
+        return self._built(ServicesClient, "run")
+
+    @cached_property
+    def revisions(self) -> Any:
+        """`google.cloud.run.v2.Revisions`."""
+        from google.cloud.run_v2.services.revisions import RevisionsClient
+
+        return self._built(RevisionsClient, "run")
+
+    @cached_property
+    def monitoring(self) -> Any:
+        """`google.monitoring.v3.MetricService`."""
+        from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
+
+        return self._built(MetricServiceClient, "monitoring")
+
+    def close(self) -> None:
+        """Close every connection that was made."""
+        for transport in self._transports:
+            transport.close()
+
+    def _built(self, client: Any, service: str) -> Any:
+        built = client(**self._connection(client, service))
+        self._transports.append(built.transport)
+        return built
+
+    def _connection(self, client: Any, service: str) -> dict[str, Any]:
+        """What makes a client connect to an embedded service; nothing for Google's own.
+
+        `client_options.api_endpoint` alone would keep TLS.
+        """
+        address = self._addresses.get(service)
+        if address is None:
+            return {}
+        import grpc
+        from google.auth.credentials import AnonymousCredentials
+
+        transport = client.get_transport_class("grpc")
+        channel = grpc.insecure_channel(address)
+        return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `host:port` can only be this machine."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,190 @@
+"""Functions and the Cloud Run services behind them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any, Final
+
+from google.cloud import functions_v2, run_v2
+from google.longrunning.operations_pb2 import GetOperationRequest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from shared.deployment import Inventory, Live
+from shared.errors import Rejected
+from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
+from shared.ports import OperationState
+from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget
+
+PERMISSIONS: Final = (
+    "cloudfunctions.functions.list",
+    "run.operations.get",
+    "run.revisions.get",
+    "run.revisions.list",
+    "run.services.get",
+    "run.services.list",
+    "run.services.update",
+)
+
+SHIFT_SECONDS = 15.0
+"""The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""
+
+_FUNCTIONS_PAGE = 1000
+"""ListFunctionsRequest.page_size, google-cloud-functions 1.25.0: the largest."""
+
+_FOLLOWS_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+_PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+_SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
+
+_FunctionMessage = functions_v2.Function.pb
+_ServiceMessage = run_v2.Service.pb
+_RevisionMessage = run_v2.Revision.pb
+
+
+class CloudPlatform:
+    """A Platform over one project and region. The clients' own retries are off."""
+
+    def __init__(
+        self, functions: Any, services: Any, revisions: Any, project: str, region: str
+    ) -> None:
+        self._functions = functions
+        self._services = services
+        self._revisions = revisions
+        self._parent = f"projects/{project}/locations/{region}"
+
+    def inventory(self) -> Inventory:
+        """Every 2nd generation function that has a service, the policy's or not.
+
+        Read with three lists, one after the other: a change made meanwhile may be seen in part,
+        which its etag tells whoever then acts on it.
+        """
+        functions = self._list(self._functions.list_functions, page_size=_FUNCTIONS_PAGE)
+        services = map(_ServiceMessage, self._list(self._services.list_services))
+        revisions = self._list(self._revisions.list_revisions, under="/services/-")
+        return _joined(
+            map(_FunctionMessage, functions),
+            {message.name: _service(message) for message in services},
+            [_revision(_RevisionMessage(message)) for message in revisions],
+        )
+
+    def service(self, name: str) -> Service:
+        """One service by its full name. Raises: Rejected when it is gone."""
+        with translated(READ):
+            answer = self._services.get_service(name=name, retry=None, timeout=READ_SECONDS)
+        return _service(_ServiceMessage(answer))
+
+    def revision(self, service: str, revision: str) -> Revision:
+        """One revision by its short name. Raises: Rejected when it is gone."""
+        name = f"{service}/revisions/{revision}"
+        with translated(READ):
+            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_SECONDS)
+        return _revision(_RevisionMessage(answer))
+
+    def shift(self, service: str, traffic: Traffic, etag: str, *, dry_run: bool = False) -> str:
+        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
+
+        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
+        the service takes its absence for consent.
+        """
+        if not etag:
+            raise Rejected(f"a shift of {service} needs the etag that was read")
+        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
+        request = run_v2.UpdateServiceRequest(
+            service=wanted, update_mask=FieldMask(paths=["traffic"]), validate_only=dry_run
+        )
+        with translated(SHIFT):
+            answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
+        name: str = answer.operation.name
+        return name
+
+    def operation(self, name: str) -> OperationState:
+        """How far an operation has come. Raises: Rejected when it is not known any more."""
+        with translated(READ):
+            answer = self._services.get_operation(
+                GetOperationRequest(name=name), retry=None, timeout=READ_SECONDS
+            )
+        failed = answer.HasField("error")
+        error = (answer.error.message or f"status {answer.error.code}") if failed else ""
+        return OperationState(done=answer.done, error=error)
+
+    def _list(self, call: Any, under: str = "", **request: Any) -> list[Any]:
+        """Every item of a paged list; each page has a deadline of its own."""
+        with translated(READ):
+            return list(
+                call({"parent": self._parent + under, **request}, retry=None, timeout=READ_SECONDS)
+            )
+
+
+def _joined(
+    functions: Iterable[Any], services: dict[str, Service], revisions: Iterable[Revision]
+) -> Inventory:
+    """Functions with their services and revisions, the newest first.
+
+    A function of the 1st generation has no service, and one that never came up has none yet:
+    neither has traffic that could go anywhere.
+    """
+    owned: dict[str, list[Revision]] = defaultdict(list)
+    for revision in sorted(revisions, key=lambda one: one.created_at, reverse=True):
+        owned[revision.service].append(revision)
+    inventory: Inventory = {}
+    for function in functions:
+        service = services.get(function.service_config.service)
+        if service is not None:
+            name = _short(function.name)
+            inventory[name] = Live(name, service, tuple(owned[service.name]))
+    return inventory
+
+
+def _service(message: Any) -> Service:
+    latest_ready = _short(message.latest_ready_revision)
+    current = message.observed_generation == message.generation
+    return Service(
+        name=message.name,
+        etag=message.etag,
+        latest_created=_short(message.latest_created_revision),
+        latest_ready=latest_ready,
+        traffic=_asked(message.traffic),
+        serving=tuple(
+            TrafficTarget(entry.revision or latest_ready, entry.percent, entry.tag)
+            for entry in message.traffic_statuses
+        ),
+        reconciling=message.reconciling or not current,
+        ready=message.terminal_condition.state == _SUCCEEDED,
+        uri=message.uri,
+    )
+
+
+def _asked(entries: Iterable[Any]) -> Traffic:
+    """A traffic list; an empty one stands for the newest revision (Service.traffic)."""
+    asked = tuple(
+        TrafficTarget(
+            LATEST if entry.type_ == _FOLLOWS_LATEST else entry.revision, entry.percent, entry.tag
+        )
+        for entry in entries
+    )
+    return asked or (TrafficTarget(LATEST, 100),)
+
+
+def _target(entry: TrafficTarget) -> run_v2.TrafficTarget:
+    return run_v2.TrafficTarget(
+        type_=_FOLLOWS_LATEST if entry.revision == LATEST else _PINNED,
+        revision=entry.revision,
+        percent=entry.percent,
+        tag=entry.tag,
+    )
+
+
+def _revision(message: Any) -> Revision:
+    service, _, name = message.name.partition("/revisions/")
+    return Revision(
+        name=name,
+        service=service,
+        created_at=message.create_time.ToDatetime(tzinfo=UTC),
+        ready=any(one.type_ == "Ready" and one.state == _SUCCEEDED for one in message.conditions),
+        image=message.containers[0].image if message.containers else "",
+    )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,39 @@
+"""What an embedded cloud says of itself, over its control address."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.errors import Unavailable
+
+ANSWER_SECONDS = 5.0
+
+
+def clock_of(url: str) -> dict[str, Any]:
+    """Its clock: `now` in ISO 8601, `scale` in cloud seconds per wall second."""
+    return _asked(url, "/_cloud/clock")
+
+
+def addresses_of(url: str) -> dict[str, str]:
+    """`host:port` of each service that it plays, by name."""
+    return _asked(url, "/_cloud/addresses")
+
+
+def _asked(url: str, path: str) -> dict[str, Any]:
+    """What it answers to a GET. Raises: Unavailable."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != 200:
+            raise Unavailable(f"the embedded cloud answered {response.status} to {path}")
+        found: dict[str, Any] = json.loads(answer)
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unavailable(f"the embedded cloud at {url}: {error}") from error
+    finally:
+        connection.close()
+    return found

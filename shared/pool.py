@@ -1,0 +1,74 @@
+"""Calls beside each other on threads of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from shared.ports import Clock
+
+_LOOK_EVERY_SECONDS = 0.02
+"""Wall time between looks at the clock, which need not be the wall's."""
+
+
+class ThreadPool:
+    """A Pool of at most `workers` calls at a time; further ones wait their turn.
+
+    Its threads outlive no `close`: nothing of an invocation goes on behind its answer. Deadlines
+    are the calls' own, a thread cannot be stopped from outside.
+    """
+
+    def __init__(self, workers: int, clock: Clock) -> None:
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pool")
+        self._ended: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._outstanding = 0
+
+    def submit(self, key: str, call: Callable[[], Any]) -> None:
+        """Run the call on a thread; its end is one item of a later `wait`."""
+        self._outstanding += 1
+        self._threads.submit(self._run, key, call)
+
+    def wait(self, seconds: float) -> list[tuple[str, Any]]:
+        """Key and value, or exception, of each call that ended.
+
+        An exception that is no Exception, a lost rollback above all, is raised here instead.
+        """
+        if not self._outstanding:
+            return []
+        until = self._clock.monotonic() + seconds
+        ended = self._drained()
+        while not ended and self._clock.monotonic() < until:
+            ended = self._drained(_LOOK_EVERY_SECONDS)
+        self._outstanding -= len(ended)
+        for _, value in ended:
+            if isinstance(value, BaseException) and not isinstance(value, Exception):
+                raise value
+        return ended
+
+    def close(self) -> None:
+        """Return when every call has ended; those that had not begun never do."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def __len__(self) -> int:
+        """Calls submitted whose end was not handed out yet."""
+        return self._outstanding
+
+    def _run(self, key: str, call: Callable[[], Any]) -> None:
+        try:
+            value = call()
+        except BaseException as error:  # carried to the thread that waits, which raises or judges
+            value = error
+        self._ended.put((key, value))
+
+    def _drained(self, seconds: float = 0.0) -> list[tuple[str, Any]]:
+        """What has ended; waits that long for the first of it."""
+        ended: list[tuple[str, Any]] = []
+        try:
+            ended.append(self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait())
+            while True:
+                ended.append(self._ended.get_nowait())
+        except Empty:
+            return ended

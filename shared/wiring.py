@@ -1,0 +1,152 @@
+"""Settings to adapters: each one is imported and built when it is first asked for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from shared.policy import Policy
+from shared.ports import Bus, Clock, Ids, Metrics, Platform, Prober, Sender, Store
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.gcp.channels import Clients
+    from shared.pool import ThreadPool
+
+POOL_WORKERS = 16
+"""Calls beside each other: at one to two seconds a call, several times the default write quota."""
+
+
+class Wiring:
+    """The world of one process. Without a local cloud and emulators in its settings: Google's.
+
+    `policies` are by system. `deployed` says that this is an instance in the cloud, which must not
+    be wired to anything local. Raises (anywhere): BadConfiguration when it is; Unavailable when a
+    local cloud does not answer.
+    """
+
+    def __init__(
+        self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool
+    ) -> None:
+        self._settings = settings
+        self.policies = policies
+        """By system."""
+        self._deployed = deployed
+        self._platforms: dict[str, Platform] = {}
+        self._metrics: dict[str, Metrics] = {}
+
+    @cached_property
+    def clients(self) -> Clients:
+        """Google's clients, wired to whatever is local."""
+        from shared.gcp.channels import Clients
+
+        return Clients(self._addresses(), deployed=self._deployed)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The machine's time, or that of the local cloud."""
+        from shared.clock import FollowedClock, SystemClock
+
+        if self._settings.local_cloud is None:
+            return SystemClock()
+        return FollowedClock(self._settings.local_cloud)
+
+    @cached_property
+    def store(self) -> Store:
+        """The responders' own database."""
+        from shared.gcp.store import FirestoreStore
+
+        database = f"projects/{self._settings.project}/databases/{self._settings.database}"
+        return FirestoreStore(self.clients.firestore, database, self.clock, Random())
+
+    @cached_property
+    def bus(self) -> Bus:
+        """The responders' own topics."""
+        from shared.gcp.bus import PubSubBus
+
+        return PubSubBus(self.clients.publisher, self._settings.project)
+
+    def platform(self, system: str) -> Platform:
+        """The functions of a protected system. Raises: KeyError for an unknown one."""
+        if system not in self._platforms:
+            from shared.gcp.platform import CloudPlatform
+
+            policy, clients = self.policies[system], self.clients
+            self._platforms[system] = CloudPlatform(
+                clients.functions,
+                clients.services,
+                clients.revisions,
+                policy.project,
+                policy.region,
+            )
+        return self._platforms[system]
+
+    def metrics(self, system: str) -> Metrics:
+        """The router counts of a protected system. Raises: KeyError for an unknown one."""
+        if system not in self._metrics:
+            from shared.gcp.metrics import RouterMetrics
+
+            policy = self.policies[system]
+            self._metrics[system] = RouterMetrics(
+                self.clients.monitoring, policy.project, policy.region
+            )
+        return self._metrics[system]
+
+    @cached_property
+    def prober(self) -> Prober:
+        """A look at the declared addresses; a local cloud plays all of them."""
+        from shared.prober import HttpProber, resolve_publicly
+
+        if self._settings.local_cloud is None:
+            return HttpProber(resolve_publicly)
+        front_door = urlsplit(self._settings.local_cloud).netloc
+        return HttpProber(lambda _host: front_door)
+
+    @cached_property
+    def sender(self) -> Sender:
+        """The channels to people."""
+        from shared.sender import ChannelSender
+
+        return ChannelSender()
+
+    @property
+    def ids(self) -> Ids:
+        """Random ids of 32 hexadecimal digits."""
+        return _random_id
+
+    def pool(self) -> ThreadPool:
+        """A new pool of threads, for one invocation, which closes it."""
+        from shared.pool import ThreadPool
+
+        return ThreadPool(POOL_WORKERS, self.clock)
+
+    def close(self) -> None:
+        """Close the connections to Google's services."""
+        if "clients" in self.__dict__:
+            self.clients.close()
+
+    def _addresses(self) -> dict[str, str]:
+        """Where what is local listens, by service; an emulator of one's own wins."""
+        addresses: dict[str, str] = {}
+        if self._settings.local_cloud is not None:
+            from shared.local_cloud import addresses_of
+
+            addresses = addresses_of(self._settings.local_cloud)
+        emulators = {
+            "firestore": self._settings.firestore_emulator,
+            "pubsub": self._settings.pubsub_emulator,
+        }
+        return {
+            **addresses,
+            **{
+                service: host.removeprefix("http://") for service, host in emulators.items() if host
+            },
+        }
+
+
+def _random_id() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,123 @@
+"""What every Clock keeps, and how the product follows an embedded cloud's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+
+import pytest
+
+from local.clock import CloudClock
+from local.cloud import Cloud
+from shared.clock import FollowedClock, SystemClock
+from shared.errors import Unavailable
+from shared.policy import Group, Policy
+from shared.ports import Clock
+from tests.fakes.clock import START, FakeClock
+
+POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """A cloud that stands still at the fake clock's start."""
+    clock = CloudClock(START, scale=0)
+    cloud = Cloud.start([POLICY], seed=1, clock=clock, alerter=False, ticks=False)
+    yield cloud
+    cloud.stop()
+
+
+def url(cloud: Cloud) -> str:
+    return f"http://{cloud.addresses['control']}"
+
+
+@pytest.fixture(params=["system", "fake", "followed"])
+def clock(request: pytest.FixtureRequest, cloud: Cloud) -> Clock:
+    if request.param == "system":
+        return SystemClock()
+    if request.param == "fake":
+        return FakeClock()
+    cloud.clock.rescale(1000)
+    return FollowedClock(url(cloud))
+
+
+def test_time_is_aware_utc(clock: Clock) -> None:
+    """No time without its zone."""
+    assert clock.now().tzinfo is UTC
+
+
+def test_sleeping_takes_as_long_as_it_says(clock: Clock) -> None:
+    """Both kinds of time pass by at least what was slept."""
+    now, monotonic = clock.now(), clock.monotonic()
+
+    clock.sleep(0.02)
+
+    assert clock.monotonic() - monotonic >= 0.019
+    assert clock.now() - now >= timedelta(milliseconds=19)
+
+
+def test_sleeping_no_time_at_all(clock: Clock) -> None:
+    """A pause of nothing returns."""
+    before = clock.monotonic()
+
+    clock.sleep(0)
+
+    assert clock.monotonic() >= before
+
+
+def test_a_followed_clock_between_readings(cloud: Cloud) -> None:
+    """Between readings the cloud's time is carried forward at the cloud's pace, not the wall's."""
+    wall = FakeClock()
+    clock = FollowedClock(url(cloud), wall)
+    cloud.clock.rescale(100)
+    clock.follow()
+    first, passed = clock.now(), clock.monotonic()
+
+    wall.sleep(0.5)
+
+    assert clock.now() - first == timedelta(seconds=50)
+    assert clock.monotonic() - passed == pytest.approx(50)
+
+
+def test_a_followed_clock_whose_cloud_is_moved(cloud: Cloud) -> None:
+    """A step of the cloud's clock is seen after a wall second, or at once when asked."""
+    wall = FakeClock()
+    clock = FollowedClock(url(cloud), wall)
+    cloud.clock.advance(timedelta(hours=1))
+    assert clock.now() == START
+
+    wall.sleep(1)
+    assert clock.now() == START + timedelta(hours=1)
+    assert clock.monotonic() == 3600
+
+    cloud.clock.advance(timedelta(hours=1))
+    clock.follow()
+    assert clock.now() == START + timedelta(hours=2)
+
+
+def test_sleeping_while_the_cloud_stands_still(cloud: Cloud) -> None:
+    """A sleeper in a stepped cloud wakes when somebody has moved its clock far enough."""
+
+    class Wall(FakeClock):
+        """Each pause on the wall is somebody's chance to move the cloud on."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            cloud.clock.advance(timedelta(seconds=4))
+
+    clock = FollowedClock(url(cloud), Wall())
+
+    clock.sleep(10)
+
+    assert clock.now() == START + timedelta(seconds=12)
+
+
+def test_a_followed_clock_whose_cloud_is_gone(cloud: Cloud) -> None:
+    """A clock that cannot be read is Unavailable, not a guess."""
+    wall = FakeClock()
+    clock = FollowedClock(url(cloud), wall)
+    cloud.stop()
+    wall.sleep(1)
+
+    with pytest.raises(Unavailable):
+        clock.now()

@@ -1,0 +1,261 @@
+"""What every Platform keeps, in memory and over gRPC."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.deployment import Live
+from shared.errors import Ambiguous, Moved, Rejected, Throttled
+from shared.policy import WriteQuota
+from shared.traffic import LATEST, Traffic, TrafficTarget
+from tests.contracts.platforms import FUNCTIONS, PARENT, PlatformWorld
+
+SERVICE = f"{PARENT}/services/placeorder"
+
+
+def to(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
+    return TrafficTarget(revision, percent, tag)
+
+
+def live(world: PlatformWorld) -> Live:
+    """The function under test, after a second release."""
+    return world.platform.inventory()["placeOrder"]
+
+
+def with_two_releases(world: PlatformWorld) -> tuple[str, str]:
+    """Short names of the old and the new revision."""
+    world.advance(60)
+    world.deploy("placeOrder", failure_rate=1.0)
+    new, old = (revision.name for revision in live(world).revisions)
+    return old, new
+
+
+def shift(world: PlatformWorld, traffic: Traffic, *, dry_run: bool = False) -> str:
+    etag = world.platform.service(SERVICE).etag
+    return world.platform.shift(SERVICE, traffic, etag, dry_run=dry_run)
+
+
+def test_the_inventory_of_a_healthy_application(world: PlatformWorld) -> None:
+    """Every function comes with its service, following its newest revision, and nothing runs."""
+    inventory = world.platform.inventory()
+
+    assert set(inventory) == set(FUNCTIONS)
+    found = inventory["placeOrder"]
+    (revision,) = found.revisions
+    assert found.service.name == revision.service == SERVICE
+    assert found.service.latest_created == found.service.latest_ready == revision.name
+    assert found.service.traffic == (to(LATEST),)
+    assert found.service.serving == (to(revision.name),)
+    assert (found.service.ready, found.service.reconciling) == (True, False)
+    assert revision.ready
+    assert "@sha256:" in revision.image
+    assert found.service == world.platform.service(SERVICE)
+    assert revision == world.platform.revision(SERVICE, revision.name)
+
+
+def test_a_deployment_where_traffic_follows_the_newest(world: PlatformWorld) -> None:
+    """A release is a new revision, first in the list, which serves at once; the etag changes."""
+    before = live(world)
+
+    old, new = with_two_releases(world)
+
+    after = live(world)
+    assert (after.service.latest_created, after.service.latest_ready) == (new, new)
+    assert after.service.serving == (to(new),)
+    assert after.service.etag != before.service.etag
+    assert after.revision(old) == before.revisions[0]
+    newest = after.revision(new)
+    assert newest is not None
+    assert newest.created_at == world.now()
+
+
+def test_a_deployment_that_does_not_start(world: PlatformWorld) -> None:
+    """A revision that is not ready is the newest created, and serves nothing."""
+    (first,) = live(world).revisions
+    world.deploy("placeOrder", ready=False)
+
+    found = live(world)
+
+    assert found.service.latest_ready == first.name
+    assert found.service.serving == (to(first.name),)
+    assert [revision.ready for revision in found.revisions] == [False, True]
+
+
+def test_a_shift(world: PlatformWorld) -> None:
+    """What is asked for stands at once under another etag; the routers follow with the operation.
+
+    Neither the newest revision nor the list of revisions changes by it.
+    """
+    old, new = with_two_releases(world)
+    before = live(world)
+
+    operation = shift(world, (to(old),))
+
+    asked = live(world).service
+    assert asked.traffic == (to(old),)
+    assert asked.serving == (to(new),)
+    assert asked.etag != before.service.etag
+    assert asked.reconciling
+    assert not world.platform.operation(operation).done
+    world.advance(8)
+    assert world.platform.operation(operation).done
+    assert world.platform.operation(operation).error == ""
+    after = live(world)
+    assert after.service.serving == (to(old),)
+    assert (after.service.ready, after.service.reconciling) == (True, False)
+    assert after.service.latest_created == new
+    assert after.revisions == before.revisions
+
+
+def test_a_shift_of_a_list_with_tags_and_shares(world: PlatformWorld) -> None:
+    """A list comes back as it was asked for: order, shares, tags, and what follows the newest."""
+    old, new = with_two_releases(world)
+    wanted = (to(old, 90), to(LATEST, 10, "next"), to(old, 0, "canary"))
+
+    shift(world, wanted)
+    world.advance(8)
+
+    service = world.platform.service(SERVICE)
+    assert service.traffic == wanted
+    assert service.serving == (to(old, 90), to(new, 10, "next"), to(old, 0, "canary"))
+
+
+def test_a_deployment_to_a_pinned_service(world: PlatformWorld) -> None:
+    """Traffic that is held on a revision stays there when the next release comes."""
+    old, _ = with_two_releases(world)
+    shift(world, (to(old),))
+    world.advance(8)
+
+    world.deploy("placeOrder")
+
+    service = world.platform.service(SERVICE)
+    assert service.serving == (to(old),)
+    assert service.latest_created == live(world).revisions[0].name != old
+
+
+def test_a_shift_of_what_has_changed_since(world: PlatformWorld) -> None:
+    """A stale etag is Moved, for a dry run too, and nothing changes."""
+    old, new = with_two_releases(world)
+    stale = world.platform.service(SERVICE).etag
+    shift(world, (to(old, 50), to(new, 50)))
+    before = world.platform.service(SERVICE)
+
+    for dry_run in (True, False):
+        with pytest.raises(Moved):
+            world.platform.shift(SERVICE, (to(old),), stale, dry_run=dry_run)
+
+    assert world.platform.service(SERVICE) == before
+
+
+def test_a_shift_without_an_etag(world: PlatformWorld) -> None:
+    """A shift that is bound to nothing is refused."""
+    before = world.platform.service(SERVICE)
+
+    with pytest.raises(Rejected):
+        world.platform.shift(SERVICE, (to(LATEST),), "")
+
+    assert world.platform.service(SERVICE) == before
+
+
+def test_a_dry_run(world: PlatformWorld) -> None:
+    """A dry run of what could be done changes nothing, and its etag is still good."""
+    old, _ = with_two_releases(world)
+    before = world.platform.service(SERVICE)
+
+    shift(world, (to(old),), dry_run=True)
+
+    assert world.platform.service(SERVICE) == before
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        (to("gone-00001-abc"),),
+        (to(LATEST, 99),),
+        (to(LATEST, 50, "x"), to(LATEST, 50, "x")),
+    ],
+    ids=["no such revision", "99 percent", "tag twice"],
+)
+def test_a_shift_that_cannot_be(world: PlatformWorld, traffic: Traffic, dry_run: bool) -> None:
+    """A list that the service cannot have is Rejected, and nothing changes."""
+    before = world.platform.service(SERVICE)
+
+    with pytest.raises(Rejected):
+        shift(world, traffic, dry_run=dry_run)
+
+    assert world.platform.service(SERVICE) == before
+
+
+def test_a_shift_that_fails_late(world: PlatformWorld) -> None:
+    """An accepted shift may still end in an error: asked for, but not served."""
+    old, new = with_two_releases(world)
+    world.fail_late("placeOrder", "no capacity")
+
+    operation = shift(world, (to(old),))
+    world.advance(8)
+
+    state = world.platform.operation(operation)
+    assert state.done
+    assert "no capacity" in state.error
+    service = world.platform.service(SERVICE)
+    assert (service.traffic, service.serving) == ((to(old),), (to(new),))
+    assert (service.ready, service.reconciling) == (False, False)
+
+
+def test_a_shift_that_another_one_overtakes(world: PlatformWorld) -> None:
+    """The newest change wins; the older operation ends in an error."""
+    old, new = with_two_releases(world)
+    first = shift(world, (to(old),))
+    second = shift(world, (to(new, 100, "kept"),))
+
+    world.advance(8)
+
+    assert world.platform.operation(first).done
+    assert world.platform.operation(first).error
+    assert world.platform.operation(second).error == ""
+    assert world.platform.service(SERVICE).serving == (to(new, 100, "kept"),)
+
+
+def test_a_shift_beyond_the_write_quota(world: PlatformWorld) -> None:
+    """A shift without quota is Throttled, says when to come back, and works then."""
+    old, new = with_two_releases(world)
+    world.limit_writes(WriteQuota(burst=1, per_second=0.1))
+    shift(world, (to(old),))
+    before = world.platform.service(SERVICE)
+
+    with pytest.raises(Throttled) as caught:
+        shift(world, (to(new),))
+
+    assert caught.value.retry_after == timedelta(seconds=10)
+    assert world.platform.service(SERVICE) == before
+    world.advance(10)
+    shift(world, (to(new),))
+
+
+def test_a_shift_whose_answer_is_lost(world: PlatformWorld) -> None:
+    """A lost answer is Ambiguous; the service tells what became of it, the etag guards a repeat."""
+    old, _ = with_two_releases(world)
+    before = world.platform.service(SERVICE)
+    world.lose_answer_of_shift()
+
+    with pytest.raises(Ambiguous):
+        world.platform.shift(SERVICE, (to(old),), before.etag)
+    with pytest.raises(Moved):
+        world.platform.shift(SERVICE, (to(old),), before.etag)
+
+    assert world.platform.service(SERVICE).traffic == (to(old),)
+
+
+def test_what_is_not_there(world: PlatformWorld) -> None:
+    """A service, a revision or an operation that is gone is Rejected."""
+    with pytest.raises(Rejected):
+        world.platform.service(f"{PARENT}/services/none")
+    with pytest.raises(Rejected):
+        world.platform.revision(SERVICE, "placeorder-09999-abc")
+    with pytest.raises(Rejected):
+        world.platform.operation(f"{PARENT}/operations/none")
+    with pytest.raises(Rejected):
+        world.platform.shift(f"{PARENT}/services/none", (to(LATEST),), "etag")

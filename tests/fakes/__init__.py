@@ -1,0 +1,1 @@
+"""Worlds in memory behind the product's ports: one thread, no I/O, no real time, no chance."""

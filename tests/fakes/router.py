@@ -1,0 +1,127 @@
+"""What the routers of the fake platform counted, and how it looks from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from urllib.parse import urlsplit
+
+from shared.policy import Probe
+from shared.ports import Clock, ProbeAnswer, Requests
+from tests.fakes.hooks import Hook, around, no_hook
+from tests.fakes.platform import FakePlatform
+from tests.fakes.services import FakeService
+
+_MINUTE = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FakeMetrics:
+    """A Metrics that integrates the platform's routing; verb for the hook: metrics.requests.
+
+    Points are whole minutes and show up `lag` after their end. `rates` are requests per second by
+    function, for those that differ from `rate`; a rate of 0 leaves a service out.
+    """
+
+    def __init__(
+        self,
+        platform: FakePlatform,
+        clock: Clock,
+        hook: Hook = no_hook,
+        *,
+        lag: timedelta = timedelta(seconds=60),
+        rate: float = 2.0,
+        rates: dict[str, float] | None = None,
+    ) -> None:
+        self.hook = hook
+        self.lag = lag
+        self.rates = rates or {}
+        self._rate = rate
+        self._platform = platform
+        self._clock = clock
+
+    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+        """Per service (short name), over the visible points within `start` and `end`."""
+        with around(self.hook, "metrics.requests"):
+            first = -_minutes(-1 * (start - _EPOCH))
+            last = _minutes(min(end, self._clock.now() - self.lag) - _EPOCH)
+            if last <= first:
+                return {}
+            window = _EPOCH + first * _MINUTE, _EPOCH + last * _MINUTE
+            return {
+                service.short_name: counted
+                for service in self._platform.services().values()
+                if (counted := self._counted(service, *window)).total
+            }
+
+    def _counted(self, service: FakeService, start: datetime, end: datetime) -> Requests:
+        rate = self.rates.get(service.function, self._rate)
+        total = round(rate * (end - start).total_seconds())
+        return Requests(total, round(total * service.failing(start, end)))
+
+
+class FakeProber:
+    """A Prober that meets the platform's revisions as requests do; verb for the hook: prober.ask.
+
+    A probe reaches a function at its service's address (with a tag or without), at
+    `…cloudfunctions.net/NAME`, at an address in `addresses` (URL to function), or else as the
+    function that the probe names. Every other address answers 200. `answers` overrides, by the
+    probe's name.
+    """
+
+    def __init__(
+        self,
+        platform: FakePlatform,
+        random: Random,
+        hook: Hook = no_hook,
+        addresses: Mapping[str, str] | None = None,
+    ) -> None:
+        self.hook = hook
+        self.answers: dict[str, ProbeAnswer] = {}
+        self.asked: list[str] = []
+        """Names of the probes asked, in order."""
+        self._platform = platform
+        self._random = random
+        self._addresses = addresses or {}
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """One request, answered by the revision that serves it."""
+        with around(self.hook, "prober.ask"):
+            self.asked.append(probe.name)
+            if probe.name in self.answers:
+                return self.answers[probe.name]
+            status = self._status(probe)
+            return ProbeAnswer(status < probe.status_below, status)
+
+    def _status(self, probe: Probe) -> int:
+        url = urlsplit(probe.url)
+        tag, _, host = url.netloc.rpartition("---")
+        services = self._platform.services()
+        for service in services.values():
+            if host == urlsplit(service.uri).netloc:
+                revision = service.tagged(tag) if tag else self._drawn(service)
+                return self._answered(service, revision)
+        function = self._addresses.get(probe.url) or probe.function
+        if host.endswith(".cloudfunctions.net"):
+            function = url.path.strip("/").split("/")[0]
+        if function not in services:
+            return 200
+        return self._answered(services[function], self._drawn(services[function]))
+
+    def _drawn(self, service: FakeService) -> str | None:
+        served = service.history[-1][1]
+        return self._random.choices(list(served), list(served.values()))[0] if served else None
+
+    def _answered(self, service: FakeService, name: str | None) -> int:
+        revision = service.revision(name) if name else None
+        if revision is None:
+            return 404
+        if not revision.ready:
+            return 503
+        return 500 if self._random.random() < service.failure_rates[revision.name] else 200
+
+
+def _minutes(since: timedelta) -> int:
+    """Whole minutes, rounded down."""
+    return since // _MINUTE

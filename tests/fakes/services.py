@@ -1,0 +1,143 @@
+"""One Cloud Run service of the fake platform: what is asked of it, what it does, what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.deployment import Live
+from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget, shares
+
+
+@dataclass
+class Change:
+    """A traffic change on its way to the routers."""
+
+    operation: str
+    traffic: Traffic
+    due_at: datetime
+    error: str = ""
+    """Why it ends without effect; empty when it succeeds."""
+
+
+@dataclass
+class FakeService:
+    """A function's service; `revisions` in order of creation."""
+
+    function: str
+    name: str
+    """Full resource name."""
+    uri: str
+    revisions: list[Revision] = field(default_factory=list)
+    failure_rates: dict[str, float] = field(default_factory=dict)
+    """Share of requests that fail, by revision."""
+    traffic: Traffic = (TrafficTarget(LATEST, 100),)
+    applied: Traffic = (TrafficTarget(LATEST, 100),)
+    generation: int = 0
+    pending: Change | None = None
+    fault: str = ""
+    history: list[tuple[datetime, dict[str, float]]] = field(default_factory=list)
+    """Since when the routers have sent which share, 0 to 1, to which revision."""
+
+    @property
+    def short_name(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def etag(self) -> str:
+        """What changes with every change that is asked of the service."""
+        return f'"{self.short_name}-{self.generation}"'
+
+    @property
+    def latest_created(self) -> str:
+        """Short name of the newest revision."""
+        return self.revisions[-1].name
+
+    @property
+    def latest_ready(self) -> str:
+        """Short name of the newest revision that starts."""
+        ready = [revision.name for revision in self.revisions if revision.ready]
+        return ready[-1] if ready else ""
+
+    def revision(self, name: str) -> Revision | None:
+        """The revision of that short name."""
+        return next((known for known in self.revisions if known.name == name), None)
+
+    def deploy(self, revision: Revision, failure_rate: float) -> None:
+        """Add a revision; where traffic follows the newest, it serves at once."""
+        self.revisions.append(revision)
+        self.failure_rates[revision.name] = failure_rate
+        self.generation += 1
+        self._route(revision.created_at)
+
+    def ask(self, change: Change) -> Change | None:
+        """Begin a change; the one that it supersedes, if any."""
+        superseded, self.pending = self.pending, change
+        self.traffic = change.traffic
+        self.generation += 1
+        return superseded
+
+    def settle(self, now: datetime) -> None:
+        """End the pending change when that is due."""
+        change = self.pending
+        if change is None or now < change.due_at:
+            return
+        self.pending = None
+        change.error = change.error or self._unready(change.traffic)
+        self.fault = change.error
+        if not change.error:
+            self.applied = change.traffic
+            self._route(change.due_at)
+
+    def shown(self) -> Service:
+        """The service as the API shows it."""
+        resolved = shares(self.applied, self.latest_ready)
+        return Service(
+            name=self.name,
+            etag=self.etag,
+            latest_created=self.latest_created,
+            latest_ready=self.latest_ready,
+            traffic=self.traffic,
+            serving=_serving(self.applied, self.latest_ready) if resolved else (),
+            reconciling=self.pending is not None,
+            ready=not self.fault and self.pending is None and bool(self.latest_ready),
+            uri=self.uri,
+        )
+
+    def live(self) -> Live:
+        """The function with its service and all revisions, the newest first."""
+        return Live(self.function, self.shown(), tuple(reversed(self.revisions)))
+
+    def tagged(self, tag: str) -> str | None:
+        """The revision that answers under a tag's own address."""
+        named = [entry.revision for entry in self.applied if entry.tag == tag]
+        return (named[0] or self.latest_ready) if named else None
+
+    def failing(self, start: datetime, end: datetime) -> float:
+        """The mean share of requests that fail between two moments, 0 to 1."""
+        failing = timedelta()
+        ends = [since for since, _ in self.history[1:]] + [end]
+        for (since, served), until in zip(self.history, ends, strict=True):
+            overlap = min(until, end) - max(since, start)
+            if overlap > timedelta():
+                rate = sum(self.failure_rates[name] * share for name, share in served.items())
+                failing += overlap * rate
+        return failing / (end - start)
+
+    def _unready(self, traffic: Traffic) -> str:
+        for entry in traffic:
+            revision = self.revision(entry.revision)
+            if entry.percent and revision is not None and not revision.ready:
+                return f"revision {entry.revision} is not ready and cannot serve traffic"
+        return ""
+
+    def _route(self, since: datetime) -> None:
+        served = shares(self.applied, self.latest_ready)
+        self.history.append((since, {name: percent / 100 for name, percent in served.items()}))
+
+
+def _serving(traffic: Traffic, latest: str) -> Traffic:
+    return tuple(
+        TrafficTarget(entry.revision or latest, entry.percent, entry.tag) for entry in traffic
+    )

@@ -1,0 +1,102 @@
+"""What a stored field may hold, and how values compare: Firestore's rules, for what we store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from shared.errors import Rejected
+from shared.ports import SERVER_TIME
+
+DOCUMENT_LIMIT_BYTES = 1024 * 1024
+"""https://firebase.google.com/docs/firestore/quotas, read 2026-11; measured here on MessagePack."""
+
+_INTEGERS = range(-(2**63), 2**63)
+
+
+def kept(fields: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """A copy as the store keeps it: SERVER_TIME is `now`, tuples are lists.
+
+    Raises: TypeError for a type that the store does not know, Rejected for a value it refuses.
+    """
+    return {_field(name): _kept(value, now, in_list=False) for name, value in fields.items()}
+
+
+def require_size(fields: dict[str, Any]) -> None:
+    """Raises: Rejected for a document that is too large."""
+    if len(msgspec.msgpack.encode(fields)) > DOCUMENT_LIMIT_BYTES:
+        raise Rejected("a document is larger than 1 MiB")
+
+
+def copied(fields: dict[str, Any]) -> dict[str, Any]:
+    """A copy that its reader may change."""
+    copy: dict[str, Any] = msgspec.to_builtins(fields, builtin_types=(datetime, bytes))
+    return copy
+
+
+def order_key(value: Any) -> tuple[int, Any]:
+    """What sorts values of all types as Firestore does: by type, then by value."""
+    match value:
+        case None:
+            return 0, 0
+        case bool():
+            return 1, value
+        case int() | float():
+            return 2, value
+        case datetime():
+            return 3, value
+        case str():
+            return 4, value
+        case bytes():
+            return 5, value
+        case list() | tuple():
+            return 6, tuple(order_key(item) for item in value)
+        case dict():
+            return 7, tuple((name, order_key(value[name])) for name in sorted(value))
+    raise TypeError(f"a query cannot compare {type(value).__name__}")
+
+
+def _kept(value: Any, now: datetime | None, *, in_list: bool) -> Any:
+    """The value as kept; `now` is None below a list, where SERVER_TIME has no address."""
+    if value is SERVER_TIME:
+        if now is None:
+            raise Rejected("a list cannot hold SERVER_TIME")
+        return now
+    match value:
+        case None | bool() | float() | bytes():
+            return value
+        case str():
+            return str(value)
+        case datetime():
+            return _utc(value)
+        case int():
+            return _integer(value)
+        case dict():
+            return {_field(name): _kept(item, now, in_list=False) for name, item in value.items()}
+        case list() | tuple():
+            if in_list:
+                raise Rejected("a list cannot hold a list")
+            return [_kept(item, None, in_list=True) for item in value]
+    raise TypeError(f"a field cannot hold {type(value).__name__}")
+
+
+def _integer(value: int) -> int:
+    if value not in _INTEGERS:
+        raise Rejected("an integer does not fit into 64 bits")
+    return int(value)
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise TypeError("a field cannot hold a time without a zone")
+    return moment.astimezone(UTC)
+
+
+def _field(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"a field's name is a string, not {type(name).__name__}")
+    if not name or (name.startswith("__") and name.endswith("__")):
+        raise Rejected(f"a field cannot be called {name!r}")
+    return name
