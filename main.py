@@ -1,0 +1,153 @@
+"""The entry points: a request is decoded, its responder acts, and this decides what is answered.
+
+Plain HTTP functions, because the framework's own CloudEvent signature loses fields and answers 400
+by itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything else.
+
+    returned                acknowledged: done, or waiting by due_at
+    Refused                 audited, dead-lettered, acknowledged: no repetition would help
+    LostRollback            acknowledged: another worker holds it
+    any other failure       503, redelivered
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
+
+from shared import log
+from shared.envelope import Message, Undecodable, decode
+from shared.errors import LostRollback, Refused, RollbackError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flask import Request
+
+    from shared.policy import Policy
+    from shared.wiring import Wiring
+
+ACKNOWLEDGED = ("", 204)
+REDELIVER = ("", 503)
+
+
+class Responder(Protocol):
+    """What acts on a message."""
+
+    def receive(self, message: Message) -> None:
+        """Return when all is committed and published."""
+        ...
+
+
+def on_alert(request: Request) -> tuple[str, int]:
+    """Record a Cloud Monitoring notification and open or join its incident.
+
+    Trigger: push from rollback-alerts. A redelivery finds its key and republishes what is due.
+    """
+    return _answer(request, "alerts")
+
+
+def on_command(request: Request) -> tuple[str, int]:
+    """Carry out what a person asks for, once by its id.
+
+    Trigger: push from rollback-commands. A redelivery changes nothing and republishes what is due.
+    """
+    return _answer(request, "commands")
+
+
+def on_clock(request: Request) -> tuple[str, int]:
+    """Hand on whatever is due, now and half a minute later.
+
+    Trigger: push from rollback-clock, each minute. A redelivery sweeps what was not swept.
+    """
+    return _answer(request, "clock")
+
+
+def on_deployment(request: Request) -> tuple[str, int]:
+    """Record an announced deployment from what is really live.
+
+    Trigger: push from rollback-deployments. A redelivery finds it recorded.
+    """
+    return _answer(request, "deployments")
+
+
+def on_work(request: Request) -> tuple[str, int]:
+    """Decide a rollback, or carry it forward, until it waits or ends.
+
+    Trigger: push from rollback-work, one request at a time. A redelivery takes over at once where
+    its first delivery died; any other worker waits for the lease.
+    """
+    return _answer(request, "work")
+
+
+def on_notice(request: Request) -> tuple[str, int]:
+    """Say one notice to one channel.
+
+    Trigger: push from rollback-notices. A redelivery of a notice that was said does nothing.
+    """
+    return _answer(request, "notices")
+
+
+def _answer(request: Request, trigger: str) -> tuple[str, int]:
+    """What Pub/Sub is told: the one place where an error becomes a redelivery."""
+    message = Message("", "", b"", {}, None, "", 0, "")
+    try:
+        body = request.get_data()
+        try:
+            message = decode(dict(request.headers), body, request.full_path)
+            _responder(trigger).receive(message)
+        except Undecodable as undecodable:
+            message = replace(
+                message, id=undecodable.message_id, topic=undecodable.topic, data=body
+            )
+            _refuse(message, undecodable.reason)
+        except Refused as refused:
+            _refuse(message, refused.reason)
+    except LostRollback as lost:
+        log.write("WARNING", f"lost: {lost}", message_id=message.id)
+    except RollbackError as failure:
+        kind = type(failure).__name__
+        log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
+        return REDELIVER
+    return ACKNOWLEDGED
+
+
+def _refuse(message: Message, reason: str) -> None:
+    from responders.refusal import refuse
+
+    known = message if message.id else replace(message, id=hashlib.sha256(message.data).hexdigest())
+    log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
+    wiring = _wiring()
+    refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
+
+
+@cache
+def _responder(trigger: str) -> Responder:
+    """The responder of a trigger, imported and built for the first message."""
+    from responders import alerts, clock, commands, deployments, notices, work
+
+    kinds: dict[str, Callable[[Wiring, Mapping[str, Policy]], Responder]] = {
+        "alerts": alerts.Alerts,
+        "clock": clock.Clock,
+        "commands": commands.Commands,
+        "deployments": deployments.Deployments,
+        "notices": notices.Notices,
+        "work": work.Work,
+    }
+    wiring = _wiring()
+    return kinds[trigger](wiring, wiring.policies)
+
+
+@cache
+def _wiring() -> Wiring:
+    from shared.policy_file import load_all
+    from shared.wiring import Wiring
+
+    settings = Settings.from_mapping(os.environ)
+    policies = load_all(Path(settings.policies))
+    return Wiring(settings, policies, deployed="K_SERVICE" in os.environ)

@@ -1,0 +1,1 @@
+"""One responder per trigger, and the scenarios that make plans."""

@@ -1,0 +1,89 @@
+"""A message that nobody can act on: kept, explained, told, and gone from the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shared import topics
+from shared.audit import event
+from shared.envelope import Message
+from shared.errors import Exists
+from shared.handover import publish_notices
+from shared.notice import creates, notices
+from shared.outside import UNCLAIMED, write_down
+from shared.policy import Policy, Severity
+from shared.ports import Create, Ports
+
+REASON_LIMIT = 1000
+"""Pub/Sub admits 1,024 bytes in an attribute's value."""
+
+
+def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> None:
+    """Audit the refusal, dead-letter the message, and say so at most once an hour and topic.
+
+    The caller acknowledges afterwards. A redelivery audits nothing twice; its dead letter may
+    come twice, with the same message id. Raises: Unavailable.
+    """
+    key = f"refused:{message.topic_name}:{message.id}"
+    now = ports.clock.now()
+    told = event(
+        "message.refused", now, message.topic or "unknown topic", message=message.id, reason=reason
+    )
+    write_once(ports, write_down(UNCLAIMED, key, told))
+    ports.bus.publish(
+        topics.DEAD_LETTERS,
+        _scrubbed(message.data),
+        {
+            "source_topic": message.topic,
+            "message_id": message.id,
+            "reason": reason.encode()[:REASON_LIMIT].decode(errors="ignore"),
+        },
+    )
+    if tell is not None:
+        _tell(message, reason, ports, tell)
+
+
+def _tell(message: Message, reason: str, ports: Ports, policy: Policy) -> None:
+    now = ports.clock.now()
+    topic = message.topic_name or "unknown"
+    said = notices(
+        policy,
+        f"refused-{topic}-{now:%Y%m%dT%H}",
+        Severity.LOW,
+        "refused",
+        f"A message on {topic} was refused and kept as a dead letter: {reason}",
+        now,
+        message=message.id,
+    )
+    for notice, write in zip(said, creates(said), strict=True):
+        if write_once(ports, write):
+            publish_notices(ports.bus, [notice])
+
+
+def write_once(ports: Ports, write: Create) -> bool:
+    """Whether this call, and none before, has created the document."""
+    try:
+        ports.store.commit([write])
+    except Exists:
+        return False
+    return True
+
+
+def _scrubbed(data: bytes) -> bytes:
+    """The data verbatim, but for the values of token fields."""
+    try:
+        content = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return data or b"{}"
+    if not isinstance(content, dict) or not any(_is_token(name) for name in content):
+        return data
+    cleaned: dict[str, Any] = {
+        name: "[removed]" if _is_token(name) else value for name, value in content.items()
+    }
+    return msgspec.json.encode(cleaned)
+
+
+def _is_token(name: str) -> bool:
+    return "token" in name.lower() or name.lower() == "authorization"

@@ -1,0 +1,1 @@
+"""Facts to plan, pure: one module per scenario."""

@@ -1,0 +1,120 @@
+"""Functions back to the revisions of a stable deployment, by traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from shared.deployment import Deployment, Inventory, Live
+from shared.documents import encode
+from shared.facts import Change
+from shared.plan import Plan, Step, frozen
+from shared.policy import Execution, Policy, Probe, ScenarioName
+from shared.steps import judge, shift
+from shared.traffic import moved_to
+
+
+def plan(policy: Policy, inventory: Inventory, change: Change, scope: Collection[str]) -> Plan:
+    """Group by group: one canary, its judgement, then all others of the group at once.
+
+    Over the functions of `scope` that differ from the target. What was created or deleted since
+    is left alone and reported. Groups wait for those that the policy puts before them.
+    """
+    target = change.target
+    if target is None:
+        raise ValueError("a plan needs a deployment to go back to")
+    differing = set(scope) & set(change.functions)
+    steps: list[Step] = []
+    last_of: dict[str, tuple[str, ...]] = {}
+    for name in _in_order(policy):
+        group = policy.groups[name]
+        members = [function for function in group.functions if function in differing]
+        if not members:
+            continue
+        before = tuple(step for other in group.after for step in last_of.get(other, ()))
+        canary = group.canary if group.canary in members else min(members)
+        first = _shift(inventory[canary], target, policy.execution, after=before, canary=True)
+        verdict = _judge(name, inventory[canary], target, policy, after=(first.name,))
+        others = [
+            _shift(inventory[function], target, policy.execution, after=(verdict.name,))
+            for function in members
+            if function != canary
+        ]
+        steps += [first, verdict, *others]
+        last_of[name] = tuple(step.name for step in others) or (verdict.name,)
+    return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, _reported(change))
+
+
+def _in_order(policy: Policy) -> Iterator[str]:
+    """The groups, each behind those that it waits for; the loader has refused cycles."""
+    waiting = dict(policy.groups)
+    while waiting:
+        free = [
+            name
+            for name, group in waiting.items()
+            if not any(other in waiting for other in group.after)
+        ]
+        for name in free:
+            del waiting[name]
+        yield from free
+
+
+def _shift(
+    live: Live,
+    target: Deployment,
+    execution: Execution,
+    *,
+    after: tuple[str, ...],
+    canary: bool = False,
+) -> Step:
+    placed = target.functions[live.function]
+    service = live.service
+    return Step(
+        name=f"shift {live.function}",
+        kind=shift.KIND,
+        target=live.function,
+        goal=encode(
+            shift.Goal(service.name, moved_to(service.traffic, placed.revisions), rehearsed=canary)
+        ),
+        origin=encode(shift.Origin(service.traffic, service.latest_created)),
+        after=after,
+        writes=2 if canary else 1,
+        within_seconds=execution.step_within.total_seconds(),
+        seen=service.etag,
+    )
+
+
+def _judge(
+    group: str, live: Live, target: Deployment, policy: Policy, *, after: tuple[str, ...]
+) -> Step:
+    """The declared probe of the canary, else its own address; in any case its revision is ready."""
+    probe = next(
+        (one for one in policy.probes if one.function == live.function),
+        Probe(name=f"{live.function} answers", url=live.service.uri),
+    )
+    placed = target.functions[live.function]
+    goal = judge.Goal(
+        service=live.service.name,
+        revisions=placed.revisions,
+        probe=probe.name,
+        url=probe.url,
+        status_below=probe.status_below,
+        timeout_seconds=probe.timeout.total_seconds(),
+        times=policy.execution.canary_probes,
+    )
+    return Step(
+        name=f"judge {group}",
+        kind=judge.KIND,
+        target=live.function,
+        goal=encode(goal),
+        after=after,
+        despite_stopped=True,
+        halts=True,
+        within_seconds=policy.execution.canary_within.total_seconds(),
+    )
+
+
+def _reported(change: Change) -> Iterable[str]:
+    for function in change.created:
+        yield f"{function} was created since: left as it is"
+    for function in change.deleted:
+        yield f"{function} was deleted since: not brought back"

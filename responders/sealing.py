@@ -1,0 +1,45 @@
+"""Events outside every rollback, sealed into their system's chain each quarter of an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shared import outside
+from shared.errors import Moved
+from shared.policy import Policy
+from shared.ports import Ports, Query
+
+BATCH = 200
+
+
+class Sealing:
+    """Chains what the responders wrote down singly."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._chains = (*policies, outside.EVERYWHERE, outside.UNCLAIMED)
+
+    def seal(self, now: datetime) -> None:
+        """Look at each chain once in a quarter; what more there is waits for the next sweep.
+
+        Raises: Unavailable.
+        """
+        quarter = outside.quarter_of(now)
+        store = self._ports.store
+        for system in self._chains:
+            head = store.get(outside.head_path(system))
+            if (head.fields or {}).get("quarter") == quarter:
+                continue
+            loose = store.query(
+                Query(
+                    outside.events_of(system),
+                    where=(("sealed", "==", outside.LOOSE),),
+                    limit=BATCH,
+                )
+            )
+            looked = quarter if len(loose) < BATCH else ""
+            try:
+                store.commit(outside.seal(system, head, loose, self._ports.ids(), looked))
+            except Moved:  # another sweep has sealed it
+                continue

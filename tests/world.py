@@ -1,0 +1,298 @@
+"""The whole product in one thread: production responders over the fakes, and a bus that delivers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from main import Responder
+from responders.alerts import Alerts
+from responders.clock import Clock
+from responders.commands import Commands
+from responders.deployments import Deployments
+from responders.notices import Notices
+from responders.refusal import refuse
+from responders.work import Work
+from shared import policy_file, topics
+from shared.audit import Entry
+from shared.audit import faults as chain_faults
+from shared.documents import decode
+from shared.envelope import Message
+from shared.errors import LostRollback, Refused, RollbackError
+from shared.incident import Incident
+from shared.plan import Step
+from shared.policy import Policy
+from shared.ports import Metrics, Platform, Query
+from shared.rollback import Rollback
+from shared.traffic import shares
+from tests.fakes.bus import MemoryBus, Published
+from tests.fakes.clock import FakeClock
+from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.platform import FakePlatform
+from tests.fakes.pool import InlinePool
+from tests.fakes.router import FakeMetrics, FakeProber
+from tests.fakes.sender import FakeSender
+from tests.fakes.store import MemoryStore
+
+POLICIES = Path(__file__).parent.parent / "policies"
+TURNS = frozenset(
+    {
+        "incident.detected",
+        "rollback.decided",
+        "rollback.shifted",
+        "rollback.verified",
+        "rollback.succeeded",
+        "step.begun",
+        "step.done",
+    }
+)
+"""What happens at most once to a rollback, or to one of its steps."""
+BOOKSHOP = policy_file.load(POLICIES / "example.yaml")
+
+
+class FakePorts:
+    """Every port of one world, as the wiring would hand them out."""
+
+    def __init__(self, policy: Policy, hook: Hook = no_hook, seed: int = 0) -> None:
+        self.clock = FakeClock()
+        self.random = Random(seed)
+        self.store = MemoryStore(self.clock, hook)
+        self.bus = MemoryBus(hook, topics.ALL)
+        self.world = FakePlatform(self.clock, policy.functions, hook)
+        self.prober = FakeProber(self.world, self.random, hook)
+        self.sender = FakeSender(hook)
+        self.counts = FakeMetrics(self.world, self.clock, hook)
+        self._ids = 0
+
+    def ids(self) -> str:
+        """Ids that are the same in each run."""
+        self._ids += 1
+        return f"id-{self._ids:06d}"
+
+    def platform(self, system: str) -> Platform:
+        """The one platform there is."""
+        return self.world
+
+    def metrics(self, system: str) -> Metrics:
+        """The one platform's routers."""
+        return self.counts
+
+    def pool(self) -> InlinePool:
+        """A pool of one invocation."""
+        return InlinePool(self.clock)
+
+
+class World:
+    """A protected system, its responders, and messages that are delivered at least once."""
+
+    def __init__(
+        self,
+        hook: Hook = no_hook,
+        policy: Policy = BOOKSHOP,
+        *,
+        seed: int = 0,
+        promoted: bool = True,
+    ) -> None:
+        self.policy = policy
+        self.ports = FakePorts(policy, hook, seed)
+        self.delivered = 0
+        self.start_instances()
+        self.announce("v1", stable=True)
+        if promoted:
+            self.command(command="promote", system=policy.system, mode="act")
+        self.settle()
+
+    def start_instances(self) -> None:
+        """Fresh instances of every function: nothing remembered."""
+        ports, policies = self.ports, {self.policy.system: self.policy}
+        self.responders: dict[str, Responder] = {
+            topics.ALERTS: Alerts(ports, policies),
+            topics.COMMANDS: Commands(ports, policies),
+            topics.CLOCK: Clock(ports, policies),
+            topics.DEPLOYMENTS: Deployments(ports, policies),
+            topics.WORK: Work(ports, policies),
+            topics.NOTICES: Notices(ports, policies),
+        }
+
+    # What happens in the world
+
+    def deploy_bad(self, functions: Iterable[str] | None = None, rate: float = 0.8) -> None:
+        """A bad release goes out, and is live for ten minutes."""
+        chosen = None if functions is None else list(functions)
+        self.ports.world.deploy(chosen, failure_rate=rate)
+        self.ports.clock.advance(timedelta(minutes=10))
+
+    def announce(self, deployment: str, **said: Any) -> None:
+        """CI tells of a deployment."""
+        self.publish(
+            topics.DEPLOYMENTS,
+            {"version": 1, "system": self.policy.system, "deployment": deployment, **said},
+        )
+
+    def command(self, **content: Any) -> None:
+        """A person publishes a command."""
+        self.publish(topics.COMMANDS, {"version": 1, "reason": "a test", **content})
+
+    def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
+        """Cloud Monitoring notifies of a signal that began a minute ago."""
+        self.publish(topics.ALERTS, self.notification(incident, state, **changes))
+
+    def notification(
+        self,
+        incident: str = "0.abc",
+        state: str = "open",
+        signal: str = "function_failure_rate",
+        started_at: datetime | None = None,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        """A notification as Cloud Monitoring sends it."""
+        began = started_at or self.ports.clock.now() - timedelta(minutes=1)
+        return {
+            "version": "1.2",
+            "incident": {
+                "incident_id": incident,
+                "state": state,
+                "started_at": int(began.timestamp()),
+                "ended_at": None,
+                "policy_name": "any",
+                "condition_name": "any",
+                "summary": "any",
+                "resource": {
+                    "type": "cloud_run_revision",
+                    "labels": {"project_id": self.policy.project},
+                },
+                "policy_user_labels": {
+                    "rollback_system": self.policy.system,
+                    "rollback_signal": signal,
+                },
+                **changes,
+            },
+        }
+
+    def publish(self, topic: str, content: Mapping[str, Any] | bytes) -> None:
+        """Anybody publishes; it is no verb of the product, so no hook is asked."""
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        bus = self.ports.bus
+        hook, bus.hook = bus.hook, no_hook
+        try:
+            bus.publish(topic, data)
+        finally:
+            bus.hook = hook
+
+    # Delivery
+
+    def deliver(self, published: Published) -> bool:
+        """Whether one delivery was acknowledged. Raises: what kills an instance."""
+        message = Message(
+            id=published.id,
+            topic=f"projects/{self.policy.project}/topics/{published.topic}",
+            data=published.data,
+            attributes=published.attributes,
+            published_at=self.ports.clock.now(),
+            ordering_key="",
+            delivery_attempt=1,
+            subscription="",
+        )
+        self.delivered += 1
+        try:
+            self.responders[published.topic].receive(message)
+        except Refused as refused:
+            refuse(message, refused.reason, self.ports, self.policy)
+        except LostRollback:
+            return True
+        except RollbackError:
+            return False
+        return True
+
+    def waiting(self) -> list[Published]:
+        """Messages for somebody of ours, oldest first."""
+        return [one for one in self.ports.bus.messages if one.topic in self.responders]
+
+    def settle(self, limit: int = 500) -> None:
+        """Deliver until no message waits; what is refused an acknowledgement comes again."""
+        for _ in range(limit):
+            waiting = self.waiting()
+            if not waiting:
+                return
+            published = waiting[0]
+            self.ports.bus.messages.remove(published)
+            if not self.deliver(published):
+                self.ports.clock.advance(timedelta(seconds=1))
+                self.ports.bus.messages.append(published)
+        raise AssertionError(f"still {len(self.waiting())} messages after {limit} deliveries")
+
+    def pass_time(self, span: timedelta) -> None:
+        """Let the clock tick each half minute, and deliver what it hands on."""
+        until = self.ports.clock.now() + span
+        while self.ports.clock.now() < until:
+            self.settle()
+            self.publish(topics.CLOCK, b"{}")
+            self.settle()
+
+    # What became of it
+
+    @property
+    def live(self) -> dict[str, dict[str, int]]:
+        """Percent per revision that each function really serves."""
+        return {
+            name: shares(live.service.serving, live.service.latest_ready)
+            for name, live in self.ports.world.inventory().items()
+        }
+
+    def incidents(self) -> list[Incident]:
+        """Every incident, oldest first."""
+        found = self.ports.store.query(Query("incidents"))
+        return [decode(Incident, one.fields) for one in found]
+
+    def rollbacks(self) -> list[Rollback]:
+        """Every rollback, oldest first."""
+        found = self.ports.store.query(Query("rollbacks"))
+        return [decode(Rollback, one.fields) for one in found]
+
+    def steps(self, rollback: str) -> dict[str, Step]:
+        """The steps of one rollback."""
+        found = self.ports.store.query(Query(f"rollbacks/{rollback}/steps"))
+        return {step.name: step for step in (decode(Step, one.fields) for one in found)}
+
+    def trail(self, rollback: Rollback) -> list[Entry]:
+        """The audit entries of one rollback, in order."""
+        found = self.ports.store.query(Query(f"rollbacks/{rollback.id}/audit"))
+        return [decode(Entry, one.fields) for one in found]
+
+    def events(self, rollback: Rollback) -> list[str]:
+        """The names of what happened to one rollback, in order."""
+        return [event.name for entry in self.trail(rollback) for event in entry.events]
+
+    def broken_laws(self) -> list[str]:
+        """What no world may ever show, whatever happened in it."""
+        found = []
+        for one in self.rollbacks():
+            found += [
+                f"{one.id}: {fault}"
+                for fault in chain_faults(self.trail(one), one.audit_head, one.sequence)
+            ]
+            found += [f"{one.id}: {twice}" for twice in self._told_twice(one)]
+        shifts = Counter(self.ports.world.applied_shifts)
+        found += [
+            f"{name} was shifted {times} times" for name, times in shifts.items() if times > 1
+        ]
+        said = Counter(sent.key for sent in self.ports.sender.sent if not sent.notice["repeated"])
+        found += [f"{key} was said twice unmarked" for key, times in said.items() if times > 1]
+        return found
+
+    def _told_twice(self, one: Rollback) -> list[str]:
+        """Ends and turns that the trail tells more than once: each happens once."""
+        told: Counter[tuple[str, str]] = Counter()
+        for entry in self.trail(one):
+            for event in entry.events:
+                turn = event.name if event.name in TURNS else ""
+                if event.name == "step.begun" and event.facts["before"] != "PENDING":
+                    turn = ""  # the same intent under a newer precondition
+                if turn:
+                    told[turn, event.facts.get("step", "")] += 1
+        return [f"{name} {step} {times} times" for (name, step), times in told.items() if times > 1]
