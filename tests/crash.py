@@ -1,0 +1,142 @@
+"""Faults at counted points: before and after each commit and each effect of the whole path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from shared import topics
+from shared.errors import Ambiguous, Unavailable
+from shared.policy import Policy
+from tests.fakes.bus import Published
+from tests.world import BOOKSHOP, World
+
+DELIVERY_ATTEMPTS = 100
+COUNTED = ("store.commit", "platform.shift")
+
+
+class Fault(StrEnum):
+    """What happens at a point."""
+
+    CRASH = "crash"
+    LOST_ANSWER = "lost answer"
+    """Applied, and an error returned; before the effect: not applied, and an error returned."""
+    ZOMBIE = "zombie"
+    """The instance stands still for several leases while others go on, and then goes on itself."""
+
+
+class Crashed(BaseException):
+    """The process is dead: nothing of it runs on."""
+
+
+def quick(policy: Policy = BOOKSHOP) -> Policy:
+    """The policy with a watch of two minutes, so that a whole path is short."""
+    execution = replace(
+        policy.execution, watch=timedelta(minutes=2), watch_every=timedelta(seconds=30)
+    )
+    return replace(policy, execution=execution)
+
+
+class Saboteur:
+    """A hook that counts the points and does one thing at one of them."""
+
+    def __init__(self, point: int | None = None, fault: Fault = Fault.CRASH) -> None:
+        self.points: list[str] = []
+        self.active = False
+        self.happened = False
+        self.world: World | None = None
+        self._point = point
+        self._fault = fault
+        self._dead = False
+
+    def __call__(self, verb: str, side: str) -> None:
+        if not self.active:
+            return
+        if self._dead:
+            raise Crashed
+        if verb not in COUNTED:
+            return
+        self.points.append(f"{side} {verb}")
+        if len(self.points) - 1 == self._point:
+            self.happened = True
+            self._act(verb, side)
+
+    def revive(self) -> None:
+        """Start a new process."""
+        self._dead = False
+
+    def _act(self, verb: str, side: str) -> None:
+        match self._fault:
+            case Fault.CRASH:
+                self._dead = True
+                raise Crashed
+            case Fault.LOST_ANSWER:
+                raise Ambiguous(f"{verb}: no answer")
+            case Fault.ZOMBIE:
+                self._others_go_on()
+
+    def _others_go_on(self) -> None:
+        if self.world is None:
+            raise AssertionError("a saboteur needs its world")
+        self.active = False
+        instances = self.world.responders
+        self.world.start_instances()
+        self.world.pass_time(timedelta(minutes=2))
+        self.world.responders = instances
+        self.active = True
+
+
+Delivery = Callable[[World, Published], None]
+
+
+def run(saboteur: Saboteur, *, duplicated: bool = False, reversed_order: bool = False) -> World:
+    """The whole path from the alert to the end, with one fault in it."""
+    world = World(saboteur, quick())
+    saboteur.world = world
+    world.deploy_bad()
+    saboteur.active = True
+    world.alert()
+    until = world.ports.clock.now() + timedelta(minutes=12)
+    while world.ports.clock.now() < until:
+        deliver_all(world, saboteur, duplicated=duplicated, reversed_order=reversed_order)
+        world.publish(topics.CLOCK, b"{}")
+    deliver_all(world, saboteur, duplicated=duplicated, reversed_order=reversed_order)
+    saboteur.active = False
+    return world
+
+
+def deliver_all(
+    world: World, saboteur: Saboteur, *, duplicated: bool, reversed_order: bool
+) -> None:
+    """Deliver until nothing waits; what died or was not acknowledged is delivered again."""
+    for _ in range(1000):
+        waiting = world.waiting()
+        if not waiting:
+            return
+        published = waiting[-1 if reversed_order else 0]
+        world.ports.bus.messages.remove(published)
+        for _ in range(2 if duplicated else 1):
+            deliver_until_acknowledged(world, saboteur, published)
+    raise Unavailable("messages wait for ever")
+
+
+def deliver_until_acknowledged(world: World, saboteur: Saboteur, published: Published) -> None:
+    """Deliver one message as Pub/Sub does, up to its dead letter."""
+    for _ in range(DELIVERY_ATTEMPTS):
+        if survived(world, saboteur, published):
+            return
+        world.ports.clock.advance(timedelta(seconds=1))
+    raise Unavailable(f"never acknowledged: {published}")
+
+
+def survived(world: World, saboteur: Saboteur, published: Published) -> bool:
+    """Whether the delivery was acknowledged; a crash is followed by new instances."""
+    try:
+        return world.deliver(published)
+    except Crashed:
+        saboteur.revive()
+        world.start_instances()
+        return False
