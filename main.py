@@ -99,7 +99,7 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
     try:
         body = request.get_data()
         try:
-            message = decode(dict(request.headers), body, request.full_path)
+            message = _identified(decode(dict(request.headers), body, request.full_path))
             _responder(trigger).receive(message)
         except Undecodable as undecodable:
             message = replace(
@@ -120,10 +120,17 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
 def _refuse(message: Message, reason: str) -> None:
     from responders.refusal import refuse
 
-    known = message if message.id else replace(message, id=hashlib.sha256(message.data).hexdigest())
+    known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
     wiring = _wiring()
     refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
+
+
+def _identified(message: Message) -> Message:
+    """The message, named after its content where it came without an id."""
+    if message.id:
+        return message
+    return replace(message, id=hashlib.sha256(message.data).hexdigest())
 
 
 @cache

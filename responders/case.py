@@ -19,7 +19,7 @@ from shared.errors import RollbackError, Unavailable
 from shared.incident import Incident, Moment, Status
 from shared.notice import Notice, creates, notices
 from shared.opening import public_state
-from shared.policy import Policy
+from shared.policy import Policy, Severity
 from shared.ports import Pool, Ports, Put, Query, Update, Write
 from shared.rollback import Rollback
 from shared.system import System
@@ -123,6 +123,12 @@ class Case:
             Query("alerts", where=(("incident", "==", self.incident.id),))
         )
         return [decode(Alert, document.fields) for document in found]
+
+    def raise_severity(self, severities: Iterable[Severity]) -> None:
+        """Let the incident be as bad as the worst of these; kept with its next change of status."""
+        order = list(Severity)
+        worst = min([self.incident.severity, *severities], key=order.index)
+        self.incident = replace(self.incident, severity=worst)
 
     def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""

@@ -36,9 +36,12 @@ METRICS_WINDOW = timedelta(minutes=5)
 
 def decide(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
-    alerts = [alert for alert in case.joined_alerts() if alert.is_open]
+    mine = ("", case.rollback.id)
+    joined = case.joined_alerts()
+    alerts = [alert for alert in joined if alert.is_open and alert.absorbed_by in mine]
     facts = gather(case, alerts)
     decision, change = _decision(case, facts)
+    case.raise_severity(case.policy.signals[alert.signal].severity for alert in alerts)
     told = {
         "outcome": decision.outcome,
         "scenario": decision.scenario,
@@ -47,8 +50,7 @@ def decide(case: Case) -> bool:
     }
     absorbed = case.absorbing(alerts)
     if decision.outcome is Outcome.HOLD:
-        until = case.now() + case.policy.gates.judge_every
-        case.wait("decision.held", decision.reason, until, **told)
+        case.take(_held(case, decision, told))
         return False
     if decision.outcome is Outcome.ROLLBACK and decision.scenario in BUILT:
         return _roll_back(case, facts, decision, change, absorbed, told)
@@ -251,6 +253,23 @@ def _let_go(
         changes={**turn.changes, "outcome": reason},
         status=incidents.Status.ESCALATED,
         system=None,
+    )
+
+
+def _held(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
+    """Look again later: what is not known yet may be known then."""
+    first = case.incident.status is incidents.Status.DETECTED
+    return Turn(
+        event="decision.held",
+        note=decision.reason,
+        facts=told,
+        changes={
+            "due_at": case.now() + case.policy.gates.judge_every,
+            "gates": tuple(told["gates"]),
+            "lease": None,
+        },
+        status=incidents.Status.INVESTIGATING if first else None,
+        say=False,
     )
 
 

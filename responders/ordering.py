@@ -72,9 +72,7 @@ class Ordering:
         return [Update(incidents.path(incident.id), encode(ended))]
 
     def _order(self, command: Command) -> Order:
-        groups = [
-            group for name in command.groups for group in self._policy.groups_called(name)
-        ]
+        groups = [group for name in command.groups for group in self._policy.groups_called(name)]
         return Order(
             command=command.id,
             actor=command.actor,

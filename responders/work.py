@@ -8,7 +8,7 @@ from responders import deciding, verifying
 from responders.case import Case
 from shared import handover
 from shared.controls import Switches
-from shared.engine import WORK_FOR_SECONDS, Engine, Left
+from shared.engine import Engine, Left
 from shared.envelope import Message
 from shared.errors import Refused
 from shared.policy import Policy
@@ -20,6 +20,9 @@ from shared.steps.judge import Judge
 from shared.steps.shift import KIND as SHIFT
 from shared.steps.shift import Shift
 from shared.tenure import LIMIT_TAKEOVERS, claim
+
+WORK_FOR_SECONDS = 120.0
+"""A worker hands over after that, long before its instance's time-out."""
 
 
 class Work:
@@ -55,12 +58,12 @@ class Work:
         if case.rollback.takeovers > LIMIT_TAKEOVERS:
             verifying.fail(case, f"{LIMIT_TAKEOVERS} workers in a row died over it", [])
             return
-        while self._forward(case, kinds):
+        while self._forward(case, kinds, until):
             if self._ports.clock.monotonic() >= until:
                 case.hand_over()
                 return
 
-    def _forward(self, case: Case, kinds: dict[str, Kind]) -> bool:
+    def _forward(self, case: Case, kinds: dict[str, Kind], until: float) -> bool:
         """One move; whether there is another for this worker."""
         status = case.rollback.status
         if case.rollback.cancel_requested and status is not Status.RUNNING:
@@ -71,18 +74,18 @@ class Work:
             case Status.PARKED:
                 return deciding.expire(case)
             case Status.RUNNING:
-                return self._run(case, kinds)
+                return self._run(case, kinds, until)
             case Status.VERIFYING:
                 return verifying.verify(case)
             case Status.WATCHING:
                 return verifying.watch(case, kinds)
         return False
 
-    def _run(self, case: Case, kinds: dict[str, Kind]) -> bool:
+    def _run(self, case: Case, kinds: dict[str, Kind], until: float) -> bool:
         ports = self._ports
         switches = Switches(ports.store, ports.clock, case.policy.system)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
-        left = engine.carry(case.tenure)
+        left = engine.carry(case.tenure, until)
         if case.rollback.cancel_requested:
             return verifying.cancel(case)
         match left:
@@ -91,8 +94,8 @@ class Work:
             case Left.HANDED_OVER:
                 case.hand_over()
             case Left.STOPPED:
-                until = case.now() + case.policy.gates.judge_every
-                case.wait("rollback.held", switches.stop(), until)
+                again = case.now() + case.policy.gates.judge_every
+                case.wait("rollback.held", switches.stop(), again)
         return False
 
     def _kinds(self, policy: Policy) -> dict[str, Kind]:

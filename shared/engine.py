@@ -21,9 +21,6 @@ from shared.ports import Clock, Pool, Query, Store
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure
 
-WORK_FOR_SECONDS = 120.0
-"""A worker hands over after that, long before its instance's time-out."""
-
 
 class Left(StrEnum):
     """Why a worker stopped carrying."""
@@ -52,13 +49,14 @@ class Engine:
         self._switches = switches
         self._execution = execution
 
-    def carry(self, tenure: Tenure) -> Left:
+    def carry(self, tenure: Tenure, until: float) -> Left:
         """Work until every step has ended, something forbids to go on, or the time is over.
+
+        `until` is a moment of the monotonic clock.
 
         What forbids lets effects in flight settle; no call is left running on return.
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
-        until = self._clock.monotonic() + WORK_FOR_SECONDS
         steps = load_steps(self._store, tenure.rollback.id)
         carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps)
         while True:

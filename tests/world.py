@@ -1,4 +1,4 @@
-"""The whole product in one thread: production responders over the fakes, and a bus that delivers."""
+"""The product in one thread: production responders over the fakes, and a bus that delivers."""
 
 from __future__ import annotations
 
