@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ROUNDING = 1e-9
+"""What binary fractions lose: a caller that waited as told must not find the bucket just short."""
+
 
 class TokenBucket:
     """Admits `burst` writes at once and `rate` per second after; slower after each refusal.
@@ -30,7 +33,7 @@ class TokenBucket:
 
     def take(self, tokens: float, now: float) -> bool:
         """Whether that many were there; they are spent then."""
-        if self.level(now) < tokens:
+        if self.level(now) < tokens - ROUNDING:
             return False
         self._level -= tokens
         self._rate = min(self._ceiling, self._rate + self.RECOVERY_PER_WRITE * tokens)

@@ -51,9 +51,10 @@ class Shift:
         found = standing(service, goal.traffic, origin.traffic, origin.latest_created)
         if found is Standing.ELSEWHERE:
             return Look(Verdict.ELSEWHERE, note=_described(service.traffic, service.latest_created))
-        if found is Standing.UNDER_WAY and operation.error and not service.reconciling:
-            # Asked for, and given up by the platform: the same list must be asked for again.
-            return Look(Verdict.AT_ORIGIN, service.etag, operation.error)
+        given_up = not service.reconciling and not service.ready
+        if found is Standing.UNDER_WAY and given_up:
+            # The platform failed to do what was asked for: it must be asked again.
+            return Look(Verdict.AT_ORIGIN, service.etag, operation.error or "not ready")
         return Look(Verdict(found.value), service.etag, operation.error)
 
     def set(self, step: Step) -> str:

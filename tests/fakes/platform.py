@@ -88,7 +88,10 @@ class FakePlatform:
             _require_valid(found, traffic)
             if etag != found.etag:
                 raise Moved(f"{found.short_name} is not at {etag} but at {found.etag}")
-            return "" if dry_run else self._begin(found, traffic)
+            if dry_run:
+                return ""
+            self.applied_shifts.append(found.short_name)
+            return self._begin(found, traffic)
 
     def operation(self, name: str) -> OperationState:
         """How far a shift has come. Raises: Rejected for an unknown one."""
@@ -177,7 +180,6 @@ class FakePlatform:
         if superseded:
             superseded.error = "superseded by a newer change"
         self._operations[name] = service, change
-        self.applied_shifts.append(service.short_name)
         service.settle(self._clock.now())
         return name
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from shared.audit import GENESIS, Entry, digest, event, faults, link
+
+AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def chain(length: int) -> list[Entry]:
+    entries: list[Entry] = []
+    for number in range(1, length + 1):
+        previous = entries[-1].hash if entries else GENESIS
+        told = event("something", AT, "worker", number=number)
+        entries.append(link(previous, number, f"commit-{number}", 1, [told]))
+    return entries
+
+
+def resealed(entries: list[Entry]) -> list[Entry]:
+    """The chain written anew from its first entry on."""
+    again: list[Entry] = []
+    for entry in entries:
+        previous = again[-1].hash if again else GENESIS
+        again.append(link(previous, entry.sequence, entry.commit_id, entry.fence, entry.events))
+    return again
+
+
+def test_an_untouched_chain_is_intact() -> None:
+    """Nothing is found where nothing was done."""
+    entries = chain(5)
+
+    assert faults(entries, entries[-1].hash, 5) == []
+    assert faults([], GENESIS, 0) == []
+
+
+def edited(entries: list[Entry]) -> list[Entry]:
+    forged = replace(entries[2], events=[event("something", AT, "somebody else", number=3)])
+    return [*entries[:2], forged, *entries[3:]]
+
+
+def edited_and_sealed(entries: list[Entry]) -> list[Entry]:
+    forged = edited(entries)
+    forged[2] = replace(forged[2], hash=digest(forged[2]))
+    return forged
+
+
+def inserted(entries: list[Entry]) -> list[Entry]:
+    extra = link(entries[1].hash, 3, "forged", 1, [event("more", AT, "somebody")])
+    return [*entries[:2], extra, *entries[2:]]
+
+
+def rewritten(entries: list[Entry]) -> list[Entry]:
+    return resealed(edited(entries))
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        edited,
+        edited_and_sealed,
+        inserted,
+        rewritten,
+        lambda entries: [*entries[:2], *entries[3:]],
+        lambda entries: entries[:-1],
+        lambda entries: entries[1:],
+        lambda entries: [entries[0], entries[2], entries[1], *entries[3:]],
+        lambda entries: [*entries, entries[-1]],
+        lambda entries: [],
+    ],
+)
+def test_every_way_to_tamper_is_found(tamper: Callable[[list[Entry]], list[Entry]]) -> None:
+    """Edit, deletion, insertion, reordering, truncation, and a rewriting against the old head."""
+    entries = chain(5)
+
+    assert faults(tamper(entries), entries[-1].hash, 5) != []
+
+
+def test_a_chain_rewritten_with_its_head_is_consistent_in_itself() -> None:
+    """Stated plainly: only a copy of the head kept elsewhere finds that."""
+    entries = rewritten(chain(5))
+
+    assert faults(entries, entries[-1].hash, 5) == []

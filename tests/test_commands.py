@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared import incident, rollback, topics
+from tests.test_alerts import dead_letters
+from tests.world import World
+
+HOUR = timedelta(hours=1)
+
+
+def order(world: World, **content: object) -> None:
+    world.command(command="rollback", system="bookshop", **content)
+
+
+def test_a_forced_rollback_needs_no_alert_and_no_promotion() -> None:
+    """A person answers for the cause; everything goes back to the last stable deployment."""
+    world = World(promoted=False)
+    stable = world.live
+    world.deploy_bad()
+
+    order(world)
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.order is not None
+    assert one.order.reason == "a test"
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"groups": ["catalogue"]}, {"listBooks", "getBook", "searchBooks"}),
+        (
+            {"groups": ["shop"], "functions": ["payOrder"]},
+            {*("renderShop", "renderBasket", "listBooks", "getBook", "searchBooks", "payOrder")},
+        ),
+        ({"functions": ["payOrder", "orderStatus"]}, {"payOrder", "orderStatus"}),
+    ],
+)
+def test_a_forced_rollback_of_a_part_touches_only_that(
+    content: dict[str, object], expected: set[str]
+) -> None:
+    """Groups, their aliases, and functions by name."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    bad = world.live
+
+    order(world, **content)
+    world.pass_time(HOUR)
+
+    back = {name for name, served in world.live.items() if served == stable[name] != bad[name]}
+    assert back == expected
+
+
+def test_a_forced_rollback_to_a_named_deployment_goes_there() -> None:
+    """Older than the last stable one, because a person says so."""
+    world = World()
+    oldest = world.live
+    world.ports.world.deploy()
+    world.announce("v2", stable=True)
+    world.settle()
+    world.deploy_bad()
+
+    order(world, target="v1")
+    world.pass_time(HOUR)
+
+    assert world.live == oldest
+
+
+def test_an_unknown_deployment_is_escalated_and_nothing_moves() -> None:
+    """A target that is not recorded cannot be gone back to."""
+    world = World()
+    world.deploy_bad()
+    bad = world.live
+
+    order(world, target="v999")
+    world.pass_time(HOUR)
+
+    assert world.live == bad
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.NOT_TAKEN
+    assert "target" in one.outcome
+
+
+def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
+    """Everything is at its target: that is an answer, not a rollback."""
+    world = World()
+
+    order(world)
+    world.pass_time(timedelta(minutes=2))
+
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (
+        rollback.Status.NOT_TAKEN,
+        "everything asked for is at its target already",
+    )
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+
+def test_a_command_is_carried_out_once_by_its_id() -> None:
+    """The same id in another message changes nothing."""
+    world = World()
+    world.deploy_bad()
+
+    order(world, id="mine-1")
+    world.settle()
+    order(world, id="mine-1")
+    world.pass_time(HOUR)
+
+    assert len(world.rollbacks()) == 1
+    assert world.broken_laws() == []
+
+
+def test_batches_and_their_pause_are_kept() -> None:
+    """Batch size and delay are limits where a person sets them."""
+    world = World()
+    world.deploy_bad()
+    in_flight: list[int] = []
+
+    def count(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after"):
+            live = world.ports.world.services().values()
+            in_flight.append(sum(service.pending is not None for service in live))
+
+    world.ports.world.hook = count
+    order(world, batch_size=2, delay_seconds=30)
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert max(in_flight) <= 2
+    assert one.started_at is not None
+    assert one.shifted_at is not None
+    assert one.shifted_at - one.started_at >= 3 * timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("system", [{"system": "bookshop"}, {}])
+def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[str, str]) -> None:
+    """The kill switch, of one system or of all, holds from the next effect on."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    paused: list[int] = []
+
+    def pause_after_two(verb: str, side: str) -> None:
+        shifts = len(world.ports.world.applied_shifts)
+        if (verb, side) == ("platform.shift", "after") and shifts == 2 and not paused:
+            paused.append(shifts)
+            world.command(command="pause", **system)
+            command = world.waiting()[-1]
+            world.ports.bus.messages.remove(command)
+            world.deliver(command)
+            world.ports.clock.advance(timedelta(seconds=2))
+
+    world.ports.world.hook = pause_after_two
+    world.alert()
+    world.pass_time(timedelta(minutes=10))
+
+    assert paused == [2]
+    assert len(world.ports.world.applied_shifts) == 2
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.RUNNING
+    assert "rollback.paused" in world.events(one)
+
+    world.command(command="resume", **system)
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+    assert world.broken_laws() == []
+
+
+def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
+    """Automation makes way: it stops with its mixed state listed, the order carries on."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    ordered: list[bool] = []
+
+    def order_meanwhile(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not ordered:
+            ordered.append(True)
+            order(world)
+            command = world.waiting()[-1]
+            world.ports.bus.messages.remove(command)
+            world.deliver(command)
+
+    world.ports.world.hook = order_meanwhile
+    world.alert()
+    world.pass_time(HOUR)
+
+    automatic, forced = world.rollbacks()
+    assert (automatic.status, automatic.outcome) == (
+        rollback.Status.CANCELLED,
+        f"superseded by {forced.incident}",
+    )
+    assert forced.status is rollback.Status.SUCCEEDED
+    assert world.live == stable
+    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+    assert world.broken_laws() == []
+
+
+def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
+    """What was escalated is answered by the command that it offered."""
+    world = World(promoted=False)
+    world.deploy_bad()
+    world.alert("0.x", signal="frontend_unavailable")
+    world.settle()
+
+    order(world)
+    world.pass_time(HOUR)
+
+    assert world.rollbacks()[-1].status is rollback.Status.SUCCEEDED
+    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        ({"command": "rollback"}, ["system"]),
+        ({"command": "rollback", "system": "nowhere"}, ["nowhere", "bookshop"]),
+        (
+            {"command": "rollback", "system": "bookshop", "groups": ["x"], "functions": ["y"]},
+            ["group x", "function y"],
+        ),
+        (
+            {"command": "rollback", "system": "bookshop", "typo": 1, "batch_size": 0},
+            ["typo", "batch_size"],
+        ),
+        (
+            {"command": "rollback", "system": "bookshop", "scenario": "database"},
+            ["not supported yet"],
+        ),
+        ({"command": "approve", "id": "a"}, ["approve is not supported yet"]),
+        ({"command": "explode"}, ["explode"]),
+        ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
+    ],
+)
+def test_a_wrong_command_is_answered_with_all_its_faults(
+    content: dict[str, object], faults: list[str]
+) -> None:
+    """Refused whole, audited, kept; nothing of it is done."""
+    world = World()
+    before = world.ports.store.documents.keys()
+
+    world.command(**content)
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert all(fault in letter["reason"] for fault in faults)
+    assert world.rollbacks() == []
+    assert {path.split("/")[0] for path in world.ports.store.documents.keys() - before} <= {
+        "systems",
+        "notices",
+    }
+
+
+def test_commands_are_no_json_at_times() -> None:
+    """Garbage on the command topic is refused as garbage."""
+    world = World()
+
+    world.publish(topics.COMMANDS, b"\xff\xfe")
+    world.settle()
+
+    assert "JSON" in dead_letters(world)[0]["reason"]

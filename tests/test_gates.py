@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.facts import AlertFact, Facts
+from shared.gates import GATES, Answer, Decision, Outcome, evaluate
+from shared.policy import Mode, ScenarioName
+from shared.ports import ProbeAnswer, Requests
+from shared.system import Budget, Controls, Pause, System
+from shared.traffic import Revision, Service, TrafficTarget
+from tests.world import BOOKSHOP
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ONSET = NOW - timedelta(minutes=2)
+CHANGED_AT = NOW - timedelta(minutes=10)
+ILL, WELL = Requests(100, 80), Requests(100, 0)
+PAUSE = Pause("somebody", NOW, "maintenance")
+
+
+def live(function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]) -> Live:
+    name = f"projects/p/locations/l/services/{function.lower()}"
+    traffic = (TrafficTarget(serving, 100),)
+    return Live(
+        function,
+        Service(name, "etag", serving, serving, traffic, traffic, False, True),
+        tuple(Revision(one, name, at, ready) for one, (at, ready) in revisions.items()),
+    )
+
+
+def inventory(changed: set[str], at: datetime = CHANGED_AT, ready: bool = True) -> Inventory:
+    return {
+        function: live(
+            function,
+            "new" if function in changed else "old",
+            {"old": (NOW - timedelta(days=3), ready), "new": (at, True)},
+        )
+        for function in BOOKSHOP.functions
+    }
+
+
+def deployment(name: str, status: Status, ago: timedelta, barrier: str = "") -> Deployment:
+    placed = {
+        function: Placement(function.lower(), (TrafficTarget("old", 100),), {"old": 100})
+        for function in BOOKSHOP.functions
+    }
+    return Deployment(name, "bookshop", NOW - ago, status, placed, barrier=barrier)
+
+
+STABLE = deployment("v1", Status.STABLE, timedelta(days=3))
+ALERT = AlertFact("function_failure_rate", ONSET, NOW, NOW, None)
+EVERYTHING = set(BOOKSHOP.functions)
+
+BAD_RELEASE = Facts(
+    alerts=(ALERT,),
+    system=System("bookshop", mode=Mode.ACT, incident="INC", rollback="INC"),
+    controls=Controls(),
+    budget=Budget(),
+    deployments=(STABLE,),
+    inventory=inventory(EVERYTHING),
+    requests=dict.fromkeys(BOOKSHOP.functions, ILL),
+    probes={"shop": ProbeAnswer(True, 200)},
+    other_incidents={},
+)
+
+
+def decide(facts: Facts, *, expired: bool = False, **policy: Any) -> Decision:
+    deadline = NOW - timedelta(seconds=1) if expired else NOW + timedelta(minutes=1)
+    return evaluate(facts, replace(BOOKSHOP, **policy), deadline, NOW, "INC")
+
+
+def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
+    """Every gate passes: go back to the stable deployment, over what changed."""
+    decision = decide(BAD_RELEASE)
+
+    assert decision.outcome is Outcome.ROLLBACK
+    assert (decision.target, set(decision.scope)) == ("v1", EVERYTHING)
+    assert len(decision.answers) == len(GATES)
+    assert {answer.answer for answer in decision.answers} <= {Answer.PASS, Answer.NOT_APPLICABLE}
+
+
+def facts(**changes: Any) -> Facts:
+    return replace(BAD_RELEASE, **changes)
+
+
+def system(**changes: Any) -> Facts:
+    return facts(system=replace(BAD_RELEASE.system, **changes))
+
+
+def alert(**changes: Any) -> Facts:
+    return facts(alerts=(replace(ALERT, **changes),))
+
+
+LATE = BOOKSHOP.gates.stale_after
+WINDOW = BOOKSHOP.gates.suspect_window
+SECOND = timedelta(seconds=1)
+QUIET = dict.fromkeys(BOOKSHOP.functions, WELL)
+CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
+
+
+@pytest.mark.parametrize(
+    ("situation", "given", "outcome", "gate"),
+    [
+        ("published just in time", alert(published_at=NOW - LATE), Outcome.ROLLBACK, None),
+        ("stale", alert(published_at=NOW - LATE - SECOND), Outcome.IGNORE, "stale"),
+        ("nothing fails by any count", facts(requests=QUIET), Outcome.HOLD, "still true"),
+        (
+            "one probe fails, and an alert names the function",
+            replace(
+                alert(function="getBook"),
+                requests=QUIET,
+                probes={"book": ProbeAnswer(False, 500)},
+            ),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("metrics cannot be read", facts(requests=None), Outcome.HOLD, "still true"),
+        ("observed only", system(mode=Mode.OBSERVE), Outcome.OBSERVE, "mode"),
+        ("promoted to ask", system(mode=Mode.ASK), Outcome.ASK, "mode"),
+        ("paused here", system(pause=PAUSE), Outcome.HOLD, "kill switch"),
+        ("paused everywhere", facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
+        ("kill switch unreadable", facts(controls=None), Outcome.HOLD, "kill switch"),
+        ("another rollback works", system(slot="INC-0"), Outcome.HOLD, "active rollback"),
+        ("our own slot", system(slot="INC"), Outcome.ROLLBACK, None),
+        ("cooling down", system(cool_down_until=NOW + SECOND), Outcome.ESCALATE, "cool-down"),
+        ("cooled down", system(cool_down_until=NOW), Outcome.ROLLBACK, None),
+        (
+            "two automatic ones in the hour",
+            facts(budget=Budget((NOW - SECOND, NOW - SECOND))),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "three automatic ones in the hour",
+            facts(budget=Budget((NOW - SECOND,) * 3)),
+            Outcome.ESCALATE,
+            "budget",
+        ),
+        (
+            "three, one of them an hour ago",
+            facts(budget=Budget((NOW - timedelta(hours=1), NOW - SECOND, NOW - SECOND))),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "another system fails at the same time",
+            facts(other_incidents={"other": ONSET}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "another system has failed for hours",
+            facts(other_incidents={"other": ONSET - timedelta(hours=2)}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "unchanged functions fail alike",
+            facts(inventory=inventory(CATALOGUE)),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "only the changed group fails",
+            facts(
+                inventory=inventory(CATALOGUE),
+                requests={**QUIET, **dict.fromkeys(CATALOGUE, ILL)},
+            ),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("what is live cannot be read", facts(inventory=None), Outcome.HOLD, "cause"),
+        ("nothing changed", facts(inventory=inventory(set())), Outcome.ESCALATE, "cause"),
+        (
+            "changed at the onset",
+            facts(inventory=inventory(EVERYTHING, ONSET)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed after the onset",
+            facts(inventory=inventory(EVERYTHING, ONSET + SECOND)),
+            Outcome.ESCALATE,
+            "cause",
+        ),
+        (
+            "changed at the edge of the window",
+            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed before the window",
+            facts(inventory=inventory(EVERYTHING, ONSET - WINDOW - SECOND)),
+            Outcome.ESCALATE,
+            "cause",
+        ),
+        (
+            "what fails was not changed",
+            facts(
+                inventory=inventory({"getBook"}),
+                requests={**QUIET, "payOrder": ILL},
+            ),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "a barrier between",
+            facts(
+                deployments=(
+                    deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"),
+                    STABLE,
+                )
+            ),
+            Outcome.ASK,
+            "barrier",
+        ),
+        ("no stable deployment", facts(deployments=()), Outcome.ESCALATE, "target"),
+        (
+            "only a bad one",
+            facts(deployments=(deployment("v1", Status.BAD, timedelta(days=3)),)),
+            Outcome.ESCALATE,
+            "target",
+        ),
+        (
+            "the old revision does not start",
+            facts(inventory=inventory(EVERYTHING, ready=False)),
+            Outcome.ESCALATE,
+            "restorable",
+        ),
+    ],
+)
+def test_each_gate(situation: str, given: Facts, outcome: Outcome, gate: str | None) -> None:
+    """Barely true, barely false, and unknown."""
+    decision = decide(given)
+
+    assert (situation, decision.outcome) == (situation, outcome)
+    if gate is not None:
+        assert decision.reason.startswith(f"{gate}: ")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [facts(requests=None), facts(controls=None), system(slot="INC-0"), facts(inventory=None)],
+)
+def test_what_holds_escalates_when_the_time_to_decide_is_over(given: Facts) -> None:
+    """Unknown and hindered wait for their deadline, then for a person."""
+    assert decide(given).outcome is Outcome.HOLD
+    assert decide(given, expired=True).outcome is Outcome.ESCALATE
+
+
+def test_few_requests_say_nothing() -> None:
+    """Thin data is inconclusive, not bad."""
+    few = BOOKSHOP.gates.minimum_requests - 1
+
+    held = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few, few))))
+    enough = decide(facts(requests=dict.fromkeys(EVERYTHING, Requests(few + 1, few + 1))))
+
+    assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(8, Outcome.ROLLBACK), (7, Outcome.ASK)])
+def test_blast_radius(limit: int, outcome: Outcome) -> None:
+    """A plan as large as the limit passes, a larger one asks."""
+    gates = replace(BOOKSHOP.gates, blast_radius=limit)
+
+    assert decide(BAD_RELEASE, gates=gates).outcome is outcome
+
+
+def test_a_scenario_can_always_ask() -> None:
+    """Where the policy says so, a person approves."""
+    gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,))
+
+    decision = decide(BAD_RELEASE, gates=gates)
+
+    assert decision.outcome is Outcome.ASK
+    assert decision.reason.startswith("approval: ")
+
+
+def test_a_stop_outranks_a_question_and_what_is_unknown() -> None:
+    """A person is not asked about what must not be done anyway."""
+    given = system(mode=Mode.ASK, cool_down_until=NOW + SECOND)
+
+    assert decide(given).outcome is Outcome.ESCALATE
+    assert decide(replace(given, requests=None)).outcome is Outcome.ESCALATE
+
+
+def test_the_severest_alert_says_what_is_at_stake() -> None:
+    """Of several signals the worst one decides scenario and mode."""
+    mild = replace(ALERT, signal="slow_response")
+
+    decision = decide(facts(alerts=(mild, ALERT)))
+
+    assert decision.scenario is ScenarioName.FUNCTIONS
+    assert decide(facts(alerts=(mild,))).outcome is Outcome.OBSERVE

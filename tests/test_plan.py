@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios import functions
+from shared.deployment import Deployment, Status
+from shared.deployment import placements as placed
+from shared.facts import compare
+from shared.plan import Plan, Step, StepStatus, blocked, frozen, ready
+from shared.policy import Group, Policy, ScenarioName
+from tests.world import BOOKSHOP, World
+
+A, B, C = (Step(name, "shift", name) for name in "ABC")
+
+
+def by_name(*steps: Step) -> dict[str, Step]:
+    return {step.name: step for step in steps}
+
+
+@pytest.mark.parametrize(
+    ("before", "tolerant", "may", "never"),
+    [
+        (StepStatus.PENDING, False, False, False),
+        (StepStatus.BEGUN, False, False, False),
+        (StepStatus.DONE, False, True, False),
+        (StepStatus.STOPPED, False, False, True),
+        (StepStatus.STOPPED, True, True, False),
+        (StepStatus.FAILED, False, False, True),
+        (StepStatus.FAILED, True, False, True),
+        (StepStatus.SKIPPED, True, False, True),
+    ],
+)
+def test_what_waits_for_another_step(
+    before: StepStatus, tolerant: bool, may: bool, never: bool
+) -> None:
+    """A step begins when those before it are done; it never does when one of them ended badly."""
+    second = replace(B, after=("A",), despite_stopped=tolerant)
+    third = replace(C, after=("B",))
+    steps = by_name(replace(A, status=before), second, third)
+
+    assert (second in ready(steps)) is may
+    assert [step.name for step in blocked(steps)] == (["B", "C"] if never else [])
+
+
+def test_equal_plans_have_equal_fingerprints_and_others_do_not() -> None:
+    """By its fingerprint a plan is approved, and recognised."""
+
+    def plan(steps: Iterable[Step]) -> Plan:
+        return frozen(ScenarioName.FUNCTIONS, "v1", steps, "policy")
+
+    assert plan([A, B]).header == plan([A, B]).header
+    assert plan([A, B]).header.fingerprint != plan([B, A]).header.fingerprint
+    assert plan([A]).header.fingerprint != plan([replace(A, goal={"x": 1})]).header.fingerprint
+
+
+def planned(policy: Policy, *, created: str = "", deleted: str = "") -> Plan:
+    """The plan back from a bad release of everything."""
+    world = World(policy=policy)
+    before = world.ports.world.inventory()
+    if created:
+        del before[created]
+    stable = Deployment("v1", policy.system, world.ports.clock.now(), Status.STABLE, placed(before))
+    world.deploy_bad()
+    if deleted:
+        world.ports.world.delete_function(deleted)
+    inventory = world.ports.world.inventory()
+    change = compare(stable, inventory, (stable,), policy)
+    return functions.plan(policy, inventory, change, change.functions)
+
+
+def test_each_group_sends_one_canary_and_waits_for_its_judgement() -> None:
+    """Canary, judgement, then all others of the group at once."""
+    steps = by_name(*planned(BOOKSHOP).steps)
+
+    assert steps["shift getBook"].after == ()
+    assert steps["judge catalogue"].after == ("shift getBook",)
+    assert steps["shift listBooks"].after == ("judge catalogue",)
+    assert steps["judge catalogue"].halts
+
+
+def test_a_group_waits_for_those_that_the_policy_puts_before_it() -> None:
+    """Clients go back before what they call."""
+    steps = by_name(*planned(BOOKSHOP).steps)
+    storefront = {"shift renderBasket", "shift renderShop", "judge storefront"}
+
+    assert set(steps["shift orderStatus"].after) <= storefront
+    assert steps["shift orderStatus"].after
+    numbers = [steps[name].number for name in steps]
+    assert numbers == sorted(numbers)
+
+
+def test_a_group_of_one_is_a_canary_with_its_judgement() -> None:
+    """The next group waits for the judgement where there is nobody else."""
+    policy = replace(
+        BOOKSHOP,
+        groups={"one": Group(("getBook",)), "two": Group(("payOrder",), after=("one",))},
+        probes=(),
+        group_aliases={},
+    )
+
+    steps = by_name(*planned(policy).steps)
+
+    assert steps["shift payOrder"].after == ("judge one",)
+
+
+def test_what_was_created_or_deleted_since_is_left_and_reported() -> None:
+    """A plan says what it does not do."""
+    plan = planned(BOOKSHOP, created="payOrder", deleted="listBooks")
+
+    touched = {step.target for step in plan.steps}
+    assert touched.isdisjoint({"payOrder", "listBooks"})
+    assert plan.header.reported == (
+        "payOrder was created since: left as it is",
+        "listBooks was deleted since: not brought back",
+    )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.quota import TokenBucket
+
+
+def test_a_burst_then_the_rate() -> None:
+    """All that is there at once, then one by one."""
+    bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
+
+    assert all(bucket.take(1, 0.0) for _ in range(60))
+    assert not bucket.take(1, 0.0)
+    assert bucket.seconds_until(1, 0.0) == 1.0
+    assert bucket.take(1, 1.0)
+
+
+def test_a_refusal_closes_it_for_as_long_as_the_service_says() -> None:
+    """The quota's shape is not trusted: what the service says counts."""
+    bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
+
+    bucket.refused(10.0, 0.0)
+
+    assert bucket.seconds_until(0, 0.0) == 10.0
+    assert not bucket.take(1, 10.0)
+
+
+def test_it_recovers_with_each_write_that_is_admitted() -> None:
+    """Slower after a refusal, and back to the full rate in time."""
+    bucket = TokenBucket(burst=10, rate=1.0, now=0.0)
+    bucket.refused(1.0, 0.0)
+    slowed = bucket.seconds_until(1, 0.0)
+
+    now = 0.0
+    for _ in range(60):
+        now += bucket.seconds_until(1, now)
+        assert bucket.take(1, now)
+
+    assert bucket.seconds_until(1, now) == pytest.approx(1.0)
+    assert slowed > 2.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5), st.booleans()), max_size=60),
+)
+def test_it_never_admits_more_than_burst_and_rate(
+    moves: list[tuple[float, int, bool]],
+) -> None:
+    """Whatever happens, no window sees more than its burst and its rate."""
+    bucket = TokenBucket(burst=20, rate=2.0, now=0.0)
+    now, admitted = 0.0, 0
+    for wait, tokens, refused in moves:
+        now += wait
+        if refused:
+            bucket.refused(3.0, now)
+        elif bucket.take(tokens, now):
+            admitted += tokens
+
+    assert admitted <= 20 + 2.0 * now + 1e-6

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from shared.traffic import (
+    LATEST,
+    Service,
+    Standing,
+    Traffic,
+    TrafficTarget,
+    moved_to,
+    shares,
+    standing,
+)
+
+T = TrafficTarget
+ORIGIN = (T(LATEST, 100),)
+GOAL = (T("old", 100),)
+SERVICE = Service("s", "etag", "new", "new", ORIGIN, (T("new", 100),), False, True)
+ARRIVED = replace(SERVICE, traffic=GOAL, serving=GOAL)
+
+
+@pytest.mark.parametrize(
+    ("before", "goal", "after"),
+    [
+        ((T(LATEST, 100),), {"old": 100}, (T("old", 100),)),
+        ((T("new", 100),), {"old": 100}, (T("old", 100),)),
+        ((T("new", 90), T("old", 10)), {"old": 100}, (T("old", 100),)),
+        ((T(LATEST, 100, "next"),), {"old": 100}, (T(LATEST, 0, "next"), T("old", 100))),
+        ((T(LATEST, 100), T("old", 0, "blue")), {"old": 100}, (T("old", 100, "blue"),)),
+        (
+            (T("new", 100), T("a", 0, "one"), T("b", 0, "two")),
+            {"a": 50, "c": 50},
+            (T("a", 50, "one"), T("b", 0, "two"), T("c", 50)),
+        ),
+    ],
+)
+def test_only_percents_move_and_every_tag_stays(
+    before: Traffic, goal: dict[str, int], after: Traffic
+) -> None:
+    """Replacing the list would drop its tags."""
+    moved = moved_to(before, goal)
+
+    assert moved == after
+    assert shares(moved, "new") == goal
+    assert {one.tag for one in before} <= {one.tag for one in moved} | {""}
+
+
+@pytest.mark.parametrize(
+    ("situation", "service", "expected"),
+    [
+        ("as the plan found it", SERVICE, Standing.AT_ORIGIN),
+        ("asked for, routed", ARRIVED, Standing.AT_GOAL),
+        ("asked for, routers lag", replace(ARRIVED, serving=SERVICE.serving), Standing.UNDER_WAY),
+        ("asked for, reconciling", replace(ARRIVED, reconciling=True), Standing.UNDER_WAY),
+        ("a newer revision since", replace(SERVICE, latest_created="newer"), Standing.ELSEWHERE),
+        (
+            "somebody split it",
+            replace(SERVICE, traffic=(T("new", 60), T("old", 40))),
+            Standing.ELSEWHERE,
+        ),
+        (
+            "somebody tagged it",
+            replace(SERVICE, traffic=(T(LATEST, 100), T("new", 0, "x"))),
+            Standing.ELSEWHERE,
+        ),
+        ("somebody is at it", replace(SERVICE, reconciling=True), Standing.ELSEWHERE),
+        (
+            "there, with a tag more",
+            replace(ARRIVED, traffic=(*GOAL, T("new", 0, "x"))),
+            Standing.AT_GOAL,
+        ),
+        ("there, newer revision idle", replace(ARRIVED, latest_created="newer"), Standing.AT_GOAL),
+    ],
+)
+def test_where_a_service_stands(situation: str, service: Service, expected: Standing) -> None:
+    """Neither where the plan started nor where it goes: a person is there."""
+    assert (situation, standing(service, GOAL, ORIGIN, "new")) == (situation, expected)
+
+
+def test_a_goal_that_has_lost_a_tag_is_not_reached() -> None:
+    """Percents alone are not the goal: the tags belong to it."""
+    goal = (T("old", 100, "blue"),)
+    service = replace(ARRIVED, traffic=GOAL)
+
+    assert standing(service, goal, ORIGIN, "new") is Standing.ELSEWHERE
