@@ -51,7 +51,7 @@ class Broker:
         self.feeds: dict[str, Feed] = {}
         self.snapshots: dict[str, Held] = {}
         self.policies: dict[str, bytes] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._watchers: set[threading.Event] = set()
         self._touched: set[Feed] = set()
         self._closed = threading.Event()
