@@ -22,9 +22,10 @@ from shared.documents import decode, encode
 from shared.errors import RollbackError
 from shared.facts import Change, Facts, changed, compare
 from shared.gates import Decision, Outcome, evaluate, evaluate_order
+from shared.health import ProbeAnswer
 from shared.plan import Plan
 from shared.policy import ScenarioName
-from shared.ports import Create, Document, ProbeAnswer, Query, Update, Write
+from shared.ports import Create, Document, Query, Update, Write
 from shared.rollback import Order
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.deployment import Deployment, Inventory, Status
+from shared.health import ProbeAnswer, Requests
 from shared.policy import Policy, Severity, Signal
-from shared.ports import ProbeAnswer, Requests
 from shared.system import Budget, Controls, System
 from shared.traffic import shares
 

@@ -8,7 +8,21 @@ from enum import StrEnum
 from msgspec import Struct
 
 from shared.policy import Gates
-from shared.ports import ProbeAnswer, Requests
+
+
+class Requests(Struct, frozen=True):
+    """Requests of one function in a window, as the routers counted them."""
+
+    total: int
+    failed: int
+
+
+class ProbeAnswer(Struct, frozen=True):
+    """What a probe saw. A status of None: no answer at all, which is a failure of what it asks."""
+
+    passed: bool
+    status: int | None
+    detail: str = ""
 
 
 class Verdict(StrEnum):

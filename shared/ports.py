@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from shared.deployment import Inventory
+from shared.health import ProbeAnswer, Requests
 from shared.policy import Channel, Probe
 from shared.traffic import Revision, Service, Traffic
 
@@ -169,27 +170,12 @@ class Platform(Protocol):
         ...
 
 
-class Requests(Struct, frozen=True):
-    """Requests of one function in a window, as the routers counted them."""
-
-    total: int
-    failed: int
-
-
 class Metrics(Protocol):
     """What the routers counted. Points come up to 3 minutes late."""
 
     def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
         """Per service (short name), over the points that lie whole within `start` and `end`."""
         ...
-
-
-class ProbeAnswer(Struct, frozen=True):
-    """What a probe saw. A status of None: no answer at all, which is a failure of what it asks."""
-
-    passed: bool
-    status: int | None
-    detail: str = ""
 
 
 class Prober(Protocol):

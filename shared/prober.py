@@ -10,9 +10,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import httpx
 
 from shared.errors import Rejected
+from shared.health import ProbeAnswer
 from shared.http import exchange
 from shared.policy import Probe
-from shared.ports import ProbeAnswer
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.cloud import monitoring_v3
 
 from shared.gcp.answers import READ, READ_SECONDS, translated
-from shared.ports import Requests
+from shared.health import Requests
 
 PERMISSIONS: Final = ("monitoring.timeSeries.list",)
 

@@ -9,8 +9,8 @@ import pytest
 from google.cloud import monitoring_v3
 
 from shared.gcp.metrics import RouterMetrics
+from shared.health import ProbeAnswer, Requests
 from shared.policy import Probe
-from shared.ports import ProbeAnswer, Requests
 from shared.traffic import TrafficTarget
 from tests.contracts.platforms import ORDER_PAGE, PARENT, PlatformWorld
 

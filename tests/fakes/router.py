@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import urlsplit
 
+from shared.health import ProbeAnswer, Requests
 from shared.policy import Probe
-from shared.ports import Clock, ProbeAnswer, Requests
+from shared.ports import Clock
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform
 from tests.fakes.services import FakeService

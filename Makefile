@@ -1,0 +1,47 @@
+# Every target sets .venv up by itself; once that is done, nothing here needs the network but judge.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# The requirements that stand in .venv: another hash of the two files is another stamp.
+STAMP := .venv/requirements-$(shell cat requirements.txt requirements-dev.txt | sha256sum | cut -c1-16).stamp
+
+SYSTEM ?= cvplus
+ARGS ?=
+SERVICE ?= firestore
+export SYSTEM
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: $(STAMP) ## install the pinned requirements into .venv
+
+$(STAMP):
+	@scripts/set-up $@
+
+.PHONY: demo
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example)
+	@$(BIN)/python -m local.demo
+
+.PHONY: test
+test: $(STAMP) ## run the tests (ARGS="-k traffic")
+	$(BIN)/pytest --numprocesses 2 $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## run all that must hold: style, types, import contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(MAKE) test
+
+.PHONY: format
+format: $(STAMP) ## bring the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: judge
+judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore)
+	$(BIN)/python -m tests.judge $(SERVICE)
