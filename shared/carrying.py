@@ -14,8 +14,9 @@ from shared.documents import encode
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.plan import ENDED, Step, StepStatus
 from shared.policy import Execution
-from shared.ports import Clock, Update
-from shared.quota import TokenBucket
+from shared.ports import Clock, Put, Update
+from shared.quota import QuotaLevel, TokenBucket
+from shared.quota import path as quota_path
 from shared.rollback import LEASE, Rollback
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Draft, Tenure
@@ -50,6 +51,7 @@ class Carrying:
         execution: Execution,
         tenure: Tenure,
         steps: Mapping[str, Step],
+        bucket: TokenBucket,
     ) -> None:
         self._clock = clock
         self._kinds = kinds
@@ -67,8 +69,7 @@ class Carrying:
         order = tenure.rollback.order
         self._batch_size = (order and order.batch_size) or execution.batch_size
         self._delay = (order and order.delay_seconds) or execution.delay.total_seconds()
-        quota = execution.write_quota
-        self._bucket = TokenBucket(quota.burst, quota.per_second, clock.monotonic())
+        self._bucket = bucket
 
     # What the calls found
 
@@ -213,10 +214,16 @@ class Carrying:
         return Draft(
             events=tuple(self._events(changed, now)) or (event("lease.renewed", now, "worker"),),
             changes=changes,
-            writes=tuple(
-                Update(plans.path(rollback.id, step.name), encode(step)) for step in changed
+            writes=(
+                *(Update(plans.path(rollback.id, step.name), encode(step)) for step in changed),
+                self._quota_left(rollback, now),
             ),
         )
+
+    def _quota_left(self, rollback: Rollback, now: datetime) -> Put:
+        """What the next worker may count on; it rides along with every commit."""
+        level = self._bucket.level(self._clock.monotonic())
+        return Put(quota_path(rollback.system), encode(QuotaLevel(level, now)))
 
     def _withdraw_intents(self) -> None:
         """Take back intents that never landed: a person's word came first."""

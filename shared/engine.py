@@ -18,6 +18,8 @@ from shared.documents import decode
 from shared.plan import Step
 from shared.policy import Execution
 from shared.ports import Clock, Pool, Query, Store
+from shared.quota import QuotaLevel, TokenBucket, resumed
+from shared.quota import path as quota_path
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure
 
@@ -58,7 +60,8 @@ class Engine:
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
         steps = load_steps(self._store, tenure.rollback.id)
-        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps)
+        bucket = self._bucket(tenure.rollback.system)
+        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, bucket)
         while True:
             time_is_over = self._clock.monotonic() >= until
             forbidden = bool(self._switches.stop() or tenure.rollback.cancel_requested)
@@ -75,6 +78,14 @@ class Engine:
             if not time_is_over:
                 self._send(carrying, settling=forbidden)
             carrying.fold(self._results(carrying.patience(settling=forbidden)))
+
+    def _bucket(self, system: str) -> TokenBucket:
+        """The write quota as the worker before us left it: nothing is spent twice."""
+        quota = self._execution.write_quota
+        fields = self._store.get(quota_path(system)).fields
+        left = decode(QuotaLevel, fields) if fields is not None else None
+        level = resumed(left, quota.burst, quota.per_second, self._clock.now())
+        return TokenBucket(quota.burst, quota.per_second, self._clock.monotonic(), level)
 
     def _results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.documents import SCHEMA
+
 ROUNDING = 1e-9
 """What binary fractions lose: a caller that waited as told must not find the bucket just short."""
+
+
+class QuotaLevel(Struct, frozen=True):
+    """The bucket of a system's write quota as its last worker left it."""
+
+    level: float
+    at: datetime
+    schema: int = SCHEMA
 
 
 class TokenBucket:
@@ -52,3 +66,16 @@ class TokenBucket:
     def seconds_until(self, tokens: float, now: float) -> float:
         """How long until that many are there."""
         return max(0.0, (tokens - self.level(now)) / self._rate)
+
+
+def resumed(left: QuotaLevel | None, burst: float, rate: float, now: datetime) -> float:
+    """The tokens that a new worker begins with: what was left, refilled since; else all of them."""
+    if left is None:
+        return burst
+    since = max(0.0, (now - left.at).total_seconds())
+    return min(burst, left.level + since * rate)
+
+
+def path(system: str) -> str:
+    """Where the level of a system's write quota is kept between workers."""
+    return f"quotas/{system}"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.quota import TokenBucket
+from shared.quota import QuotaLevel, TokenBucket, resumed
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -59,3 +61,24 @@ def test_it_never_admits_more_than_burst_and_rate(
             admitted += tokens
 
     assert admitted <= 20 + 2.0 * now + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds", "tokens"),
+    [
+        (None, 0, 60.0),
+        (0.0, 0, 0.0),
+        (0.0, 10, 10.0),
+        (-5.0, 2, -3.0),
+        (50.0, 60, 60.0),
+        (5.0, -9, 5.0),
+    ],
+)
+def test_a_new_worker_goes_on_with_what_the_last_one_left(
+    left: float | None, seconds: int, tokens: float
+) -> None:
+    """A resumed rollback spends no quota twice, and a clock that jumps back adds none."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    level = None if left is None else QuotaLevel(left, at)
+
+    assert resumed(level, 60, 1.0, at + timedelta(seconds=seconds)) == tokens
