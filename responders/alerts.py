@@ -23,15 +23,15 @@ from shared.alert import (
     why_unclaimed,
 )
 from shared.alert_record import Alert
-from shared.audit import event
+from shared.audit import Event, event
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import Moved, Refused, Unavailable
 from shared.incident import Incident
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
 from shared.outside import UNCLAIMED, write_down
-from shared.policy import Policy
-from shared.ports import Create, Document, Ports
+from shared.policy import Policy, worse
+from shared.ports import Create, Document, Ports, written
 from shared.rollback import KEPT_FOR, Rollback
 from shared.system import System
 
@@ -108,29 +108,47 @@ class Alerts:
     def _attended(self, alert: Alert, policy: Policy) -> bool:
         """Whether nothing is left to do; False after a commit, to look once more.
 
-        That second look closes a gap: the incident that an alert joins may end between our read
-        and our commit, and its Finish would not have seen the alert.
+        That second look closes a gap: the rollback that an alert joins may end between our read
+        and our commit, and its end would not have seen the alert.
         """
         store = self._ports.store
         kept = store.get(alert_record.path(alert.key))
-        system_document = store.get(systems.path(policy.system))
-        system = decode(System, system_document.fields) if system_document.fields else None
+        document = store.get(systems.path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        attending = system is not None and bool(system.incident) and not system.incident_ended_at
-        if known is None and (attending or not alert.is_open):
-            joined = replace(alert, incident=system.incident if system else "")
-            store.commit([Create(alert_record.path(alert.key), encode(joined))])
+        system = decode(System, document.fields) if document.fields else System(policy.system)
+        attending = bool(system.rollback) and not system.rollback_ended
+        if not alert.is_open or self._is_over(alert):
+            if known is None:
+                self._keep(alert, self._beside(alert, system))
+            return True
+        if known is None and attending:
+            self._keep(alert, system.incident)
             return False
-        if known is not None and (attending or known.absorbed_by or not alert.is_open):
+        if known is not None and (attending or known.absorbed_by):
             self._publish_if_due(system)
             return True
-        self._open(alert, policy, system_document, system, kept)
+        self._open(alert, policy, document, system, kept)
         return True
 
-    def _publish_if_due(self, system: System | None) -> None:
+    def _is_over(self, alert: Alert) -> bool:
+        """Whether the alert's end overtook its beginning on the way."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:closed")
+        closed = self._ports.store.get(path).fields
+        return closed is not None and decode(Alert, closed).verdict == "closed"
+
+    def _beside(self, alert: Alert, system: System) -> str:
+        """The incident of the alert's beginning, else the system's present one."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:open")
+        began = self._ports.store.get(path).fields
+        return decode(Alert, began).incident if began is not None else system.incident
+
+    def _keep(self, alert: Alert, incident: str) -> None:
+        """A document of its own, and no other is written: a storm makes none of them hot."""
+        joined = replace(alert, incident=incident)
+        self._ports.store.commit([Create(alert_record.path(alert.key), encode(joined))])
+
+    def _publish_if_due(self, system: System) -> None:
         """Republish the work of the current rollback: deduplicated is not done."""
-        if system is None or not system.rollback:
-            return
         document = self._ports.store.get(rollbacks.path(system.rollback))
         if document.fields is None:
             return
@@ -139,65 +157,67 @@ class Alerts:
             handover.publish(self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at)
 
     def _open(
-        self,
-        alert: Alert,
-        policy: Policy,
-        system_document: Document,
-        system: System | None,
-        kept: Document,
+        self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
     ) -> None:
         """Commit 1: the alert, its incident and all that goes with them; then hand over."""
-        now = self._ports.clock.now()
-        commit_id = self._ports.ids()
-        lately = (
-            system is not None
-            and system.incident_ended_at is not None
-            and now - system.incident_ended_at <= policy.gates.join_window
+        opening = (
+            self._reopened(alert, policy, document, system)
+            if self._may_rejoin(system, policy)
+            else self._opened(alert, policy, document)
         )
-        told = event(
+        joined = replace(alert, incident=opening.incident.id)
+        self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
+        rollback = opening.rollback
+        handover.publish(
+            self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
+        )
+        handover.publish_notices(self._ports.bus, opening.notices)
+
+    def _may_rejoin(self, system: System, policy: Policy) -> bool:
+        """Whether the newest incident is still the same trouble: open, or over since a moment."""
+        if not system.incident:
+            return False
+        ended_at = system.incident_ended_at
+        return ended_at is None or self._ports.clock.now() - ended_at <= policy.gates.join_window
+
+    def _reopened(
+        self, alert: Alert, policy: Policy, document: Document, system: System
+    ) -> Opening:
+        """A further rollback of an incident that nobody works on, as bad as the worse one."""
+        incident = decode(Incident, self._ports.store.get(incidents.path(system.incident)).fields)
+        severity = worse(incident.severity, policy.signals[alert.signal].severity)
+        return reopen_incident(
+            policy,
+            document,
+            replace(incident, severity=severity),
+            now=self._ports.clock.now(),
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert)],
+        )
+
+    def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
+        now = self._ports.clock.now()
+        return open_incident(
+            policy,
+            document,
+            self._ports.store.get(counter_path(now)),
+            severity=policy.signals[alert.signal].severity,
+            signal=alert.signal,
+            onset=alert.started_at,
+            now=now,
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert)],
+        )
+
+    def _detected(self, alert: Alert) -> Event:
+        return event(
             "incident.detected",
-            now,
+            self._ports.clock.now(),
             "on_alert",
             alert=alert.key,
             signal=alert.signal,
             onset=alert.started_at,
         )
-        if lately and system is not None:
-            ended = self._ports.store.get(incidents.path(system.incident))
-            opening = reopen_incident(
-                policy,
-                system_document,
-                decode(Incident, ended.fields),
-                now=now,
-                commit_id=commit_id,
-                events=[told],
-            )
-        else:
-            signal = policy.signals[alert.signal]
-            opening = open_incident(
-                policy,
-                system_document,
-                self._ports.store.get(counter_path(now)),
-                severity=signal.severity,
-                signal=alert.signal,
-                onset=alert.started_at,
-                now=now,
-                commit_id=commit_id,
-                events=[told],
-            )
-        self._commit(opening, alert, kept)
-
-    def _commit(self, opening: Opening, alert: Alert, kept: Document) -> None:
-        joined = replace(alert, incident=opening.incident.id)
-        recorded = alert_record.written(kept, joined)
-        self._ports.store.commit([*opening.writes, recorded])
-        handover.publish(
-            self._ports.bus,
-            handover.ROLLBACK,
-            opening.rollback.id,
-            opening.rollback.created_at,
-        )
-        handover.publish_notices(self._ports.bus, opening.notices)
 
     def _was_settled(self, key: str) -> bool:
         at = self._settled.get(key)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.joined import unjudged
 from shared import alert_record, handover
 from shared import incident as incidents
 from shared import system as systems
 from shared.alert_record import Alert
-from shared.audit import event
+from shared.audit import Event, event
 from shared.documents import decode, encode
-from shared.errors import RollbackError, Unavailable
 from shared.incident import Incident, Moment, Status
 from shared.notice import Notice, creates, notices
-from shared.opening import public_state
-from shared.policy import Policy, Severity
-from shared.ports import Pool, Ports, Put, Query, Update, Write
-from shared.rollback import Rollback
+from shared.opening import Opening, public_state, reopen_incident
+from shared.policy import Policy
+from shared.ports import Document, Pool, Ports, Put, Query, Reader, Update, Write
+from shared.rollback import KEPT_FOR, Rollback
+from shared.rollback import Status as RollbackStatus
 from shared.system import System
 from shared.tenure import Draft, Tenure
-
-GATHER_SECONDS = 20.0
-"""Well within the lease."""
 
 
 class Turn(Struct, frozen=True):
@@ -42,11 +40,21 @@ class Turn(Struct, frozen=True):
     """What the incident becomes; None: it stays as it is."""
     say: bool = True
     """Whether people are told."""
+    occasion: str = ""
+    """What tells this notice from another of the same event, where an event may come again."""
     writes: tuple[Write, ...] = ()
-    system: Callable[[System], System] | None = None
-    """What becomes of the system's own document."""
+    system: Callable[[System], System | None] | None = None
+    """What becomes of the system's own document; None as its answer: not now, decide again."""
     despite_cancel: bool = False
     """Whether it stands even when a person has asked to stop meanwhile."""
+
+
+class _Composed(Struct, frozen=True):
+    """What a commit will have made true, and what is to be published after it."""
+
+    incident: Incident
+    notices: tuple[Notice, ...]
+    reopened: Opening | None = None
 
 
 class Case:
@@ -70,42 +78,67 @@ class Case:
         return self.ports.clock.now()
 
     def take(self, turn: Turn) -> bool:
-        """Whether the turn landed; not when a person asked to stop, which is to be seen to first.
+        """Whether the turn landed; otherwise something has changed that is to be seen to first.
 
         State, event, public state and notices are one commit; what is to be said is published
         after it. Raises: as Tenure.commit.
         """
-        landed: list[tuple[Incident, list[Notice]]] = []
+        composed: list[_Composed] = []
 
         def compose(rollback: Rollback) -> Draft | None:
-            landed.clear()
+            composed.clear()
             if rollback.cancel_requested and not turn.despite_cancel:
+                return None
+            document = self.ports.store.get(systems.path(self.policy.system))
+            current = decode(System, document.fields)
+            after = turn.system(current) if turn.system else current
+            if after is None:
                 return None
             now = self.now()
             incident = self._moved(turn, now)
             said = self._said(turn, incident, now)
-            landed.append((incident, said))
-            return Draft(
-                events=(event(turn.event, now, "worker", note=turn.note, **turn.facts),),
-                changes=dict(turn.changes),
-                writes=(*turn.writes, *self._beside(turn, incident, now), *creates(said)),
-            )
+            composed.append(_Composed(incident, tuple(said)))
+            writes = [*turn.writes, *self._shown(turn, incident, current, now), *creates(said)]
+            if after != current:
+                writes.append(Update(document.path, encode(after), document.version))
+            return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
 
         self.tenure.commit(compose)
-        if not landed:
-            return False
-        self.incident, said = landed[0]
-        handover.publish_notices(self.ports.bus, said)
-        return True
+        return self._landed(composed)
 
-    def wait(self, event_name: str, note: str, until: datetime, **facts: Any) -> None:
+    def end(self, turn: Turn, *, answered: Collection[str] = ()) -> bool:
+        """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
+
+        A transaction over the joined alerts: an alert lands before, and is seen here, or after,
+        and finds the rollback ended. Those of `answered` (keys) are taken in by this rollback.
+        Further ones are judged first where this one is not decided yet; else a further rollback
+        of the incident judges them, or that of the incident which has superseded this one.
+        Raises: as Tenure.transact.
+        """
+        composed: list[_Composed] = []
+
+        def compose(reader: Reader, rollback: Rollback) -> Draft | None:
+            composed.clear()
+            if rollback.cancel_requested and not turn.despite_cancel:
+                return None
+            alerts = self._alerts(reader)
+            further = [alert for alert in unjudged(alerts) if alert.key not in answered]
+            if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_cancel:
+                return None
+            document = reader.get(systems.path(self.policy.system))
+            absorbed = self.absorbing(alert for alert in alerts if alert.key in answered)
+            return self._ending(turn, document, further, absorbed, composed)
+
+        self.tenure.transact(compose)
+        return self._landed(composed)
+
+    def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
         """Let go of the rollback until then; the clock will hand it on."""
         self.take(
             Turn(
                 event=event_name,
                 note=note,
-                facts=facts,
-                changes={"due_at": until, "lease": None},
+                changes={**changes, "due_at": until, "lease": None},
                 say=False,
                 despite_cancel=True,
             )
@@ -119,16 +152,7 @@ class Case:
 
     def joined_alerts(self) -> list[Alert]:
         """Every alert of the incident, those that no decision has taken in included."""
-        found = self.ports.store.query(
-            Query("alerts", where=(("incident", "==", self.incident.id),))
-        )
-        return [decode(Alert, document.fields) for document in found]
-
-    def raise_severity(self, severities: Iterable[Severity]) -> None:
-        """Let the incident be as bad as the worst of these; kept with its next change of status."""
-        order = list(Severity)
-        worst = min([self.incident.severity, *severities], key=order.index)
-        self.incident = replace(self.incident, severity=worst)
+        return self._alerts(self.ports.store)
 
     def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""
@@ -138,54 +162,90 @@ class Case:
             if not alert.absorbed_by
         )
 
-    def ask_all(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-        """The answers of calls made beside each other; a call that got none: its RollbackError.
+    def _ending(
+        self,
+        turn: Turn,
+        document: Document,
+        further: list[Alert],
+        absorbed: tuple[Write, ...],
+        composed: list[_Composed],
+    ) -> Draft:
+        """The last commit, and what becomes of the alerts that it does not answer."""
+        now = self.now()
+        current = decode(System, document.fields)
+        after = self._let_go(turn, current, now)
+        incident = self._moved(turn, now)
+        said = self._said(turn, incident, now)
+        writes = [*turn.writes, *absorbed, *creates(said)]
+        reopened = None
+        if further and current.incident == incident.id:
+            reopened = reopen_incident(
+                self.policy,
+                replace(document, fields=encode(after)),
+                incident,
+                now=now,
+                commit_id=self.ports.ids(),
+                events=[_rejudged(further, now)],
+            )
+            incident = reopened.incident
+            writes += reopened.writes
+        else:
+            writes += [
+                Update(alert_record.path(alert.key), {"incident": current.incident})
+                for alert in further
+            ]
+            writes += self._shown(turn, incident, current, now)
+            writes.append(Update(document.path, encode(after), document.version))
+        composed.append(_Composed(incident, tuple(said), reopened))
+        return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
 
-        Raises: whatever is no RollbackError.
-        """
-        for key, call in calls.items():
-            self.pool.submit(key, call)
-        answers: dict[str, Any] = {}
-        give_up_at = self.ports.clock.monotonic() + GATHER_SECONDS
-        while len(self.pool):
-            remaining = give_up_at - self.ports.clock.monotonic()
-            if remaining <= 0:
-                raise Unavailable(f"no answer from {sorted(set(calls) - set(answers))}")
-            answers.update(self.pool.wait(remaining))
-        for answer in answers.values():
-            if isinstance(answer, BaseException) and not isinstance(answer, RollbackError):
-                raise answer
-        return answers
-
-    def closed(self, system: System) -> System:
-        """The system once this incident is over, if it is still the system's newest."""
-        if system.incident != self.incident.id:
-            return self.freed(system)
-        return replace(self.freed(system), incident_ended_at=self.now())
+    def _let_go(self, turn: Turn, current: System, now: datetime) -> System:
+        """The system's document once this rollback works on it no more."""
+        after = self.freed(current)
+        if current.rollback != self.rollback.id:
+            return after
+        ended = turn.changes["status"] is not RollbackStatus.PARKED
+        resolved = now if turn.status is Status.RESOLVED else None
+        return replace(after, rollback_ended=ended, incident_ended_at=resolved)
 
     def freed(self, system: System) -> System:
         """The system without this rollback in its slot."""
         return replace(system, slot="") if system.slot == self.rollback.id else system
 
+    def _landed(self, composed: list[_Composed]) -> bool:
+        """Publish what the commit that landed has to say; whether there was one."""
+        if not composed:
+            return False
+        [now_true] = composed
+        self.incident = now_true.incident
+        handover.publish_notices(self.ports.bus, now_true.notices)
+        if now_true.reopened is not None:
+            again = now_true.reopened
+            handover.publish_notices(self.ports.bus, again.notices)
+            handover.publish(
+                self.ports.bus, handover.ROLLBACK, again.rollback.id, again.rollback.created_at
+            )
+        return True
+
+    def _alerts(self, reader: Reader) -> list[Alert]:
+        found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
+        return [decode(Alert, document.fields) for document in found]
+
     def _moved(self, turn: Turn, now: datetime) -> Incident:
         if turn.status is None:
             return self.incident
-        if turn.status is Status.RESOLVED:
-            return self.resolved(turn.note, now)
-        return self._became(turn.status, turn.note, now)
-
-    def resolved(self, note: str, now: datetime) -> Incident:
-        """The incident as over."""
-        return replace(self._became(Status.RESOLVED, note, now), ended_at=now)
-
-    def _became(self, status: Status, note: str, now: datetime) -> Incident:
-        moment = Moment(status, now, note)
-        return replace(self.incident, status=status, timeline=[*self.incident.timeline, moment])
+        moment = Moment(turn.status, now, turn.note)
+        became = replace(
+            self.incident, status=turn.status, timeline=[*self.incident.timeline, moment]
+        )
+        if turn.status is not Status.RESOLVED:
+            return became
+        return replace(became, ended_at=now, expires_at=now + KEPT_FOR)
 
     def _said(self, turn: Turn, incident: Incident, now: datetime) -> list[Notice]:
         if not turn.say:
             return []
-        number = self.rollback.id.removeprefix(incident.id)
+        number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         return notices(
             self.policy,
             incident.id,
@@ -196,19 +256,23 @@ class Case:
             **turn.facts,
         )
 
-    def _beside(self, turn: Turn, incident: Incident, now: datetime) -> list[Write]:
-        writes: list[Write] = []
-        if turn.status is not None:
-            writes.append(Update(incidents.path(incident.id), encode(incident)))
-        document = self.ports.store.get(systems.path(self.policy.system))
-        current = decode(System, document.fields)
-        if turn.status is not None and current.incident == incident.id:
+    def _shown(self, turn: Turn, incident: Incident, current: System, now: datetime) -> list[Write]:
+        """Incident and public state, where the turn changes them; a newer incident's stays."""
+        if turn.status is None:
+            return []
+        writes: list[Write] = [Update(incidents.path(incident.id), encode(incident))]
+        if current.incident == incident.id:
             state = public_state(self.policy, incident, now)
             writes.append(Put(incidents.public_path(self.policy.system), encode(state)))
-        if turn.system is not None:
-            after = encode(turn.system(current))
-            writes.append(Update(document.path, after, document.version))
         return writes
+
+
+def _told(turn: Turn, now: datetime) -> tuple[Event, ...]:
+    return (event(turn.event, now, "worker", note=turn.note, **turn.facts),)
+
+
+def _rejudged(alerts: Iterable[Alert], now: datetime) -> Event:
+    return event("incident.rejudged", now, "worker", alerts=[alert.key for alert in alerts])
 
 
 def in_words(span: timedelta) -> str:

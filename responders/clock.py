@@ -21,6 +21,7 @@ class Clock:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
+        self._policies = policies
         self._sealing = Sealing(ports, policies)
 
     def receive(self, message: Message) -> None:
@@ -47,6 +48,6 @@ class Clock:
     def sweep(self, now: datetime) -> None:
         """Publish every rollback and notice that is due; seal events each quarter of an hour."""
         ports = self._ports
-        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now)
-        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now)
+        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now, self._policies)
+        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now, self._policies)
         self._sealing.seal(now)

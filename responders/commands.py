@@ -16,11 +16,11 @@ from shared.audit import event
 from shared.command import Command, CommandRecord
 from shared.documents import decode, encode
 from shared.envelope import Message
-from shared.errors import Moved, Unavailable
+from shared.errors import Moved, Refused, Unavailable
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Mode, Policy
-from shared.ports import Create, Document, Ports, Put, Query, Update, Write
-from shared.rollback import KEPT_FOR, Rollback
+from shared.ports import Create, Document, Ports, Query, Write, written
+from shared.rollback import KEPT_FOR, Rollback, Status
 from shared.system import GLOBAL, Controls, Pause, System
 from shared.tenure import Draft, prepared
 
@@ -42,10 +42,12 @@ class Commands:
         due. Raises: Refused, with every fault; Unavailable.
         """
         command = commands.parse(message.data, message.id, self._policies)
+        said_at = message.published_at or self._ports.clock.now()
+        self._refuse_stale(command, said_at)
         for _ in range(COMMIT_ATTEMPTS):
             if self._ports.store.get(commands.path(command.id)).fields is None:
                 try:
-                    self._carry_out(command)
+                    self._carry_out(command, said_at)
                 except Moved:  # somebody wrote first, perhaps this very command: look again
                     self._ports.clock.sleep(RETRY_SECONDS)
                     continue
@@ -53,7 +55,15 @@ class Commands:
             return
         raise Unavailable(f"command {command.id}: its documents change too fast")
 
-    def _carry_out(self, command: Command) -> None:
+    def _refuse_stale(self, command: Command, said_at: datetime) -> None:
+        """Raises: Refused, for an order of another hour; a switch is never too late."""
+        if command.command not in ("rollback", "promote"):
+            return
+        late = self._ports.clock.now() - said_at
+        if late > self._policies[command.system].gates.stale_after:
+            raise Refused(f"said {late} ago: too late for a {command.command}")
+
+    def _carry_out(self, command: Command, said_at: datetime) -> None:
         """Commit the command's record together with its effect. Raises: Moved."""
         match command.command:
             case "rollback":
@@ -62,7 +72,8 @@ class Commands:
             case "promote":
                 writes, result = self._promotion(command), f"{command.system} may {command.mode}"
             case "pause" | "resume":
-                writes, result = self._switched(command), f"{command.command}d"
+                writes = self._switched(command, said_at)
+                result = f"{command.command}d" if writes else "overtaken by a newer switch"
         now = self._ports.clock.now()
         record = CommandRecord(
             id=command.id,
@@ -82,21 +93,28 @@ class Commands:
                 *writes,
             ]
         )
-        if command.command in ("pause", "resume"):
+        if writes and command.command in ("pause", "resume"):
             self._tell_running(command)
 
     def _promotion(self, command: Command) -> list[Write]:
         document = self._ports.store.get(systems.path(command.system))
         return [_system_write(document, command.system, mode=Mode[command.mode.upper()])]
 
-    def _switched(self, command: Command) -> list[Write]:
-        """The kill switch, here or everywhere; everywhere it needs no precondition to land."""
-        now = self._ports.clock.now()
-        pause = Pause(command.actor, now, command.reason) if command.command == "pause" else None
+    def _switched(self, command: Command, said_at: datetime) -> list[Write]:
+        """The kill switch, here or everywhere; nothing where a newer command has set it."""
+        pausing = command.command == "pause"
+        pause = Pause(command.actor, said_at, command.reason) if pausing else None
+        store = self._ports.store
         if not command.system:
-            return [Put(GLOBAL, encode(Controls(pause)))]
-        document = self._ports.store.get(systems.path(command.system))
-        return [_system_write(document, command.system, pause=pause)]
+            document = store.get(GLOBAL)
+            switched_at = (document.fields or {}).get("switched_at")
+            write = written(document, encode(Controls(pause, said_at)))
+        else:
+            document = store.get(systems.path(command.system))
+            switched_at = _system(document, command.system).switched_at
+            write = _system_write(document, command.system, pause=pause, switched_at=said_at)
+        overtaken = switched_at is not None and switched_at > said_at
+        return [] if overtaken else [write]
 
     def _tell_running(self, command: Command) -> None:
         """Write the switch into the trail of each rollback that it concerns, and wake it.
@@ -119,7 +137,8 @@ class Commands:
             return
         now = self._ports.clock.now()
         told = event(f"rollback.{command.command}d", now, command.actor, reason=command.reason)
-        draft = Draft((told,), {"due_at": min(rollback.due_at, now)})
+        woken = {"due_at": min(rollback.due_at, now)} if rollback.status is Status.RUNNING else {}
+        draft = Draft((told,), woken)
         _, writes = prepared(rollback, document.version, draft, self._ports.ids(), renew=False)
         self._ports.store.commit(writes)
 
@@ -134,14 +153,14 @@ class Commands:
     def _republish(self) -> None:
         """Hand over what the command made due, and whatever else is."""
         ports, now = self._ports, self._ports.clock.now()
-        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now)
-        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now)
+        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now, self._policies)
+        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now, self._policies)
+
+
+def _system(document: Document, name: str) -> System:
+    return decode(System, document.fields) if document.fields else System(name=name)
 
 
 def _system_write(document: Document, name: str, **changes: object) -> Write:
-    """The write of some fields of a system's document, as it was read."""
-    known = decode(System, document.fields) if document.fields else System(name=name)
-    fields = encode(replace(known, **changes))
-    if document.fields is None:
-        return Create(document.path, fields)
-    return Update(document.path, {name: fields[name] for name in changes}, document.version)
+    """The write of a system's document, unless it has changed since it was read."""
+    return written(document, encode(replace(_system(document, name), **changes)))

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from shared import deployment as deployments
+from shared import system as systems
 from shared.audit import event
-from shared.deployment import Deployment, Status, placements
-from shared.documents import encode
+from shared.deployment import Deployment, Inventory, Status, placements
+from shared.documents import decode, encode
 from shared.envelope import Message
-from shared.errors import Exists, Refused
+from shared.errors import Moved, Refused, Unavailable
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports
+from shared.ports import Ports, written
+from shared.system import System
+
+COMMIT_ATTEMPTS = 20
+SKEW = timedelta(seconds=5)
+"""How far the clocks of CI and of Cloud Run may differ."""
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}$")]
+Text = Annotated[str, Meta(max_length=500)]
 
 
 class Announcement(Struct, frozen=True, forbid_unknown_fields=True):
     """What CI or a person says of a deployment."""
 
-    version: int
+    version: Literal[1]
     system: str
-    deployment: str = ""
+    deployment: Name = ""
     """Empty: named after its time."""
-    git_hash: str = ""
+    git_hash: Name = ""
     stable: bool = False
-    barrier: str = ""
-    at: datetime | None = None
+    barrier: Text = ""
+    at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Deployments:
@@ -40,27 +51,72 @@ class Deployments:
         self._policies = policies
 
     def receive(self, message: Message) -> None:
-        """Return once the deployment is recorded; a redelivery, or a known id, changes nothing.
+        """Return once the deployment is recorded; a redelivery changes nothing.
 
+        A deployment that is known can become stable, if it is what is live.
         Raises: Refused; Unavailable, when what is live could not be read.
         """
         said = _parse(message.data)
-        if said.version != 1:
-            raise Refused(f"an announcement of version {said.version}; 1 is understood")
         if said.system not in self._policies:
             raise Refused(f"system {said.system} is not known")
+        at = said.at or message.published_at or self._ports.clock.now()
         inventory = self._ports.platform(said.system).inventory()
-        now = self._ports.clock.now()
-        at = said.at or message.published_at or now
+        if said.stable:
+            self._refuse_unstable(said.system, inventory, at)
+        for _ in range(COMMIT_ATTEMPTS):
+            try:
+                self._record(said, message.id, at, inventory)
+            except Moved:  # somebody recorded it first: look again
+                continue
+            return
+        raise Unavailable(f"deployment {said.deployment}: its document changes too fast")
+
+    def _refuse_unstable(self, system: str, inventory: Inventory, at: datetime) -> None:
+        """Raises: Refused, when what is live cannot be what was called stable."""
+        newer = sorted(
+            function
+            for function, live in inventory.items()
+            for revision in map(live.revision, placements({function: live})[function].revisions)
+            if revision is not None and revision.created_at > at + SKEW
+        )
+        if newer:
+            raise Refused(f"not what was called stable: {newer[0]} serves a newer revision")
+        document = self._ports.store.get(systems.path(system))
+        known = decode(System, document.fields) if document.fields else System(system)
+        if known.incident and known.incident_ended_at is None:
+            raise Refused(f"nothing is stable during {known.incident}")
+
+    def _record(
+        self, said: Announcement, message_id: str, at: datetime, inventory: Inventory
+    ) -> None:
+        """Record it under its name, or in the next free second. Raises: Moved, Refused."""
+        store = self._ports.store
+        name = said.deployment or deployments.default_id(at)
+        document = store.get(deployments.path(said.system, name))
+        live = placements(inventory)
         deployment = Deployment(
-            id=said.deployment or deployments.default_id(at),
+            id=name,
             system=said.system,
             at=at,
             status=Status.STABLE if said.stable else Status.LIVE,
-            functions=placements(inventory),
+            functions=live,
+            announced_by=message_id,
             git_hash=said.git_hash,
             barrier=said.barrier,
         )
+        if document.fields is not None:
+            known = decode(Deployment, document.fields)
+            if known.announced_by == message_id:
+                return
+            if not said.deployment:
+                self._record(said, message_id, at + timedelta(seconds=1), inventory)
+                return
+            if known.status is deployment.status or not said.stable:
+                return
+            if known.functions != live:
+                raise Refused(f"{name} is not what is live: it cannot be called stable")
+            deployment = replace(known, status=Status.STABLE)
+        now = self._ports.clock.now()
         told = event(
             "deployment.recorded",
             now,
@@ -68,17 +124,14 @@ class Deployments:
             deployment=deployment.id,
             status=deployment.status,
             functions=len(deployment.functions),
-            message=message.id,
+            message=message_id,
         )
-        try:
-            self._ports.store.commit(
-                [
-                    Create(deployments.path(said.system, deployment.id), encode(deployment)),
-                    write_down(said.system, f"deployment:{deployment.id}", told),
-                ]
-            )
-        except Exists:
-            return
+        store.commit(
+            [
+                written(document, encode(deployment)),
+                write_down(said.system, f"deployment:{name}:{deployment.status.lower()}", told),
+            ]
+        )
 
 
 def _parse(data: bytes) -> Announcement:

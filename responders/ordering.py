@@ -56,8 +56,8 @@ class Ordering:
             return []
         why = f"superseded by {successor}"
         document = self._ports.store.get(rollbacks.path(known.rollback))
-        before = decode(Rollback, document.fields)
-        if before.status not in ENDED:
+        before = decode(Rollback, document.fields) if document.fields else None
+        if before is not None and before.status not in ENDED:
             told = event("rollback.superseded", now, actor, by=successor)
             draft = Draft((told,), {"cancel_requested": why, "due_at": now})
             _, writes = prepared(before, document.version, draft, self._ports.ids(), renew=False)

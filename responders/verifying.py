@@ -1,32 +1,23 @@
-"""After the last shift: is it well, does it stay well, and is anything left to decide?"""
+"""After the last shift: is it well, and does it stay well?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
+from responders import ending
+from responders.asking import ask_all, looking, seen
 from responders.case import Case, Turn, in_words
-from shared import incident as incidents
+from responders.joined import unjudged
 from shared import rollback as rollbacks
-from shared import system as systems
-from shared.alert_record import Alert
-from shared.audit import event
-from shared.documents import decode, encode
 from shared.engine import load_steps
 from shared.errors import RollbackError
 from shared.health import Health, Verdict, judge
 from shared.incident import Status
-from shared.notice import creates, notices
-from shared.opening import public_state, reopen_incident
 from shared.plan import Step, StepStatus
-from shared.ports import ProbeAnswer, Put, Query, Reader, Update
-from shared.rollback import Rollback
 from shared.steps import Kind, shift
 from shared.steps import Verdict as Standing
-from shared.system import System
-from shared.tenure import Draft
 
 LOOK_EVERY_SECONDS = 10.0
 WATCH_WINDOW = timedelta(minutes=5)
@@ -34,16 +25,16 @@ ILL_LOOKS_IN_A_ROW = 2
 """One failing probe during the watch is no regression yet."""
 
 
-def conclude(case: Case, kinds: dict[str, Kind]) -> bool:
+def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     """Look at every goal once more, now that each step has ended: verify, or fail with the list."""
     steps = load_steps(case.ports.store, case.rollback.id)
     undone = [step for step in steps.values() if step.status is not StepStatus.DONE]
     moved = [] if undone else _moved_since(case, steps.values(), kinds)
     if undone or moved:
-        return fail(case, _described(undone, moved), steps.values())
+        return ending.fail(case, _described(undone, moved))
     now = case.now()
     took = in_words(now - case.incident.detected_at)
-    return case.take(
+    case.take(
         Turn(
             event="rollback.shifted",
             note=f"{len(_shifted(steps.values()))} functions are back, {took} after detection",
@@ -51,6 +42,7 @@ def conclude(case: Case, kinds: dict[str, Kind]) -> bool:
             status=Status.VERIFYING,
         )
     )
+    return True
 
 
 def verify(case: Case) -> bool:
@@ -60,214 +52,109 @@ def verify(case: Case) -> bool:
     health = _health(case, steps.values(), shifted_at)
     expired = now >= shifted_at + case.policy.execution.verify_within
     if health.verdict is Verdict.WELL or (expired and health.verdict is Verdict.INCONCLUSIVE):
-        verified = health.verdict is Verdict.WELL
-        word = "verified" if verified else "NOT verified"
-        return case.take(
-            Turn(
-                event="rollback.verified" if verified else "rollback.unverified",
-                note=f"{word}: {health.reason}; watching",
-                changes={
-                    "status": rollbacks.Status.WATCHING,
-                    "verified_at": now if verified else None,
-                    "watch_until": now + case.policy.execution.watch,
-                },
-                status=Status.WATCHING,
-                system=case.freed,
-            )
-        )
-    if expired:
-        return fail(case, f"not well after the last shift: {health.reason}", steps.values())
-    looked = Turn(event="health.looked", note=health.reason, say=False)
-    if case.take(looked):
+        case.take(_watching(case, health))
+    elif expired:
+        return ending.fail(case, f"not well after the last shift: {health.reason}")
+    elif case.take(Turn(event="health.looked", note=health.reason, say=False)):
         case.ports.clock.sleep(LOOK_EVERY_SECONDS)
     return True
 
 
-def watch(case: Case, kinds: dict[str, Kind]) -> bool:
-    """One look of the watch; at its end, finish. A regression escalates, it never flips."""
+def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
+    """One look of the watch; at its end, finish. A regression escalates, it never flips.
+
+    An alert that the plan is no answer to ends the watch early: it must be judged.
+    """
     rollback, now = case.rollback, case.now()
-    steps = load_steps(case.ports.store, rollback.id)
-    since = max(rollback.shifted_at or now, now - WATCH_WINDOW)
-    health = _health(case, steps.values(), since)
+    steps = load_steps(case.ports.store, rollback.id).values()
+    health = _health(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
     ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
-        return fail(case, f"it got worse again: {health.reason}", steps.values())
+        return ending.fail(case, f"it got worse again: {health.reason}")
+    answered = ending.answered_by_plan(case, steps)
+    joined = unjudged(case.joined_alerts())
+    if any(alert.key not in answered for alert in joined):
+        return ending.succeed(case, "the watch ended early: a further alert must be judged")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
-        _finish(case, steps.values(), kinds)
-        return False
-    case.take(
-        Turn(
-            event="health.looked",
-            note=health.reason,
-            changes={
-                "ill_looks": ill_looks,
-                "due_at": now + case.policy.execution.watch_every,
-                "lease": None,
-            },
-            say=False,
-            writes=case.absorbing(_explained(case.joined_alerts(), rollback)),
-        )
-    )
-    return False
-
-
-def fail(case: Case, why: str, steps: Iterable[Step]) -> bool:
-    """End it as FAILED with the exact list of what is where; a person takes over."""
-    return _end(case, "rollback.failed", rollbacks.Status.FAILED, Status.ESCALATED, why, steps)
-
-
-def cancel(case: Case) -> bool:
-    """End it because a person said so; nothing is undone, the mixed state is listed."""
-    steps = load_steps(case.ports.store, case.rollback.id)
-    why = case.rollback.cancel_requested
-    return _end(
-        case,
-        "rollback.cancelled",
-        rollbacks.Status.CANCELLED,
-        Status.RESOLVED,
-        why,
-        steps.values(),
-    )
-
-
-def _end(
-    case: Case,
-    event_name: str,
-    status: rollbacks.Status,
-    becomes: Status,
-    why: str,
-    steps: Iterable[Step],
-) -> bool:
-    case.take(
-        Turn(
-            event=event_name,
-            note=why,
-            facts={"where": {step.target: f"{step.status} {step.note}".strip() for step in steps}},
-            changes={
-                "status": status,
-                "outcome": why,
-                "ended_at": case.now(),
-                "due_at": None,
-                "lease": None,
-            },
-            status=becomes,
-            system=case.closed if becomes is Status.RESOLVED else case.freed,
-            despite_cancel=True,
-        )
-    )
-    return False
-
-
-def _finish(case: Case, steps: Iterable[Step], kinds: dict[str, Kind]) -> None:
-    """End it well, unless alerts have joined that nobody has judged: those are decided again.
-
-    One transaction reads the joined alerts: an alert either lands before, and is seen, or after,
-    and finds the incident ended.
-    """
-    moved = _moved_since(case, steps, kinds)
-    changed = f"; since then changed by somebody: {', '.join(moved)}" if moved else ""
-    word = "" if case.rollback.verified_at else ", but never verified"
-    note = f"stable through the watch{word}{changed}"
-
-    def compose(reader: Reader, rollback: Rollback) -> Draft:
-        now = case.now()
-        joined = reader.query(Query("alerts", where=(("incident", "==", case.incident.id),)))
-        alerts = [decode(Alert, document.fields) for document in joined]
-        system = reader.get(systems.path(case.policy.system))
-        changes: dict[str, Any] = {
-            "status": rollbacks.Status.SUCCEEDED,
-            "outcome": note,
-            "ended_at": now,
-            "due_at": None,
+        return ending.succeed(case, _outcome(case, health, _moved_since(case, steps, kinds)))
+    looked = Turn(
+        event="health.looked",
+        note=health.reason,
+        changes={
+            "ill_looks": ill_looks,
+            "due_at": now + case.policy.execution.watch_every,
             "lease": None,
-        }
-        succeeded = event("rollback.succeeded", now, "worker", note=note, moved=moved)
-        unjudged = [alert.key for alert in _unjudged(alerts)]
-        if unjudged:
-            again = reopen_incident(
-                case.policy,
-                system,
-                case.incident,
-                now=now,
-                commit_id=case.ports.ids(),
-                events=[event("incident.rejudged", now, "worker", alerts=unjudged)],
-            )
-            return Draft((succeeded,), changes, again.writes)
-        resolved = case.resolved(note, now)
-        current = decode(System, system.fields)
-        said = notices(
-            case.policy, resolved.id, resolved.severity, "resolved", f"{resolved.id}: {note}", now
-        )
-        return Draft(
-            (succeeded,),
-            changes,
-            (
-                *case.absorbing(alerts),
-                Update(incidents.path(resolved.id), encode(resolved)),
-                Put(
-                    incidents.public_path(case.policy.system),
-                    encode(public_state(case.policy, resolved, now)),
-                ),
-                Update(system.path, encode(case.closed(current)), system.version),
-                *creates(said),
-            ),
-        )
-
-    case.tenure.finish(compose)
+        },
+        say=False,
+        writes=case.absorbing(alert for alert in joined if _began_before(alert.started_at, case)),
+    )
+    return not case.take(looked)
 
 
-def _explained(alerts: Iterable[Alert], rollback: Rollback) -> list[Alert]:
-    """Alerts that began before the last shift: this rollback is the answer to them."""
-    shifted_at = rollback.shifted_at
-    return [alert for alert in alerts if shifted_at and alert.started_at <= shifted_at]
+def _watching(case: Case, health: Health) -> Turn:
+    verified = health.verdict is Verdict.WELL
+    word = "verified" if verified else "NOT verified"
+    now = case.now()
+    return Turn(
+        event="rollback.verified" if verified else "rollback.unverified",
+        note=f"{word}: {health.reason}; watching",
+        changes={
+            "status": rollbacks.Status.WATCHING,
+            "verified_at": now if verified else None,
+            "watch_until": now + case.policy.execution.watch,
+        },
+        status=Status.WATCHING,
+        system=case.freed,
+    )
 
 
-def _unjudged(alerts: Iterable[Alert]) -> list[Alert]:
-    """Open alerts that no decision has taken in, and that have not closed again."""
-    alerts = list(alerts)
-    closed = {alert.monitoring_id for alert in alerts if not alert.is_open}
-    return [
-        alert
-        for alert in alerts
-        if alert.is_open and not alert.absorbed_by and alert.monitoring_id not in closed
-    ]
+def _outcome(case: Case, health: Health, moved: list[str]) -> str:
+    """How it ended, and what is not known about that."""
+    parts = ["stable through the watch"]
+    if case.rollback.verified_at is None:
+        parts.append("but never verified")
+    if health.verdict is Verdict.INCONCLUSIVE:
+        parts.append(health.reason)
+    if moved:
+        parts.append(f"since then changed by somebody: {', '.join(moved)}")
+    return ", ".join(parts)
+
+
+def _began_before(started_at: datetime, case: Case) -> bool:
+    """Trouble from before the last shift needs no look at the end of the watch."""
+    return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at
 
 
 def _health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How the functions of the plan do, by points and probes of after `since`."""
+    """How the functions of the plan do, by points and probes of after `since`.
+
+    Asked are the probes of these functions, and those that belong to none.
+    """
     services = {step.goal["service"].rpartition("/")[2]: step.target for step in _shifted(steps)}
-    metrics, now = case.ports.metrics(case.policy.system), case.now()
-    answers = case.ask_all(
-        {
-            "metrics": lambda: metrics.requests(since, now),
-            **{
-                f"probe {probe.name}": partial(case.ports.prober.ask, probe)
-                for probe in case.policy.probes
-            },
-        }
-    )
-    counted = answers.pop("metrics")
+    probes = [
+        probe
+        for probe in case.policy.probes
+        if probe.function is None or probe.function in services.values()
+    ]
+    metrics = case.ports.metrics(case.policy.system)
+    look = seen(ask_all(case.ports, looking(case.ports, metrics, probes, since, case.now())))
     requests = (
         None
-        if isinstance(counted, RollbackError)
-        else {services[name]: count for name, count in counted.items() if name in services}
+        if look.requests is None
+        else {services[name]: count for name, count in look.requests.items() if name in services}
     )
-    probes = {
-        name.removeprefix("probe "): answer
-        for name, answer in answers.items()
-        if isinstance(answer, ProbeAnswer)
-    }
-    return judge(list(services.values()), requests, probes, case.policy.gates)
+    return judge(list(services.values()), requests, look.probes, case.policy.gates)
 
 
 def _shifted(steps: Iterable[Step]) -> list[Step]:
     return [step for step in steps if step.kind == shift.KIND]
 
 
-def _moved_since(case: Case, steps: Iterable[Step], kinds: dict[str, Kind]) -> list[str]:
+def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, Kind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
-    looks = case.ask_all(
-        {step.target: partial(kinds[step.kind].look, step) for step in _shifted(steps)}
+    looks = ask_all(
+        case.ports,
+        {step.target: partial(kinds[step.kind].look, step) for step in _shifted(steps)},
     )
     return sorted(
         target

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 
-from responders import deciding, verifying
-from responders.case import Case
+from responders import deciding, ending, verifying, waiting
+from responders.case import Case, Turn
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
 from shared.envelope import Message
-from shared.errors import Refused
+from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.rollback import Status
@@ -23,6 +25,8 @@ from shared.tenure import LIMIT_TAKEOVERS, claim
 
 WORK_FOR_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""
+AGAIN_AFTER = timedelta(seconds=10)
+"""When something of ours or Google's gave no answer."""
 
 
 class Work:
@@ -40,15 +44,20 @@ class Work:
         """
         due = handover.parse(message.data, handover.ROLLBACK)
         ports = self._ports
-        tenure = claim(ports.store, ports.clock, ports.ids, due.id, message.id)
+        tenure = claim(ports.store, ports.clock, ports.ids, due.id, message.id, self._policies)
         if tenure is None:
             return
-        policy = self._policies.get(tenure.rollback.system)
-        if policy is None:
-            raise Refused(f"no policy for the system {tenure.rollback.system}")
+        policy = self._policies[tenure.rollback.system]
         pool = ports.pool()
         try:
-            self._carry_on(Case(ports, policy, tenure, pool))
+            case = Case(ports, policy, tenure, pool)
+            try:
+                self._carry_on(case)
+            except Unavailable as unanswered:
+                with suppress(Unavailable):  # then the lease runs out, or our message comes again
+                    again = ports.clock.now() + AGAIN_AFTER
+                    case.wait("worker.unanswered", str(unanswered), again)
+                raise
         finally:
             pool.close()
 
@@ -56,23 +65,23 @@ class Work:
         until = self._ports.clock.monotonic() + WORK_FOR_SECONDS
         kinds = self._kinds(case.policy)
         if case.rollback.takeovers > LIMIT_TAKEOVERS:
-            verifying.fail(case, f"{LIMIT_TAKEOVERS} workers in a row died over it", [])
+            ending.fail(case, f"{LIMIT_TAKEOVERS} workers in a row died over it")
             return
         while self._forward(case, kinds, until):
             if self._ports.clock.monotonic() >= until:
                 case.hand_over()
                 return
 
-    def _forward(self, case: Case, kinds: dict[str, Kind], until: float) -> bool:
+    def _forward(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
         """One move; whether there is another for this worker."""
         status = case.rollback.status
         if case.rollback.cancel_requested and status is not Status.RUNNING:
-            return verifying.cancel(case)
+            return ending.cancel(case)
         match status:
             case Status.DECIDING:
                 return deciding.decide(case)
             case Status.PARKED:
-                return deciding.expire(case)
+                return waiting.wait(case)
             case Status.RUNNING:
                 return self._run(case, kinds, until)
             case Status.VERIFYING:
@@ -81,22 +90,39 @@ class Work:
                 return verifying.watch(case, kinds)
         return False
 
-    def _run(self, case: Case, kinds: dict[str, Kind], until: float) -> bool:
+    def _run(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
         ports = self._ports
         switches = Switches(ports.store, ports.clock, case.policy.system)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
+        if left is Left.HANDED_OVER:
+            case.hand_over()
+            return False
         if case.rollback.cancel_requested:
-            return verifying.cancel(case)
-        match left:
-            case Left.ENDED:
-                return verifying.conclude(case, kinds)
-            case Left.HANDED_OVER:
-                case.hand_over()
-            case Left.STOPPED:
-                again = case.now() + case.policy.gates.judge_every
-                case.wait("rollback.held", switches.stop(), again)
-        return False
+            return ending.cancel(case)
+        if left is Left.ENDED:
+            return verifying.conclude(case, kinds)
+        return self._hold(case, switches.stop())
+
+    def _hold(self, case: Case, reason: str) -> bool:
+        """Wait while a switch is set, and say so once; in the end, end."""
+        now, since = case.now(), case.rollback.held_since
+        if not reason:  # lifted in this very moment
+            return True
+        if since is not None and now - since > case.policy.gates.approval_expires:
+            return ending.fail(case, f"held for too long: {reason}")
+        held = Turn(
+            event="rollback.held",
+            note=f"nothing more is done: {reason}",
+            changes={
+                "held_since": since or now,
+                "due_at": now + case.policy.gates.judge_every,
+                "lease": None,
+            },
+            say=since is None,
+            occasion=f"-{now:%H%M%S}",
+        )
+        return not case.take(held)
 
     def _kinds(self, policy: Policy) -> dict[str, Kind]:
         platform = self._ports.platform(policy.system)

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA, encode
+from shared.documents import SCHEMA
 from shared.facts import AlertFact
-from shared.ports import Create, Document, Update, Write
 
 
 class Alert(Struct, frozen=True):
@@ -39,20 +38,18 @@ class Alert(Struct, frozen=True):
         """Whether it says that something is wrong."""
         return self.state == "open"
 
-    def fact(self) -> AlertFact:
+    def fact(self, *, closed: bool) -> AlertFact:
         """What a decision needs of it."""
         return AlertFact(
-            self.signal, self.started_at, self.published_at, self.received_at, self.function
+            self.signal,
+            self.started_at,
+            self.published_at,
+            self.received_at,
+            self.function,
+            closed,
         )
 
 
 def path(key: str) -> str:
     """Where an alert is kept."""
     return f"alerts/{key}"
-
-
-def written(kept: Document, alert: Alert) -> Write:
-    """The write of an alert over what was read of it, absent or not."""
-    if kept.fields is None:
-        return Create(path(alert.key), encode(alert))
-    return Update(path(alert.key), {"incident": alert.incident}, kept.version)

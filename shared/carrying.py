@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import isinf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.plan import ENDED, Step, StepStatus
 from shared.policy import Execution
 from shared.ports import Clock, Put, Update
-from shared.quota import QuotaLevel, TokenBucket
+from shared.quota import Pace, PaceLeft
 from shared.quota import path as quota_path
 from shared.rollback import LEASE, Rollback
 from shared.steps import Kind, Look, Verdict
@@ -51,25 +52,27 @@ class Carrying:
         execution: Execution,
         tenure: Tenure,
         steps: Mapping[str, Step],
-        bucket: TokenBucket,
+        pace: Pace,
     ) -> None:
         self._clock = clock
         self._kinds = kinds
         self._execution = execution
         self._tenure = tenure
         self._saved = dict(steps)
-        self._steps = dict(steps)
+        self._steps = {name: self._taken_over(step) for name, step in steps.items()}
         self._calls: dict[str, bool] = {}
         """Calls that run, and whether a token was taken for each."""
-        self._loose = {name for name, step in steps.items() if step.status is StepStatus.BEGUN}
+        self._loose = {
+            name for name, step in steps.items() if step.status is StepStatus.BEGUN and step.writes
+        }
         """Steps whose effect may be on its way: a dead worker's, until they are looked at; ours,
         from sending on."""
         self._next_look: dict[str, float] = {}
-        self._batch_over_at = float("-inf")
         order = tenure.rollback.order
         self._batch_size = (order and order.batch_size) or execution.batch_size
         self._delay = (order and order.delay_seconds) or execution.delay.total_seconds()
-        self._bucket = bucket
+        self._bucket = pace.bucket
+        self._batch_over_at = pace.batch_over_at
 
     # What the calls found
 
@@ -119,7 +122,8 @@ class Carrying:
                 return self._ended(step, StepStatus.FAILED, look.note)
             case Verdict.UNDER_WAY:
                 self._look_in(step, max(LOOK_AGAIN_SECONDS, 0.05 * self._age(step)))
-                return self._unless_overdue(replace(step, note=look.note))
+                sent = step.attempts or (1 if step.writes else 0)  # by us, or by a dead worker
+                return self._unless_overdue(replace(step, attempts=sent, note=look.note))
             case Verdict.AT_ORIGIN:
                 return self._at_origin(step, look)
 
@@ -130,7 +134,16 @@ class Carrying:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
             return self._ended(step, StepStatus.FAILED, note)
         self._look_in(step, 0.0)
-        return self._unless_overdue(replace(step, seen=look.token, operation="", note=look.note))
+        began = step.begun_at if step.attempts else self._clock.now()
+        return self._unless_overdue(
+            replace(step, seen=look.token, begun_at=began, operation="", note=look.note)
+        )
+
+    def _taken_over(self, step: Step) -> Step:
+        """A judgement has all of its time again: who began it before us may have died."""
+        if step.status is StepStatus.BEGUN and not step.writes:
+            return replace(step, begun_at=self._clock.now())
+        return step
 
     def _ended(self, step: Step, status: StepStatus, note: str) -> Step:
         self._loose.discard(step.name)
@@ -152,12 +165,20 @@ class Carrying:
     def begin(self) -> None:
         """Write intents, in memory, for what the plan, the quota and the limits admit."""
         if any(step.halts and step.status is StepStatus.FAILED for step in self._steps.values()):
+            self.put_back()
             pending = [step for step in self._steps.values() if step.status is StepStatus.PENDING]
             self._skip(pending, "the plan was halted")
         self._skip(plans.blocked(self._steps), "a step before it did not succeed")
         for step in plans.ready(self._steps)[: self._admitted()]:
             begun = replace(step, status=StepStatus.BEGUN, begun_at=self._clock.now())
             self._steps[step.name] = begun
+
+    def put_back(self) -> None:
+        """Take back the intents of which nothing was sent: they are pending again."""
+        for name, step in self._steps.items():
+            unsent = step.status is StepStatus.BEGUN and not step.attempts
+            if unsent and name not in self._loose and name not in self._calls:
+                self._steps[name] = replace(step, status=StepStatus.PENDING, begun_at=None)
 
     def _skip(self, steps: Iterable[Step], note: str) -> None:
         for step in steps:
@@ -208,7 +229,7 @@ class Carrying:
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
         changes: dict[str, object] = {"due_at": now + 2 * LEASE}
         if any(step.status is not self._saved[step.name].status for step in changed):
-            changes["takeovers"] = 0
+            changes["held_since"] = None
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
         return Draft(
@@ -216,14 +237,20 @@ class Carrying:
             changes=changes,
             writes=(
                 *(Update(plans.path(rollback.id, step.name), encode(step)) for step in changed),
-                self._quota_left(rollback, now),
+                self._pace_left(rollback, now),
             ),
         )
 
-    def _quota_left(self, rollback: Rollback, now: datetime) -> Put:
-        """What the next worker may count on; it rides along with every commit."""
-        level = self._bucket.level(self._clock.monotonic())
-        return Put(quota_path(rollback.system), encode(QuotaLevel(level, now)))
+    def _pace_left(self, rollback: Rollback, now: datetime) -> Put:
+        """How fast the next worker may go on; it rides along with every commit."""
+        monotonic = self._clock.monotonic()
+        since_batch = monotonic - self._batch_over_at
+        left = PaceLeft(
+            level=self._bucket.level(monotonic),
+            at=now,
+            batch_over_at=None if isinf(since_batch) else now - timedelta(seconds=since_batch),
+        )
+        return Put(quota_path(rollback.system), encode(left))
 
     def _withdraw_intents(self) -> None:
         """Take back intents that never landed: a person's word came first."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from shared.local_cloud import clock_of
 from shared.ports import Clock
 
-READ_EVERY_SECONDS = 1.0
+READ_EVERY_SECONDS = 0.25
 """Wall time for which a reading of the cloud's clock is carried forward."""
 _LOOK_EVERY_SECONDS = 0.05
 
@@ -43,7 +43,7 @@ class _Reading(Struct, frozen=True):
 class FollowedClock:
     """The clock of an embedded cloud, read from `GET {url}/_cloud/clock`.
 
-    Between readings, at most one wall second apart, it is carried forward at the cloud's scale: a
+    Between readings, at most a quarter of a wall second apart, it is carried forward at the cloud's scale: a
     step or a new scale is seen that much later, or at once after `follow`. A scale of 0 stands
     still until somebody advances it. Monotonic time passes as the cloud's does.
     Raises: Unavailable when the cloud does not answer.

@@ -58,6 +58,8 @@ class Deployment(Struct, frozen=True):
     at: datetime
     status: Status
     functions: dict[str, Placement]
+    announced_by: str = ""
+    """The message that told of it."""
     git_hash: str = ""
     barrier: str = ""
     """Why nobody may go back past this deployment by machine; empty: nothing bars."""

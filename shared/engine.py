@@ -18,7 +18,7 @@ from shared.documents import decode
 from shared.plan import Step
 from shared.policy import Execution
 from shared.ports import Clock, Pool, Query, Store
-from shared.quota import QuotaLevel, TokenBucket, resumed
+from shared.quota import Pace, PaceLeft, resumed
 from shared.quota import path as quota_path
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure
@@ -60,14 +60,16 @@ class Engine:
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
         steps = load_steps(self._store, tenure.rollback.id)
-        bucket = self._bucket(tenure.rollback.system)
-        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, bucket)
+        pace = self._pace(tenure.rollback.system)
+        carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, pace)
         while True:
             time_is_over = self._clock.monotonic() >= until
             forbidden = bool(self._switches.stop() or tenure.rollback.cancel_requested)
+            calls_run = bool(len(self._pool))
             if not (forbidden or time_is_over):
                 carrying.begin()
-            calls_run = bool(len(self._pool))
+            elif forbidden:
+                carrying.put_back()
             carrying.commit_what_is_due(leaving=(forbidden or time_is_over) and not calls_run)
             if carrying.finished():
                 return Left.ENDED
@@ -79,13 +81,12 @@ class Engine:
                 self._send(carrying, settling=forbidden)
             carrying.fold(self._results(carrying.patience(settling=forbidden)))
 
-    def _bucket(self, system: str) -> TokenBucket:
-        """The write quota as the worker before us left it: nothing is spent twice."""
-        quota = self._execution.write_quota
+    def _pace(self, system: str) -> Pace:
+        """The pace as the worker before us left it: no quota is spent twice."""
         fields = self._store.get(quota_path(system)).fields
-        left = decode(QuotaLevel, fields) if fields is not None else None
-        level = resumed(left, quota.burst, quota.per_second, self._clock.now())
-        return TokenBucket(quota.burst, quota.per_second, self._clock.monotonic(), level)
+        left = decode(PaceLeft, fields) if fields is not None else None
+        quota = self._execution.write_quota
+        return resumed(left, quota, self._clock.now(), self._clock.monotonic())
 
     def _results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):
@@ -104,6 +105,7 @@ class Engine:
         look = kind.look(step)
         if not (may_set and look.verdict is Verdict.AT_ORIGIN and look.token == step.seen):
             return look
+        kind.rehearse(step)
         reason = self._switches.stop()
         if reason:
             return Withheld(reason)

@@ -22,6 +22,8 @@ class AlertFact(Struct, frozen=True):
     published_at: datetime
     received_at: datetime
     function: str | None
+    closed: bool = False
+    """Cloud Monitoring says that it is over: evidence, not recovery."""
 
 
 class Facts(Struct, frozen=True):
@@ -65,7 +67,7 @@ def worst_signal(facts: Facts, policy: Policy) -> Signal:
 
 
 def changed(facts: Facts, policy: Policy) -> Change:
-    """What differs from the newest STABLE deployment that something differs from.
+    """What differs from the newest STABLE deployment.
 
     Without an inventory nothing can be compared, and nothing is changed.
     """

@@ -92,7 +92,7 @@ def evaluate_order(
     answers = tuple(gate(case) for gate in ORDER_GATES)
     outcome, reason = _concluded(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions:
-        outcome, reason = Outcome.IGNORE, "everything asked for is at its target already"
+        outcome, reason = _nothing_to_shift(change)
     return Decision(
         outcome=outcome,
         reason=reason,
@@ -101,6 +101,14 @@ def evaluate_order(
         scope=tuple(sorted(change.functions)),
         answers=answers,
     )
+
+
+def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
+    """What becomes of an order that differs in nothing that can be shifted."""
+    lost = [*change.created, *change.deleted]
+    if lost:
+        return Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"
+    return Outcome.IGNORE, "everything asked for is at its target already"
 
 
 def _concluded(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
@@ -167,7 +175,10 @@ def stale(case: _Case) -> GateAnswer:
 
 
 def still_true(case: _Case) -> GateAnswer:
-    """A second source must agree: routers or a probe. One passing probe stops nothing."""
+    """A second source must agree: routers or a probe. One passing probe stops nothing.
+
+    Closed alerts stop only where no other source sees trouble either.
+    """
     bad = sorted(name for name, answer in case.facts.probes.items() if not answer.passed)
     counted = failing(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
@@ -175,6 +186,9 @@ def still_true(case: _Case) -> GateAnswer:
         return _answer("still true", Answer.PASS, seen)
     if case.facts.requests is None:
         return _answer("still true", Answer.UNKNOWN, "the metrics could not be read")
+    if all(alert.closed for alert in case.facts.alerts):
+        reason = "every alert has closed, and neither routers nor probes see anything"
+        return _answer("still true", Answer.STOP, reason, Outcome.IGNORE)
     return _answer("still true", Answer.UNKNOWN, "neither routers nor probes see it (yet)")
 
 
@@ -305,7 +319,9 @@ def target(case: _Case) -> GateAnswer:
 
 def restorable(case: _Case) -> GateAnswer:
     """Each revision to go back to exists and is ready."""
-    if case.change.target is None or case.facts.inventory is None:
+    if case.facts.inventory is None:
+        return _answer("restorable", Answer.UNKNOWN, "what is live could not be read")
+    if case.change.target is None:
         return _answer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
     lost = sorted(unrestorable(case.change, case.facts.inventory))
     if lost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 import msgspec
@@ -40,13 +40,13 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
         publish(bus, NOTICE, notice.id, notice.created_at)
 
 
-def publish_due(store: Store, bus: Bus, kind: str, now: datetime) -> None:
-    """Hand over everything of a kind that is due by now, the longest due first."""
+def publish_due(store: Store, bus: Bus, kind: str, now: datetime, systems: Container[str]) -> None:
+    """Hand over everything of a kind, of these systems, that is due by now; longest due first."""
     due = Query(
         COLLECTIONS[kind], where=(("due_at", "<=", now),), order_by="due_at", limit=SWEEP_LIMIT
     )
     for document in store.query(due):
-        if document.fields is not None:
+        if document.fields is not None and document.fields["system"] in systems:
             publish(bus, kind, document.fields["id"], document.fields["due_at"])
 
 

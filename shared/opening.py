@@ -15,7 +15,7 @@ from shared.documents import decode, encode
 from shared.incident import PUBLIC_WORDS, Incident, Moment, PublicState, Status, public_id
 from shared.notice import Notice, creates, notices
 from shared.policy import Policy, Severity
-from shared.ports import Create, Document, Put, Update, Write
+from shared.ports import Create, Document, Put, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
 from shared.system import System
 
@@ -56,9 +56,8 @@ def open_incident(
         onset_at=onset,
         detected_at=now,
         timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
-        expires_at=now + KEPT_FOR,
     )
-    counted = _written(counter, {"number": number, "expires_at": now + KEPT_FOR})
+    counted = written(counter, {"number": number, "expires_at": now + KEPT_FOR})
     first = Create(incidents.path(incident.id), encode(incident))
     said = notices(
         policy,
@@ -69,7 +68,8 @@ def open_incident(
         now,
         signal=signal,
     )
-    return _opened(policy, system, incident, now, commit_id, events, order, said, (counted, first))
+    rollback = _undecided(policy, incident, now, commit_id, events, order)
+    return _opened(policy, system, incident, rollback, events, said, (counted, first))
 
 
 def reopen_incident(
@@ -81,14 +81,20 @@ def reopen_incident(
     commit_id: str,
     events: Sequence[Event],
 ) -> Opening:
-    """A further rollback, to be decided, of an incident that had ended a short while ago."""
+    """A further rollback, to be decided, of an incident that nobody works on.
+
+    It ended a short while ago, or waits for a person: then the rollback is due a little later, so
+    that a storm of alerts is judged together.
+    """
     again = replace(
         incident,
         status=Status.INVESTIGATING,
         rollbacks=incident.rollbacks + 1,
         ended_at=None,
+        expires_at=None,
         timeline=[*incident.timeline, Moment(Status.INVESTIGATING, now, "a further alert joined")],
     )
+    due_at = now + policy.gates.judge_every if incident.status is Status.ESCALATED else now
     written = Update(incidents.path(again.id), encode(again))
     said = notices(
         policy,
@@ -98,23 +104,21 @@ def reopen_incident(
         f"{again.id}: a further alert joined, it is judged again",
         now,
     )
-    return _opened(policy, system, again, now, commit_id, events, None, said, (written,))
+    rollback = replace(_undecided(policy, again, now, commit_id, events), due_at=due_at)
+    return _opened(policy, system, again, rollback, events, said, (written,))
 
 
 def _opened(
     policy: Policy,
     system: Document,
     incident: Incident,
-    now: datetime,
-    commit_id: str,
+    rollback: Rollback,
     events: Sequence[Event],
-    order: Order | None,
     said: list[Notice],
     writes: tuple[Write, ...],
 ) -> Opening:
-    rollback = _undecided(policy, incident, now, commit_id, order)
-    entry = link(GENESIS, 1, commit_id, 0, events)
-    rollback = replace(rollback, audit_head=entry.hash)
+    entry = link(GENESIS, 1, rollback.commit_id, 0, events)
+    state = public_state(policy, incident, rollback.created_at)
     known = decode(System, system.fields) if system.fields else System(name=policy.system)
     current = replace(
         known,
@@ -122,20 +126,21 @@ def _opened(
         rollback=rollback.id,
         incident_detected_at=incident.detected_at,
         incident_ended_at=None,
+        rollback_ended=False,
     )
     return Opening(
         incident,
         rollback,
         tuple(said),
         (
-            _written(system, encode(current)),
+            written(system, encode(current)),
             *writes,
             Create(rollbacks.path(rollback.id), encode(rollback)),
             Create(
                 rollbacks.entry_path(rollback.id, 1),
                 {**encode(entry), "expires_at": rollback.expires_at},
             ),
-            Put(incidents.public_path(policy.system), encode(public_state(policy, incident, now))),
+            Put(incidents.public_path(policy.system), encode(state)),
             *creates(said),
         ),
     )
@@ -146,7 +151,8 @@ def _undecided(
     incident: Incident,
     now: datetime,
     commit_id: str,
-    order: Order | None,
+    events: Sequence[Event],
+    order: Order | None = None,
 ) -> Rollback:
     return Rollback(
         id=incidents.rollback_id(incident.id, incident.rollbacks),
@@ -158,6 +164,7 @@ def _undecided(
         order=order,
         commit_id=commit_id,
         sequence=1,
+        audit_head=link(GENESIS, 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         expires_at=now + KEPT_FOR,
     )
@@ -179,10 +186,3 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
 def counter_path(now: datetime) -> str:
     """Where the incidents of a UTC day are counted."""
     return f"counters/{now:%Y%m%d}"
-
-
-def _written(document: Document, fields: dict[str, object]) -> Write:
-    """The write of a document that must still be as it was read, absent or not."""
-    if document.fields is None:
-        return Create(document.path, fields)
-    return Update(document.path, fields, document.version)

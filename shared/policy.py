@@ -17,6 +17,11 @@ class Severity(StrEnum):
     LOW = "LOW"
 
 
+def worse(one: Severity, other: Severity) -> Severity:
+    """The worse of two."""
+    return min(one, other, key=list(Severity).index)
+
+
 class Mode(IntEnum):
     """How far automation may go on its own; the lower of several wins."""
 

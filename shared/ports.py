@@ -86,6 +86,13 @@ class Put(Struct, frozen=True):
 Write = Create | Update | Put
 
 
+def written(document: Document, fields: dict[str, Any]) -> Write:
+    """The write of a document that must still be as it was read, absent or not."""
+    if document.fields is None:
+        return Create(document.path, fields)
+    return Update(document.path, fields, document.version)
+
+
 class Query(Struct, frozen=True):
     """Documents of one collection; all conditions hold, ascending by `order_by`, then by id."""
 

@@ -7,16 +7,20 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.documents import SCHEMA
+from shared.policy import WriteQuota
 
 ROUNDING = 1e-9
 """What binary fractions lose: a caller that waited as told must not find the bucket just short."""
 
 
-class QuotaLevel(Struct, frozen=True):
-    """The bucket of a system's write quota as its last worker left it."""
+class PaceLeft(Struct, frozen=True):
+    """How fast a system's next worker may go on, as its last one left it."""
 
     level: float
+    """Tokens of the write quota."""
     at: datetime
+    batch_over_at: datetime | None = None
+    """When the last batch ended; its pause counts from there."""
     schema: int = SCHEMA
 
 
@@ -68,12 +72,24 @@ class TokenBucket:
         return max(0.0, (tokens - self.level(now)) / self._rate)
 
 
-def resumed(left: QuotaLevel | None, burst: float, rate: float, now: datetime) -> float:
-    """The tokens that a new worker begins with: what was left, refilled since; else all of them."""
+class Pace(Struct, frozen=True):
+    """What a worker begins with."""
+
+    bucket: TokenBucket
+    batch_over_at: float
+    """By the monotonic clock; minus infinity: there was none."""
+
+
+def resumed(left: PaceLeft | None, quota: WriteQuota, now: datetime, monotonic: float) -> Pace:
+    """The pace of a new worker: tokens that were left, refilled since; else a full bucket."""
+    burst, rate = quota.burst, quota.per_second
     if left is None:
-        return burst
-    since = max(0.0, (now - left.at).total_seconds())
-    return min(burst, left.level + since * rate)
+        return Pace(TokenBucket(burst, rate, monotonic), float("-inf"))
+    level = left.level + max(0.0, (now - left.at).total_seconds()) * rate
+    over_at = float("-inf")
+    if left.batch_over_at is not None:
+        over_at = monotonic - max(0.0, (now - left.batch_over_at).total_seconds())
+    return Pace(TokenBucket(burst, rate, monotonic, level), over_at)
 
 
 def path(system: str) -> str:

@@ -32,8 +32,6 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.NOT_TAKEN})
-IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
-"""Holds its system's slot."""
 
 
 class Lease(Struct, frozen=True):
@@ -72,11 +70,15 @@ class Rollback(Struct, frozen=True):
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
     takeovers: int = 0
-    """Claims from a holder that did not let go, since the last progress."""
+    """Claims in a row from a holder that died before it committed anything."""
     commit_id: str = ""
     sequence: int = 0
     audit_head: str = GENESIS
     decide_by: datetime | None = None
+    parked_until: datetime | None = None
+    """When the question to a person expires."""
+    held_since: datetime | None = None
+    """Since when a switch has kept its plan from going on; None while it goes on."""
     plan: PlanHeader | None = None
     cancel_requested: str = ""
     """Why a person, or a plan that superseded this one, wants it to stop; empty: nobody does."""

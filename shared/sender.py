@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from shared.errors import Rejected, Unavailable
 from shared.http import exchange
 from shared.policy import Channel, ChannelKind
+from shared.prober import Resolve, resolve_publicly
 
 SEND_SECONDS = 5.0
 _LATER = frozenset({408, 429})
@@ -18,7 +20,14 @@ _LATER = frozenset({408, 429})
 
 
 class ChannelSender:
-    """A Sender for the kinds of channel that a policy may declare."""
+    """A Sender for the kinds of channel that a policy may declare.
+
+    Where `resolve` says that an embedded cloud plays a host, that is told instead: a rehearsal
+    reaches nobody.
+    """
+
+    def __init__(self, resolve: Resolve = resolve_publicly) -> None:
+        self._resolve = resolve
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         """Hand over one notice; a web hook sees `key` as the header Idempotency-Key.
@@ -27,19 +36,31 @@ class ChannelSender:
         Raises: Rejected for an answer that will not change, Unavailable for any other.
         """
         if channel.kind is ChannelKind.WEBHOOK:
-            _post(channel, key, msgspec.json.encode(notice))
+            self._post(channel, key, msgspec.json.encode(notice))
+
+    def _post(self, channel: Channel, key: str, content: bytes) -> None:
+        if channel.url is None:
+            raise Rejected(f"channel {channel.name} has no address")
+        url = urlsplit(channel.url)
+        headers = {
+            "Host": url.netloc.rpartition("@")[2],
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+        }
+        played = self._resolve(url.hostname or "")
+        if played is not None:
+            url = url._replace(scheme="http", netloc=played)
+        _judge(channel, _answered(channel, url.geturl(), headers, content))
 
 
-def _post(channel: Channel, key: str, content: bytes) -> None:
-    if channel.url is None:
-        raise Rejected(f"channel {channel.name} has no address")
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+def _answered(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
     try:
-        status = exchange(
-            "POST", channel.url, seconds=SEND_SECONDS, headers=headers, content=content
-        )
+        return exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
     except (TimeoutError, httpx.TransportError) as error:
         raise Unavailable(f"channel {channel.name}: {type(error).__name__}") from error
+
+
+def _judge(channel: Channel, status: int) -> None:
     if 200 <= status < 300:
         return
     if 400 <= status < 500 and status not in _LATER:

@@ -26,6 +26,8 @@ class Controls(Struct, frozen=True):
     """The kill switch over all systems."""
 
     pause: Pause | None = None
+    switched_at: datetime | None = None
+    """When the newest pause or resume was published: an older one changes nothing."""
     schema: int = SCHEMA
 
 
@@ -43,6 +45,8 @@ class System(Struct, frozen=True):
     mode: Mode = Mode.OBSERVE
     """How far a person has promoted automation here."""
     pause: Pause | None = None
+    switched_at: datetime | None = None
+    """As in Controls."""
     incident: str = ""
     """The open incident, or the newest that ended."""
     rollback: str = ""
@@ -50,6 +54,8 @@ class System(Struct, frozen=True):
     incident_detected_at: datetime | None = None
     incident_ended_at: datetime | None = None
     """None while it is open."""
+    rollback_ended: bool = False
+    """Nobody works on the incident any more: what joins it needs a further rollback."""
     slot: str = ""
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None

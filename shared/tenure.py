@@ -18,7 +18,8 @@ and composes its commit again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ from msgspec.structs import replace
 from shared import rollback as rollbacks
 from shared.audit import Event, event, link
 from shared.documents import SCHEMA, decode, encode
-from shared.errors import Ambiguous, LostRollback, Moved, Throttled, Unavailable
+from shared.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
 from shared.ports import (
     SERVER_TIME,
     Clock,
@@ -42,6 +43,8 @@ from shared.ports import (
 from shared.rollback import ENDED, LEASE, Lease, Rollback
 
 COMPOSE_ATTEMPTS = 10
+SKEW = timedelta(seconds=2)
+"""How far the clock that wrote `due_at` may be ahead of the store's."""
 RETRY_SECONDS = 0.2
 LIMIT_TAKEOVERS = 3
 """Take-overs without progress: then something kills every worker that touches this rollback."""
@@ -120,7 +123,9 @@ class Tenure:
                 return
             self.check()
             commit_id = self._ids()
-            after, writes = prepared(self.rollback, self._version, draft, commit_id, renew=True)
+            after, writes = prepared(
+                self.rollback, self._version, _alive(draft), commit_id, renew=True
+            )
             sent = self._clock.monotonic()
             if self._land(after, writes):
                 self._renewed = sent
@@ -128,8 +133,8 @@ class Tenure:
                 return
         raise Unavailable(f"rollback {self.rollback.id}: its documents change too fast to commit")
 
-    def finish(self, compose: Callable[[Reader, Rollback], Draft]) -> None:
-        """Land the last commit over reads that are consistent with it: the one transaction.
+    def transact(self, compose: Callable[[Reader, Rollback], Draft | None]) -> bool:
+        """Whether a commit landed over reads that are consistent with it; None commits nothing.
 
         Raises: as `commit`.
         """
@@ -145,20 +150,31 @@ class Tenure:
                 return []
             if current.fence != self.rollback.fence:
                 raise LostRollback(f"{current.id}: fence {current.fence} stands")
+            self.rollback, self._version = current, document.version
             draft = compose(reader, current)
-            after, writes = prepared(current, document.version, draft, commit_id, renew=True)
+            if draft is None:
+                return []
+            after, writes = prepared(
+                current, document.version, _alive(draft), commit_id, renew=True
+            )
             landed.append(after)
             return writes
 
         while True:
             self.check()
+            sent = self._clock.monotonic()
             try:
-                self._store.transact(work)
+                version = self._store.transact(work)
             except (Ambiguous, Throttled, Moved):
                 self._clock.sleep(RETRY_SECONDS)
-            else:
-                self.rollback = landed[0]
-                return
+                continue
+            if not landed:
+                return False
+            self.rollback = landed[0]
+            if version is not None:
+                self._version, self._renewed = version, sent
+            self.commits += 1
+            return True
 
     def check(self) -> None:
         """Return while the lease runs. Raises: LostRollback."""
@@ -191,10 +207,23 @@ class Tenure:
         return landed
 
 
-def claim(store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: str) -> Tenure | None:
+def _alive(draft: Draft) -> Draft:
+    """The draft of a worker that has come so far: it has not died over this rollback."""
+    return replace(draft, changes={"takeovers": 0, **draft.changes})
+
+
+def claim(
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    rollback_id: str,
+    message_id: str,
+    systems: Container[str],
+) -> Tenure | None:
     """Take a rollback that is due; None when it needs nobody now, or another worker has it.
 
-    Raises: Unavailable, when the store gives no answer or the document is of a newer schema.
+    Raises: Refused, for a system that is not among those known here; Unavailable, when the store
+    gives no answer or the document is of a newer schema.
     """
     for _ in range(COMPOSE_ATTEMPTS):
         document = store.get(rollbacks.path(rollback_id))
@@ -203,6 +232,8 @@ def claim(store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: st
         if document.fields.get("schema") != SCHEMA:
             raise Unavailable(f"rollback {rollback_id}: written by a newer version")
         found = decode(Rollback, document.fields)
+        if found.system not in systems:
+            raise Refused(f"rollback {rollback_id}: no policy for the system {found.system}")
         if not _free(found, document, message_id):
             return None
         tenure = _take(store, clock, ids, found, document, message_id)
@@ -216,7 +247,7 @@ def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
     if rollback.status in ENDED or rollback.due_at is None:
         return False
     if rollback.lease is None:
-        return rollback.due_at <= document.read_at
+        return rollback.due_at <= document.read_at + SKEW
     if rollback.lease.message_id == message_id:
         return True  # our message came again: its first worker is dead, or has refused it
     return document.read_at - rollback.lease.renewed_at > LEASE

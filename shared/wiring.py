@@ -99,19 +99,16 @@ class Wiring:
     @cached_property
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
-        from shared.prober import HttpProber, resolve_publicly
+        from shared.prober import HttpProber
 
-        if self._settings.local_cloud is None:
-            return HttpProber(resolve_publicly)
-        front_door = urlsplit(self._settings.local_cloud).netloc
-        return HttpProber(lambda _host: front_door)
+        return HttpProber(self._resolve)
 
     @cached_property
     def sender(self) -> Sender:
-        """The channels to people."""
+        """The channels to people; a local cloud takes what is meant for their addresses."""
         from shared.sender import ChannelSender
 
-        return ChannelSender()
+        return ChannelSender(self._resolve)
 
     @property
     def ids(self) -> Ids:
@@ -128,6 +125,11 @@ class Wiring:
         """Close the connections to Google's services."""
         if "clients" in self.__dict__:
             self.clients.close()
+
+    def _resolve(self, _host: str) -> str | None:
+        """Who plays a host of the web: the local cloud plays all of them."""
+        local = self._settings.local_cloud
+        return urlsplit(local).netloc if local else None
 
     def _addresses(self) -> dict[str, str]:
         """Where what is local listens, by service; an emulator of one's own wins."""

@@ -6,7 +6,6 @@ from shared import incident, rollback
 from tests.crash import Fault, Saboteur, run
 from tests.world import World
 
-
 VARIANTS = (
     (Fault.CRASH, False, False),
     (Fault.CRASH, True, False),

@@ -29,7 +29,13 @@ def test_each_event_is_said_once_to_each_channel() -> None:
     keys = [sent.key for sent in world.ports.sender.sent]
     assert len(keys) == len(set(keys))
     assert {key.split(":")[1] for key in keys} == {
-        *("detected", "rollback.decided", "rollback.shifted", "rollback.verified", "resolved")
+        *(
+            "detected",
+            "rollback.decided",
+            "rollback.shifted",
+            "rollback.verified",
+            "rollback.succeeded",
+        )
     }
     assert {key.rpartition(":")[2] for key in keys} == {"record", "hook"}
     assert {one["status"] for one in notices(world).values()} == {"SENT"}

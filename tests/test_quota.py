@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.quota import QuotaLevel, TokenBucket, resumed
+from shared.policy import WriteQuota
+from shared.quota import PaceLeft, TokenBucket, resumed
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -78,7 +81,17 @@ def test_a_new_worker_goes_on_with_what_the_last_one_left(
     left: float | None, seconds: int, tokens: float
 ) -> None:
     """A resumed rollback spends no quota twice, and a clock that jumps back adds none."""
-    at = datetime(2026, 3, 2, tzinfo=UTC)
-    level = None if left is None else QuotaLevel(left, at)
+    now = AT + timedelta(seconds=seconds)
 
-    assert resumed(level, 60, 1.0, at + timedelta(seconds=seconds)) == tokens
+    pace = resumed(None if left is None else PaceLeft(left, AT), WriteQuota(), now, 1000.0)
+
+    assert pace.bucket.level(1000.0) == tokens
+
+
+def test_the_pause_after_a_batch_outlives_its_worker() -> None:
+    """A person's delay is counted from the end of the batch, whoever counts."""
+    left = PaceLeft(0.0, AT, batch_over_at=AT - timedelta(seconds=5))
+
+    pace = resumed(left, WriteQuota(), AT + timedelta(seconds=10), 1000.0)
+
+    assert pace.batch_over_at == 985.0

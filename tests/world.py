@@ -186,14 +186,14 @@ class World:
 
     # Delivery
 
-    def deliver(self, published: Published) -> bool:
+    def deliver(self, published: Published, published_at: datetime | None = None) -> bool:
         """Whether one delivery was acknowledged. Raises: what kills an instance."""
         message = Message(
             id=published.id,
             topic=f"projects/{self.policy.project}/topics/{published.topic}",
             data=published.data,
             attributes=published.attributes,
-            published_at=self.ports.clock.now(),
+            published_at=published_at or self.ports.clock.now(),
             ordering_key="",
             delivery_attempt=1,
             subscription="",

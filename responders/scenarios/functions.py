@@ -28,9 +28,10 @@ def plan(policy: Policy, inventory: Inventory, change: Change, scope: Collection
     for name in _in_order(policy):
         group = policy.groups[name]
         members = [function for function in group.functions if function in differing]
-        if not members:
-            continue
         before = tuple(step for other in group.after for step in last_of.get(other, ()))
+        if not members:
+            last_of[name] = before  # who waits for this group waits for those before it
+            continue
         canary = group.canary if group.canary in members else min(members)
         first = _shift(inventory[canary], target, policy.execution, after=before, canary=True)
         verdict = _judge(name, inventory[canary], target, policy, after=(first.name,))

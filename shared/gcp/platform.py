@@ -12,7 +12,7 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.deployment import Inventory, Live
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
 from shared.ports import OperationState
 from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget
@@ -30,7 +30,7 @@ PERMISSIONS: Final = (
 SHIFT_SECONDS = 15.0
 """The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""
 
-_FUNCTIONS_PAGE = 1000
+_PAGE = 1000
 """ListFunctionsRequest.page_size, google-cloud-functions 1.25.0: the largest."""
 
 _FOLLOWS_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
@@ -59,9 +59,11 @@ class CloudPlatform:
         Read with three lists, one after the other: a change made meanwhile may be seen in part,
         which its etag tells whoever then acts on it.
         """
-        functions = self._list(self._functions.list_functions, page_size=_FUNCTIONS_PAGE)
-        services = map(_ServiceMessage, self._list(self._services.list_services))
-        revisions = self._list(self._revisions.list_revisions, under="/services/-")
+        functions = self._list(
+            self._functions.list_functions, "functions", page_size=_PAGE
+        )
+        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
+        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
         return _joined(
             map(_FunctionMessage, functions),
             {message.name: _service(message) for message in services},
@@ -108,12 +110,21 @@ class CloudPlatform:
         error = (answer.error.message or f"status {answer.error.code}") if failed else ""
         return OperationState(done=answer.done, error=error)
 
-    def _list(self, call: Any, under: str = "", **request: Any) -> list[Any]:
-        """Every item of a paged list; each page has a deadline of its own."""
+    def _list(self, call: Any, field: str, under: str = "", **request: Any) -> list[Any]:
+        """Every item of a paged list; each page has a deadline of its own.
+
+        Raises: Unavailable also when Google says that a part of the list could not be reached:
+        what is missing from it is not gone.
+        """
+        asked = {"parent": self._parent + under, **request}
+        found: list[Any] = []
         with translated(READ):
-            return list(
-                call({"parent": self._parent + under, **request}, retry=None, timeout=READ_SECONDS)
-            )
+            for page in call(asked, retry=None, timeout=READ_SECONDS).pages:
+                unreachable = list(getattr(page, "unreachable", ()))
+                if unreachable:
+                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
+                found += getattr(page, field)
+        return found
 
 
 def _joined(

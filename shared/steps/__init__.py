@@ -40,6 +40,13 @@ class Kind(Protocol):
         """Ask the world, not our memory, where it stands."""
         ...
 
+    def rehearse(self, step: Step) -> None:
+        """Ask the platform whether it would take the effect, before any switch is looked at.
+
+        Raises: as `set`.
+        """
+        ...
+
     def set(self, step: Step) -> str:
         """Send the effect unless the world has changed since `step.seen`; an operation's name.
 

@@ -73,6 +73,9 @@ class Judge:
                 return Look(Verdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
         return Look(Verdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
 
+    def rehearse(self, step: Step) -> None:
+        """A judgement changes nothing: there is nothing to rehearse."""
+
     def set(self, step: Step) -> str:
         """Never asked for: a judgement has no origin to come from."""
         raise Rejected(f"{step.name}: a judgement changes nothing")

@@ -57,11 +57,15 @@ class Shift:
             return Look(Verdict.AT_ORIGIN, service.etag, operation.error or "not ready")
         return Look(Verdict(found.value), service.etag, operation.error)
 
-    def set(self, step: Step) -> str:
-        """Ask for the goal's traffic list, at the etag that the intent names."""
+    def rehearse(self, step: Step) -> None:
+        """Ask with validate_only, where the goal wants that."""
         goal = decode(Goal, step.goal)
         if goal.rehearsed:
             self._platform.shift(goal.service, goal.traffic, step.seen, dry_run=True)
+
+    def set(self, step: Step) -> str:
+        """Ask for the goal's traffic list, at the etag that the intent names."""
+        goal = decode(Goal, step.goal)
         return self._platform.shift(goal.service, goal.traffic, step.seen)
 
     def _operation(self, step: Step) -> OperationState:

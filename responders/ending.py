@@ -1,0 +1,68 @@
+"""The ends of a rollback: each lists what is where, and loses no alert that joined meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from responders.case import Case, Turn
+from responders.joined import explained, unjudged
+from shared.engine import load_steps
+from shared.incident import Status
+from shared.plan import Step
+from shared.rollback import Status as RollbackStatus
+
+
+def fail(case: Case, why: str) -> bool:
+    """End it as FAILED: a person takes over. Whether the worker must go on with it."""
+    return _end(case, "rollback.failed", RollbackStatus.FAILED, Status.ESCALATED, why)
+
+
+def cancel(case: Case) -> bool:
+    """End it because a person said so; nothing is undone. Whether the worker must go on with it."""
+    why = case.rollback.cancel_requested
+    return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, Status.RESOLVED, why)
+
+
+def succeed(case: Case, note: str) -> bool:
+    """End it well. Whether the worker must go on with it."""
+    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.RESOLVED, note)
+
+
+def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
+    """The fields of a rollback that has ended."""
+    return {
+        "status": status,
+        "outcome": outcome,
+        "ended_at": case.now(),
+        "due_at": None,
+        "lease": None,
+    }
+
+
+def _end(case: Case, event_name: str, status: RollbackStatus, becomes: Status, why: str) -> bool:
+    steps = load_steps(case.ports.store, case.rollback.id).values()
+    turn = Turn(
+        event=event_name,
+        note=why,
+        facts={"where": _where(steps)},
+        changes=ended(case, status, why),
+        status=becomes,
+        despite_cancel=status is not RollbackStatus.SUCCEEDED,
+    )
+    return not case.end(turn, answered=answered_by_plan(case, steps))
+
+
+def answered_by_plan(case: Case, steps: Iterable[Step]) -> set[str]:
+    """The keys of the joined alerts that this rollback's plan is the answer to."""
+    plan = case.rollback.plan
+    alerts = unjudged(case.joined_alerts())
+    if plan is None:  # undecided to the end: whoever is told now is told of all of them
+        return {alert.key for alert in alerts}
+    functions = {step.target for step in steps}
+    return {alert.key for alert in explained(alerts, case.policy, plan.scenario, functions)}
+
+
+def _where(steps: Iterable[Step]) -> dict[str, str]:
+    """What became of each step."""
+    return {step.name: f"{step.status} {step.note}".strip() for step in steps}

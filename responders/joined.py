@@ -1,0 +1,38 @@
+"""The alerts of an incident: which of them a rollback answers, and which nobody has judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from shared.alert_record import Alert
+from shared.policy import Policy, ScenarioName
+
+
+def open_ones(alerts: Iterable[Alert]) -> list[Alert]:
+    """What still says that something is wrong: open, and not closed again.
+
+    Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
+    """
+    everything = list(alerts)
+    closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
+    return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
+
+
+def unjudged(alerts: Iterable[Alert]) -> list[Alert]:
+    """The open ones that no decision has taken in."""
+    return [alert for alert in open_ones(alerts) if not alert.absorbed_by]
+
+
+def explained(
+    alerts: Iterable[Alert],
+    policy: Policy,
+    scenario: ScenarioName,
+    functions: Collection[str],
+) -> list[Alert]:
+    """The alerts that a plan of this scenario over these functions is the answer to."""
+    return [
+        alert
+        for alert in alerts
+        if policy.signals[alert.signal].scenario is scenario
+        and (alert.function is None or alert.function in functions)
+    ]

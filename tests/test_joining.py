@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from responders.work import Work
+from shared import incident, rollback, topics
+from shared.errors import Unavailable
+from tests.test_work import make_ill
+from tests.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+def deliver_now(world: World) -> None:
+    """Deliver the newest message at once, in the middle of whatever runs."""
+    published = world.waiting()[-1]
+    world.ports.bus.messages.remove(published)
+    world.deliver(published)
+
+
+def once(verb: str, side: str, act: Callable[[], None]) -> Callable[[str, str], None]:
+    done: list[bool] = []
+
+    def hook(called: str, when: str) -> None:
+        if (called, when) == (verb, side) and not done:
+            done.append(True)
+            act()
+
+    return hook
+
+
+def told(world: World, event: str) -> list[str]:
+    return [sent.key for sent in world.ports.sender.sent if event in sent.key]
+
+
+def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
+    """An incident that waits for a person does not make the system deaf."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    for function in world.policy.functions:
+        [serving] = world.live[function]
+        world.ports.world.set_failure_rate(function, serving, 0.0)
+    stable = world.live
+    world.ports.clock.advance(timedelta(days=3))
+    world.deploy_bad()
+
+    world.alert("0.second")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert [one.status for one in world.rollbacks()] == [
+        rollback.Status.NOT_TAKEN,
+        rollback.Status.SUCCEEDED,
+    ]
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+
+def test_a_storm_on_an_escalated_incident_is_judged_together() -> None:
+    """Many alerts that join within half a minute make one further rollback."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+    for number in range(50):
+        world.alert(f"0.storm{number}")
+    world.pass_time(2 * MINUTE)
+
+    assert len(world.rollbacks()) == 2
+
+
+def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
+    """The end of a decision and a joining alert meet in one transaction."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.alert("0.mild", signal="slow_response")
+
+    def critical() -> None:
+        world.alert("0.critical")
+        deliver_now(world)
+
+    world.ports.world.hook = once("platform.inventory", "before", critical)
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.incidents()[0].severity == "CRITICAL"
+    assert told(world, "incident.raised-critical")
+
+
+def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends() -> None:
+    """A plan answers only alerts of its own scenario and functions."""
+    world = World()
+    world.deploy_bad()
+
+    def corruption() -> None:
+        world.alert("0.corrupt", signal="database_corruption")
+        deliver_now(world)
+
+    world.ports.world.hook = once("platform.shift", "after", corruption)
+    world.alert()
+    world.pass_time(30 * MINUTE)
+
+    first, second = world.rollbacks()
+    assert (first.status, second.status) == (
+        rollback.Status.SUCCEEDED,
+        rollback.Status.NOT_TAKEN,
+    )
+    assert "ended early" in first.outcome
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert told(world, "rollback.escalated-r2")
+
+
+def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
+    """A question to a person does not hide what comes later."""
+    world = World()
+    stable = world.live
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert("0.first")
+    world.settle()
+    assert world.rollbacks()[0].status is rollback.Status.PARKED
+    world.command(command="promote", system="bookshop", mode="act")
+    world.settle()
+
+    world.alert("0.second")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_does_not_answer_a_question() -> None:
+    """What waits for a person goes on waiting, until its own time is over."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+
+    world.command(command="pause")
+    world.command(command="resume")
+    world.pass_time(5 * MINUTE)
+    waiting = world.rollbacks()[0].status
+    world.pass_time(30 * MINUTE)
+
+    assert waiting is rollback.Status.PARKED
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (rollback.Status.NOT_TAKEN, "the question expired")
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_a_blip_that_closed_again_is_no_trouble(closed_first: bool) -> None:
+    """Closed, and nothing else sees it: no action, in whichever order the two arrive."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    for state in ("closed", "open") if closed_first else ("open", "closed"):
+        world.alert("0.blip", state)
+
+    world.pass_time(10 * MINUTE)
+
+    assert told(world, "escalated") == []
+    assert {one.status for one in world.incidents()} <= {incident.Status.RESOLVED}
+
+
+def test_a_closed_alert_is_no_recovery_while_routers_see_the_trouble() -> None:
+    """What is really failing goes back, whatever the notification says."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.alert("0.abc")
+    world.alert("0.abc", "closed")
+
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+
+
+def test_an_older_switch_never_lifts_a_newer_one() -> None:
+    """A resume that was held up on its way does not undo the pause that was said after it."""
+    world = World()
+    world.command(command="resume")
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+    world.ports.clock.advance(MINUTE)
+    world.command(command="pause")
+    world.settle()
+
+    world.deliver(late, published_at=world.ports.clock.now() - MINUTE)
+
+    assert world.ports.store.documents["controls/global"]["pause"] is not None
+
+
+def test_an_order_from_another_hour_is_refused() -> None:
+    """What a person wanted then is not done now."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+
+    world.deliver(late, published_at=world.ports.clock.now() - 16 * MINUTE)
+
+    assert world.rollbacks() == []
+
+
+def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
+    """No answer is no answer: not that there is nothing to do."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    world.ports.world.hook = once("platform.inventory", "before", _unavailable)
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def _unavailable() -> None:
+    raise Unavailable("no answer")
+
+
+def test_an_order_for_what_no_traffic_can_bring_back_says_so() -> None:
+    """A function that the target does not know is not at its target already."""
+    world = World()
+    world.ports.world.delete_function("payOrder")
+
+    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.pass_time(2 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.outcome == "no traffic can bring back payOrder"
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_answers_that_fail_now_and_then_fail_no_rollback() -> None:
+    """Lost answers are no deaths: a watch with a lost query in each look ends well."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+    asked: list[int] = []
+
+    def every_other(verb: str, side: str) -> None:
+        if verb == "store.query" and side == "before":
+            asked.append(1)
+            if len(asked) % 2:
+                _unavailable()
+
+    world.ports.store.hook = every_other
+    for _ in range(60):
+        try:
+            world.pass_time(MINUTE / 2)
+        except Exception:
+            world.ports.clock.advance(MINUTE / 2)
+    world.ports.store.hook = lambda verb, side: None
+    world.pass_time(30 * MINUTE)
+
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
+    """The time of a step is not counted while a switch forbids it."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+
+    def pause() -> None:
+        world.command(command="pause")
+        deliver_now(world)
+        world.ports.clock.advance(timedelta(seconds=3))
+
+    world.ports.world.hook = once("platform.shift", "after", pause)
+    world.alert()
+    world.pass_time(15 * MINUTE)
+    assert told(world, "rollback.held")
+    world.command(command="resume")
+    world.pass_time(60 * MINUTE)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
+    """It ends: what is half done is listed, and a person is told."""
+    world = World()
+    world.deploy_bad()
+
+    def pause() -> None:
+        world.command(command="pause")
+        deliver_now(world)
+        world.ports.clock.advance(timedelta(seconds=3))
+
+    world.ports.world.hook = once("platform.shift", "after", pause)
+    world.alert()
+    world.pass_time(45 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.FAILED
+    assert "held for too long" in one.outcome
+    assert told(world, "rollback.failed")
+
+
+def test_a_rollback_of_an_unknown_system_is_refused_and_left_alone() -> None:
+    """Without its policy nobody knows what to do: nothing is claimed."""
+    world = World()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(published)
+    before = world.rollbacks()
+    world.responders[topics.WORK] = Work(world.ports, {})
+
+    world.settle()
+
+    assert world.rollbacks() == before
