@@ -32,6 +32,8 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.NOT_TAKEN})
+IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
+"""Holds its system's slot."""
 
 
 class Lease(Struct, frozen=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
+
+from msgspec.structs import replace
 
 from shared.deployment import Deployment, Inventory, Live
 from shared.documents import encode
@@ -34,7 +36,9 @@ def plan(policy: Policy, inventory: Inventory, change: Change, scope: Collection
             continue
         canary = group.canary if group.canary in members else min(members)
         first = _shift(inventory[canary], target, policy.execution, after=before, canary=True)
-        verdict = _judge(name, inventory[canary], target, policy, after=(first.name,))
+        alone = not _called(policy, name, differing)
+        probe = _probe(policy, inventory[canary]) if alone else None
+        verdict = _judge(name, inventory[canary], target, policy.execution, probe, first.name)
         others = [
             _shift(inventory[function], target, policy.execution, after=(verdict.name,))
             for function in members
@@ -84,33 +88,58 @@ def _shift(
     )
 
 
-def _judge(
-    group: str, live: Live, target: Deployment, policy: Policy, *, after: tuple[str, ...]
-) -> Step:
-    """The declared probe of the canary, else its own address; in any case its revision is ready."""
-    probe = next(
-        (one for one in policy.probes if one.function == live.function),
-        Probe(name=f"{live.function} answers", url=live.service.uri),
+def _called(policy: Policy, name: str, differing: Set[str]) -> bool:
+    """Whether a group calls, itself or through others, one that goes back after it.
+
+    Clients go back before what they call: until that is back as well, no probe of a client can
+    tell its own revision from the bad ones behind it.
+    """
+    called = {other for other, group in policy.groups.items() if name in group.after}
+    return any(
+        not differing.isdisjoint(policy.groups[other].functions)
+        or _called(policy, other, differing)
+        for other in called
     )
+
+
+def _probe(policy: Policy, live: Live) -> Probe:
+    """The declared probe of a function, else a look at its own address."""
+    declared = (one for one in policy.probes if one.function == live.function)
+    return next(declared, Probe(name=f"{live.function} answers", url=live.service.uri))
+
+
+def _judge(
+    group: str,
+    live: Live,
+    target: Deployment,
+    execution: Execution,
+    probe: Probe | None,
+    canary_step: str,
+) -> Step:
+    """Ready in any case, and well by its probe where one can tell."""
     placed = target.functions[live.function]
     goal = judge.Goal(
         service=live.service.name,
         revisions=placed.revisions,
-        probe=probe.name,
-        url=probe.url,
-        status_below=probe.status_below,
-        timeout_seconds=probe.timeout.total_seconds(),
-        times=policy.execution.canary_probes,
+        times=execution.canary_probes,
     )
+    if probe is not None:
+        goal = replace(
+            goal,
+            probe=probe.name,
+            url=probe.url,
+            status_below=probe.status_below,
+            timeout_seconds=probe.timeout.total_seconds(),
+        )
     return Step(
         name=f"judge {group}",
         kind=judge.KIND,
         target=live.function,
         goal=encode(goal),
-        after=after,
+        after=(canary_step,),
         despite_stopped=True,
         halts=True,
-        within_seconds=policy.execution.canary_within.total_seconds(),
+        within_seconds=execution.canary_within.total_seconds(),
     )
 
 

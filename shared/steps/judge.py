@@ -59,7 +59,7 @@ class Judge:
 
     def _asked(self, goal: Goal) -> Look:
         if not goal.url:
-            return Look(Verdict.AT_GOAL, note="ready; no probe can ask it")
+            return Look(Verdict.AT_GOAL, note="ready; no probe can tell more yet")
         probe = Probe(
             name=goal.probe,
             url=goal.url,
