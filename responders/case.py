@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from shared.documents import decode, encode
 from shared.incident import Incident, Moment, Status
 from shared.notice import Notice, creates, notices
 from shared.opening import Opening, public_state, reopen_incident
-from shared.policy import Policy
+from shared.policy import Policy, worse
 from shared.ports import Document, Pool, Ports, Put, Query, Reader, Update, Write
 from shared.rollback import KEPT_FOR, Rollback
 from shared.rollback import Status as RollbackStatus
@@ -153,6 +154,25 @@ class Case:
     def joined_alerts(self) -> list[Alert]:
         """Every alert of the incident, those that no decision has taken in included."""
         return self._alerts(self.ports.store)
+
+    def raised(self, alerts: Iterable[Alert]) -> bool:
+        """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
+        severities = [self.policy.signals[alert.signal].severity for alert in alerts]
+        worst = reduce(worse, severities, self.incident.severity)
+        if worst is self.incident.severity:
+            return False
+        self.incident = replace(self.incident, severity=worst)
+        sooner = self.now() + self.policy.gates.decide_within[worst]
+        detected = self.incident.status is Status.DETECTED
+        self.take(
+            Turn(
+                event=f"incident.raised-{worst.lower()}",
+                note=f"worse than thought: {worst}",
+                changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
+                status=Status.INVESTIGATING if detected else self.incident.status,
+            )
+        )
+        return True
 
     def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import reduce
 from typing import Any
 
 from msgspec import Struct
@@ -26,7 +25,7 @@ from shared.facts import Change, Facts, changed, compare
 from shared.gates import Decision, Outcome, evaluate, evaluate_order
 from shared.incident import Status
 from shared.plan import Plan
-from shared.policy import Policy, ScenarioName, worse
+from shared.policy import Policy, ScenarioName
 from shared.ports import Create, Document, Query, Write, written
 from shared.rollback import Order
 from shared.rollback import Status as RollbackStatus
@@ -51,7 +50,7 @@ class Gathered(Struct, frozen=True):
 def decide(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     gathered = gather(case)
-    if _raised(case, gathered.alerts):
+    if case.raised(gathered.alerts):
         return True
     decision, change = _decision(case, gathered.facts)
     told = {
@@ -118,25 +117,6 @@ def gather(case: Case) -> Gathered:
         },
     )
     return Gathered(facts, tuple(mine), budget)
-
-
-def _raised(case: Case, alerts: Iterable[Alert]) -> bool:
-    """Whether a joined alert was worse than the incident: told at once, and decided sooner."""
-    severities = [case.policy.signals[alert.signal].severity for alert in alerts]
-    worst = reduce(worse, severities, case.incident.severity)
-    if worst is case.incident.severity:
-        return False
-    case.incident = replace(case.incident, severity=worst)
-    sooner = case.now() + case.policy.gates.decide_within[worst]
-    case.take(
-        Turn(
-            event=f"incident.raised-{worst.lower()}",
-            note=f"worse than thought: {worst}",
-            changes={"decide_by": min(sooner, case.rollback.decide_by or sooner)},
-            status=Status.INVESTIGATING,
-        )
-    )
-    return True
 
 
 def _decision(case: Case, facts: Facts) -> tuple[Decision, Change]:

@@ -32,6 +32,8 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     moved = [] if undone else _moved_since(case, steps.values(), kinds)
     if undone or moved:
         return ending.fail(case, _described(undone, moved))
+    if case.raised(case.joined_alerts()):
+        return True
     now = case.now()
     took = in_words(now - case.incident.detected_at)
     case.take(
@@ -65,6 +67,9 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
 
     An alert that the plan is no answer to ends the watch early: it must be judged.
     """
+    joined = case.joined_alerts()
+    if case.raised(joined):
+        return True
     rollback, now = case.rollback, case.now()
     steps = load_steps(case.ports.store, rollback.id).values()
     health = _health(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
@@ -72,8 +77,8 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
         return ending.fail(case, f"it got worse again: {health.reason}")
     answered = ending.answered_by_plan(case, steps)
-    joined = unjudged(case.joined_alerts())
-    if any(alert.key not in answered for alert in joined):
+    further = unjudged(joined)
+    if any(alert.key not in answered for alert in further):
         return ending.succeed(case, "the watch ended early: a further alert must be judged")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         return ending.succeed(case, _outcome(case, health, _moved_since(case, steps, kinds)))
@@ -86,7 +91,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
             "lease": None,
         },
         say=False,
-        writes=case.absorbing(alert for alert in joined if _began_before(alert.started_at, case)),
+        writes=case.absorbing(alert for alert in further if _began_before(alert.started_at, case)),
     )
     return not case.take(looked)
 

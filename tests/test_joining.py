@@ -99,6 +99,25 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
     assert told(world, "incident.raised-critical")
 
 
+def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
+    """Raised, told, and never lowered."""
+    world = World()
+    world.deploy_bad()
+
+    def critical() -> None:
+        world.alert("0.critical")
+        deliver_now(world)
+
+    world.ports.world.hook = once("platform.shift", "after", critical)
+    world.alert("0.high", signal="critical_path_blocked")
+    world.pass_time(60 * MINUTE)
+
+    [trouble] = world.incidents()
+    assert (trouble.severity, trouble.status) == ("CRITICAL", incident.Status.RESOLVED)
+    assert len(told(world, "incident.raised-critical")) >= 1
+    assert len(world.rollbacks()) == 1
+
+
 def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends() -> None:
     """A plan answers only alerts of its own scenario and functions."""
     world = World()
