@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import policy_file, topics
+from tests.world import POLICIES, World
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
+
+
+def commands() -> list[str]:
+    """Every line of every shell block of the documentation."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    ]
+    return [line for block in blocks for line in block.strip().splitlines()]
+
+
+COMMANDS = commands()
+
+
+def starting(*words: str) -> list[str]:
+    return [line for line in COMMANDS if shlex.split(line)[: len(words)] == list(words)]
+
+
+PUBLISHED = starting("gcloud", "pubsub", "topics", "publish")
+CLI = starting(".venv/bin/python", "-m", "cli")
+MADE = starting("make")
+SERVED = starting(".venv/bin/python", "-m", "local")
+
+
+def test_there_is_no_command_that_nothing_tries() -> None:
+    """Every command of the documentation is tried by one of the tests below, or named here."""
+    known = {*PUBLISHED, *CLI, *MADE, *SERVED}
+
+    assert [line for line in COMMANDS if line not in known] == []
+    assert PUBLISHED
+    assert CLI
+
+
+@pytest.mark.parametrize("line", PUBLISHED)
+def test_what_gcloud_would_publish_is_understood(line: str) -> None:
+    """The payload of each gcloud line, fed to the entry point, is not refused."""
+    *_, topic, option = shlex.split(line)
+    message: dict[str, Any] = json.loads(option.removeprefix("--message="))
+    world = World(policy=CVPLUS)
+    if topic == topics.COMMANDS and message.get("target"):
+        world.announce(message["target"], stable=True)
+        world.settle()
+
+    world.publish(topic, message)
+    world.settle()
+
+    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert letters == []
+
+
+@pytest.mark.parametrize("line", CLI)
+def test_each_command_line_does_what_it_says(line: str) -> None:
+    """Run as it stands, from the top of the repository."""
+    _, *arguments = shlex.split(line)
+
+    done = subprocess.run(  # noqa: S603 - a line of our own documentation
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", MADE)
+def test_each_make_target_exists(line: str) -> None:
+    """Make knows what it is asked for (what demo and test do is shown by running them)."""
+    done = subprocess.run(  # noqa: S603 - a line of our own documentation
+        ["make", "--dry-run", *shlex.split(line)[1:]],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", SERVED)
+def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None:
+    """It says where it listens, and ends on SIGTERM."""
+    _, *arguments = shlex.split(line)
+    served = subprocess.Popen(  # noqa: S603 - a line of our own documentation
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with served:
+        said = json.loads(served.stdout.readline()) if served.stdout else {}
+        served.terminate()
+
+    assert {"firestore", "pubsub", "responders"} <= said.keys()
+    assert served.returncode == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_link_leads_somewhere(page: Path) -> None:
+    """No page points at what is not there."""
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    local = [link for link in links if not link.startswith("http")]
+
+    assert [link for link in local if not (page.parent / link).exists()] == []
