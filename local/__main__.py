@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local import fault_plan
 from local.clock import CloudClock
 from local.cloud import NAMES, Cloud
+from local.fault_plan import BadPlan
+from local.firestore import Concurrency
 from local.responders import NotListening, Responders
 from shared import policy_file
 from shared.errors import BadConfiguration
+from shared.policy import Policy
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
 
@@ -23,8 +27,8 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; one line of JSON says where, once everything listens.
 
-    Exit codes: 0 stopped by a signal, 1 a policy file is refused (all faults on standard error) or
-    a responder does not start, 2 wrong arguments.
+    Exit codes: 0 stopped by a signal, 1 a policy or a fault plan is refused (all faults on standard
+    error) or a responder does not start, 2 wrong arguments.
     """
     options = _options(arguments)
     stopping = threading.Event()
@@ -36,8 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadConfiguration as refused:
         print(*refused.faults, sep="\n", file=sys.stderr)
         return 1
-    cloud = Cloud.start(
-        list(policies.values()),
+    try:
+        cloud = _start(list(policies.values()), options)
+    except BadPlan as refused:
+        print(*refused.faults, sep="\n", file=sys.stderr)
+        return 1
+    try:
+        return _serve(cloud, files if options.responders else (), stopping)
+    finally:
+        cloud.stop()
+
+
+def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
+    """Raises: BadPlan."""
+    return Cloud.start(
+        policies,
         seed=options.seed,
         data=options.data,
         clock=CloudClock(options.origin, options.scale),
@@ -45,11 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ticks=options.ticks,
         operations_project=options.project,
         ports=dict(options.port),
+        concurrency=Concurrency(options.concurrency),
+        point_in_time_recovery=options.point_in_time_recovery,
+        faults=fault_plan.read(options.faults.read_bytes()) if options.faults else None,
     )
-    try:
-        return _serve(cloud, files if options.responders else (), stopping)
-    finally:
-        cloud.stop()
 
 
 def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event) -> int:
@@ -83,6 +99,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--responders", action="store_true", help="run the functions of main.py beside it")
     add("--no-alerts", dest="alerts", action="store_false", help="evaluate no alert policies")
     add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
+    add(
+        "--concurrency",
+        choices=list(Concurrency),
+        default=Concurrency.PESSIMISTIC,
+        help="Firestore's",
+    )
+    add("--point-in-time-recovery", action="store_true", help="Firestore keeps seven days readable")
+    add("--faults", type=Path, metavar="FILE", help="a fault plan (docs/embedded-cloud.md)")
     add("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
     return parser.parse_args(arguments)
 

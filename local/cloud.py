@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.cloud.firestore_admin_v1.services.firestore_admin.transports.grpc import (
+    FirestoreAdminGrpcTransport,
+)
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 from google.cloud.functions_v2.services.function_service.transports.grpc import (
     FunctionServiceGrpcTransport,
@@ -17,26 +20,33 @@ from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
     MetricServiceGrpcTransport,
 )
 from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpcTransport
+from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local import control, heartbeat
+from local import front_door, heartbeat
 from local.application import Application
 from local.application.estate import Estate
 from local.clock import CloudClock
+from local.control import ControlPlane
+from local.fault_plan import FaultPlan
 from local.faults import Faults
-from local.firestore.service import FirestoreService
+from local.firestore import Concurrency, FirestoreAdmin, FirestoreService
+from local.front_door import FrontDoor
 from local.functions import Functions
 from local.heartbeat import Heartbeat
+from local.injection import Injector
 from local.journal import Journal
 from local.monitoring import Alerter, Ingestion, Metrics
 from local.operations import Operations
 from local.pubsub.service import PubSub
-from local.run import Revisions, Rollouts, RunServicesTransport, Services, WriteQuota
-from local.wire import Refused, Service, serve
+from local.records import Records
+from local.run import Revisions, Rollouts, Services, WriteQuota
+from local.scenes import Scenes
+from local.wire import Refused, Service, serve, served
 from shared.policy import Policy
 
 NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "control")
@@ -58,11 +68,12 @@ class Cloud:
     """Firestore, Pub/Sub, Cloud Run, Cloud Functions, Monitoring and the applications themselves.
 
     Its parts are there to be looked at and meddled with: `rollouts` and `quota` of Cloud Run,
-    `ingestion` of Monitoring, `faults` of every call.
+    `ingestion` of Monitoring, `faults` of every call, and `injector` of whole fault plans.
     """
 
-    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, firestore: FirestoreService) -> None:
         self.clock = clock
+        self.firestore = firestore
         self.faults = Faults()
         self.rollouts = Rollouts()
         self.quota = WriteQuota(clock)
@@ -76,6 +87,7 @@ class Cloud:
         self._closing = ExitStack()
         self._closing.callback(journal.close)
         self._applications: dict[str, Application] = {}
+        self._records: dict[str, Records] = {}
         self._alerters: dict[str, Alerter] = {}
 
     @classmethod
@@ -90,15 +102,25 @@ class Cloud:
         ticks: bool = True,
         operations_project: str | None = None,
         ports: Mapping[str, int] | None = None,
+        concurrency: Concurrency = Concurrency.PESSIMISTIC,
+        point_in_time_recovery: bool = False,
+        faults: FaultPlan | None = None,
     ) -> Cloud:
         """A running cloud with an application per policy, everything listening on loopback.
 
         `data` holds what survives a restart, kill -9 included; cloud time goes on from there.
         Clock ticks go to `operations_project` (default: the first policy's). `ports` pins ports by
-        the names of `NAMES`; the others are free ones.
+        the names of `NAMES`; the others are free ones. `concurrency` and `point_in_time_recovery`
+        are those of every Firestore database. `faults` go wrong from the first call on.
+
+        Raises: BadPlan.
         """
         clock = clock or CloudClock()
-        cloud = cls(clock, Journal(data))
+        journal = Journal(data)
+        firestore = FirestoreService(
+            clock, journal, concurrency, point_in_time_recovery=point_in_time_recovery
+        )
+        cloud = cls(clock, journal, firestore)
         try:
             heartbeat.resume(clock, cloud._journal)
             cloud._serve(policies, seed, ports or {})
@@ -106,6 +128,8 @@ class Cloud:
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             cloud._create_topics()
+            if faults is not None:
+                cloud.injector.install(faults)
             cloud._come_alive(ports or {}, alerter=alerter, ticks=ticks)
         except BaseException:
             cloud.stop()
@@ -115,6 +139,10 @@ class Cloud:
     def application(self, system: str) -> Application:
         """The application of a policy. Raises: KeyError."""
         return self._applications[system]
+
+    def records(self, system: str) -> Records:
+        """The document traffic of an application. Raises: KeyError."""
+        return self._records[system]
 
     def alerter(self, system: str) -> Alerter:
         """The alert policies of a system. Raises: KeyError; when started without alerts, too."""
@@ -139,11 +167,19 @@ class Cloud:
 
     def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
         for policy in policies:
-            self._applications[policy.system] = Application(policy, self.clock, self._journal, seed)
+            application = Application(policy, self.clock, self._journal, seed)
+            self._applications[policy.system] = application
+            self._records[policy.system] = Records(
+                application, self.clock, self._journal, self.firestore.engine
+            )
         estate = Estate(tuple(self._applications.values()))
         self.pubsub = PubSub(self.clock, self._journal, self.faults)
         self._closing.callback(self.pubsub.close)
-        for name, services in self._services(estate).items():
+        offered = self._services(estate)
+        self.calls = tuple(call for services in offered.values() for call in served(services))
+        self.injector = Injector(self.faults, self.clock, self.calls)
+        self._closing.callback(self.injector.remove)
+        for name, services in offered.items():
             server, address = serve(services, self.faults, ports.get(name, 0))
             self._closing.callback(_stop, server)
             self.addresses[name] = address
@@ -152,16 +188,19 @@ class Cloud:
         """What is served at which address."""
         operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
-        run = Services(estate, self.clock, self.rollouts, self.quota)
+        run = Services(estate, self.clock, self.rollouts, self.quota, self.faults)
         return {
-            "firestore": {FirestoreGrpcTransport: FirestoreService(self.clock, self._journal)},
+            "firestore": {
+                FirestoreGrpcTransport: self.firestore,
+                FirestoreAdminGrpcTransport: FirestoreAdmin(self.firestore.expiry),
+            },
             "pubsub": {
                 PublisherGrpcTransport: self.pubsub.publisher,
                 SubscriberGrpcTransport: self.pubsub.subscriber,
                 policies: self.pubsub.policy,
             },
             "run": {
-                RunServicesTransport: run,
+                ServicesGrpcTransport: run,
                 RevisionsGrpcTransport: Revisions(estate),
                 operations: Operations(estate, self.clock),
             },
@@ -181,24 +220,38 @@ class Cloud:
 
     def _come_alive(self, ports: Mapping[str, int], *, alerter: bool, ticks: bool) -> None:
         if alerter:
-            self._alerters = {
-                system: Alerter(
-                    application, self.clock, self._journal, self.ingestion, self.publish
-                )
-                for system, application in self._applications.items()
-            }
+            self._alerters = {system: self._alerter(system) for system in self._applications}
         tick = partial(self.tick, self.home)
-        self._heartbeat = Heartbeat(
-            self.clock, self._journal, tuple(self._alerters.values()), tick if ticks else None
-        )
+        duties = [
+            self.firestore.expiry.catch_up,
+            *(records.catch_up for records in self._records.values()),
+            *(watching.catch_up for watching in self._alerters.values()),
+        ]
+        self._heartbeat = Heartbeat(self.clock, self._journal, duties, tick if ticks else None)
         self._heartbeat.start()
         self._closing.callback(self._heartbeat.stop)
-        listening, self.addresses["control"] = control.listen(ports.get("control", 0))
-        plane = control.ControlPlane(
-            self.clock, self._applications, self.addresses, tick, self._heartbeat.beat
+        listening, self.addresses["control"] = front_door.listen(ports.get("control", 0))
+        plane = ControlPlane(
+            self.clock,
+            Scenes(self._applications, self._records, self.clock),
+            self.addresses,
+            tick,
+            self._heartbeat.beat,
+            self.injector,
         )
-        door = control.FrontDoor(plane, self._applications, self.clock, listening)
+        door = FrontDoor(plane, self._applications, self.clock, listening)
         self._closing.callback(door.close)
+
+    def _alerter(self, system: str) -> Alerter:
+        records = self._records[system]
+        return Alerter(
+            self._applications[system],
+            self.clock,
+            self._journal,
+            self.ingestion,
+            self.publish,
+            lambda: len(records.damaged()),
+        )
 
 
 def _stop(server: grpc.Server) -> None:

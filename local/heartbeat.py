@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from local.clock import CloudClock
 from local.journal import Journal
-from local.monitoring import Alerter
 from local.monitoring.ingestion import MINUTE, floor_to_minute
 
 EVERY = timedelta(seconds=10)
@@ -17,22 +16,23 @@ _KEPT_AS = "clock"
 
 
 class Heartbeat:
-    """One thread that waits on the cloud's clock and brings alerts and ticks up to its time.
+    """One thread that waits on the cloud's clock and brings duties and ticks up to its time.
 
-    Alerts are evaluated for every moment that passed; of ticks that were missed only one is sent,
-    as a scheduler does. `tick` is None where nobody wants ticks.
+    A duty catches up with every moment that passed (alerts are evaluated, documents expire); of
+    ticks that were missed only one is sent, as a scheduler does. `tick` is None where nobody wants
+    ticks.
     """
 
     def __init__(
         self,
         clock: CloudClock,
         journal: Journal,
-        alerters: Sequence[Alerter],
+        duties: Sequence[Callable[[], None]],
         tick: Callable[[], None] | None,
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._alerters = alerters
+        self._duties = duties
         self._tick = tick
         self._ticked_at = floor_to_minute(clock.now())
         self._lock = threading.Lock()
@@ -50,10 +50,10 @@ class Heartbeat:
         self._thread.join()
 
     def beat(self) -> None:
-        """Return when alerts and ticks are what the clock's time asks for."""
+        """Return when duties and ticks are what the clock's time asks for."""
         with self._lock:
-            for alerter in self._alerters:
-                alerter.catch_up()
+            for catch_up in self._duties:
+                catch_up()
             now = self._clock.now()
             if self._tick and floor_to_minute(now) > self._ticked_at:
                 self._tick()

@@ -14,10 +14,13 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
+from google.iam.v1 import iam_policy_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
 
+from local import connections
 from local.faults import Faults
 
 MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
@@ -61,6 +64,23 @@ class Refused(Exception):
         self.trailers = trailers
 
 
+class Dropped(Refused):
+    """The connection is cut before an answer is sent: the client sees it closed, UNAVAILABLE."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.UNAVAILABLE, message)
+
+
+def detailed(code: grpc.StatusCode, message: str, *details: Message) -> Refused:
+    """A refusal that carries messages (RetryInfo, ErrorInfo, …) in its status details."""
+    if not details:
+        return Refused(code, message)
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return Refused(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
 class _Recorder:
     """A channel that carries nothing and remembers which stubs were made on it."""
 
@@ -75,18 +95,29 @@ class _Recorder:
             path: str, request_serializer: Any = None, response_deserializer: Any = None
         ) -> Callable[..., None]:
             if not path.startswith(_MIXINS):
-                request, response = _raw(request_serializer), _raw(response_deserializer)
+                request = _raw(request_serializer) or _mixed_in(path)
+                response = _raw(response_deserializer)
                 self.methods.append(Method(path, kind, request, response))
             return lambda: None
 
         return stub
 
 
-def _raw(codec: Any) -> type[Message]:
-    """The protobuf class behind a (de)serialiser; proto-plus wraps it in `pb`."""
-    owner: Any = codec.__self__
-    raw: type[Message] = owner.pb() if hasattr(owner, "pb") else owner
-    return raw
+def _raw(codec: Any) -> Any:
+    """The protobuf class behind a (de)serialiser: proto-plus wraps it in `pb`.
+
+    None for an unbound `SerializeToString`, as transports pass it for plain protobuf classes: it
+    does not know whose it is.
+    """
+    owner: Any = getattr(codec, "__self__", None)
+    return owner.pb() if hasattr(owner, "pb") else owner
+
+
+def _mixed_in(path: str) -> type[Message]:
+    """The request of a call that a service shares with `google.iam.v1.IAMPolicy`, by its name."""
+    shared = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"].methods_by_name
+    request: type[Message] = GetMessageClass(shared[path.rpartition("/")[2]].input_type)
+    return request
 
 
 def methods(service: Service) -> tuple[Method, ...]:
@@ -116,6 +147,16 @@ def methods(service: Service) -> tuple[Method, ...]:
     return tuple(recorder.methods)
 
 
+def served(services: Mapping[Service, object]) -> list[str]:
+    """The full names of the calls that have an implementation: `google.….Firestore/Commit`."""
+    return [
+        method.path.strip("/")
+        for service, implementation in services.items()
+        for method in methods(service)
+        if hasattr(implementation, method.name)
+    ]
+
+
 def serve(
     services: Mapping[Service, object], faults: Faults, port: int = 0
 ) -> tuple[grpc.Server, str]:
@@ -143,10 +184,12 @@ def serve(
 
 
 def _handler(method: Method, answer: Callable[..., Any], faults: Faults) -> Any:
-    service, name = method.path.strip("/").split("/")
-    call = f"{service}/{name}"
+    call = method.path.strip("/")
+    service, name = call.split("/")
 
     def refuse(context: grpc.ServicerContext, refused: Refused) -> NoReturn:
+        if isinstance(refused, Dropped):
+            connections.cut(context.peer())
         context.set_trailing_metadata(refused.trailers)
         context.abort(refused.code, refused.message)
 

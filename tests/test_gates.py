@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from shared.deployment import Deployment, Inventory, Live, Placement, Status
 from shared.facts import AlertFact, Facts
 from shared.gates import GATES, Answer, Decision, Outcome, evaluate
+from shared.health import ProbeAnswer, Requests
 from shared.policy import Mode, ScenarioName
-from shared.ports import ProbeAnswer, Requests
 from shared.system import Budget, Controls, Pause, System
 from shared.traffic import Revision, Service, TrafficTarget
 from tests.world import BOOKSHOP

@@ -1,10 +1,12 @@
 """The application under protection: functions with revisions, traffic, errors and counted requests.
 
-It knows nothing but its policy. Nothing in it runs: what has happened by now is computed from the
-clock whenever somebody looks.
+Beside them it has a site, sign-ins and a database's traffic. It knows nothing but its policy.
+Nothing in it runs: what has happened by now is computed from the clock whenever somebody looks.
 """
 
 from local.application.application import Application
 from local.application.front import Answer
+from local.application.parts import Part
+from local.application.service import Step
 
-__all__ = ["Answer", "Application"]
+__all__ = ["Answer", "Application", "Part", "Step"]

@@ -10,13 +10,19 @@ from random import Random
 
 import msgspec
 
-from local.application import names
+from local.application import dependencies, names
+from local.application.dependencies import Callees
 from local.application.front import Answer, Front
-from local.application.requests import Requests, rate_per_second, served, total
+from local.application.latency import Mix, drawn
+from local.application.parts import FIRST_RELEASE, Part, Parts
+from local.application.requests import Requests, mix, rate_per_second, served, total
 from local.application.service import (
     Change,
+    Flow,
+    Period,
     Revision,
     Service,
+    Step,
     degraded,
     deployed,
     routed,
@@ -28,7 +34,6 @@ from shared.policy import Policy
 
 STANDING = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""
-FIRST_RELEASE = "r1"
 LATENCY = timedelta(milliseconds=50)
 
 
@@ -46,13 +51,20 @@ class Application:
         self._kept_as = f"application/{policy.system}"
         self._seed = seed
         self._random = Random(f"{seed}/{policy.system}")
+        self._latencies = Random(f"{seed}/{policy.system}/latency")
         self._front = Front(policy)
         self._lock = threading.RLock()
         self._services: dict[str, Service] = {}
         self._operations: dict[str, str] = {}
+        self._calls = dependencies.derived(policy)
+        for function, value in journal.read(f"{self._kept_as}/calls"):
+            self._calls[function] = msgspec.msgpack.decode(value, type=Callees)
+        since = clock.now() - STANDING
+        self.parts = Parts(clock, journal, f"{self._kept_as}/parts", since)
+        """The site, the sign-ins and the database's traffic."""
         for _, value in journal.read(self._kept_as):
             self._remember(msgspec.msgpack.decode(value, type=Service))
-        self._found_missing()
+        self._found_missing(since)
 
     @property
     def project(self) -> str:
@@ -63,6 +75,12 @@ class Application:
     def region(self) -> str:
         """The region that runs the functions."""
         return self.policy.region
+
+    @property
+    def begun_at(self) -> datetime:
+        """When the first release began to serve."""
+        with self._lock:
+            return min(service.created_at for service in self._services.values())
 
     def services(self) -> list[Service]:
         """Every service as it is now, by name."""
@@ -120,9 +138,13 @@ class Application:
         failure_rate: float = 0.0,
         latency: timedelta = LATENCY,
         starts: bool = True,
+        errors: Iterable[Step] = (),
+        corruption: float = 0.0,
     ) -> list[Service]:
         """The services of some functions (None: of all), each with a new revision.
 
+        `latency` is the median; `errors` are steps of the failure rate with age; `corruption` is
+        the share of damaged documents among those it writes.
         Where traffic follows the latest revision the new one serves at once; a service whose
         traffic is pinned to a revision gives it nothing.
         Raises: KeyError for an unknown function, and then nothing is deployed.
@@ -130,10 +152,18 @@ class Application:
         with self._lock:
             now = self._clock.now()
             chosen = list(self.policy.functions) if functions is None else list(functions)
+            steps = tuple(sorted(errors, key=lambda step: step.age))
             grown = []
             for service in [self.service_of(function) for function in chosen]:
                 revision = Revision(
-                    self.next_revision_name(service), release, now, failure_rate, latency, starts
+                    name=self.next_revision_name(service),
+                    release=release,
+                    created_at=now,
+                    failure_rate=failure_rate,
+                    latency=latency,
+                    starts=starts,
+                    errors=steps,
+                    corruption=corruption,
                 )
                 grown.append(deployed(service, revision))
             self._keep(grown)
@@ -150,6 +180,7 @@ class Application:
         *,
         failure_rate: float | None = None,
         starts: bool | None = None,
+        latency: timedelta | None = None,
     ) -> Service:
         """The service of a function with a revision (None: its latest) behaving otherwise from now.
 
@@ -161,8 +192,39 @@ class Application:
             raise KeyError(name)
         return self.update(
             service.name,
-            lambda seen, now: degraded(seen, name, now, failure_rate=failure_rate, starts=starts),
+            lambda seen, now: degraded(
+                seen, name, now, failure_rate=failure_rate, starts=starts, latency=latency
+            ),
         )
+
+    def corruption(self, function: str, moment: datetime) -> float:
+        """The share of the documents that a function writes at a moment that are damaged."""
+        service = self.service_of(function)
+        flows = dependencies.at(service.periods, moment).flows
+        damage = {revision.name: revision.corruption for revision in service.revisions}
+        return sum(flow.share * damage[flow.revision] for flow in flows)
+
+    def calls(self, function: str) -> Callees:
+        """What each request to a function calls: one of each tuple."""
+        with self._lock:
+            return self._calls[function]
+
+    def depend(self, function: str, callees: Callees) -> None:
+        """Let each request to a function call one of each tuple, and nothing else, from the start.
+
+        Functions and parts (`Part`) can be called. What was derived from the policy is replaced.
+        Raises: KeyError for what is not there, ValueError when something would call itself.
+        """
+        with self._lock:
+            for callee in (function, *(name for group in callees for name in group)):
+                if callee not in self.policy.functions and callee not in list(Part):
+                    raise KeyError(callee)
+            for callee in (name for group in callees for name in group):
+                if dependencies.reaches(self._calls, callee, function):
+                    raise ValueError(f"{function} would call itself through {callee}")
+            value = msgspec.msgpack.encode(callees)
+            self._journal.write(f"{self._kept_as}/calls", [(function, value)])
+            self._calls[function] = callees
 
     def requests(self, function: str, start: datetime, end: datetime) -> Requests:
         """How many requests a function has had in [start, end), and how many failed."""
@@ -172,42 +234,70 @@ class Application:
         self, function: str, start: datetime, end: datetime
     ) -> Mapping[str, Requests]:
         """The same per revision; revisions without requests are left out."""
-        service = self.service_of(function)
-        return served(service.periods, rate_per_second(function, self._seed), start, end)
+        return served(self._felt(function), rate_per_second(function, self._seed), start, end)
+
+    def latencies(self, function: str, start: datetime, end: datetime) -> Mix:
+        """The medians of a function's requests in [start, end), with their weights."""
+        return mix(self._felt(function), start, end)
 
     def claims(self, host: str) -> bool:
         """Whether a web address on that host is this application's."""
         return self._front.claims(host)
 
     def answer(self, host: str, path: str) -> Answer:
-        """What a client gets there: 200, or 500 as often as the serving revision fails.
+        """What a client gets there: 200, or 500 as often as what serves it fails.
 
-        404 where nothing is served, 503 from a revision that does not start. The static site
-        always answers.
+        404 where nothing is served; 503 from a revision that does not start, and from the site or
+        the sign-ins when they fail.
         """
         route = self._front.route(host, path)
         if route is None:
             return Answer(404)
-        if route.function is None:
-            return Answer(200)
         with self._lock:
-            service = self.service_of(route.function)
-            revision = service.tagged(route.tag) if route.tag else self._drawn(service)
-            if revision is None:
-                return Answer(404)
-            if not revision.starts:
-                return Answer(503, revision.name, revision.latency)
-            failed = self._random.random() < revision.failure_rate
-            return Answer(500 if failed else 200, revision.name, revision.latency)
+            if route.function is None:
+                return self._answer_of_part(route.part)
+            return self._answer_of_function(route.function, route.tag)
+
+    def _answer_of_part(self, part: Part) -> Answer:
+        flow = self.parts.now(part)
+        failed = self._random.random() < flow.failure_rate
+        return Answer(503 if failed else 200, latency=self._taking(flow.latency))
+
+    def _answer_of_function(self, function: str, tag: str) -> Answer:
+        service = self.service_of(function)
+        revision = service.tagged(tag) if tag else self._drawn(service)
+        if revision is None:
+            return Answer(404)
+        if not revision.starts:
+            return Answer(503, revision.name, revision.latency)
+        now = self._clock.now()
+        alone = Period(
+            now, (Flow(revision.name, 1.0, revision.failure_rate_at(now), revision.latency),)
+        )
+        ((flow,),) = (period.flows for period in self._burdened(function, (alone,)))
+        failed = self._random.random() < flow.failure_rate
+        return Answer(500 if failed else 200, revision.name, self._taking(flow.latency))
+
+    def _taking(self, median: timedelta) -> timedelta:
+        return drawn(median, self._latencies)
+
+    def _felt(self, name: str) -> tuple[Period, ...]:
+        """What the clients of a function or part feel, what it calls included."""
+        if name in list(Part):
+            return self.parts.periods(Part(name))
+        return self._burdened(name, self.service_of(name).periods)
+
+    def _burdened(self, function: str, own: tuple[Period, ...]) -> tuple[Period, ...]:
+        called = [[self._felt(callee) for callee in group] for group in self._calls[function]]
+        return dependencies.felt(own, called)
 
     def _drawn(self, service: Service) -> Revision | None:
         flows = service.periods[-1].flows
         (flow,) = self._random.choices(flows, [flow.share for flow in flows])
         return service.revision(flow.revision)
 
-    def _found_missing(self) -> None:
+    def _found_missing(self, since: datetime) -> None:
         """Give every function of the policy that has no service yet its first one."""
-        since = self._clock.now() - STANDING
         founded: dict[str, Service] = {}
         for function in self.policy.functions:
             name = names.service_name(function)

@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from local.application import names
+from local.application.parts import Part
 from shared.policy import Policy
+
+SIGN_IN_PATHS = ("/__/auth/", "/auth/")
+"""Firebase's own handler of sign-ins, and where applications put theirs."""
 
 
 class Answer(Struct, frozen=True):
@@ -21,14 +25,15 @@ class Answer(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """Where a request goes: a function, one of its tags, or the static site when there is none."""
+    """Where a request goes: a function, one of its tags, or a part when there is no function."""
 
     function: str | None
     tag: str = ""
+    part: Part = Part.SITE
 
 
 class Front:
-    """The hosts of one application: its functions', its services', and those of its probes."""
+    """The hosts of an application: functions, services, and those of its probes and channels."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -42,7 +47,10 @@ class Front:
             url = urlsplit(probe.url)
             self._probes[url.netloc, url.path or "/"] = probe.function
         self._function_hosts = {self._functions_host, *self._by_run_host}
-        self._sites = {host for host, _ in self._probes} - self._function_hosts
+        channels = {urlsplit(channel.url).netloc for channel in policy.channels if channel.url}
+        hosting = {f"{policy.project}.web.app", f"{policy.project}.firebaseapp.com"}
+        declared = {host for host, _ in self._probes} | channels | hosting
+        self._sites = declared - self._function_hosts
 
     def claims(self, host: str) -> bool:
         """Whether an address on that host is this application's."""
@@ -58,5 +66,6 @@ class Front:
             function = path.strip("/").split("/")[0]
             return Route(function) if function in self._policy.functions else None
         if host in self._sites:
-            return Route(self._probes.get((host, path)))
+            part = Part.SIGN_INS if path.startswith(SIGN_IN_PATHS) else Part.SITE
+            return Route(self._probes.get((host, path)), part=part)
         return None

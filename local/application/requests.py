@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from msgspec import Struct
 
+from local.application.latency import Mix
 from local.application.service import Period
 
 SLOWEST_PER_SECOND = 0.5
@@ -55,6 +56,17 @@ def served(
         if good or bad:
             counted[revision] = Requests(good + bad, bad)
     return counted
+
+
+def mix(periods: tuple[Period, ...], start: datetime, end: datetime) -> Mix:
+    """The medians of the requests in [start, end), weighted by how much they were served."""
+    weighted: list[tuple[float, timedelta]] = []
+    for index, period in enumerate(periods):
+        last = periods[index + 1].since if index + 1 < len(periods) else end
+        seconds = (min(last, end) - max(period.since, start)).total_seconds()
+        if seconds > 0:
+            weighted += [(seconds * flow.share, flow.latency) for flow in period.flows]
+    return weighted
 
 
 def _running(

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from local.application.latency import TIMEOUT, share_above
+
 KEPT_CHANGES = 20
 """Ended changes that a service remembers, so that their operations can still be asked for."""
 
@@ -23,6 +25,13 @@ class Target(Struct, frozen=True):
 LATEST_ONLY = (Target(None, 100),)
 
 
+class Step(Struct, frozen=True):
+    """From that age on a revision fails at another rate; several steps make a ramp or a burst."""
+
+    age: timedelta
+    failure_rate: float
+
+
 class Revision(Struct, frozen=True):
     """One version of a function's code and configuration."""
 
@@ -32,21 +41,33 @@ class Revision(Struct, frozen=True):
     failure_rate: float = 0.0
     """Share of its requests that it answers with 500."""
     latency: timedelta = timedelta(milliseconds=50)
+    """The median; what takes longer than the time-out fails."""
     starts: bool = True
     """False: its container does not come up, and it is never ready."""
+    errors: tuple[Step, ...] = ()
+    """How its failure rate changes with its age, in ascending order of age."""
+    corruption: float = 0.0
+    """Share of the documents that it writes that are damaged."""
 
-    @property
-    def effective_failure_rate(self) -> float:
+    def failure_rate_at(self, moment: datetime) -> float:
         """What clients see: without a container every request fails."""
-        return self.failure_rate if self.starts else 1.0
+        if not self.starts:
+            return 1.0
+        rate = self.failure_rate
+        for step in self.errors:
+            if self.created_at + step.age <= moment:
+                rate = step.failure_rate
+        return rate + (1.0 - rate) * share_above(self.latency, TIMEOUT)
 
 
 class Flow(Struct, frozen=True):
-    """The share of the requests that one revision serves, and the share of those that fail."""
+    """The share of the requests that one revision serves, and what becomes of those."""
 
     revision: str
     share: float
     failure_rate: float
+    latency: timedelta = timedelta(milliseconds=50)
+    """The median."""
 
 
 class Period(Struct, frozen=True):
@@ -128,21 +149,11 @@ class Service(Struct, frozen=True):
 
 
 def settled(service: Service, now: datetime) -> Service:
-    """The service with its pending change ended, when that was due by now."""
+    """The service as it is by now: a pending change that was due is over, revisions have aged."""
     change = service.pending
-    if change is None or now < change.due_at:
-        return service
-    failure = change.failure or _unready(service)
-    ended = replace(
-        service,
-        pending=None,
-        past=_remembered(service, replace(change, failure=failure)),
-        observed_generation=service.generation,
-        fault=failure,
-    )
-    if failure:
-        return ended
-    return routed(replace(ended, applied=service.traffic), change.due_at)
+    if change is not None and change.due_at <= now:
+        service = _ended(_aged(service, change.due_at), change)
+    return _aged(service, now)
 
 
 def redirected(service: Service, traffic: tuple[Target, ...], change: Change) -> Service:
@@ -183,13 +194,21 @@ def deployed(service: Service, revision: Revision) -> Service:
 
 
 def degraded(
-    service: Service, name: str, now: datetime, *, failure_rate: float | None, starts: bool | None
+    service: Service,
+    name: str,
+    now: datetime,
+    *,
+    failure_rate: float | None,
+    starts: bool | None,
+    latency: timedelta | None = None,
 ) -> Service:
     """The service with one revision behaving otherwise from now on; None leaves that trait."""
     revisions = tuple(
         replace(
             revision,
             failure_rate=revision.failure_rate if failure_rate is None else failure_rate,
+            errors=revision.errors if failure_rate is None else (),
+            latency=revision.latency if latency is None else latency,
             starts=revision.starts if starts is None else starts,
         )
         if revision.name == name
@@ -206,11 +225,43 @@ def routed(service: Service, since: datetime) -> Service:
         if target.percent:
             name = service.resolve(target).name
             shares[name] = shares.get(name, 0.0) + target.percent / 100
-    failing = {revision.name: revision.effective_failure_rate for revision in service.revisions}
-    flows = tuple(Flow(name, share, failing[name]) for name, share in shares.items())
+    flows = tuple(_flow(service, name, share, since) for name, share in shares.items())
     if service.periods and service.periods[-1].flows == flows:
         return service
     return replace(service, periods=(*service.periods, Period(since, flows)))
+
+
+def _flow(service: Service, name: str, share: float, since: datetime) -> Flow:
+    (revision,) = (one for one in service.revisions if one.name == name)
+    latency = revision.latency if revision.starts else TIMEOUT
+    return Flow(name, share, revision.failure_rate_at(since), latency)
+
+
+def _aged(service: Service, now: datetime) -> Service:
+    """The service with every step of its revisions' errors that has come since it was routed."""
+    if not service.periods:
+        return service
+    since = service.periods[-1].since
+    ages = {
+        revision.created_at + step.age for revision in service.revisions for step in revision.errors
+    }
+    for moment in sorted(moment for moment in ages if since < moment <= now):
+        service = routed(service, moment)
+    return service
+
+
+def _ended(service: Service, change: Change) -> Service:
+    failure = change.failure or _unready(service)
+    ended = replace(
+        service,
+        pending=None,
+        past=_remembered(service, replace(change, failure=failure)),
+        observed_generation=service.generation,
+        fault=failure,
+    )
+    if failure:
+        return ended
+    return routed(replace(ended, applied=service.traffic), change.due_at)
 
 
 def _unready(service: Service) -> str:

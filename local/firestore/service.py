@@ -17,6 +17,7 @@ from local.clock import CloudClock
 from local.firestore import listing
 from local.firestore.aggregation import read_aggregations
 from local.firestore.engine import Engine
+from local.firestore.expiry import Expiry
 from local.firestore.fields import masked
 from local.firestore.limits import check_request
 from local.firestore.listen import listen
@@ -52,7 +53,8 @@ class FirestoreService:
     """Firestore as its clients see it, for any project and database; safe for threads.
 
     A database is there as soon as it is named. Not enforced: composite indexes, security rules,
-    quotas, IAM, TTL policies.
+    quotas, IAM. Documents expire (`expiry`) when somebody calls `expiry.catch_up`. Whoever is on
+    this side of the wire uses `engine`.
     """
 
     def __init__(
@@ -65,18 +67,19 @@ class FirestoreService:
         randomness: Random | None = None,
     ) -> None:
         self._randomness = randomness or SystemRandom()
-        self._engine = Engine(
+        self.engine = Engine(
             clock,
             journal,
             concurrency,
             point_in_time_recovery=point_in_time_recovery,
             randomness=self._randomness,
         )
+        self.expiry = Expiry(self.engine, clock, journal)
 
     def GetDocument(self, request: Message, context: Context) -> Message:
         """The document; NOT_FOUND when there is none."""
         name = check_document(request.name)
-        with self._engine.reading(database_of(name), request) as view:
+        with self.engine.reading(database_of(name), request) as view:
             document = view.get(name)
         if document is None:
             raise missing(f'Document "{name}" not found.')
@@ -86,7 +89,7 @@ class FirestoreService:
         """Each document once, all at one time; those that are missing come last."""
         database = check_database(request.database)
         names = [check_document(name, database) for name in dict.fromkeys(request.documents)]
-        with self._engine.reading(database, request) as view:
+        with self.engine.reading(database, request) as view:
             found = [(name, view.get(name)) for name in names]
         found.sort(key=lambda pair: pair[1] is None)
         begun, read_time = view.begun, to_timestamp(view.time)
@@ -104,7 +107,7 @@ class FirestoreService:
     def ListDocuments(self, request: Message, context: Context) -> Message:
         """One page of a collection."""
         page = listing.read_page(request.page_token)
-        with self._engine.reading(database_of(request.parent), request, page.time) as view:
+        with self.engine.reading(database_of(request.parent), request, page.time) as view:
             found = listing.documents(view, request)
         shown, token = page.cut(found, request.page_size, view.time)
         mask = _mask(request, "mask")
@@ -116,7 +119,7 @@ class FirestoreService:
         """One page of the collections right below a document or a database's root."""
         page = listing.read_page(request.page_token)
         parent = check_parent(request.parent)
-        with self._engine.reading(database_of(parent), request, page.time) as view:
+        with self.engine.reading(database_of(parent), request, page.time) as view:
             found = listing.collection_ids(view, parent)
         shown, token = page.cut(found, request.page_size, view.time)
         return _ListCollectionIdsResponse(collection_ids=shown, next_page_token=token)
@@ -147,14 +150,14 @@ class FirestoreService:
     def DeleteDocument(self, request: Message, context: Context) -> Message:
         """Nothing; the document is gone."""
         write = WriteMessage(delete=request.name, current_document=request.current_document)
-        self._engine.commit(database_of(request.name), [write], context.is_active)
+        self.engine.commit(database_of(request.name), [write], context.is_active)
         return Empty()
 
     def Commit(self, request: Message, context: Context) -> Message:
         """All writes carried out at one time, or none."""
         check_request(request)
         database = check_database(request.database)
-        applied, time = self._engine.commit(
+        applied, time = self.engine.commit(
             database, request.writes, context.is_active, request.transaction
         )
         return _CommitResponse(write_results=applied.results, commit_time=to_timestamp(time))
@@ -165,7 +168,7 @@ class FirestoreService:
         database, answer = check_database(request.database), _BatchWriteResponse()
         for write in request.writes:
             try:
-                applied, _ = self._engine.commit(database, [write], context.is_active)
+                applied, _ = self.engine.commit(database, [write], context.is_active)
             except Refused as refused:
                 answer.write_results.add()
                 answer.status.append(Status(code=refused.code.value[0], message=refused.message))
@@ -176,18 +179,18 @@ class FirestoreService:
 
     def BeginTransaction(self, request: Message, context: Context) -> Message:
         """The token of a new transaction."""
-        token = self._engine.begin(check_database(request.database), request.options)
+        token = self.engine.begin(check_database(request.database), request.options)
         return _BeginTransactionResponse(transaction=token)
 
     def Rollback(self, request: Message, context: Context) -> Message:
         """Nothing; the transaction is over without effect."""
-        self._engine.roll_back(check_database(request.database), request.transaction)
+        self.engine.roll_back(check_database(request.database), request.transaction)
         return Empty()
 
     def RunQuery(self, request: Message, context: Context) -> Iterator[Message]:
         """The documents that a query finds, all at one time; an answer without any if none."""
         query = read_query(request.parent, request.structured_query)
-        with self._engine.reading(database_of(request.parent), request) as view:
+        with self.engine.reading(database_of(request.parent), request) as view:
             found = view.run(query)
         begun, read_time = view.begun, to_timestamp(view.time)
         if begun:
@@ -202,7 +205,7 @@ class FirestoreService:
         query, aggregations = read_aggregations(
             request.parent, request.structured_aggregation_query
         )
-        with self._engine.reading(database_of(request.parent), request) as view:
+        with self.engine.reading(database_of(request.parent), request) as view:
             found = view.run(query)
         figures = {alias: aggregation.over(found) for alias, aggregation in aggregations.items()}
         yield _RunAggregationQueryResponse(
@@ -217,7 +220,7 @@ class FirestoreService:
             raise invalid("The number of partitions must be positive.")
         page = listing.read_page(request.page_token)
         query = read_query(request.parent, request.structured_query)
-        with self._engine.reading(database_of(request.parent), request, page.time) as view:
+        with self.engine.reading(database_of(request.parent), request, page.time) as view:
             points = listing.partition_points(view.run(query), request.partition_count)
         shown, token = page.cut(points, request.page_size, view.time)
         return _PartitionQueryResponse(
@@ -229,7 +232,7 @@ class FirestoreService:
 
     def Listen(self, requests: Iterator[Message], context: Context) -> Iterator[Message]:
         """Snapshots of the targets, until the client goes away."""
-        return listen(self._engine, requests, context)
+        return listen(self.engine, requests, context)
 
     def Write(self, requests: Iterator[Message], context: Context) -> Iterator[Message]:
         """One commit for each request after the first, which only opens the stream."""
@@ -241,7 +244,7 @@ class FirestoreService:
                 database = check_database(request.database)
                 yield _WriteResponse(stream_id=token.hex(), stream_token=token)
                 continue
-            applied, time = self._engine.commit(database, request.writes, context.is_active)
+            applied, time = self.engine.commit(database, request.writes, context.is_active)
             yield _WriteResponse(
                 stream_token=token, write_results=applied.results, commit_time=to_timestamp(time)
             )
@@ -251,7 +254,7 @@ class FirestoreService:
     ) -> Document:
         """Commit one write; the document as it is afterwards, through the request's mask."""
         check_request(request)
-        applied, _ = self._engine.commit(database_of(document.name), [write], context.is_active)
+        applied, _ = self.engine.commit(database_of(document.name), [write], context.is_active)
         return masked(applied.documents[document.name], _mask(request, "mask"))
 
 

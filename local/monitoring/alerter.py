@@ -1,77 +1,33 @@
-"""Alert policies on the request metrics: they open and close incidents, and publish each change."""
+"""Alert policies on what is measured: they open and close incidents, and publish each change."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from local.application import Application, names
-from local.application.requests import Requests, total
+from local.application import Application, Part, names
+from local.application.latency import quantile
 from local.clock import CloudClock
 from local.journal import Journal
 from local.monitoring.ingestion import MINUTE, Ingestion
 from local.monitoring.notification import Condition, Incident, body
+from local.monitoring.rules import MOST, RULES, Minute, Rule
 
 EVERY = timedelta(seconds=30)
 """Cloud time between two evaluations."""
-FAILING_ABOVE = 0.5
-"""A function whose failure rate is above this counts as failing (functions_failing_share)."""
 TOPIC = "rollback-alerts"
 REMEMBERED = timedelta(hours=1)
 """How long a counted minute is kept."""
 
 Publish = Callable[[str, bytes], None]
 """Publishes a body to a topic by its full name."""
-Minute = Mapping[str, Requests]
-"""The requests of one minute per service."""
-Readings = Mapping[str, float]
-"""Values per service ("" for all of them); what had no requests has none."""
-
-
-class Rule(Struct, frozen=True):
-    """How one kind of signal is measured, and what holds where the policy does not say."""
-
-    display_name: str
-    measure: Callable[[Minute], Readings]
-    threshold: float
-    duration: timedelta
-    per_function: bool = False
-
-
-def function_failure_rates(minute: Minute) -> Readings:
-    """Failed requests among all, per function."""
-    rates = {service: requests.failure_rate for service, requests in minute.items()}
-    return {service: rate for service, rate in rates.items() if rate is not None}
-
-
-def functions_failing_share(minute: Minute) -> Readings:
-    """Failing functions among those that had requests."""
-    rates = function_failure_rates(minute).values()
-    return {"": sum(rate > FAILING_ABOVE for rate in rates) / len(rates)} if rates else {}
-
-
-def error_rate(minute: Minute) -> Readings:
-    """Failed requests among all, all functions together."""
-    rate = total(minute.values()).failure_rate
-    return {} if rate is None else {"": rate}
-
-
-RULES = {
-    "function_failure_rate": Rule(
-        "function failure rate", function_failure_rates, 0.5, timedelta(minutes=2), True
-    ),
-    "functions_failing_share": Rule(
-        "share of functions failing", functions_failing_share, 0.25, MINUTE
-    ),
-    "error_rate": Rule("error rate", error_rate, 0.1, timedelta(minutes=5)),
-}
-"""The signals that requests can tell about; a policy's other signals are somebody else's."""
+Check = Callable[[], int]
+"""The integrity check of the application's documents: how many are damaged."""
 
 
 class Alerter:
@@ -89,12 +45,14 @@ class Alerter:
         journal: Journal,
         ingestion: Ingestion,
         publish: Publish,
+        check: Check = lambda: 0,
     ) -> None:
         self._application = application
         self._clock = clock
         self._journal = journal
         self._ingestion = ingestion
         self._publish = publish
+        self._check = check
         self._kept_as = f"incidents/{application.policy.system}"
         self._lock = threading.Lock()
         self._evaluated_at = clock.now()
@@ -130,6 +88,7 @@ class Alerter:
             threshold=rule.threshold if signal.threshold is None else signal.threshold,
             duration=rule.duration if signal.duration is None else signal.duration,
             per_function=rule.per_function,
+            metric=rule.metric,
         )
 
     def _judge(self, now: datetime, condition: Condition, rule: Rule) -> None:
@@ -155,17 +114,32 @@ class Alerter:
         return [self._minute(horizon - index * MINUTE) for index in range(count)]
 
     def _minute(self, end: datetime) -> Minute:
-        """The requests of the minute that ends then; what is visible does not change any more."""
+        """What the minute that ends then has brought; what is visible does not change any more."""
         if end not in self._minutes:
             known, oldest = self._minutes.items(), end - REMEMBERED
             self._minutes = {kept: minute for kept, minute in known if kept > oldest}
-            self._minutes[end] = {
-                names.service_name(function): self._application.requests(
-                    function, end - MINUTE, end
-                )
-                for function in self._application.policy.functions
-            }
+            self._minutes[end] = self._looked_at(end - MINUTE, end)
         return self._minutes[end]
+
+    def _looked_at(self, start: datetime, end: datetime) -> Minute:
+        application = self._application
+        services = {names.service_name(one): one for one in application.policy.functions}
+        probed = (probe.function for probe in application.policy.probes)
+        mixes = {name: application.latencies(one, start, end) for name, one in services.items()}
+        begun = application.begun_at
+        first = [application.latencies(one, begun, begun + MINUTE) for one in services.values()]
+        most = {name: quantile(mix, MOST) for name, mix in mixes.items()}
+        return Minute(
+            functions={
+                name: application.requests(one, start, end) for name, one in services.items()
+            },
+            latencies={name: taken for name, taken in most.items() if taken is not None},
+            median=quantile([part for mix in mixes.values() for part in mix], 0.5),
+            usual=quantile([part for mix in first for part in mix], 0.5),
+            parts={part: application.parts.requests([part], start, end) for part in Part},
+            critical=frozenset(names.service_name(one) for one in probed if one is not None),
+            damaged=self._check(),
+        )
 
     def _opened(self, condition: Condition, service: str, now: datetime, value: float) -> Incident:
         system = self._application.policy.system

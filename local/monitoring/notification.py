@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from local.application import Application, names
-from local.monitoring.metrics import REQUEST_COUNT, RESOURCE
+from local.monitoring.metrics import REQUEST_COUNT
+from local.monitoring.rules import Metric
 from shared.policy import Severity
 
 _SEVERITIES = {
@@ -53,6 +54,7 @@ class Condition(Struct, frozen=True):
     threshold: float
     duration: timedelta
     per_function: bool
+    metric: Metric
 
 
 def policy_id(application: Application, signal: str) -> str:
@@ -72,9 +74,9 @@ def body(application: Application, condition: Condition, incident: Incident) -> 
         "incident_id": incident.id,
         "metadata": {"system_labels": {}, "user_labels": {}},
         "metric": {
-            "displayName": "Request Count",
+            "displayName": condition.metric.display_name,
             "labels": {} if not condition.per_function else {"response_code_class": "5xx"},
-            "type": REQUEST_COUNT,
+            "type": condition.metric.type,
         },
         "observed_value": f"{incident.observed:.3f}",
         "policy_name": f"{application.policy.system} {condition.display_name}",
@@ -82,11 +84,11 @@ def body(application: Application, condition: Condition, incident: Incident) -> 
             "rollback_signal": condition.signal,
             "rollback_system": application.policy.system,
         },
-        "resource": {"labels": _resource(application, incident), "type": RESOURCE},
+        "resource": {"labels": _resource(application, incident), "type": condition.metric.resource},
         "resource_display_name": incident.service,
         "resource_id": "",
-        "resource_name": f"{project} {incident.service or 'Cloud Run Revision'}",
-        "resource_type_display_name": "Cloud Run Revision",
+        "resource_name": f"{project} {incident.service or condition.metric.resource_name}",
+        "resource_type_display_name": condition.metric.resource_name,
         "scoping_project_id": project,
         "scoping_project_number": names.project_number(project),
         "severity": _SEVERITIES[condition.severity],
@@ -103,7 +105,8 @@ def body(application: Application, condition: Condition, incident: Incident) -> 
 def _condition(application: Application, condition: Condition) -> dict[str, Any]:
     policy = policy_id(application, condition.signal)
     identity = _number(f"{policy}/condition")
-    counted = f'resource.type = "{RESOURCE}" AND metric.type = "{REQUEST_COUNT}"'
+    metric = condition.metric
+    counted = f'resource.type = "{metric.resource}" AND metric.type = "{metric.type}"'
     aggregation: dict[str, Any] = {
         "alignmentPeriod": "60s",
         "crossSeriesReducer": "REDUCE_SUM",
@@ -114,13 +117,15 @@ def _condition(application: Application, condition: Condition) -> dict[str, Any]
     threshold = {
         "aggregations": [aggregation],
         "comparison": "COMPARISON_GT",
-        "denominatorAggregations": [aggregation],
-        "denominatorFilter": counted,
         "duration": f"{int(condition.duration.total_seconds())}s",
-        "filter": f'{counted} AND metric.labels.response_code_class = "5xx"',
+        "filter": counted,
         "thresholdValue": condition.threshold,
         "trigger": {"count": 1},
     }
+    if metric.type == REQUEST_COUNT:
+        threshold["denominatorAggregations"] = [aggregation]
+        threshold["denominatorFilter"] = counted
+        threshold["filter"] = f'{counted} AND metric.labels.response_code_class = "5xx"'
     if not condition.threshold:
         del threshold["thresholdValue"]  # as captured: a proto default is left out
     return {
@@ -151,7 +156,9 @@ def _summary(application: Application, condition: Condition, incident: Incident)
     labels = ", ".join(
         f"{name}={value}" for name, value in _resource(application, incident).items()
     )
-    subject = f"Request Count for {application.project} Cloud Run Revision labels {{{labels}}}"
+    metric = condition.metric
+    subject = f"{metric.display_name} for {application.project} {metric.resource_name}"
+    subject = f"{subject} labels {{{labels}}}"
     if incident.state is State.CLOSED:
         return f"{subject} returned to normal with a value of {incident.observed:.3f}."
     return (

@@ -73,9 +73,11 @@ class Backlog:
         self.rules = rules
         self._retention_look = datetime.min.replace(tzinfo=UTC)
 
-    def add(self, message: Message) -> None:
-        """A new message waits."""
-        entry = Entry(message)
+    def add(self, message: Message, due: datetime | None = None, copies: int = 0) -> None:
+        """A new message waits, perhaps until it is due, to be delivered that many times more."""
+        entry = Entry(message, copies=copies)
+        if due is not None:
+            self._delay(entry, due)
         self._enter(entry)
         self._record(entry)
 
@@ -114,7 +116,13 @@ class Backlog:
     def acknowledge(self, ack_id: str) -> None:
         """The message is done; not so when the lease has ended: then it is delivered again."""
         lease = self._leases.get(ack_id)
-        if lease is not None:
+        if lease is None:
+            return
+        if lease.entry.copies:
+            lease.entry.copies -= 1
+            self._put_back(lease.entry)
+            self._make_ready(lease.entry)
+        else:
             self._finish(lease.entry)
 
     def extend(self, ack_id: str, deadline: datetime) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from local.clock import CloudClock
+from local.faults import Faults
 from local.journal import Journal
 from local.pubsub import filters, subscriptions, topics
 from local.pubsub.backlog import Backlog
@@ -44,8 +45,9 @@ class Held:
 class Broker:
     """Everything that Pub/Sub knows; read it and change it inside `change` only."""
 
-    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, faults: Faults) -> None:
         self.clock = clock
+        self._faults = faults
         self.ledger = Ledger(journal)
         self.topics: dict[str, Topic] = {}
         self.feeds: dict[str, Feed] = {}
@@ -219,12 +221,19 @@ class Broker:
             ids.append(message.proto.message_id)
             for feed in feeds:
                 if feed.matches(message.proto.attributes):
-                    feed.backlog.add(message)
+                    self._enter(feed, message, now)
             for held in snapshots:
                 self._hold(held, message)
         # Message ids are never used twice, even when nothing else of the message is kept.
         self.ledger.put("counter/sequence", str(self._sequence).encode())
         return ids
+
+    def _enter(self, feed: Feed, message: Message, now: datetime) -> None:
+        """Let a message into a subscription; exactly-once delivery never repeats one by itself."""
+        fate = self._faults.fate(f"message {feed.spec.name}")
+        due = now + fate.delay if fate.delay else None
+        once = feed.spec.enable_exactly_once_delivery
+        feed.backlog.add(message, due, 0 if once else fate.copies)
 
     def _stamp(self, proto: PubsubMessage, now: datetime) -> Message:
         self._sequence += 1

@@ -48,6 +48,8 @@ class Entry:
     due: datetime | None = None
     """When a delayed message becomes ready."""
     lease: Lease | None = None
+    copies: int = 0
+    """How often it is delivered again although it was acknowledged."""
 
 
 @dataclass(slots=True, eq=False)

@@ -21,7 +21,7 @@ class PubSub:
 
     It begins where the journal ends: topics, subscriptions, snapshots, policies, and every message
     that is not acknowledged. All times are the clock's. Each push asks the faults as
-    `push projects/P/subscriptions/S`.
+    `push projects/P/subscriptions/S`, each message on its way into a subscription as `message …`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class PubSub:
         faults: Faults,
         push_concurrency: int = PUSH_CONCURRENCY,
     ) -> None:
-        self._broker = Broker(clock, journal)
+        self._broker = Broker(clock, journal, faults)
         self._tokens = TokenIssuer()
         self._courier = Courier(
             self._broker, clock, Poster(clock, faults, self._tokens), push_concurrency

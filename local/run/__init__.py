@@ -3,6 +3,6 @@
 from local.run.quota import WriteQuota
 from local.run.revisions import Revisions
 from local.run.rollouts import Rollouts
-from local.run.services import RunServicesTransport, Services
+from local.run.services import Services
 
-__all__ = ["Revisions", "Rollouts", "RunServicesTransport", "Services", "WriteQuota"]
+__all__ = ["Revisions", "Rollouts", "Services", "WriteQuota"]

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 
 from local.application.estate import Location
 from local.clock import CloudClock
-from local.wire import Refused
+from local.wire import Refused, detailed
 
 METRIC = "run.googleapis.com/write_regional"
 
@@ -60,11 +60,12 @@ def exhausted(location: Location, retry_after: timedelta) -> Refused:
         f"Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute "
         f"per region' of service 'run.googleapis.com' for consumer '{location.project}'."
     )
-    status = status_pb2.Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], message=message)
     retry = Duration()
     retry.FromTimedelta(retry_after)
-    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=retry))
-    status.details.add().Pack(
+    return detailed(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        message,
+        error_details_pb2.RetryInfo(retry_delay=retry),
         error_details_pb2.ErrorInfo(
             reason="RATE_LIMIT_EXCEEDED",
             domain="googleapis.com",
@@ -74,7 +75,5 @@ def exhausted(location: Location, retry_after: timedelta) -> Refused:
                 "quota_metric": METRIC,
                 "service": "run.googleapis.com",
             },
-        )
+        ),
     )
-    trailer = ("grpc-status-details-bin", status.SerializeToString())
-    return Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, message, (trailer,))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import grpc
 from google.cloud import run_v2
-from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from local.application import Application
 from local.application.estate import Estate, Location, invalid, parse
 from local.application.service import Revision, Service, deployed, redirected
 from local.clock import CloudClock
+from local.faults import ORDINARY, Fate, Faults
 from local.paging import page
 from local.run import messages, targets
 from local.run.quota import WriteQuota
@@ -29,25 +30,22 @@ _FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.f
 _WRITABLE = frozenset({"traffic", "template"})
 
 
-class RunServicesTransport(ServicesGrpcTransport):  # type: ignore[misc]
-    """The transport without its IAM calls, whose stubs do not tell their message types."""
-
-    def _unserved(self) -> None:
-        """No property, so not one of the calls that are read off the transport."""
-
-    get_iam_policy = set_iam_policy = test_iam_permissions = _unserved
-
-
 class Services:
     """Reads, and changes of traffic and template that end later as operations."""
 
     def __init__(
-        self, estate: Estate, clock: CloudClock, rollouts: Rollouts, quota: WriteQuota
+        self,
+        estate: Estate,
+        clock: CloudClock,
+        rollouts: Rollouts,
+        quota: WriteQuota,
+        faults: Faults,
     ) -> None:
         self._estate = estate
         self._clock = clock
         self._rollouts = rollouts
         self._quota = quota
+        self._faults = faults
 
     def GetService(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A service by its full name."""
@@ -85,11 +83,12 @@ class Services:
         paths = _paths(request.update_mask.paths)
         self._quota.take(location, dry_run=request.validate_only)
         application = self._owner(location, name, allow_missing=request.allow_missing)
-        change = self._change(application, request.service, paths)
+        change = partial(self._change, application, request.service, paths)
         if request.validate_only:
-            preview = change(application.service(name), self._clock.now())
+            preview = change(lambda: ORDINARY, application.service(name), self._clock.now())
             return _dry_run(application, location, preview)
-        service = application.update(name, change)
+        fate = partial(self._faults.fate, f"operation {request.service.name}")
+        service = application.update(name, partial(change, fate))
         begun = service.changes[-1]
         return messages.operation_message(application, service, begun, begun.started_at)
 
@@ -104,26 +103,32 @@ class Services:
             raise
 
     def _change(
-        self, application: Application, asked: Any, paths: frozenset[str]
-    ) -> Callable[[Service, datetime], Service]:
-        """What to make of the service, as a function of how it is found. Raises: Refused."""
+        self,
+        application: Application,
+        asked: Any,
+        paths: frozenset[str],
+        fate: Callable[[], Fate],
+        seen: Service,
+        now: datetime,
+    ) -> Service:
+        """What to make of the service as it is found; its fate is drawn once nothing refuses it.
 
-        def change(seen: Service, now: datetime) -> Service:
-            if asked.etag and asked.etag != messages.etag(seen):
-                raise Refused(
-                    grpc.StatusCode.ABORTED,
-                    f"Conflict for resource '{seen.name}': etag {asked.etag} was specified but "
-                    f"current etag is {messages.etag(seen)}",
-                )
-            due_at = now + self._rollouts.duration(seen.name)
-            operation = application.change(seen, now, due_at, self._rollouts.failure(seen.name))
-            grown = seen
-            if "template" in paths:
-                grown = _with_template(application, seen, asked.template, now)
-            traffic = targets.read(asked.traffic, grown) if "traffic" in paths else seen.traffic
-            return redirected(grown, traffic, operation)
-
-        return change
+        Raises: Refused.
+        """
+        if asked.etag and asked.etag != messages.etag(seen):
+            raise Refused(
+                grpc.StatusCode.ABORTED,
+                f"Conflict for resource '{seen.name}': etag {asked.etag} was specified but "
+                f"current etag is {messages.etag(seen)}",
+            )
+        grown = seen
+        if "template" in paths:
+            grown = _with_template(application, seen, asked.template, now)
+        traffic = targets.read(asked.traffic, grown) if "traffic" in paths else seen.traffic
+        unusual = fate()
+        due_at = now + self._rollouts.duration(seen.name) + unusual.delay
+        failure = unusual.failure or self._rollouts.failure(seen.name)
+        return redirected(grown, traffic, application.change(seen, now, due_at, failure))
 
 
 def _paths(paths: list[str]) -> frozenset[str]:

@@ -14,15 +14,14 @@ from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform
 from tests.fakes.services import FakeService
 
-_MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FakeMetrics:
     """A Metrics that integrates the platform's routing; verb for the hook: metrics.requests.
 
-    Points are whole minutes and show up `lag` after their end. `rates` are requests per second by
-    function, for those that differ from `rate`; a rate of 0 leaves a service out.
+    Points are whole minutes (`point`) and show up `lag` after their end. `rates` are requests per
+    second by function, for those that differ from `rate`; a rate of 0 leaves a service out.
     """
 
     def __init__(
@@ -34,9 +33,11 @@ class FakeMetrics:
         lag: timedelta = timedelta(seconds=60),
         rate: float = 2.0,
         rates: dict[str, float] | None = None,
+        point: timedelta = timedelta(minutes=1),
     ) -> None:
         self.hook = hook
         self.lag = lag
+        self._point = point
         self.rates = rates or {}
         self._rate = rate
         self._platform = platform
@@ -45,11 +46,11 @@ class FakeMetrics:
     def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
         """Per service (short name), over the visible points within `start` and `end`."""
         with around(self.hook, "metrics.requests"):
-            first = -_minutes(-1 * (start - _EPOCH))
-            last = _minutes(min(end, self._clock.now() - self.lag) - _EPOCH)
+            first = -((_EPOCH - start) // self._point)
+            last = (min(end, self._clock.now() - self.lag) - _EPOCH) // self._point
             if last <= first:
                 return {}
-            window = _EPOCH + first * _MINUTE, _EPOCH + last * _MINUTE
+            window = _EPOCH + first * self._point, _EPOCH + last * self._point
             return {
                 service.short_name: counted
                 for service in self._platform.services().values()
@@ -122,7 +123,3 @@ class FakeProber:
             return 503
         return 500 if self._random.random() < service.failure_rates[revision.name] else 200
 
-
-def _minutes(since: timedelta) -> int:
-    """Whole minutes, rounded down."""
-    return since // _MINUTE

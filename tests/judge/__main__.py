@@ -1,4 +1,4 @@
-"""Let Google's own system tests judge the embedded cloud: `python -m tests.judge firestore`.
+"""Let Google's own system tests judge the embedded cloud: `python -m tests.judge [firestore]`.
 
 Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`.
 """
@@ -7,24 +7,39 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 from local.firestore import Concurrency
-from tests.judge import firestore
+from tests.judge import firestore, pubsub
+from tests.judge.suite import Verdict
+
+SERVICES = ("firestore", "pubsub")
 
 
 def main() -> int:
-    """0 when every mode that was asked for is as good as it must be."""
+    """0 when everything that was asked for is as good as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.judge", description=__doc__)
-    parser.add_argument("service", choices=["firestore"])
-    parser.add_argument("--mode", choices=list(Concurrency), help="default: both, in turn")
+    parser.add_argument("service", nargs="?", choices=SERVICES, help="default: each in turn")
+    parser.add_argument("--mode", choices=list(Concurrency), help="Firestore's; default: both")
     arguments = parser.parse_args()
     modes = [Concurrency(arguments.mode)] if arguments.mode else list(Concurrency)
     good = True
-    for mode in modes:
-        verdict = firestore.judge(mode)
-        sys.stdout.write(f"firestore, {mode}: {verdict}\n")
-        good = good and firestore.is_good(verdict)
+    for what, verdict, is_good in _verdicts(arguments.service, modes):
+        sys.stdout.write(f"{what}: {verdict}\n")
+        sys.stdout.flush()
+        good = good and is_good
     return 0 if good else 1
+
+
+def _verdicts(service: str | None, modes: list[Concurrency]) -> Iterator[tuple[str, Verdict, bool]]:
+    """What was judged, how it went, and whether that is good enough."""
+    if service in (None, "firestore"):
+        for mode in modes:
+            verdict = firestore.judge(mode)
+            yield f"firestore, {mode}", verdict, firestore.is_good(verdict)
+    if service in (None, "pubsub"):
+        verdict = pubsub.judge()
+        yield "pubsub", verdict, pubsub.is_good(verdict)
 
 
 if __name__ == "__main__":

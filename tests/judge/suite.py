@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,18 @@ RUN_LIMIT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a run of a suite went: tests by id, and how often something was skipped."""
+    """How a run of a suite went: tests by id, and what the suite itself left out."""
 
     passed: frozenset[str]
     failed: frozenset[str]
-    skipped: int
+    skipped: Mapping[str, int]
+    """How many tests for each reason."""
 
     def __str__(self) -> str:
-        counts = f"{len(self.passed)} passed, {len(self.failed)} failed, {self.skipped} skipped"
-        return "\n".join([counts, *sorted(self.failed)])
+        left_out = sum(self.skipped.values())
+        counts = f"{len(self.passed)} passed, {len(self.failed)} failed, {left_out} skipped"
+        reasons = (f"  skipped {times}: {reason}" for reason, times in sorted(self.skipped.items()))
+        return "\n".join([counts, *(f"  failed {one}" for one in sorted(self.failed)), *reasons])
 
 
 def fetch(package: str, version: str, cache: Path = CACHE) -> Path:
@@ -73,5 +77,9 @@ def read_summary(output: str) -> Verdict:
     for outcome, name in re.findall(r"^(PASSED|FAILED|ERROR) (\S+)", output, re.MULTILINE):
         outcomes[outcome].add(name)
     failed = outcomes["FAILED"] | outcomes["ERROR"]
-    skipped = sum(int(times) for times in re.findall(r"^SKIPPED \[(\d+)\]", output, re.MULTILINE))
+    skipped: Counter[str] = Counter()
+    for times, reason in re.findall(
+        r"^SKIPPED \[(\d+)\] [^:]+:(?:\d+:)? (.+)$", output, re.MULTILINE
+    ):
+        skipped[reason] += int(times)
     return Verdict(frozenset(outcomes["PASSED"] - failed), frozenset(failed), skipped)

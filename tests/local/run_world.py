@@ -28,7 +28,7 @@ from local.functions import Functions
 from local.journal import Journal
 from local.monitoring import Ingestion, Metrics
 from local.operations import Operations
-from local.run import Revisions, Rollouts, RunServicesTransport, Services, WriteQuota
+from local.run import Revisions, Rollouts, Services, WriteQuota
 from local.wire import serve
 from shared.policy import Group, Mode, Policy, Probe, ScenarioName, Severity, Signal
 
@@ -78,6 +78,7 @@ class World:
         self.rollouts = Rollouts()
         self.quota = WriteQuota(self.clock)
         self.ingestion = Ingestion()
+        self.faults = Faults()
         self.services: run_v2.ServicesClient
         self.revisions: run_v2.RevisionsClient
         self.functions: functions_v2.FunctionServiceClient
@@ -127,13 +128,15 @@ def served(world: World) -> Iterator[World]:
     operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
     server, address = serve(
         {
-            RunServicesTransport: Services(estate, world.clock, world.rollouts, world.quota),
+            ServicesGrpcTransport: Services(
+                estate, world.clock, world.rollouts, world.quota, world.faults
+            ),
             RevisionsGrpcTransport: Revisions(estate),
             operations: Operations(estate, world.clock),
             FunctionServiceGrpcTransport: Functions(estate),
             MetricServiceGrpcTransport: Metrics(estate, world.clock, world.ingestion),
         },
-        Faults(),
+        world.faults,
     )
     with grpc.insecure_channel(address) as channel:
         world.services = run_v2.ServicesClient(transport=ServicesGrpcTransport(channel=channel))

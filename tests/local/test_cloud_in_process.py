@@ -10,18 +10,18 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from google.cloud import firestore, functions_v2, pubsub_v1, run_v2
+from google.cloud import firestore, functions_v2, run_v2
 from google.cloud.functions_v2.services.function_service.transports.grpc import (
     FunctionServiceGrpcTransport,
 )
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
-from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import NAMES, TOPICS, Cloud
+from tests.local.mailbox import Mailbox
 from tests.local.run_world import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 
 SIGNALS = {"function_failure_rate": signal(0.5, 2 * MINUTE)}
@@ -32,38 +32,6 @@ def cloud() -> Iterator[Cloud]:
     cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0))
     yield cloud
     cloud.stop()
-
-
-class Mailbox:
-    """A subscription to one topic, emptied on request."""
-
-    def __init__(self, cloud: Cloud, topic: str) -> None:
-        self._channel = grpc.insecure_channel(cloud.addresses["pubsub"])
-        self._client = pubsub_v1.SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=self._channel)
-        )
-        self._name = f"projects/shop/subscriptions/{topic}-test"
-        request = {"name": self._name, "topic": f"projects/shop/topics/{topic}"}
-        self._client.create_subscription(request=request)
-
-    def empty(self) -> list[bytes]:
-        """Everything that was published since; nothing is waited for."""
-        found: list[bytes] = []
-        while True:
-            request = pubsub_v1.types.PullRequest(
-                subscription=self._name, max_messages=100, return_immediately=True
-            )
-            with pytest.warns(DeprecationWarning, match="return_immediately"):
-                received = self._client.pull(request=request).received_messages
-            if not received:
-                return found
-            found += [one.message.data for one in received]
-            self._client.acknowledge(
-                subscription=self._name, ack_ids=[one.ack_id for one in received]
-            )
-
-    def close(self) -> None:
-        self._client.close()
 
 
 @pytest.fixture

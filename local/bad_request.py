@@ -1,0 +1,25 @@
+"""Requests to the control plane: what one says, or everything that is wrong about it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class BadRequest(Exception):
+    """A control request that cannot be carried out, with everything that is wrong about it."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """The request in a JSON body; an empty body is `{}`. Raises: BadRequest."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.DecodeError as error:  # ValidationError is one
+        raise BadRequest(str(error)) from error

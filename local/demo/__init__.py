@@ -1,0 +1,1 @@
+"""One whole emergency, played for real: bad release, alert, rollback, watch, and every law."""

@@ -1,0 +1,84 @@
+"""The last part: how it ended, how long each phase took, and whether every law holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from local.demo import laws, times
+from local.demo.laws import Before
+from local.demo.scene import Scene, made_at
+from local.demo.screen import mark
+from local.demo.stage import Broken
+
+
+class Closing:
+    """Shows what is left when all is over."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._evidence = scene.evidence
+        self._screen = scene.screen
+
+    def show_end(self, incident: str) -> None:
+        """The incident's time line, and what is public in the end."""
+        self._scene.stage.wait_for("every notice to be said", self._all_is_said)
+        self._screen.act("The end")
+        for ended in self._evidence.incidents():
+            if ended.id == incident:
+                for moment in ended.timeline:
+                    self._screen.say(f"{moment.status}: {moment.note}", moment.at)
+        for rollback in self._evidence.rollbacks():
+            text = f"{rollback.id} {rollback.status}: {rollback.outcome}"
+            self._screen.say(text, rollback.ended_at, "bold")
+        public = self._evidence.public()
+        self._scene.show_public(public, public.updated_at if public else None)
+        self._scene.show_alerts()
+        self._scene.show_requests()
+
+    def show_times(self, incident: str, before: Before, published_at: datetime | None) -> None:
+        """Each phase beside its target."""
+        evidence = self._evidence
+        ended = next((one for one in evidence.incidents() if one.id == incident), None)
+        rollback = self._scene.rollback(incident)
+        if ended is None or rollback is None:
+            raise Broken(f"{incident} is gone")
+        self._screen.act("Times, in the cloud's own")
+        self._screen.say("Detection waits for metrics: a minute here, up to three at Google.")
+        phases = times.phases(
+            self._scene.stage.policy,
+            ended,
+            rollback,
+            evidence.trail(rollback.id),
+            made_at(before.inventory),
+            published_at,
+        )
+        rows = [
+            (
+                mark(phase.kept) if phase.target else "",
+                phase.name,
+                _words(phase.took),
+                f"< {_words(phase.target)}" if phase.target else "",
+            )
+            for phase in phases
+        ]
+        self._screen.table(("", "phase", "took", "target"), rows)
+
+    def show_laws(self, before: Before) -> bool:
+        """Whether every law holds; each is shown, with what breaks it."""
+        self._screen.act("Laws")
+        found = laws.check(self._evidence, before, self._scene.stage.standing())
+        self._screen.table(("", "law"), [(mark(law.holds), law.text) for law in found])
+        for law in found:
+            for fault in law.faults[: laws.SHOWN_FAULTS]:
+                self._screen.say(f"{law.text}: {fault}", style="red")
+        return all(law.holds for law in found)
+
+    def _all_is_said(self) -> bool:
+        return not any(notice.due_at for notice in self._evidence.notices())
+
+
+def _words(span: timedelta | None) -> str:
+    if span is None:
+        return "never"
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,76 @@
+"""What every part of the play has at hand, and what several of them show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from local.demo.evidence import Evidence
+from local.demo.screen import Screen
+from local.demo.stage import Stage
+from shared.deployment import Inventory
+from shared.incident import PublicState
+from shared.rollback import Rollback
+from shared.traffic import shares
+
+MINUTE = timedelta(minutes=1)
+METRICS_LATE = 5
+"""More minutes than metrics ever come late."""
+
+
+class Scene:
+    """The stage, the evidence of what happens on it, and the screen that shows it."""
+
+    def __init__(self, stage: Stage, evidence: Evidence, screen: Screen) -> None:
+        self.stage = stage
+        self.evidence = evidence
+        self.screen = screen
+
+    def rollback(self, name: str) -> Rollback | None:
+        """The rollback as it is kept now."""
+        return next((one for one in self.evidence.rollbacks() if one.id == name), None)
+
+    def notes(self, rollback: str, event: str) -> Iterator[tuple[datetime, str]]:
+        """When an event of a rollback's trail happened, and what it said."""
+        for entry in self.evidence.trail(rollback):
+            for one in entry.events:
+                if one.name == event:
+                    yield datetime.fromisoformat(one.at), str(one.facts["note"])
+
+    def show_requests(self) -> None:
+        """The newest minute that the metrics show: they come late."""
+        now = self.stage.now()
+        this = now.replace(second=0, microsecond=0)
+        for minute in (this - back * MINUTE for back in range(1, METRICS_LATE)):
+            counts = self.evidence.requests(minute, minute + MINUTE).values()
+            total, failed = sum(one.total for one in counts), sum(one.failed for one in counts)
+            if total:
+                rate = f"{total:,} requests, {failed / total:.0%} failed"
+                text = f"routers, minute of {minute:%H:%M}: {rate}"
+                self.screen.say(text, now, "red" if failed else "")
+                return
+
+    def show_alerts(self) -> None:
+        """How many alerts of each kind were taken in so far."""
+        told: dict[tuple[str, str], int] = {}
+        for alert in self.evidence.alerts():
+            kind = (alert.signal, alert.state)
+            told[kind] = told.get(kind, 0) + 1
+        for (signal, state), count in told.items():
+            self.screen.say(f"alerts received: {count} {state}, {signal}", self.stage.now())
+
+    def show_public(self, public: PublicState | None, at: datetime | None) -> None:
+        """What the status page says."""
+        if public is not None:
+            trouble = f"{public.incident}, {public.severity}"
+            self.screen.say(f"status page: {public.display_name}: {public.word} ({trouble})", at)
+
+
+def made_at(inventory: Inventory) -> datetime:
+    """When the newest revision that serves was made."""
+    return max(
+        revision.created_at
+        for live in inventory.values()
+        for revision in live.revisions
+        if revision.name in shares(live.service.serving, live.service.latest_ready)
+    )

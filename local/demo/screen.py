@@ -1,0 +1,106 @@
+"""What is shown: lines with the cloud's time, tables and bars; without a terminal plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+INDENT = 10
+"""The width of a time and what parts it from the text."""
+PLAIN_STEPS = 4
+"""So many lines stand for a bar where there is no terminal."""
+
+Counts = Mapping[str, tuple[int, int]]
+"""Done and total, by the name of what is counted."""
+
+
+class Screen:
+    """A console; nothing that is said is taken for markup."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def act(self, title: str) -> None:
+        """Begin a part."""
+        self._console.print()
+        self._console.print(Text(title, style="bold cyan"))
+
+    def say(self, text: str, at: datetime | None = None, style: str = "") -> None:
+        """One line, with the time of what it tells."""
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=INDENT - 2, style="dim", no_wrap=True)
+        grid.add_column(style=style)
+        grid.add_row(f"{at:%H:%M:%S}" if at else "", Text(text))
+        self._console.print(grid)
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        """Rows under headings, indented like what is said."""
+        table = Table(*headings, box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        for row in rows:
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        self._console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[Status]:
+        """Show that something is waited for; where there is no terminal, nothing."""
+        with self._console.status(Text(what, style="dim"), spinner="line") as status:
+            yield status
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Bars]:
+        """Bars that grow, gone at the end."""
+        bars = Progress(
+            TextColumn(" " * (INDENT - 1)),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            console=self._console,
+            transient=True,
+        )
+        if not self._console.is_terminal:
+            yield Bars(what, self, None)
+            return
+        with bars:
+            yield Bars(what, self, bars)
+
+
+class Bars:
+    """One bar for each thing that is counted, and one for all of it."""
+
+    def __init__(self, what: str, screen: Screen, progress: Progress | None) -> None:
+        self._what = what
+        self._screen = screen
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._said = -1
+
+    def show(self, counts: Counts, at: datetime) -> None:
+        """Show how far it is now."""
+        done = sum(one for one, _ in counts.values())
+        total = sum(of for _, of in counts.values())
+        parts = counts if len(counts) > 1 else {}
+        if self._progress is not None:
+            self._draw(self._progress, {**parts, self._what: (done, total)})
+        elif done * PLAIN_STEPS // total > self._said:
+            self._said = done * PLAIN_STEPS // total
+            listed = ", ".join(f"{name} {one}/{of}" for name, (one, of) in parts.items())
+            self._screen.say(f"{done} of {total} {self._what} {listed and f'({listed})'}", at)
+
+    def _draw(self, progress: Progress, counts: Counts) -> None:
+        for name, (done, total) in counts.items():
+            if name not in self._tasks:
+                self._tasks[name] = progress.add_task(name, total=total)
+            progress.update(self._tasks[name], completed=done)
+
+
+def mark(holds: bool) -> Text:
+    """A check mark, or a cross."""
+    return Text("✓", style="bold green") if holds else Text("✗", style="bold red")

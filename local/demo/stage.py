@@ -1,0 +1,145 @@
+"""The embedded cloud and the responders as processes of their own, and what one may do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from local.responders import STOP_LIMIT_SECONDS
+from shared.errors import Unavailable
+from shared.policy import Policy
+from shared.settings import EMULATORS, Settings
+from shared.wiring import Wiring
+
+LIMIT_SECONDS = 300.0
+"""Of wall time, for each thing that is waited for: a busy machine is slow, not broken."""
+LOOK_EVERY_SECONDS = 0.1
+_CONTROL_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class Broken(Exception):
+    """The play cannot go on; says what was waited for, or what has ended."""
+
+
+class Stage:
+    """Everything that runs, and this side's own connection to it: the production wiring."""
+
+    def __init__(
+        self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, Any]
+    ) -> None:
+        self.policy = policy
+        self.addresses = addresses
+        """`127.0.0.1:port` by service; `responders` holds those of the entry points."""
+        self._process = process
+        url = f"http://{addresses['control']}"
+        self._control = httpx.Client(base_url=url, timeout=_CONTROL_SECONDS, trust_env=False)
+        settings = Settings(project=policy.project, local_cloud=url)
+        self.wiring = Wiring(settings, {policy.system: policy}, deployed=False)
+
+    @classmethod
+    def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path) -> Stage:
+        """Cloud and responders listening, their standard error in `log`. Raises: Broken."""
+        with log.open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own
+                [
+                    *(sys.executable, "-m", "local.tether", "local", "--responders"),
+                    *("--policy", str(policy_file), "--scale", str(scale)),
+                ],
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # a key press ends this side, which ends that one in order
+            )
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise Broken("the embedded cloud and its responders did not start")
+            return cls(policy, process, json.loads(line))
+        except BaseException:
+            _end(process)
+            raise
+
+    def close(self) -> None:
+        """Return when nothing of it runs any more."""
+        self.wiring.close()
+        self._control.close()
+        _end(self._process)
+
+    def now(self) -> datetime:
+        """The cloud's time."""
+        return datetime.fromisoformat(self._asked("GET", "clock")["now"])
+
+    def scale(self) -> float:
+        """Cloud seconds per wall second."""
+        return float(self._asked("GET", "clock")["scale"])
+
+    def jump(self, span: timedelta) -> None:
+        """Skip that much of the cloud's time; what it brings about has begun on return."""
+        self._asked("POST", "clock", {"advance": span.total_seconds()})
+
+    def deploy(self, release: str, failure_rate: float) -> None:
+        """Give every function a new revision, which serves at once."""
+        self._asked("POST", "deploy", {"release": release, "failure_rate": failure_rate})
+
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """What the application itself says: by function its revisions' traffic and failure rate."""
+        standing: dict[str, dict[str, Any]] = self._asked("GET", "application")[self.policy.system]
+        return standing
+
+    def publish(self, topic: str, content: Mapping[str, Any]) -> None:
+        """Publish one message of JSON on a topic of the responders."""
+        self.wiring.bus.publish(topic, json.dumps(content).encode())
+
+    def wait_for(self, what: str, condition: Callable[[], T | None]) -> T:
+        """The first truthy answer of the condition. Raises: Broken, when there is none in time."""
+        give_up_at = time.monotonic() + LIMIT_SECONDS
+        while time.monotonic() < give_up_at:
+            if self._process.poll() is not None:
+                raise Broken(f"the embedded cloud has ended while waiting for {what}")
+            try:
+                found = condition()
+            except Unavailable:  # no answer in time says nothing: ask again
+                found = None
+            if found:
+                return found
+            time.sleep(LOOK_EVERY_SECONDS)
+        raise Broken(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
+
+    def _asked(self, method: str, what: str, content: Any = None) -> Any:
+        try:
+            answer = self._control.request(method, f"/_cloud/{what}", json=content)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise Broken(f"the embedded cloud does not answer ({what}): {error}") from error
+        return answer.json()
+
+
+def _environment() -> dict[str, str]:
+    """This process's own, without what would wire a part of it to something else."""
+    elsewhere = ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS)
+    return {name: value for name, value in os.environ.items() if name not in elsewhere}
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(3 * STOP_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its responders are tethered to it
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

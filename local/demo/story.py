@@ -1,0 +1,37 @@
+"""The play, act by act: everything shown is read from where it really stands."""
+
+from __future__ import annotations
+
+from local.demo import strangers
+from local.demo.closing import Closing
+from local.demo.laws import Before
+from local.demo.response import Response
+from local.demo.scene import Scene
+from local.demo.trouble import Trouble
+from local.demo.watch import Watch
+from shared.rollback import ENDED
+
+
+def play(scene: Scene) -> bool:
+    """One emergency, from the stable release to the end of the watch; whether every law holds.
+
+    Raises: Broken.
+    """
+    trouble, response, closing = Trouble(scene), Response(scene), Closing(scene)
+    stable = trouble.prepare()
+    operations = scene.evidence.operations()
+    inventory = trouble.strike()
+    alert = trouble.first_alert()
+    incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
+    published_at = scene.evidence.published_at(incident.id)
+    before = Before(stable, inventory, operations, strangers.send(scene.stage, alert))
+    response.show_detection(incident, published_at)
+    response.show_strangers(before.strangers)
+    rollback = response.show_decision(incident.id)
+    if rollback.status not in ENDED:
+        response.go_back(rollback.id)
+        response.verify(rollback.id)
+        Watch(scene).follow(rollback.id)
+    closing.show_end(incident.id)
+    closing.show_times(incident.id, before, published_at)
+    return closing.show_laws(before)

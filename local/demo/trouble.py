@@ -1,0 +1,116 @@
+"""The first part: a sound system that may act by itself, and a bad release of all of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from local.demo.scene import Scene, made_at
+from shared import topics
+from shared.alert_record import Alert
+from shared.deployment import Deployment, Inventory
+from shared.policy import Mode
+from shared.traffic import Traffic, TrafficTarget
+
+STABLE, BAD = "r1", "r2"
+FAILURE_RATE = 0.8
+TAG = "fh-preview"
+TAGGED = 3
+"""So many functions get a tag, as a preview of Firebase Hosting gives them."""
+
+
+class Trouble:
+    """Sets the stage, and breaks the system on it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._stage = scene.stage
+        self._evidence = scene.evidence
+        self._screen = scene.screen
+        self._system = scene.stage.policy.system
+
+    def prepare(self) -> Deployment:
+        """The stable deployment, as it is recorded; the system is promoted to act."""
+        stage, policy = self._stage, self._stage.policy
+        inventory = self._evidence.inventory()
+        self._screen.act("A sound system")
+        size = f"{len(inventory)} functions in {len(policy.groups)} groups"
+        self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
+        self._tag(inventory)
+        stable = self._announce(STABLE, stable=True)
+        stage.publish(topics.COMMANDS, self._promotion())
+        stage.wait_for("the promotion", self._may_act)
+        command = self._evidence.commands()[0]
+        self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
+        self._scene.show_requests()
+        return stable
+
+    def strike(self) -> Inventory:
+        """The bad release everywhere; what is live with it."""
+        self._screen.act("A bad release")
+        self._stage.deploy(BAD, FAILURE_RATE)
+        inventory = self._evidence.inventory()
+        self._screen.say(f"{BAD} goes out to every function", made_at(inventory))
+        self._announce(BAD, stable=False)
+        return inventory
+
+    def first_alert(self) -> Alert:
+        """The first alert, once an incident attends to it; each minute's requests are shown."""
+        shown = [self._minute()]
+
+        def look() -> Alert | None:
+            if self._minute() != shown[-1]:
+                shown.append(self._minute())
+                self._scene.show_requests()
+            return next((one for one in self._evidence.alerts() if one.incident), None)
+
+        with self._screen.waiting("waiting for Cloud Monitoring to notice"):
+            return self._stage.wait_for("the first alert", look)
+
+    def _minute(self) -> datetime:
+        return self._stage.now().replace(second=0, microsecond=0)
+
+    def _tag(self, inventory: Inventory) -> None:
+        """Give some revisions an address of their own, which no rollback may take away."""
+        platform = self._stage.wiring.platform(self._system)
+        chosen = sorted(inventory)[:TAGGED]
+        for name in chosen:
+            service = inventory[name].service
+            tagged: Traffic = (*service.traffic, TrafficTarget(service.latest_ready, 0, TAG))
+            platform.shift(service.name, tagged, service.etag)
+        self._stage.wait_for("the tags", lambda: self._tagged() == set(chosen))
+        self._screen.say(f"tagged {TAG}: {', '.join(chosen)}", self._stage.now())
+
+    def _tagged(self) -> set[str]:
+        return {
+            name
+            for name, live in self._evidence.inventory().items()
+            if not live.service.reconciling
+            and any(entry.tag == TAG for entry in live.service.serving)
+        }
+
+    def _announce(self, release: str, *, stable: bool) -> Deployment:
+        """Tell of a deployment, as CI does; it, as recorded."""
+        said = {"version": 1, "system": self._system, "deployment": release, "stable": stable}
+        self._stage.publish(topics.DEPLOYMENTS, {**said, "git_hash": f"demo-{release}"})
+        recorded = self._stage.wait_for(
+            f"the record of {release}", lambda: self._evidence.deployment(release)
+        )
+        functions = f"{len(recorded.functions)} functions"
+        self._screen.say(
+            f"{recorded.id} is recorded as {recorded.status}, {functions}", recorded.at
+        )
+        return recorded
+
+    def _promotion(self) -> dict[str, object]:
+        return {
+            "version": 1,
+            "command": "promote",
+            "system": self._system,
+            "mode": "act",
+            "actor": "demo",
+            "reason": "it has been watched long enough",
+        }
+
+    def _may_act(self) -> bool:
+        system = self._evidence.system()
+        return system is not None and system.mode is Mode.ACT

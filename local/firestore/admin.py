@@ -1,0 +1,89 @@
+"""The part of `google.firestore.admin.v1.FirestoreAdmin` that says when documents expire."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import grpc
+from google.cloud.firestore_admin_v1 import types
+from google.longrunning import operations_pb2
+from google.protobuf.message import Message
+
+from local.firestore.expiry import Expiry, Group
+from local.firestore.refusals import invalid, unimplemented
+from local.paging import page
+
+LARGEST_PAGE = 1000
+
+_FIELD = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)/fields/(.+)")
+_PARENT = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)")
+_FILTERS = ("ttlConfig:*", "ttl_config:*")
+_Field = types.Field.pb()
+_ListFieldsResponse = types.ListFieldsResponse.pb()
+_Metadata = types.FieldOperationMetadata.pb()
+_ACTIVE = types.Field.TtlConfig.State.ACTIVE
+
+
+class FirestoreAdmin:
+    """Time-to-live policies as fields; a change is over as soon as it is asked for."""
+
+    def __init__(self, expiry: Expiry) -> None:
+        self._expiry = expiry
+
+    def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The field, with its time-to-live policy if it has one; every field exists."""
+        group, field = _parse(request.name)
+        return self._field(group, field)
+
+    def ListFields(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The fields of a collection group (`-`: of all) that have a time-to-live policy."""
+        found = _PARENT.fullmatch(request.parent)
+        if found is None:
+            raise invalid(f'"{request.parent}" is not the name of a collection group.')
+        if request.filter not in _FILTERS:
+            raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
+        database, collection_id = found.groups()
+        fields = [
+            self._field(group, field)
+            for group, field in sorted(self._expiry.policies().items())
+            if group.database == database and collection_id in ("-", group.collection_id)
+        ]
+        shown, token = page(
+            fields, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+        )
+        return _ListFieldsResponse(fields=shown, next_page_token=token)
+
+    def UpdateField(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An operation that is over already; with `ttl_config` absent the policy is taken away."""
+        group, field = _parse(request.field.name)
+        paths = {path.split(".")[0] for path in request.update_mask.paths} or {"ttl_config"}
+        if paths != {"ttl_config"}:
+            raise unimplemented("Of a field only ttl_config can be changed here.")
+        if request.field.HasField("ttl_config"):
+            self._expiry.set(group, field)
+        else:
+            self._expiry.clear(group, field)
+        return self._operation(group, field)
+
+    def _field(self, group: Group, field: str) -> Message:
+        message = _Field(name=f"{group}/fields/{field}")
+        if self._expiry.policies().get(group) == field:
+            message.ttl_config.state = _ACTIVE
+        return message
+
+    def _operation(self, group: Group, field: str) -> Message:
+        changed = self._field(group, field)
+        name = uuid.uuid5(uuid.NAMESPACE_URL, str(changed))
+        operation = operations_pb2.Operation(name=f"{group.database}/operations/{name}", done=True)
+        operation.metadata.Pack(_Metadata(field=changed.name))
+        operation.response.Pack(changed)
+        return operation
+
+
+def _parse(name: str) -> tuple[Group, str]:
+    found = _FIELD.fullmatch(name)
+    if found is None:
+        raise invalid(f'"{name}" is not the name of a field.')
+    database, collection_id, field = found.groups()
+    return Group(database, collection_id), field

@@ -1,0 +1,121 @@
+"""Time to live: documents are deleted once the time in one of their fields has passed.
+
+https://firebase.google.com/docs/firestore/ttl (read 2026-11): one field per collection group; a
+document goes within 24 hours of its expiry. Here it goes with the next whole hour.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from local.clock import CloudClock
+from local.firestore.engine import Engine
+from local.firestore.fields import lookup, parse
+from local.firestore.messages import Document, Precondition, Write
+from local.firestore.query import Scope
+from local.firestore.refusals import unmet
+from local.firestore.timeline import to_micros
+from local.journal import Journal
+from local.wire import Refused
+
+EVERY = timedelta(hours=1)
+"""Cloud time between two sweeps, which begin on whole hours."""
+
+_KEPT_AS = "firestore-ttl"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Group(NamedTuple):
+    """All collections of one id in a database: `projects/P/databases/D/collectionGroups/G`."""
+
+    database: str
+    collection_id: str
+
+    def __str__(self) -> str:
+        return f"{self.database}/collectionGroups/{self.collection_id}"
+
+
+class Expiry:
+    """The policies of all databases, and the sweeps that carry them out; safe for threads."""
+
+    def __init__(self, engine: Engine, clock: CloudClock, journal: Journal) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._swept = self._hour()
+        self._fields = {
+            Group(*name.split("/collectionGroups/")): field.decode()
+            for name, field in journal.read(_KEPT_AS)
+        }
+
+    def policies(self) -> dict[Group, str]:
+        """The field that each collection group expires by."""
+        with self._lock:
+            return dict(self._fields)
+
+    def set(self, group: Group, field: str) -> None:
+        """Let the documents of a group expire by a field, those that are there too.
+
+        Raises: Refused INVALID_ARGUMENT for no field path, FAILED_PRECONDITION where another field
+        has the policy.
+        """
+        parse(field)
+        with self._lock:
+            if self._fields.get(group, field) != field:
+                raise unmet(f"{group} expires by the field '{self._fields[group]}' already.")
+            self._journal.write(_KEPT_AS, [(str(group), field.encode())])
+            self._fields[group] = field
+
+    def clear(self, group: Group, field: str) -> None:
+        """Let no document of a group expire by that field any more."""
+        with self._lock:
+            if self._fields.get(group) == field:
+                self._journal.write(_KEPT_AS, [(str(group), None)])
+                del self._fields[group]
+
+    def catch_up(self) -> None:
+        """Sweep when a whole hour has come since the last sweep."""
+        with self._lock:
+            hour = self._hour()
+            if hour == self._swept:
+                return
+            self._swept = hour
+            fields = dict(self._fields)
+        for group, field in sorted(fields.items()):
+            self._sweep(group, field, hour)
+
+    def _sweep(self, group: Group, field: str, hour: int) -> None:
+        """Delete what had expired by then; what a transaction holds waits for the next sweep."""
+        limit = hour * EVERY // timedelta(microseconds=1)
+        scope = Scope(f"{group.database}/documents", group.collection_id, descendants=True)
+        with self._engine.looking() as view:
+            expired = [
+                document
+                for collection in sorted(scope.collections(view.documents))
+                for document in view.documents.within(collection, view.time)
+                if _expires_at(document, field) <= limit
+            ]
+        for document in sorted(expired, key=lambda one: str(one.name)):
+            self._delete(group.database, document)
+
+    def _delete(self, database: str, document: Document) -> None:
+        unchanged = Precondition(update_time=document.update_time)
+        write = Write(delete=document.name, current_document=unchanged)
+        try:
+            self._engine.commit(database, [write], is_wanted=lambda: False)
+        except Refused:
+            return  # written or held since it was read: the next sweep looks again
+
+    def _hour(self) -> int:
+        return (self._clock.now() - _EPOCH) // EVERY
+
+
+def _expires_at(document: Document, field: str) -> float:
+    """When a document expires, in microseconds; never without a timestamp in that field."""
+    value = lookup(document, parse(field))
+    if value is None or not value.HasField("timestamp_value"):
+        return float("inf")
+    return to_micros(value.timestamp_value)

@@ -1,0 +1,123 @@
+"""The front door of the embedded cloud: the applications' web addresses, and the control plane."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from local.application import Answer, Application
+from local.bad_request import BadRequest
+from local.clock import CloudClock
+from local.control import PREFIX, ControlPlane
+
+LONGEST_BODY_BYTES = 1024 * 1024
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+
+
+class FrontDoor:
+    """The HTTP server of the cloud on loopback: it reads the Host header and answers for that host.
+
+    Answers of the application take their latency in cloud time; while the clock stands still they
+    come at once.
+    """
+
+    def __init__(
+        self,
+        control: ControlPlane,
+        applications: Mapping[str, Application],
+        clock: CloudClock,
+        server: ThreadingHTTPServer,
+    ) -> None:
+        self._control = control
+        self._applications = applications
+        self._clock = clock
+        self._server = server
+        self._closing = threading.Event()
+        handler = type("Handler", (_Handler,), {"door": self})
+        server.RequestHandlerClass = handler
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="front door", daemon=True
+        )
+        self._thread.start()
+
+    def respond(self, method: str, host: str, target: str, body: bytes) -> tuple[int, bytes]:
+        """Status and JSON body for one request."""
+        url = urlsplit(target)
+        for application in self._applications.values():
+            if application.claims(host):
+                answer = application.answer(host, url.path)
+                self._take_time(answer)
+                return answer.status, msgspec.json.encode({"revision": answer.revision})
+        if host not in _LOOPBACK or not url.path.startswith(PREFIX):
+            return 404, b'{"error": "nothing is served there"}'
+        try:
+            found = self._control.answer(method, url.path, dict(parse_qsl(url.query)), body)
+        except BadRequest as refused:
+            return 400, msgspec.json.encode({"error": str(refused), "faults": refused.faults})
+        if found is None:
+            return 404, b'{"error": "no such control"}'
+        return 200, msgspec.json.encode(found)
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _take_time(self, answer: Answer) -> None:
+        if self._clock.scale:
+            self._closing.wait(answer.latency.total_seconds() / self._clock.scale)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads a request, lets the door answer it, writes the answer."""
+
+    door: FrontDoor
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """The base asks for `do_GET`, `do_POST`, …: every method is answered in the same way."""
+        if not name.startswith("do_"):
+            raise AttributeError(name)
+        return self._respond
+
+    def _respond(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LONGEST_BODY_BYTES:
+            self.send_error(413)
+            return
+        host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
+        body = self.rfile.read(length)
+        status, answer = self.door.respond(self.command, host, self.path, body)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Keep quiet: standard error belongs to faults."""
+
+
+class _Server(ThreadingHTTPServer):
+    """A server whose clients may hang up before they have read everything, as probes do."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of every error but that the client is gone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def listen(port: int) -> tuple[ThreadingHTTPServer, str]:
+    """A loopback server that answers nothing yet, and its address; port 0 takes a free one."""
+    server = _Server(("127.0.0.1", port), _Handler)
+    return server, f"127.0.0.1:{server.server_port}"

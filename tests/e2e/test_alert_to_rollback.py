@@ -1,0 +1,60 @@
+"""Notifications as Cloud Monitoring really sent them, all the way to the routers."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import incident, topics
+from tests.e2e.conftest import WorldMaker
+from tests.e2e.world import EXAMPLE, until
+
+CAPTURES = Path(__file__).parent.parent / "fixtures" / "monitoring"
+MINUTE = timedelta(minutes=1)
+OURS = "alert_projects: [bookshop-prod, "
+CAPTURED_PROJECTS = "scoping-project, workload-project, internal-project, "
+
+
+def captured() -> dict[str, dict[str, Any]]:
+    """Every notification of an open incident in the present version, by its file."""
+    read = {file.stem: json.loads(file.read_text()) for file in CAPTURES.glob("*.json")}
+    return {
+        name: content
+        for name, content in read.items()
+        if content["version"] == "1.2" and content["incident"]["state"] == "open"
+    }
+
+
+def test_captures_are_there() -> None:
+    """Threshold, uptime and log match conditions: without them nothing is proven."""
+    names = " ".join(captured())
+    assert all(kind in names for kind in ("threshold_open", "uptime_open", "logmatch_open"))
+
+
+@pytest.mark.parametrize("name", sorted(captured()))
+def test_captured_notification_rolls_back(name: str, new_world: WorldMaker) -> None:
+    """With our two labels and nothing else changed, a real notification brings the system back."""
+    notification = captured()[name]
+    about = notification["incident"]
+    labels = about.get("policy_user_labels") or {}
+    ours = {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"}
+    about["policy_user_labels"] = {**labels, **ours}
+    started_at = datetime.fromtimestamp(about["started_at"], UTC)
+    policy = EXAMPLE.replace(OURS, OURS + CAPTURED_PROJECTS)
+    world = new_world(started_at - 30 * MINUTE, policy)
+    world.advance_to(started_at - 9 * MINUTE)
+    world.deploy_bad()
+
+    world.publish(topics.ALERTS, notification, project=world.policy.project)
+    until("the rollback", world.is_carried_out)
+
+    assert world.live == world.stable
+    [one] = world.evidence.incidents()
+    assert one.status in (incident.Status.ROLLING_BACK, incident.Status.VERIFYING)
+    assert one.onset_at == started_at
+    assert len(world.evidence.operations()) == len(world.stable)
+    assert world.evidence.letters() == []

@@ -1,0 +1,94 @@
+"""The demo's own judgement: it must be able to say no."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+from rich.console import Console
+
+from local.demo import laws, strangers
+from local.demo.laws import Before
+from local.demo.screen import Screen
+from local.demo.times import Phase
+from shared.alert_record import Alert
+from tests.e2e.conftest import NOON
+from tests.e2e.world import World, until
+
+MINUTE = timedelta(minutes=1)
+HOLD_ANYWAY = {
+    "no revision was made, and every tag is kept",
+    "every step of the plan is done",
+    "the audit trail is an unbroken chain, and so are the seals",
+}
+"""What an untouched system keeps too."""
+
+
+def standing(world: World) -> laws.Standing:
+    """As the control plane tells it."""
+    return {
+        service.function: {
+            "traffic": {flow.revision: round(flow.share * 100) for flow in flows},
+            "failure_rate": max(flow.failure_rate for flow in flows),
+        }
+        for service in world.application.services()
+        if (flows := service.periods[-1].flows)
+    }
+
+
+def never_received() -> Alert:
+    """An alert that nobody has sent."""
+    return Alert(
+        key="0.x:open",
+        monitoring_id="0.x",
+        state="open",
+        verdict="open",
+        system="bookshop",
+        signal="function_failure_rate",
+        incident="",
+        started_at=NOON,
+        published_at=NOON,
+        received_at=NOON,
+        function=None,
+        notification="",
+    )
+
+
+def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
+    """While the bad release serves, every law that is about going back is found broken."""
+    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
+    world.deploy_bad()
+    sent = strangers.Strangers(never_received())
+    before = Before(stable, world.evidence.inventory(), {}, sent)
+
+    found = laws.check(world.evidence, before, standing(world))
+
+    untagged = "nothing was tagged, so nothing is proven"
+    holding = {law.text for law in found if law.faults in ((), (untagged,))}
+    assert holding == HOLD_ANYWAY
+
+
+def test_screen_without_a_terminal() -> None:
+    """Plain lines: no control codes, none longer than the width, bars as a few lines."""
+    written = io.StringIO()
+    screen = Screen(Console(file=written, width=80, highlight=False))
+
+    screen.act("An act")
+    screen.say("[bold]no markup[/bold] " + "long " * 30, NOON, "bold red")
+    screen.table(("what", "why"), [("a", "because " * 20)])
+    with screen.waiting("something"), screen.progress("functions are back") as bars:
+        for done in range(101):
+            bars.show({"core": (done, 100), "auth": (1, 1)}, NOON)
+
+    text = written.getvalue()
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "[bold]no markup[/bold]" in text
+    assert text.count("functions are back (core") == 5
+
+
+def test_phase_beside_its_target() -> None:
+    """At its target a phase is too long; without an end it never kept it."""
+    assert Phase("decision", NOON, NOON + MINUTE, 2 * MINUTE).kept
+    assert not Phase("decision", NOON, NOON + MINUTE, MINUTE).kept
+    assert not Phase("decision", NOON, None, MINUTE).kept

@@ -1,0 +1,131 @@
+"""The functions as processes of functions-framework beside the embedded cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import delivery
+from local.clock import CloudClock
+from local.cloud import Cloud
+from local.demo.evidence import Evidence
+from local.responders import Responders
+from shared import policy_file, topics
+from shared.settings import EMULATORS, Settings
+from shared.wiring import Wiring
+from tests.e2e.world import OPERATIONS, until
+
+EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
+POLICY = policy_file.load(EXAMPLE)
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of this machine's own wiring reaches the processes."""
+    for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    cloud = Cloud.start(
+        [POLICY],
+        seed=1,
+        clock=CloudClock(scale=20.0),
+        alerter=False,
+        operations_project=OPERATIONS,
+    )
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def responders(cloud: Cloud) -> Iterator[Responders]:
+    responders = Responders.start(cloud, [EXAMPLE])
+    yield responders
+    responders.stop()
+    assert not any(map(is_listening, responders.addresses.values()))
+
+
+@pytest.fixture
+def evidence(cloud: Cloud) -> Iterator[Evidence]:
+    settings = Settings(project=OPERATIONS, local_cloud=f"http://{cloud.addresses['control']}")
+    wiring = Wiring(settings, {POLICY.system: POLICY}, deployed=False)
+    evidence = Evidence(wiring, POLICY, OPERATIONS, cloud.addresses["pubsub"])
+    yield evidence
+    evidence.close()
+    wiring.close()
+
+
+def is_listening(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def console_test(incident: str) -> bytes:
+    about: dict[str, Any] = {"incident_id": incident, "state": "OPEN", "started_at": 0}
+    return json.dumps({"version": "test", "incident": about}).encode()
+
+
+def test_alerts_of_every_project_arrive(
+    cloud: Cloud, responders: Responders, evidence: Evidence
+) -> None:
+    """Monitoring publishes in the protected project; the operations project's topic counts too."""
+    for project in (POLICY.project, OPERATIONS):
+        topic = f"projects/{project}/topics/{topics.ALERTS}"
+        cloud.publish(topic, console_test(project))
+
+    until("both records", lambda: len(evidence.unclaimed()) == 2)
+
+    assert {event.actor for event in evidence.unclaimed()} == {
+        f"projects/{project}/topics/{topics.ALERTS}" for project in (POLICY.project, OPERATIONS)
+    }
+
+
+def test_dead_responder_is_restarted(
+    cloud: Cloud, responders: Responders, evidence: Evidence
+) -> None:
+    """While it is dead its messages wait, and none is lost; its address stays the same."""
+    address = responders.addresses["on_alert"]
+    responders.kill("on_alert")
+    assert not is_listening(address)
+    cloud.publish(f"projects/{OPERATIONS}/topics/{topics.ALERTS}", console_test("0.while"))
+
+    responders.restart("on_alert")
+
+    [event] = until("its record", evidence.unclaimed)
+    assert event.facts["incident"] == "0.while"
+    assert responders.addresses["on_alert"] == address
+
+
+def test_nothing_survives_the_parent(tmp_path: Path) -> None:
+    """When cloud and parent die by kill -9, every responder ends by itself."""
+    process = subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-m", "local", "--responders", "--policy", str(EXAMPLE)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        addresses = json.loads(process.stdout.readline())["responders"]
+        assert set(addresses) == set(delivery.ENTRY_POINTS)
+        assert all(map(is_listening, addresses.values()))
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    assert until("their end", lambda: not any(map(is_listening, addresses.values())))

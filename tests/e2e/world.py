@@ -1,0 +1,191 @@
+"""The product in one process: embedded cloud, main.py behind HTTP, Google's clients between."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from werkzeug import Request, Response
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+import main
+from local import delivery
+from local.clock import CloudClock
+from local.cloud import Cloud
+from local.demo.evidence import Evidence
+from shared import policy_file, topics
+from shared.clock import FollowedClock
+from shared.plan import StepStatus
+from shared.rollback import Rollback
+from shared.settings import EMULATORS, LOCAL_CLOUD
+from shared.traffic import shares
+from shared.wiring import Wiring
+
+SCALE = 20.0
+"""Cloud seconds per wall second: a lease is a second and a half."""
+LIMIT_SECONDS = 40.0
+"""Of wall time, for each thing that is waited for."""
+OPERATIONS = "rollback-operations"
+EXAMPLE = (Path(__file__).parent.parent.parent / "policies" / "example.yaml").read_text()
+
+T = TypeVar("T")
+
+
+class World:
+    """A bookshop whose stable release is recorded, and which may be rolled back by automation."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        folder: Path,
+        closing: ExitStack,
+        origin: datetime,
+        policy_text: str = EXAMPLE,
+    ) -> None:
+        (folder / "bookshop.yaml").write_text(policy_text)
+        self.policy = policy_file.loads(policy_text, "bookshop.yaml")
+        self.cloud = Cloud.start(
+            [self.policy],
+            seed=1,
+            clock=CloudClock(origin, SCALE),
+            alerter=False,
+            operations_project=OPERATIONS,
+        )
+        closing.callback(self.cloud.stop)
+        self.application = self.cloud.application(self.policy.system)
+        self.wiring = _wired(monkeypatch, folder, self.cloud, closing)
+        addresses = {name: _serve(getattr(main, name), closing) for name in delivery.ENTRY_POINTS}
+        self.addresses = addresses
+        delivery.subscribe(self.cloud, addresses)
+        self.evidence = Evidence(
+            self.wiring, self.policy, OPERATIONS, self.cloud.addresses["pubsub"]
+        )
+        closing.callback(self.evidence.close)
+        # Before the servers end: a responder that waits is not waited for, its world is gone.
+        closing.callback(self.cloud.stop)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        said = {"version": 1, "system": self.policy.system}
+        self.publish(topics.DEPLOYMENTS, {**said, "deployment": "v1", "stable": True})
+        self.command(command="promote", system=self.policy.system, mode="act")
+        stable = until("the stable deployment", lambda: self.evidence.deployment("v1"))
+        self.stable = {name: one.revisions for name, one in stable.functions.items()}
+        until("the promotion", self.evidence.commands)
+
+    # What happens in the world
+
+    def advance_to(self, moment: datetime) -> None:
+        """Move everybody's clock."""
+        self.cloud.clock.advance(moment - self.cloud.clock.now())
+        clock = self.wiring.clock
+        assert isinstance(clock, FollowedClock)
+        clock.follow()
+
+    def deploy_bad(self) -> None:
+        """A bad release goes out to every function, and is live for ten minutes."""
+        self.application.deploy(release="v2", failure_rate=0.8)
+        self.advance_to(self.cloud.clock.now() + timedelta(minutes=10))
+
+    def publish(self, topic: str, content: Mapping[str, Any] | bytes, project: str = "") -> None:
+        """Anybody publishes; in the operations project unless told otherwise."""
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.cloud.publish(f"projects/{project or OPERATIONS}/topics/{topic}", data)
+
+    def command(self, **content: Any) -> None:
+        """A person publishes a command."""
+        self.publish(topics.COMMANDS, {"version": 1, "reason": "a test", **content})
+
+    # What became of it
+
+    def rollback(self) -> Rollback | None:
+        """The only rollback."""
+        found = self.evidence.rollbacks()
+        assert len(found) < 2
+        return found[0] if found else None
+
+    def events(self, rollback: Rollback) -> list[str]:
+        """The names of what happened to a rollback, in order."""
+        trail = self.evidence.trail(rollback.id)
+        return [event.name for entry in trail for event in entry.events]
+
+    def is_carried_out(self) -> bool:
+        """Whether there is a plan of which each step is done."""
+        rollback = self.rollback()
+        if rollback is None or rollback.plan is None:
+            return False
+        assert not rollback.outcome
+        steps = self.evidence.steps(rollback.id)
+        return all(step.status is StepStatus.DONE for step in steps)
+
+    @property
+    def live(self) -> dict[str, dict[str, int]]:
+        """Percent per revision that the routers really give."""
+        return {
+            name: shares(live.service.serving, live.service.latest_ready)
+            for name, live in self.evidence.inventory().items()
+        }
+
+
+def until(what: str, condition: Callable[[], T | None]) -> T:
+    """The first truthy answer of the condition, within a limit of wall time."""
+    give_up_at = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < give_up_at:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited in vain for {what}")
+
+
+def _wired(
+    monkeypatch: pytest.MonkeyPatch, policies: Path, cloud: Cloud, closing: ExitStack
+) -> Wiring:
+    """The wiring of main.py, made from an environment as in a process of its own."""
+    for name in ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
+    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+    monkeypatch.setenv("ROLLBACK_POLICIES", str(policies))
+    _forget()
+    closing.callback(_forget)
+    wiring = main._wiring()
+    closing.callback(wiring.close)
+    return wiring
+
+
+def _forget() -> None:
+    """Make main.py a fresh instance."""
+    main._wiring.cache_clear()
+    main._responder.cache_clear()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Standard error belongs to the product."""
+
+
+def _serve(entry_point: Callable[[Any], tuple[str, int]], closing: ExitStack) -> str:
+    """The address at which an entry point answers; work is taken one request at a time."""
+
+    @Request.application
+    def answer(request: Request) -> Response:
+        return Response(*entry_point(request))
+
+    threaded = entry_point is not main.on_work
+    server: BaseWSGIServer = make_server(
+        "127.0.0.1", 0, answer, threaded=threaded, request_handler=_Quiet
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    closing.callback(server.server_close)
+    closing.callback(thread.join)
+    closing.callback(server.shutdown)
+    return f"127.0.0.1:{server.server_port}"
