@@ -27,6 +27,9 @@ from shared.rollback import Status as RollbackStatus
 from shared.system import System
 from shared.tenure import Draft, Tenure
 
+SWEEP_SLACK = timedelta(seconds=5)
+"""The clock hands on what is due each half minute: what falls due just behind waits for the next."""
+
 
 class Turn(Struct, frozen=True):
     """One change of state, as the worker means it."""
@@ -75,8 +78,12 @@ class Case:
         return self.tenure.rollback
 
     def now(self) -> datetime:
-        """The time by the clock port."""
-        return self.ports.clock.now()
+        """The store's time, on which all workers agree however wrong their clocks are."""
+        return self.tenure.now()
+
+    def look_after(self, span: timedelta) -> datetime:
+        """When a look that long from now is due: in time for the sweep that is nearest to it."""
+        return self.now() + span - SWEEP_SLACK
 
     def take(self, turn: Turn) -> bool:
         """Whether the turn landed; otherwise something has changed that is to be seen to first.

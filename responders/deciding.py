@@ -212,7 +212,7 @@ def _held(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
         note=decision.reason,
         facts=told,
         changes={
-            "due_at": case.now() + case.policy.gates.judge_every,
+            "due_at": case.look_after(case.policy.gates.judge_every),
             "gates": tuple(told["gates"]),
             "lease": None,
         },
@@ -264,7 +264,7 @@ def _parked(case: Case, decision: Decision, prepared: Mapping[str, Any]) -> Turn
             "outcome": decision.reason,
             "gates": tuple(prepared["gates"]),
             "parked_until": now + expires,
-            "due_at": now + PARKED_LOOK,
+            "due_at": case.look_after(PARKED_LOOK),
             "lease": None,
         },
         status=Status.INVESTIGATING,

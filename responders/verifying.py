@@ -87,7 +87,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
         note=health.reason,
         changes={
             "ill_looks": ill_looks,
-            "due_at": now + case.policy.execution.watch_every,
+            "due_at": case.look_after(case.policy.execution.watch_every),
             "lease": None,
         },
         say=False,

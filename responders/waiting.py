@@ -25,7 +25,7 @@ def wait(case: Case) -> bool:
         return True
     until = case.rollback.parked_until
     if until is not None and case.now() < until:
-        case.wait("rollback.waits", "for a person", min(until, case.now() + PARKED_LOOK))
+        case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))
         return False
     expired = Turn(
         event="rollback.expired",

@@ -116,7 +116,7 @@ class Work:
             note=f"nothing more is done: {reason}",
             changes={
                 "held_since": since or now,
-                "due_at": now + case.policy.gates.judge_every,
+                "due_at": case.look_after(case.policy.gates.judge_every),
                 "lease": None,
             },
             say=since is None,
