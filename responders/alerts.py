@@ -65,10 +65,10 @@ class Alerts:
         policy, signal = claimed
         if is_foreign(notification, policy):
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
-        alert = self._alert(notification, message, policy, signal)
-        if not self._was_settled(alert.key):
-            self._settle(alert, policy)
-            self._remember(alert.key)
+        name = key(notification)
+        if not self._was_settled(name):
+            self._settle(self._alert(notification, message, policy, signal), policy)
+            self._remember(name)
 
     def _record_test(self, notification: Notification, message: Message) -> None:
         now = self._ports.clock.now()

@@ -28,7 +28,7 @@ from shared.system import System
 from shared.tenure import Draft, Tenure
 
 SWEEP_SLACK = timedelta(seconds=5)
-"""The clock hands on what is due each half minute: what falls due just behind waits for the next."""
+"""The clock sweeps each half minute: what falls due just after one waits for the next."""
 
 
 class Turn(Struct, frozen=True):

@@ -28,6 +28,8 @@ RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
 INTENTS_AHEAD_SECONDS = 5.0
 """Intents are written for the tokens of that long, so that commits stay in bulk."""
 LOOK_AGAIN_SECONDS = 1.0
+SENT_WITHIN_SECONDS = 8.0
+"""How long after its intent an unconditional effect may be sent, without another intent."""
 
 
 class Sent(Struct, frozen=True):
@@ -112,10 +114,13 @@ class Carrying:
         raise TypeError(f"a call answered {result!r}")
 
     def _after_look(self, step: Step, look: Look) -> Step:
+        if look.verdict is Verdict.AT_GOAL:
+            note = look.note or ("" if step.attempts else "found at its goal")
+            return self._ended(step, StepStatus.DONE, note)
+        if self._may_still_land(step):
+            self._look_in(step, LOOK_AGAIN_SECONDS)
+            return step
         match look.verdict:
-            case Verdict.AT_GOAL:
-                note = look.note or ("" if step.attempts else "found at its goal")
-                return self._ended(step, StepStatus.DONE, note)
             case Verdict.ELSEWHERE:
                 return self._ended(step, StepStatus.STOPPED, look.note)
             case Verdict.IMPOSSIBLE:
@@ -134,20 +139,36 @@ class Carrying:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
             return self._ended(step, StepStatus.FAILED, note)
         self._look_in(step, 0.0)
-        began = step.begun_at if step.attempts else self._clock.now()
-        return self._unless_overdue(
-            replace(step, seen=look.token, begun_at=began, operation="", note=look.note)
-        )
+        began = step.begun_at if step.attempts else self._tenure.now()
+        again = replace(step, seen=look.token, begun_at=began, operation="", note=look.note)
+        return self._unless_overdue(self._with_deadline(again))
+
+    def _may_still_land(self, step: Step) -> bool:
+        """Whether an effect without a precondition may be on its way: no look tells of it."""
+        if step.deadline is None or step.name not in self._loose:
+            return False
+        return not self._tenure.is_past(step.deadline)
+
+    def _with_deadline(self, step: Step) -> Step:
+        """An intent says until when its effect may land, where nothing but time stops that."""
+        takes = self._kinds[step.kind].unconditional_timeout_seconds
+        if takes is None or not self._is_late(step):
+            return step
+        within = timedelta(seconds=takes + SENT_WITHIN_SECONDS)
+        return replace(step, deadline=self._tenure.now() + within)
+
+    def _is_late(self, step: Step) -> bool:
+        return lands_late(step, self._kinds[step.kind], self._tenure.now())
 
     def _taken_over(self, step: Step) -> Step:
         """A judgement has all of its time again: who began it before us may have died."""
         if step.status is StepStatus.BEGUN and not step.writes:
-            return replace(step, begun_at=self._clock.now())
+            return replace(step, begun_at=self._tenure.now())
         return step
 
     def _ended(self, step: Step, status: StepStatus, note: str) -> Step:
         self._loose.discard(step.name)
-        return replace(step, status=status, note=note, ended_at=self._clock.now())
+        return replace(step, status=status, note=note, ended_at=self._tenure.now())
 
     def _unless_overdue(self, step: Step) -> Step:
         if self._age(step) <= step.within_seconds:
@@ -155,7 +176,7 @@ class Carrying:
         return self._ended(step, StepStatus.FAILED, f"not there in time: {step.note}")
 
     def _age(self, step: Step) -> float:
-        return (self._clock.now() - (step.begun_at or self._clock.now())).total_seconds()
+        return (self._tenure.now() - (step.begun_at or self._tenure.now())).total_seconds()
 
     def _look_in(self, step: Step, seconds: float) -> None:
         self._next_look[step.name] = self._clock.monotonic() + seconds
@@ -170,8 +191,8 @@ class Carrying:
             self._skip(pending, "the plan was halted")
         self._skip(plans.blocked(self._steps), "a step before it did not succeed")
         for step in plans.ready(self._steps)[: self._admitted()]:
-            begun = replace(step, status=StepStatus.BEGUN, begun_at=self._clock.now())
-            self._steps[step.name] = begun
+            begun = replace(step, status=StepStatus.BEGUN, begun_at=self._tenure.now())
+            self._steps[step.name] = self._with_deadline(begun)
 
     def put_back(self) -> None:
         """Take back the intents of which nothing was sent: they are pending again."""
@@ -225,7 +246,7 @@ class Carrying:
         """Everything known and not yet committed; no intents when the rollback is to stop."""
         if rollback.cancel_requested:
             self._withdraw_intents()
-        now = self._clock.now()
+        now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
         changes: dict[str, object] = {"due_at": now + 2 * LEASE}
         if any(step.status is not self._saved[step.name].status for step in changed):
@@ -317,7 +338,7 @@ class Carrying:
                 yield step
 
     def _may_set(self, step: Step) -> bool:
-        return step.name not in self._loose
+        return step.name not in self._loose and not self._is_late(step)
 
     def settled(self) -> bool:
         """Whether no effect can be on its way."""
@@ -328,5 +349,13 @@ class Carrying:
         return all(step.status in ENDED for step in self._saved.values())
 
 
+def lands_late(step: Step, kind: Kind, now: datetime) -> bool:
+    """Whether its unconditional effect, sent now, might land after its deadline."""
+    takes = kind.unconditional_timeout_seconds
+    if takes is None:
+        return False
+    return step.deadline is None or now + timedelta(seconds=takes) > step.deadline
+
+
 def _worth_a_commit(saved: Step, step: Step) -> bool:
-    return step.status is not saved.status or step.seen != saved.seen
+    return (step.status, step.seen, step.deadline) != (saved.status, saved.seen, saved.deadline)

@@ -43,10 +43,9 @@ class _Reading(Struct, frozen=True):
 class FollowedClock:
     """The clock of an embedded cloud, read from `GET {url}/_cloud/clock`.
 
-    Between readings, at most a quarter of a wall second apart, it is carried forward at the cloud's scale: a
-    step or a new scale is seen that much later, or at once after `follow`. A scale of 0 stands
-    still until somebody advances it. Monotonic time passes as the cloud's does.
-    Raises: Unavailable when the cloud does not answer.
+    Between readings, at most a quarter of a wall second apart, it is carried forward at the cloud's
+    scale: a step or a new scale is seen that much later, or at once after `follow`. A scale of 0
+    stands still until somebody advances it. Monotonic time passes as the cloud's does.
     """
 
     def __init__(self, url: str, wall: Clock | None = None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 
-from shared.carrying import Carrying, Sent, Withheld
+from shared.carrying import Carrying, Sent, Withheld, lands_late
 from shared.controls import Switches
 from shared.documents import decode
 from shared.plan import Step
@@ -60,7 +60,7 @@ class Engine:
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
         steps = load_steps(self._store, tenure.rollback.id)
-        pace = self._pace(tenure.rollback.system)
+        pace = self._pace(tenure)
         carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, pace)
         while True:
             time_is_over = self._clock.monotonic() >= until
@@ -78,15 +78,15 @@ class Engine:
             if not calls_run and forbidden and carrying.settled():
                 return Left.STOPPED
             if not time_is_over:
-                self._send(carrying, settling=forbidden)
+                self._send(carrying, tenure, settling=forbidden)
             carrying.fold(self._results(carrying.patience(settling=forbidden)))
 
-    def _pace(self, system: str) -> Pace:
+    def _pace(self, tenure: Tenure) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
-        fields = self._store.get(quota_path(system)).fields
+        fields = self._store.get(quota_path(tenure.rollback.system)).fields
         left = decode(PaceLeft, fields) if fields is not None else None
         quota = self._execution.write_quota
-        return resumed(left, quota, self._clock.now(), self._clock.monotonic())
+        return resumed(left, quota, tenure.now(), self._clock.monotonic())
 
     def _results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):
@@ -94,13 +94,16 @@ class Engine:
         self._clock.sleep(patience)
         return []
 
-    def _send(self, carrying: Carrying, *, settling: bool) -> None:
+    def _send(self, carrying: Carrying, tenure: Tenure, *, settling: bool) -> None:
         """Hand every call that is due to the pool."""
         for step, may_set in carrying.take_due(settling=settling):
-            self._pool.submit(step.name, partial(self._attempt, step, may_set))
+            self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
-    def _attempt(self, step: Step, may_set: bool) -> Look | Sent | Withheld:
-        """Look, and set when the world still is where the intent found it."""
+    def _attempt(self, tenure: Tenure, step: Step, may_set: bool) -> Look | Sent | Withheld:
+        """Look, and set when the world still is where the intent found it.
+
+        Raises: LostRollback, when the lease has run out meanwhile.
+        """
         kind = self._kinds[step.kind]
         look = kind.look(step)
         if not (may_set and look.verdict is Verdict.AT_ORIGIN and look.token == step.seen):
@@ -109,6 +112,11 @@ class Engine:
         reason = self._switches.stop()
         if reason:
             return Withheld(reason)
+        tenure.check()
+        if lands_late(step, kind, tenure.now()) or not tenure.lasts(
+            kind.unconditional_timeout_seconds or 0.0
+        ):
+            return Withheld("its time to be sent is over")
         return Sent(kind.set(step))
 
 

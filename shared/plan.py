@@ -56,6 +56,8 @@ class Step(Struct, frozen=True):
     """Its failure ends the whole plan: nothing more is begun."""
     seen: str = ""
     """The precondition of its effect, saved with the intent."""
+    deadline: datetime | None = None
+    """Until when an effect that no precondition stops may still land; None: it has one."""
     status: StepStatus = StepStatus.PENDING
     operation: str = ""
     attempts: int = 0

@@ -19,7 +19,7 @@ and composes its commit again.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -95,16 +95,39 @@ class Tenure:
     """A claimed rollback and its one committer."""
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, rollback: Rollback, version: Any, renewed: float
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        rollback: Rollback,
+        version: datetime | None,
+        renewed: float,
     ) -> None:
+        """Of a claim that was made at `version` by the store's clock, and sent at `renewed`."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._version = version
         self._renewed = renewed
+        self._claimed_at = version or clock.now()
+        self._claim_sent = renewed
+        self._claim_answered = clock.monotonic()
         self.rollback = rollback
         self.commits = 0
         """Commits that landed under this tenure."""
+
+    def now(self) -> datetime:
+        """The store's time, ahead by no more than the claim took: what all instances agree on.
+
+        An instance's own clock may be minutes wrong, or jump; its stopwatch does not.
+        """
+        passed = self._clock.monotonic() - self._claim_sent
+        return self._claimed_at + timedelta(seconds=passed)
+
+    def is_past(self, moment: datetime) -> bool:
+        """Whether the store's time has certainly passed that moment."""
+        passed = self._clock.monotonic() - self._claim_answered
+        return self._claimed_at + timedelta(seconds=passed) > moment
 
     @property
     def seconds_since_commit(self) -> float:
@@ -176,9 +199,13 @@ class Tenure:
             self.commits += 1
             return True
 
+    def lasts(self, seconds: float) -> bool:
+        """Whether the lease outlasts that many seconds more."""
+        return self.seconds_since_commit + seconds <= LEASE.total_seconds()
+
     def check(self) -> None:
         """Return while the lease runs. Raises: LostRollback."""
-        if self.seconds_since_commit > LEASE.total_seconds():
+        if not self.lasts(0.0):
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
 
     def _land(self, after: Rollback, writes: list[Write]) -> bool:
@@ -260,7 +287,7 @@ def _take(
     holder = ids()
     claimed = event(
         "rollback.claimed",
-        clock.now(),
+        document.read_at,
         "worker",
         holder=holder,
         message=message_id,

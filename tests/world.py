@@ -293,6 +293,9 @@ class World:
                 turn = event.name if event.name in TURNS else ""
                 if event.name == "step.begun" and event.facts["before"] != "PENDING":
                     turn = ""  # the same intent under a newer precondition
+                step = event.facts.get("step", "")
                 if turn:
-                    told[turn, event.facts.get("step", "")] += 1
+                    told[turn, step] += 1
+                if event.name == "step.pending":  # an intent that was taken back before its effect
+                    told["step.begun", step] -= 1
         return [f"{name} {step} {times} times" for (name, step), times in told.items() if times > 1]

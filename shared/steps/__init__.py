@@ -35,6 +35,9 @@ class Kind(Protocol):
 
     expected_seconds: float
     """How long its effect usually takes."""
+    unconditional_timeout_seconds: float | None
+    """The client time-out of an effect that the platform takes without a precondition, sent once
+    and not repeated by any transport; None: a precondition protects it."""
 
     def look(self, step: Step) -> Look:
         """Ask the world, not our memory, where it stands."""

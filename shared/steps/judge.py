@@ -35,6 +35,7 @@ class Judge:
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
+    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform, prober: Prober) -> None:
         self._platform = platform

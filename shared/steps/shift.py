@@ -34,6 +34,7 @@ class Shift:
     """Conditional on the service's etag; done when the routers follow."""
 
     expected_seconds = 8.0
+    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

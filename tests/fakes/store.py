@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -37,6 +38,8 @@ class MemoryStore:
 
     def __init__(self, clock: Clock, hook: Hook = no_hook) -> None:
         self.hook = hook
+        self.writes: Counter[str] = Counter()
+        """How often each document was written, by path."""
         self._clock = clock
         self._collections: dict[str, dict[str, _Kept]] = {}
         self._newest = datetime.min.replace(tzinfo=clock.now().tzinfo)
@@ -115,6 +118,7 @@ class MemoryStore:
             self._collections.setdefault(_parent(path), {})[path] = stored
         self._newest = at
         self._commits += 1
+        self.writes.update(staged.keys())
         return max(stored.version for stored in staged.values())
 
     def _now(self) -> datetime:
