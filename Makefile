@@ -8,7 +8,7 @@ STAMP := .venv/requirements-$(shell cat requirements.txt requirements-dev.txt | 
 
 SYSTEM ?= cvplus
 ARGS ?=
-SERVICE ?= firestore
+SERVICE ?=
 export SYSTEM
 
 .PHONY: help
@@ -43,5 +43,9 @@ format: $(STAMP) ## bring the code into its format
 	$(BIN)/ruff format .
 
 .PHONY: judge
-judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore)
+judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub)
 	$(BIN)/python -m tests.judge $(SERVICE)
+
+.PHONY: bench
+bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in one run
+	$(BIN)/python -m benchmarks

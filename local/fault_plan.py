@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
@@ -115,6 +116,15 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a plan, as `local/fault_plan.schema.json` publishes it."""
     described = msgspec.json.schema(FaultPlan)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def load(file: Path) -> FaultPlan:
+    """The plan in a file. Raises: BadPlan."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BadPlan(f"{file}: cannot be read: {error.strerror}") from error
+    return read(content)
 
 
 def read(content: bytes) -> FaultPlan:

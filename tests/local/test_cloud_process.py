@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from google.api_core.exceptions import Aborted
+from google.cloud import firestore
 
 POLICY = """
 system: bookshop
@@ -86,6 +88,57 @@ def test_scaled_clock_runs_at_its_pace(policy_file: Path) -> None:
     passed = datetime.fromisoformat(second["now"]) - datetime.fromisoformat(first["now"])
     assert first["scale"] == 1000
     assert timedelta() < passed < timedelta(seconds=elapsed * 1000)
+
+
+FAULTS = {"calls": [{"call": "*Firestore/Commit", "answer": "ABORTED", "times": 1}]}
+
+
+def test_firestore_and_faults_are_chosen_on_the_command_line(
+    policy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optimistic transactions hold nothing, the past is readable, and the plan is in force."""
+    plan = tmp_path / "faults.json"
+    plan.write_text(json.dumps(FAULTS))
+    firestore_options = ("--concurrency", "optimistic", "--point-in-time-recovery")
+    clock = ("--scale", "0", "--origin", "2026-03-01T12:00:00")
+    with running("--policy", policy_file, *clock, *firestore_options, "--faults", plan) as (
+        _,
+        addresses,
+    ):
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", addresses["firestore"])
+        client = firestore.Client(project="bookshop")
+        document = client.document("things/one")
+        with pytest.raises(Aborted):
+            document.set({"version": 1}, retry=None)
+        document.set({"version": 1}, retry=None)
+
+        transaction = client.transaction()
+        transaction._begin()
+        assert document.get(transaction=transaction).exists
+        document.set({"version": 2}, retry=None, timeout=5)
+        transaction.set(document, {"version": 3})
+        with pytest.raises(Aborted):
+            transaction._commit()
+
+        url = f"http://{addresses['control']}/_cloud"
+        httpx.post(f"{url}/clock", json={"advance": 2 * 3600}).raise_for_status()
+        noon = datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+        assert document.get(read_time=noon).get("version") == 2
+        assert httpx.get(f"{url}/faults").json()["injected"]["calls"] == [1]
+        client.close()
+
+
+def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path: Path) -> None:
+    """All faults of the plan are on standard error, and nothing is served."""
+    plan = tmp_path / "faults.json"
+    plan.write_text('{"calls": [{"call": "*", "answer": "MAYBE"}], "seed": "x"}')
+    command = [sys.executable, "-m", "local", "--policy", str(policy_file), "--faults", str(plan)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "MAYBE" in ended.stderr
+    assert "seed" in ended.stderr
 
 
 def test_refused_policy_ends_it_with_every_fault(tmp_path: Path) -> None:

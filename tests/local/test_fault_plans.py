@@ -364,6 +364,12 @@ def test_plan_without_a_meaning_is_refused(content: Any) -> None:
         fault_plan.read(text.encode())
 
 
+def test_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A wrong path is a fault of the plan, told like any other."""
+    with pytest.raises(BadPlan, match="cannot be read"):
+        fault_plan.load(tmp_path / "none.json")
+
+
 def test_plan_for_a_call_that_nobody_serves_is_refused() -> None:
     """A misspelt call is told of at the start, not noticed by its absence."""
     misspelt = plan(calls=[{"call": "google.firestore.v1.Firestore/Comit", "answer": "ABORTED"}])
