@@ -59,9 +59,7 @@ class CloudPlatform:
         Read with three lists, one after the other: a change made meanwhile may be seen in part,
         which its etag tells whoever then acts on it.
         """
-        functions = self._list(
-            self._functions.list_functions, "functions", page_size=_PAGE
-        )
+        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
         services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
         revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
         return _joined(

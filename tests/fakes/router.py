@@ -122,4 +122,3 @@ class FakeProber:
         if not revision.ready:
             return 503
         return 500 if self._random.random() < service.failure_rates[revision.name] else 200
-
