@@ -7,12 +7,16 @@ by itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything els
     Refused                 audited, dead-lettered, acknowledged: no repetition would help
     LostRollback            acknowledged: another worker holds it
     any other failure       503, redelivered
+
+What each needs: the state database (`shared.gcp.store.PERMISSIONS`), and to publish on the topics
+that it names (`shared.gcp.bus.PERMISSIONS`); what it needs beyond that stands in its docstring.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 ACKNOWLEDGED = ("", 204)
 REDELIVER = ("", 503)
 
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""A message id that may be part of a document's name; Pub/Sub's own are digits."""
+
 
 class Responder(Protocol):
     """What acts on a message."""
@@ -47,7 +54,8 @@ class Responder(Protocol):
 def on_alert(request: Request) -> tuple[str, int]:
     """Record a Cloud Monitoring notification and open or join its incident.
 
-    Trigger: push from rollback-alerts. A redelivery finds its key and republishes what is due.
+    Trigger: push from rollback-alerts. Publishes on rollback-work, -notices and -dead-letters.
+    A redelivery finds its key and republishes what is due.
     """
     return _answer(request, "alerts")
 
@@ -55,7 +63,8 @@ def on_alert(request: Request) -> tuple[str, int]:
 def on_command(request: Request) -> tuple[str, int]:
     """Carry out what a person asks for, once by its id.
 
-    Trigger: push from rollback-commands. A redelivery changes nothing and republishes what is due.
+    Trigger: push from rollback-commands. Publishes on rollback-work, -notices and -dead-letters.
+    A redelivery changes nothing and republishes what is due.
     """
     return _answer(request, "commands")
 
@@ -63,7 +72,8 @@ def on_command(request: Request) -> tuple[str, int]:
 def on_clock(request: Request) -> tuple[str, int]:
     """Hand on whatever is due, now and half a minute later.
 
-    Trigger: push from rollback-clock, each minute. A redelivery sweeps what was not swept.
+    Trigger: push from rollback-clock, each minute. Publishes on rollback-work and -notices.
+    A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
 
@@ -71,7 +81,9 @@ def on_clock(request: Request) -> tuple[str, int]:
 def on_deployment(request: Request) -> tuple[str, int]:
     """Record an announced deployment from what is really live.
 
-    Trigger: push from rollback-deployments. A redelivery finds it recorded.
+    Trigger: push from rollback-deployments. Publishes on rollback-notices and -dead-letters; reads
+    functions, services and revisions (`shared.gcp.platform.PERMISSIONS` but the update).
+    A redelivery finds it recorded.
     """
     return _answer(request, "deployments")
 
@@ -79,8 +91,10 @@ def on_deployment(request: Request) -> tuple[str, int]:
 def on_work(request: Request) -> tuple[str, int]:
     """Decide a rollback, or carry it forward, until it waits or ends.
 
-    Trigger: push from rollback-work, one request at a time. A redelivery takes over at once where
-    its first delivery died; any other worker waits for the lease.
+    Trigger: push from rollback-work, one request at a time. Publishes on rollback-work, -notices
+    and -dead-letters; needs `shared.gcp.platform.PERMISSIONS` and `shared.gcp.metrics.PERMISSIONS`.
+    A redelivery takes over at once where its first delivery died; any other worker waits for the
+    lease.
     """
     return _answer(request, "work")
 
@@ -88,7 +102,8 @@ def on_work(request: Request) -> tuple[str, int]:
 def on_notice(request: Request) -> tuple[str, int]:
     """Say one notice to one channel.
 
-    Trigger: push from rollback-notices. A redelivery of a notice that was said does nothing.
+    Trigger: push from rollback-notices. Publishes on rollback-dead-letters.
+    A redelivery of a notice that was said does nothing.
     """
     return _answer(request, "notices")
 
@@ -127,8 +142,8 @@ def _refuse(message: Message, reason: str) -> None:
 
 
 def _identified(message: Message) -> Message:
-    """The message, named after its content where it came without an id."""
-    if message.id:
+    """The message, named after its content where its id is absent or is no name."""
+    if _NAME.fullmatch(message.id):
         return message
     return replace(message, id=hashlib.sha256(message.data).hexdigest())
 

@@ -1,6 +1,7 @@
 """The `rollback` command, verb by verb.
 
-Exit codes: 0 done, 1 the answer is no (a faulty policy), 2 the command was not understood.
+Exit codes: 0 done, 1 the answer is no (a faulty policy, a letter that
+cannot be replayed), 2 the command was not understood.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import typer
 
 from cli.parse import parse
 from cli.policy import policy
+from cli.replay import replay
 
 app = typer.Typer(
     help="Emergency rollback of Firebase applications.",
@@ -17,4 +19,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(parse)
+app.command()(replay)
 app.add_typer(policy, name="policy")

@@ -64,7 +64,7 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
         ports=dict(options.port),
         concurrency=Concurrency(options.concurrency),
         point_in_time_recovery=options.point_in_time_recovery,
-        faults=fault_plan.read(options.faults.read_bytes()) if options.faults else None,
+        faults=fault_plan.load(options.faults) if options.faults else None,
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
+from google.api_core.exceptions import AlreadyExists
+from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types as pubsub_types
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local.cloud import INSIDE, Cloud
-from local.wire import Refused
 from shared import topics
 
 ENTRY_POINTS = {
@@ -22,20 +23,45 @@ ENTRY_POINTS = {
     "on_notice": topics.NOTICES,
 }
 """The topic of each entry point of main.py."""
-KEPT = f"{topics.DEAD_LETTERS}-kept"
-"""The subscription that holds dead letters until a person takes them out."""
+KEPT = topics.LETTERS_KEPT
 ACK_DEADLINE_SECONDS = 600
 LIMIT_ATTEMPTS = 100
+CALL_SECONDS = 10.0
 KEPT_FOR = timedelta(days=31)
 """The longest retention of a subscription (pubsub.proto, Subscription)."""
 
 
-def subscribe(cloud: Cloud, addresses: Mapping[str, str]) -> None:
+class Place(Protocol):
+    """An embedded cloud, in this process or in another."""
+
+    @property
+    def home(self) -> str:
+        """The operations project."""
+        ...
+
+    @property
+    def projects(self) -> Sequence[str]:
+        """Every project that has the topics."""
+        ...
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """`127.0.0.1:port` by service."""
+        ...
+
+
+def subscribe(cloud: Place, addresses: Mapping[str, str]) -> None:
     """Have each topic pushed to the entry point that listens at its address.
 
     Everything is in the operations project, but for alerts: every protected project's count. A
     subscription that a journal has brought back gets the new address.
     """
+    keep_letters(cloud)
+    _put(cloud, _pushes(cloud, addresses))
+
+
+def keep_letters(cloud: Place) -> None:
+    """Have dead letters kept until a person takes them out."""
     letters = {
         "name": f"projects/{cloud.home}/subscriptions/{KEPT}",
         "topic": f"projects/{cloud.home}/topics/{topics.DEAD_LETTERS}",
@@ -43,11 +69,10 @@ def subscribe(cloud: Cloud, addresses: Mapping[str, str]) -> None:
         "message_retention_duration": KEPT_FOR,
         "expiration_policy": {},  # present and empty: never
     }
-    for wanted in (letters, *_pushes(cloud, addresses)):
-        _put(cloud, pubsub_types.Subscription.pb()(**wanted))
+    _put(cloud, [letters])
 
 
-def _pushes(cloud: Cloud, addresses: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for entry_point, topic in ENTRY_POINTS.items():
         for project in cloud.projects if topic == topics.ALERTS else (cloud.home,):
             source = f"projects/{project}/topics/{topic}"
@@ -75,14 +100,15 @@ def _backoff(topic: str) -> dict[str, timedelta]:
     }
 
 
-def _put(cloud: Cloud, wanted: Any) -> None:
-    subscriber = cloud.pubsub.subscriber
-    try:
-        subscriber.CreateSubscription(wanted, INSIDE)
-    except Refused as refused:
-        if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
-            raise
-        moved = pubsub_types.ModifyPushConfigRequest.pb()(
-            subscription=wanted.name, push_config=wanted.push_config
-        )
-        subscriber.ModifyPushConfig(moved, INSIDE)
+def _put(cloud: Place, wanted: Iterable[dict[str, Any]]) -> None:
+    with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
+        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        for one in wanted:
+            subscription = pubsub_types.Subscription.pb()(**one)
+            try:
+                subscriber.create_subscription(subscription, timeout=CALL_SECONDS)
+            except AlreadyExists:
+                moved = pubsub_types.ModifyPushConfigRequest.pb()(
+                    subscription=subscription.name, push_config=subscription.push_config
+                )
+                subscriber.modify_push_config(moved, timeout=CALL_SECONDS)

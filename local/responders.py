@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local import delivery
-from local.cloud import Cloud
+from local.delivery import Place
 from shared.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent
@@ -33,25 +33,36 @@ class NotListening(Exception):
 class Responders:
     """Six processes that are wired to one cloud; none of them outlives this process."""
 
-    def __init__(self, environment: Mapping[str, str], folder: TemporaryDirectory[str]) -> None:
+    def __init__(
+        self,
+        cloud: Place,
+        environment: Mapping[str, str],
+        folder: TemporaryDirectory[str],
+        log: Path | None,
+    ) -> None:
         self.addresses: dict[str, str] = {}
         """`127.0.0.1:port` by entry point."""
+        self._cloud = cloud
         self._environment = environment
         self._folder = folder
+        self._log = log
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @classmethod
-    def start(cls, cloud: Cloud, policy_files: Iterable[Path]) -> Responders:
+    def start(
+        cls, cloud: Place, policy_files: Iterable[Path], log: Path | None = None
+    ) -> Responders:
         """All of them listening, and their topics pushed to them.
 
-        `policy_files` are those that the cloud was started with. Raises: NotListening.
+        `policy_files` are those that the cloud was started with. What they say is added to `log`;
+        without one it goes to standard error. Raises: NotListening.
         """
         folder = TemporaryDirectory(prefix="rollback-responders-")
         policies = _only(policy_files, Path(folder.name) / "policies")
-        responders = cls(_environment(cloud, policies), folder)
+        responders = cls(cloud, _environment(cloud, policies), folder, log)
         try:
             for entry_point in delivery.ENTRY_POINTS:
-                responders.addresses[entry_point] = f"{HOST}:{_free_port()}"
+                responders.addresses[entry_point] = f"{HOST}:{free_port()}"
                 responders._launch(entry_point)
             responders._await(delivery.ENTRY_POINTS)
             delivery.subscribe(cloud, responders.addresses)
@@ -62,7 +73,7 @@ class Responders:
 
     def kill(self, entry_point: str) -> None:
         """Let one die as by kill -9; its messages come back until it is restarted."""
-        _kill(self._processes.pop(entry_point))
+        kill(self._processes.pop(entry_point))
         self._await_silence(entry_point)
 
     def restart(self, entry_point: str) -> None:
@@ -72,6 +83,24 @@ class Responders:
         self._launch(entry_point)
         self._await([entry_point])
 
+    def replace_stopped(self, entry_point: str) -> subprocess.Popen[bytes]:
+        """Let one stand still as by SIGSTOP, and have another take its place at a new address.
+
+        Its topic is pushed to the other from now on. Returned is the one that stands still: it is
+        the caller's, to be let go on and to be killed. Raises: NotListening.
+        """
+        stopped = self._processes.pop(entry_point)
+        os.killpg(stopped.pid, signal.SIGSTOP)
+        try:
+            self.addresses[entry_point] = f"{HOST}:{free_port()}"
+            self._launch(entry_point)
+            self._await([entry_point])
+            delivery.subscribe(self._cloud, self.addresses)
+        except BaseException:
+            kill(stopped)
+            raise
+        return stopped
+
     def stop(self) -> None:
         """Return when none of them runs any more."""
         for process in self._processes.values():
@@ -80,7 +109,7 @@ class Responders:
         for process in self._processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, give_up_at - time.monotonic()))
-            _kill(process)
+            kill(process)
         for entry_point in self._processes:
             self._await_silence(entry_point)
         self._processes.clear()
@@ -96,14 +125,17 @@ class Responders:
         environment = {**self._environment, "XDG_RUNTIME_DIR": str(own)}
         if entry_point == "on_work":
             environment["THREADS"] = "1"  # one request at a time: the others wait to be accepted
-        self._processes[entry_point] = subprocess.Popen(  # noqa: S603 - our own
-            [sys.executable, "-m", "local.tether", *framework, *where],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=sys.stderr,  # standard output is for the one line of JSON
-            start_new_session=True,  # a key press ends the parent, which ends them in order
-        )
+        # Standard output is for the one line of JSON.
+        with self._log.open("ab") if self._log else nullcontext(sys.stderr) as said:
+            self._processes[entry_point] = subprocess.Popen(  # noqa: S603 - our own
+                [sys.executable, "-m", "local.tether", *framework, *where],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # a key press ends the parent, which ends them in order
+            )
 
     def _await(self, entry_points: Iterable[str]) -> None:
         give_up_at = time.monotonic() + START_LIMIT_SECONDS
@@ -122,7 +154,7 @@ class Responders:
             time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _environment(cloud: Cloud, policies: Path) -> dict[str, str]:
+def _environment(cloud: Place, policies: Path) -> dict[str, str]:
     """What wires a responder to the cloud, on top of this process's own environment."""
     inherited = {name: value for name, value in os.environ.items() if name != "K_SERVICE"}
     return {
@@ -141,7 +173,7 @@ def _only(files: Iterable[Path], folder: Path) -> Path:
     return folder
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody else is given for the next minute.
 
     It waits out the end of a connection: the system hands it to nobody by itself, and a server
@@ -163,7 +195,7 @@ def _is_listening(address: str) -> bool:
     return True
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes]) -> None:
     """Return when the process is gone; what it has forked is killed, and its pipe closed."""
     with suppress(ProcessLookupError):  # all of them have ended
         os.killpg(process.pid, signal.SIGKILL)

@@ -162,7 +162,7 @@ class Alerts:
         """Commit 1: the alert, its incident and all that goes with them; then hand over."""
         opening = (
             self._reopened(alert, policy, document, system)
-            if self._may_rejoin(system, policy)
+            if _may_rejoin(system, policy, document.read_at)
             else self._opened(alert, policy, document)
         )
         joined = replace(alert, incident=opening.incident.id)
@@ -172,13 +172,6 @@ class Alerts:
             self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
         )
         handover.publish_notices(self._ports.bus, opening.notices)
-
-    def _may_rejoin(self, system: System, policy: Policy) -> bool:
-        """Whether the newest incident is still the same trouble: open, or over since a moment."""
-        if not system.incident:
-            return False
-        ended_at = system.incident_ended_at
-        return ended_at is None or self._ports.clock.now() - ended_at <= policy.gates.join_window
 
     def _reopened(
         self, alert: Alert, policy: Policy, document: Document, system: System
@@ -190,13 +183,13 @@ class Alerts:
             policy,
             document,
             replace(incident, severity=severity),
-            now=self._ports.clock.now(),
+            now=document.read_at,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert)],
+            events=[_detected(alert, document.read_at)],
         )
 
     def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
-        now = self._ports.clock.now()
+        now = document.read_at  # all instances agree on the store's time
         return open_incident(
             policy,
             document,
@@ -206,17 +199,7 @@ class Alerts:
             onset=alert.started_at,
             now=now,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert)],
-        )
-
-    def _detected(self, alert: Alert) -> Event:
-        return event(
-            "incident.detected",
-            self._ports.clock.now(),
-            "on_alert",
-            alert=alert.key,
-            signal=alert.signal,
-            onset=alert.started_at,
+            events=[_detected(alert, now)],
         )
 
     def _was_settled(self, key: str) -> bool:
@@ -227,3 +210,22 @@ class Alerts:
         if len(self._settled) >= REMEMBERED_KEYS:
             self._settled.clear()
         self._settled[key] = self._ports.clock.now()
+
+
+def _may_rejoin(system: System, policy: Policy, now: datetime) -> bool:
+    """Whether the newest incident is still the same trouble: open, or over since a moment."""
+    if not system.incident:
+        return False
+    ended_at = system.incident_ended_at
+    return ended_at is None or now - ended_at <= policy.gates.join_window
+
+
+def _detected(alert: Alert, now: datetime) -> Event:
+    return event(
+        "incident.detected",
+        now,
+        "on_alert",
+        alert=alert.key,
+        signal=alert.signal,
+        onset=alert.started_at,
+    )

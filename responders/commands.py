@@ -135,7 +135,7 @@ class Commands:
         rollback = decode(Rollback, document.fields)
         if rollback.due_at is None:
             return
-        now = self._ports.clock.now()
+        now = document.read_at
         told = event(f"rollback.{command.command}d", now, command.actor, reason=command.reason)
         woken = {"due_at": min(rollback.due_at, now)} if rollback.status is Status.RUNNING else {}
         draft = Draft((told,), woken)

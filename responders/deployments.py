@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -25,8 +25,10 @@ from shared.system import System
 COMMIT_ATTEMPTS = 20
 SKEW = timedelta(seconds=5)
 """How far the clocks of CI and of Cloud Run may differ."""
+LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
+"""Nothing ran on Google Cloud before App Engine's first day."""
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}\Z")]
 Text = Annotated[str, Meta(max_length=500)]
 
 
@@ -59,7 +61,10 @@ class Deployments:
         said = _parse(message.data)
         if said.system not in self._policies:
             raise Refused(f"system {said.system} is not known")
-        at = said.at or message.published_at or self._ports.clock.now()
+        now = self._ports.clock.now()
+        at = said.at or message.published_at or now
+        if not LONG_AGO < at < now + timedelta(days=1):
+            raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
         inventory = self._ports.platform(said.system).inventory()
         if said.stable:
             self._refuse_unstable(said.system, inventory, at)

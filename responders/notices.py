@@ -38,8 +38,7 @@ class Notices:
         if document.fields is None:
             return
         notice = decode(Notice, document.fields)
-        now = self._ports.clock.now()
-        if notice.due_at is None or notice.due_at > now:
+        if notice.due_at is None or notice.due_at > document.read_at:
             return
         try:
             self._send(notice, document)
@@ -47,7 +46,7 @@ class Notices:
             return
 
     def _send(self, notice: Notice, document: Document) -> None:
-        store, now = self._ports.store, self._ports.clock.now()
+        store, now = self._ports.store, document.read_at  # all instances agree on the store's time
         attempt = replace(notice, attempts=notice.attempts + 1, due_at=now + SENDING_TAKES)
         version = store.commit([Update(document.path, encode(attempt), document.version)])
         ended = self._after(attempt, self._channel(notice))

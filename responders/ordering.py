@@ -30,8 +30,9 @@ class Ordering:
 
     def compose(self, command: Command) -> tuple[list[Write], str]:
         """The writes, each under the version that was read, and the result in words."""
-        store, now = self._ports.store, self._ports.clock.now()
+        store = self._ports.store
         system = store.get(systems.path(self._policy.system))
+        now = system.read_at  # all instances agree on the store's time
         opening = open_incident(
             self._policy,
             system,

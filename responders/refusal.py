@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from shared import topics
 from shared.audit import event
 from shared.envelope import Message
@@ -15,17 +11,24 @@ from shared.notice import creates, notices
 from shared.outside import UNCLAIMED, write_down
 from shared.policy import Policy, Severity
 from shared.ports import Create, Ports
+from shared.scrubbing import scrubbed
 
-REASON_LIMIT = 1000
+ATTRIBUTE_LIMIT = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""
+REASON_LIMIT = 10_000
+"""Signs of a reason that the trail keeps: a reason may quote the whole message."""
+LETTER_LIMIT = 9_500_000
+"""Pub/Sub takes 10 MB with all attributes (cloud.google.com/pubsub/quotas)."""
 
 
 def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> None:
     """Audit the refusal, dead-letter the message, and say so at most once an hour and topic.
 
-    The caller acknowledges afterwards. A redelivery audits nothing twice; its dead letter may
-    come twice, with the same message id. Raises: Unavailable.
+    A request that is larger than any message is kept as far as a message holds it. The caller
+    acknowledges afterwards. A redelivery audits nothing twice; its dead letter may come twice,
+    with the same message id. Raises: Unavailable.
     """
+    reason = reason[:REASON_LIMIT]
     key = f"refused:{message.topic_name}:{message.id}"
     now = ports.clock.now()
     told = event(
@@ -34,11 +37,11 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
     write_once(ports, write_down(UNCLAIMED, key, told))
     ports.bus.publish(
         topics.DEAD_LETTERS,
-        _scrubbed(message.data),
+        (scrubbed(message.data) or b"{}")[:LETTER_LIMIT],
         {
             "source_topic": message.topic,
             "message_id": message.id,
-            "reason": reason.encode()[:REASON_LIMIT].decode(errors="ignore"),
+            "reason": reason.encode()[:ATTRIBUTE_LIMIT].decode(errors="ignore"),
         },
     )
     if tell is not None:
@@ -69,21 +72,3 @@ def write_once(ports: Ports, write: Create) -> bool:
     except Exists:
         return False
     return True
-
-
-def _scrubbed(data: bytes) -> bytes:
-    """The data verbatim, but for the values of token fields."""
-    try:
-        content = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return data or b"{}"
-    if not isinstance(content, dict) or not any(_is_token(name) for name in content):
-        return data
-    cleaned: dict[str, Any] = {
-        name: "[removed]" if _is_token(name) else value for name, value in content.items()
-    }
-    return msgspec.json.encode(cleaned)
-
-
-def _is_token(name: str) -> bool:
-    return "token" in name.lower() or name.lower() == "authorization"

@@ -15,7 +15,7 @@ from shared.envelope import Message
 from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
-from shared.rollback import Status
+from shared.rollback import ENDED, Status
 from shared.steps import Kind
 from shared.steps.judge import KIND as JUDGE
 from shared.steps.judge import Judge
@@ -54,12 +54,17 @@ class Work:
             try:
                 self._carry_on(case)
             except Unavailable as unanswered:
-                with suppress(Unavailable):  # then the lease runs out, or our message comes again
-                    again = ports.clock.now() + AGAIN_AFTER
-                    case.wait("worker.unanswered", str(unanswered), again)
+                self._come_back(case, str(unanswered))
                 raise
         finally:
             pool.close()
+
+    def _come_back(self, case: Case, why: str) -> None:
+        """Let go for a moment; what has ended stays ended, whatever gave no answer after it."""
+        if case.rollback.status in ENDED:
+            return
+        with suppress(Unavailable):  # then the lease runs out, or our message comes again
+            case.wait("worker.unanswered", why, case.now() + AGAIN_AFTER)
 
     def _carry_on(self, case: Case) -> None:
         until = self._ports.clock.monotonic() + WORK_FOR_SECONDS

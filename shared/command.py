@@ -71,7 +71,10 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     if faults:
         raise Refused("; ".join(faults))
     given = {key: value for key, value in content.items() if key not in ("version", "scenario")}
-    return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
+    try:
+        return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
+    except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
+        raise Refused(str(unlike)) from unlike
 
 
 def _faults(content: Any) -> list[str]:

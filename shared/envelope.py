@@ -21,12 +21,13 @@ from msgspec import Struct
 from shared.errors import Refused
 from shared.json_object import read_object
 
-MAX_BYTES = 10 * 1024 * 1024
-"""As much as Pub/Sub lets a message hold (cloud.google.com/pubsub/quotas)."""
+MAX_BYTES = 14 * 1024 * 1024
+"""A message of 10 MB, the largest that Pub/Sub takes (cloud.google.com/pubsub/quotas), in base64,
+with its attributes."""
 
 PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
 
-_TOPIC = re.compile(r"projects/[^/?#&\s]+/topics/[^/?#&\s]+")
+_TOPIC = re.compile(r"projects/[a-zA-Z0-9.:-]{1,100}/topics/[a-zA-Z0-9._~+%-]{1,255}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from shared import topics
 from shared.errors import Refused
@@ -20,12 +21,15 @@ SWEEP_LIMIT = 500
 """What one sweep hands over; the next one, half a minute later, takes the rest."""
 TOPICS = {ROLLBACK: topics.WORK, NOTICE: topics.NOTICES}
 
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
+"""The last part of a document's path, and nothing but that."""
+
 
 class Due(Struct, frozen=True):
     """What is due, and since when it was known to be."""
 
     kind: str
-    id: str
+    id: Name
     due_at: datetime
 
 

@@ -7,7 +7,7 @@ answer is no) or Moved (a precondition failed).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -140,6 +140,44 @@ class Bus(Protocol):
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
         """Return once the message is kept by the service."""
+        ...
+
+
+class Letter(Struct, frozen=True):
+    """A message that nobody could act on, as it is kept."""
+
+    id: str
+    """Of the message that it was."""
+    handle: str
+    """By which it is acknowledged."""
+    source: str
+    """The topic it came from, `projects/P/topics/T`; "" when nothing tells."""
+    reason: str
+    data: bytes
+    attributes: dict[str, str]
+    """Those of the message itself, without what was added to keep it."""
+
+
+class Letters(Protocol):
+    """Dead letters, for a person who brings them back: Pub/Sub."""
+
+    def pull(self, limit: int) -> list[Letter]:
+        """Some of the letters that nobody has in hand; empty when there are none now.
+
+        Whoever pulls has them in hand, for minutes.
+        """
+        ...
+
+    def resend(self, letter: Letter) -> None:
+        """Publish the letter where it came from. Raises: Rejected when there is no such topic."""
+        ...
+
+    def acknowledge(self, letter: Letter) -> None:
+        """The letter is kept no longer."""
+        ...
+
+    def put_back(self, letters: Iterable[Letter]) -> None:
+        """The letters are in nobody's hand any more."""
         ...
 
 

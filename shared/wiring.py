@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.policy import Policy
-from shared.ports import Bus, Clock, Ids, Metrics, Platform, Prober, Sender, Store
+from shared.ports import Bus, Clock, Ids, Letters, Metrics, Platform, Prober, Sender, Store
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ class Wiring:
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self._settings.project)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """The dead letters of the responders' topics, for a person's hands."""
+        from shared.gcp.letters import PubSubLetters
+
+        return PubSubLetters(
+            self.clients.subscriber, self.clients.publisher, self._settings.project
+        )
 
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from local import delivery
+from local.clock import CloudClock
+from local.cloud import Cloud
 from shared import policy_file, topics
+from shared.settings import LOCAL_CLOUD
 from tests.world import POLICIES, World
 
 ROOT = Path(__file__).parent.parent
@@ -36,14 +40,15 @@ def starting(*words: str) -> list[str]:
 
 
 PUBLISHED = starting("gcloud", "pubsub", "topics", "publish")
-CLI = starting(".venv/bin/python", "-m", "cli")
+REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
+CLI = [line for line in starting(".venv/bin/python", "-m", "cli") if line not in REPLAYED]
 MADE = starting("make")
 SERVED = starting(".venv/bin/python", "-m", "local")
 
 
 def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
-    known = {*PUBLISHED, *CLI, *MADE, *SERVED}
+    known = {*PUBLISHED, *CLI, *REPLAYED, *MADE, *SERVED}
 
     assert [line for line in COMMANDS if line not in known] == []
     assert PUBLISHED
@@ -75,6 +80,31 @@ def test_each_command_line_does_what_it_says(line: str) -> None:
     done = subprocess.run(  # noqa: S603 - a line of our own documentation
         [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", REPLAYED)
+def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
+    """With nothing but the settings of the functions it reaches them, and ends well."""
+    _, *arguments = shlex.split(line)
+    cloud = Cloud.start([CVPLUS], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
+    try:
+        delivery.keep_letters(cloud)
+        environment = {
+            "GOOGLE_CLOUD_PROJECT": cloud.home,
+            LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+        }
+        done = subprocess.run(  # noqa: S603 - a line of our own documentation
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        cloud.stop()
 
     assert done.returncode == 0, done.stdout + done.stderr
 

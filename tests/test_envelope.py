@@ -241,7 +241,7 @@ REFUSED = {
     "an attribute that is a number": (b'{"message": {"attributes": {"a": 1}}}', "'a' is not text"),
     "an attempt that is no number": (b'{"message": {}, "deliveryAttempt": "x"}', "is not a number"),
     "an attempt below 0": (b'{"message": {}, "deliveryAttempt": -1}', "is not a number"),
-    "10 MiB": (b" " * (envelope.MAX_BYTES + 1), "at most 10485760 are read"),
+    "14 MiB": (b" " * (envelope.MAX_BYTES + 1), "at most 14680064 are read"),
     "deep nesting": (b'{"message":' * 20000 + b"1" + b"}" * 20000, "nested too deeply"),
 }
 

@@ -1,4 +1,7 @@
-"""`python -m local.demo`: play one whole emergency and check every law; `SYSTEM` names a policy."""
+"""`python -m local.demo`: play one whole emergency and check every law; `SYSTEM` names a policy.
+
+`CHAOS=kill` kills the worker in the middle.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
         screen.say(f"listening after {seconds:.0f} s; time runs {options.scale:g} times as fast")
         evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
         try:
-            holds = story.play(Scene(stage, evidence, screen))
+            holds = story.play(Scene(stage, evidence, screen, kills=options.chaos == "kill"))
         finally:
             evidence.close()
     finally:
@@ -86,6 +89,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     default = POLICIES / f"{os.environ.get('SYSTEM') or 'cvplus'}.yaml"
     parser.add_argument("--policy", type=Path, default=default, help="the system to play")
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
+    parser.add_argument(
+        "--chaos",
+        choices=["", "kill"],
+        default=os.environ.get("CHAOS", ""),
+        help="kill: the worker dies by kill -9 in the middle",
+    )
     return parser.parse_args(arguments)
 
 

@@ -66,7 +66,9 @@ class Closing:
     def show_laws(self, before: Before) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""
         self._screen.act("Laws")
-        found = laws.check(self._evidence, before, self._scene.stage.standing())
+        found = laws.check(
+            self._evidence, before, self._scene.stage.standing(), disturbed=self._scene.kills
+        )
         self._screen.table(("", "law"), [(mark(law.holds), law.text) for law in found])
         for law in found:
             for fault in law.faults[: laws.SHOWN_FAULTS]:

@@ -50,8 +50,14 @@ class Before(Struct, frozen=True):
     strangers: Strangers
 
 
-def check(evidence: Evidence, before: Before, standing: Standing) -> list[Law]:
-    """Every law, looked at now."""
+def check(
+    evidence: Evidence, before: Before, standing: Standing, *, disturbed: bool = False
+) -> list[Law]:
+    """Every law, looked at now.
+
+    `disturbed`: somebody was killed on the way. Then a step may be found done by its successor, and
+    a notice sent again under its key; everything else holds as ever.
+    """
     inventory = evidence.inventory()
     answers = {
         "every function is back on its stable revision, and routed there": _back(
@@ -60,12 +66,12 @@ def check(evidence: Evidence, before: Before, standing: Standing) -> list[Law]:
         "each function was shifted exactly once": _shifted_once(evidence, before),
         "no revision was made, and every tag is kept": _kept(inventory, before),
         "exactly one incident and one rollback, both ended well": _one_of_each(evidence),
-        "every step of the plan is done": _steps(evidence),
+        "every step of the plan is done": _steps(evidence, disturbed),
         "the audit trail is an unbroken chain, and so are the seals": _chains(evidence),
         "the duplicate did nothing": _duplicate(evidence, before.strangers),
         "test and foreign alerts did nothing, and are recorded": _recorded(evidence),
         "the only dead letter is the foreign alert, with its reason": _letters(evidence),
-        "each notice was said once per incident, event and channel": _notices(evidence),
+        "each notice was said once per incident, event and channel": _notices(evidence, disturbed),
         "the status page says resolved, and no slot is held": _public(evidence),
     }
     return [Law(text, tuple(faults)) for text, faults in answers.items()]
@@ -123,12 +129,13 @@ def _one_of_each(evidence: Evidence) -> Iterator[str]:
             yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
 
 
-def _steps(evidence: Evidence) -> Iterator[str]:
+def _steps(evidence: Evidence, disturbed: bool) -> Iterator[str]:
     for rollback in evidence.rollbacks():
         steps = evidence.steps(rollback.id)
         for step in steps:
             sent = 1 if step.kind == SHIFT else 0
-            if step.status is not StepStatus.DONE or step.attempts != sent:
+            as_planned = step.attempts == sent or disturbed
+            if step.status is not StepStatus.DONE or not as_planned:
                 yield f"{step.name}: {step.status} after {step.attempts} attempts {step.note}"
         if not steps:
             yield f"{rollback.id} has no steps"
@@ -176,14 +183,15 @@ def _letters(evidence: Evidence) -> Iterator[str]:
             yield f"from {letter.source}: {letter.reason}"
 
 
-def _notices(evidence: Evidence) -> Iterator[str]:
+def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
     notices = evidence.notices()
     said = Counter((one.incident, one.event, one.channel) for one in notices)
     for key, times in said.items():
         if times != 1:
             yield f"{', '.join(key)}: {times} notices"
     for notice in notices:
-        if notice.status is not NoticeStatus.SENT or notice.attempts != 1:
+        at_once = notice.attempts == 1 or disturbed
+        if notice.status is not NoticeStatus.SENT or not at_once:
             yield f"{notice.id}: {notice.status} after {notice.attempts} attempts"
     if not notices:
         yield "nothing was said at all"

@@ -69,10 +69,15 @@ class Response:
         """Return when the plan is carried out: canaries first, then the others of each group."""
         self._screen.act("Going back")
         judged: set[str] = set()
+        to_be_killed = self._scene.kills
         with self._screen.progress("functions are back") as bars:
 
             def look() -> bool:
+                nonlocal to_be_killed
                 steps = self._evidence.steps(name)
+                if to_be_killed and _is_half_done(steps):
+                    to_be_killed = False
+                    self._kill_worker(steps)
                 for step in steps:
                     if step.kind == JUDGE and step.ended_at and step.name not in judged:
                         judged.add(step.name)
@@ -107,6 +112,14 @@ class Response:
             for at, note in self._scene.notes(name, event):
                 self._screen.say(note, at, "bold")
 
+    def _kill_worker(self, steps: list[Step]) -> None:
+        """Kill -9 in the middle; its message comes again, and the next worker takes over."""
+        done = sum(step.status is StepStatus.DONE for step in steps)
+        text = f"kill -9 of the worker, with {done} of {len(steps)} steps done"
+        self._screen.say(text, self._stage.now(), "bold red")
+        self._stage.kill_worker()
+        self._screen.say("another worker listens", self._stage.now())
+
     def _decided(self, incident: str) -> Rollback | None:
         found = self._scene.rollback(incident)
         return None if found is None or found.status in UNDECIDED else found
@@ -124,3 +137,8 @@ class Response:
         total = Counter(groups[step.target] for step in shifts)
         done = Counter(groups[step.target] for step in shifts if step.status is StepStatus.DONE)
         return {group: (done[group], total[group]) for group in total}
+
+
+def _is_half_done(steps: list[Step]) -> bool:
+    """Whether the middle of it all is reached."""
+    return 2 * sum(step.status is StepStatus.DONE for step in steps) >= len(steps) > 0

@@ -21,10 +21,14 @@ METRICS_LATE = 5
 class Scene:
     """The stage, the evidence of what happens on it, and the screen that shows it."""
 
-    def __init__(self, stage: Stage, evidence: Evidence, screen: Screen) -> None:
+    def __init__(
+        self, stage: Stage, evidence: Evidence, screen: Screen, *, kills: bool = False
+    ) -> None:
         self.stage = stage
         self.evidence = evidence
         self.screen = screen
+        self.kills = kills
+        """Whether the worker is killed in the middle of it."""
 
     def rollback(self, name: str) -> Rollback | None:
         """The rollback as it is kept now."""

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from msgspec import Struct
 
-from local.responders import STOP_LIMIT_SECONDS
+from local.responders import STOP_LIMIT_SECONDS, NotListening, Responders
 from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.settings import EMULATORS, Settings
@@ -32,15 +33,28 @@ class Broken(Exception):
     """The play cannot go on; says what was waited for, or what has ended."""
 
 
+class Place(Struct, frozen=True):
+    """Where an embedded cloud in another process is."""
+
+    home: str
+    """The operations project."""
+    projects: Sequence[str]
+    """Every project that has the topics."""
+    addresses: Mapping[str, str]
+    """`127.0.0.1:port` by service."""
+
+
 class Stage:
     """Everything that runs, and this side's own connection to it: the production wiring."""
 
     def __init__(
-        self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, Any]
+        self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, str]
     ) -> None:
         self.policy = policy
         self.addresses = addresses
-        """`127.0.0.1:port` by service; `responders` holds those of the entry points."""
+        """`127.0.0.1:port` by service."""
+        self.place = Place(policy.project, (policy.project,), addresses)
+        self._responders: Responders | None = None
         self._process = process
         url = f"http://{addresses['control']}"
         self._control = httpx.Client(base_url=url, timeout=_CONTROL_SECONDS, trust_env=False)
@@ -53,10 +67,10 @@ class Stage:
         with log.open("wb") as errors:
             process = subprocess.Popen(  # noqa: S603 - our own
                 [
-                    *(sys.executable, "-m", "local.tether", "local", "--responders"),
+                    *(sys.executable, "-m", "local.tether", "local"),
                     *("--policy", str(policy_file), "--scale", str(scale)),
                 ],
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -66,17 +80,42 @@ class Stage:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise Broken("the embedded cloud and its responders did not start")
-            return cls(policy, process, json.loads(line))
+                raise Broken("the embedded cloud did not start")
+            stage = cls(policy, process, json.loads(line))
         except BaseException:
-            _end(process)
+            end(process)
             raise
+        try:
+            stage._responders = Responders.start(stage.place, [policy_file], log)
+        except NotListening as failed:
+            stage.close()
+            raise Broken(str(failed)) from failed
+        except BaseException:
+            stage.close()
+            raise
+        return stage
 
     def close(self) -> None:
         """Return when nothing of it runs any more."""
         self.wiring.close()
         self._control.close()
-        _end(self._process)
+        if self._responders is not None:
+            self._responders.stop()
+        end(self._process)
+
+    def kill_worker(self) -> None:
+        """Kill -9 the one that carries rollbacks out, and start it anew. Raises: Broken."""
+        if self._responders is None:
+            raise Broken("there is no worker on this stage")
+        self._responders.kill("on_work")
+        try:
+            self._responders.restart("on_work")
+        except NotListening as failed:
+            raise Broken(str(failed)) from failed
+
+    def adopt(self, process: subprocess.Popen[str]) -> None:
+        """The cloud has died, and this process plays it now, at the same addresses."""
+        self._process = process
 
     def now(self) -> datetime:
         """The cloud's time."""
@@ -93,6 +132,22 @@ class Stage:
     def deploy(self, release: str, failure_rate: float) -> None:
         """Give every function a new revision, which serves at once."""
         self._asked("POST", "deploy", {"release": release, "failure_rate": failure_rate})
+
+    def rescale(self, scale: float) -> None:
+        """Let the cloud's time run at another pace."""
+        self._asked("POST", "clock", {"scale": scale})
+
+    def go_wrong(self, plan: Mapping[str, Any]) -> None:
+        """Put a fault plan in force."""
+        self._asked("PUT", "faults", plan)
+
+    def went_wrong(self) -> int:
+        """How many calls the fault plan in force has met."""
+        return sum((self._asked("GET", "faults")["injected"] or {"calls": ()})["calls"])
+
+    def go_right(self) -> None:
+        """Let nothing go wrong any more; calls that are being delayed go on at once."""
+        self._asked("DELETE", "faults")
 
     def standing(self) -> dict[str, dict[str, Any]]:
         """What the application itself says: by function its revisions' traffic and failure rate."""
@@ -127,13 +182,14 @@ class Stage:
         return answer.json()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's own, without what would wire a part of it to something else."""
     elsewhere = ("K_SERVICE", "ROLLBACK_DATABASE", *EMULATORS)
     return {name: value for name, value in os.environ.items() if name not in elsewhere}
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[str]) -> None:
+    """Return when the process is gone, and its pipes are closed."""
     process.terminate()
     try:
         process.wait(3 * STOP_LIMIT_SECONDS)

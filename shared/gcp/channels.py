@@ -47,6 +47,13 @@ class Clients:
         return self._built(PublisherClient, "pubsub")
 
     @cached_property
+    def subscriber(self) -> Any:
+        """`google.pubsub.v1.Subscriber`."""
+        from google.pubsub_v1.services.subscriber import SubscriberClient
+
+        return self._built(SubscriberClient, "pubsub")
+
+    @cached_property
     def functions(self) -> Any:
         """`google.cloud.functions.v2.FunctionService`."""
         from google.cloud.functions_v2.services.function_service import FunctionServiceClient

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shared.errors import Exists, Moved, Rejected, Throttled
@@ -189,6 +190,7 @@ def _require_version(write: Update, before: _Kept, at: datetime) -> None:
     raise Moved(f"{write.path} has changed since {write.version.isoformat()}")
 
 
+@lru_cache(maxsize=10_000)
 def _parent(path: str) -> str:
     """The collection of a document. Raises: Rejected when the path is not a document's."""
     segments = path.split("/")

@@ -1,0 +1,72 @@
+"""`python -m benchmarks.storm`: what a duplicate costs, as a multiple of decoding it alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from responders.alerts import Alerts
+from shared import alert, policy_file
+from shared.envelope import decode
+from tests.chaos import mix
+from tests.world import World
+
+MESSAGES = 10_000
+ROUNDS = 5
+BOUND = 1.5
+POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
+
+
+def main() -> int:
+    """Exit codes: 0 a duplicate costs less than `BOUND` times decoding it, 1 it costs more."""
+    decoded, received = duplicates(MESSAGES, ROUNDS)
+    ratio = received / decoded
+    print(  # noqa: T201 - what was measured
+        f"{MESSAGES} duplicates: decoding {decoded * 1e6:.1f} us each, decoding and receiving"
+        f" {received * 1e6:.1f} us each: {ratio:.2f} times, at most {BOUND} are allowed"
+    )
+    return 0 if ratio < BOUND else 1
+
+
+def duplicates(messages: int, rounds: int) -> tuple[float, float]:
+    """Seconds per message: to decode a duplicate, and to decode it and have on_alert receive it.
+
+    The median of the rounds; both are measured in turns, so that their ratio holds on a busy
+    machine.
+    """
+    world = World(policy=policy_file.load(POLICY))
+    responder = Alerts(world.ports, {world.policy.system: world.policy})
+    function = Random(1).choice(list(world.policy.functions))
+    body = _pushed(mix.incident(world.policy, world.ports.clock.now(), function).data)
+    responder.receive(decode({}, body))
+
+    def decoding() -> None:
+        alert.parse(decode({}, body).data)
+
+    def receiving() -> None:
+        responder.receive(decode({}, body))
+
+    turns = [(_timed(decoding, messages), _timed(receiving, messages)) for _ in range(rounds)]
+    return median(one for one, _ in turns), median(other for _, other in turns)
+
+
+def _timed(call: Callable[[], None], times: int) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        call()
+    return (time.perf_counter() - started) / times
+
+
+def _pushed(data: bytes) -> bytes:
+    """As a push subscription sends it."""
+    message = {"data": b64encode(data).decode(), "messageId": "1", "attributes": {}}
+    return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

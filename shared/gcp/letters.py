@@ -1,0 +1,118 @@
+"""Dead letters, taken out of their subscription and sent once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from google.pubsub_v1 import types
+
+from shared import topics
+from shared.errors import Rejected, Unavailable
+from shared.gcp.answers import EFFECT, READ, translated
+from shared.ports import Letter
+
+PERMISSIONS: Final = (
+    "pubsub.subscriptions.consume",
+    "pubsub.subscriptions.get",
+    "pubsub.topics.publish",
+)
+
+CALL_SECONDS = 10.0
+PULL_SECONDS = 5.0
+"""An empty subscription keeps a pull waiting; no answer in that time: nothing is there."""
+
+NATIVE = "CloudPubSubDeadLetterSource"
+"""Begins the names of the attributes that Pub/Sub itself gives a dead letter
+(cloud.google.com/pubsub/docs/handling-failures)."""
+
+_AcknowledgeRequest = types.AcknowledgeRequest.pb()
+_GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
+_ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
+_PublishRequest = types.PublishRequest.pb()
+_PullRequest = types.PullRequest.pb()
+
+
+class PubSubLetters:
+    """The dead letters of one project, in the subscription that keeps them."""
+
+    def __init__(self, subscriber: Any, publisher: Any, project: str) -> None:
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._subscription = f"projects/{project}/subscriptions/{topics.LETTERS_KEPT}"
+        self._sources: dict[str, str] = {}
+
+    def pull(self, limit: int) -> list[Letter]:
+        """Some of the letters that nobody has in hand; empty when there are none now."""
+        request = _PullRequest(subscription=self._subscription, max_messages=limit)
+        try:
+            with translated({**READ, "DEADLINE_EXCEEDED": _NothingThere}):
+                answer = self._subscriber.pull(request, retry=None, timeout=PULL_SECONDS)
+        except _NothingThere:
+            return []
+        return [self._letter(one) for one in answer.received_messages]
+
+    def resend(self, letter: Letter) -> None:
+        """Publish the letter where it came from. Raises: Rejected, Throttled, Ambiguous."""
+        request = _PublishRequest(topic=letter.source)
+        request.messages.add(data=letter.data, attributes=letter.attributes)
+        with translated(EFFECT):
+            self._publisher.publish(request, retry=None, timeout=CALL_SECONDS)
+
+    def acknowledge(self, letter: Letter) -> None:
+        """The letter is kept no longer."""
+        request = _AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.handle])
+        with translated(READ):
+            self._subscriber.acknowledge(request, retry=None, timeout=CALL_SECONDS)
+
+    def put_back(self, letters: Iterable[Letter]) -> None:
+        """The letters are in nobody's hand any more."""
+        handles = [letter.handle for letter in letters]
+        if not handles:
+            return
+        request = _ModifyAckDeadlineRequest(
+            subscription=self._subscription, ack_ids=handles, ack_deadline_seconds=0
+        )
+        with translated(READ):
+            self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_SECONDS)
+
+    def _letter(self, received: Any) -> Letter:
+        """What the responders dead-lettered says its topic; what Pub/Sub did, its subscription."""
+        message = received.message
+        said = dict(message.attributes)
+        own = {name: said.pop(name, "") for name in ("source_topic", "message_id", "reason")}
+        native = {name: said.pop(name) for name in [*said] if name.startswith(NATIVE)}
+        attempts = native.get(f"{NATIVE}DeliveryCount", "")
+        given_up = f"Pub/Sub gave it up after {attempts} deliveries" if native else ""
+        return Letter(
+            id=own["message_id"] or message.message_id,
+            handle=received.ack_id,
+            source=own["source_topic"] or self._source(native),
+            reason=own["reason"] or given_up,
+            data=message.data,
+            attributes=said,
+        )
+
+    def _source(self, native: Mapping[str, str]) -> str:
+        """The topic of the subscription that gave a message up; "" when nothing tells."""
+        project = native.get(f"{NATIVE}SubscriptionProject", "")
+        name = native.get(f"{NATIVE}Subscription", "")
+        if not (project and name):
+            return ""
+        subscription = f"projects/{project}/subscriptions/{name}"
+        if subscription not in self._sources:
+            self._sources[subscription] = self._topic_of(subscription)
+        return self._sources[subscription]
+
+    def _topic_of(self, subscription: str) -> str:
+        request = _GetSubscriptionRequest(subscription=subscription)
+        try:
+            with translated(READ):
+                found = self._subscriber.get_subscription(request, retry=None, timeout=CALL_SECONDS)
+        except Rejected:  # it is gone, or not ours to see
+            return ""
+        return str(found.topic)
+
+
+class _NothingThere(Unavailable):
+    """No letter came in time."""

@@ -1,0 +1,242 @@
+"""Hostile messages at every entry point, through main.py as it stands, over a world of fakes.
+
+`tests/corpus` keeps inputs that once did harm or might: `*.data` is what a message holds, `*.body`
+a whole request; `why.txt` says why each is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tracemalloc
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import main
+from shared import topics
+from shared.policy import Policy
+from tests.world import BOOKSHOP, FakePorts
+
+CORPUS = Path(__file__).parent / "corpus"
+ENTRY_POINTS = {
+    "on_alert": topics.ALERTS,
+    "on_command": topics.COMMANDS,
+    "on_clock": topics.CLOCK,
+    "on_deployment": topics.DEPLOYMENTS,
+    "on_work": topics.WORK,
+    "on_notice": topics.NOTICES,
+}
+UNREAD = "on_clock"
+"""The content of a tick says nothing: only its envelope can be wrong."""
+SECRET = b"hunter2"
+MEBIBYTE = 1024 * 1024
+PEAK = 9
+"""So many times its own size may a message take of memory: it is read, decoded and kept."""
+APP = flask.Flask("poison")
+
+EVERYWHERE = pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+
+
+class Ports(FakePorts):
+    """The wiring of main.py, over fakes."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self.policies: Mapping[str, Policy] = {policy.system: policy}
+
+
+@pytest.fixture
+def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+    """A fresh instance of main.py in a world of its own."""
+    ports = Ports(BOOKSHOP)
+    monkeypatch.setattr(main, "_wiring", lambda: ports)
+    main._responder.cache_clear()
+    yield ports
+    main._responder.cache_clear()
+
+
+def post(entry_point: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+    """The status that an entry point answers to a request."""
+    path = f"/projects/{BOOKSHOP.project}/topics/{ENTRY_POINTS[entry_point]}"
+    with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
+        answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
+    return answer[1]
+
+
+def push(data: bytes, name: str = "77") -> bytes:
+    """A message as a push subscription sends it."""
+    message = {"data": base64.b64encode(data).decode(), "messageId": name}
+    return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
+
+
+def letters(ports: Ports) -> list[bytes]:
+    """What was dead-lettered, each with a reason."""
+    kept = [one for one in ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert all(one.attributes["reason"] for one in kept)
+    return [one.data for one in kept]
+
+
+def takes_alerts(ports: Ports) -> bool:
+    """Whether a real alert still opens an incident."""
+    resource = {"type": "cloud_run_revision", "labels": {"project_id": BOOKSHOP.project}}
+    labels = {"rollback_system": BOOKSHOP.system, "rollback_signal": "function_failure_rate"}
+    notification = {
+        "version": "1.2",
+        "incident": {
+            "incident_id": "0.real",
+            "state": "open",
+            "started_at": int(ports.clock.now().timestamp()) - 60,
+            "resource": resource,
+            "policy_user_labels": labels,
+        },
+    }
+    answer = post("on_alert", push(json.dumps(notification).encode(), "real"))
+    return answer == 204 and "alerts/0.real:open" in ports.store.documents
+
+
+def acted_on(ports: Ports, before: set[str]) -> bool:
+    """Whether anything but the trail of refusals and their notices was written."""
+    new = set(ports.store.documents) - before
+    return any(
+        not path.startswith(("systems/unclaimed/audit/refused:", "notices/")) for path in new
+    )
+
+
+def test_the_corpus_is_explained() -> None:
+    """Every kept input says in one line why it is kept."""
+    why = dict(line.split(": ", 1) for line in (CORPUS / "why.txt").read_text().splitlines())
+
+    assert set(why) == {file.name for file in CORPUS.iterdir()} - {"why.txt"}
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("file", sorted(CORPUS.glob("*.*[ay]")), ids=lambda file: file.name)
+def test_a_kept_input(entry_point: str, file: Path, ports: Ports) -> None:
+    """Never a crash, never a redelivery without end: acted on or dead-lettered, and then forgotten.
+
+    Others are not blocked by it.
+    """
+    content = file.read_bytes()
+    before = set(ports.store.documents)
+
+    answer = post(entry_point, content if file.suffix == ".body" else push(content))
+
+    assert answer == 204
+    hands_over = entry_point in ("on_work", "on_notice")
+    assert letters(ports) or acted_on(ports, before) or entry_point == UNREAD or hands_over
+    assert not any(SECRET in letter for letter in letters(ports))
+    assert takes_alerts(ports)
+
+
+@EVERYWHERE
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(body=st.binary(max_size=300))
+def test_any_bytes_as_a_request(entry_point: str, body: bytes, ports: Ports) -> None:
+    """What is no message is a dead letter, and acknowledged."""
+    before = len(letters(ports))
+
+    assert post(entry_point, body) == 204
+    assert len(letters(ports)) == before + 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda parts: (
+        st.lists(parts, max_size=4) | st.dictionaries(st.text(max_size=12), parts, max_size=4)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        *(
+            "version",
+            "incident",
+            "command",
+            "system",
+            "reason",
+            "kind",
+            "id",
+            "due_at",
+            "at",
+            "mode",
+        ),
+        *("deployment", "stable", "batch_size", "functions", "groups", "target", "delay_seconds"),
+    ]
+)
+VALUES = JSON | st.sampled_from(
+    [1, "1.2", "bookshop", "rollback", "notice", "promote", "pause", "act", "a/b", "..", True, 5.0]
+)
+
+
+@EVERYWHERE
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(content=st.dictionaries(FIELDS, VALUES, max_size=7))
+def test_any_content_of_a_message(entry_point: str, content: dict[str, Any], ports: Ports) -> None:
+    """Fields of ours with anything in them never crash an instance, nor come again for ever."""
+    assert post(entry_point, push(json.dumps(content).encode())) == 204
+
+
+@EVERYWHERE
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    name=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=300),
+    source=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=300),
+    time=st.sampled_from(["", "now", "9999-12-31T23:59:59.9Z", "2026-03-02T12:00:00Z"]),
+)
+def test_any_headers_of_an_event(
+    entry_point: str, name: str, source: str, time: str, ports: Ports
+) -> None:
+    """Id, source and time come from outside: none of them names a document or breaks a letter."""
+    headers = {"ce-id": name, "ce-source": f"//x/projects/p/topics/{source}", "ce-time": time}
+
+    assert post(entry_point, push(b"{}", ""), headers) == 204
+
+
+LARGE = {
+    "letters": b'{"message":{"data":"' + b"A" * (10 * MEBIBYTE) + b'"}}',
+    "a full message": push(b"x" * 10_000_000),
+    "lists": b"[" + b"[]," * (10 * MEBIBYTE // 3) + b"0]",
+    "objects": b'{"a":[' + b"{}," * (10 * MEBIBYTE // 3) + b"0]}",
+    "attributes": b'{"message":{"attributes":{'
+    + b",".join(b'"%d":""' % number for number in range(900_000))
+    + b"}}}",
+    "lists in a message": push(b"[" + b"[]," * 3_000_000 + b"0]"),
+}
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("kind", LARGE)
+def test_memory_of_the_largest_messages(entry_point: str, kind: str, ports: Ports) -> None:
+    """Ten megabytes take a small multiple of themselves, whatever is in them: no instance dies."""
+    body = LARGE[kind]
+    post(entry_point, b"{}")  # everything is imported and built
+    tracemalloc.start()
+    try:
+        assert post(entry_point, body) == 204
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < PEAK * len(body)
+    assert takes_alerts(ports)
