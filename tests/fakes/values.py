@@ -71,8 +71,6 @@ def _kept(value: Any, now: datetime | None, *, in_list: bool) -> Any:
     if isinstance(value, dict):
         return {_field(name): _kept(item, now, in_list=False) for name, item in value.items()}
     match value:
-        case None | bool() | float() | bytes():
-            return value
         case str():
             return str(value)
         case datetime():
