@@ -46,6 +46,9 @@ COMPOSE_ATTEMPTS = 10
 SKEW = timedelta(seconds=2)
 """How far the clock that wrote `due_at` may be ahead of the store's."""
 RETRY_SECONDS = 0.2
+COPY_WITHIN = timedelta(seconds=1)
+"""The work subscription's shortest backoff: what claims sooner after its holder is no redelivery,
+but a copy of the message, and nobody has died."""
 LIMIT_TAKEOVERS = 3
 """Take-overs without progress: then something kills every worker that touches this rollback."""
 
@@ -293,13 +296,13 @@ def _take(
         message=message_id,
         from_holder=found.lease.holder if found.lease else None,
     )
-    takeovers = found.takeovers + 1 if found.lease else found.takeovers
+    died = found.lease is not None and document.read_at - found.lease.renewed_at >= COPY_WITHIN
     draft = Draft(
         (claimed,),
         {
             "fence": found.fence + 1,
             "lease": Lease(holder, message_id, document.read_at),
-            "takeovers": takeovers,
+            "takeovers": found.takeovers + died,
             "due_at": document.read_at + 2 * LEASE,
         },
     )

@@ -1,0 +1,1 @@
+"""Chaos: what is too long for every test run."""

@@ -1,0 +1,368 @@
+"""`python -m tests.chaos kills`: real processes, killed at every write and call.
+
+Each run is one emergency in the embedded cloud (a process of its own, with a folder), before six
+functions-framework processes. At one call, before its effect or after it, something dies: the
+worker or another responder by SIGKILL, the worker by SIGSTOP for longer than its lease while
+another takes over, or the cloud itself. The moment is held by a fault plan of the cloud, which
+delays just that call; a call before its effect is then refused, as if it had never come. Which
+process made the call is not asked: where it was another's, the victim dies at a moment of its own,
+which is a point too. Runs of one world follow each other by hours of the cloud's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
+
+from msgspec import Struct
+
+from local.demo import laws, strangers
+from local.demo.evidence import Evidence
+from local.demo.laws import Before
+from local.demo.stage import Broken
+from local.demo.strangers import Strangers
+from local.responders import NotListening, kill
+from shared import policy_file, topics
+from shared.alert_record import Alert
+from shared.errors import RollbackError
+from shared.incident import Incident
+from shared.notice import Notice
+from shared.rollback import ENDED, Rollback, Status
+from tests.chaos.plant import Plant
+
+EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
+SCALE = 25.0
+"""Cloud seconds per second: a lease is more than a second."""
+RUNS_OF_A_WORLD = 40
+BETWEEN_RUNS = timedelta(hours=3)
+"""Longer than a cool-down."""
+SHOWN_FAULTS = 10
+DEPLOYED_BEFORE = timedelta(minutes=10)
+HELD_SECONDS = 60.0
+"""Cloud time for which the call at the point is held, if nobody lets it go."""
+HURRIED = 80.0
+"""Cloud seconds per second once every function is back: counts come minutes late."""
+RESTING_SECONDS = 0.3
+"""Longer than anybody goes without reading the cloud's clock: then time may be skipped."""
+
+
+class Kind(StrEnum):
+    """What happens at the point."""
+
+    KILL = "SIGKILL"
+    STOP = "SIGSTOP, longer than the lease"
+    CLOUD = "SIGKILL of the cloud"
+
+
+PUBLISH = "google.pubsub.v1.Publisher/Publish"
+"""Held after its effect only: this side publishes too, and is not to be refused."""
+CALLS = {
+    "google.firestore.v1.Firestore/Commit": 70,
+    "google.firestore.v1.Firestore/BeginTransaction": 1,
+    "google.cloud.run.v2.Services/UpdateService": 11,
+    "google.cloud.run.v2.Services/GetService": 30,
+    "google.cloud.functions.v2.FunctionService/ListFunctions": 1,
+    "google.monitoring.v3.MetricService/ListTimeSeries": 8,
+    PUBLISH: 20,
+}
+"""The calls of one emergency that nobody but the responders makes, and about how many of each."""
+VICTIMS = (*("on_work",) * 6, "on_alert", "on_notice", "on_clock")
+
+
+class Point(Struct, frozen=True):
+    """Where a run is disturbed, and how; the same one for the same seed and number."""
+
+    kind: Kind
+    victim: str
+    call: str
+    number: int
+    when: str
+
+    @classmethod
+    def drawn(cls, seed: int, run: int) -> Point:
+        """The point of one run."""
+        random = Random(f"{seed}/{run}")
+        [kind] = random.choices(list(Kind), (8, 1, 1))
+        [call] = random.choices(list(CALLS), list(CALLS.values()))
+        return cls(
+            kind=kind,
+            victim=random.choice(VICTIMS) if kind is Kind.KILL else "on_work",
+            call=call,
+            number=random.randrange(CALLS[call]),
+            when="after" if call == PUBLISH else random.choice(("before", "after")),
+        )
+
+    def plan(self) -> dict[str, Any]:
+        """The fault plan that holds the call."""
+        held = {
+            "call": self.call,
+            "when": self.when,
+            "skip": self.number,
+            "times": 1,
+            "delay_seconds": HELD_SECONDS,
+        }
+        return {"calls": [{**held, "answer": "UNAVAILABLE"} if self.when == "before" else held]}
+
+    def __str__(self) -> str:
+        call = self.call.rpartition(".")[2]
+        return f"{self.kind} ({self.victim}) {self.when} {call} number {self.number}"
+
+
+class OneRun(Evidence):
+    """What belongs to the incidents since the run began."""
+
+    known: frozenset[str] = frozenset()
+
+    @classmethod
+    def since_now(cls, plant: Plant) -> OneRun:
+        """Of whatever comes from now on."""
+        place = plant.place
+        evidence = cls(plant.stage.wiring, plant.policy, place.home, place.addresses["pubsub"])
+        evidence.known = frozenset(one.id for one in evidence.incidents())
+        return evidence
+
+    def incidents(self) -> list[Incident]:
+        """Those of this run."""
+        return [one for one in super().incidents() if one.id not in self.known]
+
+    def rollbacks(self) -> list[Rollback]:
+        """Those of this run."""
+        return [one for one in super().rollbacks() if one.incident not in self.known]
+
+    def alerts(self) -> list[Alert]:
+        """Those of this run."""
+        return [one for one in super().alerts() if one.incident not in self.known]
+
+    def notices(self) -> list[Notice]:
+        """Those of this run, and of no incident."""
+        return [one for one in super().notices() if one.incident not in self.known]
+
+
+class World:
+    """One plant, run after run."""
+
+    def __init__(self, folder: Path) -> None:
+        text = EXAMPLE.read_text().replace("watch: 15m", "watch: 1m\n  watch_every: 30s")
+        file = folder / "bookshop.yaml"
+        file.write_text(text)
+        self.policy = policy_file.loads(text, file.name)
+        self.plant = Plant(self.policy, file, folder, SCALE)
+        self._strangers_sent = False
+        try:
+            self._stable = self.plant.prepare()
+        except BaseException:
+            self.plant.close()
+            raise
+
+    def run(self, number: int, point: Point) -> tuple[bool, list[str]]:
+        """Whether the point was reached, and what breaks a law after it. Raises: Broken."""
+        stage = self.plant.stage
+        stage.jump(BETWEEN_RUNS)
+        evidence = OneRun.since_now(self.plant)
+        try:
+            stage.deploy(f"bad-{number}", 0.8)
+            self.plant.release()
+            stage.jump(DEPLOYED_BEFORE)
+            inventory, operations = evidence.inventory(), evidence.operations()
+            stage.go_wrong(point.plan())
+            stage.publish(topics.ALERTS, self._notification(number))
+            alert = stage.wait_for("the alert", lambda: next(iter(evidence.alerts()), None))
+            before = Before(self._stable, inventory, operations, self._strangers(alert))
+            course = Course(self.plant, evidence, point)
+            try:
+                stage.wait_for("the end of it all", course.is_over)
+            finally:
+                course.close()
+            found = laws.check(evidence, before, stage.standing(), disturbed=True)
+        finally:
+            stage.go_right()
+            stage.rescale(SCALE)
+            evidence.close()
+        return course.reached, [f"{law.text}: {fault}" for law in found for fault in law.faults]
+
+    def _notification(self, number: int) -> dict[str, Any]:
+        now = self.plant.stage.now()
+        labels = {"rollback_system": self.policy.system, "rollback_signal": "function_failure_rate"}
+        resource = {"type": "cloud_run_revision", "labels": {"project_id": self.policy.project}}
+        return {
+            "version": "1.2",
+            "incident": {
+                "incident_id": f"0.chaos-{number}",
+                "state": "open",
+                "started_at": int((now - timedelta(minutes=1)).timestamp()),
+                "resource": resource,
+                "policy_user_labels": labels,
+            },
+        }
+
+    def _strangers(self, alert: Alert) -> Strangers:
+        """A duplicate in each run; the others once, for they leave one letter each."""
+        stage = self.plant.stage
+        if self._strangers_sent:
+            stage.publish(topics.ALERTS, json.loads(alert.notification))
+            return Strangers(alert)
+        self._strangers_sent = True
+        return strangers.send(stage, alert)
+
+
+class Course:
+    """One emergency as it is looked at, disturbed at its point, and hurried on when all rest."""
+
+    def __init__(self, plant: Plant, evidence: OneRun, point: Point) -> None:
+        self.reached = False
+        """Whether the call at the point has come, and something has died over it."""
+        self._plant = plant
+        self._stage = plant.stage
+        self._evidence = evidence
+        self._point = point
+        self._stopped: list[subprocess.Popen[bytes]] = []
+        self._resting: tuple[int, float] | None = None
+        self._hurried = False
+
+    def close(self) -> None:
+        """Whoever still stands still is killed."""
+        for process in self._stopped:
+            kill(process)
+
+    def is_over(self) -> bool:
+        """Whether all has ended and was said; the point may come on the way."""
+        if not self.reached and self._stage.went_wrong():
+            self.reached = True
+            self._disturb()
+        rollbacks = self._evidence.rollbacks()
+        if rollbacks and all(one.status in ENDED for one in rollbacks):
+            return not any(notice.due_at for notice in self._evidence.notices())
+        if not self._hurried and any(one.shifted_at for one in rollbacks):
+            self._stage.rescale(HURRIED)
+            self._hurried = True
+        for one in rollbacks:
+            if one.status is Status.WATCHING:
+                self._skip(one)
+        return False
+
+    def _skip(self, rollback: Rollback) -> None:
+        """Skip to the next look of the watch, when nobody has worked for a while."""
+        now = time.monotonic()
+        if rollback.lease or rollback.due_at is None:
+            self._resting = None
+        elif self._resting is None or self._resting[0] != rollback.sequence:
+            self._resting = (rollback.sequence, now)
+        elif now - self._resting[1] > RESTING_SECONDS:
+            self._resting = (rollback.sequence, now)
+            skipped = rollback.due_at + timedelta(seconds=1) - self._stage.now()
+            if skipped > timedelta():
+                self._stage.jump(skipped)
+
+    def _disturb(self) -> None:
+        responders = self._plant.responders
+        match self._point.kind:
+            case Kind.KILL:
+                responders.kill(self._point.victim)
+                self._stage.go_right()
+                responders.restart(self._point.victim)
+            case Kind.CLOUD:
+                self._plant.restart_cloud()
+            case Kind.STOP:
+                self._stand_still()
+
+    def _stand_still(self) -> None:
+        """The worker stands still until another has its rollback, then goes on as a zombie."""
+        fences = {one.id: one.fence for one in self._evidence.rollbacks()}
+        stopped = self._plant.responders.replace_stopped("on_work")
+        self._stopped.append(stopped)
+        self._stage.go_right()
+
+        def is_taken() -> bool:
+            return any(
+                one.fence > fences.get(one.id, 0) or one.status in ENDED or not one.lease
+                for one in self._evidence.rollbacks()
+            )
+
+        self._stage.wait_for("another worker", is_taken)
+        os.killpg(stopped.pid, signal.SIGCONT)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 every law held in every run, 1 one did not."""
+    options = _options(arguments)
+    numbers = range(options.runs) if options.only is None else (options.only,)
+    with TemporaryDirectory(prefix="rollback-kills-") as folder:
+        return 1 if Series(Path(folder), options.seed).play(numbers) else 0
+
+
+class Series:
+    """Run after run, in worlds that last for some of them."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._seed = seed
+        self._world: World | None = None
+        self._runs_of_world = 0
+
+    def play(self, numbers: Sequence[int]) -> int:
+        """How many runs broke a law."""
+        failures, hits = 0, Counter[str]()
+        started = time.monotonic()
+        try:
+            for done, number in enumerate(numbers, 1):
+                point = Point.drawn(self._seed, number)
+                reached, faults = self._one(number, point)
+                hits[str(point.kind) if reached else "not reached"] += 1
+                pace = done / (time.monotonic() - started) * 60
+                print(f"{done} {point}{'' if reached else ': not reached'} ({pace:.1f} runs/min)")
+                if faults:
+                    failures += 1
+                    self._tell(number, faults)
+                    self._leave()
+        finally:
+            self._leave()
+        print(f"{len(numbers)} runs, {failures} broke a law; {dict(hits)}")
+        return failures
+
+    def _one(self, number: int, point: Point) -> tuple[bool, list[str]]:
+        """As World.run; what does not come to its end breaks a law too."""
+        try:
+            return self._entered().run(number, point)
+        except (Broken, NotListening, RollbackError) as failure:
+            return True, [f"it did not end: {failure}"]
+
+    def _entered(self) -> World:
+        if self._world is None or self._runs_of_world >= RUNS_OF_A_WORLD:
+            self._leave()
+            self._world = World(Path(mkdtemp(dir=self._folder)))
+            self._runs_of_world = 0
+        self._runs_of_world += 1
+        return self._world
+
+    def _leave(self) -> None:
+        if self._world is not None:
+            self._world.plant.close()
+            self._world = None
+
+    def _tell(self, number: int, faults: Sequence[str]) -> None:
+        print(*(f"  ✗ {fault}" for fault in faults[:SHOWN_FAULTS]), sep="\n")
+        print(f"  again: python -m tests.chaos kills --seed {self._seed} --only {number}")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos kills", description=__doc__)
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, help="just the run of this number")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,103 @@
+"""The embedded cloud and the six responders as processes that can be killed apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from local.cloud import NAMES
+from local.demo.evidence import Evidence
+from local.demo.stage import Broken, Stage, end, environment
+from local.responders import Responders, free_port
+from shared import topics
+from shared.deployment import Deployment
+from shared.policy import Mode, Policy
+from shared.traffic import TrafficTarget, shares
+
+
+class Plant:
+    """A protected system, its cloud with a folder that survives it, and its responders."""
+
+    def __init__(self, policy: Policy, policy_file: Path, folder: Path, scale: float) -> None:
+        """Raises: Broken; NotListening."""
+        self.policy = policy
+        self._policy_file = policy_file
+        self._folder = folder
+        self._scale = scale
+        self._ports = {name: free_port() for name in NAMES}
+        self._cloud = self._start()
+        addresses = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
+        self.stage = Stage(policy, self._cloud, addresses)
+        self.place = self.stage.place
+        self.evidence = Evidence(self.stage.wiring, policy, policy.project, addresses["pubsub"])
+        try:
+            self.responders = Responders.start(self.place, [policy_file], folder / "log")
+        except BaseException:
+            self.evidence.close()
+            self.stage.close()
+            raise
+
+    def close(self) -> None:
+        """Return when nothing of it runs any more."""
+        self.evidence.close()
+        self.responders.stop()
+        self.stage.close()
+
+    def restart_cloud(self) -> None:
+        """Kill -9, and the same cloud from its folder, at its addresses. Raises: Broken."""
+        self._cloud.kill()
+        end(self._cloud)
+        self._cloud = self._start()
+        self.stage.adopt(self._cloud)
+
+    def prepare(self) -> Deployment:
+        """A stable deployment, and leave to act."""
+        stage, said = self.stage, {"version": 1, "system": self.policy.system}
+        stage.publish(topics.DEPLOYMENTS, {**said, "deployment": "r1", "stable": True})
+        promotion = {**said, "command": "promote", "mode": "act", "reason": "chaos"}
+        stage.publish(topics.COMMANDS, promotion)
+        evidence = self.evidence
+        stage.wait_for("the promotion", lambda: (one := evidence.system()) and one.mode is Mode.ACT)
+        return stage.wait_for("the stable deployment", lambda: evidence.deployment("r1"))
+
+    def release(self) -> None:
+        """The newest revisions serve: a rollback leaves traffic held on the old ones.
+
+        Each has an address of its own, too, which no rollback may take away.
+        """
+        platform = self.stage.wiring.platform(self.policy.system)
+        for live in platform.inventory().values():
+            newest = live.service.latest_ready
+            wanted = (TrafficTarget(newest, 100), TrafficTarget(newest, 0, "kept"))
+            platform.shift(live.service.name, wanted, live.service.etag)
+
+        def is_released() -> bool:
+            services = [live.service for live in platform.inventory().values()]
+            return all(
+                not one.reconciling and shares(one.serving, "") == {one.latest_ready: 100}
+                for one in services
+            )
+
+        self.stage.wait_for("the release", is_released)
+
+    def _start(self) -> subprocess.Popen[str]:
+        ports = [f"--port={name}={port}" for name, port in self._ports.items()]
+        with (self._folder / "log").open("ab") as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own
+                [
+                    *(sys.executable, "-m", "local.tether", "local", "--no-alerts", *ports),
+                    *("--policy", str(self._policy_file), "--data", str(self._folder / "data")),
+                    *("--scale", str(self._scale)),
+                ],
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        if process.stdout is None or not process.stdout.readline():
+            end(process)
+            raise Broken("the embedded cloud did not start")
+        return process

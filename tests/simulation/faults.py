@@ -1,0 +1,133 @@
+"""What can go wrong at which point, and who decides that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from random import Random
+from typing import Protocol
+
+
+class LandsLate(Exception):
+    """The hook's word for a request that is to take effect behind its caller's back."""
+
+
+class Fault(StrEnum):
+    """One thing that goes wrong."""
+
+    CRASH = "crash"
+    STANDSTILL = "standstill"
+    """The process stops for several leases and then goes on: a zombie."""
+    NO_ANSWER = "no answer"
+    """Nothing was done, nothing is known; of a write the caller cannot tell."""
+    APPLIED = "applied, but error"
+    OWN_RETRY = "applied, and refused to the client's own retry"
+    THROTTLED = "throttled"
+    LANDS_LATE = "lands late"
+    """The caller gives up, or dies, and the request takes effect afterwards."""
+    FAILS_LATE = "operation fails late"
+    VANISHES = "operation vanishes"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    LOST_ACK = "acknowledgement lost"
+    CLOCK_JUMP = "clock jump"
+    PAUSE = "a person pauses"
+    ORDER = "a person orders a rollback"
+    BY_HAND = "a person changes traffic"
+    POLICY = "the policy changes"
+
+
+EVERYWHERE = (Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP, Fault.PAUSE, Fault.ORDER)
+BEFORE_WRITE = (*EVERYWHERE, Fault.NO_ANSWER, Fault.THROTTLED)
+POSSIBLE: dict[str, tuple[Fault, ...]] = {
+    "before store.get": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.PAUSE),
+    "before store.query": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.ORDER),
+    "before store.commit": (*BEFORE_WRITE, Fault.POLICY, Fault.BY_HAND),
+    "after store.commit": (*EVERYWHERE, Fault.APPLIED, Fault.OWN_RETRY),
+    "before platform.shift": (
+        *BEFORE_WRITE,
+        *(Fault.LANDS_LATE, Fault.FAILS_LATE, Fault.VANISHES, Fault.BY_HAND),
+    ),
+    "after platform.shift": (*EVERYWHERE, Fault.APPLIED, Fault.BY_HAND),
+    "before platform.dry_run": (Fault.CRASH, Fault.NO_ANSWER, Fault.THROTTLED, Fault.BY_HAND),
+    "before platform.service": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
+    "before platform.operation": (Fault.CRASH, Fault.NO_ANSWER),
+    "before platform.revision": (Fault.CRASH, Fault.NO_ANSWER),
+    "before platform.inventory": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
+    "before site.release": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.LANDS_LATE),
+    "after site.release": (*EVERYWHERE, Fault.APPLIED),
+    "before site.version": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before metrics.requests": (Fault.NO_ANSWER, Fault.STANDSTILL),
+    "before prober.ask": (Fault.CRASH, Fault.STANDSTILL),
+    "before bus.publish": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "after bus.publish": (Fault.CRASH, Fault.STANDSTILL, Fault.APPLIED),
+    "before sender.send": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "after sender.send": (Fault.CRASH, Fault.STANDSTILL, Fault.APPLIED),
+    "before delivery": (Fault.DUPLICATE, Fault.LATE),
+    "before acknowledgement": (Fault.CRASH, Fault.LOST_ACK),
+}
+"""By side and verb."""
+
+
+LIKELY = 0.2
+"""How likely the kind that is wanted comes at the first point where it may, and at each next."""
+
+
+class Faults(Protocol):
+    """Decides at each point."""
+
+    def at(self, point: str) -> Fault | None:
+        """What goes wrong here, if anything does."""
+        ...
+
+
+class Planned:
+    """The faults at the points that are named by their number, counted from 0."""
+
+    def __init__(self, faults: Mapping[int, Fault]) -> None:
+        self._faults = faults
+        self.points: list[str] = []
+
+    def at(self, point: str) -> Fault | None:
+        """The fault that was planned for this point, where it is possible."""
+        self.points.append(point)
+        fault = self._faults.get(len(self.points) - 1)
+        return fault if fault in POSSIBLE.get(point, ()) else None
+
+
+class Chance:
+    """Some faults, here and there; never more than a budget of them.
+
+    Half of the worlds want one kind above all, so that what is possible at few points only comes
+    as often as what is possible everywhere.
+    """
+
+    def __init__(self, random: Random, budget: int, kinds: frozenset[Fault]) -> None:
+        self._random = random
+        self._budget = budget
+        self._kinds = kinds
+        self._wanted = random.choice(sorted(kinds)) if random.random() < 0.5 else None
+        self._next = 0
+        self._draw()
+
+    def at(self, point: str) -> Fault | None:
+        """One of what is possible here, when it is time for the next fault."""
+        if not self._budget:
+            return None
+        wanted = self._wanted
+        if wanted and wanted in POSSIBLE.get(point, ()) and self._random.random() < LIKELY:
+            self._budget -= 1
+            self._wanted = None
+            return wanted
+        if self._next > 0:
+            self._next -= 1
+            return None
+        possible = [fault for fault in POSSIBLE.get(point, ()) if fault in self._kinds]
+        if not possible:
+            return None
+        self._budget -= 1
+        self._draw()
+        return self._random.choice(possible)
+
+    def _draw(self) -> None:
+        self._next = int(self._random.expovariate(1 / 60))

@@ -1,0 +1,159 @@
+"""What happens in a world beside its faults: the trouble, its alerts, and what people do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from shared import system as systems
+from shared import topics
+from shared.documents import encode
+from shared.ports import Put
+from shared.system import BUDGET, Budget, System
+from tests.simulation.estate import SYSTEM
+from tests.simulation.world import World
+
+Scene = Callable[[World], None]
+
+
+def bad_release(world: World) -> None:
+    """Every function has a bad revision, and one alert tells of it."""
+    world.deploy_bad()
+    world.plan(0.0, world.alert)
+
+
+def two_alerts(world: World) -> None:
+    """A second incident on the same functions, and both come again and close at some time."""
+    bad_release(world)
+    world.excuses.add("a further alert may come after the end")
+    for _ in range(world.random.randint(1, 3)):
+        name = world.random.choice(("0.a", "0.b"))
+        world.plan(world.random.uniform(0.0, 200.0), partial(world.alert, name))
+    if world.random.random() < 0.5:
+        name = world.random.choice(("0.a", "0.b"))
+        world.plan(world.random.uniform(100.0, 300.0), partial(world.alert, name, "closed"))
+
+
+def partly_bad(world: World) -> None:
+    """Only some functions were changed; the others are left alone."""
+    world.deploy_bad(["shelf", "order"])
+    world.plan(0.0, world.alert)
+
+
+def outage(world: World) -> None:
+    """Everything fails, and nothing was changed: a person is needed."""
+    for function, service in world.platform.services().items():
+        world.platform.set_failure_rate(function, service.latest_ready, 0.9)
+    world.forbidden = "nothing was changed"
+    world.excuses.add(world.forbidden)
+    world.plan(0.0, world.alert)
+
+
+def no_better(world: World) -> None:
+    """What was stable fails as well: the canary tells, and nothing else is shifted."""
+    bad_release(world)
+    first = world.platform.services()["shelf"].revisions[0]
+    world.platform.set_failure_rate("shelf", first.name, 1.0)
+    world.spared = frozenset({"basket"})
+    world.excuses.add("the canary is no better")
+
+
+def no_cure(world: World) -> None:
+    """What was stable of one function fails as well, and no canary tells of it."""
+    bad_release(world)
+    first = world.platform.services()["basket"].revisions[0]
+    world.platform.set_failure_rate("basket", first.name, 0.9)
+    world.incurable = True
+    world.excuses.add("the trouble goes on")
+
+
+def observed(world: World) -> None:
+    """Nobody has promoted the system: automation only watches."""
+    bad_release(world)
+    world.store.commit([Put(systems.path(SYSTEM), encode(System(SYSTEM)))])
+    world.forbidden = "the system is only observed"
+    world.excuses.add(world.forbidden)
+
+
+def budget_spent(world: World) -> None:
+    """Automation has gone back three times in this hour already."""
+    bad_release(world)
+    starts = tuple(world.clock.now() - timedelta(minutes=minutes) for minutes in (30, 20, 10))
+    world.store.commit([Put(BUDGET, encode(Budget(starts)))])
+    world.forbidden = "the budget of this hour is spent"
+    world.excuses.add(world.forbidden)
+
+
+def unwanted_scenario(world: World) -> None:
+    """A signal that is only watched."""
+    world.deploy_bad()
+    world.forbidden = "the signal is only watched"
+    world.excuses.add(world.forbidden)
+    world.plan(0.0, partial(world.alert, "0.a", "open", "slow_response"))
+
+
+def again(world: World) -> None:
+    """A second bad release soon after: never twice backwards by itself."""
+    bad_release(world)
+
+    def release() -> None:
+        world.platform.deploy_at(world.clock.now(), failure_rate=0.9)
+        for function, service in world.platform.services().items():
+            world.release_by_hand(function, service.latest_created)
+        world.excuses.add("a second bad release")
+
+    world.plan(420.0, release)
+    world.plan(480.0, partial(world.alert, "0.second"))
+
+
+def people(world: World) -> None:
+    """People pause, order, promote and change things while it goes on."""
+    bad_release(world)
+    for _ in range(world.random.randint(1, 3)):
+        act = world.random.choice(
+            (
+                partial(world.pause_for, world.random.uniform(5.0, 100.0)),
+                partial(world.command, "rollback", system=SYSTEM),
+                partial(world.command, "promote", system=SYSTEM, mode="ask"),
+                world.change_by_hand,
+                world.change_policy,
+            )
+        )
+        world.plan(world.random.uniform(0.0, 150.0), act)
+
+
+def poison(world: World) -> None:
+    """Messages that nobody can act on come beside it."""
+    bad_release(world)
+    junk = (b"", b"{", b"[1]", b'{"version": 9}', b'{"token": "secret"}', b"\xff\xfe")
+    for topic in (topics.ALERTS, topics.COMMANDS, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
+        data = world.random.choice(junk)
+        at = world.random.uniform(0.0, 100.0)
+        world.plan(at, partial(world.bus.deliver, topic, data, {"junk": "yes"}))
+        world.laws.poisoned()
+
+
+def dead_channel(world: World) -> None:
+    """A channel does not answer for a while."""
+    bad_release(world)
+    world.sender.down.add("pager")
+    world.plan(world.random.uniform(10.0, 120.0), world.sender.down.clear)
+
+
+SCENES: tuple[tuple[Scene, int], ...] = (
+    (bad_release, 30),
+    (two_alerts, 14),
+    (people, 14),
+    (again, 9),
+    (partly_bad, 6),
+    (no_better, 6),
+    (no_cure, 4),
+    (outage, 4),
+    (observed, 4),
+    (budget_spent, 4),
+    (unwanted_scenario, 2),
+    (poison, 4),
+    (dead_channel, 3),
+)
+"""Each with its weight."""

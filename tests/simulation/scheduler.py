@@ -1,0 +1,214 @@
+"""Tasks of many processes in one thread: virtual time decides who goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+
+from greenlet import getcurrent, greenlet
+
+from tests.fakes.clock import START
+
+Act = Callable[[], None]
+
+
+LIMIT_TURNS = 50_000
+"""Some hundred times what a world takes."""
+
+
+class Endless(Exception):
+    """The world goes round and round."""
+
+
+class Killed(BaseException):
+    """The process is dead: nothing of it runs on."""
+
+
+class Instance:
+    """One process: it lives, stands still for a while, or is dead; its clock may be wrong."""
+
+    def __init__(self, name: str, skew_seconds: float = 0.0) -> None:
+        self.name = name
+        self.skew_seconds = skew_seconds
+        self.alive = True
+        self.idle = True
+        self.resumes_at = 0.0
+        self.stood_still: list[tuple[float, float]] = []
+        """From when to when, in the scheduler's time."""
+
+    def standstill_since(self, moment: float, now: float) -> float:
+        """Seconds of standing still between two moments."""
+        return sum(max(0.0, min(end, now) - max(start, moment)) for start, end in self.stood_still)
+
+
+class Task:
+    """One line of execution of an instance."""
+
+    def __init__(self, instance: Instance, work: Act, loop: greenlet) -> None:
+        self.instance = instance
+        self.wakes = 0
+        """Counts its wakings: an alarm that was set for an earlier one is void."""
+        self.line = greenlet(self._run, loop)
+        self._work = work
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except Killed:
+            return
+
+
+class Scheduler:
+    """Runs what is due, in order of time, until nothing is or the time is over."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.current: Task | None = None
+        self._until = 0.0
+        self._ended = False
+        self._order = 0
+        self._turns = 0
+        self._alarms: list[tuple[float, int, Task | Act, int]] = []
+        self._loop = getcurrent()
+        self._tasks: list[Task] = []
+
+    def time(self) -> datetime:
+        """The true time, which no process knows."""
+        return START + timedelta(seconds=self.now)
+
+    def spawn(self, instance: Instance, work: Act) -> Task:
+        """Begin a task of an instance, at once."""
+        task = Task(instance, work, self._loop)
+        self._tasks.append(task)
+        self._set_alarm(self.now, task)
+        return task
+
+    def at(self, seconds: float, act: Act) -> None:
+        """Let something happen in the world after that many seconds."""
+        self._order += 1
+        heappush(self._alarms, (self.now + seconds, self._order, act, 0))
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after that many seconds, and not while the instance stands still.
+
+        Raises: Killed, when the instance has died meanwhile.
+        """
+        task = self.current
+        if task is None:
+            raise AssertionError("only a task can sleep")
+        due, instance = self.now + seconds, task.instance
+        undisturbed = not self._alarms or self._alarms[0][0] > due
+        if undisturbed and due >= instance.resumes_at and due <= self._until:
+            self.now = due
+        else:
+            self._set_alarm(due, task)
+            self._loop.switch()
+        if not instance.alive:
+            raise Killed
+
+    def wake(self, task: Task) -> None:
+        """Let a sleeping task go on at once."""
+        self._set_alarm(self.now, task)
+
+    def stand_still(self, instance: Instance, seconds: float) -> None:
+        """Let a process stop in the middle of whatever it does."""
+        instance.stood_still.append((self.now, self.now + seconds))
+        instance.resumes_at = max(instance.resumes_at, self.now + seconds)
+
+    def kill(self, instance: Instance) -> None:
+        """Let a process die; its lines of execution end where they stand."""
+        instance.alive = False
+        for task in self._tasks:
+            if task.instance is instance and task is not self.current and not task.line.dead:
+                self._set_alarm(self.now, task)
+
+    def end(self) -> None:
+        """Let `run` return."""
+        self._ended = True
+
+    def run(self, until: float) -> None:
+        """Run until then, until `end`, or until nothing is due."""
+        self._until, self._ended = until, False
+        while self._alarms and not self._ended:
+            self._turns += 1
+            if self._turns > LIMIT_TURNS:
+                raise Endless(f"{LIMIT_TURNS} turns, and no end at {self.now:.0f} s")
+            due, _, what, wakes = self._alarms[0]
+            if due > until:
+                break
+            heappop(self._alarms)
+            self.now = max(self.now, due)
+            if isinstance(what, Task):
+                self._go_on(what, wakes)
+            else:
+                what()
+
+    def abandon(self) -> None:
+        """Kill whatever still runs, so that no line of execution outlives its world."""
+        for task in self._tasks:
+            task.instance.alive = False
+            if task.line and not task.line.dead:
+                self.current = task
+                task.line.throw(Killed)
+        self.current = None
+        self._tasks.clear()
+        self._alarms.clear()
+
+    def _go_on(self, task: Task, wakes: int) -> None:
+        if wakes != task.wakes or task.line.dead:
+            return
+        if task.instance.alive and task.instance.resumes_at > self.now:
+            self._set_alarm(task.instance.resumes_at, task)
+            return
+        task.wakes += 1
+        self.current = task
+        try:
+            task.line.switch()
+        finally:
+            self.current = None
+        if task.line.dead:
+            self._tasks.remove(task)
+
+    def _set_alarm(self, due: float, task: Task) -> None:
+        self._order += 1
+        heappush(self._alarms, (due, self._order, task, task.wakes))
+
+
+class TrueClock:
+    """The time as it is: the store's, and the platform's."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        """The true time, aware UTC."""
+        return self._scheduler.time()
+
+    def monotonic(self) -> float:
+        """Seconds since the world began."""
+        return self._scheduler.now
+
+    def sleep(self, seconds: float) -> None:
+        """Never asked for: the world waits for nobody."""
+        raise AssertionError("the world does not sleep")
+
+
+class InstanceClock:
+    """The time as one process believes it to be."""
+
+    def __init__(self, scheduler: Scheduler, instance: Instance) -> None:
+        self._scheduler = scheduler
+        self._instance = instance
+
+    def now(self) -> datetime:
+        """The time, as wrong as the instance's clock is."""
+        return self._scheduler.time() + timedelta(seconds=self._instance.skew_seconds)
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, from 1000 on."""
+        return 1000.0 + self._scheduler.now
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after that many seconds."""
+        self._scheduler.sleep(max(0.0, seconds))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.schedule import run
+
+SEEDS = 5000
+"""In every test run; `python -m tests.chaos seeds` takes as many as one has time for."""
+BLOCK = 250
+ONCE_BROKEN = {
+    4: "a holder that trusted its own clock for deadlines failed a rollback that went well",
+    24: "an effect was sent by a worker whose lease had run out while it asked the switches",
+    45: "windows of metrics followed the clock of whichever instance looked",
+    94: "an ended rollback was made due again, because a publication after its end failed",
+    121: "an incident was decided too late by an instance whose clock was five minutes ahead",
+    533: "an ended rollback was made due again, because a publication after its end failed",
+    2162: "copies of one message counted as deaths of workers and failed the rollback",
+}
+"""Seeds that once found something, and what was wrong then."""
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_no_law_is_broken_in_any_schedule(first: int) -> None:
+    """Whatever a seed makes happen, when it happens and what goes wrong: the laws hold."""
+    broken = {
+        seed: found for seed in range(first, first + BLOCK) if (found := run(seed).laws.broken)
+    }
+
+    assert broken == {}
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_what_once_was_wrong_stays_right(seed: int) -> None:
+    """A seed that found a fault is kept with the sentence of what was wrong."""
+    assert run(seed).laws.broken == []
+
+
+@pytest.mark.parametrize("seed", [3, 7, 11])
+def test_a_seed_replays_exactly(seed: int) -> None:
+    """The same seed makes the same history, to the microsecond."""
+    assert run(seed).history == run(seed).history

@@ -1,0 +1,450 @@
+"""Production responders on many instances, and the world around them, under one scheduler."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+import msgspec
+
+from main import Responder
+from responders.alerts import Alerts
+from responders.clock import Clock
+from responders.commands import Commands
+from responders.deployments import Deployments
+from responders.notices import Notices
+from responders.refusal import refuse
+from responders.sealing import Sealing
+from shared import topics
+from shared.envelope import Message
+from shared.errors import (
+    Ambiguous,
+    Exists,
+    LostRollback,
+    Moved,
+    Refused,
+    RollbackError,
+    Throttled,
+    Unavailable,
+)
+from shared.policy import Policy
+from shared.traffic import TrafficTarget
+from tests.fakes.router import FakeMetrics, FakeProber
+from tests.fakes.sender import FakeSender
+from tests.simulation.estate import CHANGED, POLICY, SYSTEM, at_the_start
+from tests.simulation.faults import Fault, Faults, LandsLate
+from tests.simulation.laws import Laws
+from tests.simulation.pool import TaskPool
+from tests.simulation.scheduler import (
+    Endless,
+    Instance,
+    InstanceClock,
+    Scheduler,
+    TrueClock,
+)
+from tests.simulation.services import (
+    BusService,
+    PlatformService,
+    Sent,
+    SiteService,
+    StoreService,
+)
+from tests.simulation.work import SimulatedWork
+
+ACKNOWLEDGE_WITHIN_SECONDS = 180.0
+"""Then Pub/Sub delivers again, whether or not the first delivery still runs."""
+DELIVERY_ATTEMPTS = 100
+CLIENT_TIMEOUT_SECONDS = 10.0
+STANDSTILLS_SECONDS = (5.0, 15.0, 45.0, 100.0, 200.0)
+TICK_SECONDS = 60.0
+HORIZON_SECONDS = 3600.0
+
+RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
+    topics.ALERTS: Alerts,
+    topics.COMMANDS: Commands,
+    topics.CLOCK: Clock,
+    topics.DEPLOYMENTS: Deployments,
+    topics.NOTICES: Notices,
+}
+
+
+class InstancePorts:
+    """Every port, as one instance sees it: the clock is its own."""
+
+    def __init__(self, world: World, instance: Instance) -> None:
+        self._world = world
+        self._instance = instance
+        self.clock = InstanceClock(world.scheduler, instance)
+        self.store = world.store
+        self.bus = world.bus
+        self.prober = world.prober
+        self.sender = world.sender
+        self.ids = world.new_id
+        self.site = world.site
+
+    def platform(self, system: str) -> PlatformService:
+        """The one platform there is."""
+        return self._world.platform
+
+    def metrics(self, system: str) -> FakeMetrics:
+        """The one platform's routers."""
+        return self._world.metrics
+
+    def pool(self) -> TaskPool:
+        """A pool of one invocation."""
+        return TaskPool(self._world.scheduler, self._instance)
+
+
+class World:
+    """One protected system and everything that acts on it, until nothing is left to do."""
+
+    acknowledges_first = False
+    """A mutant's: the entry point answers before its responder has returned."""
+
+    def __init__(self, faults: Faults, random: Random, *, site: bool = False) -> None:
+        self.random = random
+        self.faults = faults
+        self.injected: Counter[Fault] = Counter()
+        self.excuses: set[str] = set()
+        """What has happened after which a rollback need not succeed."""
+        self.incurable = False
+        """Whether no rollback can be the cure."""
+        self.spared: frozenset[str] = frozenset()
+        """Functions that no canary has spoken for."""
+        self.forbidden = ""
+        """Why nothing may be shifted at all, where that is so."""
+        self.history: list[str] = []
+        self.policy = POLICY
+        self.scheduler = Scheduler()
+        self.clock = TrueClock(self.scheduler)
+        self.with_site = site
+        self.skews = False
+        self.unsettled = 0
+        """Deliveries and planned events that are still to come."""
+        self._ids = 0
+        self.started = False
+        """Faults and laws wait until the world is set up."""
+        self._instances: dict[str, list[tuple[Instance, InstancePorts, Responder]]] = {}
+        self.laws = Laws(self)
+        self.site = SiteService(self)
+        self.store = StoreService(self)
+        self.bus = BusService(self)
+        self.platform = PlatformService(self, [*POLICY.functions])
+        self.metrics = FakeMetrics(
+            self.platform,
+            self.clock,
+            self.hook,
+            lag=timedelta(seconds=5),
+            point=timedelta(seconds=10),
+        )
+        self.prober = FakeProber(self.platform, random, self.hook)
+        self.sender = FakeSender(self.hook)
+        self.stable = {function: self.platform.live(function) for function in POLICY.functions}
+        self.store.commit(at_the_start(self.platform.inventory()))
+
+    # Running
+
+    def run(self, horizon: float = HORIZON_SECONDS) -> list[str]:
+        """Let everything happen; the laws that were broken, in words."""
+        self.started = True
+        self.scheduler.at(TICK_SECONDS, self._tick)
+        try:
+            self.scheduler.run(self.scheduler.now + horizon)
+        except Endless as endless:
+            self.laws.broken.append(str(endless))
+        finally:
+            self.started = False
+            self.scheduler.abandon()
+        self._seal()
+        self.laws.at_the_end()
+        return self.laws.broken
+
+    def _seal(self) -> None:
+        """A quarter of an hour later, nobody having said anything more."""
+        ports = InstancePorts(self, Instance("the last sweep"))
+        for quarters in (1, 2):
+            at = self.clock.now() + quarters * timedelta(minutes=15)
+            Sealing(ports, {SYSTEM: self.policy}).seal(at)
+
+    def plan(self, seconds: float, act: Callable[[], None]) -> None:
+        """Let something happen later; the world is not over before it has."""
+        self.unsettled += 1
+
+        def happen() -> None:
+            self.unsettled -= 1
+            act()
+
+        self.scheduler.at(seconds, happen)
+
+    def note(self, said: str) -> None:
+        """Keep a line of the history."""
+        task = self.scheduler.current
+        who = task.instance.name if task else "world"
+        self.history.append(f"{self.scheduler.now:9.3f} {who:12} {said}")
+
+    def new_id(self) -> str:
+        """An id, the same in each run of a seed."""
+        self._ids += 1
+        return f"id-{self._ids:06d}"
+
+    def _tick(self) -> None:
+        if not self.unsettled and self.laws.nothing_is_due():
+            self.scheduler.end()
+            return
+        self.bus.deliver(topics.CLOCK, b"{}")
+        self.scheduler.at(TICK_SECONDS, self._tick)
+
+    # What people and the rest of the world do
+
+    def deploy_bad(self, functions: list[str] | None = None) -> None:
+        """A bad release was made ten minutes ago."""
+        ago = timedelta(minutes=10)
+        self.platform.deploy_at(self.clock.now() - ago, functions, failure_rate=0.9)
+        if self.with_site:
+            self.site.live = "site-2"
+
+    def alert(
+        self, incident: str = "0.a", state: str = "open", signal: str = "function_failure_rate"
+    ) -> None:
+        """Cloud Monitoring notifies of trouble that began a minute ago."""
+        began = int((self.clock.now() - timedelta(minutes=1)).timestamp())
+        content = {
+            "version": "1.2",
+            "incident": {
+                "incident_id": incident,
+                "state": state,
+                "started_at": began,
+                "ended_at": began + 30 if state == "closed" else None,
+                "policy_name": "any",
+                "condition_name": "any",
+                "summary": "any",
+                "resource": {
+                    "type": "cloud_run_revision",
+                    "labels": {"project_id": POLICY.project},
+                },
+                "policy_user_labels": {"rollback_system": SYSTEM, "rollback_signal": signal},
+            },
+        }
+        self.note(f"alert {incident} {state}")
+        self.laws.alerted(incident, state)
+        self.bus.deliver(topics.ALERTS, msgspec.json.encode(content))
+
+    def command(self, verb: str, **content: Any) -> None:
+        """A person publishes a command."""
+        key = f"command-{self.new_id()}"
+        said = {"version": 1, "id": key, "command": verb, "reason": "a test", "actor": "eve"}
+        self.note(f"command {verb} {content}")
+        self.laws.commanded(key)
+        self.excuses.add(f"a person ordered: {verb}")
+        self.bus.deliver(topics.COMMANDS, msgspec.json.encode({**said, **content}))
+
+    def pause_for(self, seconds: float) -> None:
+        """A person pauses automation, here or everywhere, and lets it go on later."""
+        where = {"system": SYSTEM} if self.random.random() < 0.5 else {}
+        self.command("pause", **where)
+        self.plan(seconds, partial(self.command, "resume", **where))
+
+    def change_by_hand(self) -> None:
+        """A person sets the traffic of one function, or makes a new revision of it."""
+        function = self.random.choice([*POLICY.functions])
+        self.excuses.add("a person changed traffic")
+        self.note(f"by hand: {function}")
+        if self.random.random() < 0.3:
+            self.platform.deploy_at(self.clock.now(), [function], failure_rate=0.0)
+        else:
+            [newest, *_] = self.platform.services()[function].revisions
+            self.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
+        self.spared -= frozenset(POLICY.groups[POLICY.functions[function]].functions)
+        self.laws.changed_by_hand(function)
+
+    def release_by_hand(self, function: str, revision: str) -> None:
+        """A person or their pipeline sends all requests of a function to a revision."""
+        self.platform.change_by_hand(function, (TrafficTarget(revision, 100),))
+        self.laws.changed_by_hand(function)
+
+    # Faults
+
+    def hook(self, verb: str, side: str) -> None:
+        task = self.scheduler.current
+        if task is None or not self.started:
+            return
+        if side == "before":
+            self.scheduler.sleep(0.005 + 0.02 * self.random.random())
+        fault = self.fault_at(f"{side} {verb}")
+        if fault is not None:
+            self.inject(fault, verb)
+
+    def fault_at(self, point: str) -> Fault | None:
+        """What goes wrong at this point, counted and noted."""
+        fault = self.faults.at(point) if self.started else None
+        if fault is not None:
+            self.injected[fault] += 1
+            self.note(f"FAULT {fault} {point}")
+        return fault
+
+    def inject(self, fault: Fault, verb: str) -> None:
+        """Let it go wrong, here and now. Raises: what the caller is to see."""
+        task = self.scheduler.current
+        if task is None:
+            raise AssertionError("the world itself does not fail")
+        instance = task.instance
+        match fault:
+            case Fault.CRASH:
+                self.scheduler.kill(instance)
+                self.scheduler.sleep(0.0)
+            case Fault.STANDSTILL:
+                self.scheduler.stand_still(instance, self.random.choice(STANDSTILLS_SECONDS))
+                self.scheduler.sleep(0.0)
+            case Fault.CLOCK_JUMP:
+                instance.skew_seconds = self.random.uniform(-300.0, 300.0)
+                self.skews = True
+            case Fault.PAUSE:
+                self.pause_for(self.random.uniform(5.0, 90.0))
+                self.scheduler.sleep(0.3)
+            case Fault.ORDER:
+                self.command("rollback", system=SYSTEM)
+                self.scheduler.sleep(0.5)
+            case Fault.BY_HAND:
+                self.change_by_hand()
+            case Fault.POLICY:
+                self.change_policy()
+            case _:
+                self._answer_badly(fault, verb)
+
+    def _answer_badly(self, fault: Fault, verb: str) -> None:
+        writes = verb in ("store.commit", "platform.shift", "site.release")
+        match fault:
+            case Fault.NO_ANSWER | Fault.APPLIED:
+                raise Ambiguous(f"{verb}: {fault}") if writes else Unavailable(f"{verb}: {fault}")
+            case Fault.OWN_RETRY:
+                raise Exists(verb) if self.random.random() < 0.7 else Moved(verb)
+            case Fault.THROTTLED:
+                raise Throttled(verb, timedelta(seconds=self.random.choice((1, 5, 20))))
+            case Fault.LANDS_LATE:
+                raise LandsLate
+            case Fault.FAILS_LATE | Fault.VANISHES:
+                self.platform.next_fails = fault
+
+    def give_up_waiting(self) -> None:
+        """The caller of a request that lands late waits for its time-out, or dies of waiting."""
+        task = self.scheduler.current
+        if task is not None and self.random.random() < 0.4:
+            self.scheduler.kill(task.instance)
+        self.scheduler.sleep(CLIENT_TIMEOUT_SECONDS * self.random.random())
+
+    def change_policy(self) -> None:
+        """Instances that start from now on know another policy."""
+        self.excuses.add("the policy changed")
+        self.spared = frozenset()  # another function is the canary now
+        self.policy = CHANGED if self.policy is POLICY else POLICY
+        for started in self._instances.values():
+            started.clear()
+
+    # Delivery
+
+    def route(self, message: Sent) -> None:
+        """Deliver a message once or several times, soon or late."""
+        fault = self.fault_at("before delivery")
+        copies, late = 1, 0.0
+        if fault is Fault.DUPLICATE:
+            copies += self.random.randint(1, 4)
+        elif fault is Fault.LATE:
+            late = self.random.choice((20.0, 70.0, 400.0, 1200.0))
+            if message.topic == topics.ALERTS:
+                self.excuses.add("the alert was old news")
+            if message.topic == topics.COMMANDS:
+                self.excuses.add("a command was late")
+        apart = self.random.choice(((0.0,), (0.0, 3.0, 60.0))) if copies > 1 else (0.0,)
+        for _ in range(copies):
+            delay = late + 0.01 + 0.1 * self.random.random() + self.random.choice(apart)
+            self.plan(delay, partial(self._push, message, 1))
+
+    def _push(self, message: Sent, attempt: int) -> None:
+        """Deliver once; again after a while, unless it is acknowledged."""
+        if attempt > DELIVERY_ATTEMPTS:
+            self.laws.broken.append(f"{message.topic} {message.id} was never acknowledged")
+            return
+        self.unsettled += 1
+        instance, ports, responder = self._instance(message.topic)
+        instance.idle = False
+        settled = False
+
+        def settle(*, acknowledged: bool) -> None:
+            nonlocal settled
+            if settled:
+                return
+            settled = True
+            self.unsettled -= 1
+            if not acknowledged:
+                again = partial(self._push, message, attempt + 1)
+                self.plan(1.0 + 2.0 * self.random.random(), again)
+
+        def deliver() -> None:
+            acknowledged = False
+            if self.acknowledges_first:
+                settle(acknowledged=True)
+            try:
+                acknowledged = self._delivered(message, attempt, ports, responder)
+                fault = self.fault_at("before acknowledgement")
+                if fault is not None:
+                    acknowledged = False
+                if fault is Fault.CRASH:
+                    self.inject(fault, "acknowledgement")
+            finally:
+                instance.idle = True
+                settle(acknowledged=acknowledged)
+
+        self.scheduler.spawn(instance, deliver)
+        late = partial(settle, acknowledged=False)
+        self.scheduler.at(ACKNOWLEDGE_WITHIN_SECONDS, late)
+
+    def _delivered(
+        self, message: Sent, attempt: int, ports: InstancePorts, responder: Responder
+    ) -> bool:
+        """Whether it is acknowledged, as main.py decides."""
+        received = Message(
+            id=message.id,
+            topic=f"projects/{POLICY.project}/topics/{message.topic}",
+            data=message.data,
+            attributes=message.attributes,
+            published_at=message.published_at,
+            ordering_key="",
+            delivery_attempt=attempt,
+            subscription="",
+        )
+        try:
+            try:
+                responder.receive(received)
+            except Refused as refused:
+                refuse(received, refused.reason, ports, self.policy)
+        except LostRollback as lost:
+            self.note(f"lost: {lost}")
+        except RollbackError as failure:
+            self.note(f"not acknowledged {message.topic} {message.id}: {failure!r}")
+            return False
+        except Exception as bug:
+            self.laws.broken.append(f"{message.topic}: {bug!r}")
+            raise
+        return True
+
+    def _instance(self, topic: str) -> tuple[Instance, InstancePorts, Responder]:
+        """An idle instance of a function, or a new one."""
+        started = self._instances.setdefault(topic, [])
+        started[:] = [one for one in started if one[0].alive]
+        idle = [one for one in started if one[0].idle]
+        if idle and (len(started) > 2 or self.random.random() < 0.8):
+            return idle[int(self.random.random() * len(idle))]
+        skew = self.random.uniform(-300.0, 300.0) if self.skews else 0.0
+        instance = Instance(f"{topic.removeprefix('rollback-')}-{self.new_id()}", skew)
+        ports = InstancePorts(self, instance)
+        policies = {SYSTEM: self.policy}
+        if topic == topics.WORK:
+            responder: Responder = SimulatedWork(ports, policies, self.with_site)
+        else:
+            responder = RESPONDERS[topic](ports, policies)
+        started.append((instance, ports, responder))
+        return started[-1]
