@@ -43,9 +43,9 @@ class Commands:
         """
         command = commands.parse(message.data, message.id, self._policies)
         said_at = message.published_at or self._ports.clock.now()
-        self._refuse_stale(command, said_at)
         for _ in range(COMMIT_ATTEMPTS):
             if self._ports.store.get(commands.path(command.id)).fields is None:
+                self._refuse_stale(command, said_at)
                 try:
                     self._carry_out(command, said_at)
                 except Moved:  # somebody wrote first, perhaps this very command: look again

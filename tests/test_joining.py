@@ -236,6 +236,20 @@ def test_an_order_from_another_hour_is_refused() -> None:
     assert world.rollbacks() == []
 
 
+def test_a_late_redelivery_of_what_was_carried_out_is_no_late_order() -> None:
+    """It was done in time: it comes again, and changes nothing."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask", id="mine")
+    [published] = world.waiting()
+    world.settle()
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(30 * MINUTE)
+
+    assert world.deliver(published, published_at=said_at)
+
+    assert [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []
+
+
 def test_an_order_waits_when_what_is_live_cannot_be_read() -> None:
     """No answer is no answer: not that there is nothing to do."""
     world = World()
