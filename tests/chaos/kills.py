@@ -1,4 +1,4 @@
-"""`python -m tests.chaos kills`: real processes, killed at every write and call.
+"""`python -m tests.chaos.kills`: real processes, killed at every write and call.
 
 Each run is one emergency in the embedded cloud (a process of its own, with a folder), before six
 functions-framework processes. At one call, before its effect or after it, something dies: the
@@ -220,7 +220,10 @@ class World:
 class Course:
     """One emergency as it is looked at, disturbed at its point, and hurried on when all rest."""
 
-    def __init__(self, plant: Plant, evidence: OneRun, point: Point) -> None:
+    def __init__(
+        self, plant: Plant, evidence: OneRun, point: Point, hurried: float = HURRIED
+    ) -> None:
+        """`hurried`: cloud seconds per second once every function is back."""
         self.reached = False
         """Whether the call at the point has come, and something has died over it."""
         self._plant = plant
@@ -229,6 +232,7 @@ class Course:
         self._point = point
         self._stopped: list[subprocess.Popen[bytes]] = []
         self._resting: tuple[int, float] | None = None
+        self._pace = hurried
         self._hurried = False
 
     def close(self) -> None:
@@ -245,7 +249,7 @@ class Course:
         if rollbacks and all(one.status in ENDED for one in rollbacks):
             return not any(notice.due_at for notice in self._evidence.notices())
         if not self._hurried and any(one.shifted_at for one in rollbacks):
-            self._stage.rescale(HURRIED)
+            self._stage.rescale(self._pace)
             self._hurried = True
         for one in rollbacks:
             if one.status is Status.WATCHING:
@@ -353,11 +357,11 @@ class Series:
 
     def _tell(self, number: int, faults: Sequence[str]) -> None:
         print(*(f"  ✗ {fault}" for fault in faults[:SHOWN_FAULTS]), sep="\n")
-        print(f"  again: python -m tests.chaos kills --seed {self._seed} --only {number}")
+        print(f"  again: python -m tests.chaos.kills --seed {self._seed} --only {number}")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos kills", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills", description=__doc__)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="just the run of this number")
