@@ -9,7 +9,11 @@ STAMP := .venv/requirements-$(shell cat requirements.txt requirements-dev.txt | 
 SYSTEM ?= cvplus
 ARGS ?=
 SERVICE ?=
-export SYSTEM
+CHAOS ?=
+SEEDS ?= 20000
+FIRST_SEED ?= 0
+RUNS ?= 500
+export SYSTEM CHAOS
 
 .PHONY: help
 help: ## list the targets
@@ -22,7 +26,7 @@ $(STAMP):
 	@scripts/set-up $@
 
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill)
 	@$(BIN)/python -m local.demo
 
 .PHONY: test
@@ -49,3 +53,10 @@ judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVI
 .PHONY: bench
 bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+.PHONY: chaos
+chaos: $(STAMP) ## simulate seeds, kill mutants and real processes, storm (SEEDS= FIRST_SEED= RUNS=)
+	$(BIN)/python -m tests.chaos seeds --count $(SEEDS) --first $(FIRST_SEED)
+	$(BIN)/python -m tests.chaos mutants
+	$(BIN)/python -m tests.chaos.kills --runs $(RUNS)
+	$(BIN)/python -m tests.chaos.storm

@@ -175,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     decoding, receiving = duplicates(2000, 3)
     ratio = receiving / decoding
     print(f"a duplicate costs {ratio:.2f} times its decoding, at most {BOUND} are allowed")
-    print(*(f"✗ {fault}" for fault in faults), sep="\n")
+    for fault in faults:
+        print(f"✗ {fault}")
     print("every law holds" if not faults else f"{len(faults)} faults")
     return 1 if faults or ratio >= BOUND else 0
 
