@@ -42,18 +42,16 @@ class MemoryStore:
         self.writes: Counter[str] = Counter()
         """How often each document was written, by path."""
         self._clock = clock
+        self._stored: dict[str, _Kept] = {}
         self._collections: dict[str, dict[str, _Kept]] = {}
+        """The same, by collection."""
         self._newest = datetime.min.replace(tzinfo=clock.now().tzinfo)
         self._commits = 0
 
     @property
     def documents(self) -> dict[str, dict[str, Any]]:
         """Everything stored, by path: for a test to look at, copied."""
-        return {
-            path: copied(stored.fields)
-            for collection in self._collections.values()
-            for path, stored in collection.items()
-        }
+        return {path: copied(stored.fields) for path, stored in self._stored.items()}
 
     def get(self, path: str) -> Document:
         """The document, present or not."""
@@ -92,7 +90,10 @@ class MemoryStore:
         return self._commits
 
     def _find(self, path: str) -> _Kept | None:
-        return self._collections.get(_parent(path), {}).get(path)
+        stored = self._stored.get(path)
+        if stored is None:
+            _parent(path)
+        return stored
 
     def _document(self, path: str, stored: _Kept | None) -> Document:
         if stored is None:
@@ -116,6 +117,7 @@ class MemoryStore:
             unchanged = before is not None and before.fields == after
             staged[write.path] = _Kept(after, before.version if before and unchanged else at)
         for path, stored in staged.items():
+            self._stored[path] = stored
             self._collections.setdefault(_parent(path), {})[path] = stored
         self._newest = at
         self._commits += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +17,22 @@ DOCUMENT_LIMIT_BYTES = 1024 * 1024
 _INTEGERS = range(-(2**63), 2**63)
 _PLAIN = frozenset({type(None), bool, float, bytes, str})
 """What is kept as it is, and most values are: asked first, because every test stores a lot."""
+_names: set[str] = set()
+"""Names of fields that were found good: the same ones come again and again."""
 
 
-def kept(fields: dict[str, Any], now: datetime) -> dict[str, Any]:
+def kept(fields: dict[str, Any], now: datetime | None) -> dict[str, Any]:
     """A copy as the store keeps it: SERVER_TIME is `now`, tuples are lists.
 
+    `now` is None below a list, where SERVER_TIME has no address.
     Raises: TypeError for a type that the store does not know, Rejected for a value it refuses.
     """
-    return {_field(name): _kept(value, now, in_list=False) for name, value in fields.items()}
+    if not _names.issuperset(fields):
+        _names.update(_field(name) for name in fields)
+    return {
+        name: value if type(value) in _PLAIN else _kept(value, now)
+        for name, value in fields.items()
+    }
 
 
 def require_size(fields: dict[str, Any]) -> None:
@@ -60,47 +69,57 @@ def order_key(value: Any) -> tuple[int, Any]:
     raise TypeError(f"a query cannot compare {type(value).__name__}")
 
 
-def _kept(value: Any, now: datetime | None, *, in_list: bool) -> Any:
-    """The value as kept; `now` is None below a list, where SERVER_TIME has no address."""
-    if value is SERVER_TIME:
-        if now is None:
-            raise Rejected("a list cannot hold SERVER_TIME")
-        return now
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, dict):
-        return {_field(name): _kept(item, now, in_list=False) for name, item in value.items()}
-    match value:
-        case str():
-            return str(value)
-        case datetime():
-            return _utc(value)
-        case int():
-            return _integer(value)
-        case list() | tuple():
-            if in_list:
-                raise Rejected("a list cannot hold a list")
-            return [_kept(item, None, in_list=True) for item in value]
-    raise TypeError(f"a field cannot hold {type(value).__name__}")
+def _kept(value: Any, now: datetime | None) -> Any:
+    keep = _KEEP.get(type(value)) or next(
+        (keep for kind, keep in _KEEP.items() if isinstance(value, kind)), None
+    )
+    if keep is not None:
+        return keep(value, now)
+    if value is not SERVER_TIME:
+        raise TypeError(f"a field cannot hold {type(value).__name__}")
+    if now is None:
+        raise Rejected("a list cannot hold SERVER_TIME")
+    return now
 
 
-def _integer(value: int) -> int:
+def _list(value: Sequence[Any], now: datetime | None) -> list[Any]:
+    return [item if type(item) in _PLAIN else _item(item) for item in value]
+
+
+def _item(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        raise Rejected("a list cannot hold a list")
+    return _kept(value, None)
+
+
+def _integer(value: int, now: datetime | None) -> int:
     if value not in _INTEGERS:
         raise Rejected("an integer does not fit into 64 bits")
     return int(value)
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(moment: datetime, now: datetime | None) -> datetime:
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise TypeError("a field cannot hold a time without a zone")
     return moment.astimezone(UTC)
 
 
 def _field(name: Any) -> str:
-    if type(name) is str and name and name[0] != "_":
-        return name
     if not isinstance(name, str):
         raise TypeError(f"a field's name is a string, not {type(name).__name__}")
     if not name or (name.startswith("__") and name.endswith("__")):
         raise Rejected(f"a field cannot be called {name!r}")
     return name
+
+
+_KEEP: dict[type, Callable[[Any, datetime | None], Any]] = {
+    dict: kept,
+    int: _integer,
+    datetime: _utc,
+    list: _list,
+    tuple: _list,
+    str: lambda text, now: str(text),
+}
+"""How values are kept that are not plain; a subclass as what it is one of."""

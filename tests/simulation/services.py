@@ -52,7 +52,7 @@ class StoreService(MemoryStore):
 
     def peek(self, path: str) -> dict[str, Any] | None:
         """The fields as they are, for whoever watches."""
-        stored = self._find(path)
+        stored = self._stored.get(path)
         return stored.fields if stored else None
 
     def time(self) -> datetime:

@@ -269,8 +269,7 @@ class World:
     # Faults
 
     def hook(self, verb: str, side: str) -> None:
-        task = self.scheduler.current
-        if task is None or not self.started:
+        if self.scheduler.current is None or not self.started:
             return
         if side == "before":
             self.scheduler.sleep(0.005 + 0.02 * self.random.random())
