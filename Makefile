@@ -12,6 +12,8 @@ SERVICE ?=
 CHAOS ?=
 SEEDS ?= 20000
 FIRST_SEED ?= 0
+PAIRS ?=
+FIRST_PAIR ?= 0
 RUNS ?= 500
 export SYSTEM CHAOS
 
@@ -34,12 +36,13 @@ test: $(STAMP) ## run the tests (ARGS="-k traffic")
 	$(BIN)/pytest --numprocesses 2 $(ARGS)
 
 .PHONY: check
-check: $(STAMP) ## run all that must hold: style, types, import contracts, tests
+check: $(STAMP) ## run all that must hold: style, types, import contracts, tests, a slice of chaos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(MAKE) test
+	$(MAKE) slice
 
 .PHONY: format
 format: $(STAMP) ## bring the code into its format
@@ -54,9 +57,16 @@ judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVI
 bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in one run
 	$(BIN)/python -m benchmarks
 
+.PHONY: slice
+slice: $(STAMP) ## a slice of chaos: 20,000 seeds, the pairs of faults that hurt most, real kills
+	$(BIN)/python -m tests.chaos seeds --count 20000
+	$(BIN)/python -m tests.chaos pairs
+	$(BIN)/python -m tests.chaos kills --seed 10 --runs 5
+
 .PHONY: chaos
-chaos: $(STAMP) ## simulate seeds, kill mutants and real processes, storm (SEEDS= FIRST_SEED= RUNS=)
+chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS=)
 	$(BIN)/python -m tests.chaos seeds --count $(SEEDS) --first $(FIRST_SEED)
+	$(BIN)/python -m tests.chaos pairs --every --first $(FIRST_PAIR) $(PAIRS:%=--count %)
 	$(BIN)/python -m tests.chaos mutants
-	$(BIN)/python -m tests.chaos.kills --runs $(RUNS)
-	$(BIN)/python -m tests.chaos.storm
+	$(BIN)/python -m tests.chaos kills --runs $(RUNS)
+	$(BIN)/python -m tests.chaos storm

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.kills`: real processes, killed at every write and call.
+"""`python -m tests.chaos kills`: real processes, killed at every write and call.
 
 Each run is one emergency in the embedded cloud (a process of its own, with a folder), before six
 functions-framework processes. At one call, before its effect or after it, something dies: the
@@ -298,7 +298,7 @@ class Course:
         os.killpg(stopped.pid, signal.SIGCONT)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Exit codes: 0 every law held in every run, 1 one did not."""
     options = _options(arguments)
     numbers = range(options.runs) if options.only is None else (options.only,)
@@ -357,16 +357,12 @@ class Series:
 
     def _tell(self, number: int, faults: Sequence[str]) -> None:
         print(*(f"  ✗ {fault}" for fault in faults[:SHOWN_FAULTS]), sep="\n")
-        print(f"  again: python -m tests.chaos.kills --seed {self._seed} --only {number}")
+        print(f"  again: python -m tests.chaos kills --seed {self._seed} --only {number}")
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills", description=__doc__)
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos kills", description=__doc__)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="just the run of this number")
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.storm`: ten thousand messages within a minute, over the real wire.
+"""`python -m tests.chaos storm`: ten thousand messages within a minute, over the real wire.
 
 CVPlus with its 151 functions in the embedded cloud, one process of functions-framework for each
 entry point; the messages are those of tests/chaos/mix.py. In the middle of the rollback a person
@@ -160,9 +160,9 @@ class Storm:
         self._stage.wait_for("a pause", lambda: self._stage.now() >= until)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Exit codes: 0 every law held, 1 one did not, or a duplicate cost too much."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.storm", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos storm", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=mix.SIZE)
     options = parser.parse_args(arguments)
@@ -213,7 +213,3 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
 def _first(evidence: Evidence) -> Strangers:
     """An alert that came hundreds of times."""
     return Strangers(next(one for one in evidence.alerts() if one.function))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

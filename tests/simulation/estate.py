@@ -64,16 +64,25 @@ POLICY = Policy(
     channels=(Channel("pager", ChannelKind.RECORDING),),
     fingerprint="first",
 )
-CHANGED = replace(
+SMALL = replace(
     POLICY,
-    channels=(*POLICY.channels, Channel("chat", ChannelKind.RECORDING)),
-    groups={
-        "front": Group(functions=("order",)),
-        "core": Group(functions=("basket", "shelf"), canary="basket"),
-    },
-    fingerprint="second",
+    groups={"core": Group(functions=("basket", "shelf"), canary="shelf")},
+    execution=replace(
+        POLICY.execution, watch=timedelta(seconds=20), watch_every=timedelta(seconds=20)
+    ),
 )
-"""What the policy changes to in the middle."""
+"""The least that has every kind of point: a canary, who waits for it, and a short watch."""
+
+
+def changed(policy: Policy) -> Policy:
+    """What a policy changes to in the middle: one more channel, another canary."""
+    core = replace(policy.groups["core"], canary="basket", after=())
+    return replace(
+        policy,
+        channels=(*policy.channels, Channel("chat", ChannelKind.RECORDING)),
+        groups={**policy.groups, "core": core},
+        fingerprint="second",
+    )
 
 
 def at_the_start(inventory: Inventory) -> list[Write]:

@@ -2,67 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from tests.simulation.faults import POSSIBLE, Fault, Planned
+from shared.policy import Policy
+from shared.tenure import COPY_WITHIN
+from tests.simulation.estate import SMALL
+from tests.simulation.faults import POSSIBLE, Fault, Planned, Point
 from tests.simulation.schedule import run_planned
 from tests.simulation.world import World
 
 Place = tuple[int, Fault]
 """The number of a point on the path, and what goes wrong there."""
-PAIRED = frozenset({Fault.CRASH, Fault.APPLIED, Fault.DUPLICATE, Fault.PAUSE, Fault.ORDER})
-"""Crash, applied-but-error, duplicate and command."""
-WRITES = frozenset(
-    {
-        "before store.commit",
-        "after store.commit",
-        "before platform.shift",
-        "after platform.shift",
-        "before site.release",
-        "after site.release",
-        "before bus.publish",
-        "after bus.publish",
-        "before delivery",
-        "before acknowledgement",
-    }
-)
-"""Where something is made: between two of these, a fault finds the same world."""
+Choice = Callable[[Sequence[Point]], Iterator[Place]]
+"""Which faults are tried on a path."""
+MAKING = ("store.commit", "platform.shift", "site.release", "bus.publish", "sender.send")
+"""The verbs that make something; all others only look."""
+MADE = {f"after {verb}" for verb in MAKING} | {"before site.release"}
+"""Where something has just been made; a release is on its way once it is sent."""
+TURNS = MADE | {f"before {verb}" for verb in (*MAKING, "delivery", "acknowledgement")}
+ANSWERS = frozenset({Fault.APPLIED, Fault.DUPLICATE})
+COMMANDS = frozenset({Fault.PAUSE, Fault.ORDER})
 
 
-def path() -> list[str]:
-    """The points of the undisturbed world, in order."""
-    undisturbed = Planned({})
-    run_planned(undisturbed)
-    return undisturbed.points
+def path(*faults: Place, policy: Policy = SMALL) -> list[Point]:
+    """The points of the plain world with these faults in it, in order."""
+    planned = Planned(dict(faults))
+    run_planned(planned, policy=policy)
+    return planned.points
 
 
-def singles(points: list[str]) -> list[Place]:
-    """Every fault that is possible at every point."""
-    return [
-        (number, fault) for number, point in enumerate(points) for fault in POSSIBLE.get(point, ())
-    ]
+def every(points: Sequence[Point]) -> Iterator[Place]:
+    """Every fault that is possible, at every point."""
+    for number, point in enumerate(points):
+        yield from ((number, fault) for fault in POSSIBLE.get(point.name, ()))
 
 
-def firsts(points: list[str], *, kinds: frozenset[Fault], writes_only: bool) -> list[Place]:
-    """The faults of some kinds with which a pair may begin."""
-    return [
-        (number, fault)
-        for number, fault in singles(points)
-        if fault in kinds and (points[number] in WRITES or not writes_only)
-    ]
+def telling(points: Sequence[Point]) -> Iterator[Place]:
+    """Crash, applied-but-error, duplicate and command, wherever they find another world.
+
+    Dead is dead: until something is made by anybody, its message is acknowledged, or time enough
+    has passed to tell a copy from a redelivery, it makes no difference where on its way a process
+    dies. And on_notice neither reads nor writes what a command does: one that comes in the middle
+    of its work might as well come beside it.
+    """
+    made, deaths = 0, dict[str, tuple[int, float]]()
+    for number, point in enumerate(points):
+        made += point.name in MADE
+        possible = POSSIBLE.get(point.name, ()) if point.name in TURNS else ()
+        told = ANSWERS if point.instance.startswith("notices") else ANSWERS | COMMANDS
+        if Fault.CRASH in possible:
+            known, at = deaths.get(point.instance, (-1, 0.0))
+            if known != made or point.seconds - at > COPY_WITHIN.total_seconds():
+                deaths[point.instance] = made, point.seconds
+                told |= {Fault.CRASH}
+        yield from ((number, fault) for fault in possible if fault in told)
+        made += point.name == "before acknowledgement"
 
 
-def pairs_after(first: Place, *, kinds: frozenset[Fault], writes_only: bool) -> Iterator[Place]:
-    """Every second fault on the path that the first one leads to."""
-    disturbed = Planned(dict([first]))
-    run_planned(disturbed)
-    for number, point in enumerate(disturbed.points):
-        if number > first[0] and (point in WRITES or not writes_only):
-            for fault in POSSIBLE.get(point, ()):
-                if fault in kinds:
-                    yield number, fault
+def seconds(first: Place, choice: Choice) -> list[Place]:
+    """The faults that are chosen on the path that the first one leads to, after it."""
+    return [place for place in choice(path(first)) if place[0] > first[0]]
 
 
-def world_with(*faults: Place) -> World:
+def world_with(*faults: Place, policy: Policy = SMALL) -> World:
     """The plain world with these faults in it, after all has happened."""
-    return run_planned(Planned(dict(faults)))
+    return run_planned(Planned(dict(faults)), policy=policy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class LandsLate(Exception):
@@ -73,10 +73,21 @@ LIKELY = 0.2
 """How likely the kind that is wanted comes at the first point where it may, and at each next."""
 
 
+class Point(NamedTuple):
+    """One place of a path where something can go wrong."""
+
+    name: str
+    """Side and verb."""
+    instance: str
+    """Whose; empty for the world itself."""
+    seconds: float
+    """When, by the world's clock."""
+
+
 class Faults(Protocol):
     """Decides at each point."""
 
-    def at(self, point: str) -> Fault | None:
+    def at(self, point: Point) -> Fault | None:
         """What goes wrong here, if anything does."""
         ...
 
@@ -86,13 +97,13 @@ class Planned:
 
     def __init__(self, faults: Mapping[int, Fault]) -> None:
         self._faults = faults
-        self.points: list[str] = []
+        self.points: list[Point] = []
 
-    def at(self, point: str) -> Fault | None:
+    def at(self, point: Point) -> Fault | None:
         """The fault that was planned for this point, where it is possible."""
+        fault = self._faults.get(len(self.points))
         self.points.append(point)
-        fault = self._faults.get(len(self.points) - 1)
-        return fault if fault in POSSIBLE.get(point, ()) else None
+        return fault if fault in POSSIBLE.get(point.name, ()) else None
 
 
 class Chance:
@@ -110,19 +121,19 @@ class Chance:
         self._next = 0
         self._draw()
 
-    def at(self, point: str) -> Fault | None:
+    def at(self, point: Point) -> Fault | None:
         """One of what is possible here, when it is time for the next fault."""
         if not self._budget:
             return None
         wanted = self._wanted
-        if wanted and wanted in POSSIBLE.get(point, ()) and self._random.random() < LIKELY:
+        if wanted and wanted in POSSIBLE.get(point.name, ()) and self._random.random() < LIKELY:
             self._budget -= 1
             self._wanted = None
             return wanted
         if self._next > 0:
             self._next -= 1
             return None
-        possible = [fault for fault in POSSIBLE.get(point, ()) if fault in self._kinds]
+        possible = [fault for fault in POSSIBLE.get(point.name, ()) if fault in self._kinds]
         if not possible:
             return None
         self._budget -= 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from shared.policy import Policy
+from tests.simulation.estate import POLICY
 from tests.simulation.faults import Chance, Fault, Faults
 from tests.simulation.scenes import SCENES, bad_release
 from tests.simulation.work import simulated
@@ -36,10 +38,10 @@ def run(seed: int) -> World:
     return world
 
 
-def run_planned(faults: Faults, *, seed: int = 0, site: bool = True) -> World:
-    """The plain world, with these faults in it."""
-    world = World(faults, Random(seed), site=site)
+def run_planned(faults: Faults, *, policy: Policy = POLICY) -> World:
+    """The plain world of a policy, with these faults in it."""
+    world = World(faults, Random(0), site=True, policy=policy)
     bad_release(world)
-    with simulated(world.scheduler, site=site):
+    with simulated(world.scheduler, site=True):
         world.run()
     return world

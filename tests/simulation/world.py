@@ -35,8 +35,8 @@ from shared.policy import Policy
 from shared.traffic import TrafficTarget
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
-from tests.simulation.estate import CHANGED, POLICY, SYSTEM, at_the_start
-from tests.simulation.faults import Fault, Faults, LandsLate
+from tests.simulation.estate import POLICY, SYSTEM, at_the_start, changed
+from tests.simulation.faults import Fault, Faults, LandsLate, Point
 from tests.simulation.laws import Laws
 from tests.simulation.pool import TaskPool
 from tests.simulation.scheduler import (
@@ -105,7 +105,9 @@ class World:
     acknowledges_first = False
     """A mutant's: the entry point answers before its responder has returned."""
 
-    def __init__(self, faults: Faults, random: Random, *, site: bool = False) -> None:
+    def __init__(
+        self, faults: Faults, random: Random, *, site: bool = False, policy: Policy = POLICY
+    ) -> None:
         self.random = random
         self.faults = faults
         self.injected: Counter[Fault] = Counter()
@@ -118,7 +120,9 @@ class World:
         self.forbidden = ""
         """Why nothing may be shifted at all, where that is so."""
         self.history: list[str] = []
-        self.policy = POLICY
+        self.policy = policy
+        """What instances that start now know."""
+        self._other_policy = changed(policy)
         self.scheduler = Scheduler()
         self.clock = TrueClock(self.scheduler)
         self.with_site = site
@@ -133,7 +137,7 @@ class World:
         self.site = SiteService(self)
         self.store = StoreService(self)
         self.bus = BusService(self)
-        self.platform = PlatformService(self, [*POLICY.functions])
+        self.platform = PlatformService(self, policy.functions)
         self.metrics = FakeMetrics(
             self.platform,
             self.clock,
@@ -143,7 +147,7 @@ class World:
         )
         self.prober = FakeProber(self.platform, random, self.hook)
         self.sender = FakeSender(self.hook)
-        self.stable = {function: self.platform.live(function) for function in POLICY.functions}
+        self.stable = {function: self.platform.live(function) for function in policy.functions}
         self.store.commit(at_the_start(self.platform.inventory()))
 
     # Running
@@ -250,7 +254,7 @@ class World:
 
     def change_by_hand(self) -> None:
         """A person sets the traffic of one function, or makes a new revision of it."""
-        function = self.random.choice([*POLICY.functions])
+        function = self.random.choice([*self.policy.functions])
         self.excuses.add("a person changed traffic")
         self.note(f"by hand: {function}")
         if self.random.random() < 0.3:
@@ -258,7 +262,7 @@ class World:
         else:
             [newest, *_] = self.platform.services()[function].revisions
             self.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
-        self.spared -= frozenset(POLICY.groups[POLICY.functions[function]].functions)
+        self.spared -= frozenset(self.policy.groups[self.policy.functions[function]].functions)
         self.laws.changed_by_hand(function)
 
     def release_by_hand(self, function: str, revision: str) -> None:
@@ -279,7 +283,11 @@ class World:
 
     def fault_at(self, point: str) -> Fault | None:
         """What goes wrong at this point, counted and noted."""
-        fault = self.faults.at(point) if self.started else None
+        if not self.started:
+            return None
+        task = self.scheduler.current
+        instance = task.instance.name if task else ""
+        fault = self.faults.at(Point(point, instance, self.scheduler.now))
         if fault is not None:
             self.injected[fault] += 1
             self.note(f"FAULT {fault} {point}")
@@ -339,7 +347,7 @@ class World:
         """Instances that start from now on know another policy."""
         self.excuses.add("the policy changed")
         self.spared = frozenset()  # another function is the canary now
-        self.policy = CHANGED if self.policy is POLICY else POLICY
+        self.policy, self._other_policy = self._other_policy, self.policy
         for started in self._instances.values():
             started.clear()
 
