@@ -1,4 +1,4 @@
-"""The embedded cloud, composed: one clock, one journal, six addresses on loopback."""
+"""The embedded cloud, composed: one clock, one journal, seven addresses on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local import front_door, heartbeat
+from local import front_door, heartbeat, rest
 from local.application import Application
 from local.application.estate import Estate
 from local.clock import CloudClock
@@ -44,12 +44,14 @@ from local.monitoring import Alerter, Ingestion, Metrics
 from local.operations import Operations
 from local.pubsub.service import PubSub
 from local.records import Records
+from local.rest import RestServer
 from local.run import Revisions, Rollouts, Services, WriteQuota
 from local.scenes import Scenes
+from local.surroundings import Surroundings
 from local.wire import Refused, Service, serve, served
 from shared.policy import Policy
 
-NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "control")
+NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "control")
 """The addresses of a cloud."""
 TOPICS = (
     "rollback-alerts",
@@ -68,7 +70,8 @@ class Cloud:
     """Firestore, Pub/Sub, Cloud Run, Cloud Functions, Monitoring and the applications themselves.
 
     Its parts are there to be looked at and meddled with: `rollouts` and `quota` of Cloud Run,
-    `ingestion` of Monitoring, `faults` of every call, and `injector` of whole fault plans.
+    `ingestion` of Monitoring, `surroundings` beside the functions, `faults` of every call, and
+    `injector` of whole fault plans.
     """
 
     def __init__(self, clock: CloudClock, journal: Journal, firestore: FirestoreService) -> None:
@@ -78,6 +81,7 @@ class Cloud:
         self.rollouts = Rollouts()
         self.quota = WriteQuota(clock)
         self.ingestion = Ingestion()
+        self.surroundings = Surroundings(clock, journal)
         self.addresses: dict[str, str] = {}
         self.home = ""
         """The operations project: the responders' topics, the clock's ticks."""
@@ -172,17 +176,25 @@ class Cloud:
             self._records[policy.system] = Records(
                 application, self.clock, self._journal, self.firestore.engine
             )
+            self.surroundings.found(application, application.begun_at)
         estate = Estate(tuple(self._applications.values()))
         self.pubsub = PubSub(self.clock, self._journal, self.faults)
         self._closing.callback(self.pubsub.close)
         offered = self._services(estate)
-        self.calls = tuple(call for services in offered.values() for call in served(services))
+        products = self.surroundings.products()
+        self.calls = (
+            *(call for services in offered.values() for call in served(services)),
+            *rest.served(products),
+        )
         self.injector = Injector(self.faults, self.clock, self.calls)
         self._closing.callback(self.injector.remove)
         for name, services in offered.items():
             server, address = serve(services, self.faults, ports.get(name, 0))
             self._closing.callback(_stop, server)
             self.addresses[name] = address
+        products_server = RestServer(products, self.faults, ports.get("rest", 0))
+        self._closing.callback(products_server.close)
+        self.addresses["rest"] = products_server.address
 
     def _services(self, estate: Estate) -> dict[str, dict[Service, object]]:
         """What is served at which address."""
@@ -192,7 +204,9 @@ class Cloud:
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,
-                FirestoreAdminGrpcTransport: FirestoreAdmin(self.firestore.expiry),
+                FirestoreAdminGrpcTransport: FirestoreAdmin(
+                    self.firestore.expiry, self.firestore.indexes
+                ),
             },
             "pubsub": {
                 PublisherGrpcTransport: self.pubsub.publisher,

@@ -61,6 +61,7 @@ class Functions:
 def function_message(application: Application, service: Service) -> Message:
     """`google.cloud.functions.v2.Function`; its update time is that of the last deployment."""
     revision = service.latest_created
+    configuration = revision.configuration
     host = names.function_host(application.project, application.region)
     run_host = names.run_host(service.name, application.project, application.region)
     state = functions_v2.Function.State
@@ -79,10 +80,22 @@ def function_message(application: Application, service: Service) -> Message:
             "uri": f"https://{run_host}",
             "all_traffic_on_latest_revision": _follows_latest(service),
             "service_account_email": service_account(application),
-            "environment_variables": {"RELEASE": revision.release},
+            "environment_variables": revision.variables,
+            "secret_environment_variables": [
+                {
+                    "key": name,
+                    "project_id": application.project,
+                    "secret": secret,
+                    "version": version,
+                }
+                for name, bound in configuration.secrets.items()
+                for secret, _, version in [bound.partition("/")]
+            ],
             "timeout_seconds": 60,
             "available_memory": "256M",
-            "max_instance_request_concurrency": 80,
+            "min_instance_count": configuration.min_instances,
+            "max_instance_count": configuration.max_instances,
+            "max_instance_request_concurrency": configuration.concurrency,
             "ingress_settings": functions_v2.ServiceConfig.IngressSettings.ALLOW_ALL,
         },
     )

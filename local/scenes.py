@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from local.application import Application, Part, Step
 from local.application.latency import quantile
-from local.application.service import Service
+from local.application.service import Configuration, Service
 from local.bad_request import BadRequest, decoded
 from local.clock import CloudClock
 from local.records import Records
@@ -41,6 +41,7 @@ class Deployment(Struct, forbid_unknown_fields=True):
     starts: bool = True
     errors: list[ErrorStep] = []
     corruption: Rate = 0.0
+    configuration: Configuration | None = None
 
 
 class Degradation(Struct, forbid_unknown_fields=True):
@@ -143,6 +144,7 @@ class Scenes:
                 for step in asked.errors
             ],
             corruption=asked.corruption,
+            configuration=asked.configuration,
         )
         return {
             service.function: {"service": service.name, "revision": service.latest_created.name}

@@ -7,6 +7,8 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct, field
 
+DEFAULT_DATABASE = "(default)"
+
 
 class Severity(StrEnum):
     """How bad an incident is; the runbook's alert levels, the worst first."""
@@ -194,6 +196,37 @@ class Channel(Struct, frozen=True):
     severities: tuple[Severity, ...] = tuple(Severity)
 
 
+class Resources(Struct, frozen=True):
+    """What the system has beside its functions and is protected too; absent is not."""
+
+    hosting_sites: tuple[str, ...] = ()
+    remote_config: bool = False
+    databases: tuple[str, ...] = ()
+    """Firestore databases whose rules and indexes count."""
+    storage_buckets: tuple[str, ...] = ()
+    """Cloud Storage buckets whose rules count."""
+    identity: bool = False
+    """The configuration of Identity Platform."""
+    secrets: str | None = None
+    """How the names of the secrets begin; empty: all of the project."""
+    schedules: str | None = None
+    """How the names of the Cloud Scheduler jobs begin; empty: all of the region."""
+    accounts: bool = False
+    """The roles, in the project, of the accounts that the functions run as."""
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The releases of rules that are in force for the databases and buckets.
+
+        The default database's has no name of its own.
+        """
+        databases = (
+            "cloud.firestore" if one == DEFAULT_DATABASE else f"cloud.firestore/{one}"
+            for one in self.databases
+        )
+        return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
+
+
 def _restored_within() -> dict[Severity, timedelta]:
     return {
         Severity.CRITICAL: timedelta(minutes=5),
@@ -226,6 +259,7 @@ class Policy(Struct, frozen=True):
     """What people call one group or several: `core-api` is core and admin."""
     alert_projects: tuple[str, ...] = ()
     """Projects whose alerts count; empty: only `project`."""
+    resources: Resources = Resources()
     probes: tuple[Probe, ...] = ()
     gates: Gates = Gates()
     execution: Execution = Execution()

@@ -18,6 +18,7 @@ from local.application.parts import FIRST_RELEASE, Part, Parts
 from local.application.requests import Requests, mix, rate_per_second, served, total
 from local.application.service import (
     Change,
+    Configuration,
     Flow,
     Period,
     Revision,
@@ -140,11 +141,13 @@ class Application:
         starts: bool = True,
         errors: Iterable[Step] = (),
         corruption: float = 0.0,
+        configuration: Configuration | None = None,
     ) -> list[Service]:
         """The services of some functions (None: of all), each with a new revision.
 
         `latency` is the median; `errors` are steps of the failure rate with age; `corruption` is
-        the share of damaged documents among those it writes.
+        the share of damaged documents among those it writes. Without a `configuration` each has
+        that of its latest revision.
         Where traffic follows the latest revision the new one serves at once; a service whose
         traffic is pinned to a revision gives it nothing.
         Raises: KeyError for an unknown function, and then nothing is deployed.
@@ -164,6 +167,7 @@ class Application:
                     starts=starts,
                     errors=steps,
                     corruption=corruption,
+                    configuration=configuration or service.latest_created.configuration,
                 )
                 grown.append(deployed(service, revision))
             self._keep(grown)

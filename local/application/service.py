@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from local.application.latency import TIMEOUT, share_above
@@ -32,6 +33,21 @@ class Step(Struct, frozen=True):
     failure_rate: float
 
 
+Instances = Annotated[int, Meta(ge=0, le=1000)]
+
+
+class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a revision is given beside its code."""
+
+    environment: dict[str, str] = {}
+    """Plain values, beside RELEASE, which every revision has."""
+    secrets: dict[str, Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+/([0-9]+|latest)\Z")]] = {}
+    """By environment variable: `SECRET/VERSION`."""
+    min_instances: Instances = 0
+    max_instances: Instances = 100
+    concurrency: Instances = 80
+
+
 class Revision(Struct, frozen=True):
     """One version of a function's code and configuration."""
 
@@ -48,6 +64,12 @@ class Revision(Struct, frozen=True):
     """How its failure rate changes with its age, in ascending order of age."""
     corruption: float = 0.0
     """Share of the documents that it writes that are damaged."""
+    configuration: Configuration = Configuration()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The plain values of its environment."""
+        return {"RELEASE": self.release, **self.configuration.environment}
 
     def failure_rate_at(self, moment: datetime) -> float:
         """What clients see: without a container every request fails."""

@@ -1,4 +1,4 @@
-"""The part of `google.firestore.admin.v1.FirestoreAdmin` that says when documents expire."""
+"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and composite indexes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ import uuid
 import grpc
 from google.cloud.firestore_admin_v1 import types
 from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from local.firestore.expiry import Expiry, Group
+from local.firestore.indexes import Indexes
 from local.firestore.refusals import invalid, unimplemented
 from local.paging import page
 
 LARGEST_PAGE = 1000
 
 _FIELD = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)/fields/(.+)")
+_INDEX = re.compile(r"projects/[^/]+/databases/[^/]+/collectionGroups/[^/]+/indexes/[^/]+")
 _PARENT = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)")
 _FILTERS = ("ttlConfig:*", "ttl_config:*")
 _Field = types.Field.pb()
 _ListFieldsResponse = types.ListFieldsResponse.pb()
+_ListIndexesResponse = types.ListIndexesResponse.pb()
 _Metadata = types.FieldOperationMetadata.pb()
+_IndexMetadata = types.IndexOperationMetadata.pb()
 _ACTIVE = types.Field.TtlConfig.State.ACTIVE
 
 
 class FirestoreAdmin:
-    """Time-to-live policies as fields; a change is over as soon as it is asked for."""
+    """Time-to-live policies as fields, and indexes; a change is over as soon as it is asked for."""
 
-    def __init__(self, expiry: Expiry) -> None:
+    def __init__(self, expiry: Expiry, indexes: Indexes) -> None:
         self._expiry = expiry
+        self._indexes = indexes
 
     def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
         """The field, with its time-to-live policy if it has one; every field exists."""
@@ -38,12 +44,9 @@ class FirestoreAdmin:
 
     def ListFields(self, request: Message, context: grpc.ServicerContext) -> Message:
         """The fields of a collection group (`-`: of all) that have a time-to-live policy."""
-        found = _PARENT.fullmatch(request.parent)
-        if found is None:
-            raise invalid(f'"{request.parent}" is not the name of a collection group.')
+        database, collection_id = _group(request.parent)
         if request.filter not in _FILTERS:
             raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
-        database, collection_id = found.groups()
         fields = [
             self._field(group, field)
             for group, field in sorted(self._expiry.policies().items())
@@ -66,6 +69,40 @@ class FirestoreAdmin:
             self._expiry.clear(group, field)
         return self._operation(group, field)
 
+    def ListIndexes(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The composite indexes of a collection group (`-`: of all), unfiltered."""
+        if request.filter:
+            raise unimplemented("Indexes are listed without a filter.")
+        shown, token = page(
+            self._indexes.of(*_group(request.parent)),
+            lambda one: str(one.name),
+            request.page_size,
+            request.page_token,
+            LARGEST_PAGE,
+        )
+        return _ListIndexesResponse(indexes=shown, next_page_token=token)
+
+    def GetIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An index by its full name."""
+        index: Message = self._indexes.find(_index_name(request.name))
+        return index
+
+    def CreateIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An operation that is over already, with the index, which is ready."""
+        group = _group(request.parent)
+        index = self._indexes.create(group, request.index)
+        operation = operations_pb2.Operation(
+            name=f"{group.database}/operations/{uuid.uuid4()}", done=True
+        )
+        operation.metadata.Pack(_IndexMetadata(index=index.name))
+        operation.response.Pack(index)
+        return operation
+
+    def DeleteIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """Nothing, once the index is gone."""
+        self._indexes.delete(_index_name(request.name))
+        return empty_pb2.Empty()
+
     def _field(self, group: Group, field: str) -> Message:
         message = _Field(name=f"{group}/fields/{field}")
         if self._expiry.policies().get(group) == field:
@@ -87,3 +124,16 @@ def _parse(name: str) -> tuple[Group, str]:
         raise invalid(f'"{name}" is not the name of a field.')
     database, collection_id, field = found.groups()
     return Group(database, collection_id), field
+
+
+def _group(name: str) -> Group:
+    found = _PARENT.fullmatch(name)
+    if found is None:
+        raise invalid(f'"{name}" is not the name of a collection group.')
+    return Group(*found.groups())
+
+
+def _index_name(name: str) -> str:
+    if not _INDEX.fullmatch(name):
+        raise invalid(f'"{name}" is not the name of an index.')
+    return name

@@ -19,6 +19,7 @@ from local.firestore.aggregation import read_aggregations
 from local.firestore.engine import Engine
 from local.firestore.expiry import Expiry
 from local.firestore.fields import masked
+from local.firestore.indexes import Indexes
 from local.firestore.limits import check_request
 from local.firestore.listen import listen
 from local.firestore.messages import Cursor, Document, DocumentMask, Precondition, Value
@@ -75,6 +76,7 @@ class FirestoreService:
             randomness=self._randomness,
         )
         self.expiry = Expiry(self.engine, clock, journal)
+        self.indexes = Indexes(journal)
 
     def GetDocument(self, request: Message, context: Context) -> Message:
         """The document; NOT_FOUND when there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +72,7 @@ def template_message(application: Application, service: Service) -> Message:
         service_account=service_account(application),
         containers=[_container(application, service, service.latest_created)],
         timeout={"seconds": 60},
-        max_instance_request_concurrency=80,
+        **_capacity(service.latest_created),
     )
     return message
 
@@ -92,7 +93,7 @@ def revision_message(application: Application, service: Service, revision: Revis
         service_account=service_account(application),
         containers=[_container(application, service, revision)],
         timeout={"seconds": 60},
-        max_instance_request_concurrency=80,
+        **_capacity(revision),
         conditions=[
             {
                 "type_": "Ready",
@@ -173,9 +174,34 @@ def _container(application: Application, service: Service, revision: Revision) -
     return {
         "name": "worker",
         "image": image_of(application, service, revision),
-        "env": [{"name": "RELEASE", "value": revision.release}],
+        "env": [
+            *({"name": name, "value": value} for name, value in revision.variables.items()),
+            *_secrets(application, revision),
+        ],
         "ports": [{"name": "http1", "container_port": 8080}],
     }
+
+
+def _capacity(revision: Revision) -> dict[str, Any]:
+    configuration = revision.configuration
+    return {
+        "max_instance_request_concurrency": configuration.concurrency,
+        "scaling": {
+            "min_instance_count": configuration.min_instances,
+            "max_instance_count": configuration.max_instances,
+        },
+    }
+
+
+def _secrets(application: Application, revision: Revision) -> Iterator[dict[str, Any]]:
+    """Environment variables that are filled from Secret Manager."""
+    for name, bound in revision.configuration.secrets.items():
+        secret, _, version = bound.partition("/")
+        reference = {"secret": f"projects/{application.project}/secrets/{secret}"}
+        yield {
+            "name": name,
+            "value_source": {"secret_key_ref": {**reference, "version": version}},
+        }
 
 
 def _labels(application: Application) -> dict[str, str]:
