@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.policy import Policy
-from shared.ports import Bus, Clock, Ids, Letters, Metrics, Platform, Prober, Sender, Store
+from shared.ports import Bus, Clock, Estate, Ids, Letters, Metrics, Platform, Prober, Sender, Store
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Wiring:
         """By system."""
         self._deployed = deployed
         self._platforms: dict[str, Platform] = {}
+        self._estates: dict[str, Estate] = {}
         self._metrics: dict[str, Metrics] = {}
 
     @cached_property
@@ -93,6 +94,15 @@ class Wiring:
                 policy.region,
             )
         return self._platforms[system]
+
+    def estate(self, system: str) -> Estate:
+        """What a protected system has beside its functions. Raises: KeyError."""
+        if system not in self._estates:
+            from shared.gcp.estate import CloudEstate
+
+            policy = self.policies[system]
+            self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
+        return self._estates[system]
 
     def metrics(self, system: str) -> Metrics:
         """The router counts of a protected system. Raises: KeyError for an unknown one."""

@@ -32,6 +32,7 @@ from shared.rollback import Rollback
 from shared.traffic import shares
 from tests.fakes.bus import MemoryBus, Published
 from tests.fakes.clock import FakeClock
+from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.platform import FakePlatform
 from tests.fakes.pool import InlinePool
@@ -64,6 +65,7 @@ class FakePorts:
         self.store = MemoryStore(self.clock, hook)
         self.bus = MemoryBus(hook, topics.ALL)
         self.world = FakePlatform(self.clock, policy.functions, hook)
+        self.beside = FakeEstate(hook)
         self.prober = FakeProber(self.world, self.random, hook)
         self.sender = FakeSender(hook)
         self.counts = FakeMetrics(self.world, self.clock, hook)
@@ -77,6 +79,10 @@ class FakePorts:
     def platform(self, system: str) -> Platform:
         """The one platform there is."""
         return self.world
+
+    def estate(self, system: str) -> FakeEstate:
+        """What is beside the functions."""
+        return self.beside
 
     def metrics(self, system: str) -> Metrics:
         """The one platform's routers."""

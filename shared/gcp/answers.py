@@ -60,10 +60,14 @@ def translated(meanings: Meanings) -> Iterator[None]:
 def _named(error: GoogleAPICallError, meanings: Meanings) -> RollbackError:
     """Our error for a status; one without a status was no answer of the service."""
     status = error.grpc_status_code.name if error.grpc_status_code else "UNKNOWN"
-    kind = meanings.get(status, Rejected)
-    message = f"{status}: {error.message}"
     advice = [detail for detail in error.details if isinstance(detail, RetryInfo)]
-    if issubclass(kind, Throttled) and advice:
-        delay: timedelta = advice[0].retry_delay.ToTimedelta()
+    delay = advice[0].retry_delay.ToTimedelta() if advice else None
+    return meant(status, f"{status}: {error.message}", delay, meanings)
+
+
+def meant(status: str, message: str, delay: timedelta | None, meanings: Meanings) -> RollbackError:
+    """Our error for a status by its name; `delay` is the service's advice when to come back."""
+    kind = meanings.get(status, Rejected)
+    if issubclass(kind, Throttled) and delay is not None:
         return kind(message, delay)
     return kind(message)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from shared.gcp.rest import Rest
+
+EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope that leaves the limits to IAM."""
 
 
 class Clients:
@@ -80,6 +86,36 @@ class Clients:
         from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
 
         return self._built(MetricServiceClient, "monitoring")
+
+    @cached_property
+    def firestore_admin(self) -> Any:
+        """`google.firestore.admin.v1.FirestoreAdmin`."""
+        from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
+
+        return self._built(FirestoreAdminClient, "firestore")
+
+    def rest(self, host: str) -> Rest:
+        """The REST API of a host that has no client, `firebasehosting.googleapis.com`."""
+        from shared.gcp.rest import Rest
+
+        address = self._addresses.get("rest")
+        return Rest(self._session, f"http://{address}" if address else f"https://{host}", host)
+
+    @cached_property
+    def _session(self) -> Any:
+        """One session for every product; what the environment says of proxies does not count."""
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.transport.requests import AuthorizedSession
+
+        if "rest" in self._addresses:
+            session = AuthorizedSession(AnonymousCredentials())
+        else:
+            credentials, _ = google.auth.default(scopes=[EVERYTHING])
+            session = AuthorizedSession(credentials)
+        session.trust_env = False
+        self._transports.append(session)
+        return session
 
     def close(self) -> None:
         """Close every connection that was made."""

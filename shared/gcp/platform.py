@@ -14,6 +14,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from shared.deployment import Inventory, Live
 from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
+from shared.gcp.function_states import function_states
+from shared.inventory import FunctionState
 from shared.ports import OperationState
 from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget
 
@@ -59,14 +61,15 @@ class CloudPlatform:
         Read with three lists, one after the other: a change made meanwhile may be seen in part,
         which its etag tells whoever then acts on it.
         """
-        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
-        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
-        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
-        return _joined(
-            map(_FunctionMessage, functions),
-            {message.name: _service(message) for message in services},
-            [_revision(_RevisionMessage(message)) for message in revisions],
-        )
+        functions, services, revisions = self._everything()
+        return _joined(functions, services, map(_revision, revisions))
+
+    def functions(self) -> dict[str, FunctionState]:
+        """Every function of both generations, by name, as it would be recorded.
+
+        Read as the inventory is.
+        """
+        return function_states(*self._everything())
 
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Rejected when it is gone."""
@@ -107,6 +110,17 @@ class CloudPlatform:
         failed = answer.HasField("error")
         error = (answer.error.message or f"status {answer.error.code}") if failed else ""
         return OperationState(done=answer.done, error=error)
+
+    def _everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
+        """Messages of the functions, services by their names, messages of the revisions."""
+        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
+        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
+        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
+        return (
+            [_FunctionMessage(message) for message in functions],
+            {message.name: _service(message) for message in services},
+            [_RevisionMessage(message) for message in revisions],
+        )
 
     def _list(self, call: Any, field: str, under: str = "", **request: Any) -> list[Any]:
         """Every item of a paged list; each page has a deadline of its own.

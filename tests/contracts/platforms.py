@@ -10,6 +10,7 @@ from typing import Protocol
 
 import grpc
 
+from local.application.service import Configuration as Given
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.faults import Moment
@@ -18,12 +19,13 @@ from shared.errors import Ambiguous
 from shared.gcp.channels import Clients
 from shared.gcp.metrics import RouterMetrics
 from shared.gcp.platform import CloudPlatform
+from shared.inventory import SecretUse, configured
 from shared.policy import Group, Policy, Probe, WriteQuota
 from shared.ports import Metrics, Platform, Prober
 from shared.prober import HttpProber
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hooks import no_hook
-from tests.fakes.platform import FakePlatform
+from tests.fakes.platform import DEFAULT, FakePlatform
 from tests.fakes.router import FakeMetrics, FakeProber
 
 FUNCTIONS = ("placeOrder", "findBook")
@@ -44,6 +46,10 @@ class PlatformWorld(Protocol):
     def advance(self, seconds: float) -> None: ...
 
     def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None: ...
+
+    def configure(self, function: str, configuration: Given) -> None:
+        """A release with another configuration."""
+        ...
 
     def fail_late(self, function: str, error: str) -> None:
         """The next shift of the function ends in an error."""
@@ -76,6 +82,20 @@ class InMemory:
 
     def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None:
         self._fake.deploy([function], failure_rate=failure_rate, ready=ready)
+
+    def configure(self, function: str, configuration: Given) -> None:
+        uses = (
+            SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items()
+        )
+        configured_so = configured(
+            {"RELEASE": "r", **configuration.environment},
+            uses,
+            account=DEFAULT.account,
+            min_instances=configuration.min_instances,
+            max_instances=configuration.max_instances,
+            concurrency=configuration.concurrency,
+        )
+        self._fake.deploy([function], configuration=configured_so)
 
     def fail_late(self, function: str, error: str) -> None:
         self._fake.fail_late(function, error)
@@ -113,6 +133,10 @@ class OverTheWire:
         self._cloud.application("shop").deploy(
             [function], release="r", failure_rate=failure_rate, starts=ready
         )
+
+    def configure(self, function: str, configuration: Given) -> None:
+        application = self._cloud.application("shop")
+        application.deploy([function], release="r", configuration=configuration)
 
     def fail_late(self, function: str, error: str) -> None:
         self._cloud.rollouts.failure = lambda name: error if name == function.lower() else ""

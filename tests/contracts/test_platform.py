@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from local.application.service import Configuration as Given
 from shared.deployment import Live
 from shared.errors import Ambiguous, Moved, Rejected, Throttled
+from shared.inventory import Generation, SecretUse
 from shared.policy import WriteQuota
 from shared.traffic import LATEST, Traffic, TrafficTarget
 from tests.contracts.platforms import FUNCTIONS, PARENT, PlatformWorld
@@ -247,6 +249,61 @@ def test_a_shift_whose_answer_is_lost(world: PlatformWorld) -> None:
         world.platform.shift(SERVICE, (to(old),), before.etag)
 
     assert world.platform.service(SERVICE).traffic == (to(old),)
+
+
+def test_the_state_of_a_function(world: PlatformWorld) -> None:
+    """It says what runs: runtime, source, configuration, traffic, and what can be reached."""
+    found = world.platform.functions()
+
+    assert set(found) == set(FUNCTIONS)
+    state, (revision,) = found["placeOrder"], live(world).revisions
+    assert state.generation is Generation.SECOND
+    assert state.runtime == "nodejs20"
+    assert state.entry_point == "placeOrder"
+    assert state.source is not None
+    assert state.source.generation > 0
+    assert state.service == SERVICE
+    assert state.traffic == (to(LATEST),)
+    assert set(state.revisions) == {revision.name}
+    reached = state.revisions[revision.name]
+    assert (reached.created_at, reached.image) == (revision.created_at, revision.image)
+    assert reached.configuration == state.configuration
+    assert state.configuration.variables == ("RELEASE",)
+    assert state.configuration.account
+    assert (state.configuration.max_instances, state.configuration.concurrency) == (100, 80)
+
+
+def test_a_deployment_of_a_configuration(world: PlatformWorld) -> None:
+    """Names, a hash and bound versions of secrets change; values are nowhere."""
+    before = world.platform.functions()["placeOrder"]
+    given = Given({"MODE": "sesame"}, {"KEY": "PAYMENT_KEY/3"}, 1, 5, 40)
+
+    world.configure("placeOrder", given)
+
+    after = world.platform.functions()["placeOrder"]
+    assert after.configuration.variables == ("MODE", "RELEASE")
+    assert after.configuration.variables_hash != before.configuration.variables_hash
+    assert after.configuration.secrets == (SecretUse("KEY", "PAYMENT_KEY", "3"),)
+    assert after.configuration.account == before.configuration.account
+    assert (after.configuration.min_instances, after.configuration.max_instances) == (1, 5)
+    assert after.configuration.concurrency == 40
+    assert [one.configuration for one in after.revisions.values()] == [after.configuration]
+    assert after.source != before.source
+    assert "sesame" not in repr(after)
+
+
+def test_the_state_of_a_pinned_function(world: PlatformWorld) -> None:
+    """The newest deployment is told even where nothing reaches it; tags reach their revisions."""
+    old, new = with_two_releases(world)
+    shift(world, (to(old),))
+    world.advance(8)
+
+    pinned = world.platform.functions()["placeOrder"]
+
+    assert (pinned.traffic, set(pinned.revisions)) == ((to(old),), {old})
+    shift(world, (to(old), to(new, 0, "next")))
+    world.advance(8)
+    assert set(world.platform.functions()["placeOrder"].revisions) == {old, new}
 
 
 def test_what_is_not_there(world: PlatformWorld) -> None:

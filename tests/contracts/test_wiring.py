@@ -11,8 +11,10 @@ import pytest
 
 from local.clock import CloudClock
 from local.cloud import Cloud
+from responders.taking_stock import take_stock
 from shared import topics
 from shared.clock import SystemClock
+from shared.differences import Part, incomparable
 from shared.errors import BadConfiguration
 from shared.gcp.channels import Clients
 from shared.policy import Group, Policy, Probe
@@ -20,9 +22,18 @@ from shared.ports import Create
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START
+from tests.local.rest_world import RESOURCES
 
 POLICIES = {
-    "shop": Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {}),
+    "shop": Policy(
+        "shop",
+        "shop",
+        "europe-west1",
+        {"all": Group(("placeOrder",))},
+        {},
+        {},
+        resources=RESOURCES,
+    ),
     "bank": Policy("bank", "bank", "us-central1", {"all": Group(("payIn", "payOut"))}, {}, {}),
 }
 
@@ -66,11 +77,21 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     assert wiring.prober.ask(Probe("pay in", page)).status == 200
 
 
+def test_the_whole_inventory_of_an_embedded_cloud(wiring: Wiring) -> None:
+    """Every part that a policy names is read through the wiring, and known."""
+    stock = take_stock(wiring, POLICIES["shop"])
+
+    assert [part for part in Part if not getattr(stock, part)] == [Part.INDEXES]
+    assert incomparable(stock, stock) == ()
+
+
 def test_each_adapter_is_built_once(wiring: Wiring) -> None:
     """An adapter and its connection last as long as the process; a pool, one invocation."""
     assert wiring.store is wiring.store
     assert wiring.platform("shop") is wiring.platform("shop")
     assert wiring.platform("shop") is not wiring.platform("bank")
+    assert wiring.estate("shop") is wiring.estate("shop")
+    assert wiring.estate("shop").hosting is wiring.estate("shop").hosting
     with_threads, another = wiring.pool(), wiring.pool()
     assert with_threads is not another
     with_threads.close()

@@ -7,17 +7,24 @@ from datetime import timedelta
 
 from shared.deployment import Inventory
 from shared.errors import Moved, Rejected, Throttled
+from shared.inventory import Configuration, FunctionState, configured
 from shared.policy import WriteQuota
 from shared.ports import Clock, OperationState
 from shared.traffic import LATEST, Revision, Service, Traffic
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.services import Change, FakeService
 
+DEFAULT = configured(
+    {"RELEASE": "r"}, iter(()), account="runtime@demo", max_instances=100, concurrency=80
+)
+"""What a revision runs with unless a test says otherwise."""
+
 
 class FakePlatform:
     """A Platform over the named functions, each with one healthy, live revision at the start.
 
-    Verbs for the hook: platform.inventory, .service, .revision, .shift, .dry_run, .operation.
+    Verbs for the hook: platform.inventory, .functions, .service, .revision, .shift, .dry_run,
+    .operation.
     A change is asked for at once (new etag, `reconciling`); routers follow `operation_latency`
     later. The newest change wins; what it supersedes ends in an error.
     """
@@ -59,6 +66,13 @@ class FakePlatform:
         with around(self.hook, "platform.inventory"):
             return {
                 function: self._settled(one).live() for function, one in self._functions.items()
+            }
+
+    def functions(self) -> dict[str, FunctionState]:
+        """Every function as it would be recorded; all are of the 2nd generation."""
+        with around(self.hook, "platform.functions"):
+            return {
+                function: self._settled(one).state() for function, one in self._functions.items()
             }
 
     def service(self, name: str) -> Service:
@@ -111,6 +125,7 @@ class FakePlatform:
         failure_rate: float = 0.0,
         ready: bool = True,
         image: str = "",
+        configuration: Configuration = DEFAULT,
     ) -> None:
         """Give each function (None: all) a new revision; pinned traffic stays where it is."""
         for function in self._functions if functions is None else functions:
@@ -119,7 +134,7 @@ class FakePlatform:
             name = f"{service.short_name}-{number:05d}"
             digest = image or f"{service.short_name}@sha256:{number:064x}"
             revision = Revision(name, service.name, self._clock.now(), ready, digest)
-            service.deploy(revision, failure_rate if ready else 1.0)
+            service.deploy(revision, failure_rate if ready else 1.0, configuration)
 
     def change_by_hand(self, function: str, traffic: Traffic) -> None:
         """A person sets a service's traffic, past the hook and the quota."""

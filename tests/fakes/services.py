@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.deployment import Live
+from shared.inventory import Configuration, FunctionState, Generation, RevisionState, Source
 from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget, shares
 
 
@@ -31,6 +32,8 @@ class FakeService:
     revisions: list[Revision] = field(default_factory=list)
     failure_rates: dict[str, float] = field(default_factory=dict)
     """Share of requests that fail, by revision."""
+    configurations: dict[str, Configuration] = field(default_factory=dict)
+    """By revision."""
     traffic: Traffic = (TrafficTarget(LATEST, 100),)
     applied: Traffic = (TrafficTarget(LATEST, 100),)
     generation: int = 0
@@ -64,9 +67,10 @@ class FakeService:
         """The revision of that short name."""
         return next((known for known in self.revisions if known.name == name), None)
 
-    def deploy(self, revision: Revision, failure_rate: float) -> None:
+    def deploy(self, revision: Revision, failure_rate: float, configuration: Configuration) -> None:
         """Add a revision; where traffic follows the newest, it serves at once."""
         self.revisions.append(revision)
+        self.configurations[revision.name] = configuration
         self.failure_rates[revision.name] = failure_rate
         self.generation += 1
         self._route(revision.created_at)
@@ -108,6 +112,26 @@ class FakeService:
     def live(self) -> Live:
         """The function with its service and all revisions, the newest first."""
         return Live(self.function, self.shown(), tuple(reversed(self.revisions)))
+
+    def state(self) -> FunctionState:
+        """The function as it would be recorded."""
+        reached = {entry.revision or self.latest_ready for entry in self.traffic}
+        newest = self.revisions[-1]
+        return FunctionState(
+            name=self.function,
+            generation=Generation.SECOND,
+            runtime="nodejs20",
+            entry_point=self.function,
+            source=Source("sources", f"{self.function}.zip", len(self.revisions)),
+            configuration=self.configurations[newest.name],
+            service=self.name,
+            traffic=self.traffic,
+            revisions={
+                one.name: RevisionState(one.created_at, one.image, self.configurations[one.name])
+                for one in self.revisions
+                if one.name in reached
+            },
+        )
 
     def tagged(self, tag: str) -> str | None:
         """The revision that answers under a tag's own address."""

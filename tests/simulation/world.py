@@ -33,6 +33,7 @@ from shared.errors import (
 )
 from shared.policy import Policy
 from shared.traffic import TrafficTarget
+from tests.fakes.estate import FakeEstate
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
 from tests.simulation.estate import POLICY, SYSTEM, at_the_start, changed
@@ -89,6 +90,10 @@ class InstancePorts:
     def platform(self, system: str) -> PlatformService:
         """The one platform there is."""
         return self._world.platform
+
+    def estate(self, system: str) -> FakeEstate:
+        """Nothing is beside the functions here."""
+        return FakeEstate(self._world.hook)
 
     def metrics(self, system: str) -> FakeMetrics:
         """The one platform's routers."""

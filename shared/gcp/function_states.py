@@ -1,0 +1,125 @@
+"""Functions and revisions as Google's messages write them, to what is compared and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC
+from typing import Any
+
+from google.cloud import functions_v2
+
+from shared.inventory import (
+    Configuration,
+    FunctionState,
+    Generation,
+    RevisionState,
+    SecretUse,
+    Source,
+    configured,
+)
+from shared.traffic import Service
+
+_FIRST = functions_v2.Environment.GEN_1
+
+
+def function_states(
+    functions: Iterable[Any], services: Mapping[str, Service], revisions: Iterable[Any]
+) -> dict[str, FunctionState]:
+    """Every function by its short name; of its revisions those that can be reached."""
+    known = {message.name: message for message in revisions}
+    found = (_function(message, services, known) for message in functions)
+    return {state.name: state for state in found}
+
+
+def _function(
+    message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]
+) -> FunctionState:
+    service = services.get(message.service_config.service)
+    return FunctionState(
+        name=_short(message.name),
+        generation=Generation.FIRST if message.environment == _FIRST else Generation.SECOND,
+        runtime=message.build_config.runtime,
+        entry_point=message.build_config.entry_point,
+        source=_source(message.build_config),
+        configuration=_of_function(message.service_config),
+        service=service.name if service else "",
+        traffic=service.traffic if service else (),
+        revisions=dict(_reached(service, revisions)) if service else {},
+    )
+
+
+def _reached(service: Service, revisions: Mapping[str, Any]) -> Iterator[tuple[str, RevisionState]]:
+    """The revisions that the traffic list names; one that is gone is not among them."""
+    names = {entry.revision or service.latest_ready for entry in service.traffic}
+    for name in sorted(names):
+        message = revisions.get(f"{service.name}/revisions/{name}")
+        if message is not None:
+            yield (
+                name,
+                RevisionState(
+                    created_at=message.create_time.ToDatetime(tzinfo=UTC),
+                    image=message.containers[0].image if message.containers else "",
+                    configuration=_of_revision(message),
+                ),
+            )
+
+
+def _source(build: Any) -> Source | None:
+    """What was built: the resolved object has a generation, the one asked for perhaps not."""
+    for place in (build.source_provenance.resolved_storage_source, build.source.storage_source):
+        if place.bucket:
+            return Source(place.bucket, place.object_, place.generation)
+    return None
+
+
+def _of_function(config: Any) -> Configuration:
+    return configured(
+        config.environment_variables,
+        _uses_of_function(config),
+        account=config.service_account_email,
+        min_instances=config.min_instance_count,
+        max_instances=config.max_instance_count,
+        concurrency=config.max_instance_request_concurrency,
+    )
+
+
+def _uses_of_function(config: Any) -> Iterator[SecretUse]:
+    for variable in config.secret_environment_variables:
+        yield SecretUse(variable.key, _short(variable.secret), variable.version)
+    for volume in config.secret_volumes:
+        for version in volume.versions:
+            place = f"{volume.mount_path}/{version.path.lstrip('/')}"
+            yield SecretUse(place, _short(volume.secret), version.version)
+
+
+def _of_revision(message: Any) -> Configuration:
+    """Over all containers; side cars have variables too."""
+    variables = [one for container in message.containers for one in container.env]
+    return configured(
+        {one.name: one.value for one in variables if not one.HasField("value_source")},
+        _uses_of_revision(message, variables),
+        account=message.service_account,
+        min_instances=message.scaling.min_instance_count,
+        max_instances=message.scaling.max_instance_count,
+        concurrency=message.max_instance_request_concurrency,
+    )
+
+
+def _uses_of_revision(message: Any, variables: Iterable[Any]) -> Iterator[SecretUse]:
+    for variable in variables:
+        if variable.HasField("value_source"):
+            reference = variable.value_source.secret_key_ref
+            yield SecretUse(variable.name, _short(reference.secret), reference.version)
+    paths = {
+        mount.name: mount.mount_path
+        for container in message.containers
+        for mount in container.volume_mounts
+    }
+    for volume in message.volumes:
+        for item in volume.secret.items:
+            place = f"{paths.get(volume.name, volume.name)}/{item.path}"
+            yield SecretUse(place, _short(volume.secret.secret), item.version)
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,267 @@
+"""The estates that the contracts hold for, each with somebody who changes what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from google.cloud.firestore_admin_v1 import Index as IndexMessage
+from msgspec.structs import replace
+
+from local import projects, scheduler, secrets
+from local.clock import CloudClock
+from local.cloud import Cloud
+from local.firebase import hosting, identity, remote_config, rules
+from shared.gcp.channels import Clients
+from shared.gcp.estate import CloudEstate
+from shared.inventory import (
+    HostingSite,
+    Index,
+    IndexField,
+    RemoteConfigTemplate,
+    RulesRelease,
+    Schedule,
+    SecretVersion,
+    fingerprint,
+)
+from shared.policy import Group, Policy, Resources
+from shared.ports import Estate
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.estate import FakeEstate
+from tests.local.rest_world import Product
+
+PROJECT, REGION = "shop", "europe-west1"
+SITE, SECRET, JOB, RELEASE = "shop", "PAYMENT_KEY", "nightly", "cloud.firestore"
+ACCOUNT = "run@shop.iam.gserviceaccount.com"
+INDEX = Index(
+    "orders",
+    "carts",
+    "COLLECTION",
+    (IndexField("items", "CONTAINS"), IndexField("at", "DESCENDING")),
+)
+NAME = IndexField("__name__", "DESCENDING")
+"""What the service puts behind the fields of every index."""
+
+
+class EstateWorld(Protocol):
+    """One site, one template, one release, one secret, one job; nothing else happens to them."""
+
+    estate: Estate
+
+    def now(self) -> datetime: ...
+
+    def advance(self, seconds: float) -> None: ...
+
+    def release(self, channel: str = "live") -> str:
+        """A new version is released to a channel, which is made if need be; its short name."""
+        ...
+
+    def release_again(self, version: str) -> None:
+        """A version that was live before is released once more."""
+        ...
+
+    def publish(self, colour: str) -> None: ...
+
+    def put_rules(self) -> None: ...
+
+    def configure(self, state: str) -> None:
+        """The state of multi-factor authentication."""
+        ...
+
+    def create_index(self) -> None:
+        """The one that is `INDEX`."""
+        ...
+
+    def add_version(self) -> None: ...
+
+    def disable(self, version: str) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def grant(self, role: str, condition: str = "") -> None:
+        """One more role for `ACCOUNT`."""
+        ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self._fake = FakeEstate()
+        self._made = 1
+        self.estate: Estate = self._fake
+        now = self._clock.now()
+        self._fake.sites[SITE] = HostingSite("v1", now)
+        self._fake.published = RemoteConfigTemplate("1", "etag-1", "empty")
+        self._fake.released = {RELEASE: RulesRelease("r1", now)}
+        self._fake.configured = {"mfa.state": "DISABLED"}
+        self._fake.kept = {SECRET: {"1": SecretVersion("ENABLED", now)}}
+        self._fake.scheduled = {
+            JOB: Schedule("0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash")
+        }
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def release(self, channel: str = "live") -> str:
+        self._made += 1
+        version, site = f"v{self._made}", self._fake.sites[SITE]
+        if channel == "live":
+            self.release_again(version)
+        else:
+            channels = {**site.channels, channel: version}
+            self._fake.sites[SITE] = replace(site, channels=channels)
+        return version
+
+    def release_again(self, version: str) -> None:
+        site = self._fake.sites[SITE]
+        self._fake.sites[SITE] = replace(site, version=version, released_at=self.now())
+
+    def publish(self, colour: str) -> None:
+        version = str(int(self._fake.published.version) + 1)
+        self._fake.published = RemoteConfigTemplate(version, f"etag-{version}", fingerprint(colour))
+
+    def put_rules(self) -> None:
+        self._made += 1
+        self._fake.released[RELEASE] = RulesRelease(f"r{self._made}", self.now())
+
+    def configure(self, state: str) -> None:
+        self._fake.configured["mfa.state"] = state
+
+    def create_index(self) -> None:
+        self._fake.declared.append(replace(INDEX, fields=(*INDEX.fields, NAME)))
+
+    def add_version(self) -> None:
+        number = str(len(self._fake.kept[SECRET]) + 1)
+        self._fake.kept[SECRET][number] = SecretVersion("ENABLED", self.now())
+
+    def disable(self, version: str) -> None:
+        known = self._fake.kept[SECRET][version]
+        self._fake.kept[SECRET][version] = replace(known, state="DISABLED")
+
+    def pause(self) -> None:
+        self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
+
+    def grant(self, role: str, condition: str = "") -> None:
+        held = set(self._fake.granted.get(ACCOUNT, ()))
+        held.add(f"{role} if {condition}" if condition else role)
+        self._fake.granted[ACCOUNT] = tuple(sorted(held))
+
+
+class OverTheWire:
+    """The adapters, over HTTP and gRPC to an embedded cloud."""
+
+    def __init__(self, cloud: Cloud, clients: Clients) -> None:
+        self._cloud = cloud
+        self._clients = clients
+        self.estate: Estate = CloudEstate(clients, PROJECT, REGION)
+
+    def now(self) -> datetime:
+        return self._cloud.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self._cloud.clock.advance(timedelta(seconds=seconds))
+
+    def release(self, channel: str = "live") -> str:
+        product, site = self._product(hosting.HOST), f"/v1beta1/sites/{SITE}"
+        if channel != "live":
+            product.done("POST", f"{site}/channels?channelId={channel}", {})
+        version = str(product.done("POST", f"{site}/versions", {})["name"])
+        product.done("PATCH", f"/v1beta1/{version}?updateMask=status", {"status": "FINALIZED"})
+        product.done("POST", f"{site}/channels/{channel}/releases?versionName={version}", {})
+        return version.rpartition("/")[2]
+
+    def release_again(self, version: str) -> None:
+        name = f"sites/{SITE}/versions/{version}"
+        path = f"/v1beta1/sites/{SITE}/releases?versionName={name}"
+        self._product(hosting.HOST).done("POST", path, {})
+
+    def publish(self, colour: str) -> None:
+        body = {"parameters": {"colour": {"defaultValue": {"value": colour}}}}
+        path = f"/v1/projects/{PROJECT}/remoteConfig"
+        self._product(remote_config.HOST).done("PUT", path, body, {"If-Match": "*"})
+
+    def put_rules(self) -> None:
+        product, project = self._product(rules.HOST), f"projects/{PROJECT}"
+        source = {"files": [{"name": "rules", "content": "service x {}"}]}
+        made = product.done("POST", f"/v1/{project}/rulesets", {"source": source})["name"]
+        name = f"{project}/releases/{RELEASE}"
+        product.done("PATCH", f"/v1/{name}", {"release": {"name": name, "rulesetName": made}})
+
+    def configure(self, state: str) -> None:
+        path = f"/admin/v2/projects/{PROJECT}/config?updateMask=mfa.state"
+        self._product(identity.HOST).done("PATCH", path, {"mfa": {"state": state}})
+
+    def create_index(self) -> None:
+        field = IndexMessage.IndexField
+        parent = f"projects/{PROJECT}/databases/orders/collectionGroups/carts"
+        index = IndexMessage(
+            query_scope=IndexMessage.QueryScope.COLLECTION,
+            fields=[
+                field(field_path="items", array_config=field.ArrayConfig.CONTAINS),
+                field(field_path="at", order=field.Order.DESCENDING),
+            ],
+        )
+        self._clients.firestore_admin.create_index(parent=parent, index=index)
+
+    def add_version(self) -> None:
+        path = f"/v1/projects/{PROJECT}/secrets/{SECRET}:addVersion"
+        self._product(secrets.HOST).done("POST", path, {})
+
+    def disable(self, version: str) -> None:
+        path = f"/v1/projects/{PROJECT}/secrets/{SECRET}/versions/{version}:disable"
+        self._product(secrets.HOST).done("POST", path, {})
+
+    def pause(self) -> None:
+        path = f"/v1/projects/{PROJECT}/locations/{REGION}/jobs/{JOB}:pause"
+        self._product(scheduler.HOST).done("POST", path, {})
+
+    def grant(self, role: str, condition: str = "") -> None:
+        product, project = self._product(projects.HOST), f"/v3/projects/{PROJECT}"
+        policy = product.done("POST", f"{project}:getIamPolicy", {})
+        binding: dict[str, Any] = {
+            "role": role,
+            "members": [f"serviceAccount:{ACCOUNT}", "user:ann@example.com"],
+        }
+        if condition:
+            binding["condition"] = {"title": "t", "expression": condition}
+        change = {"policy": {**policy, "bindings": [*policy["bindings"], binding]}}
+        product.done("POST", f"{project}:setIamPolicy", change)
+
+    def _product(self, host: str) -> Product:
+        return Product(self._cloud, host)
+
+
+@contextmanager
+def embedded() -> Iterator[OverTheWire]:
+    """A cloud of its own, at the fake clock's start, standing still."""
+    policy = Policy(
+        system="shop",
+        project=PROJECT,
+        region=REGION,
+        groups={"all": Group(("placeOrder",))},
+        signals={},
+        scenarios={},
+        resources=Resources(
+            hosting_sites=(SITE,),
+            remote_config=True,
+            databases=("(default)",),
+            identity=True,
+            secrets="",
+            schedules="",
+        ),
+    )
+    clock = CloudClock(START, scale=0)
+    cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
+    clients = Clients(cloud.addresses, deployed=False)
+    try:
+        yield OverTheWire(cloud, clients)
+    finally:
+        clients.close()
+        cloud.stop()

@@ -1,0 +1,222 @@
+"""What an answer over REST means, whoever gives it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+
+from local import fault_plan
+from local.cloud import Cloud
+from local.firebase import rules
+from shared.errors import Rejected, RollbackError, Throttled, Unavailable
+from shared.gcp import rest as adapter
+from shared.gcp.channels import Clients
+from shared.gcp.hosting import FirebaseHosting
+from shared.gcp.rest import MOST_PAGES, Gone, Rest
+from shared.gcp.rules import FirebaseRules
+from shared.gcp.schedules import CloudScheduler
+from tests.local.rest_world import running
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Stub:
+    """A server of which a test says what it answers."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[str], Answer] = lambda path: (200, {}, b"{}")
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                stub.asked.append((self.path, dict(self.headers.items())))
+                status, headers, body = stub.answer(self.path)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.address = f"127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    stub = Stub()
+    yield stub
+    stub.close()
+
+
+@pytest.fixture
+def rest(stub: Stub) -> Iterator[Rest]:
+    clients = Clients({"rest": stub.address}, deployed=False)
+    yield clients.rest("product.googleapis.com")
+    clients.close()
+
+
+def raised(rest: Rest) -> RollbackError:
+    with pytest.raises(RollbackError) as caught:
+        rest.get("/v1/things", dict[str, Any])
+    return caught.value
+
+
+def test_a_request_names_its_product(stub: Stub, rest: Rest) -> None:
+    """Wherever it connects to, the host is the product's."""
+    rest.get("/v1/things", dict[str, Any], headers={"x-goog-user-project": "shop"})
+
+    ((path, headers),) = stub.asked
+    assert path == "/v1/things"
+    assert headers["Host"] == "product.googleapis.com"
+    assert headers["x-goog-user-project"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (404, {"status": "NOT_FOUND", "message": "m"}, Gone),
+        (403, {"status": "PERMISSION_DENIED", "message": "m"}, Rejected),
+        (400, {"status": "FAILED_PRECONDITION", "message": "m"}, Rejected),
+        (429, {"status": "RESOURCE_EXHAUSTED", "message": "m"}, Throttled),
+        (503, {"status": "UNAVAILABLE", "message": "m"}, Unavailable),
+        (500, {"status": "INTERNAL", "message": "m"}, Unavailable),
+        (504, {"status": "DEADLINE_EXCEEDED", "message": "m"}, Unavailable),
+        (403, {"status": "A NEW ONE", "message": "m"}, Rejected),
+        (404, None, Gone),
+        (429, None, Throttled),
+        (502, None, Unavailable),
+        (302, None, Unavailable),
+        (599, None, Unavailable),
+        (403, {"status": 7, "message": ["m"]}, Rejected),
+    ],
+)
+def test_a_refusal(
+    stub: Stub, rest: Rest, status: int, body: dict[str, Any] | None, meaning: type[RollbackError]
+) -> None:
+    """Its status says what it means; without Google's error form its code does."""
+    content = b"<html>" if body is None else msgspec.json.encode({"error": body})
+    stub.answer = lambda path: (status, {"Location": "http://127.0.0.1:1/"}, content)
+
+    assert type(raised(rest)) is meaning
+    assert len(stub.asked) == 1
+
+
+def test_a_refusal_that_says_when_to_come_back(stub: Stub, rest: Rest) -> None:
+    """The advice is taken from among the details."""
+    details = [{"@type": "x"}, {"@type": "RetryInfo", "retryDelay": "7.5s"}]
+    error = {"status": "RESOURCE_EXHAUSTED", "message": "m", "details": details}
+    stub.answer = lambda path: (429, {}, msgspec.json.encode({"error": error}))
+
+    found = raised(rest)
+
+    assert isinstance(found, Throttled)
+    assert found.retry_after == timedelta(seconds=7.5)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"null"])
+def test_an_answer_that_cannot_be_read(stub: Stub, rest: Rest, body: bytes) -> None:
+    """Nothing is known."""
+    stub.answer = lambda path: (200, {}, body)
+
+    assert type(raised(rest)) is Unavailable
+
+
+def test_an_answer_that_is_too_long(
+    stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not read to its end."""
+    monkeypatch.setattr(adapter, "ANSWER_BYTES", 1000)
+    stub.answer = lambda path: (200, {}, b'{"a": "%s"}' % (b"x" * 2000))
+
+    assert "more than 1000 bytes" in str(raised(rest))
+
+
+def test_nobody_there(stub: Stub, rest: Rest) -> None:
+    """No connection is no answer."""
+    stub.close()
+
+    assert type(raised(rest)) is Unavailable
+
+
+def test_a_list_without_an_end(stub: Stub, rest: Rest) -> None:
+    """So many pages are read and no more, and what was read is not taken for the whole."""
+    stub.answer = lambda path: (200, {}, b'{"releases": [], "nextPageToken": "x"}')
+
+    with pytest.raises(Unavailable):
+        FirebaseRules(rest, "shop").releases()
+
+    assert len(stub.asked) == MOST_PAGES
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (b'{"channels": []}', lambda rest: FirebaseHosting(rest).site("shop")),
+        (b'{"channels": [{}]}', lambda rest: FirebaseHosting(rest).site("shop")),
+        (b'{"releases": [{"name": 1}]}', lambda rest: FirebaseRules(rest, "shop").releases()),
+        (b'{"jobs": [{"name": "x"}]}', lambda rest: CloudScheduler(rest, "shop", "r").jobs()),
+        (b'{"jobs": [{"name": 1}]}', lambda rest: CloudScheduler(rest, "shop", "r").jobs()),
+    ],
+)
+def test_what_lacks_something(
+    stub: Stub, rest: Rest, body: bytes, read: Callable[[Rest], object]
+) -> None:
+    """A list without the live channel, or of what is nothing that we know: nothing is known."""
+    stub.answer = lambda path: (200, {}, body)
+
+    with pytest.raises(Unavailable):
+        read(rest)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with running() as cloud:
+        yield cloud
+
+
+def test_a_long_list(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is read."""
+    monkeypatch.setattr("shared.gcp.rules._PAGE", 2)
+    clients = Clients(cloud.addresses, deployed=False)
+
+    found = FirebaseRules(clients.rest(rules.HOST), "shop").releases()
+
+    clients.close()
+    assert set(found) == {
+        "cloud.firestore",
+        "cloud.firestore/orders",
+        "firebase.storage/shop.appspot.com",
+    }
+
+
+def test_a_fault_of_the_embedded_cloud(cloud: Cloud) -> None:
+    """A dropped connection is no answer; the next request is answered."""
+    call = f"{rules.HOST}/projects.releases.list".encode()
+    plan = b'{"calls": [{"call": "%s", "answer": "DROP", "times": 1}]}' % call
+    cloud.injector.install(fault_plan.read(plan))
+    clients = Clients(cloud.addresses, deployed=False)
+    found = FirebaseRules(clients.rest(rules.HOST), "shop")
+
+    with pytest.raises(Unavailable):
+        found.releases()
+
+    assert found.releases()
+    clients.close()

@@ -1,0 +1,89 @@
+"""Functions as Google's messages write them, where the embedded cloud has none of the kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.cloud import functions_v2, run_v2
+
+from shared.gcp.function_states import function_states
+from shared.inventory import Generation, SecretUse, Source
+from shared.traffic import LATEST, Service, TrafficTarget
+
+PARENT = "projects/shop/locations/europe-west1"
+SERVICE = f"{PARENT}/services/pay"
+_Function: Any = functions_v2.Function.pb()
+_Revision: Any = run_v2.Revision.pb()
+
+
+def service() -> Service:
+    traffic = (TrafficTarget(LATEST, 100), TrafficTarget("pay-00001", 0, "old"))
+    return Service(SERVICE, "etag", "pay-00002", "pay-00002", traffic, traffic, False, True)
+
+
+def test_a_function_of_the_first_generation() -> None:
+    """It has no service, no traffic and no revision; its configuration is its own."""
+    message = _Function(
+        name=f"{PARENT}/functions/pay",
+        environment=functions_v2.Environment.GEN_1,
+        build_config={
+            "runtime": "nodejs18",
+            "source": {"storage_source": {"bucket": "b", "object_": "o"}},
+        },
+        service_config={"environment_variables": {"A": "1"}, "max_instance_count": 3},
+    )
+
+    state = function_states([message], {}, [])["pay"]
+
+    assert state.generation is Generation.FIRST
+    assert (state.service, state.traffic, state.revisions) == ("", (), {})
+    assert state.source == Source("b", "o", 0)
+    assert state.configuration.variables == ("A",)
+    assert state.configuration.max_instances == 3
+
+
+def test_secrets_as_files() -> None:
+    """A file is named by its path, in functions and in revisions alike."""
+    function = _Function(
+        name=f"{PARENT}/functions/pay",
+        service_config={
+            "service": SERVICE,
+            "secret_volumes": [
+                {
+                    "mount_path": "/etc/keys",
+                    "secret": "PAYMENT",
+                    "versions": [{"version": "3", "path": "key"}],
+                }
+            ],
+        },
+    )
+    revision = _Revision(
+        name=f"{SERVICE}/revisions/pay-00002",
+        containers=[{"volume_mounts": [{"name": "keys", "mount_path": "/etc/keys"}]}],
+        volumes=[
+            {
+                "name": "keys",
+                "secret": {
+                    "secret": "projects/shop/secrets/PAYMENT",
+                    "items": [{"path": "key", "version": "3"}],
+                },
+            }
+        ],
+    )
+
+    state = function_states([function], {SERVICE: service()}, [revision])["pay"]
+
+    wanted = (SecretUse("/etc/keys/key", "PAYMENT", "3"),)
+    assert state.configuration.secrets == wanted
+    assert state.revisions["pay-00002"].configuration.secrets == wanted
+
+
+def test_a_tagged_revision_that_is_gone() -> None:
+    """What is not there any more is not said to be reached; the rest is."""
+    function = _Function(name=f"{PARENT}/functions/pay", service_config={"service": SERVICE})
+    revision = _Revision(name=f"{SERVICE}/revisions/pay-00002")
+
+    state = function_states([function], {SERVICE: service()}, [revision])["pay"]
+
+    assert set(state.revisions) == {"pay-00002"}
+    assert state.source is None
