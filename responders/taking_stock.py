@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from responders.asking import ask_all, or_none
 from shared.errors import RollbackError
+from shared.estate import Estate
 from shared.inventory import FunctionState, WholeInventory
 from shared.policy import Policy, Resources
-from shared.ports import Estate, Ports
+from shared.ports import Ports
 
 CLIENTS: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""

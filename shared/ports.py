@@ -14,16 +14,9 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from shared.deployment import Inventory
+from shared.estate import Estate
 from shared.health import ProbeAnswer, Requests
-from shared.inventory import (
-    FunctionState,
-    HostingSite,
-    Index,
-    RemoteConfigTemplate,
-    RulesRelease,
-    Schedule,
-    SecretVersion,
-)
+from shared.inventory import FunctionState
 from shared.policy import Channel, Probe
 from shared.traffic import Revision, Service, Traffic
 
@@ -225,118 +218,6 @@ class Platform(Protocol):
 
     def operation(self, name: str) -> OperationState:
         """How far an operation has come. Raises: Rejected when it is not known any more."""
-        ...
-
-
-class Hosting(Protocol):
-    """The sites of Firebase Hosting."""
-
-    def site(self, name: str) -> HostingSite | None:
-        """What a site serves; None when there is no such site."""
-        ...
-
-
-class RemoteConfig(Protocol):
-    """The client template of Firebase Remote Config."""
-
-    def template(self) -> RemoteConfigTemplate:
-        """What is published."""
-        ...
-
-
-class Rules(Protocol):
-    """Firebase Rules."""
-
-    def releases(self) -> dict[str, RulesRelease]:
-        """Every release of the project, by name."""
-        ...
-
-
-class Identity(Protocol):
-    """The configuration of Identity Platform."""
-
-    def settings(self) -> dict[str, Any]:
-        """Each setting by its path, without secrets."""
-        ...
-
-
-class Indexes(Protocol):
-    """Composite indexes of Firestore."""
-
-    def of(self, database: str) -> dict[str, Index]:
-        """Those of one database, by definition."""
-        ...
-
-
-class Secrets(Protocol):
-    """Secret Manager, without what the secrets hold."""
-
-    def names(self) -> list[str]:
-        """The short name of every secret of the project."""
-        ...
-
-    def versions(self, secret: str) -> dict[str, SecretVersion]:
-        """The versions of one secret, by number; none when it is gone."""
-        ...
-
-
-class Schedules(Protocol):
-    """Cloud Scheduler."""
-
-    def jobs(self) -> dict[str, Schedule]:
-        """Every job of the region, by short name."""
-        ...
-
-
-class Accounts(Protocol):
-    """What service accounts may do in the project."""
-
-    def roles(self) -> dict[str, tuple[str, ...]]:
-        """The roles of each service account that has any, by its address."""
-        ...
-
-
-class Estate(Protocol):
-    """What one protected system has beside its functions, each built when it is asked for."""
-
-    @property
-    def hosting(self) -> Hosting:
-        """Its sites."""
-        ...
-
-    @property
-    def remote_config(self) -> RemoteConfig:
-        """Its client configuration."""
-        ...
-
-    @property
-    def rules(self) -> Rules:
-        """Its security rules."""
-        ...
-
-    @property
-    def identity(self) -> Identity:
-        """How people sign in to it."""
-        ...
-
-    @property
-    def indexes(self) -> Indexes:
-        """Its indexes."""
-        ...
-
-    @property
-    def secrets(self) -> Secrets:
-        """Its secrets."""
-        ...
-
-    @property
-    def schedules(self) -> Schedules:
-        """Its jobs."""
-        ...
-
-    @property
-    def accounts(self) -> Accounts:
-        """Its service accounts."""
         ...
 
 

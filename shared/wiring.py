@@ -9,8 +9,9 @@ from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shared.estate import Estate
 from shared.policy import Policy
-from shared.ports import Bus, Clock, Estate, Ids, Letters, Metrics, Platform, Prober, Sender, Store
+from shared.ports import Bus, Clock, Ids, Letters, Metrics, Platform, Prober, Sender, Store
 from shared.settings import Settings
 
 if TYPE_CHECKING:

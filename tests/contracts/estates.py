@@ -14,6 +14,7 @@ from local import projects, scheduler, secrets
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
+from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
 from shared.inventory import (
@@ -27,7 +28,6 @@ from shared.inventory import (
     fingerprint,
 )
 from shared.policy import Group, Policy, Resources
-from shared.ports import Estate
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import FakeEstate
 from tests.local.rest_world import Product
