@@ -177,12 +177,13 @@ class Alerts:
         self, alert: Alert, policy: Policy, document: Document, system: System
     ) -> Opening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
-        incident = decode(Incident, self._ports.store.get(incidents.path(system.incident)).fields)
-        severity = worse(incident.severity, policy.signals[alert.signal].severity)
+        before = self._ports.store.get(incidents.path(system.incident))
+        known = decode(Incident, before.fields)
         return reopen_incident(
             policy,
             document,
-            replace(incident, severity=severity),
+            before,
+            severity=worse(known.severity, policy.signals[alert.signal].severity),
             now=document.read_at,
             commit_id=self._ports.ids(),
             events=[_detected(alert, document.read_at)],

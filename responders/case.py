@@ -16,13 +16,14 @@ from shared import incident as incidents
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Event, event
+from shared.choices import lines
 from shared.documents import decode, encode
-from shared.incident import Incident, Moment, Status
+from shared.incident import Incident, Status
 from shared.notice import Notice, creates, notices
-from shared.opening import Opening, public_state, reopen_incident
-from shared.policy import Policy, worse
+from shared.opening import Opening, public_state, raised, reopen_incident
+from shared.policy import Policy, Severity, worse
 from shared.ports import Document, Pool, Ports, Put, Query, Reader, Update, Write
-from shared.rollback import KEPT_FOR, Rollback
+from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
 from shared.tenure import Draft, Tenure
@@ -37,6 +38,10 @@ class Turn(Struct, frozen=True):
     event: str
     note: str
     """Said in the time line, in words for people."""
+    details: tuple[str, ...] = ()
+    """Further lines for who is told."""
+    choices: tuple[str, ...] = ()
+    """What a person may do now, said with its command lines."""
     facts: Mapping[str, Any] = {}
     changes: Mapping[str, Any] = {}
     """Fields of the rollback."""
@@ -49,8 +54,10 @@ class Turn(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
     system: Callable[[System], System | None] | None = None
     """What becomes of the system's own document; None as its answer: not now, decide again."""
-    despite_cancel: bool = False
-    """Whether it stands even when a person has asked to stop meanwhile."""
+    despite_words: bool = False
+    """Whether it stands even when a person has said something meanwhile."""
+    severity: Severity | None = None
+    """What the incident's becomes; None: it stays as it is."""
 
 
 class _Composed(Struct, frozen=True):
@@ -93,9 +100,11 @@ class Case:
         """
         composed: list[_Composed] = []
 
+        known = self.rollback.words
+
         def compose(rollback: Rollback) -> Draft | None:
             composed.clear()
-            if rollback.cancel_requested and not turn.despite_cancel:
+            if self._overtaken(turn, known, rollback):
                 return None
             document = self.ports.store.get(systems.path(self.policy.system))
             current = decode(System, document.fields)
@@ -103,16 +112,27 @@ class Case:
             if after is None:
                 return None
             now = self.now()
-            incident = self._moved(turn, now)
+            before = self.ports.store.get(incidents.path(self.incident.id))
+            incident = _moved(before, turn, now)
             said = self._said(turn, incident, now)
+            incident, later = raised(self.policy, incident, self.incident.severity, now)
+            said += later
             composed.append(_Composed(incident, tuple(said)))
-            writes = [*turn.writes, *self._shown(turn, incident, current, now), *creates(said)]
+            shown = self._shown(turn, before, incident, current, now)
+            writes = [*turn.writes, *shown, *creates(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
-            return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
+            return Draft(_told(turn, now), _changes(turn, known, rollback), tuple(writes))
 
         self.tenure.commit(compose)
         return self._landed(composed)
+
+    @staticmethod
+    def _overtaken(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> bool:
+        """Whether a person has said something that the turn does not know, or wants it to stop."""
+        if turn.despite_words:
+            return False
+        return bool(rollback.cancel_requested) or rollback.words != known
 
     def end(self, turn: Turn, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
@@ -125,17 +145,18 @@ class Case:
         """
         composed: list[_Composed] = []
 
+        known = self.rollback.words
+
         def compose(reader: Reader, rollback: Rollback) -> Draft | None:
             composed.clear()
-            if rollback.cancel_requested and not turn.despite_cancel:
+            if self._overtaken(turn, known, rollback):
                 return None
             alerts = self._alerts(reader)
             further = [alert for alert in unjudged(alerts) if alert.key not in answered]
-            if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_cancel:
+            if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
                 return None
-            document = reader.get(systems.path(self.policy.system))
             absorbed = self.absorbing(alert for alert in alerts if alert.key in answered)
-            return self._ending(turn, document, further, absorbed, composed)
+            return self._ending(turn, reader, further, absorbed, composed)
 
         self.tenure.transact(compose)
         return self._landed(composed)
@@ -148,7 +169,7 @@ class Case:
                 note=note,
                 changes={**changes, "due_at": until, "lease": None},
                 say=False,
-                despite_cancel=True,
+                despite_words=True,
             )
         )
 
@@ -168,7 +189,6 @@ class Case:
         worst = reduce(worse, severities, self.incident.severity)
         if worst is self.incident.severity:
             return False
-        self.incident = replace(self.incident, severity=worst)
         sooner = self.now() + self.policy.gates.decide_within[worst]
         detected = self.incident.status is Status.DETECTED
         self.take(
@@ -177,6 +197,7 @@ class Case:
                 note=f"worse than thought: {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=Status.INVESTIGATING if detected else self.incident.status,
+                severity=worst,
             )
         )
         return True
@@ -192,16 +213,18 @@ class Case:
     def _ending(
         self,
         turn: Turn,
-        document: Document,
+        reader: Reader,
         further: list[Alert],
         absorbed: tuple[Write, ...],
         composed: list[_Composed],
     ) -> Draft:
         """The last commit, and what becomes of the alerts that it does not answer."""
         now = self.now()
+        document = reader.get(systems.path(self.policy.system))
         current = decode(System, document.fields)
         after = self._let_go(turn, current, now)
-        incident = self._moved(turn, now)
+        before = reader.get(incidents.path(self.incident.id))
+        incident = _moved(before, turn, now)
         said = self._said(turn, incident, now)
         writes = [*turn.writes, *absorbed, *creates(said)]
         reopened = None
@@ -209,7 +232,7 @@ class Case:
             reopened = reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
-                incident,
+                replace(before, fields=encode(incident)),
                 now=now,
                 commit_id=self.ports.ids(),
                 events=[_rejudged(further, now)],
@@ -221,7 +244,7 @@ class Case:
                 Update(alert_record.path(alert.key), {"incident": current.incident})
                 for alert in further
             ]
-            writes += self._shown(turn, incident, current, now)
+            writes += self._shown(turn, before, incident, current, now)
             writes.append(Update(document.path, encode(after), document.version))
         composed.append(_Composed(incident, tuple(said), reopened))
         return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
@@ -229,6 +252,8 @@ class Case:
     def _let_go(self, turn: Turn, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
         after = self.freed(current)
+        if turn.system is not None:
+            after = turn.system(after) or after
         if current.rollback != self.rollback.id:
             return after
         ended = turn.changes["status"] is not RollbackStatus.PARKED
@@ -258,40 +283,49 @@ class Case:
         found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
         return [decode(Alert, document.fields) for document in found]
 
-    def _moved(self, turn: Turn, now: datetime) -> Incident:
-        if turn.status is None:
-            return self.incident
-        moment = Moment(turn.status, now, turn.note)
-        became = replace(
-            self.incident, status=turn.status, timeline=[*self.incident.timeline, moment]
-        )
-        if turn.status is not Status.RESOLVED:
-            return became
-        return replace(became, ended_at=now, expires_at=now + KEPT_FOR)
-
     def _said(self, turn: Turn, incident: Incident, now: datetime) -> list[Notice]:
         if not turn.say:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
+        commands = lines(self.policy.system, incident.id, *turn.choices)
+        text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
         return notices(
             self.policy,
             incident.id,
             incident.severity,
             f"{turn.event}{number}",
-            f"{incident.id} {incident.severity}: {turn.note}",
+            "\n".join(text),
             now,
             **turn.facts,
         )
 
-    def _shown(self, turn: Turn, incident: Incident, current: System, now: datetime) -> list[Write]:
+    def _shown(
+        self, turn: Turn, before: Document, incident: Incident, current: System, now: datetime
+    ) -> list[Write]:
         """Incident and public state, where the turn changes them; a newer incident's stays."""
         if turn.status is None:
             return []
-        writes: list[Write] = [Update(incidents.path(incident.id), encode(incident))]
+        writes: list[Write] = [Update(before.path, encode(incident), before.version)]
         if current.incident == incident.id:
             state = public_state(self.policy, incident, now)
             writes.append(Put(incidents.public_path(self.policy.system), encode(state)))
         return writes
+
+
+def _moved(before: Document, turn: Turn, now: datetime) -> Incident:
+    """The incident after the turn; a person may have written it since the worker last did."""
+    incident = decode(Incident, before.fields)
+    if turn.status is None:
+        return incident
+    return incidents.moved(incident, turn.status, now, turn.note, turn.severity)
+
+
+def _changes(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
+    """The turn's changes; what a person has said meanwhile stays due at once."""
+    changes = dict(turn.changes)
+    if rollback.words != known and "due_at" in changes:
+        changes["due_at"] = rollback.due_at
+    return changes
 
 
 def _told(turn: Turn, now: datetime) -> tuple[Event, ...]:

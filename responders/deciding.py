@@ -6,53 +6,42 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.asking import answered, ask_all, looking, or_none, seen
-from responders.case import Case, Turn, in_words
+from responders.case import Case, Turn
 from responders.ending import ended
-from responders.joined import open_ones
+from responders.gathering import Gathered, gather
 from responders.scenarios import functions
+from responders.waiting import parked
 from shared import plan as plans
 from shared import topics
-from shared.alert_record import Alert
 from shared.command import as_gcloud
-from shared.deployment import Deployment, Inventory, by_function
-from shared.documents import decode, encode
-from shared.errors import RollbackError
-from shared.facts import Change, Facts, changed, compare
-from shared.gates import Decision, Outcome, evaluate, evaluate_order
+from shared.documents import encode
+from shared.facts import Change, Facts, changed, compare, differences
+from shared.gates import Decision, Outcome, approved, evaluate, evaluate_order
 from shared.incident import Status
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
-from shared.ports import Create, Document, Query, Write, written
-from shared.rollback import Order
+from shared.ports import Create, Write, written
+from shared.rollback import Order, Question, in_favour
 from shared.rollback import Status as RollbackStatus
-from shared.system import BUDGET, GLOBAL, Budget, Controls, System
+from shared.system import Budget, System
 
 BUILT = frozenset({ScenarioName.FUNCTIONS})
 """Scenarios that can be carried out; the others escalate with their plan named."""
-METRICS_WINDOW = timedelta(minutes=5)
-"""Points come up to 3 minutes late; the two minutes before say something."""
-PARKED_LOOK = timedelta(minutes=1)
-"""How soon an alert that joins a question to a person is seen."""
-
-
-class Gathered(Struct, frozen=True):
-    """The facts of one decision, and what its commit is conditional on."""
-
-    facts: Facts
-    alerts: tuple[Alert, ...]
-    budget: Document
 
 
 def decide(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
-    gathered = gather(case)
+    gathered = gather(*(case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id))
     if case.raised(gathered.alerts):
         return True
     decision, change = _decision(case, gathered.facts)
+    plan = planned(case.policy, gathered.facts, decision, change)
+    needed = people_needed(case.policy, decision)
+    if plan is not None and decision.outcome is Outcome.ASK:
+        people = in_favour(case.rollback, plan.header.fingerprint, needed)
+        decision = approved(decision, people) if len(people) >= needed else decision
     told = {
         "outcome": decision.outcome,
         "scenario": decision.scenario,
@@ -62,61 +51,29 @@ def decide(case: Case) -> bool:
     match decision.outcome:
         case Outcome.HOLD:
             return not case.take(_held(case, decision, told))
-        case Outcome.ROLLBACK if decision.scenario in BUILT:
-            case.take(_going_back(case, gathered, decision, change, told))
+        case Outcome.ROLLBACK if plan is not None:
+            case.take(_going_back(case, gathered, decision, change, plan, told))
             return True
-    turn = _let_go(case, decision, told)
+        case Outcome.ASK if plan is not None:
+            question = Question(plan.header, needed, decision.reason, case.now())
+            shown = differences(change, gathered.facts.inventory or {})
+            turn = parked(case, question, shown, told)
+        case _:
+            turn = _let_go(case, decision, told)
     return not case.end(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def gather(case: Case) -> Gathered:
-    """Everything that the gates ask about, each read once; what gave no answer is None.
+def planned(policy: Policy, facts: Facts, decision: Decision, change: Change) -> Plan | None:
+    """The plan of a decision that may lead to one; None where there is none to be made."""
+    leads_to_one = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
+    if not leads_to_one or decision.scenario not in BUILT or facts.inventory is None:
+        return None
+    return functions.plan(policy, facts.inventory, change, decision.scope)
 
-    Raises: Unavailable, when our own store does not tell of alerts, deployments, systems or the
-    budget.
-    """
-    store, policy, now = case.ports.store, case.policy, case.now()
-    metrics = case.ports.metrics(policy.system)
-    ours = (("system", "==", policy.system),)
-    answers = ask_all(
-        case.ports,
-        {
-            "alerts": case.joined_alerts,
-            "controls": lambda: store.get(GLOBAL),
-            "budget": lambda: store.get(BUDGET),
-            "systems": lambda: store.query(Query("systems")),
-            "deployments": lambda: store.query(Query("deployments", where=ours)),
-            "inventory": case.ports.platform(policy.system).inventory,
-            **looking(case.ports, metrics, policy.probes, now - METRICS_WINDOW, now),
-        },
-    )
-    joined: list[Alert] = answered(answers["alerts"])
-    mine = [
-        alert for alert in joined if alert.is_open and alert.absorbed_by in ("", case.rollback.id)
-    ]
-    still_open = open_ones(joined)
-    inventory: Inventory | None = or_none(answers["inventory"])
-    look = seen(answers)
-    known = {one.name: one for one in _all(System, answered(answers["systems"]))}
-    budget: Document = answered(answers["budget"])
-    deployments = _all(Deployment, answered(answers["deployments"]))
-    unreadable = inventory is None or look.requests is None
-    facts = Facts(
-        alerts=tuple(alert.fact(closed=alert not in still_open) for alert in mine),
-        system=known.pop(policy.system),
-        controls=_switch(answers["controls"]),
-        budget=_value(Budget, budget),
-        deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
-        inventory=inventory,
-        requests=None if unreadable else by_function(look.requests or {}, inventory or {}),
-        probes=look.probes,
-        other_incidents={
-            name: other.incident_detected_at
-            for name, other in known.items()
-            if other.incident_detected_at and not other.incident_ended_at
-        },
-    )
-    return Gathered(facts, tuple(mine), budget)
+
+def people_needed(policy: Policy, decision: Decision) -> int:
+    """How many different people must want it."""
+    return 2 if decision.scenario in policy.gates.four_eyes else 1
 
 
 def _decision(case: Case, facts: Facts) -> tuple[Decision, Change]:
@@ -125,7 +82,11 @@ def _decision(case: Case, facts: Facts) -> tuple[Decision, Change]:
     if rollback.order is None:
         return evaluate(facts, policy, deadline, now, rollback.id), changed(facts, policy)
     change = ordered_change(rollback.order, facts, policy)
-    return evaluate_order(facts, policy, change, deadline, now, rollback.id), change
+    override = rollback.order.override
+    decision = evaluate_order(
+        *(facts, policy, change, deadline, now, rollback.id), override=override
+    )
+    return decision, change
 
 
 def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
@@ -154,12 +115,14 @@ def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
 
 
 def _going_back(
-    case: Case, gathered: Gathered, decision: Decision, change: Change, told: Mapping[str, Any]
+    case: Case,
+    gathered: Gathered,
+    decision: Decision,
+    change: Change,
+    plan: Plan,
+    told: Mapping[str, Any],
 ) -> Turn:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
-    if gathered.facts.inventory is None:
-        raise ValueError("no rollback is decided without an inventory")
-    plan = functions.plan(case.policy, gathered.facts.inventory, change, decision.scope)
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
 
@@ -222,7 +185,7 @@ def _held(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
 
 
 def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
-    """The turn that acts on nothing: over, parked for a person, or escalated."""
+    """The turn that acts on nothing: over, or escalated."""
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         return Turn(
             event="rollback.not-taken",
@@ -235,39 +198,19 @@ def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
             status=Status.RESOLVED,
         )
     prepared = {**told, "prepared_command": _prepared_command(case, decision)}
-    if decision.outcome is Outcome.ASK:
-        return _parked(case, decision, prepared)
     reason = decision.reason
-    if decision.outcome is Outcome.ROLLBACK:
+    if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
         reason = f"the scenario {decision.scenario} is not built yet"
     return Turn(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",
+        details=(prepared["prepared_command"],),
         facts=prepared,
         changes={
             **ended(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
         },
         status=Status.ESCALATED,
-    )
-
-
-def _parked(case: Case, decision: Decision, prepared: Mapping[str, Any]) -> Turn:
-    """A question to a person, which expires into doing nothing."""
-    now, expires = case.now(), case.policy.gates.approval_expires
-    return Turn(
-        event="rollback.parked",
-        note=f"a person is asked: {decision.reason}; expires in {in_words(expires)}",
-        facts=prepared,
-        changes={
-            "status": RollbackStatus.PARKED,
-            "outcome": decision.reason,
-            "gates": tuple(prepared["gates"]),
-            "parked_until": now + expires,
-            "due_at": case.look_after(PARKED_LOOK),
-            "lease": None,
-        },
-        status=Status.INVESTIGATING,
     )
 
 
@@ -282,20 +225,3 @@ def _prepared_command(case: Case, decision: Decision) -> str:
             "reason": case.incident.id,
         },
     )
-
-
-def _value(kind: type[Any], document: Document) -> Any:
-    """The value of a document; the empty one when there is none."""
-    return decode(kind, document.fields) if document.fields is not None else kind()
-
-
-def _switch(answer: Document | RollbackError) -> Controls | None:
-    """The global switch; None when it could not be read, which means stop."""
-    if isinstance(answer, RollbackError):
-        return None
-    controls: Controls = _value(Controls, answer)
-    return controls
-
-
-def _all(kind: type[Any], documents: Iterable[Document]) -> list[Any]:
-    return [decode(kind, document.fields) for document in documents]

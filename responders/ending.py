@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from msgspec.structs import replace
 
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
@@ -11,22 +13,37 @@ from shared.engine import load_steps
 from shared.incident import Status
 from shared.plan import Step
 from shared.rollback import Status as RollbackStatus
+from shared.system import System
 
 
 def fail(case: Case, why: str) -> bool:
-    """End it as FAILED: a person takes over. Whether the worker must go on with it."""
+    """End it as FAILED: a person retries or accepts. Whether the worker must go on with it."""
     return _end(case, "rollback.failed", RollbackStatus.FAILED, Status.ESCALATED, why)
 
 
 def cancel(case: Case) -> bool:
-    """End it because a person said so; nothing is undone. Whether the worker must go on with it."""
+    """End it because a person said so; nothing is undone. Whether the worker must go on with it.
+
+    What an order has superseded is over; else whoever cancelled it has the incident in hand.
+    """
     why = case.rollback.cancel_requested
-    return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, Status.RESOLVED, why)
+    superseded = bool(case.rollback.superseded_by)
+    becomes = Status.RESOLVED if superseded else Status.ESCALATED
+    return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
 def succeed(case: Case, note: str) -> bool:
     """End it well. Whether the worker must go on with it."""
     return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.RESOLVED, note)
+
+
+def called_off(case: Case) -> Callable[[System], System]:
+    """What a person's word to stop makes of the system: automation leaves it to them for a while.
+
+    An alert that joins now is told, and not answered by what they did not want.
+    """
+    until = case.now() + case.policy.gates.cool_down
+    return lambda system: replace(system, cool_down_until=until)
 
 
 def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
@@ -42,13 +59,17 @@ def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
 
 def _end(case: Case, event_name: str, status: RollbackStatus, becomes: Status, why: str) -> bool:
     steps = load_steps(case.ports.store, case.rollback.id).values()
+    escalated = becomes is Status.ESCALATED
     turn = Turn(
         event=event_name,
-        note=why,
+        note=f"{why}; a person may now retry or accept" if escalated else why,
+        details=tuple(f"{name}: {stands}" for name, stands in _where(steps).items()),
+        choices=("retry", "accept") if escalated else (),
         facts={"where": _where(steps)},
         changes=ended(case, status, why),
         status=becomes,
-        despite_cancel=status is not RollbackStatus.SUCCEEDED,
+        system=called_off(case) if status is RollbackStatus.CANCELLED else None,
+        despite_words=status is not RollbackStatus.SUCCEEDED,
     )
     return not case.end(turn, answered=answered_by_plan(case, steps))
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from shared import handover
+from shared import incident as incidents
 from shared import notice as notices
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import Moved, Rejected, Unavailable
-from shared.notice import LIMIT_ATTEMPTS, Notice, Status, retry_after
+from shared.incident import Incident
+from shared.incident import Status as IncidentStatus
+from shared.notice import LIMIT_ATTEMPTS, Notice, Status, Unless, retry_after
 from shared.policy import Channel, Policy
 from shared.ports import Document, Ports, Update
 
@@ -28,7 +32,7 @@ class Notices:
         self._policies = policies
 
     def receive(self, message: Message) -> None:
-        """Return once the notice is sent, or its next attempt is due later.
+        """Return once the notice is sent, withdrawn, or its next attempt is due later.
 
         A redelivery sends nothing twice, unless the instance died between sending and recording;
         then the channel sees the same key again. Raises: Refused; Unavailable.
@@ -41,6 +45,12 @@ class Notices:
         if notice.due_at is None or notice.due_at > document.read_at:
             return
         try:
+            if self._is_pointless(notice):
+                withdrawn = replace(notice, status=Status.WITHDRAWN, due_at=None)
+                self._ports.store.commit(
+                    [Update(document.path, encode(withdrawn), document.version)]
+                )
+                return
             self._send(notice, document)
         except Moved:  # another instance has it in hand
             return
@@ -51,6 +61,23 @@ class Notices:
         version = store.commit([Update(document.path, encode(attempt), document.version)])
         ended = self._after(attempt, self._channel(notice))
         store.commit([Update(document.path, encode(ended), version)])
+
+    def _is_pointless(self, notice: Notice) -> bool:
+        """Whether what a scheduled notice is to tell of was prevented in time."""
+        if notice.unless is Unless.NOTHING:
+            return False
+        if notice.unless is Unless.LIFTED:
+            switch = self._ports.store.get(notice.facts["switch"]).fields or {}
+            pause = switch.get("pause") or {}
+            return bool(pause.get("command") != notice.facts["command"])
+        fields = self._ports.store.get(incidents.path(notice.incident)).fields
+        incident = decode(Incident, fields)
+        if incident.ended_at is not None:
+            return True
+        if notice.unless is Unless.ACKNOWLEDGED:
+            return bool(incident.acknowledged_by)
+        counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
+        return incident.status is IncidentStatus.WATCHING or not counted
 
     def _after(self, notice: Notice, channel: Channel | None) -> Notice:
         """The notice after one attempt to send it."""

@@ -1,86 +1,172 @@
-"""A rollback that a person orders: an incident of its own, which supersedes automation."""
+"""rollback, retry and cancel: what a person orders, which supersedes automation."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from responders.subject import Subject, find
+from responders.verbs import Asked, Effect
 from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import event
-from shared.command import Command
 from shared.documents import decode, encode
-from shared.incident import Incident, Moment, Status
-from shared.opening import counter_path, open_incident
-from shared.policy import Policy
-from shared.ports import Document, Ports, Update, Write
+from shared.engine import load_steps
+from shared.errors import Refused
+from shared.incident import Incident, Status
+from shared.notice import creates, loud
+from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.ports import Document, Update, Write
 from shared.rollback import ENDED, Order, Rollback
+from shared.steps.shift import KIND as SHIFT
 from shared.system import System
 from shared.tenure import Draft, prepared
 
 
-class Ordering:
-    """Composes the commit of a forced rollback."""
+def order(asked: Asked) -> Effect:
+    """A rollback in an incident of its own; whatever goes on makes way for it."""
+    command, policy, store = asked.command, asked.policy, asked.ports.store
+    if command.incident:
+        find(asked)
+    system = store.get(systems.path(policy.system))
+    now = system.read_at  # all instances agree on the store's time
+    opening = open_incident(
+        policy,
+        system,
+        store.get(counter_path(now)),
+        severity=command.severity,
+        signal="command",
+        onset=now,
+        now=now,
+        commit_id=asked.ports.ids(),
+        events=[event("rollback.ordered", now, command.actor, command=encode(command))],
+        order=_ordered(asked),
+    )
+    superseded = _superseded(asked, system, opening.incident.id)
+    loudly = _overriding(asked, opening) if command.override else []
+    result = f"opened {opening.incident.id}"
+    return Effect(result, (*opening.writes, *superseded, *loudly))
 
-    def __init__(self, ports: Ports, policy: Policy) -> None:
-        self._ports = ports
-        self._policy = policy
 
-    def compose(self, command: Command) -> tuple[list[Write], str]:
-        """The writes, each under the version that was read, and the result in words."""
-        store = self._ports.store
-        system = store.get(systems.path(self._policy.system))
-        now = system.read_at  # all instances agree on the store's time
-        opening = open_incident(
-            self._policy,
-            system,
-            store.get(counter_path(now)),
-            severity=command.severity,
-            signal="command",
-            onset=now,
-            now=now,
-            commit_id=self._ports.ids(),
-            events=[event("rollback.ordered", now, command.actor, command=encode(command))],
-            order=self._order(command),
-        )
-        superseded = self._superseded(system, opening.incident.id, command.actor, now)
-        return [*opening.writes, *superseded], f"opened {opening.incident.id}"
+def retry(asked: Asked) -> Effect:
+    """A further rollback of an incident that waits for a person: the same target, once more.
 
-    def _superseded(
-        self, system: Document, successor: str, actor: str, now: datetime
-    ) -> list[Write]:
-        """Ask the rollback under way to stop; end an incident that waited for a person."""
-        known = decode(System, system.fields) if system.fields else None
-        if known is None or not known.rollback or known.incident_ended_at:
-            return []
-        why = f"superseded by {successor}"
-        document = self._ports.store.get(rollbacks.path(known.rollback))
-        before = decode(Rollback, document.fields) if document.fields else None
-        if before is not None and before.status not in ENDED:
-            told = event("rollback.superseded", now, actor, by=successor)
-            draft = Draft((told,), {"cancel_requested": why, "due_at": now})
-            _, writes = prepared(before, document.version, draft, self._ports.ids(), renew=False)
-            return writes
-        incident = decode(Incident, self._ports.store.get(incidents.path(known.incident)).fields)
-        ended = replace(
-            incident,
-            status=Status.RESOLVED,
-            ended_at=now,
-            timeline=[*incident.timeline, Moment(Status.RESOLVED, now, why)],
-        )
-        return [Update(incidents.path(incident.id), encode(ended))]
+    Only what is not back yet is shifted, because a plan holds what differs.
+    """
+    subject = find(asked)
+    subject.require("retry")
+    command, now = asked.command, subject.system.read_at
+    if decode(System, subject.system.fields).incident != subject.incident.id:
+        raise Refused(f"{subject.incident.id} is not the system's newest incident")
+    ordered = event("rollback.ordered", now, command.actor, command=encode(command))
+    opening = reopen_incident(
+        asked.policy,
+        subject.system,
+        subject.incident_document,
+        now=now,
+        commit_id=asked.ports.ids(),
+        events=[ordered],
+        order=_once_more(subject),
+    )
+    return Effect(f"ordered {opening.rollback.id}", opening.writes)
 
-    def _order(self, command: Command) -> Order:
-        groups = [group for name in command.groups for group in self._policy.groups_called(name)]
-        return Order(
-            command=command.id,
-            actor=command.actor,
-            reason=command.reason,
-            target=command.target,
-            groups=tuple(dict.fromkeys(groups)),
-            functions=command.functions,
-            batch_size=command.batch_size,
-            delay_seconds=command.delay_seconds,
-        )
+
+def cancel(asked: Asked) -> Effect:
+    """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
+    subject = find(asked)
+    subject.require("cancel")
+    command, rollback = asked.command, subject.rollback
+    if rollback.cancel_requested:
+        raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
+    if asked.said_at < rollback.created_at:
+        raise Refused(f"{rollback.id} began after that was said")
+    now = subject.rollback_document.read_at
+    why = f"cancelled by {command.actor}: {command.reason}"
+    told = event("rollback.cancel-requested", now, command.actor, reason=command.reason)
+    draft = Draft((told,), {"cancel_requested": why, "due_at": now})
+    return Effect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
+
+
+def _ordered(asked: Asked) -> Order:
+    command = asked.command
+    groups = [group for name in command.groups for group in asked.policy.groups_called(name)]
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        target=command.target,
+        groups=tuple(dict.fromkeys(groups)),
+        functions=command.functions,
+        batch_size=command.batch_size,
+        delay_seconds=command.delay_seconds,
+        auto_confirm=command.auto_confirm,
+        override=command.override,
+        incident=command.incident,
+    )
+
+
+def _once_more(subject: Subject) -> Order:
+    """The order that repeats what the earlier rollback was about, without its confirmations."""
+    command, before = subject.asked.command, subject.rollback
+    earlier = before.order or _automatic(subject)
+    return replace(
+        earlier,
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        incident=command.incident,
+        auto_confirm=False,
+        override=False,
+    )
+
+
+def _automatic(subject: Subject) -> Order:
+    """What automation was about, as if somebody had ordered it."""
+    before = subject.rollback
+    plan = before.plan or (before.question and before.question.plan)
+    steps = load_steps(subject.asked.ports.store, before.id).values()
+    return Order(
+        command="",
+        actor="",
+        reason="",
+        target=plan.target if plan else "last-stable",
+        functions=tuple(step.target for step in steps if step.kind == SHIFT),
+    )
+
+
+def _overriding(asked: Asked, opening: Opening) -> Iterable[Write]:
+    """Break-glass is told on every channel, whatever it wants to hear of."""
+    command, incident = asked.command, opening.incident
+    said = loud(
+        asked.policy,
+        incident.id,
+        incident.severity,
+        "rollback.override",
+        f"{incident.id} {incident.severity}: {command.actor} overrides approval, freeze and budget "
+        f"for {command.incident}: {command.reason}",
+        incident.detected_at,
+        command=encode(command),
+    )
+    return creates(said)
+
+
+def _superseded(asked: Asked, system: Document, successor: str) -> list[Write]:
+    """Ask the rollback under way to stop; end an incident that waited for a person."""
+    known = decode(System, system.fields) if system.fields else None
+    if known is None or not known.rollback or known.incident_ended_at:
+        return []
+    store, now, actor = asked.ports.store, system.read_at, asked.command.actor
+    why = f"superseded by {successor}"
+    document = store.get(rollbacks.path(known.rollback))
+    before = decode(Rollback, document.fields) if document.fields else None
+    if before is not None and before.status not in ENDED:
+        told = event("rollback.superseded", now, actor, by=successor)
+        changes = {"cancel_requested": why, "superseded_by": successor, "due_at": now}
+        draft = Draft((told,), changes)
+        _, writes = prepared(before, document.version, draft, asked.ports.ids(), renew=False)
+        return writes
+    waiting = store.get(incidents.path(known.incident))
+    ended = incidents.moved(decode(Incident, waiting.fields), Status.RESOLVED, now, why)
+    return [Update(waiting.path, encode(ended), waiting.version)]

@@ -1,29 +1,80 @@
-"""A question to a person that nobody has answered yet."""
+"""A question to people: asked, answered, asked anew, or expired into doing nothing."""
 
 from __future__ import annotations
 
-from responders.case import Case, Turn
-from responders.deciding import PARKED_LOOK
-from responders.ending import ended
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from responders.case import Case, Turn, in_words
+from responders.ending import called_off, ended
 from responders.joined import unjudged
+from shared.choices import lines
+from shared.facts import Difference
 from shared.incident import Status
+from shared.rollback import Question, in_favour
 from shared.rollback import Status as RollbackStatus
+
+PARKED_LOOK = timedelta(minutes=1)
+"""How soon an alert that joins a question is seen."""
+LINES_SHOWN = 10
+ANSWERS = ("approve", "reject")
+
+
+def parked(
+    case: Case,
+    question: Question,
+    shown: Sequence[Difference],
+    told: Mapping[str, Any],
+) -> Turn:
+    """The turn that asks people about one plan; about the same as before it asks only once."""
+    now, before, plan = case.now(), case.rollback.question, question.plan
+    same = before is not None and before.plan.fingerprint == plan.fingerprint
+    until = case.rollback.parked_until if same else None
+    until = until or now + case.policy.gates.approval_expires
+    commands = lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
+    people = "one person" if question.needed == 1 else f"{question.needed} different people"
+    asked = (
+        f"{people} must approve: {plan.scenario} back to {plan.target}, "
+        f"{len(shown)} functions; because {question.reason}; expires in {in_words(until - now)}"
+    )
+    return Turn(
+        event="rollback.parked",
+        note=asked,
+        details=(*_described(shown), *plan.reported, *commands),
+        facts={**told, "plan": plan.fingerprint, "difference": shown, "commands": commands},
+        changes={
+            "status": RollbackStatus.PARKED,
+            "outcome": question.reason,
+            "question": before if same else question,
+            "approvals": case.rollback.approvals if same else (),
+            "gates": tuple(told["gates"]),
+            "parked_until": until,
+            "due_at": case.look_after(PARKED_LOOK),
+            "lease": None,
+        },
+        status=Status.INVESTIGATING,
+        say=not same,
+        occasion="" if before is None else f"-{case.rollback.sequence}",
+    )
 
 
 def wait(case: Case) -> bool:
-    """Judge again when an alert has joined; expire into doing nothing. Whether to go on now."""
+    """Judge again when people have answered or an alert has joined; in the end, do nothing.
+
+    Whether to go on now.
+    """
+    rollback = case.rollback
+    if rollback.rejected is not None:
+        return not case.end(_rejected(case))
     if unjudged(case.joined_alerts()):
-        again = {"status": RollbackStatus.DECIDING, "parked_until": None}
-        case.take(
-            Turn(
-                event="rollback.unparked",
-                note="a further alert joined: it is judged again",
-                changes=again,
-                say=False,
-            )
-        )
-        return True
-    until = case.rollback.parked_until
+        return _judge_again(case, "a further alert joined: it is judged again")
+    question = rollback.question
+    if question is not None:
+        people = in_favour(rollback, question.plan.fingerprint, question.needed)
+        if len(people) >= question.needed:
+            return _judge_again(case, f"approved by {', '.join(people)}: it is judged again")
+    until = rollback.parked_until
     if until is not None and case.now() < until:
         case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))
         return False
@@ -32,5 +83,40 @@ def wait(case: Case) -> bool:
         note="nobody decided in time: nothing was done",
         changes=ended(case, RollbackStatus.NOT_TAKEN, "the question expired"),
         status=Status.ESCALATED,
+        choices=("retry", "accept"),
     )
     return not case.end(expired)
+
+
+def _judge_again(case: Case, why: str) -> bool:
+    """The world may be another one than when it was asked: every gate is asked once more."""
+    decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
+    case.take(
+        Turn(
+            event="rollback.unparked",
+            note=why,
+            changes={"status": RollbackStatus.DECIDING, "decide_by": decide_by},
+            say=False,
+        )
+    )
+    return True
+
+
+def _rejected(case: Case) -> Turn:
+    word = case.rollback.rejected
+    by = f"rejected by {word.actor}: {word.reason}" if word else ""
+    return Turn(
+        event="rollback.rejected",
+        note=f"{by}; nothing was done",
+        changes=ended(case, RollbackStatus.NOT_TAKEN, by),
+        status=Status.ESCALATED,
+        choices=("retry", "accept"),
+        system=called_off(case),
+        despite_words=True,
+    )
+
+
+def _described(shown: Sequence[Difference]) -> list[str]:
+    described = [str(one) for one in shown[:LINES_SHOWN]]
+    left = len(shown) - len(described)
+    return [*described, f"and {left} more"] if left else described

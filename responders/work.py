@@ -97,7 +97,11 @@ class Work:
 
     def _run(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
         ports = self._ports
-        switches = Switches(ports.store, ports.clock, case.policy.system)
+        order = case.rollback.order
+        switches = Switches(
+            *(ports.store, ports.clock, case.policy.system),
+            ignores_freeze=order is not None and order.override,
+        )
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
         if left is Left.HANDED_OVER:
@@ -118,7 +122,7 @@ class Work:
             return ending.fail(case, f"held for too long: {reason}")
         held = Turn(
             event="rollback.held",
-            note=f"nothing more is done: {reason}",
+            note=f"nothing is in flight and nothing more is done: {reason}",
             changes={
                 "held_since": since or now,
                 "due_at": case.look_after(case.policy.gates.judge_every),

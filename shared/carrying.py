@@ -195,10 +195,10 @@ class Carrying:
             self._steps[step.name] = self._with_deadline(begun)
 
     def put_back(self) -> None:
-        """Take back the intents of which nothing was sent: they are pending again."""
+        """Take back the intents of which nothing is on its way: they are pending again."""
         for name, step in self._steps.items():
-            unsent = step.status is StepStatus.BEGUN and not step.attempts
-            if unsent and name not in self._loose and name not in self._calls:
+            begun = step.status is StepStatus.BEGUN
+            if begun and name not in self._loose and name not in self._calls:
                 self._steps[name] = replace(step, status=StepStatus.PENDING, begun_at=None)
 
     def _skip(self, steps: Iterable[Step], note: str) -> None:
@@ -248,7 +248,10 @@ class Carrying:
             self._withdraw_intents()
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
-        changes: dict[str, object] = {"due_at": now + 2 * LEASE}
+        in_flight = sum(
+            step.status is StepStatus.BEGUN and step.writes > 0 for step in self._steps.values()
+        )
+        changes: dict[str, object] = {"due_at": now + 2 * LEASE, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None
         if rollback.started_at is None and any(step.begun_at for step in changed):

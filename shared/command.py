@@ -3,45 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import jsonschema_rs
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from shared.documents import SCHEMA
+from shared.durations import parse_duration
 from shared.errors import Refused
 from shared.policy import Policy, Severity
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
-NOT_YET = (
-    *("approve", "reject", "cancel", "retry", "accept", "undo", "freeze", "ack", "mark-stable"),
-    *("mark-bad", "unpin", "drill", "hold", "release", "erase"),
-)
+NOT_YET = ("undo", "mark-stable", "mark-bad", "unpin", "drill", "hold", "release", "erase")
 """Known, and refused until their effects exist."""
+NOT_YET_WITH = {
+    "scenario": ("complete", "database", "auth", "feature"),
+    "restore_point": None,
+    "dry_run": None,
+}
+"""Options of a rollback, and which of their values (None: any) are refused until then."""
+
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class Command(Struct, frozen=True):
-    """One valid command."""
+class Command(Struct, frozen=True, omit_defaults=True):
+    """One valid command; what it does not say is empty."""
 
     id: str
-    command: Literal["rollback", "pause", "resume", "promote"]
+    command: str
     reason: str
     actor: str
     system: str = ""
     """Empty: all systems."""
+    incident: str = ""
+    rollback: str = ""
+    plan: str = ""
+    """The fingerprint that an answer is about."""
     target: str = "last-stable"
     groups: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     severity: Severity = Severity.CRITICAL
     batch_size: int | None = None
     delay_seconds: float = 0.0
+    auto_confirm: bool = False
+    override: bool = False
     mode: str = ""
+    expires: str = ""
+    """A time or a span."""
+    begins_at: Moment | None = field(default=None, name="from")
+    until: Moment | None = None
 
 
 class CommandRecord(Struct, frozen=True):
@@ -70,7 +87,8 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     faults = _faults(content) or _unknown_names(content, policies)
     if faults:
         raise Refused("; ".join(faults))
-    given = {key: value for key, value in content.items() if key not in ("version", "scenario")}
+    unkept = ("version", "scenario", "token")
+    given = {key: value for key, value in content.items() if key not in unkept}
     try:
         return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
     except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
@@ -83,30 +101,70 @@ def _faults(content: Any) -> list[str]:
     verb = content.get("command")
     if verb in NOT_YET:
         return [f"{verb} is not supported yet"]
-    scenario = content.get("scenario", "functions")
-    if verb == "rollback" and scenario in ("complete", "database", "auth", "feature"):
-        return [f"the scenario {scenario} is not supported yet"]
-    return [_said(error) for error in _validators(verb).iter_errors(content)]
+    if verb == "rollback" and (unbuilt := list(_unbuilt(content))):
+        return unbuilt
+    shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
+    return [_said(error, shape) for error in _validator(shape).iter_errors(content)]
 
 
-def _said(error: Any) -> str:
-    where = ".".join(str(part) for part in error.instance_path)
-    return f"{where}: {error.message}" if where else error.message
+def _unbuilt(content: Mapping[str, Any]) -> Iterator[str]:
+    for option, values in NOT_YET_WITH.items():
+        if option in content and (values is None or content[option] in values):
+            yield f"the {option} {content[option]} is not supported yet"
 
 
-def _validators(verb: object) -> jsonschema_rs.Draft202012Validator:
-    """The schema of one verb alone, so that its faults are not hidden behind the alternatives."""
-    return _compiled(verb if verb in ("rollback", "pause", "resume", "promote") else None)
+def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
+    """What is wrong, in words; with what it should be, where the schema has a title for that."""
+    details: Mapping[str, Any] = error.kind.as_dict()
+    if error.kind.name == "additionalProperties":
+        known = _schema(shape)["properties"]
+        unexpected = [f"{key}{nearest(key, known)}" for key in details["unexpected"]]
+        return f"not an option here: {', '.join(unexpected)}"
+    path = list(error.instance_path)
+    said = error.message
+    if error.kind.name in ("pattern", "format", "anyOf") and path:
+        title = _schema(shape)["properties"][path[0]].get("title")
+        said = f"{str(error.instance)[:80]!r} is not {title}" if title else said
+    elif error.kind.name == "enum":
+        said += nearest(error.instance, details["options"])
+    where = ".".join(map(str, path))
+    return f"{where}: {said}" if where else said
 
 
 @cache
-def _compiled(verb: object) -> jsonschema_rs.Draft202012Validator:
-    schema = json.loads(SCHEMA_FILE.read_text())
-    for shape in schema.pop("oneOf"):
-        admitted = shape["properties"]["command"]
-        if verb in admitted.get("enum", [admitted.get("const")]):
-            schema["allOf"] = [shape]
-    return jsonschema_rs.Draft202012Validator(schema)
+def _shapes() -> dict[str, str]:
+    """Each verb, and the first verb of its shape, by which that is called."""
+    shapes = [_verbs(one) for one in json.loads(SCHEMA_FILE.read_text())["oneOf"]]
+    return {verb: verbs[0] for verbs in shapes for verb in verbs}
+
+
+def _verbs(shape: Mapping[str, Any]) -> list[str]:
+    admitted = shape["properties"]["command"]
+    return admitted["enum"] if "enum" in admitted else [admitted["const"]]
+
+
+@cache
+def _schema(shape: str) -> dict[str, Any]:
+    """The schema of one shape alone, so that its faults are not hidden behind the alternatives.
+
+    Of no shape: what all verbs have in common.
+    """
+    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+    del schema["unevaluatedProperties"]
+    for one in schema.pop("oneOf"):
+        verbs = _verbs(one)
+        del one["properties"]["command"]
+        if shape in verbs:
+            schema["properties"] |= one["properties"]
+            schema["required"] += one.get("required", [])
+            schema |= {key: one[key] for key in ("if", "then") if key in one}
+            schema["additionalProperties"] = False
+    return schema
+
+
+@cache
+def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
 
 
 def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> list[str]:
@@ -114,13 +172,42 @@ def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -
     if name is None:
         return []
     if name not in policies:
-        return [f"system {name} is not known; there is {', '.join(sorted(policies))}"]
+        known = ", ".join(sorted(policies))
+        return [f"system {name} is not known{nearest(name, policies)}; there is {known}"]
     policy = policies[name]
-    unknown = [f"group {one}" for one in content.get("groups", []) if not policy.groups_called(one)]
-    unknown += [
-        f"function {one}" for one in content.get("functions", []) if one not in policy.functions
+    groups = [*policy.groups, *policy.group_aliases]
+    unknown = [
+        (f"group {one}", nearest(one, groups))
+        for one in content.get("groups", [])
+        if not policy.groups_called(one)
     ]
-    return [f"{one} is not known in {name}" for one in unknown]
+    unknown += [
+        (f"function {one}", nearest(one, policy.functions))
+        for one in content.get("functions", [])
+        if one not in policy.functions
+    ]
+    return [f"{one} is not known in {name}{near}" for one, near in unknown]
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A question for the known names most like this one, to be said after it; "" when none is."""
+    alike = {one.lower(): one for one in known}
+    close = get_close_matches(str(name).lower(), alike, n=3)
+    return f"; did you mean {' or '.join(alike[one] for one in close)}?" if close else ""
+
+
+def moment(text: str, said_at: datetime) -> datetime | None:
+    """When a time or a span, said then, is; None for none. Raises: Refused, when it is neither."""
+    if not text:
+        return None
+    try:
+        return said_at + parse_duration(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return msgspec.convert(text, Moment)
+    except msgspec.ValidationError as neither:
+        raise Refused(f"expires: {text!r} is no time") from neither
 
 
 def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:

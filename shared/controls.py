@@ -1,4 +1,4 @@
-"""The kill switches, as every external effect asks them."""
+"""The kill switches and freeze windows, as every external effect asks them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from shared import system as systems
 from shared.documents import decode
 from shared.errors import RollbackError
 from shared.ports import Clock, Store
-from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, System
+from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, System, frozen
 
 
 class Switches:
     """Whether anything may be done to one system, never older than 2 seconds; safe for threads."""
 
-    def __init__(self, store: Store, clock: Clock, system: str) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, system: str, *, ignores_freeze: bool = False
+    ) -> None:
+        """Freeze windows stop nothing of a rollback that was ordered by override."""
         self._store = store
         self._clock = clock
         self._system = system
+        self._ignores_freeze = ignores_freeze
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._stop = ""
@@ -36,7 +40,10 @@ class Switches:
             here = self._store.get(systems.path(self._system))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
-        pause = decode(Controls, everywhere.fields).pause if everywhere.fields else None
-        if pause is None and here.fields:
-            pause = decode(System, here.fields).pause
-        return f"paused by {pause.actor}: {pause.reason}" if pause else ""
+        controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
+        system = decode(System, here.fields) if here.fields else System(self._system)
+        pause = controls.pause or system.pause
+        if pause is not None:
+            return str(pause)
+        window = frozen((*controls.freezes, *system.freezes), here.read_at)
+        return str(window) if window and not self._ignores_freeze else ""

@@ -57,6 +57,31 @@ class Change(Struct, frozen=True):
     """Deployments newer than the target."""
 
 
+class Difference(Struct, frozen=True):
+    """What a plan changes of one function."""
+
+    function: str
+    live: Mapping[str, int]
+    """Percent per revision now."""
+    target: Mapping[str, int]
+    """Percent per revision then."""
+    since: datetime
+    """When the present revision was made."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.function}: {_shared(self.live)} → {_shared(self.target)}, "
+            f"changed {self.since:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def _shared(revisions: Mapping[str, int]) -> str:
+    """The revisions that serve, with their percent where there are several."""
+    if len(revisions) == 1:
+        return next(iter(revisions))
+    return " + ".join(f"{percent} % {name}" for name, percent in revisions.items())
+
+
 def worst_signal(facts: Facts, policy: Policy) -> Signal:
     """The signal of the severest alert; the first of them when several are as bad."""
     order = list(Severity)
@@ -101,6 +126,23 @@ def compare(
         deleted=tuple(sorted(set(target.functions) - set(inventory))),
         skipped=tuple(one for one in deployments if one.at > target.at),
     )
+
+
+def differences(change: Change, inventory: Inventory) -> list[Difference]:
+    """What going back changes, function by function."""
+    if change.target is None:
+        return []
+    return [
+        Difference(
+            function=function,
+            live=shares(
+                inventory[function].service.traffic, inventory[function].service.latest_ready
+            ),
+            target=change.target.functions[function].revisions,
+            since=since,
+        )
+        for function, since in sorted(change.functions.items())
+    ]
 
 
 def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:

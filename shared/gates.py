@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.facts import Change, Facts, changed, unrestorable, worst_signal
 from shared.health import failing
 from shared.policy import Mode, Policy, ScenarioName, Severity, Signal
+from shared.system import frozen
 
 ALIKE = 0.5
 """Unchanged functions fail "alike" when their failing share is at least this part of the changed
@@ -84,12 +86,23 @@ def evaluate(
 
 
 def evaluate_order(
-    facts: Facts, policy: Policy, change: Change, deadline: datetime, now: datetime, rollback: str
+    facts: Facts,
+    policy: Policy,
+    change: Change,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+    *,
+    override: bool = False,
 ) -> Decision:
-    """The decision for what a person ordered: they answer for the cause, the rest is asked."""
+    """The decision for what a person ordered: they answer for the cause, the rest is asked.
+
+    `override` leaves only what no person may skip.
+    """
     ordered = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
-    case = _Case(facts, policy, ordered, change, now, rollback)
-    answers = tuple(gate(case) for gate in ORDER_GATES)
+    case = _Case(facts, policy, ordered, change, now, rollback, ordered=True)
+    gates = OVERRIDE_GATES if override else ORDER_GATES
+    answers = tuple(gate(case) for gate in gates)
     outcome, reason = _concluded(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions:
         outcome, reason = _nothing_to_shift(change)
@@ -101,6 +114,19 @@ def evaluate_order(
         scope=tuple(sorted(change.functions)),
         answers=answers,
     )
+
+
+def approved(decision: Decision, people: Sequence[str]) -> Decision:
+    """The decision once enough people want its plan: what has asked them passes."""
+    by = ", ".join(people)
+    answers = tuple(
+        GateAnswer(one.gate, Answer.PASS, f"{one.reason}; approved by {by}")
+        if one.answer is Answer.STOP and one.leads_to is Outcome.ASK
+        else one
+        for one in decision.answers
+    )
+    outcome, reason = _concluded(answers, expired=False)
+    return replace(decision, outcome=outcome, reason=reason, answers=answers)
 
 
 def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
@@ -140,6 +166,7 @@ class _Case(Struct, frozen=True):
     change: Change
     now: datetime
     rollback: str
+    ordered: bool = False
 
     @property
     def onset(self) -> datetime:
@@ -217,9 +244,21 @@ def kill_switch(case: _Case) -> GateAnswer:
         return _answer("kill switch", Answer.STOP, "could not be read", Outcome.HOLD)
     pause = case.facts.controls.pause or case.facts.system.pause
     if pause:
-        reason = f"paused by {pause.actor}: {pause.reason}"
+        reason = str(pause)
         return _answer("kill switch", Answer.STOP, reason, Outcome.HOLD)
     return _answer("kill switch", Answer.PASS, "not set")
+
+
+def freeze(case: _Case) -> GateAnswer:
+    """A window in which nothing changes: automation leaves it to a person, an order waits."""
+    if case.facts.controls is None:
+        return _answer("freeze", Answer.STOP, "could not be read", Outcome.HOLD)
+    windows = (*case.facts.controls.freezes, *case.facts.system.freezes)
+    window = frozen(windows, case.now)
+    if window is None:
+        return _answer("freeze", Answer.PASS, "none now")
+    leads_to = Outcome.HOLD if case.ordered else Outcome.ESCALATE
+    return _answer("freeze", Answer.STOP, str(window), leads_to)
 
 
 def active_rollback(case: _Case) -> GateAnswer:
@@ -234,7 +273,7 @@ def cool_down(case: _Case) -> GateAnswer:
     """Never twice backwards: after one automatic step back, a person decides."""
     until = case.facts.system.cool_down_until
     if until and case.now < until:
-        reason = f"rolled back lately, cooling down until {until:%H:%M} UTC"
+        reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
         return _answer("cool-down", Answer.STOP, reason, Outcome.ESCALATE)
     return _answer("cool-down", Answer.PASS, "no rollback lately")
 
@@ -341,9 +380,13 @@ def blast_radius(case: _Case) -> GateAnswer:
 
 
 def approval(case: _Case) -> GateAnswer:
-    """Some scenarios always ask."""
-    if case.signal.scenario in case.policy.gates.approvals:
-        return _answer("approval", Answer.STOP, f"{case.signal.scenario} asks", Outcome.ASK)
+    """Some scenarios always ask, some of them two people."""
+    scenario, gates = case.signal.scenario, case.policy.gates
+    if scenario in gates.four_eyes:
+        reason = f"{scenario} asks two people"
+        return _answer("approval", Answer.STOP, reason, Outcome.ASK)
+    if scenario in gates.approvals:
+        return _answer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
     return _answer("approval", Answer.PASS, "not required")
 
 
@@ -353,6 +396,7 @@ GATES: tuple[Callable[[_Case], GateAnswer], ...] = (
     still_true,
     mode,
     kill_switch,
+    freeze,
     active_rollback,
     budget,
     cool_down,
@@ -366,5 +410,11 @@ GATES: tuple[Callable[[_Case], GateAnswer], ...] = (
 )
 """In the order in which they are asked."""
 
-ORDER_GATES = (known_system, kill_switch, active_rollback, target, restorable)
+OVERRIDE_GATES = (known_system, kill_switch, active_rollback, target, restorable)
+"""What nobody may skip."""
+
+ORDER_GATES = (
+    *(known_system, kill_switch, freeze, active_rollback, barrier, target, restorable),
+    *(blast_radius, approval),
+)
 """What a person's order does not answer by itself."""

@@ -39,9 +39,10 @@ def publish(bus: Bus, kind: str, key: str, due_at: datetime) -> None:
 
 
 def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
-    """Hand over the notices of a commit that has landed."""
+    """Hand over the notices of a commit that has landed, but those that are due later."""
     for notice in notices:
-        publish(bus, NOTICE, notice.id, notice.created_at)
+        if notice.due_at == notice.created_at:
+            publish(bus, NOTICE, notice.id, notice.created_at)
 
 
 def publish_due(store: Store, bus: Bus, kind: str, now: datetime, systems: Container[str]) -> None:

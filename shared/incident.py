@@ -6,9 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.documents import SCHEMA
-from shared.policy import Severity
+from shared.policy import Policy, Severity
+from shared.rollback import KEPT_FOR
 
 
 class Status(StrEnum):
@@ -59,6 +61,13 @@ class Incident(Struct, frozen=True):
     timeline: list[Moment]
     rollbacks: int = 1
     """How many responses it has had; further ones are numbered from 2."""
+    respond_by: datetime | None = None
+    """When its system must be back, by its severity; a breach is told."""
+    acknowledged_by: str = ""
+    """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
+    acknowledged_at: datetime | None = None
+    held_by: str = ""
+    """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA
@@ -75,6 +84,26 @@ class PublicState(Struct, frozen=True):
     since: datetime
     updated_at: datetime
     schema: int = SCHEMA
+
+
+def moved(
+    incident: Incident, status: Status, now: datetime, note: str, severity: Severity | None = None
+) -> Incident:
+    """The incident in its new status, with one line more in its time line."""
+    became = replace(
+        incident,
+        status=status,
+        severity=severity or incident.severity,
+        timeline=[*incident.timeline, Moment(status, now, note)],
+    )
+    if status is not Status.RESOLVED:
+        return became
+    return replace(became, ended_at=now, expires_at=None if incident.held_by else now + KEPT_FOR)
+
+
+def respond_by(policy: Policy, severity: Severity, since: datetime) -> datetime:
+    """When the system must be back: the target of the severity, counted from the detection."""
+    return since + policy.targets.by_severity[severity]
 
 
 def public_id(day: str, number: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.documents import SCHEMA, encode
 from shared.policy import Channel, Policy, Severity
@@ -25,6 +27,20 @@ class Status(StrEnum):
     PENDING = "PENDING"
     SENT = "SENT"
     UNDELIVERABLE = "UNDELIVERABLE"
+    WITHDRAWN = "WITHDRAWN"
+    """What it was to warn of was prevented before it was due."""
+
+
+class Unless(StrEnum):
+    """What makes a scheduled notice pointless before it is due."""
+
+    NOTHING = ""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody has the incident in hand, or it is over."""
+    RESTORED = "restored"
+    """The system is back, or another response time holds."""
+    LIFTED = "lifted"
+    """The pause that it tells of is not in force any more."""
 
 
 class Notice(Struct, frozen=True):
@@ -40,6 +56,7 @@ class Notice(Struct, frozen=True):
     created_at: datetime
     due_at: datetime | None
     facts: dict[str, Any] = {}
+    unless: Unless = Unless.NOTHING
     status: Status = Status.PENDING
     attempts: int = 0
     sent_at: datetime | None = None
@@ -58,6 +75,54 @@ def notices(
     **facts: Any,
 ) -> list[Notice]:
     """The notices of one event, one for each channel that wants incidents of that severity."""
+    wanting = _wanting(policy.channels, severity)
+    return _for_each(policy, wanting, incident, severity, event, text, now, now, facts=facts)
+
+
+def loud(
+    policy: Policy,
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    **facts: Any,
+) -> list[Notice]:
+    """The notices of one event that every channel hears, whatever severities it wants."""
+    channels = policy.channels
+    return _for_each(policy, channels, incident, severity, event, text, now, now, facts=facts)
+
+
+def scheduled(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    due_at: datetime,
+    unless: Unless,
+    **facts: Any,
+) -> list[Notice]:
+    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels."""
+    wanting = _wanting(channels, severity)
+    said = _for_each(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
+    return [replace(notice, unless=unless) for notice in said]
+
+
+def _for_each(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    due_at: datetime,
+    *,
+    facts: dict[str, Any],
+) -> list[Notice]:
     return [
         Notice(
             id=f"{incident}:{event}:{channel.name}",
@@ -68,19 +133,19 @@ def notices(
             severity=severity,
             text=text,
             created_at=now,
-            due_at=now,
+            due_at=due_at,
             facts=msgspec.to_builtins(facts),
             expires_at=now + KEPT_FOR,
         )
-        for channel in _wanting(policy, severity)
+        for channel in channels
     ]
 
 
-def _wanting(policy: Policy, severity: Severity) -> list[Channel]:
-    return [channel for channel in policy.channels if severity in channel.severities]
+def _wanting(channels: Iterable[Channel], severity: Severity) -> list[Channel]:
+    return [channel for channel in channels if severity in channel.severities]
 
 
-def creates(notices: list[Notice]) -> list[Create]:
+def creates(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
     return [Create(path(notice.id), encode(notice)) for notice in notices]
 

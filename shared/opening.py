@@ -18,6 +18,7 @@ from shared.policy import Policy, Severity
 from shared.ports import Create, Document, Put, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
 from shared.system import System
+from shared.timers import timers
 
 
 class Opening(Struct, frozen=True):
@@ -56,6 +57,7 @@ def open_incident(
         onset_at=onset,
         detected_at=now,
         timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
+        respond_by=incidents.respond_by(policy, severity, now),
     )
     counted = written(counter, {"number": number, "expires_at": now + KEPT_FOR})
     first = Create(incidents.path(incident.id), encode(incident))
@@ -67,7 +69,9 @@ def open_incident(
         f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}",
         now,
         signal=signal,
+        respond_by=incident.respond_by,
     )
+    said += timers(policy, incident, now, now)
     rollback = _undecided(policy, incident, now, commit_id, events, order)
     return _opened(policy, system, incident, rollback, events, said, (counted, first))
 
@@ -75,37 +79,63 @@ def open_incident(
 def reopen_incident(
     policy: Policy,
     system: Document,
-    incident: Incident,
+    before: Document,
     *,
     now: datetime,
     commit_id: str,
     events: Sequence[Event],
+    severity: Severity | None = None,
+    order: Order | None = None,
 ) -> Opening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
-    It ended a short while ago, or waits for a person: then the rollback is due a little later, so
-    that a storm of alerts is judged together.
+    A person has ordered it; or an alert has joined. Then the incident ended a short while ago, or
+    waits for a person, and the rollback is due a little later, so that a storm of alerts is judged
+    together. `severity` raises it.
     """
-    again = replace(
-        incident,
-        status=Status.INVESTIGATING,
-        rollbacks=incident.rollbacks + 1,
-        ended_at=None,
-        expires_at=None,
-        timeline=[*incident.timeline, Moment(Status.INVESTIGATING, now, "a further alert joined")],
-    )
-    due_at = now + policy.gates.judge_every if incident.status is Status.ESCALATED else now
-    written = Update(incidents.path(again.id), encode(again))
+    known = decode(Incident, before.fields)
+    why = "a further alert joined" if order is None else f"ordered by {order.actor}"
+    again, later = _again(policy, known, severity or known.severity, now)
+    again = incidents.moved(again, Status.INVESTIGATING, now, why)
+    waits = order is None and known.status is Status.ESCALATED
+    due_at = now + policy.gates.judge_every if waits else now
+    written = Update(before.path, encode(again), before.version)
     said = notices(
         policy,
         again.id,
         again.severity,
         f"reopened-{again.rollbacks}",
-        f"{again.id}: a further alert joined, it is judged again",
+        f"{again.id}: {why}, it is judged again",
         now,
     )
-    rollback = replace(_undecided(policy, again, now, commit_id, events), due_at=due_at)
+    said += later
+    rollback = replace(_undecided(policy, again, now, commit_id, events, order), due_at=due_at)
     return _opened(policy, system, again, rollback, events, said, (written,))
+
+
+def _again(
+    policy: Policy, known: Incident, severity: Severity, now: datetime
+) -> tuple[Incident, list[Notice]]:
+    """The incident open again, and its timers where they begin anew or run faster."""
+    again = replace(
+        known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None
+    )
+    if known.ended_at is not None:
+        by = incidents.respond_by(policy, severity, now)
+        again = replace(again, respond_by=by, acknowledged_by="", acknowledged_at=None)
+        return again, timers(policy, again, now, now)
+    return raised(policy, again, known.severity, now)
+
+
+def raised(
+    policy: Policy, incident: Incident, was: Severity, now: datetime
+) -> tuple[Incident, list[Notice]]:
+    """The incident with the response time of its new severity, and the timers that go with it."""
+    if incident.severity is was:
+        return incident, []
+    by = incidents.respond_by(policy, incident.severity, incident.detected_at)
+    faster = replace(incident, respond_by=by)
+    return faster, timers(policy, faster, now, incident.detected_at, instead_of=was)
 
 
 def _opened(

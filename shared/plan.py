@@ -99,7 +99,8 @@ def frozen(
 ) -> Plan:
     """The plan over these steps, with the fingerprint by which it is approved and recognised."""
     ordered = tuple(replace(step, number=number) for number, step in enumerate(steps))
-    content = msgspec.json.encode(ordered, order="deterministic")
+    goals = [replace(step, seen="") for step in ordered]  # what was seen is no part of what is done
+    content = msgspec.json.encode(goals, order="deterministic")
     header = PlanHeader(
         scenario=scenario,
         target=target,

@@ -151,6 +151,8 @@ class Gates(Struct, frozen=True):
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
+    four_eyes: tuple[ScenarioName, ...] = (ScenarioName.DATABASE, ScenarioName.AUTH)
+    """Scenarios that two different people must want; who orders one is the first of them."""
     approval_expires: timedelta = timedelta(minutes=30)
     """A question to a person ends after this in doing nothing."""
 
@@ -227,6 +229,23 @@ class Resources(Struct, frozen=True):
         return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
 
 
+class Contact(Struct, frozen=True):
+    """A person or a team, and the channels that reach them."""
+
+    name: str
+    channels: tuple[str, ...]
+
+
+class Rung(Struct, frozen=True):
+    """One step of the on-call ladder: who is told when nobody has acknowledged until then."""
+
+    after: timedelta
+    """Since detection."""
+    contact: str | None = None
+    channel: str | None = None
+    """Either of the two."""
+
+
 def _restored_within() -> dict[Severity, timedelta]:
     return {
         Severity.CRITICAL: timedelta(minutes=5),
@@ -265,6 +284,8 @@ class Policy(Struct, frozen=True):
     execution: Execution = Execution()
     targets: Targets = Targets()
     channels: tuple[Channel, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    on_call: tuple[Rung, ...] = ()
     display_name: str = ""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""
@@ -275,6 +296,12 @@ class Policy(Struct, frozen=True):
         return {
             function: name for name, group in self.groups.items() for function in group.functions
         }
+
+    def reached_by(self, rung: Rung) -> list[Channel]:
+        """The channels that a step of the on-call ladder speaks on."""
+        people = next((one for one in self.contacts if one.name == rung.contact), None)
+        names = {rung.channel, *(people.channels if people else ())}
+        return [channel for channel in self.channels if channel.name in names]
 
     def groups_called(self, name: str) -> tuple[str, ...]:
         """The groups that people mean by `name`: a group's own name or an alias; () if unknown."""

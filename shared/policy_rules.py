@@ -25,6 +25,8 @@ def findings(policy: Any) -> Iterator[Finding]:
     yield from _thresholds(policy)
     yield from _alert_policies_once(policy)
     yield from _channels(policy)
+    yield from _contacts(policy)
+    yield from _on_call(policy)
 
 
 def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
@@ -108,6 +110,31 @@ def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("channels", index), "a webhook channel needs a url"
         if kind == "recording" and url is not None:
             yield ("channels", index, "url"), "a recording channel has no url"
+
+
+def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from _names_once(policy, "contacts")
+    known = _names(policy, "channels")
+    for index, contact in _entries(policy, "contacts"):
+        for place, channel in _texts(contact, "channels"):
+            if channel not in known:
+                yield ("contacts", index, *place), f"{channel!r} is no channel"
+
+
+def _on_call(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    known = {"contact": _names(policy, "contacts"), "channel": _names(policy, "channels")}
+    for index, rung in _entries(policy, "on_call"):
+        named = [kind for kind in known if rung.get(kind) is not None]
+        if len(named) != 1:
+            yield ("on_call", index), "names either a contact or a channel"
+        for kind in named:
+            if isinstance(rung[kind], str) and rung[kind] not in known[kind]:
+                yield ("on_call", index, kind), f"{rung[kind]!r} is no {kind}"
+
+
+def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
+    names = (entry.get("name") for _, entry in _entries(policy, section))
+    return {name for name in names if isinstance(name, str)}
 
 
 def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:

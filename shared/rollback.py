@@ -55,6 +55,34 @@ class Order(Struct, frozen=True):
     functions: tuple[str, ...] = ()
     batch_size: int | None = None
     delay_seconds: float = 0.0
+    auto_confirm: bool = False
+    """Whether the order is its own confirmation, where one person's is enough."""
+    override: bool = False
+    """Break-glass: approval, freeze and budget are skipped."""
+    incident: str = ""
+    """The incident that it answers, where the person has named one."""
+
+
+class Word(Struct, frozen=True):
+    """One person's answer to a question."""
+
+    actor: str
+    at: datetime
+    plan: str
+    """Fingerprint of the plan that they were shown."""
+    reason: str
+    command: str
+
+
+class Question(Struct, frozen=True):
+    """What people are asked: whether exactly this plan may be carried out."""
+
+    plan: PlanHeader
+    needed: int
+    """How many different people must say yes; who ordered it may be one of them."""
+    reason: str
+    """The gate that asks, and why."""
+    asked_at: datetime
 
 
 class Rollback(Struct, frozen=True):
@@ -81,9 +109,17 @@ class Rollback(Struct, frozen=True):
     """When the question to a person expires."""
     held_since: datetime | None = None
     """Since when a switch has kept its plan from going on; None while it goes on."""
+    question: Question | None = None
+    """The newest one; answers to an older one count for nothing."""
+    approvals: tuple[Word, ...] = ()
+    rejected: Word | None = None
     plan: PlanHeader | None = None
+    in_flight: int = 0
+    """Steps with an effect whose intent is not settled yet: it may be on its way."""
     cancel_requested: str = ""
-    """Why a person, or a plan that superseded this one, wants it to stop; empty: nobody does."""
+    """Why a person, or an order that superseded this one, wants it to stop; empty: nobody does."""
+    superseded_by: str = ""
+    """The incident of that order."""
     started_at: datetime | None = None
     """First intent."""
     shifted_at: datetime | None = None
@@ -98,6 +134,23 @@ class Rollback(Struct, frozen=True):
     """The answers of the newest decision, in order."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
+
+    @property
+    def words(self) -> tuple[str | tuple[Word, ...] | Word | None, ...]:
+        """What people have said to it: whoever decides must know all of it."""
+        return (self.cancel_requested, self.approvals, self.rejected)
+
+
+def in_favour(rollback: Rollback, plan: str, needed: int) -> list[str]:
+    """The different people who want the plan of that fingerprint.
+
+    Who ordered the rollback is among them where a second person is needed anyway, or where the
+    order was to be its own confirmation.
+    """
+    people = {word.actor for word in rollback.approvals if word.plan == plan}
+    if rollback.order and (needed > 1 or rollback.order.auto_confirm):
+        people.add(rollback.order.actor)
+    return sorted(people)
 
 
 def path(rollback: str) -> str:

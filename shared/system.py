@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -20,6 +22,25 @@ class Pause(Struct, frozen=True):
     actor: str
     at: datetime
     reason: str
+    command: str = ""
+    expires_at: datetime | None = None
+    """When people are told that it is still set; nothing but their word lifts it."""
+
+    def __str__(self) -> str:
+        return f"paused by {self.actor}: {self.reason}"
+
+
+class Freeze(Struct, frozen=True):
+    """A window in which automation changes nothing, and a person only by override."""
+
+    actor: str
+    at: datetime
+    reason: str
+    begins_at: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        return f"frozen by {self.actor} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
 
 
 class Controls(Struct, frozen=True):
@@ -28,6 +49,9 @@ class Controls(Struct, frozen=True):
     pause: Pause | None = None
     switched_at: datetime | None = None
     """When the newest pause or resume was published: an older one changes nothing."""
+    freezes: tuple[Freeze, ...] = ()
+    thawed_at: datetime | None = None
+    """When the newest unfreeze was published: an older freeze changes nothing."""
     schema: int = SCHEMA
 
 
@@ -47,6 +71,9 @@ class System(Struct, frozen=True):
     pause: Pause | None = None
     switched_at: datetime | None = None
     """As in Controls."""
+    freezes: tuple[Freeze, ...] = ()
+    thawed_at: datetime | None = None
+    """As in Controls."""
     incident: str = ""
     """The open incident, or the newest that ended."""
     rollback: str = ""
@@ -60,6 +87,27 @@ class System(Struct, frozen=True):
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
     schema: int = SCHEMA
+
+
+class Paused(StrEnum):
+    """How far a pause has come."""
+
+    NO = "RUNNING"
+    REQUESTED = "PAUSE_REQUESTED"
+    """Nothing new is begun, and something is still in flight."""
+    YES = "PAUSED"
+
+
+def paused(pause: Pause | None, in_flight: int) -> Paused:
+    """How far a pause has come, with so many effects in flight."""
+    if pause is None:
+        return Paused.NO
+    return Paused.REQUESTED if in_flight else Paused.YES
+
+
+def frozen(freezes: Iterable[Freeze], now: datetime) -> Freeze | None:
+    """The window that `now` lies in, if there is one."""
+    return next((one for one in freezes if one.begins_at <= now < one.until), None)
 
 
 def path(system: str) -> str:

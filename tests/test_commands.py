@@ -238,7 +238,7 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
             {"command": "rollback", "system": "bookshop", "scenario": "database"},
             ["not supported yet"],
         ),
-        ({"command": "approve", "id": "a"}, ["approve is not supported yet"]),
+        ({"command": "undo", "id": "a"}, ["undo is not supported yet"]),
         ({"command": "explode"}, ["explode"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
     ],

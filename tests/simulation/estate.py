@@ -20,9 +20,11 @@ from shared.policy import (
     Mode,
     Policy,
     Probe,
+    Rung,
     ScenarioName,
     Severity,
     Signal,
+    Targets,
     WriteQuota,
 )
 from shared.ports import Create, Write
@@ -61,7 +63,9 @@ POLICY = Policy(
         watch_every=timedelta(seconds=25),
         verify_within=timedelta(minutes=3),
     ),
+    targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(minutes=2))),
     channels=(Channel("pager", ChannelKind.RECORDING),),
+    on_call=(Rung(timedelta(minutes=1), channel="pager"),),
     fingerprint="first",
 )
 SMALL = replace(

@@ -46,7 +46,7 @@ WITHOUT_PLAN = frozenset({Status.NOT_TAKEN, Status.CANCELLED, Status.FAILED})
 MAY_FOLLOW = {
     None: {Status.DECIDING},
     Status.DECIDING: {Status.PARKED, Status.RUNNING, *WITHOUT_PLAN},
-    Status.PARKED: {Status.RUNNING, *WITHOUT_PLAN},
+    Status.PARKED: {Status.DECIDING, *WITHOUT_PLAN},
     Status.RUNNING: {Status.VERIFYING, Status.FAILED, Status.CANCELLED},
     Status.VERIFYING: {Status.WATCHING, Status.FAILED, Status.CANCELLED},
     Status.WATCHING: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
@@ -410,7 +410,10 @@ class Laws:
         if system.get("slot"):
             self._break(1, f"{system['slot']} still holds the slot")
         for path, notice in self._world.store.documents_of("notices"):
-            if notice["status"] != "SENT" and "the policy changed" not in self._world.excuses:
+            if (
+                notice["status"] not in ("SENT", "WITHDRAWN")
+                and "the policy changed" not in self._world.excuses
+            ):
                 self._break(12, f"{path} is {notice['status']}")
 
     def _require_memory(self) -> None:

@@ -1,0 +1,118 @@
+"""approve, reject, ack and accept: a person's answer to what the responders ask or tell."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.subject import Subject, find
+from responders.verbs import Asked, Effect
+from shared import incident as incidents
+from shared.audit import event
+from shared.documents import decode, encode
+from shared.errors import Refused
+from shared.incident import Status
+from shared.notice import creates, notices
+from shared.opening import public_state
+from shared.ports import Put, Update, Write
+from shared.rollback import Question, Word, in_favour
+from shared.system import System
+from shared.tenure import SKEW, Draft
+
+
+def approve(asked: Asked) -> Effect:
+    """One person wants exactly the plan that is asked about; the worker decides again."""
+    subject = find(asked)
+    question = _question(subject, "approve")
+    rollback, actor = subject.rollback, asked.command.actor
+    before = in_favour(rollback, question.plan.fingerprint, question.needed)
+    if actor in before:
+        raise Refused(f"{actor} wants it already; {question.needed} different people must")
+    word = _word(subject, question)
+    told = event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
+    draft = Draft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
+    result = f"{len(before) + 1} of {question.needed} want {rollback.id}"
+    return Effect(result, tuple(subject.write_rollback(draft)))
+
+
+def reject(asked: Asked) -> Effect:
+    """One person does not want it: nothing is done, and that is told."""
+    subject = find(asked)
+    word = _word(subject, _question(subject, "reject"))
+    told = event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
+    draft = Draft((told,), {"rejected": word, "due_at": word.at})
+    return Effect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
+
+
+def _question(subject: Subject, verb: str) -> Question:
+    """What is asked. Raises: Refused, when nothing is, or something else than the person saw."""
+    subject.require(verb)
+    command, question = subject.asked.command, subject.rollback.question
+    if question is None:
+        raise Refused(f"{subject.rollback.id} asks nothing")
+    plan = question.plan.fingerprint
+    if command.plan not in ("", plan):
+        raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
+    if not command.plan and subject.asked.said_at < question.asked_at - SKEW:
+        raise Refused(f"{subject.rollback.id} has asked anew since then, about the plan {plan}")
+    return question
+
+
+def _word(subject: Subject, question: Question) -> Word:
+    command = subject.asked.command
+    at = subject.rollback_document.read_at
+    return Word(command.actor, at, question.plan.fingerprint, command.reason, command.id)
+
+
+def ack(asked: Asked) -> Effect:
+    """A person has the incident in hand: the on-call ladder goes no further."""
+    subject = find(asked)
+    subject.require("ack")
+    command, now = asked.command, subject.incident_document.read_at
+    incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
+    return Effect(
+        f"acknowledged {incident.id}",
+        (
+            Update(
+                subject.incident_document.path, encode(incident), subject.incident_document.version
+            ),
+            *_told(subject, "acknowledged", "acknowledged"),
+        ),
+    )
+
+
+def accept(asked: Asked) -> Effect:
+    """A person takes the incident's state as it is: resolved."""
+    subject = find(asked)
+    subject.require("accept")
+    command, now = asked.command, subject.system.read_at
+    note = f"accepted by {command.actor}: {command.reason}"
+    incident = incidents.moved(subject.incident, Status.RESOLVED, now, note)
+    writes: list[Write] = [
+        Update(subject.incident_document.path, encode(incident), subject.incident_document.version),
+        *subject.write_rollback(
+            Draft((event("incident.accepted", now, command.actor, reason=command.reason),))
+        ),
+        *_told(subject, f"accepted-{incident.rollbacks}", "accepted"),
+    ]
+    system = decode(System, subject.system.fields)
+    if system.incident == incident.id:
+        state = public_state(asked.policy, incident, now)
+        closed = replace(system, incident_ended_at=now)
+        writes += [
+            Put(incidents.public_path(system.name), encode(state)),
+            Update(subject.system.path, encode(closed), subject.system.version),
+        ]
+    return Effect(f"accepted {incident.id}", tuple(writes))
+
+
+def _told(subject: Subject, event_name: str, word: str) -> list[Write]:
+    incident, command = subject.incident, subject.asked.command
+    said = notices(
+        subject.asked.policy,
+        incident.id,
+        incident.severity,
+        event_name,
+        f"{incident.id} {incident.severity}: {word} by {command.actor}: {command.reason}",
+        subject.system.read_at,
+    )
+    return [*creates(said)]

@@ -1,0 +1,66 @@
+"""What a command is about: an incident, its newest rollback, and their system, as they stand."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from responders.verbs import Asked
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared import system as systems
+from shared.choices import choices
+from shared.command import nearest
+from shared.documents import decode
+from shared.errors import Refused
+from shared.incident import Incident
+from shared.ports import Document, Query, Write
+from shared.rollback import Rollback
+from shared.tenure import Draft, prepared
+
+
+class Subject(Struct, frozen=True):
+    """The documents as read, and their values."""
+
+    asked: Asked
+    system: Document
+    incident_document: Document
+    incident: Incident
+    rollback_document: Document
+    rollback: Rollback
+
+    def require(self, verb: str) -> None:
+        """Raises: Refused, with what is possible instead, when the verb does nothing here."""
+        possible = choices(self.incident, self.rollback)
+        if verb not in possible:
+            instead = ", ".join(possible) or "nothing, it is over"
+            raise Refused(
+                f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
+                f"rollback {self.rollback.id} {self.rollback.status}; possible is {instead}"
+            )
+
+    def write_rollback(self, draft: Draft) -> list[Write]:
+        """The commit of a person's word: fenced, in the rollback's own chain."""
+        commit_id = self.asked.ports.ids()
+        version = self.rollback_document.version
+        _, writes = prepared(self.rollback, version, draft, commit_id, renew=False)
+        return writes
+
+
+def find(asked: Asked) -> Subject:
+    """The incident that a command names. Raises: Refused, with the nearest known ones."""
+    command, store = asked.command, asked.ports.store
+    system = store.get(systems.path(command.system))
+    document = store.get(incidents.path(command.incident))
+    incident = decode(Incident, document.fields) if document.fields is not None else None
+    if incident is None or incident.system != command.system:
+        ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
+        known = [decode(Incident, one.fields).id for one in ours]
+        raise Refused(
+            f"incident {command.incident} is not known in {command.system}"
+            f"{nearest(command.incident, known)}"
+        )
+    newest = incidents.rollback_id(incident.id, incident.rollbacks)
+    if command.rollback not in ("", newest):
+        raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
+    rollback = store.get(rollbacks.path(newest))
+    return Subject(asked, system, document, incident, rollback, decode(Rollback, rollback.fields))

@@ -1,0 +1,40 @@
+"""What each verb is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.command import Command
+from shared.policy import Policy
+from shared.ports import Ports, Write
+
+
+class Asked(Struct, frozen=True):
+    """A command, when it was said, and the world that it is said to."""
+
+    command: Command
+    said_at: datetime
+    ports: Ports
+    policies: Mapping[str, Policy]
+
+    @property
+    def policy(self) -> Policy:
+        """Of the system that the command names; the verb's schema requires one."""
+        return self.policies[self.command.system]
+
+
+class Effect(Struct, frozen=True):
+    """What a command changes, in one commit with its record."""
+
+    result: str
+    """In words."""
+    writes: tuple[Write, ...] = ()
+    tells: str = ""
+    """The event in the trail of each rollback under way that it concerns; empty: none."""
+
+
+Verb = Callable[[Asked], Effect]
+"""Reads, decides, and writes nothing itself. Raises: Refused, with what would be possible."""

@@ -1,0 +1,40 @@
+"""What a person may do about an incident now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared import topics
+from shared.command import as_gcloud
+from shared.incident import Incident
+from shared.incident import Status as IncidentStatus
+from shared.rollback import ENDED, Rollback, Status
+
+
+def choices(incident: Incident, rollback: Rollback) -> tuple[str, ...]:
+    """The verbs that do something about an incident, whose newest rollback is given; () at its end.
+
+    One that has failed offers exactly retry and accept.
+    """
+    if incident.ended_at is not None:
+        return ()
+    verbs: list[str] = []
+    if rollback.status is Status.PARKED:
+        verbs += ["approve", "reject"]
+    if rollback.status not in ENDED:
+        verbs.append("cancel")
+    elif incident.status is IncidentStatus.ESCALATED:
+        verbs += ["retry", "accept"]
+    if not incident.acknowledged_by:
+        verbs.append("ack")
+    return tuple(verbs)
+
+
+def lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
+    """Each of these verbs as one line for a shell; `more` goes into each of them."""
+    about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
+    return tuple(
+        as_gcloud(topics.COMMANDS, {"command": verb, **about, "reason": f"WHY {verb.upper()}"})
+        for verb in verbs
+    )

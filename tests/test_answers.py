@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared import incident
+from shared.policy import Policy, ScenarioName
+from shared.rollback import Rollback, Status
+from tests.test_alerts import dead_letters
+from tests.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+FOUR_EYES = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=(ScenarioName.FUNCTIONS,)))
+
+
+def say(world: World, verb: str, **content: Any) -> str:
+    """Say something about the newest incident; why it was refused, or ""."""
+    before = len(dead_letters(world))
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    world.command(command=verb, **{**about, **content})
+    world.settle()
+    refused = [one["reason"] for one in dead_letters(world)[before:]]
+    return str(refused[0]) if refused else ""
+
+
+def asked(policy: Policy = BOOKSHOP) -> World:
+    """A bad release, and the question whether it may go back."""
+    world = World(policy=policy)
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    assert newest(world).status is Status.PARKED
+    return world
+
+
+def newest(world: World) -> Rollback:
+    return world.rollbacks()[-1]
+
+
+def notice(world: World, event: str) -> dict[str, Any]:
+    [sent] = [one for one in world.ports.sender.sent if f":{event}:record" in one.key]
+    return dict(sent.notice)
+
+
+def failed() -> World:
+    """A rollback that could not do all of it, because a person was there."""
+    world = World()
+    world.deploy_bad()
+    changed: list[bool] = []
+
+    def somebody(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.dry_run", "before") and not changed:
+            changed.append(True)
+            world.ports.world.deploy(["searchBooks"], failure_rate=0.0)
+
+    world.ports.world.hook = somebody
+    world.alert()
+    world.pass_time(HOUR)
+    assert newest(world).status is Status.FAILED
+    return world
+
+
+def running() -> World:
+    """A rollback that was asked to stop after its first shift, before its worker goes on."""
+    world = World()
+    world.deploy_bad()
+    said: list[str] = []
+
+    def cancel_meanwhile(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not said:
+            said.append("cancel")
+            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            world.command(command="cancel", actor="alice", **about)
+            command = world.waiting()[-1]
+            world.ports.bus.messages.remove(command)
+            world.deliver(command)
+
+    world.ports.world.hook = cancel_meanwhile
+    world.alert()
+    world.settle()
+    return world
+
+
+def test_an_approved_plan_is_carried_out() -> None:
+    """A question holds nothing; its answer sets the same machinery in motion."""
+    world = asked()
+    before = world.live
+
+    assert say(world, "approve", actor="alice") == ""
+    world.pass_time(HOUR)
+
+    one = newest(world)
+    assert one.status is Status.SUCCEEDED
+    assert all(world.live[function] != before[function] for function in world.live)
+    assert [word.actor for word in one.approvals] == ["alice"]
+    assert "rollback.approved" in world.events(one)
+    assert "approved by alice" in next(
+        answer["reason"] for answer in one.gates if answer["gate"] == "mode"
+    )
+    assert world.broken_laws() == []
+
+
+def test_the_question_says_what_would_be_done() -> None:
+    """To what, of what, since when, with the two lines that answer it."""
+    world = asked()
+
+    said = notice(world, "rollback.parked")
+
+    plan = newest(world).question
+    assert plan is not None
+    assert "back to v1, 8 functions" in said["text"]
+    assert "getBook: getbook-00002 → getbook-00001, changed" in said["text"]
+    for verb in ("approve", "reject"):
+        [line] = [one for one in said["text"].splitlines() if f'"command":"{verb}"' in one]
+        assert plan.plan.fingerprint in line
+    assert len(said["facts"]["difference"]) == 8
+
+
+def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
+    """An approval is for exactly what was shown: when the world has moved, it counts nothing."""
+    world = asked()
+    first = newest(world).question
+    assert first is not None
+    world.ports.world.deploy(["getBook"], failure_rate=0.8)
+    world.ports.clock.advance(MINUTE)
+
+    say(world, "approve", actor="alice")
+    world.pass_time(5 * MINUTE)
+
+    one = newest(world)
+    assert (one.status, one.approvals) == (Status.PARKED, ())
+    assert one.question is not None
+    assert one.question.plan.fingerprint != first.plan.fingerprint
+    assert world.ports.world.applied_shifts == []
+    assert "another plan now" in say(world, "approve", plan=first.plan.fingerprint)
+
+    say(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
+    world.pass_time(HOUR)
+
+    assert newest(world).status is Status.SUCCEEDED
+    assert world.broken_laws() == []
+
+
+def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None:
+    """No is an answer: told, escalated, and automation leaves the incident to the person."""
+    world = asked()
+    bad = world.live
+    world.command(command="promote", system="bookshop", mode="act")
+    world.settle()
+
+    say(world, "reject", actor="bob", reason="we fix forward")
+    world.alert("0.further")
+    world.pass_time(HOUR)
+
+    assert world.live == bad
+    first, *others = world.rollbacks()
+    assert (first.status, first.outcome) == (
+        Status.NOT_TAKEN,
+        "rejected by bob: we fix forward",
+    )
+    assert {one.status for one in others} <= {Status.NOT_TAKEN}
+    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert "we fix forward" in notice(world, "rollback.rejected")["text"]
+
+
+def test_nobody_answers_and_nothing_is_done() -> None:
+    """A question expires into doing nothing and telling."""
+    world = asked()
+    bad = world.live
+
+    world.pass_time(BOOKSHOP.gates.approval_expires + 2 * MINUTE)
+
+    assert world.live == bad
+    assert newest(world).outcome == "the question expired"
+    assert '"command":"retry"' in notice(world, "rollback.expired")["text"]
+
+
+def test_four_eyes_are_two_people() -> None:
+    """The same person twice is one person; two different ones are enough."""
+    world = asked(FOUR_EYES)
+
+    assert say(world, "approve", actor="alice") == ""
+    assert "alice wants it already" in say(world, "approve", actor="alice")
+    world.pass_time(3 * MINUTE)
+    assert newest(world).status is Status.PARKED
+
+    assert say(world, "approve", actor="bob") == ""
+    world.pass_time(HOUR)
+
+    assert newest(world).status is Status.SUCCEEDED
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize("auto_confirm", [True, False])
+def test_who_orders_is_the_first_of_two_people(auto_confirm: bool) -> None:
+    """An order of what needs four eyes waits for another pair, however it was confirmed."""
+    world = World(policy=FOUR_EYES)
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop", actor="alice", auto_confirm=auto_confirm)
+    world.pass_time(2 * MINUTE)
+    assert newest(world).status is Status.PARKED
+    assert "alice wants it already" in say(world, "approve", actor="alice")
+
+    say(world, "approve", actor="bob")
+    world.pass_time(HOUR)
+
+    assert newest(world).status is Status.SUCCEEDED
+
+
+CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=3))
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ({}, Status.PARKED),
+        ({"auto_confirm": True}, Status.SUCCEEDED),
+        ({"groups": ["catalogue"]}, Status.SUCCEEDED),
+    ],
+)
+def test_an_order_is_confirmed_where_the_policy_asks(
+    content: dict[str, Any], status: Status
+) -> None:
+    """A large one asks once more, unless the order says that it is meant."""
+    world = World(policy=CAREFUL)
+    world.deploy_bad()
+
+    world.command(command="rollback", system="bookshop", actor="alice", **content)
+    world.pass_time(20 * MINUTE)
+
+    assert newest(world).status is status
+
+
+def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> None:
+    """What was in flight settles, nothing is undone, and the incident waits for a person."""
+    world = running()
+    done = len(world.ports.world.applied_shifts)
+
+    world.pass_time(HOUR)
+
+    one = newest(world)
+    assert (one.status, one.outcome) == (Status.CANCELLED, "cancelled by alice: a test")
+    assert one.in_flight == 0
+    assert len(world.ports.world.applied_shifts) == done
+    text = notice(world, "rollback.cancelled")["text"]
+    assert "DONE" in text
+    assert "shift listBooks: PENDING" in text
+    assert world.incidents()[-1].status is incident.Status.ESCALATED
+    assert world.broken_laws() == []
+
+
+def test_what_a_person_cancelled_is_not_begun_again_by_an_alert() -> None:
+    """Automation never undoes a person's act, also when it did nothing of its own yet."""
+    world = asked()
+    bad = world.live
+    world.command(command="promote", system="bookshop", mode="act")
+    world.settle()
+
+    say(world, "cancel", actor="alice")
+    world.alert("0.second")
+    world.pass_time(HOUR / 2)
+
+    assert world.live == bad
+    assert world.incidents()[-1].status is incident.Status.ESCALATED
+
+
+@pytest.mark.parametrize("make", [failed, running])
+def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> None:
+    """The same target once more, over what still differs from it."""
+    world = make()
+    world.pass_time(HOUR)
+    first = newest(world)
+    assert first.plan is not None
+
+    assert say(world, "retry", actor="alice") == ""
+    world.pass_time(HOUR)
+
+    again = newest(world)
+    assert again.id == f"{first.id}-r2"
+    assert again.status is Status.SUCCEEDED
+    assert again.order is not None
+    assert (again.order.actor, again.order.target) == ("alice", first.plan.target)
+    assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+
+
+def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> None:
+    """What was asked for stays what was asked for; who retries answers for it."""
+    world = World()
+    world.deploy_bad()
+    world.command(
+        command="rollback",
+        system="bookshop",
+        target="v999",
+        groups=["catalogue"],
+        batch_size=2,
+        auto_confirm=True,
+    )
+    world.pass_time(2 * MINUTE)
+    assert newest(world).status is Status.NOT_TAKEN
+    world.announce("v999")
+
+    say(world, "retry", actor="bob", reason="it is there now")
+
+    order = newest(world).order
+    assert order is not None
+    assert (order.target, order.groups, order.batch_size) == ("v999", ("catalogue",), 2)
+    assert (order.actor, order.reason, order.auto_confirm) == ("bob", "it is there now", False)
+
+
+@pytest.mark.parametrize("make", [failed, running])
+def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
+    """A person takes the state as it is: resolved, and told."""
+    world = make()
+    world.pass_time(HOUR)
+    live = world.live
+
+    assert say(world, "accept", actor="alice", reason="good enough") == ""
+    world.pass_time(HOUR)
+
+    [trouble] = world.incidents()
+    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.timeline[-1].note == "accepted by alice: good enough"
+    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert world.live == live
+    assert "accepted by alice" in notice(world, "accepted-1")["text"]
+    assert world.broken_laws() == []
+
+
+def test_a_failure_offers_retry_and_accept() -> None:
+    """Exactly these, with their command lines."""
+    world = failed()
+
+    text = notice(world, "rollback.failed")["text"]
+
+    assert "a person may now retry or accept" in text
+    lines = [line for line in text.splitlines() if line.startswith("gcloud")]
+    assert [next(v for v in ("retry", "accept") if f'"{v}"' in one) for one in lines] == [
+        *("retry", "accept")
+    ]
+
+
+def resolved() -> World:
+    world = failed()
+    say(world, "accept")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("make", "verb", "content", "why"),
+    [
+        (failed, "approve", {}, "FAILED; possible is retry, accept"),
+        (failed, "cancel", {}, "possible is retry, accept"),
+        (asked, "retry", {}, "PARKED; possible is approve, reject, cancel, ack"),
+        (asked, "accept", {}, "possible is approve, reject, cancel, ack"),
+        (asked, "approve", {"plan": "0" * 64}, "another plan now"),
+        (asked, "approve", {"plan": "short"}, "is not a plan's fingerprint"),
+        (asked, "approve", {"rollback": "INC-20260302-001-r2"}, "INC-20260302-001 is"),
+        (asked, "approve", {"incident": "INC-20260302-002"}, "did you mean INC-20260302-001"),
+        (asked, "ack", {"incident": "yesterday"}, "is not an incident such as"),
+        (resolved, "retry", {}, "nothing, it is over"),
+        (resolved, "ack", {}, "nothing, it is over"),
+    ],
+)
+def test_a_wrong_answer_is_told_what_would_be_possible(
+    make: Callable[[], World], verb: str, content: dict[str, Any], why: str
+) -> None:
+    """Nothing of it is done."""
+    world = make()
+    before = world.rollbacks()
+
+    refused = say(world, verb, **content)
+
+    assert why in refused
+    assert world.rollbacks() == before
+
+
+def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
+    """It was about the rollback of then."""
+    world = running()
+    world.pass_time(MINUTE)
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(MINUTE)
+    say(world, "retry")
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    world.command(command="cancel", **about)
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+
+    world.deliver(late, published_at=said_at)
+
+    assert newest(world).cancel_requested == ""
+    assert "began after that was said" in dead_letters(world)[-1]["reason"]
