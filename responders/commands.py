@@ -17,6 +17,7 @@ from shared.outside import EVERYWHERE, write_down
 from shared.policy import Policy
 from shared.ports import Create, Ports
 from shared.rollback import KEPT_FOR
+from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {
     "rollback": ordering.order,
@@ -108,7 +109,7 @@ class Commands:
             switching.tell_running(asked, effect.tells)
 
     def _republish(self) -> None:
-        """Hand over what the command made due, and whatever else is."""
-        ports, now = self._ports, self._ports.clock.now()
+        """Hand over what the command made due, by the store's clock, and whatever else is."""
+        ports, now = self._ports, self._ports.clock.now() + SKEW
         handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now, self._policies)
         handover.publish_due(ports.store, ports.bus, handover.NOTICE, now, self._policies)

@@ -55,15 +55,29 @@ def test_there_is_no_command_that_nothing_tries() -> None:
     assert CLI
 
 
+def prepared_for(message: dict[str, Any]) -> World:
+    """A world in which what a command is about is there: its target, its incident, its question."""
+    world = World(policy=CVPLUS)
+    if "target" in message:
+        world.announce(message["target"], stable=True)
+    if "incident" in message:
+        world.command(command="promote", system="cvplus", mode="ask")
+        world.settle()
+        world.deploy_bad()
+        world.alert()
+    world.settle()
+    if message["command"] in ("retry", "accept"):
+        world.command(command="reject", system="cvplus", incident=message["incident"])
+        world.settle()
+    return world
+
+
 @pytest.mark.parametrize("line", PUBLISHED)
 def test_what_gcloud_would_publish_is_understood(line: str) -> None:
     """The payload of each gcloud line, fed to the entry point, is not refused."""
     *_, topic, option = shlex.split(line)
     message: dict[str, Any] = json.loads(option.removeprefix("--message="))
-    world = World(policy=CVPLUS)
-    if topic == topics.COMMANDS and message.get("target"):
-        world.announce(message["target"], stable=True)
-        world.settle()
+    world = prepared_for(message) if topic == topics.COMMANDS else World(policy=CVPLUS)
 
     world.publish(topic, message)
     world.settle()

@@ -7,11 +7,19 @@ import pytest
 from msgspec.structs import replace
 
 from shared.deployment import Deployment, Inventory, Live, Placement, Status
-from shared.facts import AlertFact, Facts
-from shared.gates import GATES, Answer, Decision, Outcome, evaluate
+from shared.facts import AlertFact, Facts, changed
+from shared.gates import (
+    GATES,
+    Answer,
+    Decision,
+    Outcome,
+    approved,
+    evaluate,
+    evaluate_order,
+)
 from shared.health import ProbeAnswer, Requests
 from shared.policy import Mode, ScenarioName
-from shared.system import Budget, Controls, Pause, System
+from shared.system import Budget, Controls, Freeze, Pause, System
 from shared.traffic import Revision, Service, TrafficTarget
 from tests.world import BOOKSHOP
 
@@ -95,6 +103,11 @@ def alert(**changes: Any) -> Facts:
     return facts(alerts=(replace(ALERT, **changes),))
 
 
+def window(begins: timedelta, ends: timedelta) -> Freeze:
+    return Freeze("somebody", NOW, "the sale", NOW + begins, NOW + ends)
+
+
+MINUTE = timedelta(minutes=1)
 LATE = BOOKSHOP.gates.stale_after
 WINDOW = BOOKSHOP.gates.suspect_window
 SECOND = timedelta(seconds=1)
@@ -124,6 +137,26 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("paused here", system(pause=PAUSE), Outcome.HOLD, "kill switch"),
         ("paused everywhere", facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
         ("kill switch unreadable", facts(controls=None), Outcome.HOLD, "kill switch"),
+        ("frozen here", system(freezes=(window(-MINUTE, SECOND),)), Outcome.ESCALATE, "freeze"),
+        (
+            "frozen everywhere",
+            facts(controls=Controls(freezes=(window(-MINUTE, SECOND),))),
+            Outcome.ESCALATE,
+            "freeze",
+        ),
+        (
+            "frozen from now on",
+            system(freezes=(window(0 * SECOND, SECOND),)),
+            Outcome.ESCALATE,
+            "freeze",
+        ),
+        (
+            "frozen until now",
+            system(freezes=(window(-MINUTE, 0 * SECOND),)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        ("frozen in a moment", system(freezes=(window(SECOND, MINUTE),)), Outcome.ROLLBACK, None),
         ("another rollback works", system(slot="INC-0"), Outcome.HOLD, "active rollback"),
         ("our own slot", system(slot="INC"), Outcome.ROLLBACK, None),
         ("cooling down", system(cool_down_until=NOW + SECOND), Outcome.ESCALATE, "cool-down"),
@@ -279,6 +312,61 @@ def test_a_scenario_can_always_ask() -> None:
 
     assert decision.outcome is Outcome.ASK
     assert decision.reason.startswith("approval: ")
+
+
+def order(given: Facts, *, override: bool = False, **gates: Any) -> Decision:
+    policy = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, **gates))
+    deadline = NOW + timedelta(minutes=1)
+    change = changed(given, policy)
+    return evaluate_order(given, policy, change, deadline, NOW, "INC", override=override)
+
+
+FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
+BARRED = facts(
+    deployments=(deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"), STABLE)
+)
+ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
+
+
+@pytest.mark.parametrize(
+    ("given", "gates", "ordered", "overridden"),
+    [
+        (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK),
+        (facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK),
+        (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK),
+        (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK),
+        (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK),
+        (BAD_RELEASE, {"blast_radius": 7}, Outcome.ASK, Outcome.ROLLBACK),
+        (BAD_RELEASE, {"four_eyes": (ScenarioName.FUNCTIONS,)}, Outcome.ASK, Outcome.ROLLBACK),
+        (system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD),
+        (facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD),
+        (system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD),
+        (facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE),
+        (
+            facts(inventory=inventory(EVERYTHING, ready=False)),
+            {},
+            Outcome.ESCALATE,
+            Outcome.ESCALATE,
+        ),
+        (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD),
+    ],
+)
+def test_what_an_order_and_what_an_override_may_skip(
+    given: Facts, gates: dict[str, Any], ordered: Outcome, overridden: Outcome
+) -> None:
+    """Break-glass skips approval, freeze and budget; never switch, slot, target or restorable."""
+    assert order(given, **gates).outcome is ordered
+    assert order(given, override=True, **gates).outcome is overridden
+
+
+def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:
+    """People answer questions; a stop stays a stop."""
+    asks = decide(system(mode=Mode.ASK))
+    stops = decide(system(mode=Mode.ASK, cool_down_until=NOW + SECOND))
+
+    assert approved(asks, ["alice"]).outcome is Outcome.ROLLBACK
+    assert "approved by alice" in str(approved(asks, ["alice"]).answers)
+    assert approved(stops, ["alice"]).outcome is Outcome.ESCALATE
 
 
 def test_a_stop_outranks_a_question_and_what_is_unknown() -> None:

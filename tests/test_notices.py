@@ -8,7 +8,7 @@ from shared.policy import Channel, ChannelKind
 from tests.world import BOOKSHOP, World
 
 HOOK = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x")
-TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK))
+TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_call=())
 
 
 def notices(world: World) -> dict[str, dict[str, object]]:

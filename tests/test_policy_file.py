@@ -180,6 +180,27 @@ ADDITIONS = {
         "channels: [{ name: a, kind: recording, url: 'https://a.example' }]",
         "shop.yaml:10: a recording channel has no url",
     ),
+    "contact on no channel": (
+        "contacts: [{ name: anna, channels: [pager] }]",
+        "shop.yaml:10: 'pager' is no channel",
+    ),
+    "doubled contact": (
+        "channels: [{ name: a, kind: recording }]\ncontacts:\n- { name: b, channels: [a] }\n"
+        "- { name: b, channels: [a] }",
+        "shop.yaml:13: name 'b' is taken",
+    ),
+    "rung for nobody": (
+        "on_call: [{ after: 5m }]",
+        "shop.yaml:10: names either a contact or a channel",
+    ),
+    "rung for two": (
+        "on_call: [{ after: 5m, contact: a, channel: b }]",
+        "shop.yaml:10: names either a contact or a channel",
+    ),
+    "rung for an unknown one": (
+        "on_call:\n- { after: 5m, contact: anna }",
+        "shop.yaml:11: 'anna' is no contact",
+    ),
     "alias of no group": (
         "group_aliases: { all: [books, magazines] }",
         "shop.yaml:10: alias 'all': 'magazines' is no group",
