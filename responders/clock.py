@@ -46,8 +46,8 @@ class Clock:
             self.sweep(now)
 
     def sweep(self, now: datetime) -> None:
-        """Publish every rollback and notice that is due; seal events each quarter of an hour."""
+        """Publish every rollback, notice and rehearsal that is due; seal events each quarter."""
         ports = self._ports
-        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now, self._policies)
-        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now, self._policies)
+        for kind in handover.COLLECTIONS:
+            handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
         self._sealing.seal(now)

@@ -95,6 +95,8 @@ class Commands:
             reason=command.reason,
             received_at=now,
             result=effect.result,
+            order=effect.rehearses,
+            due_at=now if effect.rehearses else None,
             expires_at=now + KEPT_FOR,
         )
         told = event(f"command.{command.command}", now, command.actor, command=encode(command))
@@ -111,5 +113,5 @@ class Commands:
     def _republish(self) -> None:
         """Hand over what the command made due, by the store's clock, and whatever else is."""
         ports, now = self._ports, self._ports.clock.now() + SKEW
-        handover.publish_due(ports.store, ports.bus, handover.ROLLBACK, now, self._policies)
-        handover.publish_due(ports.store, ports.bus, handover.NOTICE, now, self._policies)
+        for kind in handover.COLLECTIONS:
+            handover.publish_due(ports.store, ports.bus, kind, now, self._policies)

@@ -26,10 +26,15 @@ from shared.tenure import Draft, prepared
 
 
 def order(asked: Asked) -> Effect:
-    """A rollback in an incident of its own; whatever goes on makes way for it."""
+    """A rollback in an incident of its own; whatever goes on makes way for it.
+
+    A dry run opens nothing and supersedes nothing: a worker tells what would be done.
+    """
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
         find(asked)
+    if command.dry_run:
+        return Effect("to be rehearsed", rehearses=_ordered(asked))
     system = store.get(systems.path(policy.system))
     now = system.read_at  # all instances agree on the store's time
     opening = open_incident(

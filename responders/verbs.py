@@ -10,6 +10,7 @@ from msgspec import Struct
 from shared.command import Command
 from shared.policy import Policy
 from shared.ports import Ports, Write
+from shared.rollback import Order
 
 
 class Asked(Struct, frozen=True):
@@ -32,6 +33,8 @@ class Effect(Struct, frozen=True):
     result: str
     """In words."""
     writes: tuple[Write, ...] = ()
+    rehearses: Order | None = None
+    """What a worker is to decide and plan, without doing it."""
     tells: str = ""
     """The event in the trail of each rollback under way that it concerns; empty: none."""
 

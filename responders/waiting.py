@@ -41,7 +41,7 @@ def parked(
     return Turn(
         event="rollback.parked",
         note=asked,
-        details=(*_described(shown), *plan.reported, *commands),
+        details=(*described(shown), *plan.reported, *commands),
         facts={**told, "plan": plan.fingerprint, "difference": shown, "commands": commands},
         changes={
             "status": RollbackStatus.PARKED,
@@ -116,7 +116,8 @@ def _rejected(case: Case) -> Turn:
     )
 
 
-def _described(shown: Sequence[Difference]) -> list[str]:
+def described(shown: Sequence[Difference]) -> list[str]:
+    """What a plan changes, a line for each function, as far as people read."""
     described = [str(one) for one in shown[:LINES_SHOWN]]
     left = len(shown) - len(described)
     return [*described, f"and {left} more"] if left else described

@@ -18,6 +18,7 @@ from shared.documents import SCHEMA
 from shared.durations import parse_duration
 from shared.errors import Refused
 from shared.policy import Policy, Severity
+from shared.rollback import Order
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
@@ -26,7 +27,6 @@ NOT_YET = ("undo", "mark-stable", "mark-bad", "unpin", "drill", "hold", "release
 NOT_YET_WITH = {
     "scenario": ("complete", "database", "auth", "feature"),
     "restore_point": None,
-    "dry_run": None,
 }
 """Options of a rollback, and which of their values (None: any) are refused until then."""
 
@@ -52,6 +52,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     severity: Severity = Severity.CRITICAL
     batch_size: int | None = None
     delay_seconds: float = 0.0
+    dry_run: bool = False
     auto_confirm: bool = False
     override: bool = False
     mode: str = ""
@@ -71,7 +72,12 @@ class CommandRecord(Struct, frozen=True):
     reason: str
     received_at: datetime
     result: str
+    order: Order | None = None
+    """What is to be rehearsed: decided and planned, and nothing of it done."""
     due_at: datetime | None = None
+    """When a worker must look next; None: it is done."""
+    answer: dict[str, Any] = {}
+    """What the rehearsal found."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
 

@@ -16,10 +16,12 @@ from shared.ports import Bus, Query, Store
 
 ROLLBACK = "rollback"
 NOTICE = "notice"
-COLLECTIONS = {ROLLBACK: "rollbacks", NOTICE: "notices"}
+COMMAND = "command"
+"""One that a worker carries out: a rehearsal."""
+COLLECTIONS = {ROLLBACK: "rollbacks", NOTICE: "notices", COMMAND: "commands"}
 SWEEP_LIMIT = 500
 """What one sweep hands over; the next one, half a minute later, takes the rest."""
-TOPICS = {ROLLBACK: topics.WORK, NOTICE: topics.NOTICES}
+TOPICS = {ROLLBACK: topics.WORK, NOTICE: topics.NOTICES, COMMAND: topics.WORK}
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
 """The last part of a document's path, and nothing but that."""
@@ -55,12 +57,13 @@ def publish_due(store: Store, bus: Bus, kind: str, now: datetime, systems: Conta
             publish(bus, kind, document.fields["id"], document.fields["due_at"])
 
 
-def parse(data: bytes, kind: str) -> Due:
+def parse(data: bytes, *kinds: str) -> Due:
     """What a message hands over. Raises: Refused."""
     try:
         due = msgspec.json.decode(data, type=Due)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no hand-over: {unreadable}") from unreadable
-    if due.kind != kind:
-        raise Refused(f"a hand-over of a {due.kind!r}, where only a {kind} is taken")
+    if due.kind not in kinds:
+        taken = " or a ".join(kinds)
+        raise Refused(f"a hand-over of a {due.kind!r}, where only a {taken} is taken")
     return due

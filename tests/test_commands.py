@@ -262,6 +262,63 @@ def test_a_wrong_command_is_answered_with_all_its_faults(
     }
 
 
+def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
+    """No incident, no public word, no effect, and nothing makes way for it."""
+    world = World()
+    world.deploy_bad()
+    before = world.live
+
+    order(world, id="dry", dry_run=True, groups=["catalogue"], actor="alice")
+    world.pass_time(timedelta(minutes=2))
+
+    assert world.live == before
+    assert world.incidents() == []
+    assert "public/bookshop" not in world.ports.store.documents
+    record = world.ports.store.documents["commands/dry"]
+    assert record["result"] == "rollback: every gate passes; 3 functions back to v1"
+    assert [one["function"] for one in record["answer"]["difference"]] == [
+        *("getBook", "listBooks", "searchBooks")
+    ]
+    [told] = [sent for sent in world.ports.sender.sent if ":rehearsed:record" in sent.key]
+    assert "Dry run by alice" in told.notice["text"]
+    assert "getBook: getbook-00002 → getbook-00001" in told.notice["text"]
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [
+        ({"target": "v999"}, "escalate: target: no stable deployment is known"),
+        ({"functions": ["payOrder"]}, "rollback: every gate passes; 1 functions back to v1"),
+    ],
+)
+def test_a_dry_run_says_what_stands_against_it(content: dict[str, object], result: str) -> None:
+    """The answer is the decision's own."""
+    world = World()
+    world.deploy_bad()
+
+    order(world, id="dry", dry_run=True, **content)
+    world.settle()
+
+    assert world.ports.store.documents["commands/dry"]["result"] == result
+
+
+def test_a_dry_run_that_was_dropped_is_found_by_the_clock() -> None:
+    """What is due is handed on again, and told once."""
+    world = World()
+    order(world, id="dry", dry_run=True)
+    command = world.waiting()[-1]
+    world.ports.bus.messages.remove(command)
+    world.deliver(command)
+    world.ports.bus.messages.clear()
+
+    world.pass_time(timedelta(minutes=2))
+
+    record = world.ports.store.documents["commands/dry"]
+    assert record["result"] == "ignore: everything asked for is at its target already"
+    assert record["due_at"] is None
+    assert len([one for one in world.ports.sender.sent if "rehearsed" in one.key]) == 1
+
+
 def test_commands_are_no_json_at_times() -> None:
     """Garbage on the command topic is refused as garbage."""
     world = World()

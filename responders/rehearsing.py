@@ -1,0 +1,87 @@
+"""A dry run: an order is decided and planned on what is live now, told, and not carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from responders.deciding import ordered_change, people_needed, planned
+from responders.gathering import gather
+from responders.waiting import described
+from shared import command as commands
+from shared import handover
+from shared.audit import event
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.errors import Moved, Refused
+from shared.facts import differences
+from shared.gates import Outcome, evaluate_order
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.policy import Policy, Severity
+from shared.ports import Ports, Update
+from shared.rollback import Order
+from shared.tenure import SKEW
+
+
+def rehearse(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
+    """Record and tell what the order of a command would do; once, whoever else does so too.
+
+    Raises: Refused, without the system's policy; Unavailable.
+    """
+    document = ports.store.get(commands.path(command))
+    if document.fields is None:
+        return
+    record = decode(CommandRecord, document.fields)
+    if record.order is None or record.due_at is None or record.due_at > document.read_at + SKEW:
+        return
+    if record.system not in policies:
+        raise Refused(f"command {command}: no policy for the system {record.system}")
+    policy, now = policies[record.system], document.read_at
+    result, details, answer = _answer(ports, policy, record.order, now)
+    known = replace(record, result=result, answer=answer, due_at=None)
+    text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
+    key = f"dry-run-{command}"
+    said = notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
+    told = event("command.rehearsed", now, "worker", command=command, result=result, **answer)
+    try:
+        ports.store.commit(
+            [
+                Update(document.path, encode(known), document.version),
+                write_down(record.system, f"rehearsed:{command}", told),
+                *creates(said),
+            ]
+        )
+    except Moved:  # somebody else has told it
+        return
+    handover.publish_notices(ports.bus, said)
+
+
+def _answer(
+    ports: Ports, policy: Policy, order: Order, now: datetime
+) -> tuple[str, list[str], dict[str, object]]:
+    """What would become of the order now: in a word, in lines, and with its facts."""
+    facts = gather(ports, policy, now, list, "").facts
+    change = ordered_change(order, facts, policy)
+    deadline = now + policy.gates.decide_within[Severity.CRITICAL]
+    decision = evaluate_order(facts, policy, change, deadline, now, "", override=order.override)
+    plan = planned(policy, facts, decision, change)
+    shown = differences(change, facts.inventory or {}) if plan is not None else []
+    result = f"{decision.outcome}: {decision.reason}"
+    if plan is not None:
+        result += f"; {len(shown)} functions back to {plan.header.target}"
+    if decision.outcome is Outcome.ASK:
+        result += f"; people who must approve: {people_needed(policy, decision)}"
+    return (
+        result,
+        [*described(shown), *(plan.header.reported if plan is not None else ())],
+        {
+            "outcome": decision.outcome,
+            "target": decision.target,
+            "gates": [encode(answer) for answer in decision.answers],
+            "plan": plan.header.fingerprint if plan is not None else "",
+            "difference": [encode(one) for one in shown],
+        },
+    )
