@@ -38,6 +38,8 @@ TOLD_ONCE = frozenset(
 )
 """What happens at most once to a rollback, or to one of its steps."""
 RELEASE_TAKES = timedelta(seconds=Release.unconditional_timeout_seconds or 0.0)
+BOTH_READ_WITHIN = timedelta(seconds=1)
+"""The two switches, one after the other: a window may end between them."""
 ROUND_TRIP = timedelta(milliseconds=50)
 SWITCHES_OLD_SECONDS = 2.0
 CALLS_TAKE_SECONDS = 0.3
@@ -118,8 +120,13 @@ class Laws:
         """Somebody has read a document; the switches are remembered."""
         instance = self._instance
         if path in SWITCHES and instance is not None:
-            paused = bool(document.fields and document.fields.get("pause"))
-            self._switches.setdefault(instance, {})[path] = asked, paused
+            fields = document.fields or {}
+            frozen = any(
+                one["begins_at"] <= document.read_at < one["until"] - BOTH_READ_WITHIN
+                for one in fields.get("freezes", ())
+            )
+            stops = bool(fields.get("pause")) or frozen
+            self._switches.setdefault(instance, {})[path] = asked, stops
 
     def looked_at_site(self) -> None:
         """Somebody has looked at the site."""
@@ -167,14 +174,31 @@ class Laws:
             self._break(8, f"{key} is called verified, and the trouble goes on")
         if status is Status.RUNNING and was is Status.DECIDING:
             self._frozen[key] = self._now
+            self._judge_approval(key, after)
             if after["order"] is None:
                 self._judge_automatic(key, commit)
-        if status is not was and was is not None and self._speaks(status):
+        if status is not was and was is not None and self._speaks(before, after):
             self._require_notice(key, after, commit)
 
     @staticmethod
-    def _speaks(status: Status) -> bool:
-        return status is not Status.DECIDING
+    def _speaks(before: Fields | None, after: Fields) -> bool:
+        """Whether a turn is news: a question that was asked before is asked on in silence."""
+        asked_before = before and before["question"] and before["question"] == after["question"]
+        return after["status"] != Status.DECIDING and not (
+            after["status"] == Status.PARKED and asked_before
+        )
+
+    def _judge_approval(self, key: str, after: Fields) -> None:
+        """A plan begins: approved, where people are asked, and rejected by nobody."""
+        if after["rejected"]:
+            self._break(7, f"{key} goes back though it was rejected")
+        if not self._world.asks or after["order"] is not None:
+            return
+        wanted = [one for one in after["approvals"] if one["plan"] == after["plan"]["fingerprint"]]
+        if not wanted:
+            self._break(7, f"{key} goes back by a plan that nobody has approved")
+        if any(one["command"] not in self._commands for one in after["approvals"]):
+            self._break(7, f"{key} has an approval that nobody gave")
 
     def _require_notice(self, key: str, after: Fields, commit: Mapping[str, Fields]) -> None:
         """Each turn is said, from the commit on in which it happens."""
@@ -347,7 +371,7 @@ class Laws:
             asked, paused = self._switches.get(instance, {}).get(path, (-1e9, False))
             age = now - asked - instance.standstill_since(asked, now)
             if paused:
-                self._break(7, f"{name} is sent though a person has paused")
+                self._break(7, f"{name} is sent though a person has paused or frozen it")
             elif age > SWITCHES_OLD_SECONDS + CALLS_TAKE_SECONDS:
                 self._break(7, f"{name} is sent on a look at {path} of {age:.1f} s ago")
         steps = self._steps[key]
@@ -428,7 +452,8 @@ class Laws:
             if state == "open" and name not in closed and not self._attended(one):
                 self._break(2, f"the alert {name} was never judged")
         for key in sorted(self._commands):
-            if peek(f"commands/{key}") is None and "a command was late" not in self._world.excuses:
+            answered = peek(f"commands/{key}") is not None or self._is_refused(key)
+            if not answered and "a command was late" not in self._world.excuses:
                 self._break(11, f"the command {key} was lost")
         if len(self._world.bus.dead_letters) < self._poison:
             self._break(11, f"{self._poison} refused messages, but fewer dead letters")
@@ -436,6 +461,10 @@ class Laws:
         for key, times in said.items():
             if times > 1:
                 self._break(12, f"{key} was said {times} times, unmarked")
+
+    def _is_refused(self, key: str) -> bool:
+        """Whether a command has become a dead letter."""
+        return any(f'"{key}"'.encode() in letter for letter in self._world.bus.dead_letters)
 
     def _attended(self, alert: Fields) -> bool:
         """Whether a rollback has judged it, or a person has it in hand."""

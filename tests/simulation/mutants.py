@@ -461,6 +461,25 @@ def errors_swallowed() -> AbstractContextManager[Any]:
     return patch.object(World, "_delivered", swallowing)
 
 
+def question_ignored() -> AbstractContextManager[Any]:
+    """Nobody is needed to approve."""
+    return patch.object(deciding, "people_needed", lambda policy, decision: 0)
+
+
+def approval_of_another_plan() -> AbstractContextManager[Any]:
+    """Who has approved something has approved everything."""
+
+    def in_favour(rollback: Rollback, plan: str, needed: int) -> list[str]:
+        return [word.actor for word in rollback.approvals]
+
+    return patch.object(deciding, "in_favour", in_favour)
+
+
+def freeze_ignored() -> AbstractContextManager[Any]:
+    """A window stops nothing that has begun."""
+    return patch.object(controls, "frozen", lambda windows, now: None)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     no_fence,
     no_fence_on_intents,
@@ -478,6 +497,9 @@ MUTANTS: tuple[Mutant, ...] = (
     kill_switch_ignored,
     unreadable_switch_means_go,
     cancel_ignored,
+    question_ignored,
+    approval_of_another_plan,
+    freeze_ignored,
     persons_change_overwritten,
     done_without_a_look,
     sent_before_the_intent_landed,

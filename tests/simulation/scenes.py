@@ -9,11 +9,13 @@ from functools import partial
 from shared import system as systems
 from shared import topics
 from shared.documents import encode
+from shared.policy import Mode
 from shared.ports import Put
 from shared.system import BUDGET, Budget, System
 from tests.simulation.estate import SYSTEM
 from tests.simulation.world import World
 
+ANSWERS = ("approve",) * 4 + ("reject", "cancel", "retry", "accept", "ack")
 Scene = Callable[[World], None]
 
 
@@ -123,6 +125,33 @@ def people(world: World) -> None:
         world.plan(world.random.uniform(0.0, 150.0), act)
 
 
+def asked(world: World) -> None:
+    """People must approve: they answer, rightly or wrongly, at any moment."""
+    bad_release(world)
+    system = System(SYSTEM, mode=Mode.ASK)
+    world.store.commit([Put(systems.path(SYSTEM), encode(system))])
+    world.asks = True
+    for _ in range(world.random.randint(1, 6)):
+        verb = world.random.choice(ANSWERS)
+        world.plan(world.random.uniform(0.0, 200.0), partial(world.answer, verb))
+    if world.random.random() < 0.3:
+        world.plan(world.random.uniform(0.0, 60.0), world.change_by_hand)
+
+
+def answered(world: World) -> None:
+    """Automation acts, and people cancel, retry, accept and freeze while it does."""
+    bad_release(world)
+    for _ in range(world.random.randint(1, 4)):
+        act = world.random.choice(
+            (
+                *(partial(world.answer, verb) for verb in ("cancel", "retry", "accept", "ack")),
+                partial(world.freeze_for, world.random.uniform(5.0, 100.0)),
+                partial(world.pause_for, world.random.uniform(5.0, 100.0)),
+            )
+        )
+        world.plan(world.random.uniform(0.0, 150.0), act)
+
+
 def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
@@ -145,6 +174,8 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (bad_release, 30),
     (two_alerts, 14),
     (people, 14),
+    (asked, 8),
+    (answered, 8),
     (again, 9),
     (partly_bad, 6),
     (no_better, 6),

@@ -122,6 +122,8 @@ class World:
         """Whether no rollback can be the cure."""
         self.spared: frozenset[str] = frozenset()
         """Functions that no canary has spoken for."""
+        self.asks = False
+        """Whether nothing may run that nobody has approved."""
         self.forbidden = ""
         """Why nothing may be shifted at all, where that is so."""
         self.history: list[str] = []
@@ -256,6 +258,25 @@ class World:
         where = {"system": SYSTEM} if self.random.random() < 0.5 else {}
         self.command("pause", **where)
         self.plan(seconds, partial(self.command, "resume", **where))
+
+    def freeze_for(self, seconds: float) -> None:
+        """A person freezes everything, here or everywhere, from now on."""
+        where = {"system": SYSTEM} if self.random.random() < 0.5 else {}
+        until = self.clock.now() + timedelta(seconds=seconds)
+        self.command("freeze", until=until.isoformat(), **where)
+
+    def answer(self, verb: str) -> None:
+        """A person says something about the newest incident, once they know of it."""
+        system = self.store.peek(f"systems/{SYSTEM}") or {}
+        if not system.get("incident"):
+            self.plan(10.0, partial(self.answer, verb))
+            return
+        about = {"system": SYSTEM, "incident": system["incident"]}
+        rollback = self.store.peek(f"rollbacks/{system['rollback']}") or {}
+        question = rollback.get("question")
+        if verb in ("approve", "reject") and question and self.random.random() < 0.7:
+            about["plan"] = question["plan"]["fingerprint"]
+        self.command(verb, **about)
 
     def change_by_hand(self) -> None:
         """A person sets the traffic of one function, or makes a new revision of it."""
