@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from responders import answering, ordering, switching
+from responders import answering, holding, ordering, switching
 from responders.verbs import Asked, Verb
 from shared import command as commands
 from shared import handover
@@ -27,6 +27,8 @@ VERBS: dict[str, Verb] = {
     "reject": answering.reject,
     "ack": answering.ack,
     "accept": answering.accept,
+    "hold": holding.hold,
+    "release": holding.release,
     "pause": switching.pause,
     "resume": switching.resume,
     "freeze": switching.freeze,
@@ -86,6 +88,7 @@ class Commands:
         """Commit the command's record together with its effect. Raises: Moved, Refused."""
         command = asked.command
         effect = VERBS[command.command](asked)
+        goes_on = effect.goes_on or effect.rehearses is not None
         now = self._ports.clock.now()
         record = CommandRecord(
             id=command.id,
@@ -95,9 +98,10 @@ class Commands:
             reason=command.reason,
             received_at=now,
             result=effect.result,
+            incident=command.incident,
             order=effect.rehearses,
-            due_at=now if effect.rehearses else None,
-            expires_at=now + KEPT_FOR,
+            due_at=now if goes_on else None,
+            expires_at=None if goes_on else now + KEPT_FOR,
         )
         told = event(f"command.{command.command}", now, command.actor, command=encode(command))
         self._ports.store.commit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -10,47 +9,39 @@ from msgspec.structs import replace
 from responders.deciding import ordered_change, people_needed, planned
 from responders.gathering import gather
 from responders.waiting import described
-from shared import command as commands
 from shared import handover
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.errors import Moved, Refused
+from shared.documents import encode
+from shared.errors import Moved
 from shared.facts import differences
 from shared.gates import Outcome, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.policy import Policy, Severity
-from shared.ports import Ports, Update
-from shared.rollback import Order
-from shared.tenure import SKEW
+from shared.ports import Document, Ports, Update
+from shared.rollback import KEPT_FOR, Order
 
 
-def rehearse(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
-    """Record and tell what the order of a command would do; once, whoever else does so too.
+def rehearse(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
+) -> None:
+    """Record and tell what an order would do; once, whoever else does so too.
 
-    Raises: Refused, without the system's policy; Unavailable.
+    Raises: Unavailable.
     """
-    document = ports.store.get(commands.path(command))
-    if document.fields is None:
-        return
-    record = decode(CommandRecord, document.fields)
-    if record.order is None or record.due_at is None or record.due_at > document.read_at + SKEW:
-        return
-    if record.system not in policies:
-        raise Refused(f"command {command}: no policy for the system {record.system}")
-    policy, now = policies[record.system], document.read_at
-    result, details, answer = _answer(ports, policy, record.order, now)
-    known = replace(record, result=result, answer=answer, due_at=None)
+    now = document.read_at
+    result, details, answer = _answer(ports, policy, order, now)
+    known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + KEPT_FOR)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
-    key = f"dry-run-{command}"
+    key = f"dry-run-{record.id}"
     said = notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
-    told = event("command.rehearsed", now, "worker", command=command, result=result, **answer)
+    told = event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     try:
         ports.store.commit(
             [
                 Update(document.path, encode(known), document.version),
-                write_down(record.system, f"rehearsed:{command}", told),
+                write_down(record.system, f"rehearsed:{record.id}", told),
                 *creates(said),
             ]
         )

@@ -35,6 +35,8 @@ class Effect(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
     rehearses: Order | None = None
     """What a worker is to decide and plan, without doing it."""
+    goes_on: bool = False
+    """Whether a worker does the rest of it, in pieces."""
     tells: str = ""
     """The event in the trail of each rollback under way that it concerns; empty: none."""
 

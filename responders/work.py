@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from responders import deciding, ending, verifying, waiting
 from responders.case import Case, Turn
-from responders.rehearsing import rehearse
+from responders.commanded import carry_out
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
@@ -40,13 +40,14 @@ class Work:
     def receive(self, message: Message) -> None:
         """Return once the rollback waits, has ended, is another's, or was handed over.
 
-        A redelivery takes over at once where its first delivery died; a rehearsal it does again.
+        A redelivery takes over at once where its first delivery died; what is left of a
+        command it does.
         Raises: Refused; Unavailable; LostRollback.
         """
         due = handover.parse(message.data, handover.ROLLBACK, handover.COMMAND)
         ports = self._ports
         if due.kind == handover.COMMAND:
-            rehearse(ports, self._policies, due.id)
+            carry_out(ports, self._policies, due.id)
             return
         tenure = claim(ports.store, ports.clock, ports.ids, due.id, message.id, self._policies)
         if tenure is None:

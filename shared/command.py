@@ -22,7 +22,7 @@ from shared.rollback import Order
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
-NOT_YET = ("undo", "mark-stable", "mark-bad", "unpin", "drill", "hold", "release", "erase")
+NOT_YET = ("undo", "mark-stable", "mark-bad", "unpin", "drill", "erase")
 """Known, and refused until their effects exist."""
 NOT_YET_WITH = {
     "scenario": ("complete", "database", "auth", "feature"),
@@ -72,6 +72,7 @@ class CommandRecord(Struct, frozen=True):
     reason: str
     received_at: datetime
     result: str
+    incident: str = ""
     order: Order | None = None
     """What is to be rehearsed: decided and planned, and nothing of it done."""
     due_at: datetime | None = None

@@ -68,7 +68,9 @@ def prepared_for(message: dict[str, Any]) -> World:
     world.settle()
     if message["command"] in ("retry", "accept"):
         world.command(command="reject", system="cvplus", incident=message["incident"])
-        world.settle()
+    if message["command"] == "release":
+        world.command(command="hold", system="cvplus", incident=message["incident"])
+    world.settle()
     return world
 
 

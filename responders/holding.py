@@ -1,0 +1,124 @@
+"""hold and release: whether what is kept of an incident expires; begun by a command.
+
+A hold goes on until its incident can get no more documents: each look takes the expiry off what has
+come to rest since, and the next one is due later. What is under way is left alone, because its
+worker writes it; it is kept for weeks in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from responders.subject import find
+from responders.verbs import Asked, Effect
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared.audit import event
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.errors import Refused
+from shared.incident import Incident
+from shared.policy import Policy
+from shared.ports import Document, Ports, Query, Update, Write
+from shared.rollback import ENDED, KEPT_FOR, Rollback
+from shared.tenure import Draft, prepared
+
+BATCH = 200
+"""Documents in one commit: far below what a request may hold."""
+LOOK_AGAIN = timedelta(minutes=10)
+
+
+def hold(asked: Asked) -> Effect:
+    """Nothing of the incident expires until it is released."""
+    subject = find(asked)
+    if subject.incident.held_by:
+        raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
+    held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
+    document = subject.incident_document
+    return Effect(
+        f"{held.id} is held",
+        (Update(document.path, encode(held), document.version),),
+        goes_on=True,
+    )
+
+
+def release(asked: Asked) -> Effect:
+    """What is kept of the incident expires after the usual time, counted from now."""
+    subject = find(asked)
+    if not subject.incident.held_by:
+        raise Refused(f"{subject.incident.id} is not held")
+    document = subject.incident_document
+    over = subject.incident.ended_at is not None
+    expires_at = document.read_at + KEPT_FOR if over else None
+    released = replace(subject.incident, held_by="", expires_at=expires_at)
+    return Effect(
+        f"{released.id} is released",
+        (Update(document.path, encode(released), document.version),),
+        goes_on=True,
+    )
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """One look of a hold or a release; a hold is due again until its incident is over for good.
+
+    A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
+    """
+    incident = decode(Incident, ports.store.get(incidents.path(record.incident)).fields)
+    holding = record.command == "hold"
+    now = document.read_at
+    goes_on = False
+    if bool(incident.held_by) is holding:  # else the opposite was said since
+        for writes in _resting(ports, incident, record):
+            ports.store.commit(writes)
+        goes_on = holding and not _is_over(incident, policy, now)
+    after = replace(
+        record,
+        due_at=now + LOOK_AGAIN if goes_on else None,
+        expires_at=None if goes_on else now + KEPT_FOR,
+    )
+    ports.store.commit([Update(document.path, encode(after), document.version)])
+
+
+def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
+    """Whether no alert can join it any more."""
+    return incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window
+
+
+def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterator[list[Write]]:
+    """What is to be written below the incident, in commits of a bounded size."""
+    store = ports.store
+    expires_at = None if record.command == "hold" else record.received_at + KEPT_FOR
+    about = (("incident", "==", incident.id),)
+    for collection in ("alerts", "notices"):
+        yield from _batches(store.query(Query(collection, where=about)), expires_at)
+    for number in range(1, incident.rollbacks + 1):
+        document = store.get(rollbacks.path(incidents.rollback_id(incident.id, number)))
+        rollback = decode(Rollback, document.fields)
+        if rollback.status not in ENDED:
+            continue
+        for below in ("steps", "audit"):
+            yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)
+        if _differs(rollback.expires_at, expires_at):
+            told = event(f"rollback.{record.command}", document.read_at, record.actor)
+            kept = replace(rollback, expires_at=expires_at)
+            yield prepared(kept, document.version, Draft((told,)), ports.ids(), renew=False)[1]
+
+
+def _batches(found: Sequence[Document], expires_at: datetime | None) -> Iterator[list[Write]]:
+    writes: list[Write] = [
+        Update(one.path, {"expires_at": expires_at})
+        for one in found
+        if one.fields is not None
+        and one.fields.get("due_at") is None
+        and _differs(one.fields.get("expires_at"), expires_at)
+    ]
+    for first in range(0, len(writes), BATCH):
+        yield writes[first : first + BATCH]
+
+
+def _differs(is_: datetime | None, wanted: datetime | None) -> bool:
+    """Whether one of the two expires and the other does not."""
+    return (is_ is None) is not (wanted is None)

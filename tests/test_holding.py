@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared import incident, topics
+from shared.policy import Group
+from shared.rollback import KEPT_FOR
+from tests.crash import Saboteur, deliver_all, quick
+from tests.test_alerts import dead_letters
+from tests.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+TROUBLE = "INC-20260302-001"
+MANY = replace(
+    quick(),
+    groups={"all": Group(functions=tuple(f"function{number:03d}" for number in range(230)))},
+    group_aliases={},
+    probes=(),
+)
+
+
+def kept(world: World) -> Iterator[tuple[str, datetime | None]]:
+    """All that belongs to the incident, and when it expires."""
+    for path, fields in world.ports.store.documents.items():
+        below = path.startswith((f"incidents/{TROUBLE}", f"rollbacks/{TROUBLE}"))
+        about = fields.get("incident") == TROUBLE and path.startswith(("alerts/", "notices/"))
+        if below or about:
+            yield path, fields.get("expires_at")
+
+
+def expiring(world: World) -> set[bool]:
+    return {at is not None for _, at in kept(world)}
+
+
+def say(world: World, verb: str, **content: Any) -> str:
+    before = len(dead_letters(world))
+    world.command(command=verb, system=world.policy.system, incident=TROUBLE, **content)
+    world.settle()
+    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+
+
+def over(world: World) -> World:
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(30 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+    return world
+
+
+def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
+    """The incident, its alerts and notices, its rollbacks and everything below them."""
+    world = over(World(policy=MANY))
+    assert expiring(world) == {True}
+
+    assert say(world, "hold", actor="counsel") == ""
+    world.pass_time(MINUTE)
+
+    assert expiring(world) == {False}
+    assert len(list(kept(world))) > 230
+    assert world.broken_laws() == []
+
+    assert say(world, "release") == ""
+    released = world.ports.clock.now()
+    world.pass_time(MINUTE)
+
+    times = {at for _, at in kept(world)}
+    assert None not in times
+    assert all(at >= released + KEPT_FOR - MINUTE for at in times if at)
+    assert world.broken_laws() == []
+
+
+def test_a_hold_of_a_living_incident_waits_for_what_its_worker_writes() -> None:
+    """What comes later is held too; the rollback itself goes on as if nothing were."""
+    world = World(policy=quick())
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    assert world.incidents()[0].ended_at is None
+
+    say(world, "hold")
+    world.pass_time(50 * MINUTE)
+
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+    assert expiring(world) == {False}
+    assert world.broken_laws() == []
+    due = [
+        fields["due_at"]
+        for path, fields in world.ports.store.documents.items()
+        if path.startswith("commands/")
+    ]
+    assert set(due) == {None}
+
+
+def test_a_release_overtakes_a_hold_that_goes_on() -> None:
+    """The newest word stands."""
+    world = World(policy=quick())
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+
+    say(world, "hold")
+    say(world, "release")
+    world.pass_time(50 * MINUTE)
+
+    assert expiring(world) == {True}
+
+
+@pytest.mark.parametrize("point", [0, 2, 5, 8, 11])
+def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None:
+    """A death between any two of its commits leaves nothing half held for ever."""
+    saboteur = Saboteur(point)
+    world = over(World(saboteur, MANY))
+    saboteur.world = world
+    saboteur.active = True
+    world.command(command="hold", system=world.policy.system, incident=TROUBLE)
+
+    for _ in range(3):
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        world.publish(topics.CLOCK, b"{}")
+
+    assert saboteur.happened
+    saboteur.active = False
+    assert expiring(world) == {False}
+    assert world.broken_laws() == []
+
+
+def test_a_wrong_hold_is_refused() -> None:
+    """Twice, or a release of what is not held."""
+    world = over(World(policy=quick(BOOKSHOP)))
+
+    assert "is not held" in say(world, "release")
+    assert say(world, "hold", actor="counsel") == ""
+    assert "held by counsel already" in say(world, "hold")
