@@ -1,23 +1,43 @@
-"""The `rollback` command, verb by verb.
-
-Exit codes: 0 done, 1 the answer is no (a faulty policy, a letter that
-cannot be replayed), 2 the command was not understood.
-"""
+"""The `rollback` command, verb by verb; cli/wired.py lists the exit codes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
+from cli.answers import accept, ack, approve, cancel, reject, retry
+from cli.deployments import deployments
+from cli.explain import explain
+from cli.following import watch
 from cli.parse import parse
 from cli.policy import policy
 from cli.replay import replay
+from cli.run import run
+from cli.status import status
+from cli.switches import freeze, pause, promote, resume, unfreeze
+
+LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
 
 app = typer.Typer(
-    help="Emergency rollback of Firebase applications.",
+    help="""Emergency rollback of Firebase applications.
+
+    Every verb finds the responders by GOOGLE_CLOUD_PROJECT (and ROLLBACK_POLICIES, the folder of
+    the policy files). Looking needs read-only rights; every change is a command to the responders.
+
+    Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.""",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-app.command()(parse)
-app.command()(replay)
-app.add_typer(policy, name="policy")
+VERBS: dict[str, tuple[Callable[..., None], ...]] = {
+    LOOK: (status, watch, explain),
+    ACT: (run, approve, reject, cancel, retry, accept, ack),
+    SWITCH: (pause, resume, freeze, unfreeze, promote),
+    CHECK: (parse, replay),
+}
+for panel, verbs in VERBS.items():
+    for verb in verbs:
+        app.command(rich_help_panel=panel)(verb)
+app.add_typer(deployments, name="deployments", rich_help_panel=LOOK)
+app.add_typer(policy, name="policy", rich_help_panel=CHECK)

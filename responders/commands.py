@@ -98,7 +98,7 @@ class Commands:
             reason=command.reason,
             received_at=now,
             result=effect.result,
-            incident=command.incident,
+            incident=effect.incident or command.incident,
             order=effect.rehearses,
             due_at=now if goes_on else None,
             expires_at=None if goes_on else now + KEPT_FOR,

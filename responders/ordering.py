@@ -12,12 +12,14 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import event
+from shared.command import Command
 from shared.documents import decode, encode
 from shared.engine import load_steps
 from shared.errors import Refused
 from shared.incident import Incident, Status
 from shared.notice import creates, loud
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.policy import Policy
 from shared.ports import Document, Update, Write
 from shared.rollback import ENDED, Order, Rollback
 from shared.steps.shift import KIND as SHIFT
@@ -34,7 +36,7 @@ def order(asked: Asked) -> Effect:
     if command.incident:
         find(asked)
     if command.dry_run:
-        return Effect("to be rehearsed", rehearses=_ordered(asked))
+        return Effect("to be rehearsed", rehearses=order_of(command, policy))
     system = store.get(systems.path(policy.system))
     now = system.read_at  # all instances agree on the store's time
     opening = open_incident(
@@ -47,12 +49,12 @@ def order(asked: Asked) -> Effect:
         now=now,
         commit_id=asked.ports.ids(),
         events=[event("rollback.ordered", now, command.actor, command=encode(command))],
-        order=_ordered(asked),
+        order=order_of(command, policy),
     )
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
-    result = f"opened {opening.incident.id}"
-    return Effect(result, (*opening.writes, *superseded, *loudly))
+    opened = opening.incident.id
+    return Effect(f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened)
 
 
 def retry(asked: Asked) -> Effect:
@@ -94,9 +96,9 @@ def cancel(asked: Asked) -> Effect:
     return Effect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
 
 
-def _ordered(asked: Asked) -> Order:
-    command = asked.command
-    groups = [group for name in command.groups for group in asked.policy.groups_called(name)]
+def order_of(command: Command, policy: Policy) -> Order:
+    """What a person asks for, with the policy's own names of the groups."""
+    groups = [group for name in command.groups for group in policy.groups_called(name)]
     return Order(
         command=command.id,
         actor=command.actor,

@@ -8,7 +8,7 @@ from shared.envelope import Message
 from shared.errors import Exists
 from shared.handover import publish_notices
 from shared.notice import creates, notices
-from shared.outside import UNCLAIMED, write_down
+from shared.outside import UNCLAIMED, refused_key, write_down
 from shared.policy import Policy, Severity
 from shared.ports import Create, Ports
 from shared.scrubbing import scrubbed
@@ -29,7 +29,7 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
     with the same message id. Raises: Unavailable.
     """
     reason = reason[:REASON_LIMIT]
-    key = f"refused:{message.topic_name}:{message.id}"
+    key = refused_key(message.topic_name, message.id)
     now = ports.clock.now()
     told = event(
         "message.refused", now, message.topic or "unknown topic", message=message.id, reason=reason

@@ -33,6 +33,8 @@ class Effect(Struct, frozen=True):
     result: str
     """In words."""
     writes: tuple[Write, ...] = ()
+    incident: str = ""
+    """The one that it opens; empty: none."""
     rehearses: Order | None = None
     """What a worker is to decide and plan, without doing it."""
     goes_on: bool = False

@@ -73,6 +73,7 @@ class CommandRecord(Struct, frozen=True):
     received_at: datetime
     result: str
     incident: str = ""
+    """The one that it opened or concerns; empty: none."""
     order: Order | None = None
     """What is to be rehearsed: decided and planned, and nothing of it done."""
     due_at: datetime | None = None

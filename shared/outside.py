@@ -70,6 +70,11 @@ def faults(entries: Iterable[Entry], kept: Iterable[tuple[Event, int]]) -> list[
     return [*found, *(f"{event.name} at {event.at}: sealed, and gone" for event in gone)]
 
 
+def refused_key(topic: str, message: str) -> str:
+    """The key of the event that tells of a refused message; the topic by its short name."""
+    return f"refused:{topic}:{message}"
+
+
 def quarter_of(now: datetime) -> str:
     """The quarter of an hour, by name."""
     return f"{now:%Y%m%dT%H}{now.minute // 15}"

@@ -140,8 +140,8 @@ class Store(Reader, Protocol):
 class Bus(Protocol):
     """Topics: Pub/Sub."""
 
-    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
-        """Return once the message is kept by the service."""
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
+        """The message's id, once the service keeps it."""
         ...
 
 

@@ -27,9 +27,10 @@ class PubSubBus:
         self._client = client
         self._project = project
 
-    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
-        """Return once the message is kept. Raises: Rejected, Throttled, Ambiguous."""
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
+        """The message's id, once it is kept. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")
         request.messages.add(data=data, attributes=attributes or {})
         with translated(EFFECT):
-            self._client.publish(request, retry=None, timeout=PUBLISH_SECONDS)
+            answer = self._client.publish(request, retry=None, timeout=PUBLISH_SECONDS)
+        return str(answer.message_ids[0])

@@ -35,8 +35,8 @@ class MemoryBus:
         self._topics = topics
         self._published = 0
 
-    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
-        """Keep the message. Raises: Rejected for an unknown topic, or an empty or too large one."""
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
+        """Keep the message; its id. Raises: Rejected for an unknown topic, or an empty or too large one."""
         with around(self.hook, "bus.publish"):
             if self._topics is not None and topic not in self._topics:
                 raise Rejected(f"there is no topic {topic}")
@@ -47,6 +47,7 @@ class MemoryBus:
             self._published += 1
             message = Published(str(self._published), topic, data, dict(attributes or {}))
             self.messages.append(message)
+            return message.id
 
     def take(self, topic: str) -> list[Published]:
         """The waiting messages of a topic, oldest first; they wait no longer."""

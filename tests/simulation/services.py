@@ -81,21 +81,22 @@ class BusService:
         self._published = 0
         self.dead_letters: list[bytes] = []
 
-    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
-        """Return once the message is kept."""
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
+        """The message's id, once it is kept."""
         with around(self._world.hook, "bus.publish"):
             self._world.laws.published(topic, data)
-            self.deliver(topic, data, attributes)
+            return self.deliver(topic, data, attributes)
 
-    def deliver(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
+    def deliver(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         """Keep a message from whomever."""
         self._published += 1
+        name = str(self._published)
         if topic == topics.DEAD_LETTERS:
             self.dead_letters.append(data)
-            return
-        now = self._world.clock.now()
-        sent = Sent(str(self._published), topic, data, dict(attributes or {}), now)
-        self._world.route(sent)
+        else:
+            now = self._world.clock.now()
+            self._world.route(Sent(name, topic, data, dict(attributes or {}), now))
+        return name
 
 
 class PlatformService(FakePlatform):

@@ -181,7 +181,7 @@ class World:
             at = self.clock.now() + quarters * timedelta(minutes=15)
             Sealing(ports, {SYSTEM: self.policy}).seal(at)
 
-    def plan(self, seconds: float, act: Callable[[], None]) -> None:
+    def plan(self, seconds: float, act: Callable[[], object]) -> None:
         """Let something happen later; the world is not over before it has."""
         self.unsettled += 1
 

@@ -1,0 +1,90 @@
+"""A command on its way: checked here, published, and its answer waited for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from msgspec import Struct
+
+from cli.screen import print_json, say
+from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving
+from shared import command as commands
+from shared import topics
+from shared.command import Command
+from shared.errors import Refused
+
+ANSWER_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.5
+
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")]
+Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
+
+
+class Answer(Struct, frozen=True):
+    """What the responders said to a command."""
+
+    command: str
+    """Its id."""
+    accepted: bool
+    text: str
+    """The result in words, or every fault."""
+    incident: str = ""
+    """The one that it opened or concerns."""
+
+
+def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
+    """The answer to a command, which is published once; exits as `checked`, and without answer."""
+    command = checked(ours, content).id
+    message = json.dumps({**_given(content), "id": command}).encode()
+    message_id = ours.wiring.bus.publish(topics.COMMANDS, message)
+    return _answer(ours, command, message_id)
+
+
+def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
+    """The command as the responders will read it, with an id of its own.
+
+    Exits when it is faulty, with every fault.
+    """
+    try:
+        return commands.parse(
+            json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies
+        )
+    except Refused as faulty:
+        raise leaving(UNUSABLE, faulty.reason) from faulty
+
+
+def conclude(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer; exits with 1 where it is no."""
+    if as_json:
+        print_json(answer)
+    else:
+        say(answer.text if answer.accepted else f"refused: {answer.text}")
+    if not answer.accepted:
+        raise typer.Exit(NO)
+
+
+def _given(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The command without what was left out."""
+    given = {key: value for key, value in content.items() if value not in (None, "", [], False)}
+    return {"version": 1, **given}
+
+
+def _answer(ours: Operations, command: str, message_id: str) -> Answer:
+    clock = ours.wiring.clock
+    give_up_at = clock.monotonic() + ANSWER_SECONDS
+    while clock.monotonic() < give_up_at:
+        record = ours.reading.command(command)
+        if record is not None:
+            return Answer(command, accepted=True, text=record.result, incident=record.incident)
+        refused = ours.reading.refusal(topics.COMMANDS, message_id)
+        if refused is not None:
+            return Answer(command, accepted=False, text=refused)
+        clock.sleep(LOOK_EVERY_SECONDS)
+    raise leaving(
+        NO_ANSWER,
+        f"published as message {message_id}, and no answer in {ANSWER_SECONDS:.0f} s: "
+        f"`rollback status` tells whether command {command} was carried out",
+    )

@@ -1,0 +1,95 @@
+"""`rollback status`: what each system is in, at a glance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cli.screen import AsJson, System, at, lasting, print_json, say, table
+from cli.wired import Operations, operations
+from shared.incident import Incident
+from shared.plan import ENDED, Step
+from shared.policy import Policy
+from shared.rollback import Rollback
+from shared.system import Pause
+
+
+def status(system: System = "", as_json: AsJson = False) -> None:
+    """Show mode, switches, incident, rollback and progress of every system, or of one."""
+    with operations() as ours:
+        policies = [ours.policy(system)] if system else list(ours.policies.values())
+        now = ours.wiring.clock.now()
+        seen = [_seen(ours, policy, now) for policy in policies]
+        pause = ours.reading.controls().pause
+    if as_json:
+        print_json({"at": now, "paused": pause, "systems": seen})
+        return
+    if pause:
+        say(f"EVERYTHING IS PAUSED {_by(pause)}", "bold yellow")
+    for one in seen:
+        _show(one, now)
+
+
+def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
+    """What is known of one system."""
+    reading = ours.reading
+    system = reading.system(policy.system)
+    incident = reading.incident(system.incident) if system.incident else None
+    rollback = reading.rollback(system.rollback) if system.rollback else None
+    return {
+        "system": policy.system,
+        "name": policy.display_name or policy.system,
+        "mode": system.mode.name.lower(),
+        "paused": system.pause,
+        "cool_down_until": system.cool_down_until if _lies_ahead(system, now) else None,
+        "incident": incident,
+        "rollback": rollback,
+        "steps": reading.steps(rollback.id) if rollback else [],
+        "target": policy.targets.by_severity[incident.severity] if incident else None,
+    }
+
+
+def _lies_ahead(system: Any, now: datetime) -> bool:
+    return bool(system.cool_down_until and system.cool_down_until > now)
+
+
+def _show(seen: dict[str, Any], now: datetime) -> None:
+    say(f"{seen['name']} ({seen['system']}), mode {seen['mode']}", "bold")
+    if seen["paused"]:
+        say(f"  paused {_by(seen['paused'])}", "yellow")
+    if seen["cool_down_until"]:
+        say(f"  cooling down until {at(seen['cool_down_until'])} UTC: no automatic rollback")
+    incident: Incident | None = seen["incident"]
+    if incident is None:
+        say("  no incident is known")
+        return
+    since = lasting((incident.ended_at or now) - incident.detected_at)
+    over = "over after" if incident.ended_at else "open for"
+    table(
+        ("  incident", "severity", "status", "signal", "detected (UTC)", ""),
+        [
+            (
+                f"  {incident.id}",
+                incident.severity,
+                incident.status,
+                incident.signal,
+                at(incident.detected_at),
+                f"{over} {since}, to be restored in {lasting(seen['target'])}",
+            )
+        ],
+    )
+    if seen["rollback"]:
+        _show_rollback(seen["rollback"], seen["steps"])
+
+
+def _show_rollback(rollback: Rollback, steps: list[Step]) -> None:
+    done = sum(step.status in ENDED for step in steps)
+    target = f" to {rollback.plan.target}" if rollback.plan else ""
+    progress = f", {done} of {len(steps)} steps" if steps else ""
+    say(f"  rollback {rollback.id}{target}: {rollback.status}{progress}")
+    if rollback.outcome:
+        say(f"  {rollback.outcome}")
+
+
+def _by(pause: Pause) -> str:
+    return f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"

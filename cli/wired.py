@@ -1,0 +1,96 @@
+"""What a verb works with: the responders' settings, policies and state, as this shell names them.
+
+Exit codes of every verb:
+
+    0   done; of what was followed: it ended well
+    1   the answer is no: refused, failed, faults were found
+    2   the command, the settings or the policies are not usable
+    3   no answer: a service could not be reached, or not in time
+    130 stopped by Ctrl-C; what was asked for goes on
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from shared.command import nearest
+from shared.errors import BadConfiguration, Rejected, Unavailable
+from shared.incident import Incident
+from shared.policy import Policy
+from shared.policy_file import load_all
+from shared.reading import Reading
+from shared.settings import Settings
+from shared.wiring import Wiring
+
+NO = 1
+UNUSABLE = 2
+NO_ANSWER = 3
+INTERRUPTED = 130
+STOPPED = "stopped here; whatever was asked for goes on without this shell"
+
+
+class Operations:
+    """The responders of one operations project, as they are read and spoken to."""
+
+    def __init__(self, wiring: Wiring, policies: Mapping[str, Policy]) -> None:
+        self.wiring = wiring
+        self.policies = policies
+        self.reading = Reading(wiring.store)
+
+    def policy(self, system: str) -> Policy:
+        """The policy of a system; "" is the only one, where there is just one.
+
+        Exits when there is no such system.
+        """
+        if not system and len(self.policies) == 1:
+            return next(iter(self.policies.values()))
+        if system in self.policies:
+            return self.policies[system]
+        known = ", ".join(sorted(self.policies))
+        if not system:
+            raise leaving(UNUSABLE, f"which system? --system is one of {known}")
+        meant = nearest(system, self.policies)
+        raise leaving(UNUSABLE, f"no system {system}{meant}; there is {known}")
+
+    def incident(self, name: str) -> Incident:
+        """An incident by its public id; exits when there is none."""
+        found = self.reading.incident(name)
+        if found is None:
+            newest = (self.reading.system(system).incident for system in self.policies)
+            meant = nearest(name, filter(None, newest))
+            raise leaving(NO, f"no incident {name}{meant}; `rollback status` shows the newest")
+        return found
+
+
+@contextmanager
+def operations() -> Iterator[Operations]:
+    """The responders that this shell's environment names; exits with a sentence where it cannot."""
+    try:
+        settings = Settings.from_mapping(os.environ)
+        policies = load_all(Path(settings.policies))
+        wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from error
+    try:
+        yield Operations(wiring, policies)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from error
+    except Rejected as error:
+        raise leaving(NO, str(error)) from error
+    except Unavailable as error:
+        raise leaving(NO_ANSWER, f"no answer: {error}") from error
+    except KeyboardInterrupt as stopped:
+        raise leaving(INTERRUPTED, STOPPED) from stopped
+    finally:
+        wiring.close()
+
+
+def leaving(code: int, why: str) -> typer.Exit:
+    """What ends a verb, once the sentence stands on standard error."""
+    typer.echo(why, err=True)
+    return typer.Exit(code)
