@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from cli.screen import AsJson, System, at, lasting, print_json, say, table
+from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.wired import Operations, operations
 from shared.incident import Incident
 from shared.plan import ENDED, Step
@@ -64,20 +64,11 @@ def _show(seen: dict[str, Any], now: datetime) -> None:
         say("  no incident is known")
         return
     since = lasting((incident.ended_at or now) - incident.detected_at)
-    over = "over after" if incident.ended_at else "open for"
-    table(
-        ("  incident", "severity", "status", "signal", "detected (UTC)", ""),
-        [
-            (
-                f"  {incident.id}",
-                incident.severity,
-                incident.status,
-                incident.signal,
-                at(incident.detected_at),
-                f"{over} {since}, to be restored in {lasting(seen['target'])}",
-            )
-        ],
-    )
+    how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
+    line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
+    say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
+    target = lasting(seen["target"])
+    say(f"  detected {at(incident.detected_at)} UTC, {how_long}; to be restored within {target}")
     if seen["rollback"]:
         _show_rollback(seen["rollback"], seen["steps"])
 

@@ -25,15 +25,15 @@ def remaining(
 ) -> timedelta:
     """From now to the last shift, as far as quota, batches and the platform's own time say.
 
-    `tokens` is the write quota's level now. The steps that wait for another come after one round
-    trip of those before them: a canary and its judgement. What has ended costs nothing more.
+    `tokens` is the write quota's level now. What waits for another step begins a round trip later.
+    What has ended costs nothing more.
     """
     left = [one for one in steps if one.status in (StepStatus.PENDING, StepStatus.BEGUN)]
     writes = sum(one.writes for one in left)
     if not writes:
         return timedelta(0)
     round_trip = 2 * CALL_SECONDS + shift_seconds
-    waves = 1 + any(one.after and one.writes for one in left)
+    waves = _waves(left)
     if batch_size is not None:
         batches = ceil(writes / batch_size)
         paused = (batches - 1) * delay.total_seconds()
@@ -41,3 +41,12 @@ def remaining(
     quota = execution.write_quota
     throttled = max(0.0, (writes / (1 - REFUSED_SHARE) - tokens) / quota.per_second)
     return timedelta(seconds=throttled + waves * round_trip)
+
+
+def _waves(steps: Iterable[Step]) -> int:
+    """The longest chain of writes that wait for one another."""
+    depth: dict[str, int] = {}
+    for one in steps:  # the plan's order: predecessors come first
+        before = max((depth.get(name, 0) for name in one.after), default=0)
+        depth[one.name] = before + bool(one.writes)
+    return max(depth.values(), default=0)

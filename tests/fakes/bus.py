@@ -36,7 +36,10 @@ class MemoryBus:
         self._published = 0
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
-        """Keep the message; its id. Raises: Rejected for an unknown topic, or an empty or too large one."""
+        """Keep the message; its id.
+
+        Raises: Rejected for an unknown topic, or an empty or too large message.
+        """
         with around(self.hook, "bus.publish"):
             if self._topics is not None and topic not in self._topics:
                 raise Rejected(f"there is no topic {topic}")

@@ -1,0 +1,107 @@
+"""The `rollback` command beside the product, each over its own connections."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.app import app
+from tests.e2e.world import World, until
+
+
+def run(*arguments: str, answers: str = "") -> Result:
+    return CliRunner().invoke(app, list(arguments), input=answers)
+
+
+def value(*arguments: str) -> Any:
+    """What a verb prints for programs."""
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_person_looks_rolls_back_and_has_it_explained(world: World) -> None:
+    """From a bad release to its end without leaving the prompt."""
+    world.deploy_bad()
+
+    shown = run("run", "--reason", "checkout broken", "--dry-run")
+    assert "back to v1: 8 functions" in shown.output
+    assert "within the target" in shown.output
+    assert world.rollback() is None
+
+    declined = run("run", "--reason", "checkout broken", answers="n\n")
+    assert declined.exit_code == 1
+    assert "nothing was done" in declined.stderr
+    assert world.rollback() is None
+
+    done = run("run", "--reason", "checkout broken", "--yes", "--no-follow")
+    assert done.exit_code == 0, done.output
+    rollback = until("the rollback", world.rollback)
+    until("its steps", world.is_carried_out)
+
+    [system] = value("status")["systems"]
+    assert system["incident"]["id"] == rollback.incident
+    assert run("status").output.startswith("The Bookshop (bookshop), mode act")
+
+    explained = value("explain", rollback.incident)
+    assert explained["decisions"][rollback.id]["outcome"] == "rollback"
+    assert "every gate" not in run("explain", rollback.incident).output
+    assert "restorable" in run("explain", rollback.incident).output
+
+
+def test_deployments_are_listed_and_a_baseline_is_one_word(world: World) -> None:
+    done = run("deployments", "baseline", "--name", "v0")
+    assert done.exit_code == 0, done.output
+
+    until("the baseline", lambda: world.evidence.deployment("v0"))
+
+    assert {one["id"]: one["status"] for one in value("deployments")} == {
+        "v0": "STABLE",
+        "v1": "STABLE",
+    }
+    assert "v0" in run("deployments").output
+
+
+def test_a_switch_is_thrown_for_all_and_back(world: World) -> None:
+    """The state is what the responders keep, not what the shell believes."""
+    assert value("pause", "--all", "--reason", "we look ourselves")["accepted"]
+    assert value("status")["paused"]["reason"] == "we look ourselves"
+    assert "EVERYTHING IS PAUSED" in run("status").output
+
+    assert value("resume", "--all", "--reason", "understood")["accepted"]
+    assert value("status")["paused"] is None
+
+
+WRONG = (
+    ("run --reason x --group catalog", 2, "did you mean catalogue"),
+    ("run --reason x --system bookshp", 2, "did you mean bookshop"),
+    ("run", 2, "--reason"),
+    ("explain INC-20260101-001", 1, "no incident INC-20260101-001"),
+    ("watch INC-20260101-001", 1, "no incident INC-20260101-001"),
+    ("pause --all --system bookshop --reason x", 2, "either --system or --all"),
+    ("statu", 2, "No such command"),
+)
+"""A line, its exit code, and what is said on standard error."""
+
+
+@pytest.mark.usefixtures("world")
+def test_what_cannot_be_done_is_said() -> None:
+    """With an exit code for programs and a sentence that helps on standard error."""
+    done = {line: run(*line.split()) for line, _, _ in WRONG}
+
+    assert {line: one.exit_code for line, one in done.items()} == {
+        line: code for line, code, _ in WRONG
+    }
+    assert [line for line, _, said in WRONG if said not in done[line].stderr] == []
+
+
+def test_without_settings_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+
+    done = run("status")
+
+    assert done.exit_code == 2
+    assert "GOOGLE_CLOUD_PROJECT is not set" in done.stderr
