@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,9 +12,12 @@ from responders.case import Case, Turn
 from responders.joined import explained, unjudged
 from shared.engine import load_steps
 from shared.incident import Status
-from shared.plan import Step
+from shared.plan import Step, StepStatus
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
+
+LINES_SHOWN = 10
+"""What people read of a list in a notice; the trail has all of it."""
 
 
 def fail(case: Case, why: str) -> bool:
@@ -63,7 +67,7 @@ def _end(case: Case, event_name: str, status: RollbackStatus, becomes: Status, w
     turn = Turn(
         event=event_name,
         note=f"{why}; a person may now retry or accept" if escalated else why,
-        details=tuple(f"{name}: {stands}" for name, stands in _where(steps).items()),
+        details=_mixed(steps) if escalated else (),
         choices=("retry", "accept") if escalated else (),
         facts={"where": _where(steps)},
         changes=ended(case, status, why),
@@ -82,6 +86,16 @@ def answered_by_plan(case: Case, steps: Iterable[Step]) -> set[str]:
         return {alert.key for alert in alerts}
     functions = {step.target for step in steps}
     return {alert.key for alert in explained(alerts, case.policy, plan.scenario, functions)}
+
+
+def _mixed(steps: Collection[Step]) -> tuple[str, ...]:
+    """How many steps have come how far, and the first that are not done."""
+    counted = Counter(step.status for step in steps)
+    left = [step for step in steps if step.status is not StepStatus.DONE]
+    lines = [f"{step.name}: {step.status} {step.note}".strip() for step in left[:LINES_SHOWN]]
+    more = [f"and {len(left) - LINES_SHOWN} more"] if len(left) > LINES_SHOWN else []
+    summary = ", ".join(f"{times} {status}" for status, times in counted.items())
+    return (*([summary] if summary else []), *lines, *more)
 
 
 def _where(steps: Iterable[Step]) -> dict[str, str]:

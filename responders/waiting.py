@@ -7,17 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from responders.case import Case, Turn, in_words
-from responders.ending import called_off, ended
+from responders.ending import LINES_SHOWN, called_off, ended
 from responders.joined import unjudged
 from shared.choices import lines
 from shared.facts import Difference
 from shared.incident import Status
-from shared.rollback import Question, in_favour
+from shared.rollback import Question, Word, in_favour
 from shared.rollback import Status as RollbackStatus
 
 PARKED_LOOK = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
-LINES_SHOWN = 10
 ANSWERS = ("approve", "reject")
 
 
@@ -65,8 +64,6 @@ def wait(case: Case) -> bool:
     Whether to go on now.
     """
     rollback = case.rollback
-    if rollback.rejected is not None:
-        return not case.end(_rejected(case))
     if unjudged(case.joined_alerts()):
         return _judge_again(case, "a further alert joined: it is judged again")
     question = rollback.question
@@ -102,10 +99,10 @@ def _judge_again(case: Case, why: str) -> bool:
     return True
 
 
-def _rejected(case: Case) -> Turn:
-    word = case.rollback.rejected
-    by = f"rejected by {word.actor}: {word.reason}" if word else ""
-    return Turn(
+def give_up(case: Case, no: Word) -> bool:
+    """End it because a person does not want it. Whether the worker must go on with it."""
+    by = f"rejected by {no.actor}: {no.reason}"
+    rejected = Turn(
         event="rollback.rejected",
         note=f"{by}; nothing was done",
         changes=ended(case, RollbackStatus.NOT_TAKEN, by),
@@ -114,6 +111,7 @@ def _rejected(case: Case) -> Turn:
         system=called_off(case),
         despite_words=True,
     )
+    return not case.end(rejected, answered={alert.key for alert in unjudged(case.joined_alerts())})
 
 
 def described(shown: Sequence[Difference]) -> list[str]:

@@ -87,6 +87,9 @@ class Work:
         status = case.rollback.status
         if case.rollback.cancel_requested and status is not Status.RUNNING:
             return ending.cancel(case)
+        no = case.rollback.rejected
+        if no is not None and status in (Status.DECIDING, Status.PARKED):
+            return waiting.give_up(case, no)
         match status:
             case Status.DECIDING:
                 return deciding.decide(case)

@@ -20,7 +20,8 @@ def choices(incident: Incident, rollback: Rollback) -> tuple[str, ...]:
     if incident.ended_at is not None:
         return ()
     verbs: list[str] = []
-    if rollback.status is Status.PARKED:
+    asked = rollback.question is not None
+    if rollback.status is Status.PARKED or (rollback.status is Status.DECIDING and asked):
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED:
         verbs.append("cancel")
@@ -35,6 +36,6 @@ def lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ..
     """Each of these verbs as one line for a shell; `more` goes into each of them."""
     about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
     return tuple(
-        as_gcloud(topics.COMMANDS, {"command": verb, **about, "reason": f"WHY {verb.upper()}"})
+        as_gcloud(topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"})
         for verb in verbs
     )

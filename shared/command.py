@@ -129,6 +129,8 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
         unexpected = [f"{key}{nearest(key, known)}" for key in details["unexpected"]]
         return f"not an option here: {', '.join(unexpected)}"
     path = list(error.instance_path)
+    if path == ["token"]:
+        return "token: not a token"  # whatever was sent in its place is repeated nowhere
     said = error.message
     if error.kind.name in ("pattern", "format", "anyOf") and path:
         title = _schema(shape)["properties"][path[0]].get("title")

@@ -170,6 +170,21 @@ def test_a_rejected_plan_is_not_carried_out_and_nothing_else_is_either() -> None
     assert "we fix forward" in notice(world, "rollback.rejected")["text"]
 
 
+def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
+    """An alert that joins does not turn a person's answer away."""
+    world = asked()
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.further")
+    world.pass_time(2 * MINUTE)
+    assert newest(world).status is Status.DECIDING
+
+    assert say(world, "reject", actor="bob") == ""
+    world.pass_time(MINUTE)
+
+    assert newest(world).outcome == "rejected by bob: a test"
+
+
 def test_nobody_answers_and_nothing_is_done() -> None:
     """A question expires into doing nothing and telling."""
     world = asked()

@@ -240,6 +240,7 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
         ),
         ({"command": "undo", "id": "a"}, ["undo is not supported yet"]),
         ({"command": "explode"}, ["explode"]),
+        ({"command": "pause", "token": 12345}, ["token: not a token"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
     ],
 )
