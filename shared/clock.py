@@ -77,6 +77,10 @@ class FollowedClock:
             if not scale:
                 self.follow()
 
+    def pace(self) -> float:
+        """Cloud seconds per wall second, as last read."""
+        return self._latest.scale
+
     def follow(self) -> None:
         """Read the cloud's clock now."""
         with self._lock:

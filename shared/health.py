@@ -23,6 +23,8 @@ class ProbeAnswer(Struct, frozen=True):
     passed: bool
     status: int | None
     detail: str = ""
+    seconds: float = 0.0
+    """What the answer, or its absence, has taken."""
 
 
 class Verdict(StrEnum):

@@ -18,8 +18,12 @@ def exchange(
     headers: Mapping[str, str] | None = None,
     content: bytes = b"",
     server_name: str | None = None,
+    reads: int = 0,
 ) -> int:
-    """The status of the answer; its body is not read, a redirect is not followed.
+    """The status of the answer; a redirect is not followed.
+
+    Of its body that many bytes are read at most, as they come on the wire: what is packed stays
+    packed, and nothing is kept. Its headers may have 100 KiB (httpcore's limit).
 
     `seconds` are wall time, and bound the whole exchange: a side that sends a byte now and then
     gains nothing. `server_name` is what the certificate must be for, where `url` holds an address.
@@ -36,9 +40,19 @@ def exchange(
                 method, url, headers=headers, content=content, extensions=extensions
             ) as response,
         ):
+            await _read(response, reads)
             return response.status_code
 
     return asyncio.run(answered())
+
+
+async def _read(response: httpx.Response, limit: int) -> None:
+    """Return when the body has ended, or that many bytes of it have come."""
+    if not limit:
+        return
+    async for _ in response.aiter_raw():
+        if response.num_bytes_downloaded >= limit:
+            return
 
 
 @cache

@@ -119,9 +119,13 @@ class Wiring:
     @cached_property
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
+        from shared.clock import FollowedClock
         from shared.prober import HttpProber
 
-        return HttpProber(self._resolve)
+        clock = self.clock
+        if isinstance(clock, FollowedClock):
+            return HttpProber(self._resolve, pace=clock.pace)
+        return HttpProber()
 
     @cached_property
     def sender(self) -> Sender:

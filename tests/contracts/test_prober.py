@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+import httpx
 import pytest
 
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.policy import Probe
-from shared.prober import HttpProber
+from shared.prober import BODY_BYTES, HttpProber
 
 HOST = "shop.example"
+MOVED = {"/moved": "/landed", "/inside": "http://169.254.169.254/computeMetadata/v1/"}
+_ROUND = zlib.compressobj(9, wbits=31)
+BOMB = b"".join(_ROUND.compress(bytes(1 << 20)) for _ in range(200)) + _ROUND.flush()
+"""200 MB of nothing, packed."""
 
 
 class Server(ThreadingHTTPServer):
@@ -25,6 +35,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, str]] = []
+        self.written = 0
         self.released = threading.Event()
 
 
@@ -35,12 +46,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.seen.append((self.headers["Host"], self.path))
-        self.send_response(302 if self.path == "/moved" else 200)
-        self.send_header("Location", "/landed")
+        self.send_response(302 if self.path in MOVED else 200)
+        self.send_header("Location", MOVED.get(self.path, ""))
+        if self.path == "/bomb":
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        if self.path == "/endless":
-            self.wfile.write(b"x" * 100_000)
-            self.server.released.wait(10)
+        match self.path:
+            case "/late":
+                self.server.released.wait(0.2)
+            case "/stuck":
+                self.wfile.write(b"x" * 1000)
+                self.server.released.wait(10)
+            case "/endless":
+                self._write_for_ever(b"x" * 100_000)
+            case "/bomb":
+                self.wfile.write(BOMB)
+
+    def _write_for_ever(self, content: bytes) -> None:
+        with suppress(ConnectionError):
+            while not self.server.released.is_set():
+                self.wfile.write(content)
+                self.server.written += len(content)
 
     def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base's name
 
@@ -69,23 +95,55 @@ def test_the_host_that_was_meant(server: Server) -> None:
     assert server.seen == [(HOST, "/a/b?c=d")]
 
 
-def test_a_redirect(server: Server) -> None:
-    """A redirect is an answer, and is not followed."""
-    answer = prober_to(server).ask(Probe("p", f"https://{HOST}/moved"))
+@pytest.mark.parametrize("path", ["/moved", "/inside"])
+def test_a_redirect(server: Server, path: str) -> None:
+    """A redirect is an answer, and is not followed, least of all to where secrets are."""
+    answer = prober_to(server).ask(Probe("p", f"https://{HOST}{path}"))
 
     assert (answer.passed, answer.status) == (True, 302)
-    assert server.seen == [(HOST, "/moved")]
+    assert server.seen == [(HOST, path)]
 
 
 def test_a_body_without_an_end(server: Server) -> None:
-    """The status is the answer: nobody waits for the body."""
-    probe = Probe("p", f"https://{HOST}/endless", timeout=timedelta(seconds=5))
-    began = time.monotonic()
+    """So much of a page is read, and no more: its status is the answer."""
+    answer = prober_to(server).ask(Probe("p", f"https://{HOST}/endless"))
+
+    assert (answer.passed, answer.status) == (True, 200)
+    assert answer.seconds < 5
+    assert server.written < 10 * BODY_BYTES  # what buffers on both sides hold
+
+
+def test_a_body_that_stops_in_the_middle(server: Server) -> None:
+    """A page that never comes whole is no page, whatever its status was."""
+    probe = Probe("p", f"https://{HOST}/stuck", timeout=timedelta(seconds=0.3))
 
     answer = prober_to(server).ask(probe)
 
+    assert (answer.passed, answer.detail) == (False, "no answer in time")
+
+
+def test_a_body_that_unpacks_to_gigabytes(server: Server) -> None:
+    """Nothing is unpacked: a gigabyte in a megabyte costs a megabyte on its way."""
+    tracemalloc.start()
+    try:
+        answer = prober_to(server).ask(Probe("p", f"https://{HOST}/bomb"))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
     assert (answer.passed, answer.status) == (True, 200)
-    assert time.monotonic() - began < 4
+    assert most < 20_000_000
+
+
+@pytest.mark.parametrize("pace", [1.0, 10.0])
+def test_how_long_an_answer_takes(server: Server, pace: float) -> None:
+    """To the last byte, in the seconds of whoever's clock counts."""
+    prober = HttpProber(lambda host: f"127.0.0.1:{server.server_port}", pace=lambda: pace)
+
+    answer = prober.ask(Probe("p", f"https://{HOST}/late"))
+
+    assert answer.passed
+    assert 0.2 * pace <= answer.seconds < 5 * pace
 
 
 @contextmanager
@@ -132,6 +190,23 @@ def test_a_server_that_says_a_little_now_and_then() -> None:
     assert took < 2
 
 
+def test_headers_without_an_end() -> None:
+    """Headers are bounded: no answer is longer than anybody's page needs."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.recv(1000)
+        with suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for number in range(100_000):
+                connection.sendall(b"X-%d: " % number + b"y" * 1000 + b"\r\n")
+
+    with listening(flood) as address:
+        passed, status, detail = ask(address)
+
+    assert (passed, status) == (False, None)
+    assert "ProtocolError" in detail
+
+
 @pytest.mark.parametrize("said", [b"", b"not HTTP\r\n\r\n", b"HTTP/1.1 200"])
 def test_a_server_that_does_not_answer(said: bytes) -> None:
     """Cut off or not HTTP: no answer, which is a failure of what was asked."""
@@ -162,32 +237,142 @@ def test_a_port_that_nobody_listens_at() -> None:
     "address",
     [
         "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.0.0.1",
         "169.254.169.254",
         "10.0.0.1",
         "192.168.1.1",
         "100.64.0.1",
         "0.0.0.1",
         "224.0.0.1",
+        "255.255.255.255",
         "[::1]",
+        "[::]",
         "[::ffff:127.0.0.1]",
+        "[::ffff:169.254.169.254]",
+        "[::169.254.169.254]",
+        "[64:ff9b::169.254.169.254]",
+        "[2002:a9fe:a9fe::1]",
+        "[2001:0:a9fe:a9fe::1]",
         "[fe80::1]",
+        "[fec0::1]",
+        "[ff02::1]",
         "[fd00:ec2::254]",
+        "localhost",
     ],
 )
 def test_an_address_that_leads_inside(address: str) -> None:
-    """A probe never asks the machine itself, its network or its metadata server."""
+    """A probe never asks the machine itself, its network or its metadata server, however spelt."""
+    with pytest.raises(Rejected, match="is not on the internet"):
+        HttpProber().ask(Probe("p", f"https://{address}/"))
+
+
+def found(*addresses: str) -> list[tuple[Any, ...]]:
+    """What a name service says, as `socket.getaddrinfo` tells it."""
+    return [(0, 0, 0, "", (address, 443)) for address in addresses]
+
+
+def test_a_host_with_one_address_inside() -> None:
+    """One address that leads inside condemns the name: nobody knows which one is taken later."""
+    prober = HttpProber(look_up=lambda host, port: found("151.101.1.195", "169.254.169.254"))
+
     with pytest.raises(Rejected):
-        HttpProber().ask(Probe("p", f"http://{address}/"))
+        prober.ask(Probe("p", f"https://{HOST}/"))
 
 
-def test_a_name_that_leads_inside() -> None:
-    """It is the address behind the name that counts."""
-    with pytest.raises(Rejected):
-        HttpProber().ask(Probe("p", "http://localhost/"))
+def test_a_name_that_leads_elsewhere_the_second_time() -> None:
+    """The address that was checked is the one that is asked: a name is looked up once."""
+    answers = iter([found("151.101.1.195"), found("127.0.0.1")])
+    prober = HttpProber(look_up=lambda host, port: next(answers))
+
+    there = prober.destination(Probe("p", f"https://{HOST}/a?b=c"))
+
+    assert there.url == "https://151.101.1.195:443/a?b=c"
+    assert (there.host, there.server_name) == (HOST, HOST)
 
 
-@pytest.mark.parametrize("url", ["ftp://shop.example/", "file:///etc/passwd", "https:///path", "x"])
+@pytest.mark.parametrize(
+    ("addresses", "asked"),
+    [
+        (("2606:4700::1111", "151.101.1.195"), "151.101.1.195:443"),
+        (("2606:4700::1111",), "[2606:4700::1111]:443"),
+    ],
+)
+def test_a_host_with_addresses_of_both_kinds(addresses: tuple[str, ...], asked: str) -> None:
+    """IPv4 wherever there is one: not every network that we run in has the other."""
+    prober = HttpProber(look_up=lambda host, port: found(*addresses))
+
+    assert prober.destination(Probe("p", f"https://{HOST}/")).url == f"https://{asked}/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://shop.example/",
+        "file:///etc/passwd",
+        "https:///path",
+        "x",
+        "https://shop.example:99999/",
+        "https://[::1/",
+        "https://a..b/",
+    ],
+)
 def test_an_address_that_is_none_of_the_web(url: str) -> None:
-    """Only http and https, with a host."""
+    """Only addresses with a host and a port that can be."""
     with pytest.raises(Rejected):
         HttpProber().ask(Probe("p", url))
+
+
+def test_an_address_in_the_clear() -> None:
+    """Plain HTTP goes to an embedded cloud and nowhere else."""
+    with pytest.raises(Rejected, match="in the clear"):
+        HttpProber().ask(Probe("p", f"http://{HOST}/"))
+
+
+def failing(error: Exception) -> HttpProber:
+    """A prober whose way out fails."""
+
+    def look_up(host: str, port: int) -> list[tuple[Any, ...]]:
+        raise error
+
+    return HttpProber(look_up=look_up)
+
+
+def unconnected(code: int) -> httpx.ConnectError:
+    """As httpx tells of a connection that could not be made."""
+    error = httpx.ConnectError("all attempts failed")
+    error.__cause__ = OSError(code, os.strerror(code))
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "no such name"),
+        unconnected(errno.ECONNREFUSED),
+        unconnected(errno.EHOSTUNREACH),
+    ],
+)
+def test_nobody_is_there(error: Exception) -> None:
+    """A user finds nothing there either: a failure of what was asked."""
+    answer = failing(error).ask(Probe("p", f"https://{HOST}/"))
+
+    assert (answer.passed, answer.status) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "name service down"),
+        socket.gaierror(socket.EAI_FAIL, "name service broken"),
+        socket.gaierror(socket.EAI_SYSTEM, "no sockets"),
+        OSError(errno.EMFILE, "no sockets"),
+        unconnected(errno.ENETUNREACH),
+        unconnected(errno.EADDRNOTAVAIL),
+    ],
+)
+def test_we_are_cut_off_ourselves(error: Exception) -> None:
+    """What we could not look at is not known, and no failure."""
+    with pytest.raises(Unavailable):
+        failing(error).ask(Probe("p", f"https://{HOST}/"))
