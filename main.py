@@ -70,10 +70,11 @@ def on_command(request: Request) -> tuple[str, int]:
 
 
 def on_clock(request: Request) -> tuple[str, int]:
-    """Hand on whatever is due, now and half a minute later.
+    """Hand on whatever is due and look through the probes, now and half a minute later.
 
-    Trigger: push from rollback-clock, each minute. Publishes on rollback-work and -notices.
-    A redelivery sweeps what was not swept.
+    Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
+    rollback-work and -notices; asks the probes' addresses on the internet. A redelivery sweeps what
+    was not swept.
     """
     return _answer(request, "clock")
 

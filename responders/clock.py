@@ -1,18 +1,19 @@
-"""on_clock: whatever is due and was dropped on the way is handed on again."""
+"""on_clock: whatever is due and was dropped on the way is handed on again; probes are asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responders.refusal import write_once
+from responders.probing import Probing
 from responders.sealing import Sealing
 from shared import handover
 from shared.envelope import Message
+from shared.errors import Exists
+from shared.looks import HALF_MINUTE
 from shared.policy import Policy
 from shared.ports import Create, Ports
 
-HALF_MINUTE = timedelta(seconds=30)
 TICKS_KEPT_FOR = timedelta(hours=1)
 
 
@@ -25,25 +26,37 @@ class Clock:
         self._sealing = Sealing(ports, policies)
 
     def receive(self, message: Message) -> None:
-        """Sweep now and, in the same invocation, half a minute later.
+        """Sweep and look now and, in the same invocation, half a minute later.
 
         A tick's content says nothing: its time of arrival counts. A redelivery sweeps the half
-        minutes that are left. Raises: Unavailable.
+        minutes that are left. No look holds up a sweep; the last ones may take a minute more.
+        Raises: Unavailable.
         """
         del message
-        self._sweep_once()
-        now = self._ports.clock.now()
+        clock, looks = self._ports.clock, Probing(self._ports, self._policies)
+        now = clock.now()
         into = timedelta(seconds=now.second % 30, microseconds=now.microsecond)
-        self._ports.clock.sleep((HALF_MINUTE - into).total_seconds())
-        self._sweep_once()
+        second = clock.monotonic() + (HALF_MINUTE - into).total_seconds()
+        try:
+            self._sweep_once(looks)
+            clock.sleep(max(0.0, second - clock.monotonic()))
+            self._sweep_once(looks)
+            looks.finish()
+        finally:
+            looks.close()
 
-    def _sweep_once(self) -> None:
-        """Claim the present half minute, then publish all that is due in it."""
+    def _sweep_once(self, looks: Probing) -> None:
+        """Claim the present half minute, publish all that is due in it, then look from outside."""
         now = self._ports.clock.now()
         tick = f"ticks/{now:%Y%m%dT%H%M}-{now.second // 30}"
-        claimed = Create(tick, {"at": now, "expires_at": now + TICKS_KEPT_FOR})
-        if write_once(self._ports, claimed):
-            self.sweep(now)
+        try:
+            claimed_at = self._ports.store.commit(
+                [Create(tick, {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
+            )
+        except Exists:  # the other Scheduler job's tick has it
+            return
+        self.sweep(now)
+        looks.look(claimed_at)
 
     def sweep(self, now: datetime) -> None:
         """Publish every rollback, notice and rehearsal that is due; seal events each quarter."""

@@ -29,10 +29,13 @@ def explained(
     scenario: ScenarioName,
     functions: Collection[str],
 ) -> list[Alert]:
-    """The alerts that a plan of this scenario over these functions is the answer to."""
+    """The alerts that a plan of this scenario over these functions is the answer to.
+
+    A signal that is only watched asks for no other answer.
+    """
     return [
         alert
         for alert in alerts
-        if policy.signals[alert.signal].scenario is scenario
+        if policy.signals[alert.signal].scenario in (scenario, ScenarioName.NONE)
         and (alert.function is None or alert.function in functions)
     ]

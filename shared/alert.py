@@ -138,8 +138,12 @@ def key(notification: Notification) -> str:
 
     Raises: Refused when the incident's id is empty or longer than `MAX_ID_BYTES`.
     """
-    incident_id = _incident_id(notification.incident_id)
-    return f"{quote(incident_id, safe='')}:{notification.state.lower()}"
+    return key_of(_incident_id(notification.incident_id), notification.state.lower())
+
+
+def key_of(incident_id: str, state: str) -> str:
+    """The same for an incident of any source; `state` is open or closed."""
+    return f"{quote(incident_id, safe='')}:{state}"
 
 
 def claim(notification: Notification, policies: Mapping[str, Policy]) -> tuple[Policy, str] | None:

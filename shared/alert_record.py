@@ -27,7 +27,7 @@ class Alert(Struct, frozen=True):
     received_at: datetime
     function: str | None
     notification: str
-    """The JSON text as it came."""
+    """The JSON text as it came; of a probe of our own, what it found."""
     absorbed_by: str = ""
     """The rollback whose decision has taken it in; empty: none has, yet."""
     expires_at: datetime | None = None

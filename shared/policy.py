@@ -70,6 +70,8 @@ class Probe(Struct, frozen=True):
     """The function that it exercises; it then judges that function's canary."""
     status_below: int = 500
     timeout: timedelta = timedelta(seconds=10)
+    signal: str | None = None
+    """The signal that it tells of, asked each half minute; None: asked only when it is needed."""
 
 
 class Unit(StrEnum):

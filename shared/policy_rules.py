@@ -7,8 +7,11 @@ shape: the schema names that. So one look lists the faults of both kinds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
+from shared.durations import parse_duration
+from shared.looks import untellable
 from shared.marked_yaml import Finding, Path
 from shared.policy import SIGNALS, Unit, service_of
 
@@ -100,6 +103,36 @@ def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
         function = probe.get("function")
         if isinstance(function, str) and function not in known:
             yield ("probes", index, "function"), f"function {function!r} is in no group"
+        url = probe.get("url")
+        if isinstance(url, str) and url.startswith("http://"):
+            yield ("probes", index, "url"), "a probe asks by https"
+    yield from _signals_of_probes(policy)
+
+
+def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """A probe that feeds a signal must be able to tell of it."""
+    signals = _mapping(policy, "signals")
+    for index, probe in _entries(policy, "probes"):
+        name = probe.get("signal")
+        if not isinstance(name, str):
+            continue
+        path: Path = ("probes", index, "signal")
+        if name not in signals:
+            yield path, f"signal {name!r} does not stand under signals"
+        elif name in SIGNALS and (whys := _untold(name, signals[name])) and all(whys):
+            yield path, f"no probe can tell of {name}: {'; '.join(whys)}"
+
+
+def _untold(name: str, signal: Any) -> list[str]:
+    """Why a probe cannot tell of each condition of a signal, or an empty text where it can."""
+    if not isinstance(signal, dict):
+        return []
+    further = [(one.get("unit"), one) for _, one in _entries(signal, "also")]
+    return [
+        untellable(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
+        for unit, one in ((SIGNALS[name], signal), *further)
+        if unit in tuple(Unit)
+    ]
 
 
 def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -162,8 +195,8 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _threshold(path: Path, holder: Mapping[str, Any], unit: Unit) -> Iterator[Finding]:
-    threshold = holder.get("threshold")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+    threshold = _number(holder, "threshold")
+    if threshold is None:
         return
     if unit is Unit.RATIO and not 0 < threshold <= 1:
         yield path, f"threshold {threshold} is a ratio: above 0, at most 1"
@@ -191,6 +224,19 @@ def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
 def _mapping(holder: Any, key: str) -> dict[str, Any]:
     found = holder.get(key) if isinstance(holder, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def _number(holder: Mapping[str, Any], key: str) -> float | None:
+    found = holder.get(key)
+    return None if isinstance(found, bool) or not isinstance(found, int | float) else found
+
+
+def _span(holder: Mapping[str, Any], key: str) -> timedelta | None:
+    found = holder.get(key)
+    try:
+        return parse_duration(found) if isinstance(found, str) else None
+    except ValueError:
+        return None
 
 
 def _entries(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:

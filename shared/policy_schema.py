@@ -91,6 +91,8 @@ def _unfit(error: jsonschema_rs.ValidationError) -> str:
             return f"is not {_patterns()[details['pattern']]}"
         case "minItems" | "minProperties":
             return "has too few entries"
+        case "maxItems":
+            return f"has too many entries: at most {details['limit']}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" as bound:
             return f"is out of range: {_BOUNDS[bound]} {details['limit']}"
     return error.message

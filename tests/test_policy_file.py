@@ -117,6 +117,30 @@ CHANGES = {
         "canary: payOrder",
         "shop.yaml:5: canary 'payOrder' is n",
     ),
+    "probe in the clear": (
+        "signals:",
+        'probes: [{ name: a, url: "http://shop.example/" }]\nsignals:',
+        "shop.yaml:7: a probe asks by https",
+    ),
+    "probe of an unknown signal": (
+        "signals:",
+        'probes: [{ name: a, url: "https://shop.example/", signal: error_rate }]\nsignals:',
+        "shop.yaml:7: signal 'error_rate' does not stand under signals",
+    ),
+    "probe that cannot tell": (
+        "threshold: 0.5",
+        "threshold: 0.5, duration: 1h }\n"
+        'probes: [{ name: a, url: "https://a.example/", signal: function_failure_rate }]\n'
+        "targets: {",
+        "no probe can tell of function_failure_rate: only the last 30m of a probe are kept",
+    ),
+    "too many probes": (
+        "signals:",
+        "probes: ["
+        + ", ".join(f'{{ name: p{n}, url: "https://a.example/" }}' for n in range(101))
+        + "]\nsignals:",
+        "has too many entries: at most 100",
+    ),
     "unknown after": (
         "[books]",
         "[bokks]",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import urlsplit
 
+from shared.errors import RollbackError
 from shared.health import ProbeAnswer, Requests
 from shared.policy import Probe
 from shared.ports import Clock
@@ -69,7 +70,7 @@ class FakeProber:
     A probe reaches a function at its service's address (with a tag or without), at
     `…cloudfunctions.net/NAME`, at an address in `addresses` (URL to function), or else as the
     function that the probe names. Every other address answers 200. `answers` overrides, by the
-    probe's name.
+    probe's name; an error there is raised. An answer takes `seconds`, by the probe's name.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class FakeProber:
         addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.hook = hook
-        self.answers: dict[str, ProbeAnswer] = {}
+        self.answers: dict[str, ProbeAnswer | RollbackError] = {}
+        self.seconds: dict[str, float] = {}
         self.asked: list[str] = []
         """Names of the probes asked, in order."""
         self._platform = platform
@@ -91,10 +93,15 @@ class FakeProber:
         """One request, answered by the revision that serves it."""
         with around(self.hook, "prober.ask"):
             self.asked.append(probe.name)
-            if probe.name in self.answers:
-                return self.answers[probe.name]
-            status = self._status(probe)
-            return ProbeAnswer(status < probe.status_below, status)
+            overridden = self.answers.get(probe.name)
+            if isinstance(overridden, RollbackError):
+                raise overridden
+            if overridden is not None:
+                return overridden
+            status, seconds = self._status(probe), self.seconds.get(probe.name, 0.0)
+            if seconds > probe.timeout.total_seconds():
+                return ProbeAnswer(False, None, "no answer in time", probe.timeout.total_seconds())
+            return ProbeAnswer(status < probe.status_below, status, seconds=seconds)
 
     def _status(self, probe: Probe) -> int:
         url = urlsplit(probe.url)

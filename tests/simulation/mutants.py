@@ -14,6 +14,7 @@ from responders import case, clock, deciding, ending, sealing, verifying, work
 from responders.alerts import Alerts
 from responders.case import Case, Turn
 from responders.notices import Notices
+from responders.recording import Recording
 from shared import carrying, controls, engine, gates, handover, tenure
 from shared import health as healths
 from shared import plan as plans
@@ -405,9 +406,9 @@ def remembered_before_commit() -> AbstractContextManager[Any]:
 
 def published_before_commit() -> AbstractContextManager[Any]:
     """Work is handed over before it is kept."""
-    honest = Alerts._opened
+    honest = Recording._opened
 
-    def hasty(self: Alerts, *facts: Any) -> Any:
+    def hasty(self: Recording, *facts: Any) -> Any:
         opening = honest(self, *facts)
         rollback = opening.rollback
         handover.publish(
@@ -415,7 +416,7 @@ def published_before_commit() -> AbstractContextManager[Any]:
         )
         return opening
 
-    return patch.object(Alerts, "_opened", hasty)
+    return patch.object(Recording, "_opened", hasty)
 
 
 def notices_not_claimed() -> AbstractContextManager[Any]:

@@ -1,0 +1,253 @@
+"""Our own looks from outside, twice a minute: asked beside each other, kept, judged, told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.recording import Recording
+from shared import probing
+from shared.alert import key_of
+from shared.alert_record import Alert
+from shared.audit import event
+from shared.documents import decode, encode
+from shared.errors import Moved, RollbackError, Unavailable
+from shared.handover import publish_notices
+from shared.health import ProbeAnswer
+from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
+from shared.notice import Notice, creates, notices
+from shared.outside import write_down
+from shared.policy import Policy, Probe, Severity
+from shared.ports import Pool, Ports, Update, Write, written
+from shared.probing import Finding, Record
+from shared.rollback import KEPT_FOR
+from shared.trends import EarlyWarning, warnings
+
+PATIENCE_SECONDS = 10.0
+"""What answers within this is kept at once; what takes longer is kept half a minute later."""
+COMMIT_ATTEMPTS = 5
+RETRY_SECONDS = 0.1
+ACTOR = "on_clock"
+
+
+class _Asked(Struct, frozen=True):
+    """A look that is under way."""
+
+    system: str
+    probe: str
+    at: datetime
+    """The half minute that it belongs to."""
+    begun_at: datetime
+    monotonic: float
+    """The same moment by the clock that never jumps."""
+
+
+class Probing:
+    """The looks of one invocation of the clock; a system without a fed signal costs nothing."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = {
+            system: policy for system, policy in policies.items() if probing.feeding(policy)
+        }
+        self._recording = Recording(ports, ACTOR)
+        self._asked: dict[str, _Asked] = {}
+        self._seen: dict[str, dict[str, list[Look]]] = {}
+        self._pool: Pool | None = None
+
+    def look(self, now: datetime) -> None:
+        """Ask each probe that feeds a signal, and keep and judge what answers soon.
+
+        `now` is the store's time, on which all instances agree. A look whose answer is still
+        awaited from before is not begun again. Raises: Unavailable.
+        """
+        if not self._policies:
+            return
+        self._gather(0.0)
+        self._ask(now)
+        self._gather(PATIENCE_SECONDS)
+        for policy in self._policies.values():
+            self._keep(policy)
+
+    def finish(self) -> None:
+        """Wait for the looks that take long, and keep them. Raises: Unavailable."""
+        self._gather(LONGEST_SECONDS)
+        for system in [*self._seen]:
+            self._keep(self._policies[system])
+
+    def close(self) -> None:
+        """Return when no look is under way any more; one that had not begun never is."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _ask(self, now: datetime) -> None:
+        """Begin the looks, in turns by system: none with many dark probes starves another."""
+        self._pool = self._pool or self._ports.pool()
+        clock, prober = self._ports.clock, self._ports.prober
+        half_minute = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % HALF_MINUTE
+
+        def looked(probe: Probe) -> tuple[ProbeAnswer, float]:
+            return prober.ask(probe), clock.monotonic()
+
+        for policy, probe in _in_turns(self._policies):
+            key = f"{policy.system} {probe.name}"
+            if key not in self._asked:
+                self._asked[key] = _Asked(
+                    policy.system, probe.name, half_minute, now, clock.monotonic()
+                )
+                self._pool.submit(key, partial(looked, probing.patience(probe, policy)))
+
+    def _gather(self, seconds: float) -> None:
+        """Take in what ends within that time; what could not be looked at is no look.
+
+        Raises: whatever is no RollbackError.
+        """
+        clock = self._ports.clock
+        until = clock.monotonic() + seconds
+        while self._pool and self._asked:
+            ended = self._pool.wait(max(0.0, until - clock.monotonic()))
+            if not ended:  # the time is over
+                return
+            for key, answer in ended:
+                self._take_in(self._asked.pop(key), answer)
+
+    def _take_in(self, asked: _Asked, answer: Any) -> None:
+        if isinstance(answer, RollbackError):
+            return
+        if isinstance(answer, BaseException):
+            raise answer
+        seen = self._seen.setdefault(asked.system, {})
+        seen.setdefault(asked.probe, []).append(_look(asked, *answer))
+
+    def _keep(self, policy: Policy) -> None:
+        """One commit: the looks, what they mean, and its reason; then the alerts, if any.
+
+        An instance that dies in between has kept what it found: the next one records its alert.
+        """
+        store, looks = self._ports.store, self._seen.pop(policy.system, {})
+        for _ in range(COMMIT_ATTEMPTS):
+            document = store.get(probing.path(policy.system))
+            now = document.read_at
+            before = decode(Record, document.fields) if document.fields else None
+            record, writes, said = _judged(
+                before or Record(policy.system, since=now), looks, policy, now
+            )
+            try:
+                version = store.commit([written(document, encode(record)), *writes])
+            except Moved:  # somebody wrote first: read again and judge again
+                self._ports.clock.sleep(RETRY_SECONDS)
+                continue
+            publish_notices(self._ports.bus, said)
+            self._record(record, version, policy, now)
+            return
+        raise Unavailable(f"the probes of {policy.system}: their record changes too fast")
+
+    def _record(self, record: Record, version: datetime, policy: Policy, now: datetime) -> None:
+        """Have an alert on record for all that was found, in the path of Monitoring's own."""
+        new = [one for one in record.findings if one.recorded != one.state]
+        for finding in new:
+            if not finding.recorded:
+                self._recording.settle(_alert(finding, policy, "open", now), policy)
+            if finding.closed_at is not None:
+                self._recording.settle(_alert(finding, policy, "closed", now), policy)
+        if not new:
+            return
+        findings = encode(probing.recorded(record))["findings"]
+        try:
+            self._ports.store.commit(
+                [Update(probing.path(policy.system), {"findings": findings}, version)]
+            )
+        except Moved:  # somebody wrote since: the next half minute sees that it is on record
+            return
+
+
+def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
+    """The first probe of each system, then the second of each, and so on."""
+    of_each = (
+        [(policy, probe) for probes in probing.feeding(policy).values() for probe in probes]
+        for policy in policies.values()
+    )
+    for turn in zip_longest(*of_each):
+        yield from (one for one in turn if one is not None)
+
+
+def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
+    return Look(
+        at=asked.at,
+        ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
+        passed=answer.passed,
+        seconds=answer.seconds,
+        status=answer.status,
+    )
+
+
+def _judged(
+    record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
+) -> tuple[Record, list[Write], list[Notice]]:
+    """The record with these looks, the events and notices that go with it, and those notices."""
+    looked = probing.seen(record, looks, policy)
+    changes = probing.judge(looked, policy, now)
+    record = probing.after(looked, changes)
+    warned = warnings(record, policy, now)
+    said = [notice for one in warned for notice in _said(one, policy, now)]
+    told = [
+        *(
+            write_down(
+                policy.system,
+                f"{one.id(policy.system)}:{one.state}",
+                event(f"signal.{one.state}", now, ACTOR, **msgspec.to_builtins(one)),
+            )
+            for one in changes
+        ),
+        *(
+            write_down(
+                policy.system,
+                f"warned:{one.about}:{now:%Y%m%dT%H%M%S}",
+                event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
+            )
+            for one in warned
+        ),
+    ]
+    newly = {one.about: now for one in warned}
+    return replace(record, warned=record.warned | newly), [*told, *creates(said)], said
+
+
+def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
+    """An early warning to whoever wants to know of the least."""
+    return notices(
+        policy,
+        f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",
+        Severity.LOW,
+        "warned",
+        f"{policy.display_name or policy.system}: {warned.text}",
+        now,
+        signal=warned.signal,
+    )
+
+
+def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
+    """What was found, as an alert like any other."""
+    name = finding.id(policy.system)
+    over = "cancelled" if finding.cancelled else "closed"
+    return Alert(
+        key=key_of(name, state),
+        monitoring_id=name,
+        state=state,
+        verdict="open" if state == "open" else over,
+        system=policy.system,
+        signal=finding.signal,
+        incident="",
+        started_at=finding.onset_at,
+        published_at=now,
+        received_at=now,
+        function=finding.function,
+        notification=msgspec.json.encode(finding).decode(),
+        expires_at=now + KEPT_FOR,
+    )

@@ -1,0 +1,165 @@
+"""An alert on record, wherever it comes from: Cloud Monitoring, or a probe of our own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from shared import alert_record, handover
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared import system as systems
+from shared.alert_record import Alert
+from shared.audit import Event, event
+from shared.documents import decode, encode
+from shared.errors import Moved, Unavailable
+from shared.incident import Incident
+from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.policy import Policy, worse
+from shared.ports import Create, Document, Ports, written
+from shared.rollback import Rollback
+from shared.system import System
+
+COMMIT_ATTEMPTS = 20
+RETRY_SECONDS = 0.1
+
+
+class Recording:
+    """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
+
+    `actor` is who tells of it, in the trail.
+    """
+
+    def __init__(self, ports: Ports, actor: str) -> None:
+        self._ports = ports
+        self._actor = actor
+
+    def settle(self, alert: Alert, policy: Policy) -> None:
+        """Return when the alert is kept, an incident attends to it and its work is published.
+
+        What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
+        """
+        for _ in range(COMMIT_ATTEMPTS):
+            try:
+                if self._attended(alert, policy):
+                    return
+            except Moved:  # somebody wrote first: read again and decide again
+                self._ports.clock.sleep(RETRY_SECONDS)
+        raise Unavailable(f"alert {alert.key}: the system's documents change too fast")
+
+    def _attended(self, alert: Alert, policy: Policy) -> bool:
+        """Whether nothing is left to do; False after a commit, to look once more.
+
+        That second look closes a gap: the rollback that an alert joins may end between our read
+        and our commit, and its end would not have seen the alert.
+        """
+        store = self._ports.store
+        kept = store.get(alert_record.path(alert.key))
+        document = store.get(systems.path(policy.system))
+        known = decode(Alert, kept.fields) if kept.fields else None
+        system = decode(System, document.fields) if document.fields else System(policy.system)
+        attending = bool(system.rollback) and not system.rollback_ended
+        if not alert.is_open or self._is_over(alert):
+            if known is None:
+                self._keep(alert, self._beside(alert, system))
+            return True
+        if known is None and attending:
+            self._keep(alert, system.incident)
+            return False
+        if known is not None and (attending or known.absorbed_by):
+            self._publish_if_due(system)
+            return True
+        self._open(alert, policy, document, system, kept)
+        return True
+
+    def _is_over(self, alert: Alert) -> bool:
+        """Whether the alert's end overtook its beginning on the way."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:closed")
+        closed = self._ports.store.get(path).fields
+        return closed is not None and decode(Alert, closed).verdict == "closed"
+
+    def _beside(self, alert: Alert, system: System) -> str:
+        """The incident of the alert's beginning, else the system's present one."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:open")
+        began = self._ports.store.get(path).fields
+        return decode(Alert, began).incident if began is not None else system.incident
+
+    def _keep(self, alert: Alert, incident: str) -> None:
+        """A document of its own, and no other is written: a storm makes none of them hot."""
+        joined = replace(alert, incident=incident)
+        self._ports.store.commit([Create(alert_record.path(alert.key), encode(joined))])
+
+    def _publish_if_due(self, system: System) -> None:
+        """Republish the work of the current rollback: deduplicated is not done."""
+        document = self._ports.store.get(rollbacks.path(system.rollback))
+        if document.fields is None:
+            return
+        rollback = decode(Rollback, document.fields)
+        if rollback.due_at is not None and rollback.due_at <= document.read_at:
+            handover.publish(self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at)
+
+    def _open(
+        self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
+    ) -> None:
+        """Commit 1: the alert, its incident and all that goes with them; then hand over."""
+        opening = (
+            self._reopened(alert, policy, document, system)
+            if _may_rejoin(system, policy, document.read_at)
+            else self._opened(alert, policy, document)
+        )
+        joined = replace(alert, incident=opening.incident.id)
+        self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
+        rollback = opening.rollback
+        handover.publish(
+            self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
+        )
+        handover.publish_notices(self._ports.bus, opening.notices)
+
+    def _reopened(
+        self, alert: Alert, policy: Policy, document: Document, system: System
+    ) -> Opening:
+        """A further rollback of an incident that nobody works on, as bad as the worse one."""
+        before = self._ports.store.get(incidents.path(system.incident))
+        known = decode(Incident, before.fields)
+        return reopen_incident(
+            policy,
+            document,
+            before,
+            severity=worse(known.severity, policy.signals[alert.signal].severity),
+            now=document.read_at,
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert, document.read_at)],
+        )
+
+    def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
+        now = document.read_at  # all instances agree on the store's time
+        return open_incident(
+            policy,
+            document,
+            self._ports.store.get(counter_path(now)),
+            severity=policy.signals[alert.signal].severity,
+            signal=alert.signal,
+            onset=alert.started_at,
+            now=now,
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert, now)],
+        )
+
+    def _detected(self, alert: Alert, now: datetime) -> Event:
+        return event(
+            "incident.detected",
+            now,
+            self._actor,
+            alert=alert.key,
+            signal=alert.signal,
+            onset=alert.started_at,
+        )
+
+
+def _may_rejoin(system: System, policy: Policy, now: datetime) -> bool:
+    """Whether the newest incident is still the same trouble: open, or over since a moment."""
+    if not system.incident:
+        return False
+    ended_at = system.incident_ended_at
+    return ended_at is None or now - ended_at <= policy.gates.join_window
