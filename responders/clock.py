@@ -46,7 +46,7 @@ class Clock:
             looks.close()
 
     def _sweep_once(self, looks: Probing) -> None:
-        """Claim the present half minute, publish all that is due in it, then look from outside."""
+        """Claim the present half minute, publish all that is due in it, and look from outside."""
         now = self._ports.clock.now()
         tick = f"ticks/{now:%Y%m%dT%H%M}-{now.second // 30}"
         try:
@@ -55,8 +55,9 @@ class Clock:
             )
         except Exists:  # the other Scheduler job's tick has it
             return
+        looks.begin(claimed_at)
         self.sweep(now)
-        looks.look(claimed_at)
+        looks.keep()
 
     def sweep(self, now: datetime) -> None:
         """Publish every rollback, notice and rehearsal that is due; seal events each quarter."""

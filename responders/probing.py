@@ -62,16 +62,18 @@ class Probing:
         self._seen: dict[str, dict[str, list[Look]]] = {}
         self._pool: Pool | None = None
 
-    def look(self, now: datetime) -> None:
-        """Ask each probe that feeds a signal, and keep and judge what answers soon.
+    def begin(self, now: datetime) -> None:
+        """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
 
         `now` is the store's time, on which all instances agree. A look whose answer is still
-        awaited from before is not begun again. Raises: Unavailable.
+        awaited from before is not begun again.
         """
-        if not self._policies:
-            return
         self._gather(0.0)
-        self._ask(now)
+        if self._policies:
+            self._ask(now)
+
+    def keep(self) -> None:
+        """Keep and judge what answers soon. Raises: Unavailable."""
         self._gather(PATIENCE_SECONDS)
         for policy in self._policies.values():
             self._keep(policy)

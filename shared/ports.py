@@ -233,7 +233,10 @@ class Prober(Protocol):
     """A look from outside."""
 
     def ask(self, probe: Probe) -> ProbeAnswer:
-        """One request, never a redirect, within the probe's time-out."""
+        """One request, never a redirect, within the probe's time-out.
+
+        Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
+        """
         ...
 
 

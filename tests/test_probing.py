@@ -385,15 +385,18 @@ def test_a_second_schedulers_tick_asks_nobody_again() -> None:
 
 
 def dark_for_a_while(saboteur: Saboteur) -> World:
-    """The front is dark for three minutes, and well for three; ticks are delivered until taken."""
+    """The front is dark for two minutes, and well for three; ticks are delivered until taken.
+
+    Attacked is the clock alone: the others are elsewhere.
+    """
     world = World(saboteur, PROBED, promoted=False)
-    saboteur.active = True
-    for minute in range(7):
-        world.ports.prober.answers = {"shop": DARK} if minute < 3 else {}
+    for minute in range(5):
+        world.ports.prober.answers = {"shop": DARK} if minute < 2 else {}
         world.publish(topics.CLOCK, b"{}")
         while waiting := world.waiting():
             published = waiting[0]
             world.ports.bus.messages.remove(published)
+            saboteur.active = published.topic == topics.CLOCK
             try:
                 acknowledged = world.deliver(published)
             except Crashed:

@@ -43,7 +43,9 @@ class Closing:
         if ended is None or rollback is None:
             raise Broken(f"{incident} is gone")
         self._screen.act("Times, in the cloud's own")
-        self._screen.say("Detection waits for metrics: a minute here, up to three at Google.")
+        self._screen.say(
+            "Our probes look each half minute; metrics are a minute late, up to three at Google."
+        )
         phases = times.phases(
             self._scene.stage.policy,
             ended,

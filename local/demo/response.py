@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from local.demo import strangers
 from local.demo.scene import Scene
 from local.demo.screen import Counts, mark
 from local.demo.strangers import Strangers
+from shared.alert_record import Alert
 from shared.incident import Incident
 from shared.plan import Step, StepStatus
 from shared.rollback import IN_EFFECT, Rollback, Status
@@ -27,12 +29,17 @@ class Response:
         self._evidence = scene.evidence
         self._screen = scene.screen
 
-    def show_detection(self, incident: Incident, published_at: datetime | None) -> None:
-        """The incident, and what is public of it."""
+    def show_detection(
+        self, incident: Incident, alert: Alert, published_at: datetime | None
+    ) -> None:
+        """The incident, who saw it first, and what is public of it."""
         self._screen.act("Detected")
         self._scene.show_alerts()
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
         self._screen.say(text, incident.detected_at, "bold red")
+        if strangers.is_of_a_probe(alert):
+            said = json.loads(alert.notification)["reason"]
+            self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
         self._scene.show_public(self._evidence.public(), published_at)
 
     def show_strangers(self, sent: Strangers) -> None:

@@ -24,12 +24,14 @@ def play(scene: Scene) -> bool:
     alert = trouble.first_alert()
     incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
     published_at = scene.evidence.published_at(incident.id)
-    before = Before(stable, inventory, operations, strangers.send(scene.stage, alert))
-    response.show_detection(incident, published_at)
-    response.show_strangers(before.strangers)
+    response.show_detection(incident, alert, published_at)
     rollback = response.show_decision(incident.id)
     if rollback.status not in ENDED:
         response.go_back(rollback.id)
+    sent = strangers.send(scene.stage, trouble.notification())
+    before = Before(stable, inventory, operations, sent)
+    response.show_strangers(sent)
+    if rollback.status not in ENDED:
         response.verify(rollback.id)
         Watch(scene).follow(rollback.id)
     closing.show_end(incident.id)

@@ -25,6 +25,11 @@ class Strangers(Struct, frozen=True):
     """As it was kept when its notification was sent once more."""
 
 
+def is_of_a_probe(alert: Alert) -> bool:
+    """Whether the responders' own probes told of it: then no notification was sent."""
+    return alert.monitoring_id.startswith("probe:")
+
+
 def send(stage: Stage, alert: Alert) -> Strangers:
     """Publish all three on the topic of real alerts, made from one that came."""
     original = json.loads(alert.notification)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from local.demo import strangers
 from local.demo.scene import Scene, made_at
 from shared import topics
 from shared.alert_record import Alert
@@ -54,7 +55,10 @@ class Trouble:
         return inventory
 
     def first_alert(self) -> Alert:
-        """The first alert, once an incident attends to it; each minute's requests are shown."""
+        """The first alert, of a probe or of Cloud Monitoring, once an incident attends to it.
+
+        Each minute's requests are shown.
+        """
         shown = [self._minute()]
 
         def look() -> Alert | None:
@@ -63,8 +67,18 @@ class Trouble:
                 self._scene.show_requests()
             return next((one for one in self._evidence.alerts() if one.incident), None)
 
-        with self._screen.waiting("waiting for Cloud Monitoring to notice"):
+        with self._screen.waiting("waiting for our probes, or Cloud Monitoring, to notice"):
             return self._stage.wait_for("the first alert", look)
+
+    def notification(self) -> Alert:
+        """The first alert that Cloud Monitoring sent, once an incident attends to it."""
+
+        def look() -> Alert | None:
+            sent = (one for one in self._evidence.alerts() if not strangers.is_of_a_probe(one))
+            return next((one for one in sent if one.incident), None)
+
+        with self._screen.waiting("waiting for Cloud Monitoring, whose metrics come late"):
+            return self._stage.wait_for("a notification of Cloud Monitoring", look)
 
     def _minute(self) -> datetime:
         return self._stage.now().replace(second=0, microsecond=0)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -155,6 +156,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         text = EXAMPLE.read_text().replace("watch: 15m", "watch: 1m\n  watch_every: 30s")
+        text = re.sub(r"\n    signal: \w+", "", text)  # each run has the alerts that it sends
         file = folder / "bookshop.yaml"
         file.write_text(text)
         self.policy = policy_file.loads(text, file.name)

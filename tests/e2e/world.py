@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +34,9 @@ SCALE = 20.0
 LIMIT_SECONDS = 40.0
 """Of wall time, for each thing that is waited for."""
 OPERATIONS = "rollback-operations"
-EXAMPLE = (Path(__file__).parent.parent.parent / "policies" / "example.yaml").read_text()
+PROBED = (Path(__file__).parent.parent.parent / "policies" / "example.yaml").read_text()
+EXAMPLE = re.sub(r"\n    signal: \w+", "", PROBED)
+"""The same, told of trouble by Cloud Monitoring alone."""
 
 T = TypeVar("T")
 
