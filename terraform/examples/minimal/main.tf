@@ -1,0 +1,13 @@
+# The smallest set: responders, topics, state and clock, in the application's own project.
+module "rollback" {
+  source = "../.."
+
+  operations_project = "cvplus"
+  policies           = ["${path.module}/../../../policies/cvplus.yaml"]
+  region             = "us-east1"
+}
+
+output "rollback" {
+  description = "What was provisioned."
+  value       = module.rollback
+}

@@ -1,0 +1,18 @@
+terraform {
+  required_version = ">= 1.9.0"
+
+  required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = ">= 2.7.0, < 3.0.0"
+    }
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 8.7.0, < 9.0.0"
+    }
+    google-beta = {
+      source  = "hashicorp/google-beta"
+      version = ">= 8.7.0, < 9.0.0"
+    }
+  }
+}

@@ -1,0 +1,91 @@
+# Plain HTTP functions: Pub/Sub pushes to their address, no Eventarc trigger stands between.
+resource "google_cloudfunctions2_function" "responders" {
+  for_each = local.responders
+
+  project     = var.operations_project
+  location    = var.region
+  name        = local.function_names[each.key]
+  description = each.value.description
+  labels      = var.labels
+
+  build_config {
+    runtime           = "python311"
+    entry_point       = each.key
+    docker_repository = google_artifact_registry_repository.images.id
+    service_account   = google_service_account.build.id
+
+    source {
+      storage_source {
+        bucket = google_storage_bucket.source.name
+        object = google_storage_bucket_object.source.name
+      }
+    }
+  }
+
+  service_config {
+    service_account_email            = google_service_account.responders[each.key].email
+    available_cpu                    = "1" # the least with which requests may share an instance
+    available_memory                 = each.value.memory
+    max_instance_count               = each.value.instances
+    max_instance_request_concurrency = each.value.concurrency
+    timeout_seconds                  = each.value.timeout_seconds
+    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Pub/Sub of the same project is internal
+    all_traffic_on_latest_revision   = !var.hold_traffic
+
+    environment_variables = {
+      GOOGLE_CLOUD_PROJECT = var.operations_project
+      ROLLBACK_DATABASE    = google_firestore_database.state.name
+      ROLLBACK_POLICIES    = "policies"
+    }
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build_logs,
+    google_project_iam_member.build_sources,
+    google_storage_bucket_iam_member.build,
+  ]
+}
+
+# On the Cloud Run service, which carries the function's name; and nobody else, not even us.
+resource "google_cloud_run_v2_service_iam_member" "push" {
+  for_each = google_cloudfunctions2_function.responders
+
+  project  = var.operations_project
+  location = var.region
+  name     = each.value.name
+  role     = "roles/run.invoker"
+  member   = google_service_account.push.member
+
+  lifecycle {
+    # A function that is made anew has lost its grants.
+    replace_triggered_by = [google_cloudfunctions2_function.responders[each.key].id]
+  }
+}
+
+resource "google_artifact_registry_repository" "images" {
+  project       = var.operations_project
+  location      = var.region
+  repository_id = "rollback"
+  description   = "Images of the rollback functions."
+  format        = "DOCKER"
+  labels        = var.labels
+
+  cleanup_policies {
+    id     = "keep-recent"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 10
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      older_than = "2592000s"
+    }
+  }
+
+  depends_on = [google_project_service.operations]
+}

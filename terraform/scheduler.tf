@@ -1,0 +1,28 @@
+# Two clocks in two regions: a second tick in the same half minute does nothing.
+resource "google_cloud_scheduler_job" "clock" {
+  for_each = toset(var.clock_regions)
+
+  project     = var.operations_project
+  region      = each.key
+  name        = "rollback-clock"
+  description = "Ticks the clock of the rollback responders."
+  schedule    = "* * * * *"
+  time_zone   = "Etc/UTC"
+
+  pubsub_target {
+    topic_name = google_pubsub_topic.rollback["rollback-clock"].id
+    data       = base64encode("tick from ${each.key}")
+  }
+
+  depends_on = [google_pubsub_topic_iam_member.clock]
+}
+
+# Scheduler's agent has this by a role on the whole project, unless the organisation took it away.
+resource "google_pubsub_topic_iam_member" "clock" {
+  project = var.operations_project
+  topic   = google_pubsub_topic.rollback["rollback-clock"].name
+  role    = "roles/pubsub.publisher"
+  member  = local.agents.cloudscheduler
+
+  depends_on = [google_project_service_identity.agents]
+}

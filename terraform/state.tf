@@ -1,0 +1,80 @@
+# The responders' own database: several regions, so that it outlives the one that is in trouble.
+resource "google_firestore_database" "state" {
+  project                           = var.operations_project
+  name                              = local.database
+  location_id                       = var.state_location
+  type                              = "FIRESTORE_NATIVE"
+  concurrency_mode                  = "PESSIMISTIC"
+  app_engine_integration_mode       = "DISABLED"
+  point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
+  delete_protection_state           = "DELETE_PROTECTION_ENABLED"
+  deletion_policy                   = "ABANDON" # the audit trail outlives a terraform destroy
+
+  dynamic "cmek_config" {
+    for_each = var.state_kms_key[*]
+    content {
+      kms_key_name = cmek_config.value
+    }
+  }
+
+  depends_on = [
+    google_kms_crypto_key_iam_member.state,
+    google_project_service.operations,
+  ]
+}
+
+# Firestore's agent, before the database that is encrypted with the key.
+resource "google_kms_crypto_key_iam_member" "state" {
+  for_each = toset(var.state_kms_key[*])
+
+  crypto_key_id = each.key
+  role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+  member        = local.agents.firestore
+
+  depends_on = [google_project_service_identity.agents]
+}
+
+# What has ended goes by itself. These are all collections in which something expires; a collection
+# of the same name below another document counts as well.
+resource "google_firestore_field" "expires_at" {
+  for_each = toset([
+    "alerts",
+    "audit",
+    "commands",
+    "counters",
+    "incidents",
+    "notices",
+    "rollbacks",
+    "steps",
+    "ticks",
+  ])
+
+  project    = var.operations_project
+  database   = google_firestore_database.state.name
+  collection = each.key
+  field      = "expires_at"
+  skip_wait  = true # each takes minutes, and the database takes them one after the other
+
+  ttl_config {}
+  index_config {} # nobody asks for it, and an index on a time that only grows is a hot spot
+}
+
+# The last days, day by day.
+resource "google_firestore_backup_schedule" "state_daily" {
+  project   = var.operations_project
+  database  = google_firestore_database.state.name
+  retention = "604800s" # 7 days
+
+  daily_recurrence {}
+}
+
+# Further back than anything is kept in the database.
+resource "google_firestore_backup_schedule" "state_weekly" {
+  project   = var.operations_project
+  database  = google_firestore_database.state.name
+  retention = "8467200s" # 14 weeks, the longest
+
+  weekly_recurrence {
+    day = "SUNDAY"
+  }
+}

@@ -1,0 +1,109 @@
+locals {
+  # Who is pushed what: a responder may have more than one topic, a topic has one responder.
+  pushes = merge([
+    for entry_point, responder in local.responders : { for topic in responder.topics : topic => entry_point }
+  ]...)
+}
+
+# Our own, because those that Eventarc makes take no dead letters.
+resource "google_pubsub_subscription" "push" {
+  for_each = local.pushes
+
+  project = var.operations_project
+  name    = "${each.key}-push"
+  topic   = google_pubsub_topic.rollback[each.key].id
+  labels  = var.labels
+
+  ack_deadline_seconds       = 600 # the longest; the function's own time-out ends it sooner
+  message_retention_duration = "604800s"
+
+  push_config {
+    # A plain push does not say its topic: the address does.
+    push_endpoint = "${google_cloudfunctions2_function.responders[each.value].service_config[0].uri}/${google_pubsub_topic.rollback[each.key].id}"
+
+    oidc_token {
+      service_account_email = google_service_account.push.email
+      audience              = google_cloudfunctions2_function.responders[each.value].service_config[0].uri
+    }
+  }
+
+  # Work comes again soon: the rollback of a dead worker waits for it.
+  retry_policy {
+    minimum_backoff = each.key == "rollback-work" ? "1s" : "10s"
+    maximum_backoff = each.key == "rollback-work" ? "10s" : "60s"
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.rollback["rollback-dead-letters"].id
+    max_delivery_attempts = 100
+  }
+
+  expiration_policy {
+    ttl = "" # never: an idle month is no reason to lose the next alert
+  }
+
+  lifecycle {
+    # Detaching the work subscription is an emergency stop: an apply must not lift it (checks.tf).
+    ignore_changes = [topic]
+  }
+
+  depends_on = [google_cloud_run_v2_service_iam_member.push]
+}
+
+# Pub/Sub acknowledges here what it has moved to the dead letters.
+resource "google_pubsub_subscription_iam_member" "given_up" {
+  for_each = google_pubsub_subscription.push
+
+  project      = var.operations_project
+  subscription = each.value.name
+  role         = "roles/pubsub.subscriber"
+  member       = local.agents.pubsub
+
+  depends_on = [google_project_service_identity.agents]
+}
+
+# Agents from before 2021-04-08 are not allowed to sign as an account of ours by themselves.
+resource "google_service_account_iam_member" "push_identity" {
+  service_account_id = google_service_account.push.name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = local.agents.pubsub
+
+  depends_on = [google_project_service_identity.agents]
+}
+
+# Dead letters wait here until a person takes them out (rollback replay).
+resource "google_pubsub_subscription" "letters_kept" {
+  project = var.operations_project
+  name    = "rollback-dead-letters-kept"
+  topic   = google_pubsub_topic.rollback["rollback-dead-letters"].id
+  labels  = var.labels
+
+  ack_deadline_seconds       = 600
+  message_retention_duration = "2678400s" # 31 days, the longest
+
+  expiration_policy {
+    ttl = "" # never: a topic without a subscription drops what is published on it
+  }
+}
+
+resource "google_pubsub_subscription_iam_member" "letters_kept" {
+  for_each = var.letter_keepers
+
+  project      = var.operations_project
+  subscription = google_pubsub_subscription.letters_kept.name
+  role         = google_project_iam_custom_role.operations["letters"].id
+  member       = each.key
+}
+
+# Which topic a given-up letter came from, its subscription tells.
+resource "google_pubsub_subscription_iam_member" "letters_from" {
+  for_each = {
+    for pair in setproduct(keys(local.pushes), var.letter_keepers) :
+    "${pair[0]} ${pair[1]}" => { topic = pair[0], member = pair[1] }
+  }
+
+  project      = var.operations_project
+  subscription = google_pubsub_subscription.push[each.value.topic].name
+  role         = google_project_iam_custom_role.operations["letters_from"].id
+  member       = each.value.member
+}

@@ -1,0 +1,19 @@
+terraform {
+  required_version = ">= 1.9.0" # validations that name other variables
+
+  required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = ">= 2.7.0, < 3.0.0"
+    }
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 8.7.0, < 9.0.0"
+    }
+    # Only for google_project_service_identity, which google does not have.
+    google-beta = {
+      source  = "hashicorp/google-beta"
+      version = ">= 8.7.0, < 9.0.0"
+    }
+  }
+}
