@@ -1,4 +1,5 @@
-# Every target sets .venv up by itself; once that is done, nothing here needs the network but judge.
+# Every target sets .venv up by itself; once that is done, nothing here needs the network but judge
+# and, until build/checkov is filled, terraform-checks.
 
 .DEFAULT_GOAL := help
 BIN := .venv/bin
@@ -19,7 +20,7 @@ export SYSTEM CHAOS
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: $(STAMP) ## install the pinned requirements into .venv
@@ -41,8 +42,13 @@ check: $(STAMP) ## run all that must hold: style, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(MAKE) terraform-checks
 	$(MAKE) test
 	$(MAKE) slice
+
+.PHONY: terraform-checks
+terraform-checks: ## run checkov over terraform/, in build/checkov
+	@scripts/terraform-checks
 
 .PHONY: format
 format: $(STAMP) ## bring the code into its format

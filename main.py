@@ -73,8 +73,8 @@ def on_clock(request: Request) -> tuple[str, int]:
     """Hand on whatever is due and look through the probes, now and half a minute later.
 
     Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
-    rollback-work and -notices; asks the probes' addresses on the internet. A redelivery sweeps what
-    was not swept.
+    rollback-work, -notices and -dead-letters; asks the probes' addresses on the internet.
+    A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
 
@@ -83,7 +83,7 @@ def on_deployment(request: Request) -> tuple[str, int]:
     """Record an announced deployment from what is really live.
 
     Trigger: push from rollback-deployments. Publishes on rollback-notices and -dead-letters; reads
-    functions, services and revisions (`shared.gcp.platform.PERMISSIONS` but the update).
+    functions, services and revisions (`shared.gcp.platform.INVENTORY_PERMISSIONS`).
     A redelivery finds it recorded.
     """
     return _answer(request, "deployments")
@@ -103,7 +103,7 @@ def on_work(request: Request) -> tuple[str, int]:
 def on_notice(request: Request) -> tuple[str, int]:
     """Say one notice to one channel.
 
-    Trigger: push from rollback-notices. Publishes on rollback-dead-letters.
+    Trigger: push from rollback-notices. Publishes on rollback-notices and -dead-letters.
     A redelivery of a notice that was said does nothing.
     """
     return _answer(request, "notices")

@@ -1,7 +1,9 @@
 locals {
   # The APIs that the operations project needs, and what for. Requests of the responders to an
   # application are counted here as well: cloudfunctions, run and monitoring serve both.
-  apis = {
+  apis = merge(local.apis_always, { for name, use in { "secretmanager.googleapis.com" = "secrets" } : name => use if length(var.secrets) > 0 })
+
+  apis_always = {
     "artifactregistry.googleapis.com"     = "images of the functions"
     "cloudbuild.googleapis.com"           = "builds of the functions"
     "cloudfunctions.googleapis.com"       = "the functions; reading an application's"
@@ -13,7 +15,6 @@ locals {
     "monitoring.googleapis.com"           = "reading an application's metrics"
     "pubsub.googleapis.com"               = "topics"
     "run.googleapis.com"                  = "services of the functions; shifting an application's traffic"
-    "secretmanager.googleapis.com"        = "secrets"
     "storage.googleapis.com"              = "sources, exports, audit, status page"
   }
 

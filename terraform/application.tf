@@ -35,7 +35,7 @@ resource "google_firestore_database" "applications" {
 }
 
 resource "google_firestore_backup_schedule" "applications_daily" {
-  for_each = { for system, database in local.application_databases : system => database if database.daily_days != null }
+  for_each = { for system, database in local.application_databases : system => database if database.daily_days > 0 }
 
   project   = each.value.project
   database  = each.value.name
@@ -45,7 +45,7 @@ resource "google_firestore_backup_schedule" "applications_daily" {
 }
 
 resource "google_firestore_backup_schedule" "applications_weekly" {
-  for_each = { for system, database in local.application_databases : system => database if database.weekly_weeks != null }
+  for_each = { for system, database in local.application_databases : system => database if database.weekly_weeks > 0 }
 
   project   = each.value.project
   database  = each.value.name

@@ -1,39 +1,19 @@
-locals {
-  # The buckets that are kept private, by what they hold.
-  buckets = merge(
-    { for name, bucket in { audit = var.audit_bucket } : name => {
-      location                    = bucket.location
-      kms_key                     = bucket.kms_key
-      retention_days              = bucket.retention_days
-      locked                      = bucket.locked
-      delete_after                = null # anchors stay: without them a rewritten chain is not told from a true one
-    } if bucket != null },
-    { for system, bucket in var.exports : "exports-${system}" => {
-      location       = bucket.location
-      kms_key        = bucket.kms_key
-      retention_days = null # legal holds keep what must stay longer
-      locked         = false
-      delete_after   = bucket.retention_days
-    } },
-    { for system, bucket in var.exports : "exports-${system}-second" => {
-      location       = bucket.second.location
-      kms_key        = bucket.second.kms_key
-      retention_days = null
-      locked         = false
-      delete_after   = bucket.retention_days
-    } if bucket.second != null },
-  )
-}
-
-resource "google_storage_bucket" "kept" {
-  for_each = local.buckets
+# Heads of the audit chains. They stay when their rollbacks have expired: without them a rewritten
+# chain is not told from a true one.
+resource "google_storage_bucket" "audit" {
+  for_each = { for bucket in var.audit_bucket[*] : "audit" => bucket }
 
   project                     = var.operations_project
-  name                        = "${var.operations_project}-rollback-${each.key}"
+  name                        = "${var.operations_project}-rollback-audit"
   location                    = each.value.location
   labels                      = var.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+
+  retention_policy {
+    retention_period = tostring(each.value.retention_days * 86400)
+    is_locked        = each.value.locked
+  }
 
   dynamic "encryption" {
     for_each = each.value.kms_key[*]
@@ -42,36 +22,58 @@ resource "google_storage_bucket" "kept" {
     }
   }
 
-  dynamic "retention_policy" {
-    for_each = each.value.retention_days[*]
-    content {
-      retention_period = tostring(retention_policy.value * 86400)
-      is_locked        = each.value.locked
+  depends_on = [google_kms_crypto_key_iam_member.buckets]
+}
+
+locals {
+  exports = merge(
+    { for system, bucket in var.exports : system => { location = bucket.location, kms_key = bucket.kms_key, days = bucket.retention_days } },
+    { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
+  )
+
+  bucket_keys = {
+    for name, bucket in merge({ for bucket in var.audit_bucket[*] : "audit" => bucket }, local.exports) :
+    name => bucket.kms_key if bucket.kms_key != null
+  }
+}
+
+# Exports of the applications' databases. What must stay longer, a hold on the object keeps.
+resource "google_storage_bucket" "exports" {
+  for_each = local.exports
+
+  project                     = var.operations_project
+  name                        = "${var.operations_project}-rollback-exports-${each.key}"
+  location                    = each.value.location
+  labels                      = var.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = each.value.days
     }
   }
 
-  dynamic "lifecycle_rule" {
-    for_each = each.value.delete_after[*]
+  dynamic "encryption" {
+    for_each = each.value.kms_key[*]
     content {
-      action {
-        type = "Delete"
-      }
-      condition {
-        age = lifecycle_rule.value
-      }
+      default_kms_key_name = encryption.value
     }
   }
 
   depends_on = [google_kms_crypto_key_iam_member.buckets]
 }
 
-# Cloud Storage's agent, before the bucket that is encrypted with the key.
 data "google_storage_project_service_account" "operations" {
   project = var.operations_project
 }
 
+# Cloud Storage's agent, before the bucket that is encrypted with the key.
 resource "google_kms_crypto_key_iam_member" "buckets" {
-  for_each = { for name, bucket in local.buckets : name => bucket.kms_key if bucket.kms_key != null }
+  for_each = local.bucket_keys
 
   crypto_key_id = each.value
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"

@@ -9,8 +9,12 @@ output "applications" {
 }
 
 output "buckets" {
-  description = "Names of the private buckets, by what they hold: audit, exports-SYSTEM, exports-SYSTEM-second."
-  value       = { for key, bucket in google_storage_bucket.kept : key => bucket.name }
+  description = "Names of the private buckets, by what they hold: audit, source, exports-SYSTEM, exports-SYSTEM-second."
+  value = merge(
+    { for key, bucket in google_storage_bucket.audit : key => bucket.name },
+    { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket.name },
+    { source = google_storage_bucket.source.name },
+  )
 }
 
 output "database" {

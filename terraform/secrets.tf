@@ -21,6 +21,7 @@ resource "google_secret_manager_secret" "rollback" {
   depends_on = [google_project_service.operations]
 }
 
+# Whoever needs the value, and nobody else.
 resource "google_secret_manager_secret_iam_member" "readers" {
   for_each = merge([
     for name, secret in var.secrets : { for reader in secret.readers : "${name} ${reader}" => { name = name, reader = reader } }

@@ -44,6 +44,7 @@ resource "google_logging_project_sink" "changes" {
   }
 }
 
+# Each sink writes with an identity of its own.
 resource "google_pubsub_topic_iam_member" "changes" {
   for_each = google_logging_project_sink.changes
 

@@ -86,6 +86,7 @@ resource "google_pubsub_subscription" "letters_kept" {
   }
 }
 
+# Whoever replays takes the letters out.
 resource "google_pubsub_subscription_iam_member" "letters_kept" {
   for_each = var.letter_keepers
 

@@ -7,7 +7,7 @@ variable "access_logs" {
 }
 
 variable "application_databases" {
-  description = "Databases of the protected applications that get backup schedules, by system. null days or weeks: no such schedule (a database takes one of each, so leave out what exists). adopt_location: the database's location, once it has been imported (README): then its point-in-time recovery is switched on here too."
+  description = "Databases of the protected applications that get backup schedules, by system. 0 days or weeks: no such schedule (a database takes one of each, so leave out what exists). adopt_location: the database's location, once it has been imported (README): then its point-in-time recovery is switched on here too."
   type = map(object({
     name           = optional(string, "(default)")
     daily_days     = optional(number, 7)
@@ -17,12 +17,16 @@ variable "application_databases" {
   default = {}
 
   validation {
-    condition     = alltrue([for one in values(var.application_databases) : coalesce(one.daily_days, 1) >= 1 && coalesce(one.daily_days, 1) <= 98])
-    error_message = "A daily backup is kept 1 to 98 days (14 weeks)."
+    condition     = length(setsubtract(keys(var.application_databases), [for file in var.policies : yamldecode(file(file)).system])) == 0
+    error_message = "The keys are systems, as the policy files name them."
   }
   validation {
-    condition     = alltrue([for one in values(var.application_databases) : coalesce(one.weekly_weeks, 1) >= 1 && coalesce(one.weekly_weeks, 1) <= 14])
-    error_message = "A weekly backup is kept 1 to 14 weeks."
+    condition     = alltrue([for one in values(var.application_databases) : one.daily_days >= 0 && one.daily_days <= 98])
+    error_message = "A daily backup is kept 1 to 98 days (14 weeks); 0: none."
+  }
+  validation {
+    condition     = alltrue([for one in values(var.application_databases) : one.weekly_weeks >= 0 && one.weekly_weeks <= 14])
+    error_message = "A weekly backup is kept 1 to 14 weeks; 0: none."
   }
 }
 
@@ -94,6 +98,10 @@ variable "exports" {
   }))
   default = {}
 
+  validation {
+    condition     = length(setsubtract(keys(var.exports), [for file in var.policies : yamldecode(file(file)).system])) == 0
+    error_message = "The keys are systems, as the policy files name them."
+  }
   validation {
     condition     = alltrue([for one in values(var.exports) : one.second == null ? true : lower(substr(one.second.location, 0, 2)) != lower(substr(one.location, 0, 2))])
     error_message = "The second location must be in another continent than the first."
@@ -174,6 +182,10 @@ variable "runtime_accounts" {
   type        = map(set(string))
   default     = {}
 
+  validation {
+    condition     = length(setsubtract(keys(var.runtime_accounts), [for file in var.policies : yamldecode(file(file)).system])) == 0
+    error_message = "The keys are systems, as the policy files name them."
+  }
   validation {
     condition     = alltrue([for one in flatten([for emails in values(var.runtime_accounts) : tolist(emails)]) : can(regex("^[^@]+@(([a-z0-9-]+\\.)?[a-z0-9-]+\\.iam|developer|appspot)\\.gserviceaccount\\.com$", one))])
     error_message = "Email addresses of service accounts."

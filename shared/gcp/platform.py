@@ -19,15 +19,21 @@ from shared.inventory import FunctionState
 from shared.ports import OperationState
 from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget
 
-PERMISSIONS: Final = (
+INVENTORY_PERMISSIONS: Final = (
     "cloudfunctions.functions.list",
+    "run.revisions.list",
+    "run.services.list",
+)
+PERMISSIONS: Final = (
+    *INVENTORY_PERMISSIONS,
+    "iam.serviceAccounts.actAs",
     "run.operations.get",
     "run.revisions.get",
-    "run.revisions.list",
     "run.services.get",
-    "run.services.list",
     "run.services.update",
 )
+"""To act as the accounts that the services run as is asked of whoever updates one, if only its
+traffic (GoogleCloudPlatform/cloud-run-release-manager, issue 81, read 2026-11)."""
 
 SHIFT_SECONDS = 15.0
 """The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""

@@ -5,6 +5,7 @@ module "rollback" {
   operations_project = "cvplus"
   policies           = ["${path.module}/../../../policies/cvplus.yaml"]
   region             = "us-east1"
+  command_publishers = ["group:oncall@cvplus.com"]
 }
 
 output "rollback" {

@@ -18,7 +18,7 @@ module "rollback" {
 
   access_logs = true
   application_databases = {
-    bookshop = { adopt_location = "eur3", weekly_weeks = null } # its weekly schedule was there before
+    bookshop = { adopt_location = "eur3", weekly_weeks = 0 } # its weekly schedule was there before
     cvplus   = {}
   }
   audit_bucket = {
