@@ -11,15 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hcl2
-from hcl2.rules.base import AttributeRule, BlockRule
-from hcl2.rules.literal_rules import IdentifierRule
-
-from tests.terraform.expressions import converted, evaluate, name_of
+from tests.terraform.blocks import Block, blocks_in
+from tests.terraform.expressions import converted, evaluate
 from tests.terraform.values import (
     COMPUTED,
     COMPUTED_IN_BLOCKS,
@@ -30,20 +26,6 @@ from tests.terraform.values import (
 )
 
 META = frozenset({"count", "depends_on", "for_each", "provider"})
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block as written."""
-
-    kind: str
-    labels: tuple[str, ...]
-    attributes: dict[str, Any]
-    blocks: tuple[Block, ...]
-
-    def inner(self, kind: str) -> list[Block]:
-        """Its blocks of a kind."""
-        return [one for one in self.blocks if one.kind == kind]
 
 
 @dataclass
@@ -85,43 +67,12 @@ class Configuration:
         raise KeyError(address)
 
 
-@cache
-def blocks_of(file: Path) -> tuple[Block, ...]:
-    """The blocks of a file."""
-    tree = hcl2.parses(file.read_text(encoding="utf-8"))
-    return tuple(_block(one) for one in tree.body.children if isinstance(one, BlockRule))
-
-
-def blocks_in(folder: Path) -> list[Block]:
-    """The blocks of a module."""
-    return [block for file in sorted(folder.glob("*.tf")) for block in blocks_of(file)]
-
-
 def evaluated(folder: Path, variables: Mapping[str, Any] | None = None) -> Configuration:
-    """What the root module in a folder would make. Raises: Unevaluable, with every reason."""
+    """What the root module in a folder would make. Raises: Unevaluable."""
     configuration = Configuration()
     module = _Module(folder, variables or {}, configuration)
     configuration.outputs = module.run()
     return configuration
-
-
-def _block(rule: BlockRule) -> Block:
-    kind, *labels = (_label(one) for one in rule.labels)
-    parts = rule.body.children
-    return Block(
-        kind,
-        tuple(labels),
-        {
-            name_of(one.identifier): one.expression
-            for one in parts
-            if isinstance(one, AttributeRule)
-        },
-        tuple(_block(one) for one in parts if isinstance(one, BlockRule)),
-    )
-
-
-def _label(node: Any) -> str:
-    return name_of(node) if isinstance(node, IdentifierRule) else str(evaluate(node, {}))
 
 
 class _Lazy(Mapping[str, Any]):
@@ -218,9 +169,7 @@ class _Module:
 
     def run(self) -> dict[str, Any]:
         """Its outputs, once everything in it is evaluated."""
-        for name in self._variables:
-            attribute_check = self._scope["var"][name]
-            del attribute_check
+        [*self._scope["var"].values()]  # each is validated, used or not
         for kind, written in self._written.items():
             for address in written:
                 type_, name = address.split(".")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pygohcl
 import pytest
 
+from tests.terraform.blocks import blocks_in
 from tests.terraform.conftest import EXAMPLES, TERRAFORM
-from tests.terraform.evaluator import blocks_in
 
 FILES = sorted(
     file
