@@ -54,6 +54,8 @@ class Configuration:
     resources: list[Resource] = field(default_factory=list)
     data: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    """What the check blocks say; they stop nothing."""
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of these types."""
@@ -175,7 +177,7 @@ class _Module:
                 type_, name = address.split(".")
                 (self._scope["data"] if kind == "data" else self._scope)[type_][name]
         for check in self._checks:
-            self._assert(check.inner("assert"), {})
+            self._into.warnings += self._broken(check.inner("assert"), {})
         return {
             name: evaluate(one.attributes["value"], self._scope)
             for name, one in self._outputs.items()
@@ -198,10 +200,18 @@ class _Module:
         return value
 
     def _assert(self, conditions: list[Block], scope: dict[str, Any]) -> None:
-        for one in conditions:
-            names = {**self._scope, **scope}
-            if evaluate(one.attributes["condition"], names) is not True:
-                raise Unevaluable(str(evaluate(one.attributes["error_message"], names)))
+        """Return when all of them hold. Raises: Unevaluable."""
+        if broken := self._broken(conditions, scope):
+            raise Unevaluable(*broken)
+
+    def _broken(self, conditions: list[Block], scope: dict[str, Any]) -> list[str]:
+        """What those that do not hold say."""
+        names = {**self._scope, **scope}
+        return [
+            str(evaluate(one.attributes["error_message"], names))
+            for one in conditions
+            if evaluate(one.attributes["condition"], names) is not True
+        ]
 
     def _call(self, name: str) -> dict[str, Any]:
         block = self._calls[name]

@@ -84,6 +84,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "base64encode": lambda value: base64.b64encode(value.encode()).decode(),
     "basename": lambda path: Path(path).name,
     "ceil": lambda value: int(-(-value // 1)),
+    "chunklist": lambda values, size: [
+        values[start : start + size] for start in range(0, len(values), size)
+    ],
     "coalesce": coalesce,
     "compact": lambda values: [value for value in values if value],
     "concat": lambda *lists: [value for one in lists for value in one],
@@ -110,7 +113,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "one": _one,
     "range": lambda *limits: [*range(*limits)],
     "regex": _regex,
-    "regexall": lambda pattern, value: re.findall(pattern, value),
+    "regexall": lambda pattern, value: [
+        [*found.groups()] or found[0] for found in re.finditer(pattern, value)
+    ],
     "replace": lambda value, old, new: (
         re.sub(old[1:-1], new, value)
         if len(old) > 1 and old[0] == old[-1] == "/"
@@ -122,6 +127,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "setproduct": lambda *sets: [[*pair] for pair in itertools.product(*sets)],
     "setsubtract": lambda these, those: TerraformSet(one for one in these if one not in those),
     "setunion": lambda *sets: TerraformSet(itertools.chain(*sets)),
+    "slice": lambda values, start, end: values[start:end],
     "sort": sorted,
     "split": lambda between, value: value.split(between),
     "startswith": lambda value, start: value.startswith(start),

@@ -49,6 +49,16 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
         evaluated(TERRAFORM, {**SMALLEST, name: value})
 
 
+def test_traffic_that_is_held_is_warned_of() -> None:
+    """A setting that is meant for an hour does not stay unnoticed."""
+    always = evaluated(TERRAFORM, SMALLEST).warnings
+
+    held = evaluated(TERRAFORM, {**SMALLEST, "hold_traffic": True}).warnings
+
+    [warning] = set(held) - set(always)
+    assert "get no traffic" in warning
+
+
 def test_without_options_only_the_smallest_set_is_made() -> None:
     """No bucket but that of the sources, no secret, no second database, nobody's grant."""
     made = evaluated(TERRAFORM, SMALLEST)
