@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from responders.probing import Probing
 from responders.sealing import Sealing
-from shared import handover
+from shared import handover, log
 from shared.envelope import Message
 from shared.errors import Exists
 from shared.looks import HALF_MINUTE
@@ -15,6 +15,8 @@ from shared.policy import Policy
 from shared.ports import Create, Ports
 
 TICKS_KEPT_FOR = timedelta(hours=1)
+OVERDUE = timedelta(minutes=2)
+"""What has been due for longer was handed on several times, and nobody has done it."""
 
 
 class Clock:
@@ -63,5 +65,14 @@ class Clock:
         """Publish every rollback, notice and rehearsal that is due; seal events each quarter."""
         ports = self._ports
         for kind in handover.COLLECTIONS:
-            handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
+            since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
+            if since is not None and now - since > OVERDUE:
+                _tell(kind, now - since)
         self._sealing.seal(now)
+
+
+def _tell(kind: str, overdue: timedelta) -> None:
+    """A line for the alert on work that nobody does (terraform/log_metrics.tf counts it)."""
+    seconds = int(overdue.total_seconds())
+    message = f"overdue: a {kind} has been due for {seconds} s"
+    log.write("WARNING", message, event="work.overdue", kind=kind, overdue_seconds=seconds)

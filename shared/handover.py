@@ -47,14 +47,22 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
             publish(bus, NOTICE, notice.id, notice.created_at)
 
 
-def publish_due(store: Store, bus: Bus, kind: str, now: datetime, systems: Container[str]) -> None:
-    """Hand over everything of a kind, of these systems, that is due by now; longest due first."""
+def publish_due(
+    store: Store, bus: Bus, kind: str, now: datetime, systems: Container[str]
+) -> datetime | None:
+    """Hand over everything of a kind, of these systems, that is due by now; longest due first.
+
+    Returns since when the first of it has been due; None when nothing is.
+    """
+    oldest = None
     due = Query(
         COLLECTIONS[kind], where=(("due_at", "<=", now),), order_by="due_at", limit=SWEEP_LIMIT
     )
     for document in store.query(due):
         if document.fields is not None and document.fields["system"] in systems:
             publish(bus, kind, document.fields["id"], document.fields["due_at"])
+            oldest = oldest or document.fields["due_at"]
+    return oldest
 
 
 def parse(data: bytes, *kinds: str) -> Due:

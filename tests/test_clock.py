@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+
+import pytest
 
 from shared import topics
 from shared.audit import Entry, event
@@ -55,6 +58,27 @@ def test_a_due_rollback_and_a_due_notice_are_handed_on() -> None:
     tick(world)
 
     assert {one.topic for one in world.waiting()} == {topics.WORK, topics.NOTICES}
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, []), (3, ["notice", "rollback"])])
+def test_work_that_nobody_does_is_told_of(
+    minutes: int, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has a line with the age of the oldest due work once that is more than two minutes."""
+    world = World()
+    world.alert()
+    [published] = world.waiting()
+    world.ports.bus.messages.clear()
+    world.deliver(published)
+    world.ports.clock.advance(timedelta(minutes=minutes))
+    capsys.readouterr()
+
+    tick(world)
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert sorted({line["kind"] for line in lines}) == told
+    assert all(line["event"] == "work.overdue" for line in lines)
+    assert all(120 < line["overdue_seconds"] <= 240 for line in lines)
 
 
 def test_loose_events_are_sealed_into_their_systems_chain() -> None:

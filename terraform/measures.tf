@@ -1,0 +1,291 @@
+# What each signal is measured by: per system and signal a list of conditions, any one of which is
+# enough. A condition is either
+#   { kind = "filter", name, filter, denominator, aligner, reducer, period, group_by, above, lasting }
+# with null for no denominator, period and lasting in seconds, or
+#   { kind = "query", name, query, lasting }
+# in PromQL, where a filter cannot say it: 30 s (filters know whole minutes), shares of functions,
+# comparisons with yesterday, shares of quotas.
+#
+# Cloud Monitoring knows only "greater than": where a policy counts, N is already too much, so the
+# condition says > N - 1, and PromQL >= N. Ratios and seconds are too much when they are above.
+# Latencies of Cloud Run are in milliseconds.
+
+locals {
+  # How points become one value.
+  shapes = {
+    # Both sides of a ratio are aligned and grouped alike.
+    ratio = { kind = "filter", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", period = 60, group_by = [] }
+    # Not a rate, which would be per second. The window is the period, so nothing has to last.
+    count   = { kind = "filter", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = [], denominator = null, lasting = 0 }
+    slowest = { kind = "filter", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", period = 60, group_by = ["resource.label.service_name"], denominator = null }
+  }
+
+  # The functions of a system, as filters. A filter has at most 2,048 characters, so functions are
+  # named sixty at a time.
+  run_filters = {
+    for system, policy in local.policies : system => [
+      for services in chunklist(local.services[system], 60) : join(" AND ", [
+        "resource.type=\"cloud_run_revision\"",
+        "resource.label.project_id=\"${policy.project}\"",
+        "resource.label.location=\"${policy.region}\"",
+        "resource.label.service_name=one_of(\"${join("\",\"", services)}\")",
+      ])
+    ]
+  }
+  requests_metric  = "metric.type=\"run.googleapis.com/request_count\""
+  latencies_metric = "metric.type=\"run.googleapis.com/request_latencies\""
+
+  # Log-based metrics take the resource of their log. "" where the system has no such counter.
+  log_filters = {
+    for system in keys(local.policies) : system => {
+      for name, resource in {
+        requests          = "cloud_run_revision"
+        server_errors     = "cloud_run_revision"
+        database_failures = "cloud_run_revision"
+        sign_ins          = "identitytoolkit_project"
+        sign_in_failures  = "identitytoolkit_project"
+      } : name => "metric.type=\"logging.googleapis.com/user/${local.log_prefix[system]}_${name}\" AND resource.type=\"${resource}\""
+    }
+  }
+
+  # Calls of Firestore; our own database may lie in the same project.
+  firestore_calls = join(" AND ", [
+    "metric.type=\"firestore.googleapis.com/api/request_count\"",
+    "resource.type=\"firestore.googleapis.com/Database\"",
+    "resource.label.database_id!=\"${local.database}\"",
+  ])
+  unreachable = "\"UNAVAILABLE\",\"DEADLINE_EXCEEDED\",\"INTERNAL\",\"RESOURCE_EXHAUSTED\""
+
+  # Probes that exercise no function ask for the site, the others for the critical path.
+  checks = {
+    for system in keys(local.policies) : system => {
+      site     = [for key, probe in local.probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function == null]
+      critical = [for key, probe in local.probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function != null]
+    }
+  }
+  critical_services = {
+    for system in keys(local.policies) : system => distinct([
+      for probe in values(local.probes) : lower(replace(probe.function, "_", "-")) if probe.system == system && probe.function != null
+    ])
+  }
+
+  # The same as series of PromQL.
+  series = {
+    for system, policy in local.policies : system => {
+      requests      = "logging_googleapis_com:user_${local.log_prefix[system]}_requests{monitored_resource=\"cloud_run_revision\"}"
+      server_errors = "logging_googleapis_com:user_${local.log_prefix[system]}_server_errors{monitored_resource=\"cloud_run_revision\"}"
+      latencies     = "run_googleapis_com:request_latencies_bucket{monitored_resource=\"cloud_run_revision\",project_id=\"${policy.project}\",location=\"${policy.region}\"}"
+      site          = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].site)}\"}"
+      critical      = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].critical)}\"}"
+      quota         = "monitored_resource=\"consumer_quota\",project_id=\"${policy.project}\""
+    }
+  }
+  enough_requests = {
+    for system, policy in local.policies : system => try(policy.gates.minimum_requests, local.gate_defaults.minimum_requests)
+  }
+
+  # The share of failed requests of all functions: no filter could name them all, the counter does.
+  all_failures = {
+    for system in keys(local.policies) : system => merge(local.shapes.ratio, {
+      name        = "share of failed requests of all functions"
+      filter      = local.log_filters[system].server_errors
+      denominator = local.log_filters[system].requests
+    })
+  }
+
+  measures = {
+    for system, policy in local.policies : system => {
+      frontend_unavailable = [
+        for checks in [local.checks[system].site] : {
+          kind    = "query"
+          name    = "a probe of the site fails in ${local.thresholds[system].frontend_unavailable} regions"
+          query   = "count by (check_id) (${local.series[system].site} == 0) >= ${local.thresholds[system].frontend_unavailable}"
+          lasting = local.lasting[system].frontend_unavailable
+        } if length(checks) > 0
+      ]
+
+      function_failure_rate = concat(
+        [
+          for index, filter in local.run_filters[system] : merge(local.shapes.ratio, {
+            name        = "share of failed requests of a function (${index + 1})"
+            filter      = "${local.requests_metric} AND ${filter} AND metric.label.response_code_class=\"5xx\""
+            denominator = "${local.requests_metric} AND ${filter}"
+            group_by    = ["resource.label.service_name"]
+            above       = local.thresholds[system].function_failure_rate
+            lasting     = local.lasting[system].function_failure_rate
+          })
+        ],
+        # Cloud Run counts only what reached an instance; the request log has the failed starts too.
+        [merge(local.all_failures[system], {
+          name     = "share of failed requests of a function, failed starts included"
+          group_by = ["resource.label.service_name"]
+          above    = local.thresholds[system].function_failure_rate
+          lasting  = local.lasting[system].function_failure_rate
+        })],
+      )
+
+      # A function fails when its own failure rate is too much. Thin traffic says nothing.
+      functions_failing_share = [{
+        kind = "query"
+        name = "share of functions that fail"
+        query = join(" ", [
+          "count(sum by (service_name) (increase(${local.series[system].server_errors}[2m]))",
+          "/ sum by (service_name) (increase(${local.series[system].requests}[2m])) > ${local.thresholds[system].function_failure_rate})",
+          "/ count(sum by (service_name) (increase(${local.series[system].requests}[2m])) > 0)",
+          "> ${local.thresholds[system].functions_failing_share}",
+          "and sum(increase(${local.series[system].requests}[2m])) >= ${local.enough_requests[system]}",
+        ])
+        lasting = local.lasting[system].functions_failing_share
+      }]
+
+      critical_path_blocked = concat(
+        [
+          for services in [local.critical_services[system]] : merge(local.shapes.slowest, {
+            name = "95th percentile of a critical function"
+            filter = join(" AND ", [
+              local.latencies_metric,
+              "resource.type=\"cloud_run_revision\"",
+              "resource.label.project_id=\"${policy.project}\"",
+              "resource.label.location=\"${policy.region}\"",
+              "resource.label.service_name=one_of(\"${join("\",\"", services)}\")",
+            ])
+            above   = local.thresholds[system].critical_path_blocked * 1000
+            lasting = local.lasting[system].critical_path_blocked
+          }) if length(services) > 0
+        ],
+        # A function whose time-out is shorter than the threshold never takes that long.
+        [
+          for checks in [local.checks[system].critical] : {
+            kind    = "query"
+            name    = "a probe of a critical function fails in ${local.failing_regions} regions"
+            query   = "count by (check_id) (${local.series[system].critical} == 0) >= ${local.failing_regions}"
+            lasting = local.lasting[system].critical_path_blocked
+          } if length(checks) > 0
+        ],
+      )
+
+      # By how much each function's median is above that of the same hour yesterday: of that the
+      # median over the functions, so that one slow function is not a slow system.
+      performance_degraded = [{
+        kind = "query"
+        name = "slower than yesterday"
+        query = join(" ", [
+          "quantile(0.5, histogram_quantile(0.5, sum by (service_name, le) (increase(${local.series[system].latencies}[5m])))",
+          "/ histogram_quantile(0.5, sum by (service_name, le) (increase(${local.series[system].latencies}[1h] offset 23h30m)))",
+          "and on (service_name) sum by (service_name) (increase(${local.series[system].requests}[5m])) >= ${local.enough_requests[system]})",
+          "- 1 > ${local.thresholds[system].performance_degraded}",
+        ])
+        lasting = local.lasting[system].performance_degraded
+      }]
+
+      authentication_failure = [merge(local.shapes.ratio, {
+        name        = "share of failed sign-ins"
+        filter      = local.log_filters[system].sign_in_failures
+        denominator = local.log_filters[system].sign_ins
+        above       = local.thresholds[system].authentication_failure
+        lasting     = local.lasting[system].authentication_failure
+      })]
+
+      database_connectivity = [
+        merge(local.shapes.count, {
+          name   = "database failures that the functions tell of"
+          filter = local.log_filters[system].database_failures
+          period = local.lasting[system].database_connectivity
+          above  = local.thresholds[system].database_connectivity - 1
+        }),
+        merge(local.shapes.count, {
+          name   = "calls that Firestore failed"
+          filter = "${local.firestore_calls} AND metric.label.response_code=one_of(${local.unreachable})"
+          period = local.lasting[system].database_connectivity
+          above  = local.thresholds[system].database_connectivity - 1
+        }),
+      ]
+
+      # Rules that refuse everything are a failure of the database too.
+      database_failure_rate = [merge(local.shapes.ratio, {
+        name        = "share of calls that Firestore failed"
+        filter      = "${local.firestore_calls} AND metric.label.response_code=one_of(${local.unreachable},\"PERMISSION_DENIED\")"
+        denominator = local.firestore_calls
+        above       = local.thresholds[system].database_failure_rate
+        lasting     = local.lasting[system].database_failure_rate
+      })]
+
+      slow_response = [
+        for index, filter in local.run_filters[system] : merge(local.shapes.slowest, {
+          name    = "95th percentile of a function (${index + 1})"
+          filter  = "${local.latencies_metric} AND ${filter}"
+          above   = local.thresholds[system].slow_response * 1000
+          lasting = local.lasting[system].slow_response
+        })
+      ]
+
+      error_rate = [merge(local.all_failures[system], {
+        above   = local.thresholds[system].error_rate
+        lasting = local.lasting[system].error_rate
+      })]
+
+      # Limits are sampled daily. A minute's usage is compared with limits per minute only.
+      quota_usage = [
+        {
+          kind = "query"
+          name = "share of a quota per minute"
+          query = join(" ", [
+            "sum by (service, quota_metric, location) (increase(serviceruntime_googleapis_com:quota_rate_net_usage{${local.series[system].quota}}[1m]))",
+            "/ min by (service, quota_metric, location) (last_over_time(serviceruntime_googleapis_com:quota_limit{${local.series[system].quota},limit_name=~\"(?i).*per-?minute.*\"}[1d]))",
+            "> ${local.thresholds[system].quota_usage}",
+          ])
+          lasting = local.lasting[system].quota_usage
+        },
+        {
+          kind = "query"
+          name = "share of an allocation quota"
+          query = join(" ", [
+            "max by (service, quota_metric, location) (last_over_time(serviceruntime_googleapis_com:quota_allocation_usage{${local.series[system].quota}}[1d]))",
+            "/ min by (service, quota_metric, location) (last_over_time(serviceruntime_googleapis_com:quota_limit{${local.series[system].quota}}[1d]))",
+            "> ${local.thresholds[system].quota_usage}",
+          ])
+          lasting = local.lasting[system].quota_usage
+        },
+        merge(local.shapes.count, {
+          name     = "a quota is exceeded"
+          filter   = "metric.type=\"serviceruntime.googleapis.com/quota/exceeded\" AND resource.type=\"consumer_quota\" AND resource.label.project_id=\"${policy.project}\""
+          aligner  = "ALIGN_COUNT_TRUE"
+          period   = 60
+          group_by = ["metric.label.quota_metric"]
+          above    = 0
+        }),
+      ]
+    }
+  }
+
+  # `also`, by its unit: a share of all requests, failed checks of one probe within the duration
+  # (an answer that is too slow for the probe is a failed check), or seconds of one function.
+  also = {
+    for key, signal in local.signals : key => flatten([
+      for condition in signal.also : {
+        ratio = [merge(local.all_failures[signal.system], {
+          above   = condition.threshold
+          lasting = condition.seconds
+        })]
+        count = [merge(local.shapes.count, {
+          name     = "failed checks of a probe"
+          filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical))}\")"
+          aligner  = "ALIGN_COUNT_FALSE"
+          period   = condition.seconds
+          group_by = ["metric.label.check_id"]
+          above    = condition.threshold - 1
+        })]
+        seconds = [
+          for index, filter in local.run_filters[signal.system] : merge(local.shapes.slowest, {
+            name    = "95th percentile of a function (${index + 1})"
+            filter  = "${local.latencies_metric} AND ${filter}"
+            above   = condition.threshold * 1000
+            lasting = condition.seconds
+          })
+        ]
+      }[condition.unit]
+    ])
+  }
+
+  conditions = { for key, signal in local.signals : key => concat(local.measures[signal.system][signal.name], local.also[key]) }
+}

@@ -1,0 +1,113 @@
+# What the policy files say, as values that conditions are made of: one map entry per system and
+# signal. What each signal is measured by stands in measures.tf.
+
+locals {
+  # What holds where a policy file does not say: the embedded cloud's rules (local/monitoring) and
+  # the code's defaults (shared/policy.py), compared by a test.
+  signal_defaults = {
+    frontend_unavailable    = { threshold = 2, duration = "1m" }
+    function_failure_rate   = { threshold = 0.5, duration = "2m" }
+    functions_failing_share = { threshold = 0.25, duration = "1m" }
+    critical_path_blocked   = { threshold = 45, duration = "1m" }
+    performance_degraded    = { threshold = 0.5, duration = "5m" }
+    authentication_failure  = { threshold = 0.8, duration = "5m" }
+    database_connectivity   = { threshold = 10, duration = "1m" }
+    database_failure_rate   = { threshold = 0.5, duration = "1m" }
+    slow_response           = { threshold = 30, duration = "1m" }
+    error_rate              = { threshold = 0.1, duration = "5m" }
+    quota_usage             = { threshold = 0.8, duration = "1m" }
+  }
+  gate_defaults = { auto_close = "7d", minimum_requests = 20 }
+  probe_timeout = "10s"
+
+  # Signals that no metric shows. They come on rollback-commands, or on rollback-alerts from an
+  # alert policy of somebody else that carries both labels.
+  unmeasured_signals = {
+    database_corruption = "only an integrity check that reads the documents can tell"
+    data_loss           = "only an integrity check that reads the documents can tell"
+    security_breach     = "declared by a person, or by a finding that carries our labels"
+  }
+
+  # `also` is measured on requests and probes: for other signals it would mean something else.
+  signals_with_also = [
+    "critical_path_blocked", "error_rate", "frontend_unavailable", "function_failure_rate",
+    "functions_failing_share", "performance_degraded", "slow_response",
+  ]
+
+  # A probe fails where this many regions see it fail: one alone may be the region's own trouble.
+  failing_regions = 2
+
+  severities = { CRITICAL = "CRITICAL", HIGH = "ERROR", MEDIUM = "WARNING", LOW = null }
+
+  # Durations as people write them (1h30m), in seconds.
+  durations = toset(compact(flatten([
+    local.probe_timeout,
+    local.gate_defaults.auto_close,
+    values(local.signal_defaults)[*].duration,
+    [for policy in values(local.policies) : [
+      try(policy.gates.auto_close, null),
+      [for probe in try(policy.probes, []) : try(probe.timeout, null)],
+      [for signal in values(policy.signals) : [
+        try(signal.duration, null),
+        [for condition in try(signal.also, []) : try(condition.duration, null)],
+      ]],
+    ]],
+  ])))
+  seconds = {
+    for text in local.durations : text => sum([
+      for part in regexall("([0-9]+)([dhms])", text) :
+      tonumber(part[0]) * { d = 86400, h = 3600, m = 60, s = 1 }[part[1]]
+    ])
+  }
+
+  # Alert policies, their channels and metrics stand in the project of the application: there the
+  # metrics are, no metrics scope is needed, and a notification names that project as its own, so
+  # that the responders do not take it for a foreign one.
+  signals = merge([
+    for system, policy in local.policies : {
+      for name, signal in policy.signals : "${system}/${name}" => {
+        system     = system
+        name       = name
+        project    = policy.project
+        severity   = signal.severity
+        scenario   = signal.scenario
+        auto_close = local.seconds[try(policy.gates.auto_close, local.gate_defaults.auto_close)]
+        also = [
+          for condition in try(signal.also, []) : {
+            unit      = condition.unit
+            threshold = condition.threshold
+            seconds   = local.seconds[coalesce(try(condition.duration, null), local.signal_defaults[name].duration)]
+          }
+        ]
+      } if !contains(keys(local.unmeasured_signals), name)
+    }
+  ]...)
+
+  # Per system and signal: what is too much, and for how long (seconds).
+  thresholds = {
+    for system, policy in local.policies : system => {
+      for name, default in local.signal_defaults :
+      name => coalesce(try(policy.signals[name].threshold, null), default.threshold)
+    }
+  }
+  lasting = {
+    for system, policy in local.policies : system => {
+      for name, default in local.signal_defaults :
+      name => local.seconds[coalesce(try(policy.signals[name].duration, null), default.duration)]
+    }
+  }
+
+  probes = merge([
+    for system, policy in local.policies : {
+      for probe in try(policy.probes, []) : "${system}/${probe.name}" => {
+        system       = system
+        name         = probe.name
+        project      = policy.project
+        function     = try(probe.function, null)
+        address      = regex("^(https?)://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
+        status_below = try(probe.status_below, 500)
+        timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]
+      }
+    }
+  ]...)
+}

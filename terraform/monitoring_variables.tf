@@ -1,0 +1,76 @@
+variable "billing_account" {
+  description = "Billing account of the operations project, such as 012345-6789AB-CDEF01; null: no budget. Whoever applies needs roles/billing.costsManager on it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}(-[0-9A-F]{6}){2}$", var.billing_account))
+    error_message = "A billing account is written as 012345-6789AB-CDEF01."
+  }
+}
+
+variable "budget_amount" {
+  description = "What the operations project may cost in a month, in whole units of the billing account's currency."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.budget_amount >= 1 && floor(var.budget_amount) == var.budget_amount
+    error_message = "The budget is a whole number, at least 1."
+  }
+}
+
+variable "dead_man_url" {
+  description = "Address of a dead man's switch outside Google Cloud, which tells people when the ping of each minute stays away; null: no ping. It stands in the state; whoever knows it can only keep the switch quiet."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dead_man_url == null || can(regex("^https://[^\\s]+$", var.dead_man_url))
+    error_message = "The dead man's switch has an https address."
+  }
+}
+
+variable "existing_pager_channels" {
+  description = "Full names (projects/P/notificationChannels/N) of channels made by hand because they hold a secret, such as PagerDuty's or Slack's; each is used for the alerts of its own project."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.existing_pager_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", name))])
+    error_message = "A channel's name is projects/P/notificationChannels/N."
+  }
+}
+
+variable "pager_channels" {
+  description = "Ways to a person that need no secret, by name; made in every project that has alerts. Without one there, nobody hears of an incident when the responders are down."
+  type = map(object({
+    type   = string
+    labels = map(string)
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for channel in values(var.pager_channels) : contains(["email", "sms"], channel.type)])
+    error_message = "Only email (label email_address) and sms (label number) need no secret; name others in existing_pager_channels."
+  }
+
+  validation {
+    condition = alltrue([
+      for channel in values(var.pager_channels) :
+      try(length(channel.labels[channel.type == "sms" ? "number" : "email_address"]) > 0, false)
+    ])
+    error_message = "An email channel has the label email_address, an sms channel the label number."
+  }
+}
+
+variable "uptime_regions" {
+  description = "From where probes are asked; Google wants at least three locations, and two that fail together count as a failure."
+  type        = list(string)
+  default     = ["USA_IOWA", "USA_VIRGINIA", "EUROPE", "ASIA_PACIFIC"]
+
+  validation {
+    condition     = length(distinct(var.uptime_regions)) >= 3
+    error_message = "At least three different regions."
+  }
+}

@@ -1,0 +1,181 @@
+# Alerts on ourselves, in the operations project, straight to people: the responders cannot tell
+# that they are down. Each condition names the project, which others may have taken into the scope
+# of theirs.
+
+locals {
+  own_subscriptions = "resource.type=\"pubsub_subscription\" AND resource.label.project_id=\"${var.operations_project}\""
+  own_services      = "resource.type=\"cloud_run_revision\" AND resource.label.project_id=\"${var.operations_project}\""
+
+  # In the form of local.conditions; absent instead of above: nothing came for that many seconds.
+  self_alerts = {
+    backlog = {
+      severity = "ERROR"
+      does     = "Messages wait for a responder: it fails, or it is overrun. See its log."
+      condition = {
+        filter   = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND ${local.own_subscriptions} AND resource.label.subscription_id=monitoring.regex.full_match(\"rollback-.*-push\")"
+        aligner  = "ALIGN_MEAN"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = ["resource.label.subscription_id"]
+        above    = 100
+        lasting  = 300
+      }
+    }
+    dead_letters = {
+      severity = "ERROR"
+      does     = "A message was refused or given up. Look at it, mend the cause, and send it once more: `rollback replay`."
+      condition = {
+        filter   = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND ${local.own_subscriptions} AND resource.label.subscription_id=\"${google_pubsub_subscription.letters_kept.name}\""
+        aligner  = "ALIGN_MAX"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = ["resource.label.subscription_id"]
+        above    = 0
+        lasting  = 0
+      }
+    }
+    errors = {
+      severity = "ERROR"
+      does     = "A responder fails again and again; Pub/Sub repeats its messages meanwhile. See its log."
+      condition = {
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.responder_errors.name}\" AND ${local.own_services}"
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_SUM"
+        period   = 300
+        group_by = ["resource.label.service_name"]
+        above    = 4
+        lasting  = 0
+      }
+    }
+    overdue_work = {
+      severity = "CRITICAL"
+      does     = "The clock hands work on, and nobody does it: rollbacks or notices stand still. See the logs of on_work and on_notice; roll back by hand if need be."
+      condition = {
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.overdue.name}\" AND ${local.own_services}"
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_PERCENTILE_99"
+        period   = 60
+        group_by = []
+        above    = 300
+        lasting  = 0
+      }
+    }
+    silent_clock = {
+      severity = "CRITICAL"
+      does     = "No tick of the clock has been answered: whatever waits stays waiting. See Cloud Scheduler's two jobs and the log of on_clock."
+      condition = {
+        filter   = "metric.type=\"pubsub.googleapis.com/subscription/push_request_count\" AND ${local.own_subscriptions} AND resource.label.subscription_id=\"${google_pubsub_subscription.push["rollback-clock"].name}\" AND metric.label.response_class=\"ack\""
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = []
+        absent   = 300
+      }
+    }
+    waiting_messages = {
+      severity = "CRITICAL"
+      does     = "A message of ours has not been acknowledged for ten minutes: its responder cannot be reached, or fails on it. See the log of the responder that the subscription names."
+      condition = {
+        filter   = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND ${local.own_subscriptions} AND resource.label.subscription_id=monitoring.regex.full_match(\"rollback-.*-push\")"
+        aligner  = "ALIGN_MAX"
+        reducer  = "REDUCE_MAX"
+        period   = 60
+        group_by = ["resource.label.subscription_id"]
+        above    = 600
+        lasting  = 60
+      }
+    }
+  }
+}
+
+resource "google_monitoring_alert_policy" "self" {
+  for_each = local.self_alerts
+
+  project               = var.operations_project
+  display_name          = "rollback: ${replace(each.key, "_", " ")}"
+  combiner              = "OR"
+  severity              = each.value.severity
+  user_labels           = var.labels
+  notification_channels = local.pager_names[var.operations_project]
+
+  conditions {
+    display_name = replace(each.key, "_", " ")
+
+    dynamic "condition_threshold" {
+      for_each = can(each.value.condition.above) ? [each.value.condition] : []
+
+      content {
+        filter          = condition_threshold.value.filter
+        comparison      = "COMPARISON_GT"
+        threshold_value = condition_threshold.value.above
+        duration        = "${condition_threshold.value.lasting}s"
+
+        aggregations {
+          alignment_period     = "${condition_threshold.value.period}s"
+          per_series_aligner   = condition_threshold.value.aligner
+          cross_series_reducer = condition_threshold.value.reducer
+          group_by_fields      = condition_threshold.value.group_by
+        }
+      }
+    }
+
+    dynamic "condition_absent" {
+      for_each = can(each.value.condition.absent) ? [each.value.condition] : []
+
+      content {
+        filter   = condition_absent.value.filter
+        duration = "${condition_absent.value.absent}s"
+
+        aggregations {
+          alignment_period     = "${condition_absent.value.period}s"
+          per_series_aligner   = condition_absent.value.aligner
+          cross_series_reducer = condition_absent.value.reducer
+          group_by_fields      = condition_absent.value.group_by
+        }
+      }
+    }
+  }
+
+  alert_strategy {
+    # Counters of errors have no data once there are none, so that is the end of an incident; of a
+    # silence it is the beginning, and it goes on until a person or a tick ends it.
+    auto_close           = can(each.value.condition.absent) ? "604800s" : "1800s"
+    notification_prompts = ["OPENED", "CLOSED"]
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    subject   = "rollback: ${replace(each.key, "_", " ")}"
+    content   = each.value.does
+  }
+
+  depends_on = [time_sleep.log_metrics_known]
+}
+
+# That everything is down no alert of the same cloud can tell: with the project, its billing or
+# Cloud Monitoring gone, it stays silent like a healthy day. So a switch outside is kept quiet each
+# minute, and tells people when that stops. Cloud Scheduler does it itself: a function in between
+# would hide which of the two stands still, and the clock's own silence has its alert above.
+# A notification channel cannot do it: it speaks of incidents, and repeats at best each half hour.
+resource "google_cloud_scheduler_job" "dead_man" {
+  count = var.dead_man_url == null ? 0 : 1
+
+  project          = var.operations_project
+  region           = var.clock_regions[1] # not where the first tick of the clock comes from
+  name             = "rollback-dead-man"
+  description      = "Keeps the dead man's switch outside Google Cloud quiet."
+  schedule         = "* * * * *"
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "30s"
+
+  http_target {
+    uri         = var.dead_man_url
+    http_method = "GET"
+  }
+
+  retry_config {
+    retry_count = 0 # the next ping comes within a minute
+  }
+
+  depends_on = [google_project_service.operations]
+}
