@@ -11,7 +11,7 @@ resource "google_monitoring_uptime_check_config" "probe" {
   selected_regions = var.uptime_regions
 
   http_check {
-    path         = each.value.address[3] == "" ? "/" : each.value.address[3]
+    path         = "/${trimprefix(each.value.address[3], "/")}"
     port         = coalesce(each.value.address[2], each.value.address[0] == "https" ? "443" : "80")
     use_ssl      = each.value.address[0] == "https"
     validate_ssl = each.value.address[0] == "https"

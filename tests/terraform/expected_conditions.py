@@ -1,0 +1,177 @@
+"""What must stand in the conditions of a signal's alert policy: read from the typed policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from msgspec import Struct
+
+from local.monitoring.rules import RULES
+from shared.policy import Policy, Unit
+
+RUN = "cloud_run_revision"
+REQUESTS = "run.googleapis.com/request_count"
+LATENCIES = "run.googleapis.com/request_latencies"
+CHECKS = "monitoring.googleapis.com/uptime_check/check_passed"
+DATABASE = "firestore.googleapis.com/Database"
+SERVICE = "resource.label.service_name"
+MINUTE = 60
+
+
+class Threshold(Struct, frozen=True):
+    """A condition on a filter."""
+
+    metric: str
+    resource: str
+    aligner: str
+    reducer: str
+    above: float
+    duration: int
+    """Seconds."""
+    period: int = MINUTE
+    """Seconds."""
+    grouped: tuple[str, ...] = ()
+    ratio: bool = False
+
+
+class Query(Struct, frozen=True):
+    """A condition in PromQL: the metrics that it reads, and how it compares."""
+
+    metrics: tuple[str, ...]
+    comparison: str
+    duration: int
+    """Seconds."""
+
+
+Condition = Threshold | Query
+
+
+def counter(policy: Policy, name: str) -> str:
+    """The type of a log-based counter of the system."""
+    return f"logging.googleapis.com/user/rollback_{policy.system.replace('-', '_')}_{name}"
+
+
+def series(metric: str) -> str:
+    """A metric's name in PromQL: the first slash is a colon, all else is an underscore."""
+    domain, _, path = metric.partition("/")
+    return f"{domain.replace('.', '_')}:{path.replace('/', '_')}"
+
+
+def expected(policy: Policy, name: str) -> list[Condition]:
+    """Every condition that the signal must have in this system, its `also` included."""
+    rule, signal = RULES.get(name), policy.signals[name]
+    threshold, duration = signal.threshold, signal.duration
+    if threshold is None:
+        threshold = rule.threshold if rule else 0.8
+    if duration is None:
+        duration = rule.duration if rule else timedelta(minutes=1)
+    conditions = EXPECTED[name](policy, threshold, _seconds(duration))
+    for one in signal.also:
+        lasting = _seconds(one.duration or (rule.duration if rule else timedelta(minutes=1)))
+        conditions += ALSO[one.unit](policy, one.threshold, lasting)
+    return conditions
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
+
+
+def _slowest(_policy: Policy, seconds: float, lasting: int) -> list[Condition]:
+    """Cloud Run counts milliseconds."""
+    aligner, reducer = "ALIGN_DELTA", "REDUCE_PERCENTILE_95"
+    above = seconds * 1000
+    return [Threshold(LATENCIES, RUN, aligner, reducer, above, lasting, grouped=(SERVICE,))]
+
+
+def _share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    errors = counter(policy, "server_errors")
+    return [Threshold(errors, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+
+
+def _checks(_policy: Policy, count: float, window: int) -> list[Condition]:
+    """That many are enough, and Monitoring knows only more than: one less."""
+    grouped = ("metric.label.check_id",)
+    aligner, above = "ALIGN_COUNT_FALSE", count - 1
+    return [Threshold(CHECKS, "uptime_url", aligner, "REDUCE_SUM", above, 0, window, grouped)]
+
+
+def _frontend(_policy: Policy, regions: float, lasting: int) -> list[Condition]:
+    return [Query((series(CHECKS),), f"== 0) >= {regions:g}", lasting)]
+
+
+def _failure_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    return [
+        Threshold(metric, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, MINUTE, (SERVICE,), True)
+        for metric in (REQUESTS, counter(policy, "server_errors"))
+    ]
+
+
+def _failing_share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    metrics = tuple(series(counter(policy, name)) for name in ("server_errors", "requests"))
+    return [Query(metrics, f"> {ratio:g} and", lasting)]
+
+
+def _critical_path(policy: Policy, seconds: float, lasting: int) -> list[Condition]:
+    return [
+        *_slowest(policy, seconds, lasting),
+        Query((series(CHECKS),), "== 0) >= 2", lasting),
+    ]
+
+
+def _degraded(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    metrics = (f"{series(LATENCIES)}_bucket", series(counter(policy, "requests")))
+    return [Query(metrics, f"- 1 > {ratio:g}", lasting)]
+
+
+def _sign_ins(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    metric, resource = counter(policy, "sign_in_failures"), "identitytoolkit_project"
+    return [Threshold(metric, resource, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+
+
+def _connectivity(policy: Policy, count: float, window: int) -> list[Condition]:
+    pairs = ((counter(policy, "database_failures"), RUN), (FIRESTORE, DATABASE))
+    return [
+        Threshold(metric, resource, "ALIGN_DELTA", "REDUCE_SUM", count - 1, 0, window)
+        for metric, resource in pairs
+    ]
+
+
+def _database_rate(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    return [Threshold(FIRESTORE, DATABASE, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+
+
+def _quota(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    quota = "serviceruntime.googleapis.com/quota"
+    limit, exceeded = series(f"{quota}/limit"), f"{quota}/exceeded"
+    grouped = ("metric.label.quota_metric",)
+    return [
+        Query((series(f"{quota}/rate/net_usage"), limit), f"> {ratio:g}", lasting),
+        Query((series(f"{quota}/allocation/usage"), limit), f"> {ratio:g}", lasting),
+        Threshold(
+            exceeded, "consumer_quota", "ALIGN_COUNT_TRUE", "REDUCE_SUM", 0, 0, MINUTE, grouped
+        ),
+    ]
+
+
+FIRESTORE = "firestore.googleapis.com/api/request_count"
+
+ALSO: dict[Unit, Callable[[Policy, float, int], list[Condition]]] = {
+    Unit.RATIO: _share,
+    Unit.SECONDS: _slowest,
+    Unit.COUNT: _checks,
+}
+EXPECTED: dict[str, Callable[[Policy, float, int], list[Condition]]] = {
+    "frontend_unavailable": _frontend,
+    "function_failure_rate": _failure_rate,
+    "functions_failing_share": _failing_share,
+    "critical_path_blocked": _critical_path,
+    "performance_degraded": _degraded,
+    "authentication_failure": _sign_ins,
+    "database_connectivity": _connectivity,
+    "database_failure_rate": _database_rate,
+    "slow_response": _slowest,
+    "error_rate": _share,
+    "quota_usage": _quota,
+}
+"""From a threshold in the signal's unit, and seconds. What no metric shows is not here."""
