@@ -7,6 +7,8 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct, field
 
+from shared.credential import Role
+
 DEFAULT_DATABASE = "(default)"
 
 
@@ -266,6 +268,33 @@ class Targets(Struct, frozen=True):
     status_page: timedelta = timedelta(seconds=60)
 
 
+class Principal(Struct, frozen=True):
+    """A Google service account that may command, and how far."""
+
+    email: str
+    commands: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    """Only these groups of functions; empty: all."""
+    severities: tuple[Severity, ...] = tuple(Severity)
+    """Of the rollbacks that it may order."""
+
+
+class IdentityRules(Struct, frozen=True):
+    """Who may command this system."""
+
+    api_key: str = ""
+    """The web API key of the project that people sign in to; public by design."""
+    auth_within: timedelta = timedelta(minutes=10)
+    """A person's sign-in, second factor included, may be this old."""
+    roles: dict[str, Role] = {}
+    """The role that a command needs, where it is not the default (`shared.authority.ROLES`)."""
+    principals: tuple[Principal, ...] = ()
+
+    def principal(self, email: str) -> Principal | None:
+        """The allow-listed service account of that address."""
+        return next((one for one in self.principals if one.email == email), None)
+
+
 class Policy(Struct, frozen=True):
     """One protected system, whole."""
 
@@ -285,6 +314,7 @@ class Policy(Struct, frozen=True):
     gates: Gates = Gates()
     execution: Execution = Execution()
     targets: Targets = Targets()
+    identity: IdentityRules = IdentityRules()
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
     on_call: tuple[Rung, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -19,7 +20,7 @@ from shared import policy_rules, policy_schema
 from shared.durations import parse_duration
 from shared.errors import BadConfiguration
 from shared.marked_yaml import Document, Fault, Path, Unreadable
-from shared.policy import Mode, Policy
+from shared.policy import Policy
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -138,12 +139,12 @@ def _typed(source: _Source) -> Policy:
 
 
 def _values(written: Any, wanted: inspect.Type) -> Any:
-    """What is written, with durations and modes made values; the schema has checked their form."""
+    """What is written, with durations, modes and roles made values; the schema saw their form."""
     match wanted:
         case inspect.TimeDeltaType():
             return parse_duration(written)
-        case inspect.EnumType(cls=cls) if cls is Mode:
-            return Mode[written.upper()]
+        case inspect.EnumType(cls=cls) if issubclass(cls, IntEnum):
+            return cls[written.upper()]
         case inspect.UnionType(types=types) if written is not None:
             return _values(written, types[0])
         case inspect.StructType(fields=fields):

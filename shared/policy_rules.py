@@ -30,6 +30,7 @@ def findings(policy: Any) -> Iterator[Finding]:
     yield from _channels(policy)
     yield from _contacts(policy)
     yield from _on_call(policy)
+    yield from _principals(policy)
 
 
 def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
@@ -168,6 +169,21 @@ def _on_call(policy: Mapping[str, Any]) -> Iterator[Finding]:
 def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
     names = (entry.get("name") for _, entry in _entries(policy, section))
     return {name for name in names if isinstance(name, str)}
+
+
+def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """One entry each, limited to groups that there are."""
+    seen: set[str] = set()
+    groups = _mapping(policy, "groups")
+    for index, principal in _entries(_mapping(policy, "identity"), "principals"):
+        path: Path = ("identity", "principals", index)
+        email = principal.get("email")
+        if isinstance(email, str) and email in seen:
+            yield (*path, "email"), f"principal {email!r} is listed by an earlier entry"
+        seen.add(str(email))
+        for place, group in _texts(principal, "groups"):
+            if group not in groups:
+                yield (*path, *place), f"principal {email!r}: {group!r} is no group"
 
 
 def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:

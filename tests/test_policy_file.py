@@ -233,6 +233,31 @@ ADDITIONS = {
         "group_aliases: { books: [orders] }",
         "shop.yaml:10: alias 'books' is the name of a group",
     ),
+    "principal twice": (
+        "identity: { principals: [{ email: a@b.c, commands: [pause] },"
+        " { email: a@b.c, commands: [ack] }] }",
+        "shop.yaml:10: principal 'a@b.c' is listed by an earlier entry",
+    ),
+    "principal of no group": (
+        "identity: { principals: [{ email: a@b.c, commands: [pause], groups: [gone] }] }",
+        "shop.yaml:10: principal 'a@b.c': 'gone' is no group",
+    ),
+    "principal without an address": (
+        "identity: { principals: [{ email: somebody, commands: [pause] }] }",
+        "shop.yaml:10: identity.principals.0.email: 'somebody' is not an e-mail address",
+    ),
+    "principal of an unknown command": (
+        "identity: { principals: [{ email: a@b.c, commands: [puase] }] }",
+        "shop.yaml:10: identity.principals.0.commands.0: 'puase' is not one of",
+    ),
+    "role of an unknown command": (
+        "identity: { roles: { explode: admin } }",
+        "shop.yaml:10: name 'explode' is not one of",
+    ),
+    "unknown role": (
+        "identity: { roles: { pause: boss } }",
+        "shop.yaml:10: identity.roles.pause: 'boss' is not one of viewer, responder,",
+    ),
     "empty duration": (
         "gates: { cool_down: }",
         "shop.yaml:10: gates.cool_down: an empty value is not text",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from shared import policy
+from shared import authority, credential, policy
 from shared.durations import PATTERN, format_duration, parse_duration
 from shared.policy_schema import SCHEMA_FILE
 
@@ -25,7 +25,9 @@ STRUCTS = [
 ENUMS = [
     kind
     for kind in vars(policy).values()
-    if isinstance(kind, type) and issubclass(kind, Enum) and kind.__module__ == policy.__name__
+    if isinstance(kind, type)
+    and issubclass(kind, Enum)
+    and kind.__module__ in (policy.__name__, credential.__name__)
 ]
 FILLED_IN = {("Policy", "fingerprint")}
 
@@ -34,7 +36,7 @@ def written(value: object) -> object:
     """A default as a policy file would write it."""
     if isinstance(value, timedelta):
         return format_duration(value)
-    if isinstance(value, policy.Mode):
+    if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, msgspec.Struct):
         return {}
@@ -96,7 +98,7 @@ def test_each_key_is_described(struct: type[msgspec.Struct]) -> None:
 def test_each_enum_has_its_words(kind: type[Enum]) -> None:
     """The schema admits exactly the words that the code knows."""
     assert SCHEMA["$defs"][kind.__name__]["enum"] == [
-        str(written(member)) if isinstance(member, policy.Mode) else member.value for member in kind
+        str(written(member)) if isinstance(member, IntEnum) else member.value for member in kind
     ]
 
 
@@ -104,6 +106,11 @@ def test_each_signal_is_admitted() -> None:
     """The schema admits exactly the signals that the code knows."""
     signals = SCHEMA["$defs"]["Policy"]["properties"]["signals"]
     assert signals["propertyNames"]["enum"] == list(policy.SIGNALS)
+
+
+def test_each_command_may_be_given_a_role() -> None:
+    """The schema admits exactly the commands that the code knows a role for."""
+    assert SCHEMA["$defs"]["Verb"]["enum"] == list(authority.ROLES)
 
 
 def test_the_schema_s_durations_are_the_code_s() -> None:

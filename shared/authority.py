@@ -1,0 +1,156 @@
+"""May this credential say that command? Pure; every objection is named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from shared.credential import Credential, Kind, Role, fingerprint
+from shared.durations import format_duration
+from shared.policy import IdentityRules, Policy, Principal, Severity
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(("pause", "cancel", "ack", "reject"), Role.RESPONDER),
+    **dict.fromkeys(
+        ("rollback", "approve", "resume", "retry", "accept", "undo", "freeze", "unfreeze"),
+        Role.COMMANDER,
+    ),
+    **dict.fromkeys(("mark-stable", "mark-bad", "unpin", "drill"), Role.COMMANDER),
+    **dict.fromkeys(("promote", "hold", "release", "erase"), Role.ADMIN),
+}
+"""The role that each verb needs where no policy says otherwise: stopping is easier than acting."""
+SKEW = timedelta(seconds=10)
+"""So far may our clock be behind the issuer's."""
+
+
+class Asked(Struct, frozen=True):
+    """What matters of a command here."""
+
+    verb: str
+    fingerprint: str
+    """`shared.credential.fingerprint`."""
+    override: bool = False
+    """Break-glass: approval, freeze and budget are skipped."""
+    groups: tuple[str, ...] = ()
+    """As written, aliases included; with no functions either, it concerns the whole system."""
+    functions: tuple[str, ...] = ()
+    severity: Severity = Severity.CRITICAL
+    """Of a rollback; other commands have none, and are not limited by it."""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Asked:
+        """What a command's JSON asks, whatever else may be wrong with it."""
+        said = content.get("severity")
+        return cls(
+            verb=str(content.get("command")),
+            fingerprint=fingerprint(content),
+            override=bool(content.get("override")),
+            groups=_names(content.get("groups")),
+            functions=_names(content.get("functions")),
+            severity=Severity(said) if said in tuple(Severity) else Severity.CRITICAL,
+        )
+
+
+def needed_role(asked: Asked, policies: Collection[Policy]) -> Role:
+    """The role that a person needs: the highest that the table or a concerned policy asks.
+
+    A verb that nobody knows needs the highest there is.
+    """
+    default = ROLES.get(asked.verb, Role.ADMIN)
+    role = max(
+        (policy.identity.roles.get(asked.verb, default) for policy in policies), default=default
+    )
+    return max(role, Role.COMMANDER) if asked.override else role
+
+
+def objections(
+    asked: Asked, credential: Credential, policies: Collection[Policy], now: datetime
+) -> list[str]:
+    """Everything that speaks against it; empty: the credential may say this command, now.
+
+    `policies` are those of the systems that the command concerns: all, where it names none.
+    """
+    found = list(_of_time(credential, now))
+    if credential.kind is Kind.PERSON:
+        found += _of_a_person(asked, credential, policies, now)
+    else:
+        found += _of_a_service(asked, credential, policies)
+    return found
+
+
+def _of_time(credential: Credential, now: datetime) -> Iterator[str]:
+    if credential.expires_at <= now:
+        yield "the token has expired"
+    if credential.issued_at > now + SKEW:
+        yield "the token was issued in the future"
+
+
+def _of_a_person(
+    asked: Asked, credential: Credential, policies: Collection[Policy], now: datetime
+) -> Iterator[str]:
+    needed = needed_role(asked, policies)
+    if credential.role is None:
+        yield f"{credential.name} has no role; {_what(asked)} needs {needed.name.lower()}"
+    elif credential.role < needed:
+        has = credential.role.name.lower()
+        yield f"{credential.name} is {has}; {_what(asked)} needs {needed.name.lower()}"
+    if not credential.second_factor:
+        yield "signed in without a second factor"
+    within = min(
+        (policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within
+    )
+    if now - credential.authenticated_at > within:
+        yield f"signed in more than {format_duration(within)} ago: sign in again"
+    if credential.authenticated_at > now + SKEW:
+        yield "signed in in the future"
+
+
+def _of_a_service(
+    asked: Asked, credential: Credential, policies: Collection[Policy]
+) -> Iterator[str]:
+    if credential.audience != asked.fingerprint:
+        yield "the token's audience is not the hash of this command"
+    if asked.override:
+        yield "an override needs a person"
+    if not policies:
+        yield f"{credential.name} is not allow-listed"
+    for policy in policies:
+        principal = policy.identity.principal(credential.name)
+        if principal is None:
+            yield f"{credential.name} is not allow-listed for {policy.system}"
+        else:
+            yield from _beyond(principal, asked, policy)
+
+
+def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]:
+    """How the command exceeds a principal's limits in one system."""
+    who = f"{principal.email} in {policy.system}"
+    if asked.verb not in principal.commands:
+        yield f"{who} may not say {asked.verb}"
+    if principal.groups and (beyond := _groups(asked, policy) - set(principal.groups)):
+        yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
+    if asked.verb == "rollback" and asked.severity not in principal.severities:
+        limits = ", ".join(principal.severities)
+        yield f"{who} is limited to {limits}: not {asked.severity}"
+
+
+def _groups(asked: Asked, policy: Policy) -> set[str]:
+    """The groups that a command touches, by their own names: all, where it names nothing.
+
+    A name that the policy does not know stands for itself, and so exceeds every limit.
+    """
+    if not asked.groups and not asked.functions:
+        return set(policy.groups)
+    named = {own for name in asked.groups for own in policy.groups_called(name) or (name,)}
+    return named | {policy.functions.get(one, one) for one in asked.functions}
+
+
+def _what(asked: Asked) -> str:
+    return f"an override of {asked.verb}" if asked.override else asked.verb
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, list) else ()
