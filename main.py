@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from shared import log
+from shared import log, topics
 from shared.envelope import Message, Undecodable, decode
 from shared.errors import LostRollback, Refused, RollbackError
+from shared.scrubbing import tokens_removed, without_tokens
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def on_alert(request: Request) -> tuple[str, int]:
 def on_command(request: Request) -> tuple[str, int]:
     """Carry out what a person asks for, once by its id.
 
-    Trigger: push from rollback-commands. Publishes on rollback-work, -notices and -dead-letters.
+    Trigger: push from rollback-commands, and from rollback-override. Publishes on rollback-work,
+    -notices and -dead-letters; looks up who speaks, in the identity project
+    (`shared.gcp.identity.PERMISSIONS`).
     A redelivery changes nothing and republishes what is due.
     """
     return _answer(request, "commands")
@@ -115,7 +118,7 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
     try:
         body = request.get_data()
         try:
-            message = _identified(decode(dict(request.headers), body, request.full_path))
+            message = _admitted(decode(dict(request.headers), body, request.full_path))
             _responder(trigger).receive(message)
         except Undecodable as undecodable:
             message = replace(
@@ -127,8 +130,8 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
     except LostRollback as lost:
         log.write("WARNING", f"lost: {lost}", message_id=message.id)
     except RollbackError as failure:
-        kind = type(failure).__name__
-        log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
+        said = without_tokens(f"{type(failure).__name__}: {failure}")
+        log.write("ERROR", said, message_id=message.id, topic=message.topic)
         return REDELIVER
     return ACKNOWLEDGED
 
@@ -137,9 +140,17 @@ def _refuse(message: Message, reason: str) -> None:
     from responders.refusal import refuse
 
     known = _identified(message)
+    reason = without_tokens(reason)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
     wiring = _wiring()
     refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
+
+
+def _admitted(message: Message) -> Message:
+    """The message as a responder sees it: named, and without tokens unless it is a command."""
+    if message.topic_name not in (topics.COMMANDS, topics.OVERRIDE):
+        message = replace(message, data=tokens_removed(message.data))
+    return _identified(message)
 
 
 def _identified(message: Message) -> Message:

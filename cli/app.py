@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from cli import identity
 from cli.answers import accept, ack, approve, cancel, reject, retry
 from cli.deployments import deployments
 from cli.explain import explain
@@ -18,26 +20,43 @@ from cli.status import status
 from cli.switches import freeze, pause, promote, resume, unfreeze
 
 LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
+SIGN_IN = "Who you are"
 
-app = typer.Typer(
-    help="""Emergency rollback of Firebase applications.
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def rollback(
+    without_sign_in: Annotated[
+        bool,
+        typer.Option(
+            "--without-sign-in",
+            help="for the day when sign-in is down: commands go to rollback-override, where IAM "
+            "alone says who may publish",
+        ),
+    ] = False,
+) -> None:
+    """Emergency rollback of Firebase applications.
 
     Every verb finds the responders by GOOGLE_CLOUD_PROJECT (and ROLLBACK_POLICIES, the folder of
-    the policy files). Looking needs read-only rights; every change is a command to the responders.
+    the policy files). Looking needs read-only rights; every change is a command to the responders,
+    signed as whoever has signed in.
 
-    Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.""",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-)
+    Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.
+    """
+    del without_sign_in  # cli/sending.py asks the context for it
+
+
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     LOOK: (status, watch, explain),
     ACT: (run, approve, reject, cancel, retry, accept, ack),
     SWITCH: (pause, resume, freeze, unfreeze, promote),
+    SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),
     CHECK: (parse, replay),
 }
 for panel, verbs in VERBS.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
+app.command("fingerprint", rich_help_panel=SIGN_IN)(identity.fingerprint_of)
 app.add_typer(deployments, name="deployments", rich_help_panel=LOOK)
 app.add_typer(policy, name="policy", rich_help_panel=CHECK)

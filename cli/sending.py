@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import click
 import typer
 from msgspec import Struct
 
+from cli.identity import fresh_token
 from cli.screen import print_json, say
 from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving
 from shared import command as commands
 from shared import topics
 from shared.command import Command
+from shared.credential import TOKEN
 from shared.errors import Refused
 
 ANSWER_SECONDS = 60.0
@@ -38,9 +42,15 @@ class Answer(Struct, frozen=True):
 def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
     """The answer to a command, which is published once; exits as `checked`, and without answer."""
     command = checked(ours, content).id
-    message = json.dumps({**_given(content), "id": command}).encode()
-    message_id = ours.wiring.bus.publish(topics.COMMANDS, message)
-    return _answer(ours, command, message_id)
+    said = {**_given(content), "id": command}
+    topic = topics.COMMANDS
+    if click.get_current_context().find_root().params["without_sign_in"]:
+        topic = topics.OVERRIDE
+        said["actor"] = getpass.getuser()
+    else:
+        said[TOKEN] = fresh_token()
+    message_id = ours.wiring.bus.publish(topic, json.dumps(said).encode())
+    return _answer(ours, command, topic, message_id)
 
 
 def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
@@ -72,14 +82,14 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, **given}
 
 
-def _answer(ours: Operations, command: str, message_id: str) -> Answer:
+def _answer(ours: Operations, command: str, topic: str, message_id: str) -> Answer:
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_SECONDS
     while clock.monotonic() < give_up_at:
         record = ours.reading.command(command)
         if record is not None:
             return Answer(command, accepted=True, text=record.result, incident=record.incident)
-        refused = ours.reading.refusal(topics.COMMANDS, message_id)
+        refused = ours.reading.refusal(topic, message_id)
         if refused is not None:
             return Answer(command, accepted=False, text=refused)
         clock.sleep(LOOK_EVERY_SECONDS)

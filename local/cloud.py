@@ -38,6 +38,7 @@ from local.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.front_door import FrontDoor
 from local.functions import Functions
 from local.heartbeat import Heartbeat
+from local.identity import EmbeddedIdentity
 from local.injection import Injector
 from local.journal import Journal
 from local.monitoring import Alerter, Ingestion, Metrics
@@ -56,6 +57,7 @@ NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "contr
 TOPICS = (
     "rollback-alerts",
     "rollback-commands",
+    "rollback-override",
     "rollback-clock",
     "rollback-deployments",
     "rollback-work",
@@ -67,10 +69,11 @@ INSIDE: Any = None
 
 
 class Cloud:
-    """Firestore, Pub/Sub, Cloud Run, Cloud Functions, Monitoring and the applications themselves.
+    """Firestore, Pub/Sub, Run, Functions, Monitoring, Identity and the applications themselves.
 
     Its parts are there to be looked at and meddled with: `rollouts` and `quota` of Cloud Run,
     `ingestion` of Monitoring, `surroundings` beside the functions, `faults` of every call, and
+    `ingestion` of Monitoring, `identity` with its people, `faults` of every call, and
     `injector` of whole fault plans.
     """
 
@@ -82,6 +85,7 @@ class Cloud:
         self.quota = WriteQuota(clock)
         self.ingestion = Ingestion()
         self.surroundings = Surroundings(clock, journal)
+        self.identity = EmbeddedIdentity(clock, journal)
         self.addresses: dict[str, str] = {}
         self.home = ""
         """The operations project: the responders' topics, the clock's ticks."""
@@ -129,6 +133,7 @@ class Cloud:
             heartbeat.resume(clock, cloud._journal)
             cloud._serve(policies, seed, ports or {})
             cloud.home = operations_project or policies[0].project
+            cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             cloud._create_topics()
@@ -252,8 +257,9 @@ class Cloud:
             tick,
             self._heartbeat.beat,
             self.injector,
+            self.identity,
         )
-        door = FrontDoor(plane, self._applications, self.clock, listening)
+        door = FrontDoor(plane, self._applications, self.identity, self.clock, listening)
         self._closing.callback(door.close)
 
     def _alerter(self, system: str) -> Alerter:

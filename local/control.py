@@ -12,6 +12,7 @@ from local import fault_plan
 from local.bad_request import BadRequest, decoded
 from local.clock import CloudClock
 from local.fault_plan import BadPlan
+from local.identity import Account, EmbeddedIdentity
 from local.injection import Injector
 from local.scenes import Scenes
 
@@ -47,10 +48,14 @@ class ControlPlane:
     POST    /_cloud/part         a `PartChange`; `{part: {"release", "failure_rate", …}}`
     POST    /_cloud/calls        `Calls`; `{function: [[callee, …], …]}`
     POST    /_cloud/records      a `Writing`; how far it has come
+    GET     /_cloud/identity     `{"project", "hosts", "certificate"}`: where people sign in, the
+                                 hosts that a CONNECT here reaches, who vouches for them (PEM)
+    POST    /_cloud/identity     an `Account`: a person is made or replaced; `{"uid"}`
     ======  ==================  ===========================================================
 
-    All bodies are JSON; `local.scenes` has the shapes. 400 and `{"error", "faults"}` for a request
-    that cannot be, with every fault that was found; 404 for another path.
+    All bodies are JSON; `local.scenes` and `local.identity` have the shapes. 400 and
+    `{"error", "faults"}` for a request that cannot be, with every fault that was found; 404 for
+    another path.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class ControlPlane:
         tick: Callable[[], None],
         settle: Callable[[], None],
         injector: Injector,
+        identity: EmbeddedIdentity,
     ) -> None:
         self._clock = clock
         self._origin = clock.now()
@@ -69,6 +75,7 @@ class ControlPlane:
         self._tick = tick
         self._settle = settle
         self._injector = injector
+        self._identity = identity
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], body: bytes
@@ -87,6 +94,8 @@ class ControlPlane:
             case "tick":
                 self._tick()
                 return {}
+            case "identity":
+                return self._identity.put(decoded(body, Account))
             case _:
                 return self._scenes.change(verb, body)
 
@@ -100,6 +109,8 @@ class ControlPlane:
                 return self._scenes.standing(query.get("system"))
             case "measures":
                 return self._scenes.measures(query.get("system"))
+            case "identity":
+                return self._identity.told()
             case _:
                 return None
 

@@ -15,14 +15,14 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 from shared import topics
 
 ENTRY_POINTS = {
-    "on_alert": topics.ALERTS,
-    "on_command": topics.COMMANDS,
-    "on_clock": topics.CLOCK,
-    "on_deployment": topics.DEPLOYMENTS,
-    "on_work": topics.WORK,
-    "on_notice": topics.NOTICES,
+    "on_alert": (topics.ALERTS,),
+    "on_command": (topics.COMMANDS, topics.OVERRIDE),
+    "on_clock": (topics.CLOCK,),
+    "on_deployment": (topics.DEPLOYMENTS,),
+    "on_work": (topics.WORK,),
+    "on_notice": (topics.NOTICES,),
 }
-"""The topic of each entry point of main.py."""
+"""The topics of each entry point of main.py."""
 KEPT = topics.LETTERS_KEPT
 ACK_DEADLINE_SECONDS = 600
 LIMIT_ATTEMPTS = 100
@@ -73,7 +73,8 @@ def keep_letters(cloud: Place) -> None:
 
 
 def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    for entry_point, topic in ENTRY_POINTS.items():
+    pairs = ((name, topic) for name, several in ENTRY_POINTS.items() for topic in several)
+    for entry_point, topic in pairs:
         for project in cloud.projects if topic == topics.ALERTS else (cloud.home,):
             source = f"projects/{project}/topics/{topic}"
             yield {

@@ -15,6 +15,7 @@ from local.application import Answer, Application
 from local.bad_request import BadRequest
 from local.clock import CloudClock
 from local.control import PREFIX, ControlPlane
+from local.identity import HOSTS, EmbeddedIdentity
 
 LONGEST_BODY_BYTES = 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
@@ -31,9 +32,11 @@ class FrontDoor:
         self,
         control: ControlPlane,
         applications: Mapping[str, Application],
+        identity: EmbeddedIdentity,
         clock: CloudClock,
         server: ThreadingHTTPServer,
     ) -> None:
+        self.identity = identity
         self._control = control
         self._applications = applications
         self._clock = clock
@@ -46,8 +49,19 @@ class FrontDoor:
         )
         self._thread.start()
 
-    def respond(self, method: str, host: str, target: str, body: bytes) -> tuple[int, bytes]:
-        """Status and JSON body for one request."""
+    def respond(
+        self, method: str, host: str, target: str, body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Status, JSON body and headers for one request."""
+        if host in HOSTS:
+            url = urlsplit(target)
+            query = dict(parse_qsl(url.query))
+            reply = self.identity.respond(method, host, url.path, query, body)
+            kept = "no-store" if reply.max_age is None else f"public, max-age={reply.max_age}"
+            return reply.status, msgspec.json.encode(reply.content), {"Cache-Control": kept}
+        return *self._respond(method, host, target, body), {}
+
+    def _respond(self, method: str, host: str, target: str, body: bytes) -> tuple[int, bytes]:
         url = urlsplit(target)
         for application in self._applications.values():
             if application.claims(host):
@@ -77,7 +91,11 @@ class FrontDoor:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Reads a request, lets the door answer it, writes the answer."""
+    """Reads a request, lets the door answer it, writes the answer.
+
+    A CONNECT to one of Google's identity hosts is led nowhere: the host is played behind TLS of our
+    own, so that a client which knows the address by heart and insists on TLS comes here.
+    """
 
     door: FrontDoor
     protocol_version = "HTTP/1.1"
@@ -89,6 +107,21 @@ class _Handler(BaseHTTPRequestHandler):
             raise AttributeError(name)
         return self._respond
 
+    def do_CONNECT(self) -> None:
+        """Play the host that is asked for, over TLS, until the client hangs up."""
+        self.close_connection = True
+        if self.path.rpartition(":")[0] not in HOSTS:
+            self.send_error(502)
+            return
+        self.send_response(200)
+        self.end_headers()
+        try:
+            tunnel = self.door.identity.tls.wrap_socket(self.connection, server_side=True)
+        except OSError:  # the client trusts another authority, or is gone
+            return
+        with tunnel:
+            type(self)(tunnel, self.client_address, self.server)
+
     def _respond(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         if length > LONGEST_BODY_BYTES:
@@ -96,8 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
         body = self.rfile.read(length)
-        status, answer = self.door.respond(self.command, host, self.path, body)
+        status, answer, headers = self.door.respond(self.command, host, self.path, body)
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from local import delivery
 from local.delivery import Place
+from local.identity.detour import detour, without_detours
 from shared.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +60,8 @@ class Responders:
         """
         folder = TemporaryDirectory(prefix="rollback-responders-")
         policies = _only(policy_files, Path(folder.name) / "policies")
-        responders = cls(cloud, _environment(cloud, policies), folder, log)
+        environment = _environment(cloud, policies, Path(folder.name))
+        responders = cls(cloud, environment, folder, log)
         try:
             for entry_point in delivery.ENTRY_POINTS:
                 responders.addresses[entry_point] = f"{HOST}:{free_port()}"
@@ -154,12 +156,14 @@ class Responders:
             time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _environment(cloud: Place, policies: Path) -> dict[str, str]:
+def _environment(cloud: Place, policies: Path, folder: Path) -> dict[str, str]:
     """What wires a responder to the cloud, on top of this process's own environment."""
     inherited = {name: value for name, value in os.environ.items() if name != "K_SERVICE"}
     return {
-        **inherited,
+        **without_detours(inherited),
+        **detour(cloud.addresses["control"], folder),
         "GOOGLE_CLOUD_PROJECT": cloud.home,
+        "ROLLBACK_IDENTITY_PROJECT": cloud.home,
         LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
     }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from responders import answering, holding, ordering, switching
+from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
 from shared import handover
@@ -15,7 +19,7 @@ from shared.envelope import Message
 from shared.errors import Moved, Refused, Unavailable
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports
+from shared.ports import Create, Ports, Write
 from shared.rollback import KEPT_FOR
 from shared.tenure import SKEW
 
@@ -42,7 +46,7 @@ RETRY_SECONDS = 0.1
 
 
 class Commands:
-    """Carries out what people ask for. Who may publish on the topic may command."""
+    """Carries out what people ask for, who prove who they are."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
@@ -56,12 +60,15 @@ class Commands:
         """
         command = commands.parse(message.data, message.id, self._policies)
         said_at = message.published_at or self._ports.clock.now()
-        asked = Asked(command, said_at, self._ports, self._policies)
+        actor: Actor | None = None
         for _ in range(COMMIT_ATTEMPTS):
             if not self._is_done(command):
+                self._refuse_stale(command, said_at)
+                actor = actor or identify(message, self._ports, self._policies)
+                said = replace(command, actor=actor.name)
                 try:
-                    self._refuse_stale(asked)
-                    self._carry_out(asked)
+                    used_up = use_up(actor, command.id, self._ports)
+                    self._carry_out(Asked(said, said_at, self._ports, self._policies), used_up)
                 except Moved:  # somebody wrote first, perhaps this very command: look again
                     self._ports.clock.sleep(RETRY_SECONDS)
                     continue
@@ -76,16 +83,19 @@ class Commands:
         """Whether this command, by its id, was carried out."""
         return self._ports.store.get(commands.path(command.id)).fields is not None
 
-    def _refuse_stale(self, asked: Asked) -> None:
+    def _refuse_stale(self, command: Command, said_at: datetime) -> None:
         """Raises: Refused, for what is not to happen in another hour."""
-        if asked.command.command not in TOO_LATE_AFTER_A_WHILE:
+        if command.command not in TOO_LATE_AFTER_A_WHILE:
             return
-        late = self._ports.clock.now() - asked.said_at
-        if late > asked.policy.gates.stale_after:
-            raise Refused(f"said {late} ago: too late for a {asked.command.command}")
+        late = self._ports.clock.now() - said_at
+        if late > self._policies[command.system].gates.stale_after:
+            raise Refused(f"said {late} ago: too late for a {command.command}")
 
-    def _carry_out(self, asked: Asked) -> None:
-        """Commit the command's record together with its effect. Raises: Moved, Refused."""
+    def _carry_out(self, asked: Asked, used_up: Sequence[Write]) -> None:
+        """Commit the command's record and token together with its effect.
+
+        Raises: Moved, Refused.
+        """
         command = asked.command
         effect = VERBS[command.command](asked)
         goes_on = effect.goes_on or effect.rehearses is not None
@@ -108,6 +118,7 @@ class Commands:
             [
                 Create(commands.path(command.id), encode(record)),
                 write_down(record.system, f"command:{command.id}", told),
+                *used_up,
                 *effect.writes,
             ]
         )

@@ -14,6 +14,7 @@ import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct, field
 
+from shared.credential import TOKEN
 from shared.documents import SCHEMA
 from shared.durations import parse_duration
 from shared.errors import Refused
@@ -95,7 +96,7 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     faults = _faults(content) or _unknown_names(content, policies)
     if faults:
         raise Refused("; ".join(faults))
-    unkept = ("version", "scenario", "token")
+    unkept = ("version", "scenario", TOKEN)
     given = {key: value for key, value in content.items() if key not in unkept}
     try:
         return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
@@ -221,9 +222,9 @@ def moment(text: str, said_at: datetime) -> datetime | None:
 
 
 def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
-    """The command as one line for a shell."""
+    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md)."""
     message = json.dumps({"version": 1, **command}, separators=(",", ":"))
-    return f"gcloud pubsub topics publish {topic} --message='{message}'"
+    return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 
 
 def path(command: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from shared.credential import Credential
 from shared.deployment import Inventory
 from shared.estate import Estate
 from shared.health import ProbeAnswer, Requests
@@ -251,6 +252,18 @@ class Sender(Protocol):
         ...
 
 
+class Identity(Protocol):
+    """Proof of who speaks: Firebase Authentication, and Google's service accounts."""
+
+    def verify(self, token: str) -> Credential:
+        """Who holds this token, by its signature and as of now.
+
+        Raises: Rejected (malformed, foreign, expired, revoked, the user is gone or disabled), with
+        a reason that holds no part of the token; Unavailable when keys or user cannot be looked up.
+        """
+        ...
+
+
 class Pool(Protocol):
     """Calls that run beside each other, each with a deadline of its own."""
 
@@ -305,6 +318,11 @@ class Ports(Protocol):
     @property
     def sender(self) -> Sender:
         """Tells people."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Verifies who speaks."""
         ...
 
     def platform(self, system: str) -> Platform:

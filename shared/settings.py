@@ -24,6 +24,12 @@ EMULATORS = (
 firebase-admin accepts unsigned tokens."""
 
 LOCAL_CLOUD = "ROLLBACK_LOCAL_CLOUD"
+DETOURS = (
+    *("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+"""Variables that lead HTTPS somewhere else, or have it trust somebody else: whoever sets them could
+sign tokens with keys of their own."""
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
@@ -37,6 +43,8 @@ class Settings(Struct, frozen=True):
     database: str = "rollback"
     policies: str = "policies"
     """The folder of the policy files."""
+    identity_project: str | None = None
+    """Where people sign in; None: `project`."""
     local_cloud: str | None = None
     """The control address of an embedded cloud, `http://127.0.0.1:PORT`."""
     firestore_emulator: str | None = None
@@ -56,6 +64,7 @@ class Settings(Struct, frozen=True):
             project=present["GOOGLE_CLOUD_PROJECT"],
             database=present.get("ROLLBACK_DATABASE", "rollback"),
             policies=present.get("ROLLBACK_POLICIES", "policies"),
+            identity_project=present.get("ROLLBACK_IDENTITY_PROJECT"),
             local_cloud=present.get(LOCAL_CLOUD),
             firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
             pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
@@ -68,9 +77,17 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
         yield "GOOGLE_CLOUD_PROJECT is not set"
     elif not _PROJECT.fullmatch(project):
         yield f"GOOGLE_CLOUD_PROJECT {project!r} is not a project id"
+    identity = environ.get("ROLLBACK_IDENTITY_PROJECT")
+    if identity is not None and not _PROJECT.fullmatch(identity):
+        yield f"ROLLBACK_IDENTITY_PROJECT {identity!r} is not a project id"
     database = environ.get("ROLLBACK_DATABASE")
     if database is not None and not _DATABASE.fullmatch(database):
         yield f"ROLLBACK_DATABASE {database!r} is not a database id"
+    yield from _places(environ)
+
+
+def _places(environ: Mapping[str, str]) -> Iterator[str]:
+    """Faults of what leads to another place than Google's."""
     local = [name for name in (LOCAL_CLOUD, *EMULATORS) if name in environ]
     for name in local:
         is_fit = _is_loopback_url if name == LOCAL_CLOUD else _is_loopback_host
@@ -78,6 +95,10 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} {environ[name]!r} is not on loopback"
         if "K_SERVICE" in environ:
             yield f"{name} is set on Cloud Run (K_SERVICE): local wiring is refused there"
+    if "K_SERVICE" in environ:
+        for name in DETOURS:
+            if name in environ:
+                yield f"{name} is set on Cloud Run (K_SERVICE): it could vouch for any token"
 
 
 def _is_loopback_url(url: str) -> bool:

@@ -11,11 +11,23 @@ from urllib.parse import urlsplit
 
 from shared.estate import Estate
 from shared.policy import Policy
-from shared.ports import Bus, Clock, Ids, Letters, Metrics, Platform, Prober, Sender, Store
+from shared.ports import (
+    Bus,
+    Clock,
+    Identity,
+    Ids,
+    Letters,
+    Metrics,
+    Platform,
+    Prober,
+    Sender,
+    Store,
+)
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.gcp.channels import Clients
+    from shared.gcp.identity import GoogleIdentity
     from shared.pool import ThreadPool
 
 POOL_WORKERS = 16
@@ -134,6 +146,19 @@ class Wiring:
 
         return ChannelSender(self._resolve)
 
+    @cached_property
+    def _google_identity(self) -> GoogleIdentity:
+        from shared.gcp.identity import GoogleIdentity
+
+        settings = self._settings
+        project = settings.identity_project or settings.project
+        return GoogleIdentity(project, anonymous=settings.local_cloud is not None)
+
+    @property
+    def identity(self) -> Identity:
+        """Who speaks; an embedded cloud is reached by the proxy that the environment names."""
+        return self._google_identity
+
     @property
     def ids(self) -> Ids:
         """Random ids of 32 hexadecimal digits."""
@@ -149,11 +174,12 @@ class Wiring:
         """Close the connections to Google's services."""
         if "clients" in self.__dict__:
             self.clients.close()
+        if "_google_identity" in self.__dict__:
+            self._google_identity.close()
 
     def _resolve(self, _host: str) -> str | None:
         """Who plays a host of the web: the local cloud plays all of them."""
-        local = self._settings.local_cloud
-        return urlsplit(local).netloc if local else None
+        return played_at(self._settings)
 
     def _addresses(self) -> dict[str, str]:
         """Where what is local listens, by service; an emulator of one's own wins."""
@@ -172,6 +198,11 @@ class Wiring:
                 service: host.removeprefix("http://") for service, host in emulators.items() if host
             },
         }
+
+
+def played_at(settings: Settings) -> str | None:
+    """Where a local cloud plays the hosts of the web, `host:port`; None: they are themselves."""
+    return urlsplit(settings.local_cloud).netloc if settings.local_cloud else None
 
 
 def _random_id() -> str:

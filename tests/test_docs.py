@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ import pytest
 from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
+from local.identity import Account
+from local.identity.detour import detour
+from local.identity.users import code
 from shared import policy_file, topics
+from shared.gcp.identity import GoogleIdentity
+from shared.ports import Query
 from shared.settings import LOCAL_CLOUD
 from tests.world import POLICIES, World
 
@@ -39,16 +45,32 @@ def starting(*words: str) -> list[str]:
     return [line for line in COMMANDS if shlex.split(line)[: len(words)] == list(words)]
 
 
-PUBLISHED = starting("gcloud", "pubsub", "topics", "publish")
+def is_identified(line: str) -> bool:
+    """Does the line sign in, or say something with a token?"""
+    return "$(" in line or any(f"-m cli {verb}" in line for verb in ("login", "logout", "token"))
+
+
+IDENTIFIED = [line for line in COMMANDS if is_identified(line)]
+SIGNED = re.compile(r"""--message="\$\(\.venv/bin/python -m cli sign '(.*)'\)"$""")
+"""A message that the command line signs first."""
+PUBLISHED = [
+    line
+    for line in starting("gcloud", "pubsub", "topics", "publish")
+    if line not in IDENTIFIED or SIGNED.search(line)
+]
 REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
-CLI = [line for line in starting(".venv/bin/python", "-m", "cli") if line not in REPLAYED]
+CLI = [
+    line
+    for line in starting(".venv/bin/python", "-m", "cli")
+    if line not in (*REPLAYED, *IDENTIFIED)
+]
 MADE = starting("make")
 SERVED = starting(".venv/bin/python", "-m", "local")
 
 
 def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
-    known = {*PUBLISHED, *CLI, *REPLAYED, *MADE, *SERVED}
+    known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *MADE, *SERVED}
 
     assert [line for line in COMMANDS if line not in known] == []
     assert PUBLISHED
@@ -76,16 +98,118 @@ def prepared_for(message: dict[str, Any]) -> World:
 
 @pytest.mark.parametrize("line", PUBLISHED)
 def test_what_gcloud_would_publish_is_understood(line: str) -> None:
-    """The payload of each gcloud line, fed to the entry point, is not refused."""
-    *_, topic, option = shlex.split(line)
-    message: dict[str, Any] = json.loads(option.removeprefix("--message="))
-    world = prepared_for(message) if topic == topics.COMMANDS else World(policy=CVPLUS)
+    """The payload of each gcloud line, fed to the entry point, is not refused.
 
-    world.publish(topic, message)
+    What is to be signed first is said where nobody asks who says it: signing is tried below.
+    """
+    topic = line.split()[4]
+    if topic in (topics.COMMANDS, topics.OVERRIDE):
+        signed = SIGNED.search(line)
+        message = signed[1] if signed else shlex.split(line)[-1].removeprefix("--message=")
+        world, topic = prepared_for(json.loads(message)), topics.OVERRIDE
+    else:
+        message = shlex.split(line)[-1].removeprefix("--message=")
+        world = World(policy=CVPLUS)
+
+    world.publish(topic, json.loads(message))
     world.settle()
 
     letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    assert letters == []
+    assert [one.attributes["reason"] for one in letters] == []
+
+
+GCLOUD = """#!{python}
+import json, os, sys, urllib.request
+options = dict(word.split("=", 1) for word in sys.argv if word.startswith("--") and "=" in word)
+if sys.argv[1:3] == ["auth", "print-identity-token"]:
+    email = options["--impersonate-service-account"]
+    asked = urllib.request.Request(
+        f"{{os.environ['ROLLBACK_LOCAL_CLOUD']}}/v1/projects/-/serviceAccounts/{{email}}:generateIdToken",
+        json.dumps({{"audience": options["--audiences"], "includeEmail": True}}).encode(),
+        {{"Host": "iamcredentials.googleapis.com"}},
+    )
+    print(json.load(urllib.request.urlopen(asked))["token"])
+else:
+    assert sys.argv[1:4] == ["pubsub", "topics", "publish"], sys.argv
+    with open("published", "a") as published:
+        print(json.dumps([sys.argv[4], options["--message"]]), file=published)
+"""
+"""What stands in for gcloud: tokens are the embedded cloud's, messages are written down."""
+ADA = Account("ada@example.com", "pw", role="admin", totp_secret="JBSWY3DPEHPK3PXP")
+
+
+class Desk:
+    """A person's shell at the top of the repository, beside an embedded cloud."""
+
+    def __init__(self, folder: Path, control: str) -> None:
+        self.folder = folder
+        for name in (".venv", "policies"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "gcloud").write_text(GCLOUD.format(python=sys.executable))
+        (folder / "gcloud").chmod(0o700)
+        self._environment = {
+            "PATH": f"{folder}:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "ROLLBACK_API_KEY": "any",
+            LOCAL_CLOUD: f"http://{control}",
+        }
+
+    def run(self, line: str) -> subprocess.CompletedProcess[str]:
+        """What a line does when a person answers what it asks."""
+        return subprocess.run(  # noqa: S603 - a line of our own documentation
+            ["/bin/bash", "-o", "pipefail", "-c", line],
+            cwd=self.folder,
+            env=self._environment,
+            input=f"{ADA.password}\n{code(ADA.totp_secret, time.time())}\n",
+            start_new_session=True,  # no terminal: what is asked is answered by standard input
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def published(self) -> list[tuple[str, dict[str, Any]]]:
+        """Topic and message of everything, in order."""
+        lines = (self.folder / "published").read_text().splitlines()
+        return [(topic, json.loads(message)) for topic, message in map(json.loads, lines)]
+
+
+def test_the_page_on_identity_is_signed_and_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line of the page by a shell, in order; what is published is verified and carried out."""
+    page = (ROOT / "docs" / "identity.md").read_text()
+    lines = [line for line in IDENTIFIED if line in page]
+    cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
+    cloud.identity.put(ADA)
+    desk = Desk(tmp_path, cloud.addresses["control"])
+    for name, value in detour(cloud.addresses["control"], tmp_path).items():
+        monkeypatch.setenv(name, value)
+    verifier = GoogleIdentity(CVPLUS.project, anonymous=True)
+    world = World(policy=CVPLUS)
+    world.ports.identity = verifier
+    try:
+        signed_in = desk.run(f".venv/bin/python -m cli login --email {ADA.email}")
+        assert signed_in.returncode == 0, signed_in.stderr
+        for line in lines:
+            done = desk.run(line)
+            assert done.returncode == 0, (line, done.stderr)
+        world.ports.clock.jump(cloud.clock.now() - world.ports.clock.now())
+        for _, message in desk.published():
+            if message.get("target"):
+                world.announce(message["target"], stable=True)
+        world.settle()
+        for topic, message in desk.published():
+            world.publish(topic, message)
+            world.settle()
+    finally:
+        verifier.close()
+        cloud.stop()
+
+    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert [one.attributes["reason"] for one in letters] == []
+    assert len(desk.published()) == sum("topics publish" in line for line in lines)
+    assert len(world.ports.store.query(Query("commands"))) == len(desk.published()) + 1
 
 
 @pytest.mark.parametrize("line", CLI)

@@ -25,7 +25,8 @@ DEPLOYED = [
 RESPONDERS = {
     topic.removeprefix("rollback-"): topic
     for topic in topics.ALL
-    if topic != topics.DEAD_LETTERS  # a person replays those
+    # A person replays dead letters; an override is a command by another way.
+    if topic not in (topics.DEAD_LETTERS, topics.OVERRIDE)
 }
 """Name to topic of everything that is triggered by one."""
 SCHEMAS = sorted(

@@ -26,7 +26,7 @@ from tests.world import BOOKSHOP, FakePorts
 CORPUS = Path(__file__).parent / "corpus"
 ENTRY_POINTS = {
     "on_alert": topics.ALERTS,
-    "on_command": topics.COMMANDS,
+    "on_command": topics.OVERRIDE,
     "on_clock": topics.CLOCK,
     "on_deployment": topics.DEPLOYMENTS,
     "on_work": topics.WORK,
@@ -61,9 +61,11 @@ def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
     main._responder.cache_clear()
 
 
-def post(entry_point: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+def post(
+    entry_point: str, body: bytes, headers: Mapping[str, str] | None = None, topic: str = ""
+) -> int:
     """The status that an entry point answers to a request."""
-    path = f"/projects/{BOOKSHOP.project}/topics/{ENTRY_POINTS[entry_point]}"
+    path = f"/projects/{BOOKSHOP.project}/topics/{topic or ENTRY_POINTS[entry_point]}"
     with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
         answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
     return answer[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import BadConfiguration
-from shared.settings import EMULATORS, Settings
+from shared.settings import DETOURS, EMULATORS, Settings
 
 PROJECT = {"GOOGLE_CLOUD_PROJECT": "rollback-ops"}
 
@@ -24,6 +24,7 @@ def test_beside_an_embedded_cloud() -> None:
             **PROJECT,
             "ROLLBACK_DATABASE": "rollback-eu",
             "ROLLBACK_POLICIES": "/etc/policies",
+            "ROLLBACK_IDENTITY_PROJECT": "shop-people",
             "ROLLBACK_LOCAL_CLOUD": "http://127.0.0.1:9000",
             "FIRESTORE_EMULATOR_HOST": "localhost:8080",
             "PUBSUB_EMULATOR_HOST": "[::1]:8085",
@@ -34,6 +35,7 @@ def test_beside_an_embedded_cloud() -> None:
         project="rollback-ops",
         database="rollback-eu",
         policies="/etc/policies",
+        identity_project="shop-people",
         local_cloud="http://127.0.0.1:9000",
         firestore_emulator="localhost:8080",
         pubsub_emulator="[::1]:8085",
@@ -55,6 +57,21 @@ def test_local_wiring_in_the_cloud(name: str) -> None:
 
     with pytest.raises(BadConfiguration, match="set on Cloud Run"):
         Settings.from_mapping({**PROJECT, name: wiring, "K_SERVICE": "on-alert"})
+
+
+@pytest.mark.parametrize("name", DETOURS)
+def test_a_detour_in_the_cloud(name: str) -> None:
+    """Whoever leads HTTPS elsewhere, or chooses whom it trusts, could sign anybody in."""
+    Settings.from_mapping({**PROJECT, name: "/somewhere"})
+
+    with pytest.raises(BadConfiguration, match=f"{name} is set on Cloud Run"):
+        Settings.from_mapping({**PROJECT, name: "/somewhere", "K_SERVICE": "on-command"})
+
+
+def test_an_identity_project_that_is_none() -> None:
+    """It is compared with what tokens say: a typing mistake would refuse everybody."""
+    with pytest.raises(BadConfiguration, match="'People!' is not a project id"):
+        Settings.from_mapping({**PROJECT, "ROLLBACK_IDENTITY_PROJECT": "People!"})
 
 
 @pytest.mark.parametrize(

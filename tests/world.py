@@ -29,13 +29,14 @@ from shared.errors import LostRollback, Refused, RollbackError
 from shared.incident import Incident
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Metrics, Platform, Query
+from shared.ports import Identity, Metrics, Platform, Query
 from shared.rollback import Rollback
 from shared.traffic import shares
 from tests.fakes.bus import MemoryBus, Published
 from tests.fakes.clock import FakeClock
 from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.identity import FakeIdentity
 from tests.fakes.platform import FakePlatform
 from tests.fakes.pool import InlinePool
 from tests.fakes.router import FakeMetrics, FakeProber
@@ -72,6 +73,8 @@ class FakePorts:
         self.beside = FakeEstate(hook)
         self.prober = FakeProber(self.world, self.random, hook)
         self.sender = FakeSender(hook)
+        self.sign_in = FakeIdentity(self.clock, policy.project)
+        self.identity: Identity = self.sign_in
         self.counts = FakeMetrics(self.world, self.clock, hook)
         self._ids = 0
 
@@ -123,6 +126,7 @@ class World:
         self.responders: dict[str, Responder] = {
             topics.ALERTS: Alerts(ports, policies),
             topics.COMMANDS: Commands(ports, policies),
+            topics.OVERRIDE: Commands(ports, policies),
             topics.CLOCK: Clock(ports, policies),
             topics.DEPLOYMENTS: Deployments(ports, policies),
             topics.WORK: Work(ports, policies),
@@ -145,8 +149,8 @@ class World:
         )
 
     def command(self, **content: Any) -> None:
-        """A person publishes a command."""
-        self.publish(topics.COMMANDS, {"version": 1, "reason": "a test", **content})
+        """A person publishes a command where IAM alone guards."""
+        self.publish(topics.OVERRIDE, {"version": 1, "reason": "a test", **content})
 
     def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
         """Cloud Monitoring notifies of a signal that began a minute ago."""

@@ -154,6 +154,10 @@ class Stage:
         standing: dict[str, dict[str, Any]] = self._asked("GET", "application")[self.policy.system]
         return standing
 
+    def enrol(self, account: Mapping[str, Any]) -> None:
+        """Make a person who may sign in."""
+        self._asked("POST", "identity", account)
+
     def publish(self, topic: str, content: Mapping[str, Any]) -> None:
         """Publish one message of JSON on a topic of the responders."""
         self.wiring.bus.publish(topic, json.dumps(content).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from local.demo import strangers
+from local.demo import operator, strangers
 from local.demo.scene import Scene, made_at
 from shared import topics
 from shared.alert_record import Alert
@@ -38,7 +38,7 @@ class Trouble:
         self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
         self._tag(inventory)
         stable = self._announce(STABLE, stable=True)
-        stage.publish(topics.COMMANDS, self._promotion())
+        operator.command(stage, self._promotion())
         stage.wait_for("the promotion", self._may_act)
         command = self._evidence.commands()[0]
         self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
@@ -121,7 +121,6 @@ class Trouble:
             "command": "promote",
             "system": self._system,
             "mode": "act",
-            "actor": "demo",
             "reason": "it has been watched long enough",
         }
 

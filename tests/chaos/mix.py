@@ -131,10 +131,10 @@ class _Tellers:
         said = {"version": 1, "reason": "a storm", "system": self._policy.system}
         if self._random.random() < 0.5:
             odd = _json({**said, "command": "format-the-disk"})
-            return Told("command", topics.COMMANDS, odd, (), refused=True)
+            return Told("command", topics.OVERRIDE, odd, (), refused=True)
         name = f"storm-{self._random.randrange(3)}"
         promotion = _json({**said, "id": name, "command": "promote", "mode": "act"})
-        return Told("command", topics.COMMANDS, promotion, (f"commands/{name}",))
+        return Told("command", topics.OVERRIDE, promotion, (f"commands/{name}",))
 
     def _deployment(self) -> Told:
         """One deployment, announced by a pipeline that repeats itself; nothing of it is stable."""
@@ -178,14 +178,14 @@ class _Tellers:
         }
 
 
-_UNDERSTOOD = (topics.ALERTS, topics.COMMANDS, topics.DEPLOYMENTS, topics.WORK, topics.NOTICES)
+_UNDERSTOOD = (topics.ALERTS, topics.OVERRIDE, topics.DEPLOYMENTS, topics.WORK, topics.NOTICES)
 """Topics whose messages must say something; a tick need not."""
 
 
 def switch(verb: str, name: str) -> Told:
     """The kill switch, everywhere."""
     said = {"version": 1, "id": name, "command": verb, "reason": "we are looking ourselves"}
-    return Told("command", topics.COMMANDS, _json(said), (f"commands/{name}",))
+    return Told("command", topics.OVERRIDE, _json(said), (f"commands/{name}",))
 
 
 def _json(content: Any) -> bytes:

@@ -56,7 +56,7 @@ class Plant:
         stage, said = self.stage, {"version": 1, "system": self.policy.system}
         stage.publish(topics.DEPLOYMENTS, {**said, "deployment": "r1", "stable": True})
         promotion = {**said, "command": "promote", "mode": "act", "reason": "chaos"}
-        stage.publish(topics.COMMANDS, promotion)
+        stage.publish(topics.OVERRIDE, promotion)
         evidence = self.evidence
         stage.wait_for("the promotion", lambda: (one := evidence.system()) and one.mode is Mode.ACT)
         return stage.wait_for("the stable deployment", lambda: evidence.deployment("r1"))

@@ -103,8 +103,8 @@ class World:
         self.cloud.publish(f"projects/{project or OPERATIONS}/topics/{topic}", data)
 
     def command(self, **content: Any) -> None:
-        """A person publishes a command."""
-        self.publish(topics.COMMANDS, {"version": 1, "reason": "a test", **content})
+        """A person publishes a command where IAM alone guards."""
+        self.publish(topics.OVERRIDE, {"version": 1, "reason": "a test", **content})
 
     # What became of it
 

@@ -156,7 +156,7 @@ def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
     junk = (b"", b"{", b"[1]", b'{"version": 9}', b'{"token": "secret"}', b"\xff\xfe")
-    for topic in (topics.ALERTS, topics.COMMANDS, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
+    for topic in (topics.ALERTS, topics.OVERRIDE, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
         data = world.random.choice(junk)
         at = world.random.uniform(0.0, 100.0)
         world.plan(at, partial(world.bus.deliver, topic, data, {"junk": "yes"}))

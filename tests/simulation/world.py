@@ -34,6 +34,7 @@ from shared.errors import (
 from shared.policy import Policy
 from shared.traffic import TrafficTarget
 from tests.fakes.estate import FakeEstate
+from tests.fakes.identity import FakeIdentity
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
 from tests.simulation.estate import POLICY, SYSTEM, at_the_start, changed
@@ -66,7 +67,7 @@ HORIZON_SECONDS = 3600.0
 
 RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
     topics.ALERTS: Alerts,
-    topics.COMMANDS: Commands,
+    topics.OVERRIDE: Commands,
     topics.CLOCK: Clock,
     topics.DEPLOYMENTS: Deployments,
     topics.NOTICES: Notices,
@@ -84,6 +85,7 @@ class InstancePorts:
         self.bus = world.bus
         self.prober = world.prober
         self.sender = world.sender
+        self.identity = FakeIdentity(self.clock, POLICY.project)
         self.ids = world.new_id
         self.site = world.site
 
@@ -251,7 +253,7 @@ class World:
         self.note(f"command {verb} {content}")
         self.laws.commanded(key)
         self.excuses.add(f"a person ordered: {verb}")
-        self.bus.deliver(topics.COMMANDS, msgspec.json.encode({**said, **content}))
+        self.bus.deliver(topics.OVERRIDE, msgspec.json.encode({**said, **content}))
 
     def pause_for(self, seconds: float) -> None:
         """A person pauses automation, here or everywhere, and lets it go on later."""
@@ -389,7 +391,7 @@ class World:
             late = self.random.choice((20.0, 70.0, 400.0, 1200.0))
             if message.topic == topics.ALERTS:
                 self.excuses.add("the alert was old news")
-            if message.topic == topics.COMMANDS:
+            if message.topic == topics.OVERRIDE:
                 self.excuses.add("a command was late")
         apart = self.random.choice(((0.0,), (0.0, 3.0, 60.0))) if copies > 1 else (0.0,)
         for _ in range(copies):

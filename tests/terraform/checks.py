@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from shared.topics import ALERTS, OVERRIDE
 from tests.terraform.evaluator import Configuration, Resource
 
 BASIC_ROLES = frozenset({"roles/browser", "roles/editor", "roles/owner", "roles/viewer"})
@@ -18,9 +19,6 @@ PREDEFINED = {
 }
 """What is used of the roles of Google's that a responder has; any other must be one of our own
 (cloud.google.com/iam/docs/roles-permissions, read 2026-11)."""
-ALERTS = "rollback-alerts"
-OVERRIDE = "rollback-override"
-DEAD_LETTERS = "rollback-dead-letters"
 
 
 def agent(configuration: Configuration, service: str) -> str:

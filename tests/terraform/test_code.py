@@ -19,15 +19,16 @@ import main
 from local import delivery
 from shared import topics
 from shared.settings import Settings
-from tests.terraform.checks import OVERRIDE, functions, operations_project, permissions
+from tests.terraform.checks import functions, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator import Configuration
 from tests.world import World
 
 ROOT = TERRAFORM.parent
 RECEIVES = {
-    **{topic: entry_point for entry_point, topic in delivery.ENTRY_POINTS.items()},
-    OVERRIDE: "on_command",
+    topic: entry_point
+    for entry_point, several in delivery.ENTRY_POINTS.items()
+    for topic in several
 }
 """The entry point that each topic is pushed to."""
 
@@ -51,7 +52,7 @@ def test_topics_are_those_of_the_code(example: Configuration) -> None:
     """None is missing, none is nobody's."""
     names = {one.values["name"] for one in example.of("google_pubsub_topic")}
 
-    assert names == {*topics.ALL, OVERRIDE}
+    assert names == set(topics.ALL)
 
 
 def test_functions_are_the_entry_points(example: Configuration) -> None:

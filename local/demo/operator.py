@@ -1,0 +1,38 @@
+"""The person of the play: signs in with a second factor, and proves who says a command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from local.demo.stage import Broken, Stage
+from local.identity.users import code
+from shared import topics
+from shared.credential import TOKEN
+from shared.errors import RollbackError
+from shared.sign_in import Challenge, SignIn
+
+EMAIL = "operator@example.com"
+PASSWORD = "of the play"  # noqa: S105 - it protects nothing
+APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - of an authenticator app that is played, too
+API_KEY = "of-the-play"
+
+
+def command(stage: Stage, content: Mapping[str, Any]) -> None:
+    """Publish a command with the operator's token in it. Raises: Broken."""
+    stage.publish(topics.COMMANDS, {**content, TOKEN: _token(stage)})
+
+
+def _token(stage: Stage) -> str:
+    """A token of an admin who has just signed in."""
+    account = {"email": EMAIL, "password": PASSWORD, "role": "admin", "totp_secret": APP_SECRET}
+    stage.enrol(account)
+    sign_in = SignIn(API_KEY, stage.addresses["control"])
+    try:
+        asked = sign_in.begin(EMAIL, PASSWORD)
+        if not isinstance(asked, Challenge):
+            raise Broken("the operator was asked for no second factor")
+        return sign_in.finish(asked, code(APP_SECRET, time.time())).id_token
+    except RollbackError as error:
+        raise Broken(f"the operator cannot sign in: {error}") from error

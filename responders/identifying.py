@@ -1,0 +1,92 @@
+"""Who says a command: proven by the token in it, or said on the topic that IAM alone guards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared import credential as credentials
+from shared import topics
+from shared.authority import Asked, objections
+from shared.credential import TOKEN, Credential, Role, UsedToken
+from shared.documents import decode, encode
+from shared.envelope import Message
+from shared.errors import Moved, Refused, Rejected
+from shared.policy import Policy
+from shared.ports import Create, Ports, Write
+from shared.scrubbing import holds_token
+
+KEPT_LONGER = timedelta(days=1)
+"""The use of a token is kept so much longer than the token lives."""
+
+
+class Actor(Struct, frozen=True):
+    """Who said a command."""
+
+    name: str
+    """As trails show it."""
+    credential: Credential | None = None
+    """None on rollback-override: nobody is proven there."""
+
+    @property
+    def subject(self) -> str:
+        """Who it is, to tell two people apart; "" when nobody is proven."""
+        return self.credential.subject if self.credential else ""
+
+    @property
+    def role(self) -> Role | None:
+        """What a person may do; None for services, and where nobody is proven."""
+        return self.credential.role if self.credential else None
+
+
+def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
+    """Who says the command that the message holds, and may.
+
+    The command was understood already. On every topic but rollback-override it needs a token.
+    Raises: Refused, with every objection; Unavailable when nobody can be asked.
+    """
+    content: dict[str, Any] = msgspec.json.decode(message.data)
+    token = content.pop(TOKEN, None)
+    if holds_token(content):
+        raise Refused(f"a token stands outside the field {TOKEN}")
+    if message.topic_name == topics.OVERRIDE:
+        return Actor(f"override: {content.get('actor', 'not named')}")
+    if not token:
+        raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
+    try:
+        credential = ports.identity.verify(token)
+    except Rejected as rejected:
+        raise Refused(str(rejected)) from None
+    now = ports.clock.now()
+    found = objections(Asked.of(content), credential, _concerned(content, policies), now)
+    if found:
+        raise Refused("; ".join(found))
+    return Actor(credential.name, credential)
+
+
+def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
+    """What uses the actor's token up, for the commit of the command itself; nothing without one.
+
+    Raises: Refused when another command used it; Moved when this very one was just carried out.
+    """
+    credential = actor.credential
+    if credential is None:
+        return []
+    document = ports.store.get(credentials.path(credential.token_hash))
+    if document.fields is not None:
+        used = decode(UsedToken, document.fields)
+        if used.command == command:
+            raise Moved(f"command {command} was carried out meanwhile")
+        raise Refused(f"{actor.name}'s token is used up: command {used.command} was said with it")
+    used = UsedToken(command, document.read_at, credential.expires_at + KEPT_LONGER)
+    return [Create(document.path, encode(used))]
+
+
+def _concerned(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:
+    """The policies of the system that a command names; of all systems, where it names none."""
+    policy = policies.get(content.get("system", ""))
+    return [policy] if policy else list(policies.values())

@@ -1,0 +1,128 @@
+"""Identity over Firebase Authentication and Google's service accounts: who signed this token?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from json import JSONDecodeError
+from typing import Any
+
+import cachecontrol
+import firebase_admin
+import requests
+from firebase_admin import auth, credentials
+from firebase_admin.exceptions import FirebaseError
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport.requests import Request
+from google.oauth2 import id_token
+
+from shared.credential import Credential, Kind, kind_of, of_person, of_service
+from shared.errors import Rejected, Unavailable
+
+PERMISSIONS = ("firebaseauth.users.get",)
+"""In the identity project: the user is looked up, for revocation."""
+
+CALL_SECONDS = 10.0
+SKEW_SECONDS = 10
+"""So far may our clock be behind the issuer's (firebase-admin takes up to 60)."""
+_numbers = itertools.count(1)
+
+
+class GoogleIdentity:
+    """Verifies ID tokens of one identity project's people, and of any service account.
+
+    Keys are fetched when they are first needed and kept as long as their answer says. What a
+    library says of a token may quote it, so no word of theirs is passed on. `anonymous`: an
+    embedded cloud asks for no credentials; firebase-admin finds it by HTTPS_PROXY.
+    """
+
+    def __init__(self, project: str, *, anonymous: bool = False) -> None:
+        self._project = project
+        self._anonymous = anonymous
+
+    def verify(self, token: str) -> Credential:
+        """Who holds this token, and since when. Raises: Rejected, Unavailable."""
+        if kind_of(token, self._project) is Kind.SERVICE:
+            # Its audience is the hash of a command: whoever knows the command judges it.
+            with _translated():
+                claims = id_token.verify_token(
+                    token, self._fetch, clock_skew_in_seconds=SKEW_SECONDS
+                )
+            return of_service(claims, token)
+        with _translated():
+            claims = auth.verify_id_token(
+                token, self._app, check_revoked=True, clock_skew_seconds=SKEW_SECONDS
+            )
+        return of_person(claims, token)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if "_app" in self.__dict__:
+            firebase_admin.delete_app(self._app)
+        if "_session" in self.__dict__:
+            self._session.close()
+
+    @cached_property
+    def _app(self) -> Any:
+        """An app of our own: others of the process keep theirs."""
+        return firebase_admin.initialize_app(
+            _Anonymous() if self._anonymous else credentials.ApplicationDefault(),
+            {"projectId": self._project, "httpTimeout": CALL_SECONDS},
+            name=f"rollback-identity-{next(_numbers)}",
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        return cachecontrol.CacheControl(requests.Session())
+
+    @cached_property
+    def _fetch(self) -> Callable[..., Any]:
+        """How certificates are fetched: cached as HTTP says, and within a deadline."""
+        return partial(Request(session=self._session), timeout=CALL_SECONDS)
+
+
+class _Anonymous(credentials.Base):  # type: ignore[misc]
+    """The credential of a place that asks for none."""
+
+    def get_credential(self) -> Any:
+        """Nothing is proven by it."""
+        return AnonymousCredentials()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The body, with what Google's libraries raise as what it means here, in words of ours."""
+    try:
+        yield
+    except (auth.ExpiredIdTokenError, auth.RevokedIdTokenError) as error:
+        expired = isinstance(error, auth.ExpiredIdTokenError)
+        raise Rejected("the token has expired" if expired else "the token was revoked") from None
+    except auth.UserDisabledError:
+        raise Rejected("the user is disabled") from None
+    except auth.UserNotFoundError:
+        raise Rejected("the user does not exist") from None
+    except (auth.CertificateFetchError, TransportError, requests.RequestException) as error:
+        raise Unavailable(f"identity: no answer ({type(error).__name__})") from None
+    except auth.InvalidIdTokenError as error:
+        raise _unsound(error.cause or error) from None
+    except FirebaseError as error:
+        raise Unavailable(f"identity: the user lookup answers {error.code}") from None
+    except (ValueError, TypeError) as error:  # GoogleAuthError of a bad token is a ValueError
+        raise _unsound(error) from None
+    except GoogleAuthError as error:
+        raise Unavailable(f"identity: no credentials ({type(error).__name__})") from None
+
+
+def _unsound(error: Exception) -> Rejected | Unavailable:
+    """What a failed verification means; google.auth.jwt tells by its words alone (2.63.0)."""
+    if isinstance(error, JSONDecodeError):  # the token was read before: these are the certificates
+        return Unavailable("identity: the certificates are not readable")
+    text = str(error)
+    if "Token expired" in text:
+        return Rejected("the token has expired")
+    if "used too early" in text:
+        return Rejected("the token was issued in the future")
+    return Rejected("the token's signature is not valid")

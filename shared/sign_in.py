@@ -1,0 +1,128 @@
+"""A person signs in: password, then the code of an authenticator app.
+
+Identity Toolkit's REST (cloud.google.com/identity-platform/docs/reference/rest, accounts
+.signInWithPassword v1 and accounts.mfaSignIn.finalize v2) and Secure Token's (firebase.google.com
+/docs/reference/rest/auth, "Exchange a refresh token"); both read 2026-11-24.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from shared.errors import Rejected, Unavailable
+
+TOOLKIT = "https://identitytoolkit.googleapis.com"
+SECURE_TOKEN = "https://securetoken.googleapis.com"  # noqa: S105 - an address
+ANSWER_SECONDS = 15.0
+_MEANINGS = {
+    "INVALID_LOGIN_CREDENTIALS": "wrong address or password",
+    "INVALID_PASSWORD": "wrong address or password",
+    "EMAIL_NOT_FOUND": "wrong address or password",
+    "USER_DISABLED": "the account is disabled",
+    "INVALID_MFA_VERIFICATION_CODE": "wrong code",
+    "INVALID_CODE": "wrong code",
+    "INVALID_MFA_PENDING_CREDENTIAL": "that took too long: sign in again",
+    "TOKEN_EXPIRED": "signed out: sign in again",
+    "INVALID_REFRESH_TOKEN": "signed out: sign in again",
+    "USER_NOT_FOUND": "the account is gone",
+}
+"""Google's words, as a person understands them."""
+
+
+class Session(Struct, frozen=True):
+    """Signed in."""
+
+    id_token: str
+    refresh_token: str
+
+
+class Challenge(Struct, frozen=True):
+    """The password was right; now the second factor."""
+
+    pending: str
+    enrolment: str
+
+
+class SignIn:
+    """The project that people sign in to, by its web API key.
+
+    `played`: the `127.0.0.1:port` of an embedded cloud that answers in Google's place.
+    """
+
+    def __init__(self, api_key: str, played: str | None = None) -> None:
+        self._key = api_key
+        self._played = played
+
+    def begin(self, email: str, password: str) -> Session | Challenge:
+        """Signed in, or asked for the second factor. Raises: Rejected, Unavailable."""
+        said = {"email": email, "password": password, "returnSecureToken": True}
+        answer = self._post(TOOLKIT, "/v1/accounts:signInWithPassword", json=said)
+        pending = answer.get("mfaPendingCredential")
+        if not pending:
+            return _session(answer, "idToken", "refreshToken")
+        apps = [one for one in answer.get("mfaInfo", ()) if "totpInfo" in one]
+        if not apps:
+            raise Rejected("the second factor is no authenticator app: only those work here")
+        return Challenge(pending, apps[0]["mfaEnrollmentId"])
+
+    def finish(self, challenge: Challenge, code: str) -> Session:
+        """Signed in, with a second factor. Raises: Rejected, Unavailable."""
+        said = {
+            "mfaPendingCredential": challenge.pending,
+            "mfaEnrollmentId": challenge.enrolment,
+            "totpVerificationInfo": {"verificationCode": code},
+        }
+        answer = self._post(TOOLKIT, "/v2/accounts/mfaSignIn:finalize", json=said)
+        return _session(answer, "idToken", "refreshToken")
+
+    def refresh(self, refresh_token: str) -> Session:
+        """A new token of the same sign-in, as old as that. Raises: Rejected, Unavailable."""
+        said = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        answer = self._post(SECURE_TOKEN, "/v1/token", form=said)
+        return _session(answer, "id_token", "refresh_token")
+
+    def _post(
+        self,
+        host: str,
+        path: str,
+        json: dict[str, Any] | None = None,
+        form: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        place, headers = host, {}
+        if self._played is not None:
+            place, headers = f"http://{self._played}", {"Host": host.removeprefix("https://")}
+        try:
+            answer = httpx.post(
+                place + path,
+                params={"key": self._key},
+                headers=headers,
+                json=json,
+                data=form,
+                timeout=ANSWER_SECONDS,
+                trust_env=self._played is None,
+            )
+            content = msgspec.json.decode(answer.content, type=dict[str, Any])
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise Unavailable(f"sign-in: no answer ({type(error).__name__})") from None
+        if answer.status_code >= 500:
+            raise Unavailable(f"sign-in answers {answer.status_code}")
+        if answer.status_code >= 400:
+            raise Rejected(_meaning(content.get("error")))
+        return content
+
+
+def _session(answer: dict[str, Any], token: str, refresh_token: str) -> Session:
+    try:
+        return Session(answer[token], answer[refresh_token])
+    except KeyError:
+        raise Unavailable("sign-in: an answer without a token") from None
+
+
+def _meaning(error: object) -> str:
+    """What an error of Google's says: its message begins with one word for machines."""
+    said = str(error.get("message", "") if isinstance(error, dict) else error)
+    return _MEANINGS.get(said.partition(" ")[0], said)

@@ -1,0 +1,125 @@
+"""Identity in memory: tokens sealed by a secret of its own, and judged as real ones are."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.credential import (
+    PERSONS,
+    ROLE_CLAIM,
+    SERVICES,
+    Credential,
+    Kind,
+    kind_of,
+    of_person,
+    of_service,
+)
+from shared.errors import Rejected, Unavailable
+from shared.ports import Clock
+
+SKEW_SECONDS = 10
+SECRET = b"known to this module alone"
+
+
+class FakeIdentity:
+    """People and service accounts of one project, by the fake clock."""
+
+    def __init__(self, clock: Clock, project: str) -> None:
+        self._clock = clock
+        self._project = project
+        self.is_down = False
+        self.disabled: set[str] = set()
+        self.valid_since: dict[str, float] = {}
+        """By user: tokens that were issued before are revoked."""
+        self.deleted: set[str] = set()
+        self.asked = 0
+
+    def verify(self, token: str) -> Credential:
+        """As the port says."""
+        self.asked += 1
+        kind = kind_of(token, self._project)
+        if self.is_down:
+            raise Unavailable("identity: no answer (a test)")
+        sealed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature, _seal(sealed)):
+            raise Rejected("the token's signature is not valid")
+        claims = json.loads(_decoded(sealed.partition(".")[2]))
+        self._judge(claims)
+        if kind is Kind.SERVICE:
+            return of_service(claims, token)
+        self._look_up(claims)
+        return of_person(claims, token)
+
+    def person(self, **changes: Any) -> str:
+        """A token of a commander who signed in a minute ago, with a second factor."""
+        now = self._clock.now()
+        claims = {
+            "iss": PERSONS + self._project,
+            "aud": self._project,
+            "sub": "uid-ada",
+            "email": "ada@example.com",
+            "email_verified": True,
+            "auth_time": int((now - timedelta(minutes=1)).timestamp()),
+            "iat": int(now.timestamp()),
+            "exp": int((now + timedelta(hours=1)).timestamp()),
+            "firebase": {"sign_in_provider": "password", "sign_in_second_factor": "totp"},
+            ROLE_CLAIM: "commander",
+            **changes,
+        }
+        return signed(claims)
+
+    def service(self, audience: str, **changes: Any) -> str:
+        """A token of a service account for an audience."""
+        now = self._clock.now()
+        claims = {
+            "iss": SERVICES,
+            "aud": audience,
+            "sub": "1234567890",
+            "email": "deploy@bookshop-prod.iam.gserviceaccount.com",
+            "email_verified": True,
+            "iat": int(now.timestamp()),
+            "exp": int((now + timedelta(hours=1)).timestamp()),
+            **changes,
+        }
+        return signed(claims)
+
+    def _judge(self, claims: Mapping[str, Any]) -> None:
+        now = self._clock.now().timestamp()
+        if now + SKEW_SECONDS < claims["iat"]:
+            raise Rejected("the token was issued in the future")
+        if claims["exp"] + SKEW_SECONDS < now:
+            raise Rejected("the token has expired")
+
+    def _look_up(self, claims: Mapping[str, Any]) -> None:
+        user = claims["sub"]
+        if user in self.deleted:
+            raise Rejected("the user does not exist")
+        if user in self.disabled:
+            raise Rejected("the user is disabled")
+        if claims["iat"] < self.valid_since.get(user, 0):
+            raise Rejected("the token was revoked")
+
+
+def signed(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
+    """A token that the fake takes for well signed."""
+    parts = (header or {"alg": "RS256", "kid": "fake"}, claims)
+    sealed = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+    return f"{sealed}.{_seal(sealed)}"
+
+
+def _seal(text: str) -> str:
+    return _encoded(hmac.new(SECRET, text.encode(), hashlib.sha512).digest() * 4)
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
