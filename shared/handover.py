@@ -17,7 +17,7 @@ from shared.ports import Bus, Query, Store
 ROLLBACK = "rollback"
 NOTICE = "notice"
 COMMAND = "command"
-"""One that a worker carries out: a rehearsal."""
+"""One that a worker carries out: a rehearsal, a hold."""
 COLLECTIONS = {ROLLBACK: "rollbacks", NOTICE: "notices", COMMAND: "commands"}
 SWEEP_LIMIT = 500
 """What one sweep hands over; the next one, half a minute later, takes the rest."""

@@ -239,6 +239,7 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
             ["not supported yet"],
         ),
         ({"command": "undo", "id": "a"}, ["undo is not supported yet"]),
+        ({"command": "pause", "id": ".."}, ["a letter or digit first"]),
         ({"command": "explode"}, ["explode"]),
         ({"command": "pause", "token": 12345}, ["token: not a token"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
@@ -318,6 +319,19 @@ def test_a_dry_run_that_was_dropped_is_found_by_the_clock() -> None:
     assert record["result"] == "ignore: everything asked for is at its target already"
     assert record["due_at"] is None
     assert len([one for one in world.ports.sender.sent if "rehearsed" in one.key]) == 1
+
+
+@pytest.mark.parametrize("content", [{}, {"typo": 1}, {"system": "nowhere"}])
+def test_a_token_leaves_no_trace(content: dict[str, object]) -> None:
+    """Carried out or refused, what proves a person is kept nowhere."""
+    world = World()
+
+    world.command(command="pause", token="eyJ-secret", **content)
+    world.settle()
+
+    assert "eyJ-secret" not in repr(world.ports.store.documents)
+    assert "eyJ-secret" not in repr(world.ports.bus.messages)
+    assert "eyJ-secret" not in repr(world.ports.sender.sent)
 
 
 def test_commands_are_no_json_at_times() -> None:

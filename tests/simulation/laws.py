@@ -430,6 +430,8 @@ class Laws:
         for key, one in self._rollbacks.items():
             if one["status"] not in ENDED:
                 self._break(6, f"{key} never ended: {one['status']} due at {one['due_at']}")
+            if one["in_flight"] and one["status"] in (Status.SUCCEEDED, Status.CANCELLED):
+                self._break(7, f"{key} {one['status']} with {one['in_flight']} in flight")
         system = self._world.store.peek(SYSTEM_PATH) or {}
         if system.get("slot"):
             self._break(1, f"{system['slot']} still holds the slot")
