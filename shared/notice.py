@@ -64,6 +64,11 @@ class Notice(Struct, frozen=True):
     expires_at: datetime | None = None
     schema: int = SCHEMA
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is to be said, or said again; not one that only may have to be, later."""
+        return self.due_at is not None and (self.unless is Unless.NOTHING or self.attempts > 0)
+
 
 def notices(
     policy: Policy,

@@ -78,7 +78,7 @@ class Closing:
         return all(law.holds for law in found)
 
     def _all_is_said(self) -> bool:
-        return not any(notice.due_at for notice in self._evidence.notices())
+        return not any(notice.is_waiting for notice in self._evidence.notices())
 
 
 def _words(span: timedelta | None) -> str:

@@ -184,7 +184,7 @@ def _letters(evidence: Evidence) -> Iterator[str]:
 
 
 def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
-    notices = evidence.notices()
+    notices = [one for one in evidence.notices() if one.attempts or one.is_waiting]
     said = Counter((one.incident, one.event, one.channel) for one in notices)
     for key, times in said.items():
         if times != 1:

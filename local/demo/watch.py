@@ -55,7 +55,7 @@ class Watch:
     def _resting(self, name: str) -> Rollback | None:
         """The rollback, when nobody works on it and nothing waits to be said."""
         rollback = self._rollback(name)
-        saying = any(notice.due_at for notice in self._scene.evidence.notices())
+        saying = any(notice.is_waiting for notice in self._scene.evidence.notices())
         return None if rollback.lease or saying else rollback
 
     def _moved_on(self, seen: Rollback) -> Rollback | None:

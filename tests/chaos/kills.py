@@ -249,7 +249,7 @@ class Course:
             self._disturb()
         rollbacks = self._evidence.rollbacks()
         if rollbacks and all(one.status in ENDED for one in rollbacks):
-            return not any(notice.due_at for notice in self._evidence.notices())
+            return not any(notice.is_waiting for notice in self._evidence.notices())
         if not self._hurried and any(one.shifted_at for one in rollbacks):
             self._stage.rescale(self._pace)
             self._hurried = True
