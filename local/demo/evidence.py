@@ -28,7 +28,7 @@ from shared.notice import Notice
 from shared.outside import Head
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Query
+from shared.ports import Query, Reader, Write
 from shared.rollback import Rollback
 from shared.system import System
 from shared.wiring import Wiring
@@ -117,17 +117,28 @@ class Evidence:
         """What happened to messages that concern no protected system."""
         return self._all(Event, outside.events_of(outside.UNCLAIMED))
 
-    def sealed(self, chain: str) -> tuple[list[Entry], Head]:
-        """A chain of events outside every rollback, and its head."""
-        head = self._one(Head, outside.head_path(chain)) or Head()
-        return self._all(Entry, outside.seals(chain)), head
+    def sealed(self, chain: str) -> tuple[list[Entry], Head, list[tuple[Event, int]]]:
+        """A chain of events outside every rollback, its head, and the single events with seals.
 
-    def loose(self, chain: str) -> list[tuple[Event, int]]:
-        """The single events of a chain, each with the number of its seal."""
-        found = self._store.query(Query(outside.events_of(chain)))
-        return [(decode(Event, one.fields), (one.fields or {})["sealed"]) for one in found]
+        All of one moment: a sweep may be sealing just now.
+        """
+        found: list[tuple[list[Entry], Head, list[tuple[Event, int]]]] = []
 
-    # The platform
+        def read(reader: Reader) -> list[Write]:
+            head = reader.get(outside.head_path(chain)).fields
+            seals = reader.query(Query(outside.seals(chain)))
+            single = reader.query(Query(outside.events_of(chain)))
+            found.append(
+                (
+                    [decode(Entry, one.fields) for one in seals],
+                    decode(Head, head) if head is not None else Head(),
+                    [(decode(Event, one.fields), (one.fields or {})["sealed"]) for one in single],
+                )
+            )
+            return []
+
+        self._store.transact(read)
+        return found[-1]
 
     def inventory(self) -> Inventory:
         """What is live, by Cloud Run and Cloud Functions."""

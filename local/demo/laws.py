@@ -147,8 +147,8 @@ def _chains(evidence: Evidence) -> Iterator[str]:
         for fault in chain_faults(trail, rollback.audit_head, rollback.sequence):
             yield f"{rollback.id}: {fault}"
     for chain in (evidence.system_name, outside.EVERYWHERE, outside.UNCLAIMED):
-        entries, head = evidence.sealed(chain)
-        single = outside.faults(entries, evidence.loose(chain))
+        entries, head, kept = evidence.sealed(chain)
+        single = outside.faults(entries, kept)
         for fault in (*chain_faults(entries, head.hash, head.sequence), *single):
             yield f"{chain}: {fault}"
 
