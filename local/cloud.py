@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +51,14 @@ from local.records import Records
 from local.rest import RestServer
 from local.run import Revisions, Rollouts, Services, WriteQuota
 from local.scenes import Scenes
+from local.storage import CALLS, Buckets, StorageServer
+from local.storage import Service as Storage
+from local.storage.refusals import Refusal
 from local.surroundings import Surroundings
 from local.wire import Refused, Service, serve, served
 from shared.policy import Policy
 
-NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "control")
+NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
 """The addresses of a cloud."""
 TOPICS = (
     "rollback-alerts",
@@ -64,17 +70,18 @@ TOPICS = (
     "rollback-notices",
     "rollback-dead-letters",
 )
+ANCHORS_KEPT_FOR = timedelta(days=90)
+"""Longer than what they prove."""
 INSIDE: Any = None
 """The context of a call that comes from inside: what is called so does not look at it."""
 
 
 class Cloud:
-    """Firestore, Pub/Sub, Run, Functions, Monitoring, Identity and the applications themselves.
+    """Google Cloud's services, as many as the responders need, and the applications themselves.
 
     Its parts are there to be looked at and meddled with: `rollouts` and `quota` of Cloud Run,
-    `ingestion` of Monitoring, `surroundings` beside the functions, `faults` of every call, and
-    `ingestion` of Monitoring, `identity` with its people, `faults` of every call, and
-    `injector` of whole fault plans.
+    `ingestion` of Monitoring, `identity` with its people, `surroundings` beside the functions,
+    `buckets` of Cloud Storage, `faults` of every call, and `injector` of whole fault plans.
     """
 
     def __init__(self, clock: CloudClock, journal: Journal, firestore: FirestoreService) -> None:
@@ -86,6 +93,7 @@ class Cloud:
         self.ingestion = Ingestion()
         self.surroundings = Surroundings(clock, journal)
         self.identity = EmbeddedIdentity(clock, journal)
+        self.buckets = Buckets(clock, journal)
         self.addresses: dict[str, str] = {}
         self.home = ""
         """The operations project: the responders' topics, the clock's ticks."""
@@ -137,6 +145,7 @@ class Cloud:
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             cloud._create_topics()
+            cloud._create_bucket()
             if faults is not None:
                 cloud.injector.install(faults)
             cloud._come_alive(ports or {}, alerter=alerter, ticks=ticks)
@@ -190,6 +199,7 @@ class Cloud:
         self.calls = (
             *(call for services in offered.values() for call in served(services)),
             *rest.served(products),
+            *CALLS,
         )
         self.injector = Injector(self.faults, self.clock, self.calls)
         self._closing.callback(self.injector.remove)
@@ -200,6 +210,9 @@ class Cloud:
         products_server = RestServer(products, self.faults, ports.get("rest", 0))
         self._closing.callback(products_server.close)
         self.addresses["rest"] = products_server.address
+        storage = StorageServer(Storage(self.buckets), self.faults, ports.get("storage", 0))
+        self._closing.callback(storage.close)
+        self.addresses["storage"] = storage.address
 
     def _services(self, estate: Estate) -> dict[str, dict[Service, object]]:
         """What is served at which address."""
@@ -237,6 +250,14 @@ class Cloud:
                     if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
                         raise
 
+    def _create_bucket(self) -> None:
+        """The bucket for heads of audit chains, which keeps what is in it."""
+        try:
+            self.buckets.create(audit_bucket(self.home), retention=ANCHORS_KEPT_FOR)
+        except Refusal as refused:
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
+
     def _come_alive(self, ports: Mapping[str, int], *, alerter: bool, ticks: bool) -> None:
         if alerter:
             self._alerters = {system: self._alerter(system) for system in self._applications}
@@ -272,6 +293,11 @@ class Cloud:
             self.publish,
             lambda: len(records.damaged()),
         )
+
+
+def audit_bucket(home: str) -> str:
+    """The bucket for heads of audit chains, by the operations project."""
+    return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-audit"
 
 
 def _stop(server: grpc.Server) -> None:

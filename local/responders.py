@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local import delivery
+from local.cloud import audit_bucket
 from local.delivery import Place
 from local.identity.detour import detour, without_detours
 from shared.settings import LOCAL_CLOUD
@@ -166,6 +167,7 @@ def _environment(cloud: Place, policies: Path, folder: Path) -> dict[str, str]:
         "ROLLBACK_IDENTITY_PROJECT": cloud.home,
         LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
+        "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
     }
 
 

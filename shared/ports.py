@@ -184,6 +184,25 @@ class Letters(Protocol):
         ...
 
 
+class Objects(Protocol):
+    """What is written once and read by name: one bucket of Cloud Storage."""
+
+    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
+        """Keep the content under a name that is free.
+
+        Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None where there is no such object."""
+        ...
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin so, ascending."""
+        ...
+
+
 class OperationState(Struct, frozen=True):
     """A long-running change of the platform as last seen."""
 
@@ -323,6 +342,11 @@ class Ports(Protocol):
     @property
     def identity(self) -> Identity:
         """Verifies who speaks."""
+        ...
+
+    @property
+    def anchors(self) -> Objects | None:
+        """Where heads of audit chains are anchored; None: nowhere."""
         ...
 
     def platform(self, system: str) -> Platform:

@@ -32,6 +32,7 @@ DETOURS = (
 sign tokens with keys of their own."""
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 
@@ -45,11 +46,14 @@ class Settings(Struct, frozen=True):
     """The folder of the policy files."""
     identity_project: str | None = None
     """Where people sign in; None: `project`."""
+    audit_bucket: str | None = None
+    """Where heads of audit chains are anchored; None: nowhere."""
     local_cloud: str | None = None
     """The control address of an embedded cloud, `http://127.0.0.1:PORT`."""
     firestore_emulator: str | None = None
     """HOST:PORT on loopback."""
     pubsub_emulator: str | None = None
+    storage_emulator: str | None = None
 
     @classmethod
     def from_mapping(cls, environ: Mapping[str, str]) -> Self:
@@ -65,9 +69,11 @@ class Settings(Struct, frozen=True):
             database=present.get("ROLLBACK_DATABASE", "rollback"),
             policies=present.get("ROLLBACK_POLICIES", "policies"),
             identity_project=present.get("ROLLBACK_IDENTITY_PROJECT"),
+            audit_bucket=present.get("ROLLBACK_AUDIT_BUCKET"),
             local_cloud=present.get(LOCAL_CLOUD),
             firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
             pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
+            storage_emulator=present.get("STORAGE_EMULATOR_HOST"),
         )
 
 
@@ -83,6 +89,9 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
     database = environ.get("ROLLBACK_DATABASE")
     if database is not None and not _DATABASE.fullmatch(database):
         yield f"ROLLBACK_DATABASE {database!r} is not a database id"
+    bucket = environ.get("ROLLBACK_AUDIT_BUCKET")
+    if bucket is not None and not _BUCKET.fullmatch(bucket):
+        yield f"ROLLBACK_AUDIT_BUCKET {bucket!r} is not the name of a bucket"
     yield from _places(environ)
 
 

@@ -18,6 +18,7 @@ from shared.ports import (
     Ids,
     Letters,
     Metrics,
+    Objects,
     Platform,
     Prober,
     Sender,
@@ -92,6 +93,15 @@ class Wiring:
         return PubSubLetters(
             self.clients.subscriber, self.clients.publisher, self._settings.project
         )
+
+    @cached_property
+    def anchors(self) -> Objects | None:
+        """The bucket of anchored heads; None where the settings name none."""
+        if self._settings.audit_bucket is None:
+            return None
+        from shared.gcp.objects import BucketObjects
+
+        return BucketObjects(self.clients.storage, self._settings.audit_bucket)
 
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""
@@ -191,6 +201,7 @@ class Wiring:
         emulators = {
             "firestore": self._settings.firestore_emulator,
             "pubsub": self._settings.pubsub_emulator,
+            "storage": self._settings.storage_emulator,
         }
         return {
             **addresses,

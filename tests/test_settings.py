@@ -25,9 +25,11 @@ def test_beside_an_embedded_cloud() -> None:
             "ROLLBACK_DATABASE": "rollback-eu",
             "ROLLBACK_POLICIES": "/etc/policies",
             "ROLLBACK_IDENTITY_PROJECT": "shop-people",
+            "ROLLBACK_AUDIT_BUCKET": "rollback-ops-audit",
             "ROLLBACK_LOCAL_CLOUD": "http://127.0.0.1:9000",
             "FIRESTORE_EMULATOR_HOST": "localhost:8080",
             "PUBSUB_EMULATOR_HOST": "[::1]:8085",
+            "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9199",
         }
     )
 
@@ -36,9 +38,11 @@ def test_beside_an_embedded_cloud() -> None:
         database="rollback-eu",
         policies="/etc/policies",
         identity_project="shop-people",
+        audit_bucket="rollback-ops-audit",
         local_cloud="http://127.0.0.1:9000",
         firestore_emulator="localhost:8080",
         pubsub_emulator="[::1]:8085",
+        storage_emulator="http://127.0.0.1:9199",
     )
 
 
@@ -114,6 +118,7 @@ def test_every_fault_is_listed() -> None:
         Settings.from_mapping(
             {
                 "ROLLBACK_DATABASE": "Rollback!",
+                "ROLLBACK_AUDIT_BUCKET": "gs://heads",
                 "ROLLBACK_LOCAL_CLOUD": "http://example.com:1",
                 "STORAGE_EMULATOR_HOST": "http://127.0.0.1:9199",
                 "K_SERVICE": "on-alert",
@@ -123,6 +128,7 @@ def test_every_fault_is_listed() -> None:
     assert caught.value.faults == (
         "GOOGLE_CLOUD_PROJECT is not set",
         "ROLLBACK_DATABASE 'Rollback!' is not a database id",
+        "ROLLBACK_AUDIT_BUCKET 'gs://heads' is not the name of a bucket",
         "ROLLBACK_LOCAL_CLOUD 'http://example.com:1' is not on loopback",
         "ROLLBACK_LOCAL_CLOUD is set on Cloud Run (K_SERVICE): local wiring is refused there",
         "STORAGE_EMULATOR_HOST is set on Cloud Run (K_SERVICE): local wiring is refused there",

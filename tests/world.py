@@ -37,6 +37,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.identity import FakeIdentity
+from tests.fakes.objects import MemoryObjects
 from tests.fakes.platform import FakePlatform
 from tests.fakes.pool import InlinePool
 from tests.fakes.router import FakeMetrics, FakeProber
@@ -76,6 +77,7 @@ class FakePorts:
         self.sign_in = FakeIdentity(self.clock, policy.project)
         self.identity: Identity = self.sign_in
         self.counts = FakeMetrics(self.world, self.clock, hook)
+        self.anchors = MemoryObjects(hook)
         self._ids = 0
 
     def ids(self) -> str:

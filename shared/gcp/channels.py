@@ -117,6 +117,15 @@ class Clients:
         self._transports.append(session)
         return session
 
+    @cached_property
+    def storage(self) -> Any:
+        """`google.cloud.storage.Client`, which speaks JSON over HTTP."""
+        from google.cloud.storage import Client
+
+        built = Client(**self._storage_connection())
+        self._transports.append(built)
+        return built
+
     def close(self) -> None:
         """Close every connection that was made."""
         for transport in self._transports:
@@ -141,6 +150,19 @@ class Clients:
         transport = client.get_transport_class("grpc")
         channel = grpc.insecure_channel(address)
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
+
+    def _storage_connection(self) -> dict[str, Any]:
+        """As `_connection`; this client takes plain HTTP in an address."""
+        address = self._addresses.get("storage")
+        if address is None:
+            return {}
+        from google.auth.credentials import AnonymousCredentials
+
+        return {
+            "project": "embedded",  # buckets have names of their own: it is asked for nowhere
+            "credentials": AnonymousCredentials(),
+            "client_options": {"api_endpoint": f"http://{address}"},
+        }
 
 
 def is_loopback(address: str) -> bool:

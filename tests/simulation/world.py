@@ -35,6 +35,7 @@ from shared.policy import Policy
 from shared.traffic import TrafficTarget
 from tests.fakes.estate import FakeEstate
 from tests.fakes.identity import FakeIdentity
+from tests.fakes.objects import MemoryObjects
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
 from tests.simulation.estate import POLICY, SYSTEM, at_the_start, changed
@@ -88,6 +89,7 @@ class InstancePorts:
         self.identity = FakeIdentity(self.clock, POLICY.project)
         self.ids = world.new_id
         self.site = world.site
+        self.anchors = world.anchors
 
     def platform(self, system: str) -> PlatformService:
         """The one platform there is."""
@@ -157,6 +159,7 @@ class World:
         self.prober = FakeProber(self.platform, random, self.hook)
         self.sender = FakeSender(self.hook)
         self.stable = {function: self.platform.live(function) for function in policy.functions}
+        self.anchors = MemoryObjects(self.hook)
         self.store.commit(at_the_start(self.platform.inventory()))
 
     # Running

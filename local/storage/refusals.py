@@ -1,0 +1,98 @@
+"""How Cloud Storage says no: a status, and Google's JSON form of an error.
+
+Form and reasons: cloud.google.com/storage/docs/json_api/v1/status-codes; the words as the service
+is quoted in public logs (read 2026-11).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Refusal(Exception):
+    """The answer is an error."""
+
+    def __init__(self, status: int, reason: str, message: str, location: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self._reason = reason
+        self._location = location
+
+    def body(self) -> bytes:
+        """The error in JSON; nothing for 304, which has no body."""
+        if self.status == 304:
+            return b""
+        error: dict[str, Any] = {
+            "message": self.message,
+            "domain": "global",
+            "reason": self._reason,
+        }
+        if self._location:
+            error |= {"locationType": "header", "location": self._location}
+        whole = {"code": self.status, "message": self.message, "errors": [error]}
+        return msgspec.json.encode({"error": whole})
+
+
+def invalid(message: str) -> Refusal:
+    """A request that cannot be."""
+    return Refusal(400, "invalid", message)
+
+
+def no_bucket() -> Refusal:
+    """No such bucket; the service does not repeat its name."""
+    return Refusal(404, "notFound", "The specified bucket does not exist.")
+
+
+def no_object(bucket: str, name: str) -> Refusal:
+    """No such object, or no such generation of it."""
+    return Refusal(404, "notFound", f"No such object: {bucket}/{name}")
+
+
+def unmet(condition: str) -> Refusal:
+    """A precondition that does not hold."""
+    message = "At least one of the pre-conditions you specified did not hold."
+    return Refusal(412, "conditionNotMet", message, condition)
+
+
+def unchanged() -> Refusal:
+    """A read whose "only if it is another" does not hold."""
+    return Refusal(304, "notModified", "Not Modified")
+
+
+def retained(bucket: str, name: str, until: datetime) -> Refusal:
+    """An object younger than its bucket's retention period."""
+    message = (
+        f"Object '{bucket}/{name}' is subject to bucket's retention policy or object retention and "
+        f"cannot be deleted or overwritten until {until.isoformat()}"
+    )
+    return Refusal(403, "retentionPolicyNotMet", message)
+
+
+def held(bucket: str, name: str) -> Refusal:
+    """An object under a temporary hold."""
+    message = (
+        f"Object '{bucket}/{name}' is under active Temporary hold and cannot be deleted, "
+        "overwritten or archived until hold is removed."
+    )
+    return Refusal(403, "objectUnderActiveHold", message)
+
+
+def locked(bucket: str) -> Refusal:
+    """Less retention than was locked."""
+    message = f"Bucket '{bucket}' has a locked Retention Policy which cannot be removed or reduced."
+    return Refusal(403, "forbidden", message)
+
+
+def taken() -> Refusal:
+    """A bucket of that name exists."""
+    message = "Your previous request to create the named bucket succeeded and you already own it."
+    return Refusal(409, "conflict", message)
+
+
+def unserved() -> Refusal:
+    """A path, a method or a parameter that the embedded cloud does not play."""
+    return Refusal(501, "notImplemented", "The embedded cloud does not serve this.")

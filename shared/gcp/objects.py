@@ -1,0 +1,85 @@
+"""Objects in Cloud Storage, written once: over its JSON API, with no retry of the client's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.storage.exceptions import DataCorruption
+from requests.exceptions import RequestException
+
+from shared.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
+
+PERMISSIONS: Final = ("storage.objects.create", "storage.objects.get", "storage.objects.list")
+"""Whoever only creates needs the first alone, and should have no other: least of all `delete`."""
+
+OBJECT_SECONDS = 5.0
+"""Deadline to connect, and of each read of the answer."""
+
+Statuses = Mapping[int, type[RollbackError]]
+
+_LATER: Statuses = {408: Throttled, 429: Throttled}
+_READ: Statuses = {**_LATER, **dict.fromkeys((500, 502, 503, 504), Unavailable)}
+_CREATE: Statuses = {
+    **_LATER,
+    **dict.fromkeys((500, 502, 503, 504), Ambiguous),
+    409: Throttled,  # another request for the same name at the same moment
+    412: Exists,
+}
+
+
+class BucketObjects:
+    """An Objects over one bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = client.bucket(bucket)
+
+    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
+        """Keep the content under a name that is free, with its checksum checked on arrival.
+
+        As the port says; Rejected where there is no such bucket.
+        """
+        with _translated(_CREATE, Ambiguous):
+            self._bucket.blob(name).upload_from_string(
+                content,
+                content_type=content_type,
+                if_generation_match=0,
+                checksum="crc32c",
+                timeout=OBJECT_SECONDS,
+                retry=None,
+            )
+
+    def read(self, name: str) -> bytes | None:
+        """The content, its checksum checked; None where there is no such object, or bucket."""
+        with _translated(_READ, Unavailable):
+            try:
+                content: bytes = self._bucket.blob(name).download_as_bytes(
+                    checksum="crc32c", timeout=OBJECT_SECONDS, retry=None
+                )
+            except NotFound:
+                return None
+            return content
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin so, ascending. Rejected where there is no such bucket."""
+        with _translated(_READ, Unavailable):
+            listed = self._client.list_blobs(
+                self._bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+            )
+            return [blob.name for blob in listed]
+
+
+@contextmanager
+def _translated(statuses: Statuses, no_answer: type[Unavailable]) -> Iterator[None]:
+    """The body, with each status raised as what it means, and no status as `no_answer`."""
+    try:
+        yield
+    except GoogleAPICallError as error:
+        kind = statuses.get(int(error.code or 0), Rejected)
+        raise kind(f"{error.code}: {error.message}") from error
+    except (RequestException, GoogleAuthError, DataCorruption) as error:
+        raise no_answer(f"{type(error).__name__}: {error}") from error
