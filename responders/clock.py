@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from responders.anchoring import Anchoring
 from responders.probing import Probing
 from responders.sealing import Sealing
 from shared import handover, log
@@ -26,6 +27,7 @@ class Clock:
         self._ports = ports
         self._policies = policies
         self._sealing = Sealing(ports, policies)
+        self._anchoring = Anchoring(ports)
 
     def receive(self, message: Message) -> None:
         """Sweep and look now and, in the same invocation, half a minute later.
@@ -62,13 +64,17 @@ class Clock:
         looks.keep()
 
     def sweep(self, now: datetime) -> None:
-        """Publish every rollback, notice and rehearsal that is due; seal events each quarter."""
+        """Publish every rollback, notice and rehearsal that is due; seal events each quarter.
+
+        Heads are anchored last: nothing waits for that.
+        """
         ports = self._ports
         for kind in handover.COLLECTIONS:
             since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
             if since is not None and now - since > OVERDUE:
                 _tell(kind, now - since)
         self._sealing.seal(now)
+        self._anchoring.anchor()
 
 
 def _tell(kind: str, overdue: timedelta) -> None:

@@ -40,6 +40,9 @@ class Sealing:
             )
             looked = quarter if len(loose) < BATCH else ""
             try:
-                store.commit(outside.seal(system, head, loose, self._ports.ids(), looked))
+                sealed = outside.seal(
+                    system, head, loose, now=now, commit_id=self._ports.ids(), quarter=looked
+                )
+                store.commit(sealed)
             except Moved:  # another sweep has sealed it
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,13 @@ from msgspec import Struct
 
 from shared.documents import SCHEMA
 
-GENESIS = "0" * 64
-"""What the first entry of a chain names as its predecessor."""
+MayBeGone = Callable[["Entry | None"], bool]
+"""Whether the entries just before this one (None: up to the end) may have expired."""
+
+
+def genesis(chain: str) -> str:
+    """What the first entry of a chain names as its predecessor: a chain is bound to its name."""
+    return hashlib.sha256(chain.encode()).hexdigest()
 
 
 class Event(Struct, frozen=True):
@@ -62,25 +67,52 @@ def digest(entry: Entry) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 
-def faults(entries: Sequence[Entry], head: str, length: int) -> list[str]:
-    """What is wrong with a whole chain against its head and length; empty: it is intact.
+def kept_whole(_next: Entry | None) -> bool:
+    """None may be gone."""
+    return False
 
-    Finds an entry that was edited, removed, inserted or moved. A chain that was rewritten from
-    some entry on, together with its head, is consistent in itself: only a copy of the head kept
-    elsewhere finds that.
+
+def faults(
+    chain: str,
+    entries: Sequence[Entry],
+    head: str,
+    length: int | None,
+    may_be_gone: MayBeGone = kept_whole,
+) -> list[str]:
+    """What is wrong with a chain against its recorded head and length; empty: it is intact.
+
+    A length of None: neither is known. Finds an entry that was edited, removed, inserted, moved or
+    taken from another chain. A chain that was rewritten from some entry on, together with its
+    head, is consistent in itself: only a copy of the head kept elsewhere finds that.
     """
-    found = []
-    previous = GENESIS
-    for position, entry in enumerate(entries, 1):
-        if entry.sequence != position:
-            found.append(f"entry {position}: numbered {entry.sequence}")
-        if entry.previous != previous:
-            found.append(f"entry {position}: does not follow the entry before it")
+    found: list[str] = []
+    expected, previous = 1, genesis(chain)
+    for entry in entries:
+        if entry.sequence < expected:
+            found.append(f"entry {entry.sequence}: stands where entry {expected} should")
+        elif entry.sequence > expected and not may_be_gone(entry):
+            found.append(f"{_span(expected, entry.sequence - 1)} missing")
+        elif entry.sequence == expected and entry.previous != previous:
+            found.append(f"entry {entry.sequence}: does not follow the entry before it")
         if entry.hash != digest(entry):
-            found.append(f"entry {position}: its content is not what was sealed")
-        previous = entry.hash
-    if len(entries) != length:
-        found.append(f"{len(entries)} entries where {length} were written")
-    if previous != head:
-        found.append("the last entry is not the recorded head")
-    return found
+            found.append(f"entry {entry.sequence}: its content is not what was sealed")
+        expected, previous = entry.sequence + 1, entry.hash
+    return [*found, *_end_faults(expected - 1, previous, head, length, may_be_gone)]
+
+
+def _end_faults(
+    last: int, last_hash: str, head: str, length: int | None, may_be_gone: MayBeGone
+) -> Iterator[str]:
+    """What is wrong with where a chain ends."""
+    if length is None:
+        return
+    if last > length:
+        yield f"{last} entries where {length} were written"
+    elif last < length and not may_be_gone(None):
+        yield f"{_span(last + 1, length)} missing"
+    elif last == length and last_hash != head:
+        yield "the last entry is not the recorded head"
+
+
+def _span(first: int, last: int) -> str:
+    return f"entry {first} is" if first == last else f"entries {first} to {last} are"

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared import incident as incidents
 from shared import rollback as rollbacks
-from shared.audit import GENESIS, Event, link
+from shared.audit import Event, genesis, link
 from shared.documents import decode, encode
 from shared.incident import PUBLIC_WORDS, Incident, Moment, PublicState, Status, public_id
 from shared.notice import Notice, creates, notices
@@ -147,7 +147,7 @@ def _opened(
     said: list[Notice],
     writes: tuple[Write, ...],
 ) -> Opening:
-    entry = link(GENESIS, 1, rollback.commit_id, 0, events)
+    entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
     state = public_state(policy, incident, rollback.created_at)
     known = decode(System, system.fields) if system.fields else System(name=policy.system)
     current = replace(
@@ -184,8 +184,9 @@ def _undecided(
     events: Sequence[Event],
     order: Order | None = None,
 ) -> Rollback:
+    name = incidents.rollback_id(incident.id, incident.rollbacks)
     return Rollback(
-        id=incidents.rollback_id(incident.id, incident.rollbacks),
+        id=name,
         incident=incident.id,
         system=policy.system,
         status=rollbacks.Status.DECIDING,
@@ -194,7 +195,7 @@ def _undecided(
         order=order,
         commit_id=commit_id,
         sequence=1,
-        audit_head=link(GENESIS, 1, commit_id, 0, events).hash,
+        audit_head=link(genesis(rollbacks.path(name)), 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         expires_at=now + KEPT_FOR,
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.audit import GENESIS
 from shared.documents import SCHEMA
 from shared.plan import PlanHeader
 
@@ -103,7 +102,7 @@ class Rollback(Struct, frozen=True):
     """Claims in a row from a holder that died before it committed anything."""
     commit_id: str = ""
     sequence: int = 0
-    audit_head: str = GENESIS
+    audit_head: str = ""
     decide_by: datetime | None = None
     parked_until: datetime | None = None
     """When the question to a person expires."""

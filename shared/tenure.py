@@ -22,9 +22,11 @@ from collections.abc import Callable, Container, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared import anchor
 from shared import rollback as rollbacks
 from shared.audit import Event, event, link
 from shared.documents import SCHEMA, decode, encode
@@ -61,6 +63,11 @@ class Draft(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
 
 
+TOLD = ("status", "cancel_requested", "expires_at")
+"""Fields whose change is told in the trail, with what they were before."""
+ANCHORED = frozenset({"fence", "status", "expires_at"})
+"""Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
+
 Compose = Callable[[Rollback], Draft | None]
 """Decides a commit from the newest state of the rollback; called again when that has changed."""
 
@@ -73,7 +80,8 @@ def prepared(
     Its holder renews the lease with each commit; a person's commit leaves the lease as it is.
     """
     sequence = rollback.sequence + 1
-    entry = link(rollback.audit_head, sequence, commit_id, rollback.fence, draft.events)
+    events = _with_changes(draft, rollback)
+    entry = link(rollback.audit_head, sequence, commit_id, rollback.fence, events)
     after = replace(
         rollback,
         **draft.changes,
@@ -84,14 +92,30 @@ def prepared(
     fields = encode(after)
     if renew and after.lease is not None:
         fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
+    asked = anchor.asked(rollbacks.path(rollback.id), entry, after.expires_at)
     return after, [
         Update(rollbacks.path(rollback.id), fields, version),
         Create(
             rollbacks.entry_path(rollback.id, sequence),
-            {**encode(entry), "expires_at": rollback.expires_at},
+            {**encode(entry), "expires_at": after.expires_at},
         ),
         *draft.writes,
+        *([asked] if ANCHORED & draft.changes.keys() else []),
     ]
+
+
+def _with_changes(draft: Draft, before: Rollback) -> tuple[Event, ...]:
+    """The draft's events, the first of them with what its commit changes: before and after."""
+    changes = {
+        name: [getattr(before, name), draft.changes[name]]
+        for name in TOLD
+        if name in draft.changes and draft.changes[name] != getattr(before, name)
+    }
+    if not changes:
+        return draft.events
+    first, *others = draft.events
+    facts = {**first.facts, "changes": msgspec.to_builtins(changes)}
+    return (replace(first, facts=facts), *others)
 
 
 class Tenure:

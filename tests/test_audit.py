@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from shared.audit import GENESIS, Entry, digest, event, faults, link
+from shared.audit import Entry, digest, event, faults, genesis, link
 
+CHAIN = "rollbacks/INC-20260302-001"
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def chain(length: int) -> list[Entry]:
     entries: list[Entry] = []
     for number in range(1, length + 1):
-        previous = entries[-1].hash if entries else GENESIS
+        previous = entries[-1].hash if entries else genesis(CHAIN)
         told = event("something", AT, "worker", number=number)
         entries.append(link(previous, number, f"commit-{number}", 1, [told]))
     return entries
@@ -24,7 +25,7 @@ def resealed(entries: list[Entry]) -> list[Entry]:
     """The chain written anew from its first entry on."""
     again: list[Entry] = []
     for entry in entries:
-        previous = again[-1].hash if again else GENESIS
+        previous = again[-1].hash if again else genesis(CHAIN)
         again.append(link(previous, entry.sequence, entry.commit_id, entry.fence, entry.events))
     return again
 
@@ -33,8 +34,8 @@ def test_an_untouched_chain_is_intact() -> None:
     """Nothing is found where nothing was done."""
     entries = chain(5)
 
-    assert faults(entries, entries[-1].hash, 5) == []
-    assert faults([], GENESIS, 0) == []
+    assert faults(CHAIN, entries, entries[-1].hash, 5) == []
+    assert faults(CHAIN, [], genesis(CHAIN), 0) == []
 
 
 def edited(entries: list[Entry]) -> list[Entry]:
@@ -76,11 +77,11 @@ def test_every_way_to_tamper_is_found(tamper: Callable[[list[Entry]], list[Entry
     """Edit, deletion, insertion, reordering, truncation, and a rewriting against the old head."""
     entries = chain(5)
 
-    assert faults(tamper(entries), entries[-1].hash, 5) != []
+    assert faults(CHAIN, tamper(entries), entries[-1].hash, 5) != []
 
 
 def test_a_chain_rewritten_with_its_head_is_consistent_in_itself() -> None:
     """Stated plainly: only a copy of the head kept elsewhere finds that."""
     entries = rewritten(chain(5))
 
-    assert faults(entries, entries[-1].hash, 5) == []
+    assert faults(CHAIN, entries, entries[-1].hash, 5) == []

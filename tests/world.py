@@ -290,7 +290,9 @@ class World:
         for one in self.rollbacks():
             found += [
                 f"{one.id}: {fault}"
-                for fault in chain_faults(self.trail(one), one.audit_head, one.sequence)
+                for fault in chain_faults(
+                    f"rollbacks/{one.id}", self.trail(one), one.audit_head, one.sequence
+                )
             ]
             found += [f"{one.id}: {twice}" for twice in self._told_twice(one)]
         shifts = Counter(self.ports.world.applied_shifts)

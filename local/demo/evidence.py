@@ -18,7 +18,7 @@ from shared import incident as incidents
 from shared import outside
 from shared import system as systems
 from shared.alert_record import Alert
-from shared.audit import Entry, Event
+from shared.audit import Entry, Event, genesis
 from shared.command import CommandRecord
 from shared.deployment import Deployment, Inventory
 from shared.documents import decode
@@ -131,7 +131,9 @@ class Evidence:
             found.append(
                 (
                     [decode(Entry, one.fields) for one in seals],
-                    decode(Head, head) if head is not None else Head(),
+                    decode(Head, head)
+                    if head is not None
+                    else Head(hash=genesis(outside.chain(chain))),
                     [(decode(Event, one.fields), (one.fields or {})["sealed"]) for one in single],
                 )
             )

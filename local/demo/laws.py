@@ -13,6 +13,7 @@ from local.demo import strangers
 from local.demo.evidence import Evidence
 from local.demo.strangers import Strangers
 from shared import outside
+from shared import rollback as rollbacks
 from shared.audit import faults as chain_faults
 from shared.deployment import Deployment, Inventory, Live
 from shared.incident import PUBLIC_WORDS, Status
@@ -143,14 +144,15 @@ def _steps(evidence: Evidence, disturbed: bool) -> Iterator[str]:
 
 def _chains(evidence: Evidence) -> Iterator[str]:
     for rollback in evidence.rollbacks():
-        trail = evidence.trail(rollback.id)
-        for fault in chain_faults(trail, rollback.audit_head, rollback.sequence):
+        name, trail = rollbacks.path(rollback.id), evidence.trail(rollback.id)
+        for fault in chain_faults(name, trail, rollback.audit_head, rollback.sequence):
             yield f"{rollback.id}: {fault}"
-    for chain in (evidence.system_name, outside.EVERYWHERE, outside.UNCLAIMED):
-        entries, head, kept = evidence.sealed(chain)
+    for system in (evidence.system_name, outside.EVERYWHERE, outside.UNCLAIMED):
+        name = outside.chain(system)
+        entries, head, kept = evidence.sealed(system)
         single = outside.faults(entries, kept)
-        for fault in (*chain_faults(entries, head.hash, head.sequence), *single):
-            yield f"{chain}: {fault}"
+        for fault in (*chain_faults(name, entries, head.hash, head.sequence), *single):
+            yield f"{system}: {fault}"
 
 
 def _duplicate(evidence: Evidence, sent: Strangers) -> Iterator[str]:

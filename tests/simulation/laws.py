@@ -11,7 +11,7 @@ import msgspec
 
 from shared import incident as incidents
 from shared import outside, topics
-from shared.audit import GENESIS, Entry, Event
+from shared.audit import Entry, Event, genesis
 from shared.audit import faults as chain_faults
 from shared.documents import decode
 from shared.ports import Document
@@ -485,7 +485,8 @@ class Laws:
         documents = self._world.store.documents_of
         for key, one in self._rollbacks.items():
             trail = [decode(Entry, entry) for _, entry in documents(f"rollbacks/{key}/audit")]
-            for fault in chain_faults(trail, one["audit_head"], one["sequence"]):
+            end = one["audit_head"], one["sequence"]
+            for fault in chain_faults(f"rollbacks/{key}", trail, *end):
                 self._break(5, f"{key}: {fault}")
             told = Counter(
                 (event.name, event.facts.get("step", ""))
@@ -507,7 +508,9 @@ class Laws:
         ]
         seals = [decode(Entry, entry) for _, entry in documents(outside.seals(system))]
         head = self._world.store.peek(outside.head_path(system)) or {}
-        found = chain_faults(seals, head.get("hash", GENESIS), head.get("sequence", 0))
+        name = outside.chain(system)
+        end = head.get("hash", genesis(name)), head.get("sequence", 0)
+        found = chain_faults(name, seals, *end)
         for fault in (*found, *outside.faults(seals, kept)):
             self._break(5, f"{system}: {fault}")
         for event, sealed in kept:

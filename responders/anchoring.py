@@ -1,0 +1,52 @@
+"""Heads of audit chains go outside the database, after their commits and in nobody's way."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import takewhile
+
+from shared import anchor, log
+from shared.anchor import Waiting
+from shared.documents import decode
+from shared.errors import Exists, Moved, Rejected, Unavailable
+from shared.ports import Objects, Ports, Query, Update
+
+AT_ONCE = 100
+FOR_SECONDS = 10.0
+"""No new one is begun after that long: the next sweep is half a minute after this one."""
+
+
+class Anchoring:
+    """Writes what waits to be anchored; without a bucket it waits until it expires."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        if ports.anchors is None:
+            log.write("WARNING", "no ROLLBACK_AUDIT_BUCKET: the audit trail is anchored nowhere")
+
+    def anchor(self) -> None:
+        """Write what waits. A bucket that does not take it is told, and asked again next time.
+
+        One that died before it noted its success finds the object there. Raises: Unavailable, for
+        the store's.
+        """
+        objects, store = self._ports.anchors, self._ports.store
+        if objects is None:
+            return
+        waiting = store.query(Query(anchor.WAITING, (("waiting", "==", True),), limit=AT_ONCE))
+        until = self._ports.clock.monotonic() + FOR_SECONDS
+        written: list[str] = []
+        try:
+            for document in takewhile(lambda _: self._ports.clock.monotonic() < until, waiting):
+                _write(objects, decode(Waiting, document.fields))
+                written.append(document.path)
+        except (Rejected, Unavailable) as failure:
+            log.write("ERROR", f"heads are not anchored: {failure}", waiting=len(waiting))
+        if written:
+            with suppress(Moved):  # one of them has expired meanwhile: the others come again
+                store.commit([Update(path, {"waiting": False}) for path in written])
+
+
+def _write(objects: Objects, waiting: Waiting) -> None:
+    with suppress(Exists):  # by an earlier sweep, whose end was not noted
+        objects.create(waiting.name, anchor.content(waiting.anchor))
