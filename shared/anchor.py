@@ -66,6 +66,15 @@ def named(name: str) -> Anchor | None:
     return Anchor(found["chain"], int(found["sequence"]), found["hash"])
 
 
+def told(anchor: Anchor, content: bytes | None) -> Anchor:
+    """The anchor with the expiry that its object's content says; held, where it says nothing."""
+    try:
+        said = msgspec.json.decode(content or b"", type=Anchor)
+    except msgspec.MsgspecError:
+        return anchor
+    return msgspec.structs.replace(anchor, expires_at=said.expires_at)
+
+
 def prefix(chain: str) -> str:
     """What the names of a chain's anchors begin with."""
     return f"{PREFIX}{chain}/"

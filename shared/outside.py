@@ -100,11 +100,21 @@ def faults(
 def follows_at(entry: Entry) -> datetime | None:
     """When the seal before this one was made; None for the first, and for what is no seal."""
     said = entry.events[0].facts.get("follows") if entry.events else None
-    return datetime.fromisoformat(said) if isinstance(said, str) else None
+    return _moment(said) if isinstance(said, str) else None
 
 
 def _has_expired(one: Event, now: datetime | None) -> bool:
-    return now is not None and datetime.fromisoformat(one.at) + KEPT_FOR <= now
+    at = _moment(one.at)
+    return now is not None and at is not None and at + KEPT_FOR <= now
+
+
+def _moment(written: str) -> datetime | None:
+    """A time of the trail; None for what somebody else has put in its place."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def refused_key(topic: str, message: str) -> str:

@@ -84,6 +84,11 @@ class MemoryStore:
                 continue
         raise Throttled("too much contention on these documents")
 
+    def remove(self, path: str) -> None:
+        """A document is gone, as by expiry or by somebody's hand. Raises: KeyError."""
+        del self._collections[_parent(path)][path]
+        self._commits += 1
+
     @property
     def commits(self) -> int:
         """Commits that have been applied."""

@@ -1,0 +1,174 @@
+"""The audit trail as it is kept, read to be verified and told: nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields, replace
+
+from shared import anchor, outside, verification
+from shared import rollback as rollbacks
+from shared.anchor import Anchor
+from shared.audit import Entry, Event, genesis
+from shared.documents import decode
+from shared.outside import Head
+from shared.ports import Document, Objects, Query, Store
+from shared.rollback import Rollback
+from shared.verification import Finding, Kept
+
+T = TypeVar("T", bound=Struct)
+
+BESIDE = frozenset({"expires_at", "sealed"})
+"""Fields that stand beside an entry or an event and are not sealed with it."""
+
+
+class Trail:
+    """Reads of the trail and of its anchors. Raises (anywhere): Unavailable, Rejected."""
+
+    def __init__(self, store: Store, anchors: Objects | None) -> None:
+        self._store = store
+        self._anchors = anchors
+
+    def rollbacks(self) -> list[str]:
+        """The ids of all rollbacks that are kept or anchored, ascending."""
+        kept = {_last(one.path) for one in self._store.query(Query("rollbacks"))}
+        named = self._anchors.names(f"{anchor.PREFIX}rollbacks/") if self._anchors else []
+        anchored = {_last(one.chain) for one in map(anchor.named, named) if one is not None}
+        return sorted(kept | anchored)
+
+    def responses(self, incident: str) -> list[str]:
+        """The ids of an incident's rollbacks that are kept or anchored; of a rollback, its own."""
+        return [name for name in self.rollbacks() if name in (incident, *_further(incident, name))]
+
+    def rollback(self, name: str) -> Rollback | None:
+        """A rollback; None where there is none, or one that cannot be read."""
+        return _read(Rollback, self._store.get(rollbacks.path(name)).fields)
+
+    def entries(self, name: str) -> list[Entry]:
+        """The readable entries of a rollback, by number."""
+        return _kept(self._documents(f"{rollbacks.path(name)}/audit"))[0]
+
+    def events(self, system: str) -> list[tuple[Event, int]]:
+        """The readable single events of a system, the oldest first, each with its seal's number."""
+        found = [
+            (event, _seal_of(one))
+            for one in self._documents(outside.events_of(system))
+            if (event := _read(Event, one.fields)) is not None
+        ]
+        return sorted(found, key=lambda event: event[0].at)
+
+    def verify_rollback(self, name: str, now: datetime) -> Finding | None:
+        """What the trail of a rollback proves; None where nothing is known of it."""
+        path = rollbacks.path(name)
+        document = self._store.get(path)
+        anchors = self._heads(path)
+        documents = self._documents(f"{path}/audit")
+        entries, faults = _kept(documents)
+        rollback = _read(Rollback, document.fields)
+        if document.fields is None and not (entries or faults or anchors):
+            return None
+        if document.fields is not None and rollback is None:
+            faults.append("the rollback's document is not readable")
+        expiries = [(one.fields or {}).get("expires_at") for one in documents]
+        kept = Kept(path, tuple(entries), expires_at=_latest(expiries), faults=tuple(faults))
+        if rollback is not None:
+            if any(at != rollback.expires_at for at in expiries):
+                kept = replace(kept, faults=(*faults, "an entry expires at a time of its own"))
+            kept = replace(
+                kept,
+                head=rollback.audit_head,
+                length=rollback.sequence,
+                expires_at=rollback.expires_at,
+            )
+        return verification.of_rollback(kept, anchors, now)
+
+    def verify_system(self, system: str, now: datetime) -> Finding | None:
+        """What the chain of a system's single events proves; None where there is none."""
+        name = outside.chain(system)
+        document = self._store.get(outside.head_path(system))
+        events = self._documents(outside.events_of(system))
+        anchors = self._heads(name)
+        entries, faults = _kept(self._documents(outside.seals(system)))
+        if document.fields is None and not (entries or faults or anchors or events):
+            return None
+        head = _read(Head, document.fields) or Head(hash=genesis(name))
+        readable = [(_read(Event, one.fields), one) for one in events]
+        faults += [f"{one.path}: not readable" for event, one in readable if event is None]
+        singles = [(event, _seal_of(one)) for event, one in readable if event is not None]
+        kept = Kept(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults))
+        return verification.of_system(
+            kept,
+            anchors,
+            now,
+            sealed_at=head.sealed_at,
+            singles=outside.faults(entries, singles, now),
+        )
+
+    def _heads(self, chain: str) -> list[Anchor] | None:
+        """The anchored heads of a chain by number, the last with its expiry; None: no bucket."""
+        if self._anchors is None:
+            return None
+        found = [
+            one
+            for one in map(anchor.named, self._anchors.names(anchor.prefix(chain)))
+            if one is not None
+        ]
+        if found:
+            found[-1] = anchor.told(found[-1], self._anchors.read(found[-1].name))
+        return found
+
+    def _documents(self, collection: str) -> list[Document]:
+        return self._store.query(Query(collection))
+
+
+def _kept(documents: Iterable[Document]) -> tuple[list[Entry], list[str]]:
+    """The entries of a chain by number, and what is wrong in their documents."""
+    entries: list[Entry] = []
+    faults: list[str] = []
+    known = {field.name for field in fields(Entry)} | BESIDE
+    for document in documents:
+        number = _last(document.path)
+        entry = _read(Entry, document.fields)
+        if entry is None or set(document.fields or {}) - known:
+            faults.append(f"entry {number}: no entry of ours")
+        elif f"{entry.sequence:06d}" != number:
+            faults.append(f"entry {number}: numbered {entry.sequence}")
+        if entry is not None:
+            entries.append(entry)
+    return entries, faults
+
+
+def _read(kind: type[T], kept: dict[str, Any] | None) -> T | None:
+    """The value in a document; None where there is no document, or it holds something else."""
+    if kept is None:
+        return None
+    try:
+        return decode(kind, kept)
+    except msgspec.ValidationError:
+        return None
+
+
+def _seal_of(event: Document) -> int:
+    """The number of an event's seal; one that no seal has, where something else stands there."""
+    number = (event.fields or {}).get("sealed")
+    return number if isinstance(number, int) else -1
+
+
+def _latest(expiries: Sequence[datetime | None]) -> datetime | None:
+    """The latest of them; None where one of them is held, or there is none."""
+    times = [at for at in expiries if isinstance(at, datetime)]
+    return max(times) if times and len(times) == len(expiries) else None
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _further(incident: str, name: str) -> Sequence[str]:
+    """The name, where it is a further rollback of the incident."""
+    rest = name.removeprefix(f"{incident}-r")
+    return [name] if rest != name and rest.isdigit() else []
