@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from shared import log, topics
+from shared import log
 from shared.envelope import Message, Undecodable, decode
 from shared.errors import LostRollback, Refused, RollbackError
-from shared.scrubbing import tokens_removed, without_tokens
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,12 +113,19 @@ def on_notice(request: Request) -> tuple[str, int]:
 
 def _answer(request: Request, trigger: str) -> tuple[str, int]:
     """What Pub/Sub is told: the one place where an error becomes a redelivery."""
+    traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
+    with log.context(responder=trigger, **traced):
+        return _answered(request, trigger)
+
+
+def _answered(request: Request, trigger: str) -> tuple[str, int]:
     message = Message("", "", b"", {}, None, "", 0, "")
     try:
         body = request.get_data()
         try:
-            message = _admitted(decode(dict(request.headers), body, request.full_path))
-            _responder(trigger).receive(message)
+            message = _identified(decode(dict(request.headers), body, request.full_path))
+            with log.context(message_id=message.id, topic=message.topic):
+                _responder(trigger).receive(message)
         except Undecodable as undecodable:
             message = replace(
                 message, id=undecodable.message_id, topic=undecodable.topic, data=body
@@ -130,8 +136,8 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
     except LostRollback as lost:
         log.write("WARNING", f"lost: {lost}", message_id=message.id)
     except RollbackError as failure:
-        said = without_tokens(f"{type(failure).__name__}: {failure}")
-        log.write("ERROR", said, message_id=message.id, topic=message.topic)
+        kind = type(failure).__name__
+        log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
         return REDELIVER
     return ACKNOWLEDGED
 
@@ -140,17 +146,9 @@ def _refuse(message: Message, reason: str) -> None:
     from responders.refusal import refuse
 
     known = _identified(message)
-    reason = without_tokens(reason)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
     wiring = _wiring()
     refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
-
-
-def _admitted(message: Message) -> Message:
-    """The message as a responder sees it: named, and without tokens unless it is a command."""
-    if message.topic_name not in (topics.COMMANDS, topics.OVERRIDE):
-        message = replace(message, data=tokens_removed(message.data))
-    return _identified(message)
 
 
 def _identified(message: Message) -> Message:

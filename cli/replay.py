@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from shared.errors import BadConfiguration, Rejected, Unavailable
 from shared.ports import Letter, Letters
+from shared.redaction import without_secrets
 from shared.scrubbing import scrubbed
 from shared.settings import Settings
 from shared.wiring import Wiring
@@ -139,16 +140,15 @@ def _described(letter: Letter) -> dict[str, Any]:
     return {
         "message_id": letter.id,
         "source_topic": letter.source,
-        "reason": letter.reason,
+        "reason": without_secrets(letter.reason),
         "data": _beginning(letter),
     }
 
 
 def _shown(letter: Letter) -> str:
     source = _printable(letter.source) or "from an unknown topic"
-    return (
-        f"{source} {_printable(letter.id)}\n  {_printable(letter.reason)}\n  {_beginning(letter)}"
-    )
+    reason = _printable(without_secrets(letter.reason))
+    return f"{source} {_printable(letter.id)}\n  {reason}\n  {_beginning(letter)}"
 
 
 def _beginning(letter: Letter) -> str:

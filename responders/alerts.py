@@ -25,6 +25,7 @@ from shared.outside import UNCLAIMED, write_down
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.rollback import KEPT_FOR
+from shared.scrubbing import scrubbed
 
 REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000
@@ -79,7 +80,7 @@ class Alerts:
             published_at=message.published_at or now,
             received_at=now,
             function=function_of(notification, policy),
-            notification=notification.document,
+            notification=scrubbed(notification.document.encode()).decode(),
             expires_at=now + KEPT_FOR,
         )
 

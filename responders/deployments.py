@@ -20,6 +20,7 @@ from shared.errors import Moved, Refused, Unavailable
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Ports, written
+from shared.scrubbing import scrubbed
 from shared.system import System
 
 COMMIT_ATTEMPTS = 20
@@ -141,6 +142,6 @@ class Deployments:
 
 def _parse(data: bytes) -> Announcement:
     try:
-        return msgspec.json.decode(data, type=Announcement)
+        return msgspec.json.decode(scrubbed(data), type=Announcement)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no announcement of a deployment: {unreadable}") from unreadable

@@ -18,7 +18,7 @@ from shared.envelope import Message
 from shared.errors import Moved, Refused, Rejected
 from shared.policy import Policy
 from shared.ports import Create, Ports, Write
-from shared.scrubbing import holds_token
+from shared.redaction import holds_token
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -51,7 +51,7 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
     """
     content: dict[str, Any] = msgspec.json.decode(message.data)
     token = content.pop(TOKEN, None)
-    if holds_token(content):
+    if holds_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN}")
     if message.topic_name == topics.OVERRIDE:
         return Actor(f"override: {content.get('actor', 'not named')}")

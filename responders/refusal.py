@@ -11,7 +11,7 @@ from shared.notice import creates, notices
 from shared.outside import UNCLAIMED, refused_key, write_down
 from shared.policy import Policy, Severity
 from shared.ports import Create, Ports
-from shared.scrubbing import scrubbed, without_tokens
+from shared.scrubbing import scrubbed
 
 ATTRIBUTE_LIMIT = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""
@@ -28,7 +28,7 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
     acknowledges afterwards. A redelivery audits nothing twice; its dead letter may come twice,
     with the same message id. Raises: Unavailable.
     """
-    reason = without_tokens(reason)[:REASON_LIMIT]
+    reason = reason[:REASON_LIMIT]
     key = refused_key(message.topic_name, message.id)
     now = ports.clock.now()
     told = event(

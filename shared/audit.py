@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.documents import SCHEMA
+from shared.redaction import redacted, without_secrets
 
 MayBeGone = Callable[["Entry | None"], bool]
 """Whether the entries just before this one (None: up to the end) may have expired."""
@@ -44,8 +45,9 @@ class Entry(Struct, frozen=True):
 
 
 def event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
-    """An event with its facts as plain JSON values; times become ISO texts."""
-    return Event(name, stamp(at), actor, msgspec.to_builtins(facts))
+    """An event with its facts as plain JSON values, without secrets; times become ISO texts."""
+    clean = redacted(msgspec.to_builtins(facts))
+    return Event(name, stamp(at), without_secrets(actor), clean)
 
 
 def stamp(at: datetime) -> str:

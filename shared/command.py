@@ -19,6 +19,7 @@ from shared.documents import SCHEMA
 from shared.durations import parse_duration
 from shared.errors import Refused
 from shared.policy import Policy, Severity
+from shared.redaction import redacted
 from shared.rollback import Order
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
@@ -97,7 +98,7 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     if faults:
         raise Refused("; ".join(faults))
     unkept = ("version", "scenario", TOKEN)
-    given = {key: value for key, value in content.items() if key not in unkept}
+    given = {key: redacted(value) for key, value in content.items() if key not in unkept}
     try:
         return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
     except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema

@@ -17,9 +17,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.redaction import without_secrets
+
 
 class RollbackError(Exception):
-    """Any failure that the product knows by name."""
+    """Any failure that the product knows by name; its text has no secrets, whoever it quotes."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(without_secrets(text))
 
 
 class BadConfiguration(RollbackError):
@@ -27,7 +32,7 @@ class BadConfiguration(RollbackError):
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
-        self.faults = faults
+        self.faults = tuple(map(without_secrets, faults))
 
 
 class Refused(RollbackError):
@@ -35,7 +40,7 @@ class Refused(RollbackError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = str(self)
 
 
 class Rejected(RollbackError):

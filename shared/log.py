@@ -3,14 +3,95 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
+
+from shared.redaction import PERSONS, REMOVED, is_secret, without_personal, without_secrets
+
+LONGEST_TEXT = 2_000
+MOST_ITEMS = 50
+DEEPEST = 6
+LONGEST_LINE = 200_000
+"""An entry of Cloud Logging may have 256 KB (cloud.google.com/logging/quotas, read 2026-11)."""
+
+_SPECIAL = {
+    "labels": "logging.googleapis.com/labels",
+    "trace": "logging.googleapis.com/trace",
+    "span": "logging.googleapis.com/spanId",
+    "sampled": "logging.googleapis.com/trace_sampled",
+}
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=([01]))?")
+
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log context", default={})  # noqa: B039
+
+
+@contextmanager
+def context(**fields: Any) -> Iterator[None]:
+    """The body, each of whose lines carries these fields."""
+    token = _context.set({**_context.get(), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
 
 
 def write(severity: str, message: str, **fields: Any) -> None:
-    """One line of JSON; `severity` is one of Cloud Logging's (INFO, WARNING, ERROR, CRITICAL).
+    """One line of JSON; `severity` is one of Cloud Logging's (DEBUG, INFO, WARNING, ERROR, …).
 
+    `labels`, `trace`, `span` and `sampled` become the entry's own; every other field is one of its
+    payload. Texts are bounded, without secrets, and without personal data but for a field `actor`.
     Format: https://cloud.google.com/logging/docs/structured-logging, special fields.
     """
-    line = {"severity": severity, "message": message, **fields}
-    sys.stderr.write(json.dumps(line, default=str) + "\n")
+    said = {**_context.get(), **fields}
+    content = {_SPECIAL.get(name, name): _shown(name, value) for name, value in said.items()}
+    line = {"severity": severity, "message": _shown("message", message), **content}
+    written = json.dumps(line, default=str)
+    if len(written) > LONGEST_LINE:
+        written = json.dumps({**line, "facts": "too long to be logged"}, default=str)
+    sys.stderr.write(written + "\n")
+
+
+def traced(headers: Mapping[str, str], project: str) -> dict[str, Any]:
+    """The fields that tie a line to its request's trace; none where the request names none.
+
+    W3C's `traceparent`, else Google's `X-Cloud-Trace-Context` (TRACE/SPAN;o=1, the span in decimal:
+    cloud.google.com/trace/docs/trace-context, read 2026-11).
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    if found := _TRACEPARENT.fullmatch(lowered.get("traceparent", "")):
+        trace, span, flags = found.groups()
+        return _trace(project, trace, span, int(flags, 16) & 1)
+    if found := _CLOUD_TRACE.fullmatch(lowered.get("x-cloud-trace-context", "")):
+        trace, number, sampled = found.groups()
+        return _trace(project, trace.lower(), f"{int(number or 0):016x}", sampled == "1")
+    return {}
+
+
+def _trace(project: str, trace: str, span: str, sampled: int) -> dict[str, Any]:
+    where = f"projects/{project}/traces/{trace}"
+    return {"trace": where, "span": span, "sampled": bool(sampled)}
+
+
+def _shown(name: str, value: Any, depth: int = 0) -> Any:
+    """The value as it may be logged."""
+    if isinstance(value, str):
+        clean = without_secrets if name in PERSONS else without_personal
+        return clean(value[: 2 * LONGEST_TEXT])[:LONGEST_TEXT]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        named = [(str(key), one) for key, one in list(value.items())[:MOST_ITEMS]]
+        return {
+            _shown("", key): REMOVED if is_secret(key) else _shown(key, one, depth + 1)
+            for key, one in named
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown(name, one, depth + 1) for one in list(value)[:MOST_ITEMS]]
+    return _shown(name, str(value))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shared.documents import SCHEMA, encode
 from shared.policy import Channel, Policy, Severity
 from shared.ports import Create
+from shared.redaction import redacted, without_personal
 from shared.rollback import KEPT_FOR
 
 LIMIT_ATTEMPTS = 10
@@ -136,10 +137,10 @@ def _for_each(
             event=event,
             channel=channel.name,
             severity=severity,
-            text=text,
+            text=without_personal(text),
             created_at=now,
             due_at=due_at,
-            facts=msgspec.to_builtins(facts),
+            facts=redacted(msgspec.to_builtins(facts), without_personal),
             expires_at=now + KEPT_FOR,
         )
         for channel in channels

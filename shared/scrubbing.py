@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import Any
 
@@ -9,40 +11,25 @@ import msgspec
 
 from shared.errors import Refused
 from shared.json_object import read_object
+from shared.redaction import REMOVED, is_secret, without_secrets
 
 LIMIT_BYTES = 10 * 1024 * 1024
-REMOVED = "[removed]"
-_TOKEN = r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,2}"  # noqa: S105 - its pattern
-"""A JSON Web Token, also one that was cut: `eyJ` is how its header's `{"` looks in base64."""
-_IN_TEXT = re.compile(_TOKEN)
-_IN_BYTES = re.compile(_TOKEN.encode())
 
-
-def without_tokens(text: str) -> str:
-    """The text without the web tokens in it."""
-    return _IN_TEXT.sub(REMOVED, text)
-
-
-def tokens_removed(data: bytes) -> bytes:
-    """The data without the web tokens in it; JSON stays JSON."""
-    return _IN_BYTES.sub(REMOVED.encode(), data)
+_HIDING = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}", re.ASCII)
 
 
 def scrubbed(data: bytes) -> bytes:
-    """The data verbatim, but for the values of token fields, however deep, and for web tokens.
+    """The data verbatim, but for secrets, however deep they stand, in base64 too.
 
-    What is no JSON object has no fields; web tokens are found there too.
+    In what is no JSON object there are no fields whose name gives them away.
     """
     try:
         content = read_object(data, LIMIT_BYTES)
     except Refused:
-        return tokens_removed(data)
+        text = data.decode("latin-1")  # any bytes, one sign each
+        clean = without_secrets(text)
+        return data if clean == text else clean.encode("latin-1")
     return msgspec.json.encode(content) if _clean(content) else data
-
-
-def holds_token(content: dict[str, Any]) -> bool:
-    """Whether a web token stands anywhere in it, written in whatever way JSON has."""
-    return _IN_BYTES.search(msgspec.json.encode(content)) is not None
 
 
 def _clean(content: dict[str, Any]) -> bool:
@@ -51,27 +38,34 @@ def _clean(content: dict[str, Any]) -> bool:
     parts: list[Any] = [content]
     while parts:
         part = parts.pop()
-        if isinstance(part, dict | list):
-            places = list(part.items()) if isinstance(part, dict) else list(enumerate(part))
-            for place, value in places:
-                clean = _cleaned(place, value)
-                if clean is not value:
-                    part[place], found = clean, True
-                parts.append(clean)
-        if isinstance(part, dict):
-            for name in [name for name in part if without_tokens(name) != name]:
-                part[without_tokens(name)], found = part.pop(name), True
+        places = list(part.items() if isinstance(part, dict) else enumerate(part))
+        for place, value in places:
+            after = REMOVED if isinstance(place, str) and is_secret(place) else _text(value)
+            if after is not value:
+                part[place], found = after, True
+            elif isinstance(value, dict | list):
+                parts.append(value)
+            if isinstance(place, str) and (name := without_secrets(place)) != place:
+                part[name], found = part.pop(place), True
     return found
 
 
-def _cleaned(place: str | int, value: Any) -> Any:
-    """The value itself where there is no secret in it."""
-    if isinstance(place, str) and _is_token(place):
-        return REMOVED
-    if isinstance(value, str) and (clean := without_tokens(value)) != value:
+def _text(value: Any) -> Any:
+    """The value itself, unless it is a text with secrets."""
+    if not isinstance(value, str):
+        return value
+    clean = without_secrets(value)
+    if clean != value:
         return clean
-    return value
+    return REMOVED if _hides(value) else value
 
 
-def _is_token(name: str) -> bool:
-    return "token" in name.lower() or name.lower() == "authorization"
+def _hides(text: str) -> bool:
+    """Whether it is base64 of something with secrets."""
+    if not _HIDING.fullmatch(text):
+        return False
+    try:
+        inside = base64.b64decode(text.translate({45: 43, 95: 47}), validate=True)
+    except binascii.Error:
+        return False
+    return scrubbed(inside) is not inside

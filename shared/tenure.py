@@ -42,6 +42,7 @@ from shared.ports import (
     Update,
     Write,
 )
+from shared.redaction import redacted
 from shared.rollback import ENDED, LEASE, Lease, Rollback
 
 COMPOSE_ATTEMPTS = 10
@@ -114,7 +115,8 @@ def _with_changes(draft: Draft, before: Rollback) -> tuple[Event, ...]:
     if not changes:
         return draft.events
     first, *others = draft.events
-    facts = {**first.facts, "changes": msgspec.to_builtins(changes)}
+    told = redacted(msgspec.to_builtins(changes))
+    facts = {**first.facts, "changes": told}
     return (replace(first, facts=facts), *others)
 
 

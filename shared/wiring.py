@@ -72,11 +72,12 @@ class Wiring:
 
     @cached_property
     def store(self) -> Store:
-        """The responders' own database."""
+        """The responders' own database, whose audit events are logged."""
         from shared.gcp.store import FirestoreStore
+        from shared.logged import LoggedStore
 
         database = f"projects/{self._settings.project}/databases/{self._settings.database}"
-        return FirestoreStore(self.clients.firestore, database, self.clock, Random())
+        return LoggedStore(FirestoreStore(self.clients.firestore, database, self.clock, Random()))
 
     @cached_property
     def bus(self) -> Bus:

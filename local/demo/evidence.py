@@ -125,15 +125,14 @@ class Evidence:
         found: list[tuple[list[Entry], Head, list[tuple[Event, int]]]] = []
 
         def read(reader: Reader) -> list[Write]:
+            empty = Head(hash=genesis(outside.chain(chain)))
             head = reader.get(outside.head_path(chain)).fields
             seals = reader.query(Query(outside.seals(chain)))
             single = reader.query(Query(outside.events_of(chain)))
             found.append(
                 (
                     [decode(Entry, one.fields) for one in seals],
-                    decode(Head, head)
-                    if head is not None
-                    else Head(hash=genesis(outside.chain(chain))),
+                    decode(Head, head) if head is not None else empty,
                     [(decode(Event, one.fields), (one.fields or {})["sealed"]) for one in single],
                 )
             )

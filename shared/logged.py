@@ -1,0 +1,102 @@
+"""A store whose audit events are told in the log, too, once they are committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from shared import log, told
+from shared.audit import Entry, Event
+from shared.documents import decode
+from shared.ports import Create, Document, Query, Reader, Store, Write
+from shared.told import Told
+
+_ENTRY = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
+_SINGLE = re.compile(r"systems/([^/]+)/audit/[^/]+")
+
+_SEVERITIES = (
+    (re.compile(r".*(failed|escalated)"), "ERROR"),
+    (re.compile(r".*(refused|held|cancelled|expired|superseded|unanswered)"), "WARNING"),
+    (re.compile(r"lease\..*"), "DEBUG"),
+)
+"""By the event's name; every other one is INFO."""
+
+
+class LoggedStore:
+    """A Store over another one.
+
+    The log is a copy, the trail is the record: of a commit whose answer was lost, and that was
+    found landed later, the log may say nothing.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, path: str) -> Document:
+        """As the store."""
+        return self._store.get(path)
+
+    def query(self, query: Query) -> list[Document]:
+        """As the store."""
+        return self._store.query(query)
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        """As the store; what has landed is told."""
+        version = self._store.commit(writes)
+        _tell(writes)
+        return version
+
+    def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
+        """As the store; what has landed is told."""
+        last: list[Write] = []
+
+        def remembered(reader: Reader) -> Sequence[Write]:
+            last[:] = work(reader)
+            return last
+
+        version = self._store.transact(remembered)
+        _tell(last)
+        return version
+
+
+def _tell(writes: Sequence[Write]) -> None:
+    for write in writes:
+        if not isinstance(write, Create):
+            continue
+        if found := _ENTRY.fullmatch(write.path):
+            beside = _fields(writes, found[1])
+            entry = decode(Entry, write.fields)
+            where = beside.get("incident", ""), beside.get("system", "")
+            for one in told.of_entry(entry, found[2], *where):
+                _log(one)
+        elif found := _SINGLE.fullmatch(write.path):
+            _log(told.of_single(decode(Event, write.fields), found[1]))
+
+
+def _fields(writes: Sequence[Write], path: str) -> dict[str, str]:
+    """The fields that the same commit writes into a document."""
+    return next((write.fields for write in writes if write.path == path), {})
+
+
+def _log(one: Told) -> None:
+    severity = next((name for names, name in _SEVERITIES if names.fullmatch(one.event)), "INFO")
+    labels = {"system": one.system, "incident": one.incident, "rollback": one.rollback}
+    log.write(
+        severity,
+        f"{one.event}: {one.why}" if one.why else one.event,
+        labels={name: value for name, value in {**labels, "event": one.event}.items() if value},
+        event=one.event,
+        at=one.at,
+        actor=one.actor,
+        origin=one.origin,
+        system=one.system,
+        incident=one.incident,
+        rollback=one.rollback,
+        step=one.step,
+        before=one.before,
+        after=one.after,
+        sequence=one.sequence,
+        commit_id=one.commit_id,
+        facts=one.facts,
+    )
