@@ -9,6 +9,7 @@ import typer
 
 from cli import identity
 from cli.answers import accept, ack, approve, cancel, reject, retry
+from cli.audit import audit
 from cli.deployments import deployments
 from cli.explain import explain
 from cli.following import watch
@@ -59,4 +60,5 @@ for panel, verbs in VERBS.items():
         app.command(rich_help_panel=panel)(verb)
 app.command("fingerprint", rich_help_panel=SIGN_IN)(identity.fingerprint_of)
 app.add_typer(deployments, name="deployments", rich_help_panel=LOOK)
+app.add_typer(audit, name="audit", rich_help_panel=LOOK)
 app.add_typer(policy, name="policy", rich_help_panel=CHECK)

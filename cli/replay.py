@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from msgspec.structs import replace
 
+from cli.screen import printable
 from shared.errors import BadConfiguration, Rejected, Unavailable
 from shared.ports import Letter, Letters
 from shared.redaction import without_secrets
@@ -108,7 +109,7 @@ class Replay:
         if self._yes and self._as_json:
             return True
         typer.echo(_shown(letter), err=self._as_json)
-        return self._yes or typer.confirm(f"Replay {_printable(letter.id)}?", err=True)
+        return self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
 
     def _replay(self, letter: Letter) -> bool:
         """Whether it is back on its topic, and kept no longer."""
@@ -133,7 +134,7 @@ class Replay:
         if self._as_json:
             print(json.dumps({**_described(letter), "replayed": not fault, "fault": fault or None}))
         else:
-            print(f"  not replayed: {_printable(fault)}" if fault else "  replayed")
+            print(f"  not replayed: {printable(fault)}" if fault else "  replayed")
 
 
 def _described(letter: Letter) -> dict[str, Any]:
@@ -146,16 +147,11 @@ def _described(letter: Letter) -> dict[str, Any]:
 
 
 def _shown(letter: Letter) -> str:
-    source = _printable(letter.source) or "from an unknown topic"
-    reason = _printable(without_secrets(letter.reason))
-    return f"{source} {_printable(letter.id)}\n  {reason}\n  {_beginning(letter)}"
+    source = printable(letter.source) or "from an unknown topic"
+    reason = printable(without_secrets(letter.reason))
+    return f"{source} {printable(letter.id)}\n  {reason}\n  {_beginning(letter)}"
 
 
 def _beginning(letter: Letter) -> str:
     """The first of its data, without the values of token fields."""
-    return _printable(scrubbed(letter.data).decode(errors="replace")[:SHOWN])
-
-
-def _printable(text: str) -> str:
-    """The text without what could move a terminal's cursor or colour."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return printable(scrubbed(letter.data).decode(errors="replace")[:SHOWN])

@@ -27,6 +27,16 @@ Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audi
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
 
 
+class Published(Struct, frozen=True):
+    """A command on its way."""
+
+    command: str
+    """Its id."""
+    topic: str
+    message: str
+    """The message's id."""
+
+
 class Answer(Struct, frozen=True):
     """What the responders said to a command."""
 
@@ -40,7 +50,12 @@ class Answer(Struct, frozen=True):
 
 
 def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
-    """The answer to a command, which is published once; exits as `checked`, and without answer."""
+    """The answer to a command; exits as `publish`, and when none comes in time."""
+    return _answer(ours, publish(ours, content))
+
+
+def publish(ours: Operations, content: Mapping[str, Any]) -> Published:
+    """A command, signed and kept by Pub/Sub; exits as `checked`, and when nobody is signed in."""
     command = checked(ours, content).id
     said = {**_given(content), "id": command}
     topic = topics.COMMANDS
@@ -49,8 +64,8 @@ def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
         said["actor"] = getpass.getuser()
     else:
         said[TOKEN] = fresh_token()
-    message_id = ours.wiring.bus.publish(topic, json.dumps(said).encode())
-    return _answer(ours, command, topic, message_id)
+    message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
+    return Published(command, topic, message)
 
 
 def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
@@ -82,19 +97,19 @@ def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": 1, **given}
 
 
-def _answer(ours: Operations, command: str, topic: str, message_id: str) -> Answer:
+def _answer(ours: Operations, said: Published) -> Answer:
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_SECONDS
     while clock.monotonic() < give_up_at:
-        record = ours.reading.command(command)
+        record = ours.reading.command(said.command)
         if record is not None:
-            return Answer(command, accepted=True, text=record.result, incident=record.incident)
-        refused = ours.reading.refusal(topic, message_id)
+            return Answer(said.command, accepted=True, text=record.result, incident=record.incident)
+        refused = ours.reading.refusal(said.topic, said.message)
         if refused is not None:
-            return Answer(command, accepted=False, text=refused)
+            return Answer(said.command, accepted=False, text=refused)
         clock.sleep(LOOK_EVERY_SECONDS)
     raise leaving(
         NO_ANSWER,
-        f"published as message {message_id}, and no answer in {ANSWER_SECONDS:.0f} s: "
-        f"`rollback status` tells whether command {command} was carried out",
+        f"published as message {said.message}, and no answer in {ANSWER_SECONDS:.0f} s: "
+        f"`rollback status` tells whether command {said.command} was carried out",
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders import answering, holding, ordering, switching
+from responders import answering, exporting, holding, ordering, switching
 from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "freeze": switching.freeze,
     "unfreeze": switching.unfreeze,
     "promote": switching.promote,
+    "export": exporting.export,
 }
 TOO_LATE_AFTER_A_WHILE = frozenset({"rollback", "retry", "approve", "accept", "promote"})
 """What lets something happen is not done in another hour; what stops something always is."""

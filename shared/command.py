@@ -61,7 +61,9 @@ class Command(Struct, frozen=True, omit_defaults=True):
     expires: str = ""
     """A time or a span."""
     begins_at: Moment | None = field(default=None, name="from")
+    since: Moment | None = None
     until: Moment | None = None
+    format: str = ""
 
 
 class CommandRecord(Struct, frozen=True):

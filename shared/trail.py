@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from shared import anchor, outside, verification
+from shared import anchor, outside, told, verification
 from shared import rollback as rollbacks
 from shared.anchor import Anchor
 from shared.audit import Entry, Event, genesis
@@ -18,10 +19,13 @@ from shared.documents import decode
 from shared.outside import Head
 from shared.ports import Document, Objects, Query, Store
 from shared.rollback import Rollback
+from shared.told import Told
 from shared.verification import Finding, Kept
 
 T = TypeVar("T", bound=Struct)
 
+_FURTHER = re.compile(r"-r\d+\Z")
+"""Ends the id of an incident's second, third, … rollback."""
 BESIDE = frozenset({"expires_at", "sealed"})
 """Fields that stand beside an entry or an event and are not sealed with it."""
 
@@ -42,7 +46,7 @@ class Trail:
 
     def responses(self, incident: str) -> list[str]:
         """The ids of an incident's rollbacks that are kept or anchored; of a rollback, its own."""
-        return [name for name in self.rollbacks() if name in (incident, *_further(incident, name))]
+        return [name for name in self.rollbacks() if incident in (name, _FURTHER.sub("", name))]
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback; None where there is none, or one that cannot be read."""
@@ -61,6 +65,21 @@ class Trail:
         ]
         return sorted(found, key=lambda event: event[0].at)
 
+    def told_of_rollback(self, name: str) -> list[Told]:
+        """Each event of a rollback, in order; without its document its system is not known."""
+        rollback = self.rollback(name)
+        incident = rollback.incident if rollback else _FURTHER.sub("", name)
+        system = rollback.system if rollback else ""
+        return [
+            one
+            for entry in self.entries(name)
+            for one in told.of_entry(entry, name, incident, system)
+        ]
+
+    def told_of_system(self, system: str) -> list[Told]:
+        """Each event of a system outside its rollbacks, the oldest first."""
+        return [told.of_single(event, system, seal) for event, seal in self.events(system)]
+
     def verify_rollback(self, name: str, now: datetime) -> Finding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
         path = rollbacks.path(name)
@@ -76,8 +95,8 @@ class Trail:
         expiries = [(one.fields or {}).get("expires_at") for one in documents]
         kept = Kept(path, tuple(entries), expires_at=_latest(expiries), faults=tuple(faults))
         if rollback is not None:
-            if any(at != rollback.expires_at for at in expiries):
-                kept = replace(kept, faults=(*faults, "an entry expires at a time of its own"))
+            if any(_is_sooner(at, rollback.expires_at) for at in expiries):
+                kept = replace(kept, faults=(*faults, "an entry expires before its rollback does"))
             kept = replace(
                 kept,
                 head=rollback.audit_head,
@@ -93,9 +112,12 @@ class Trail:
         events = self._documents(outside.events_of(system))
         anchors = self._heads(name)
         entries, faults = _kept(self._documents(outside.seals(system)))
-        if document.fields is None and not (entries or faults or anchors or events):
+        head = _read(Head, document.fields)
+        if document.fields is not None and head is None:
+            faults.append("the head's document is not readable")
+        head = head or Head(hash=genesis(name))
+        if not (head.sequence or entries or faults or anchors or events):
             return None
-        head = _read(Head, document.fields) or Head(hash=genesis(name))
         readable = [(_read(Event, one.fields), one) for one in events]
         faults += [f"{one.path}: not readable" for event, one in readable if event is None]
         singles = [(event, _seal_of(one)) for event, one in readable if event is not None]
@@ -158,6 +180,11 @@ def _seal_of(event: Document) -> int:
     return number if isinstance(number, int) else -1
 
 
+def _is_sooner(at: object, rollback: datetime | None) -> bool:
+    """Whether an entry goes before its rollback; a hold and a release change the entries first."""
+    return at is not None and (not isinstance(at, datetime) or rollback is None or at < rollback)
+
+
 def _latest(expiries: Sequence[datetime | None]) -> datetime | None:
     """The latest of them; None where one of them is held, or there is none."""
     times = [at for at in expiries if isinstance(at, datetime)]
@@ -166,9 +193,3 @@ def _latest(expiries: Sequence[datetime | None]) -> datetime | None:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _further(incident: str, name: str) -> Sequence[str]:
-    """The name, where it is a further rollback of the incident."""
-    rest = name.removeprefix(f"{incident}-r")
-    return [name] if rest != name and rest.isdigit() else []

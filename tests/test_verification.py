@@ -234,7 +234,7 @@ def test_an_entry_whose_expiry_alone_was_moved() -> None:
 
     found = verified(vault.store, FIRST, anchored=None)
 
-    assert found.faults == ("an entry expires at a time of its own",)
+    assert found.faults == ("an entry expires before its rollback does",)
 
 
 def test_a_held_rollback_never_expires() -> None:

@@ -13,7 +13,7 @@ from tests.e2e.world import World, until
 
 
 def run(*arguments: str, answers: str = "") -> Result:
-    return CliRunner().invoke(app, list(arguments), input=answers)
+    return CliRunner().invoke(app, ["--without-sign-in", *arguments], input=answers)
 
 
 def value(*arguments: str) -> Any:

@@ -1,0 +1,329 @@
+"""`rollback audit`, as a person runs it: over the wire, on a trail that was lived through."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.pubsub_v1 import types
+from typer.testing import CliRunner, Result
+
+from cli.app import app
+from cli.exporting import Format, write
+from local.clock import CloudClock
+from local.cloud import INSIDE, Cloud, audit_bucket
+from local.storage.conditions import Conditions
+from shared import topics
+from shared.audit import event
+from shared.ports import Put
+from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
+from shared.told import of_single
+from shared.wiring import Wiring
+from tests.campaign import Tamperer
+from tests.contracts.test_letters import pulled
+from tests.fakes.clock import START
+from tests.test_verification import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.world import POLICIES, World
+
+SEEN = "seen"
+INCIDENT, OTHER = FIRST.partition("/")[2], SECOND.partition("/")[2]
+
+
+class Vault:
+    """The stored trail, in the hands of somebody with all rights on the database."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.store = wiring.store
+        self._client = wiring.clients.firestore
+        self._root = f"projects/{LIVED.policy.project}/databases/rollback/documents"
+        self.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
+
+    def remove(self, path: str) -> None:
+        self._client.delete_document(name=f"{self._root}/{path}")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
+    """An embedded cloud with that trail and its anchors; this environment is wired to it."""
+    clock = CloudClock(NOW, scale=0)
+    cloud = Cloud.start([LIVED.policy], seed=1, clock=clock, alerter=False, ticks=False)
+    topic = f"projects/{cloud.home}/topics/{topics.OVERRIDE}"
+    name = f"projects/{cloud.home}/subscriptions/{SEEN}"
+    cloud.pubsub.subscriber.CreateSubscription(
+        types.Subscription.pb()(name=name, topic=topic), INSIDE
+    )
+    bucket = audit_bucket(cloud.home)
+    for object_name, content in ANCHORED.items():
+        cloud.buckets.put(bucket, object_name, content, "application/json", {}, Conditions())
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "example.yaml").symlink_to((POLICIES / "example.yaml").resolve())
+    for variable in ("K_SERVICE", *EMULATORS):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
+    monkeypatch.setenv("ROLLBACK_POLICIES", str(policies))
+    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", bucket)
+    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def vault(cloud: Cloud) -> Iterator[Vault]:
+    settings = Settings(cloud.home, local_cloud=f"http://{cloud.addresses['control']}")
+    wiring = Wiring(settings, {}, deployed=False)
+    yield Vault(wiring)
+    wiring.close()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["--without-sign-in", "audit", *arguments])
+
+
+def test_show_tells_a_rollback_from_its_order_to_its_end(vault: Vault) -> None:
+    """When, what, who, from where, why; before and after of each change."""
+    result = run("show", INCIDENT)
+
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert "rollback.ordered" in lines[0]
+    assert "by eve (on_command)  a test" in lines[0]
+    assert any("DECIDING -> RUNNING" in line for line in lines)
+    assert any("step.done" in line and "BEGUN -> DONE" in line for line in lines)
+    told = json.loads(run("show", INCIDENT, "--json").output)
+    assert len(told) == len(lines)
+    assert {one["rollback"] for one in told} == {INCIDENT}
+    assert told[0]["system"] == LIVED.policy.system
+
+
+def test_show_tells_of_a_system(vault: Vault) -> None:
+    """Its events outside of rollbacks; of one without any, it says so."""
+    refused = json.loads(run("show", "--system", "unclaimed", "--json").output)
+
+    assert [one["event"] for one in refused] == ["message.refused"] * 2
+    assert refused[0]["origin"].endswith("/topics/rollback-alerts")
+    nothing = run("show", "--system", "all")
+    assert (nothing.exit_code, nothing.output) == (0, "no event is kept of all\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show",), "name an incident"),
+        (("show", "INC-1", "--system", "all"), "name an incident"),
+        (("show", "INC-20200101-001"), "nothing is kept or anchored of INC-20200101-001"),
+        (("show", "--system", "shop"), "no system shop; there is bookshop, all, unclaimed"),
+        (("verify",), "--all"),
+        (("verify", "--all", "INC-1"), "--all"),
+        (("verify", "INC-20200101-001"), "nothing is kept or anchored"),
+        (("verify", "--system", "all"), "nothing is kept or anchored of all"),
+        (("export", "--since", "yesterday"), "is no time"),
+        (("export", "--system", "shop"), "no system shop"),
+        (("export", "-o", "/no/such/folder/file"), "No such file"),
+        (("export", "--format", "xml"), "xml"),
+    ],
+)
+def test_what_cannot_be_done_is_said(vault: Vault, arguments: tuple[str, ...], said: str) -> None:
+    """One sentence and exit code 2; nothing is published."""
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_verify_of_an_intact_trail(vault: Vault) -> None:
+    """Exit code 0, and each chain with how far it is anchored."""
+    result = run("verify", "--all")
+
+    assert result.exit_code == 0
+    assert [line.split(",")[0] for line in result.output.splitlines()] == [
+        f"rollbacks/{INCIDENT}: intact",
+        f"rollbacks/{OTHER}: intact",
+        f"systems/{LIVED.policy.system}: intact",
+        "systems/unclaimed: intact",
+    ]
+    found = json.loads(run("verify", INCIDENT, "--json").output)
+    assert [(one["verdict"], one["faults"]) for one in found] == [("intact", [])]
+    assert found[0]["anchored"] == found[0]["entries"]
+
+
+def test_verify_of_a_trail_that_was_edited(vault: Vault) -> None:
+    """Exit code 1, and each fault on a line of its own; the others stay intact."""
+    Tamperer(vault, 3).edit(FIRST)
+
+    result = run("verify", "--all")
+
+    assert result.exit_code == 1
+    assert f"rollbacks/{INCIDENT}: broken" in result.output
+    assert "  FAULT entry" in result.output
+    assert f"rollbacks/{OTHER}: intact" in result.output
+    assert run("verify", OTHER).exit_code == 0
+    assert json.loads(run("verify", INCIDENT, "--json").output)[0]["faults"] != []
+
+
+def test_verify_of_a_trail_that_was_written_anew(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the anchors find it; without them, that is what it says."""
+    Tamperer(vault, 3).rewrite(FIRST)
+    assert run("verify", INCIDENT).exit_code == 1
+
+    monkeypatch.delenv("ROLLBACK_AUDIT_BUCKET")
+    result = run("verify", INCIDENT)
+
+    assert result.exit_code == 0
+    assert "note: no ROLLBACK_AUDIT_BUCKET: a chain that was written anew" in result.output
+
+
+def test_verify_of_what_has_expired(vault: Vault, cloud: Cloud) -> None:
+    """Gone in its time is not broken; gone before it is."""
+    for path in DOCUMENTS:
+        if path == FIRST or path.startswith(f"{FIRST}/audit/"):
+            vault.remove(path)
+    early = run("verify", INCIDENT)
+    assert early.exit_code == 1
+    assert "none of it is there" in early.output
+
+    expires_at: Any = DOCUMENTS[FIRST]["expires_at"]
+    cloud.clock.advance(expires_at - NOW)
+
+    late = run("verify", INCIDENT)
+    assert late.exit_code == 0
+    assert f"rollbacks/{INCIDENT}: expired, 0 entries, anchored up to" in late.output
+
+
+def test_nothing_is_kept_yet(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty project is no fault, and says what it is."""
+    monkeypatch.delenv("ROLLBACK_AUDIT_BUCKET")
+
+    verified, exported = run("verify", "--all"), run("export")
+
+    assert (verified.exit_code, verified.output) == (0, "nothing is kept or anchored\n")
+    assert (exported.exit_code, exported.stdout) == (0, "")
+    assert "no event is kept" in exported.stderr
+
+
+def commands(cloud: Cloud) -> list[dict[str, Any]]:
+    found = pulled(cloud, f"projects/{cloud.home}/subscriptions/{SEEN}")
+    return [json.loads(one.data) for one in found]
+
+
+def test_export_is_whole_in_order_and_on_record(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
+    """Every event once, by time, in both forms; the command that records it went first."""
+    result = run("export", "--reason", "yearly audit")
+
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    times = [one["at"] for one in lines]
+    assert times == sorted(times)
+    assert f"{len(lines)} events exported" in result.stderr
+    rollbacks = sum(
+        len(fields["events"])
+        for path, fields in DOCUMENTS.items()
+        if path.startswith("rollbacks/") and "/audit/" in path
+    )
+    singles = sum(path.startswith("systems/") and "/audit/" in path for path in DOCUMENTS)
+    assert len(lines) == rollbacks + singles
+    [said] = commands(cloud)
+    assert (said["command"], said["format"], said["reason"]) == ("export", "ndjson", "yearly audit")
+
+    file = tmp_path / "trail.csv"
+    assert run("export", "--format", "csv", "-o", str(file)).exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(file.read_text(), newline="")))
+    assert [row["event"] for row in rows] == [one["event"] for one in lines]
+    assert json.loads(rows[0]["facts"]) == lines[0]["facts"]
+
+
+def test_export_of_a_system_and_a_time(cloud: Cloud, vault: Vault) -> None:
+    """From its first moment up to and without its last; of one system, its rollbacks too."""
+    whole = [json.loads(line) for line in run("export").stdout.splitlines()]
+    since, until = whole[5]["at"], whole[20]["at"]
+
+    some = run("export", "--since", since, "--until", until).stdout.splitlines()
+    system = run("export", "--system", LIVED.policy.system).stdout.splitlines()
+    other = run("export", "--system", "unclaimed").stdout.splitlines()
+
+    assert [json.loads(line) for line in some] == [
+        one for one in whole if since <= one["at"] < until
+    ]
+    assert len(system) + len(other) == len(whole)
+    assert {json.loads(line)["system"] for line in other} == {"unclaimed"}
+    said = commands(cloud)[1]
+    assert datetime.fromisoformat(said["since"]) == datetime.fromisoformat(since)
+
+
+def test_no_record_no_export(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
+    """Where the command cannot be published, nothing is written out."""
+    topic = types.DeleteTopicRequest.pb()(topic=f"projects/{cloud.home}/topics/{topics.COMMANDS}")
+    cloud.pubsub.publisher.DeleteTopic(topic, INSIDE)
+    file = tmp_path / "trail"
+
+    result = run("export", "-o", str(file))
+
+    assert result.exit_code == 3
+    assert "no answer" in result.stderr
+    assert file.read_text() == ""
+
+
+def test_a_service_that_gives_no_answer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3: unknown is neither intact nor broken."""
+    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", "no-such-bucket")
+    assert run("verify", "--all").exit_code == 3
+
+    monkeypatch.setenv(LOCAL_CLOUD, "http://127.0.0.1:9")
+    result = run("verify", "--all")
+    assert (result.exit_code, "no answer" in result.output) == (3, True)
+
+
+def test_an_export_is_recorded_like_every_command() -> None:
+    """Who, when, why, and of what; a second delivery records nothing more."""
+    world = World()
+    said = {"command": "export", "format": "csv", "since": "2026-03-01T00:00:00Z", "actor": "eve"}
+
+    for _ in range(2):
+        world.command(id="export-1", system=world.policy.system, **said)
+        world.settle()
+
+    documents = world.ports.store.documents
+    [kept] = [
+        fields
+        for path, fields in documents.items()
+        if path == f"systems/{world.policy.system}/audit/command:export-1"
+    ]
+    assert (kept["name"], kept["actor"]) == ("command.export", "eve")
+    assert kept["facts"]["command"]["since"] == "2026-03-01T00:00:00Z"
+    assert documents["commands/export-1"]["result"] == f"csv of {world.policy.system}"
+    world.command(command="export", format="xml")
+    world.settle()
+    [refused] = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert "format" in refused.attributes["reason"]
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_carried_out_by_a_spreadsheet(begin: str) -> None:
+    """What would be a formula is a text, and its rows and quotes stay its own."""
+    evil = f'{begin}HYPERLINK("http://evil.example")\nsecond,row'
+    stream = io.StringIO(newline="")
+
+    write([of_single(event("x", START, evil, reason=evil), "shop")], Format.CSV, stream)
+
+    [row] = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
+    assert row["actor"] == row["why"] == f"'{evil}"
+
+
+def test_nothing_that_is_shown_moves_the_cursor(vault: Vault) -> None:
+    """A name with control signs is shown, not obeyed."""
+    path = f"{FIRST}/audit/000003"
+    events = [{**DOCUMENTS[path]["events"][0], "actor": "\x1b[2Jeve\r\n"}]
+    vault.store.commit([Put(path, {**DOCUMENTS[path], "events": events})])
+
+    shown, verified = run("show", INCIDENT), run("verify", INCIDENT)
+
+    assert "\x1b" not in shown.output + verified.output
+    assert "\\x1b[2Jeve\\r\\n" in shown.output
