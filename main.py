@@ -75,7 +75,8 @@ def on_clock(request: Request) -> tuple[str, int]:
     """Hand on whatever is due and look through the probes, now and half a minute later.
 
     Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
-    rollback-work, -notices and -dead-letters; asks the probes' addresses on the internet.
+    rollback-work, -notices and -dead-letters; asks the probes' addresses on the internet; creates
+    objects in the audit bucket (the first of `shared.gcp.objects.PERMISSIONS`).
     A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
@@ -119,6 +120,7 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
 
 
 def _answered(request: Request, trigger: str) -> tuple[str, int]:
+    """As `_answer`; each line that is logged carries what the request is about."""
     message = Message("", "", b"", {}, None, "", 0, "")
     try:
         body = request.get_data()

@@ -13,14 +13,16 @@ import pytest
 
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import Cloud
+from local.cloud import Cloud, audit_bucket
 from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
 from shared import policy_file, topics
 from shared.gcp.identity import GoogleIdentity
-from shared.ports import Query
-from shared.settings import LOCAL_CLOUD
+from shared.ports import Put, Query
+from shared.settings import LOCAL_CLOUD, Settings
+from shared.wiring import Wiring
+from tests.test_verification import ANCHORED, DOCUMENTS, LIVED, NOW
 from tests.world import POLICIES, World
 
 ROOT = Path(__file__).parent.parent
@@ -59,10 +61,11 @@ PUBLISHED = [
     if line not in IDENTIFIED or SIGNED.search(line)
 ]
 REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
+AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
 CLI = [
     line
     for line in starting(".venv/bin/python", "-m", "cli")
-    if line not in (*REPLAYED, *IDENTIFIED)
+    if line not in (*REPLAYED, *AUDITED, *IDENTIFIED)
 ]
 MADE = starting("make")
 SERVED = starting(".venv/bin/python", "-m", "local")
@@ -70,7 +73,7 @@ SERVED = starting(".venv/bin/python", "-m", "local")
 
 def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
-    known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *MADE, *SERVED}
+    known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
 
     assert [line for line in COMMANDS if line not in known] == []
     assert PUBLISHED
@@ -244,6 +247,45 @@ def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
             timeout=60,
         )
     finally:
+        cloud.stop()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", AUDITED)
+def test_each_look_at_the_audit_trail_ends_well(line: str, tmp_path: Path) -> None:
+    """On a trail that was lived through, with its anchors."""
+    _, *arguments = shlex.split(line)
+    clock = CloudClock(NOW, scale=0)
+    cloud = Cloud.start([LIVED.policy], seed=1, clock=clock, alerter=False, ticks=False)
+    local = f"http://{cloud.addresses['control']}"
+    wiring = Wiring(
+        Settings(cloud.home, audit_bucket=audit_bucket(cloud.home), local_cloud=local),
+        {},
+        deployed=False,
+    )
+    try:
+        wiring.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
+        for name, content in ANCHORED.items():
+            wiring.clients.storage.bucket(audit_bucket(cloud.home)).blob(name).upload_from_string(
+                content
+            )
+        done = subprocess.run(  # noqa: S603 - a line of our own documentation
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env={
+                "PYTHONPATH": str(ROOT),
+                "GOOGLE_CLOUD_PROJECT": cloud.home,
+                "ROLLBACK_POLICIES": str(POLICIES),
+                "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
+                LOCAL_CLOUD: local,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        wiring.close()
         cloud.stop()
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,19 +18,20 @@ from shared import incident as incidents
 from shared import outside
 from shared import system as systems
 from shared.alert_record import Alert
-from shared.audit import Entry, Event, genesis
+from shared.audit import Entry, Event
 from shared.command import CommandRecord
 from shared.deployment import Deployment, Inventory
 from shared.documents import decode
 from shared.health import Requests
 from shared.incident import Incident, PublicState
 from shared.notice import Notice
-from shared.outside import Head
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Query, Reader, Write
+from shared.ports import Query
 from shared.rollback import Rollback
 from shared.system import System
+from shared.trail import Trail
+from shared.verification import Finding
 from shared.wiring import Wiring
 
 CALL_SECONDS = 10.0
@@ -117,29 +118,13 @@ class Evidence:
         """What happened to messages that concern no protected system."""
         return self._all(Event, outside.events_of(outside.UNCLAIMED))
 
-    def sealed(self, chain: str) -> tuple[list[Entry], Head, list[tuple[Event, int]]]:
-        """A chain of events outside every rollback, its head, and the single events with seals.
-
-        All of one moment: a sweep may be sealing just now.
-        """
-        found: list[tuple[list[Entry], Head, list[tuple[Event, int]]]] = []
-
-        def read(reader: Reader) -> list[Write]:
-            empty = Head(hash=genesis(outside.chain(chain)))
-            head = reader.get(outside.head_path(chain)).fields
-            seals = reader.query(Query(outside.seals(chain)))
-            single = reader.query(Query(outside.events_of(chain)))
-            found.append(
-                (
-                    [decode(Entry, one.fields) for one in seals],
-                    decode(Head, head) if head is not None else empty,
-                    [(decode(Event, one.fields), (one.fields or {})["sealed"]) for one in single],
-                )
-            )
-            return []
-
-        self._store.transact(read)
-        return found[-1]
+    def verified(self) -> list[Finding]:
+        """Every chain against itself and against its anchors, as `rollback audit verify` does."""
+        trail, now = Trail(self._store, self._wiring.anchors), self._wiring.clock.now()
+        systems = (self.system_name, outside.EVERYWHERE, outside.UNCLAIMED)
+        found = [trail.verify_rollback(name, now) for name in trail.rollbacks()]
+        found += [trail.verify_system(system, now) for system in systems]
+        return [one for one in found if one is not None]
 
     def inventory(self) -> Inventory:
         """What is live, by Cloud Run and Cloud Functions."""

@@ -12,9 +12,6 @@ from msgspec.structs import replace
 from local.demo import strangers
 from local.demo.evidence import Evidence
 from local.demo.strangers import Strangers
-from shared import outside
-from shared import rollback as rollbacks
-from shared.audit import faults as chain_faults
 from shared.deployment import Deployment, Inventory, Live
 from shared.incident import PUBLIC_WORDS, Status
 from shared.notice import Status as NoticeStatus
@@ -68,7 +65,7 @@ def check(
         "no revision was made, and every tag is kept": _kept(inventory, before),
         "exactly one incident and one rollback, both ended well": _one_of_each(evidence),
         "every step of the plan is done": _steps(evidence, disturbed),
-        "the audit trail is an unbroken chain, and so are the seals": _chains(evidence),
+        "the audit trail is as it was written and anchored": _chains(evidence),
         "the duplicate did nothing": _duplicate(evidence, before.strangers),
         "test and foreign alerts did nothing, and are recorded": _recorded(evidence),
         "the only dead letter is the foreign alert, with its reason": _letters(evidence),
@@ -143,16 +140,11 @@ def _steps(evidence: Evidence, disturbed: bool) -> Iterator[str]:
 
 
 def _chains(evidence: Evidence) -> Iterator[str]:
-    for rollback in evidence.rollbacks():
-        name, trail = rollbacks.path(rollback.id), evidence.trail(rollback.id)
-        for fault in chain_faults(name, trail, rollback.audit_head, rollback.sequence):
-            yield f"{rollback.id}: {fault}"
-    for system in (evidence.system_name, outside.EVERYWHERE, outside.UNCLAIMED):
-        name = outside.chain(system)
-        entries, head, kept = evidence.sealed(system)
-        single = outside.faults(entries, kept)
-        for fault in (*chain_faults(name, entries, head.hash, head.sequence), *single):
-            yield f"{system}: {fault}"
+    for found in evidence.verified():
+        for fault in found.faults:
+            yield f"{found.chain}: {fault}"
+        if found.entries and not found.anchored:
+            yield f"{found.chain}: no head of it is anchored"
 
 
 def _duplicate(evidence: Evidence, sent: Strangers) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from msgspec import Struct
 
+from local.cloud import audit_bucket
 from local.responders import STOP_LIMIT_SECONDS, NotListening, Responders
 from shared.errors import Unavailable
 from shared.policy import Policy
@@ -58,7 +59,8 @@ class Stage:
         self._process = process
         url = f"http://{addresses['control']}"
         self._control = httpx.Client(base_url=url, timeout=_CONTROL_SECONDS, trust_env=False)
-        settings = Settings(project=policy.project, local_cloud=url)
+        bucket = audit_bucket(policy.project)
+        settings = Settings(project=policy.project, audit_bucket=bucket, local_cloud=url)
         self.wiring = Wiring(settings, {policy.system: policy}, deployed=False)
 
     @classmethod
