@@ -27,7 +27,7 @@ _SPECIAL = {
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=([01]))?")
 
-_context: ContextVar[Mapping[str, Any]] = ContextVar("log context", default={})  # noqa: B039
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log context", default={})  # noqa: B039 - never changed
 
 
 @contextmanager

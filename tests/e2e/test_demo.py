@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 HOLD_ANYWAY = {
     "no revision was made, and every tag is kept",
     "every step of the plan is done",
-    "the audit trail is an unbroken chain, and so are the seals",
+    "the audit trail is as it was written and anchored",
 }
 """What an untouched system keeps too."""
 

@@ -19,7 +19,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 import main
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import Cloud
+from local.cloud import Cloud, audit_bucket
 from local.demo.evidence import Evidence
 from shared import policy_file, topics
 from shared.clock import FollowedClock
@@ -157,6 +157,7 @@ def _wired(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
     monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
     monkeypatch.setenv("ROLLBACK_POLICIES", str(policies))
+    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", audit_bucket(cloud.home))
     _forget()
     closing.callback(_forget)
     wiring = main._wiring()
