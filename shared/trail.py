@@ -16,6 +16,7 @@ from shared import rollback as rollbacks
 from shared.anchor import Anchor
 from shared.audit import Entry, Event, genesis
 from shared.documents import decode
+from shared.errors import Unavailable
 from shared.outside import Head
 from shared.ports import Document, Objects, Query, Store
 from shared.rollback import Rollback
@@ -24,6 +25,7 @@ from shared.verification import Finding, Kept
 
 T = TypeVar("T", bound=Struct)
 
+READ_ATTEMPTS = 10
 _FURTHER = re.compile(r"-r\d+\Z")
 """Ends the id of an incident's second, third, … rollback."""
 BESIDE = frozenset({"expires_at", "sealed"})
@@ -83,9 +85,8 @@ class Trail:
     def verify_rollback(self, name: str, now: datetime) -> Finding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
         path = rollbacks.path(name)
-        document = self._store.get(path)
-        anchors = self._heads(path)
-        documents = self._documents(f"{path}/audit")
+        anchors = self._heads(path)  # before what they prove, which may go on meanwhile
+        document, (documents,) = self._steady(path, f"{path}/audit")
         entries, faults = _kept(documents)
         rollback = _read(Rollback, document.fields)
         if document.fields is None and not (entries or faults or anchors):
@@ -108,10 +109,11 @@ class Trail:
     def verify_system(self, system: str, now: datetime) -> Finding | None:
         """What the chain of a system's single events proves; None where there is none."""
         name = outside.chain(system)
-        document = self._store.get(outside.head_path(system))
-        events = self._documents(outside.events_of(system))
         anchors = self._heads(name)
-        entries, faults = _kept(self._documents(outside.seals(system)))
+        document, (events, sealed) = self._steady(
+            outside.head_path(system), outside.events_of(system), outside.seals(system)
+        )
+        entries, faults = _kept(sealed)
         head = _read(Head, document.fields)
         if document.fields is not None and head is None:
             faults.append("the head's document is not readable")
@@ -129,6 +131,18 @@ class Trail:
             sealed_at=head.sealed_at,
             singles=outside.faults(entries, singles, now),
         )
+
+    def _steady(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:
+        """A document and collections as they were together: each commit to them changes it.
+
+        No transaction: its locks would be in the way of whoever writes.
+        """
+        for _ in range(READ_ATTEMPTS):
+            before = self._store.get(head)
+            found = [self._documents(collection) for collection in collections]
+            if self._store.get(head).version == before.version:
+                return before, found
+        raise Unavailable(f"{head} changes too fast to be verified")
 
     def _heads(self, chain: str) -> list[Anchor] | None:
         """The anchored heads of a chain by number, the last with its expiry; None: no bucket."""

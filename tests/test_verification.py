@@ -13,14 +13,16 @@ import pytest
 from local.clock import CloudClock
 from local.cloud import Cloud
 from shared import anchor
+from shared.errors import Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.store import FirestoreStore
-from shared.ports import Put, Store
+from shared.ports import SERVER_TIME, Put, Store, Update
 from shared.rollback import KEPT_FOR
 from shared.trail import Trail
 from shared.verification import Finding, Verdict
 from tests.campaign import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.hooks import no_hook
 from tests.fakes.objects import MemoryObjects
 from tests.fakes.store import MemoryStore
 from tests.world import World
@@ -48,6 +50,7 @@ DOCUMENTS = LIVED.ports.store.documents
 ANCHORED = dict(LIVED.ports.anchors.kept)
 NOW = LIVED.ports.clock.now()
 FIRST, SECOND = (f"rollbacks/{one.id}" for one in LIVED.rollbacks())
+INCIDENT = FIRST.partition("/")[2]
 
 
 class InMemory:
@@ -269,6 +272,58 @@ def test_seals_expire_one_by_one() -> None:
 
     assert (expired.verdict, expired.faults) == (Verdict.EXPIRED, ())
     assert early.faults == ("entry 1 is missing",)
+
+
+# While it is written
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_trail_that_goes_on_while_it_is_read(moment: int) -> None:
+    """What lands between two reads is taken in whole, and is no fault."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    world.publish("rollback-alerts", b"nonsense")
+    world.settle()
+    [rollback] = world.rollbacks()
+    store, now = world.ports.store, world.ports.clock.now()
+    reads = 0
+
+    def go_on(verb: str, side: str) -> None:
+        nonlocal reads
+        reads += 1
+        if reads == moment + 1:
+            store.hook = no_hook
+            world.pass_time(timedelta(minutes=16))
+
+    trail = Trail(store, world.ports.anchors)
+    store.hook = go_on
+    goes_on = trail.verify_rollback(rollback.id, now)
+    reads, store.hook = 0, go_on
+    sealed = trail.verify_system("unclaimed", now)
+    store.hook = no_hook
+
+    for found in (goes_on, sealed):
+        assert found is not None
+        assert (found.verdict, found.faults) == (Verdict.INTACT, ())
+
+
+def test_a_trail_that_never_rests() -> None:
+    """After ten readings it is said that nothing is known, instead of a fault."""
+    vault = InMemory()
+    store = vault.memory
+
+    def touch(verb: str, side: str) -> None:
+        if (verb, side) == ("store.query", "after"):
+            store.hook = no_hook
+            store.commit([Update(FIRST, {"touched": SERVER_TIME})])
+            store.hook = touch
+
+    store.hook = touch
+
+    with pytest.raises(Unavailable):
+        Trail(store, None).verify_rollback(INCIDENT, NOW)
 
 
 # What else somebody may do
