@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
+from shared.alert_record import Alert
 from shared.engine import load_steps
 from shared.incident import Status
 from shared.plan import Step, StepStatus
@@ -75,13 +76,14 @@ def _end(case: Case, event_name: str, status: RollbackStatus, becomes: Status, w
         system=called_off(case) if status is RollbackStatus.CANCELLED else None,
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
-    return not case.end(turn, answered=answered_by_plan(case, steps))
+    joined = case.joined_alerts()
+    return not case.end(turn, answered=answered_by_plan(case, steps, joined))
 
 
-def answered_by_plan(case: Case, steps: Iterable[Step]) -> set[str]:
-    """The keys of the joined alerts that this rollback's plan is the answer to."""
+def answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[Alert]) -> set[str]:
+    """The keys of the unjudged among these alerts that this rollback's plan is the answer to."""
     plan = case.rollback.plan
-    alerts = unjudged(case.joined_alerts())
+    alerts = unjudged(joined)
     if plan is None:  # undecided to the end: whoever is told now is told of all of them
         return {alert.key for alert in alerts}
     functions = {step.target for step in steps}

@@ -67,8 +67,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
 
     An alert that the plan is no answer to ends the watch early: it must be judged.
     """
-    joined = case.joined_alerts()
-    if case.raised(joined):
+    if case.raised(case.joined_alerts()):
         return True
     rollback, now = case.rollback, case.now()
     steps = load_steps(case.ports.store, rollback.id).values()
@@ -76,7 +75,8 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
         return ending.fail(case, f"it got worse again: {health.reason}")
-    answered = ending.answered_by_plan(case, steps)
+    joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
+    answered = ending.answered_by_plan(case, steps, joined)
     further = unjudged(joined)
     if any(alert.key not in answered for alert in further):
         return ending.succeed(case, "the watch ended early: a further alert must be judged")

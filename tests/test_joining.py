@@ -195,6 +195,26 @@ def test_a_blip_that_closed_again_is_no_trouble(closed_first: bool) -> None:
     assert {one.status for one in world.incidents()} <= {incident.Status.RESOLVED}
 
 
+def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
+    """What is joined and what is answered are told from one look at the alerts."""
+    world = World()
+    world.deploy_bad()
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+
+    def closed() -> None:
+        world.alert("0.late", state="closed")
+        deliver_now(world)
+
+    world.alert("0.late", started_at=world.ports.clock.now())
+    world.settle()
+    world.ports.counts.hook = once("metrics.requests", "after", closed)
+    world.pass_time(20 * MINUTE)
+
+    assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
+
+
 def test_a_closed_alert_is_no_recovery_while_routers_see_the_trouble() -> None:
     """What is really failing goes back, whatever the notification says."""
     world = World()
