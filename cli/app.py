@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import identity
+from cli import identity, sending
 from cli.answers import accept, ack, approve, cancel, reject, retry
 from cli.audit import audit
 from cli.deployments import deployments
@@ -45,7 +45,7 @@ def rollback(
 
     Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.
     """
-    del without_sign_in  # cli/sending.py asks the context for it
+    sending.without_sign_in.set(without_sign_in)
 
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {

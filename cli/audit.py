@@ -143,7 +143,8 @@ def export(
     with _opened() as ours:
         chosen = [ours.system(system)] if system else list(ours.systems)
         with _stream(output) as stream:
-            said = {"system": system, "since": _stamp(first), "until": _stamp(last)}
+            known = system if system in ours.operations.policies else ""
+            said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
             _record(ours, {"format": form.value, "reason": reason, **said})
             told = [
                 one

@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Annotated, Any
 
-import click
 import typer
 from msgspec import Struct
 
@@ -22,6 +22,9 @@ from shared.errors import Refused
 
 ANSWER_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.5
+
+without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
+"""Whether this run of the command line speaks where IAM alone guards."""
 
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")]
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
@@ -59,7 +62,7 @@ def publish(ours: Operations, content: Mapping[str, Any]) -> Published:
     command = checked(ours, content).id
     said = {**_given(content), "id": command}
     topic = topics.COMMANDS
-    if click.get_current_context().find_root().params["without_sign_in"]:
+    if without_sign_in.get():
         topic = topics.OVERRIDE
         said["actor"] = getpass.getuser()
     else:

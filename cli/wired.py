@@ -5,7 +5,7 @@ Exit codes of every verb:
     0   done; of what was followed: it ended well
     1   the answer is no: refused, failed, faults were found
     2   the command, the settings or the policies are not usable
-    3   no answer: a service could not be reached, or not in time
+    3   no answer: a service could not be reached, refused us, or took too long
     130 stopped by Ctrl-C; what was asked for goes on
 """
 
@@ -80,9 +80,7 @@ def operations() -> Iterator[Operations]:
         yield Operations(wiring, policies)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
-    except Rejected as error:
-        raise leaving(NO, str(error)) from error
-    except Unavailable as error:
+    except (Rejected, Unavailable) as error:
         raise leaving(NO_ANSWER, f"no answer: {error}") from error
     except KeyboardInterrupt as stopped:
         raise leaving(INTERRUPTED, STOPPED) from stopped

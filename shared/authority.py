@@ -13,8 +13,7 @@ from shared.durations import format_duration
 from shared.policy import IdentityRules, Policy, Principal, Severity
 
 ROLES: dict[str, Role] = {
-    "export": Role.VIEWER,
-    **dict.fromkeys(("pause", "cancel", "ack", "reject"), Role.RESPONDER),
+    **dict.fromkeys(("pause", "cancel", "ack", "reject", "export"), Role.RESPONDER),
     **dict.fromkeys(
         ("rollback", "approve", "resume", "retry", "accept", "undo", "freeze", "unfreeze"),
         Role.COMMANDER,

@@ -134,7 +134,7 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
         return f"not an option here: {', '.join(unexpected)}"
     path = list(error.instance_path)
     if path == ["token"]:
-        return "token: not a token"  # whatever was sent in its place is repeated nowhere
+        return "the field token holds none"  # whatever was sent in its place is repeated nowhere
     said = error.message
     if error.kind.name in ("pattern", "format", "anyOf") and path:
         title = _schema(shape)["properties"][path[0]].get("title")

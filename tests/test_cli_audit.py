@@ -260,7 +260,7 @@ def test_export_of_a_system_and_a_time(cloud: Cloud, vault: Vault) -> None:
 
 def test_no_record_no_export(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
     """Where the command cannot be published, nothing is written out."""
-    topic = types.DeleteTopicRequest.pb()(topic=f"projects/{cloud.home}/topics/{topics.COMMANDS}")
+    topic = types.DeleteTopicRequest.pb()(topic=f"projects/{cloud.home}/topics/{topics.OVERRIDE}")
     cloud.pubsub.publisher.DeleteTopic(topic, INSIDE)
     file = tmp_path / "trail"
 

@@ -270,25 +270,30 @@ def test_each_look_at_the_audit_trail_ends_well(line: str, tmp_path: Path) -> No
             wiring.clients.storage.bucket(audit_bucket(cloud.home)).blob(name).upload_from_string(
                 content
             )
-        done = subprocess.run(  # noqa: S603 - a line of our own documentation
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env={
-                "PYTHONPATH": str(ROOT),
-                "GOOGLE_CLOUD_PROJECT": cloud.home,
-                "ROLLBACK_POLICIES": str(POLICIES),
-                "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
-                LOCAL_CLOUD: local,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        cloud.identity.put(ADA)
+        for words in (["-m", "cli", "login", "--email", ADA.email], arguments):
+            done = subprocess.run(  # noqa: S603 - a line of our own documentation
+                [sys.executable, *words],
+                cwd=tmp_path,
+                env={
+                    "PYTHONPATH": str(ROOT),
+                    "HOME": str(tmp_path),
+                    "GOOGLE_CLOUD_PROJECT": cloud.home,
+                    "ROLLBACK_POLICIES": str(POLICIES),
+                    "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
+                    "ROLLBACK_API_KEY": "any",
+                    LOCAL_CLOUD: local,
+                },
+                input=f"{ADA.password}\n{code(ADA.totp_secret, time.time())}\n",
+                start_new_session=True,  # no terminal: standard input answers
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
     finally:
         wiring.close()
         cloud.stop()
-
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("line", MADE)

@@ -23,6 +23,7 @@ from responders.work import Work
 from shared import policy_file, topics
 from shared.audit import Entry
 from shared.audit import faults as chain_faults
+from shared.credential import ROLE_CLAIM
 from shared.documents import decode
 from shared.envelope import Message
 from shared.errors import LostRollback, Refused, RollbackError
@@ -116,6 +117,7 @@ class World:
         self.policy = policy
         self.ports = FakePorts(policy, hook, seed)
         self.delivered = 0
+        self.signed = 0
         self.start_instances()
         self.announce("v1", stable=True)
         if promoted:
@@ -151,8 +153,14 @@ class World:
         )
 
     def command(self, **content: Any) -> None:
-        """A person publishes a command where IAM alone guards."""
-        self.publish(topics.OVERRIDE, {"version": 1, "reason": "a test", **content})
+        """A person signs a command; one that nobody says goes where IAM alone guards."""
+        said = {"version": 1, "reason": "a test", **content}
+        if "actor" not in content:
+            self.publish(topics.OVERRIDE, said)
+            return
+        who, self.signed = content["actor"], self.signed + 1
+        claims = {"sub": f"uid-{who}", "email": who, "jti": self.signed, ROLE_CLAIM: "admin"}
+        self.publish(topics.COMMANDS, {**said, "token": self.ports.sign_in.person(**claims)})
 
     def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
         """Cloud Monitoring notifies of a signal that began a minute ago."""

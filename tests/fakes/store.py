@@ -86,7 +86,7 @@ class MemoryStore:
 
     def remove(self, path: str) -> None:
         """A document is gone, as by expiry or by somebody's hand. Raises: KeyError."""
-        del self._collections[_parent(path)][path]
+        del self._collections[_parent(path)][path], self._stored[path]
         self._commits += 1
 
     @property
