@@ -241,7 +241,6 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
         ({"command": "undo", "id": "a"}, ["undo is not supported yet"]),
         ({"command": "pause", "id": ".."}, ["a letter or digit first"]),
         ({"command": "explode"}, ["explode"]),
-        ({"command": "pause", "token": 12345}, ["the field token holds none"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
     ],
 )

@@ -117,7 +117,7 @@ class World:
         self.policy = policy
         self.ports = FakePorts(policy, hook, seed)
         self.delivered = 0
-        self.signed = 0
+        self._said = 0
         self.start_instances()
         self.announce("v1", stable=True)
         if promoted:
@@ -152,15 +152,14 @@ class World:
             {"version": 1, "system": self.policy.system, "deployment": deployment, **said},
         )
 
-    def command(self, **content: Any) -> None:
-        """A person signs a command; one that nobody says goes where IAM alone guards."""
-        said = {"version": 1, "reason": "a test", **content}
-        if "actor" not in content:
-            self.publish(topics.OVERRIDE, said)
-            return
-        who, self.signed = content["actor"], self.signed + 1
-        claims = {"sub": f"uid-{who}", "email": who, "jti": self.signed, ROLE_CLAIM: "admin"}
-        self.publish(topics.COMMANDS, {**said, "token": self.ports.sign_in.person(**claims)})
+    def command(self, actor: str = "somebody", **content: Any) -> None:
+        """A person who may say anything publishes a command, with a token of their own."""
+        self._said += 1
+        token = self.ports.sign_in.person(
+            sub=f"uid-{actor}", email=actor, jti=self._said, **{ROLE_CLAIM: "admin"}
+        )
+        said = {"version": 1, "reason": "a test", **content, "token": token}
+        self.publish(topics.COMMANDS, said)
 
     def alert(self, incident: str = "0.abc", state: str = "open", **changes: Any) -> None:
         """Cloud Monitoring notifies of a signal that began a minute ago."""
