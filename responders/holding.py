@@ -73,7 +73,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     if bool(incident.held_by) is holding:  # else the opposite was said since
         for writes in _resting(ports, incident, record):
             ports.store.commit(writes)
-        goes_on = holding and not _is_over(incident, policy, now)
+        goes_on = holding and (not _is_over(incident, policy, now) or _waits(ports, incident))
     after = replace(
         record,
         due_at=now + LOOK_AGAIN if goes_on else None,
@@ -85,6 +85,12 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
     """Whether no alert can join it any more."""
     return incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window
+
+
+def _waits(ports: Ports, incident: Incident) -> bool:
+    """Whether something is still to be said of it, or withdrawn: its worker writes that."""
+    said = ports.store.query(Query("notices", where=(("incident", "==", incident.id),)))
+    return any((one.fields or {}).get("due_at") is not None for one in said)
 
 
 def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterator[list[Write]]:

@@ -129,6 +129,20 @@ def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None
     assert world.broken_laws() == []
 
 
+def test_a_hold_waits_for_what_is_still_to_be_said() -> None:
+    """A notice that is scheduled for long after the end of its incident is held as well."""
+    world = World(policy=quick())
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop", severity="LOW")
+    world.pass_time(30 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+    say(world, "hold")
+    world.pass_time(5 * timedelta(hours=1))
+
+    assert expiring(world) == {False}
+
+
 def test_a_wrong_hold_is_refused() -> None:
     """Twice, or a release of what is not held."""
     world = over(World(policy=quick(BOOKSHOP)))
