@@ -75,7 +75,7 @@ def ack(asked: Asked) -> Effect:
             Update(
                 subject.incident_document.path, encode(incident), subject.incident_document.version
             ),
-            *_told(subject, "acknowledged", "acknowledged"),
+            *_told(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -75,7 +75,7 @@ class Notices:
         if incident.ended_at is not None:
             return True
         if notice.unless is Unless.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by)
+            return bool(incident.acknowledged_by) or _was_over_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         return incident.status is IncidentStatus.WATCHING or not counted
 
@@ -100,6 +100,13 @@ class Notices:
         policy = self._policies.get(notice.system)
         channels = policy.channels if policy else ()
         return next((one for one in channels if one.name == notice.channel), None)
+
+
+def _was_over_since(incident: Incident, moment: datetime) -> bool:
+    """Whether it has ended after that moment, and come back with timers of its own."""
+    return any(
+        one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline
+    )
 
 
 def _given_up(notice: Notice, why: str) -> Notice:

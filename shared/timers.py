@@ -44,7 +44,7 @@ def _ladder(
             [one for one in policy.reached_by(rung) if instead_of not in one.severities],
             incident.id,
             incident.severity,
-            f"on-call-{number}{_response(incident)}",
+            f"on-call-{number}-{incident.severity.lower()}{_response(incident)}",
             f"{said} {format_duration(rung.after)}",
             now,
             max(now, since + rung.after),

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from shared import incident
 from shared.policy import Channel, ChannelKind, Contact, Rung, Severity
+from shared.timers import timers
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -163,3 +164,50 @@ def test_an_incident_that_comes_back_runs_anew() -> None:
     assert again.respond_by is not None
     assert again.respond_by > again.detected_at + 9 * MINUTE
     assert "boss" in paged(world)
+
+
+def came_back() -> World:
+    """Acknowledged, accepted, and four minutes later there again."""
+    world = outage()
+    ack(world, actor="anna")
+    trouble = world.incidents()[-1].id
+    world.command(command="accept", system="bookshop", incident=trouble)
+    world.pass_time(4 * MINUTE)
+    world.alert("0.again")
+    world.settle()
+    return world
+
+
+def test_the_ladder_of_what_was_over_is_withdrawn() -> None:
+    """Nobody is paged five minutes after a trouble that was over in between."""
+    world = came_back()
+
+    world.pass_time(4 * MINUTE)
+    assert paged(world) == []
+    world.pass_time(2 * MINUTE)
+
+    assert paged(world) == ["anna", "record"]
+
+
+def test_what_came_back_is_acknowledged_anew() -> None:
+    """The second acknowledgement is another word, and told as one."""
+    world = came_back()
+
+    ack(world, actor="bob")
+
+    assert world.incidents()[-1].acknowledged_by == "bob"
+
+
+def test_a_channel_that_wants_the_least_and_the_worst_keeps_no_incident_from_being_raised() -> None:
+    """Raised step by step past a severity that it does not want, it is asked twice: no clash."""
+    odd = Channel("odd", ChannelKind.RECORDING, severities=(Severity.MEDIUM, Severity.CRITICAL))
+    policy = replace(LADDER, channels=(odd,), on_call=(Rung(5 * MINUTE, channel="odd"),))
+    trouble = replace(outage().incidents()[0], severity=Severity.MEDIUM)
+    now = trouble.detected_at
+
+    first = timers(policy, trouble, now, now)
+    worst = replace(trouble, severity=Severity.CRITICAL)
+    raised = timers(policy, worst, now, now, instead_of=Severity.HIGH)
+
+    assert raised
+    assert not {one.id for one in first} & {one.id for one in raised}
