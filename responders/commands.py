@@ -18,7 +18,7 @@ from shared.documents import encode
 from shared.envelope import Message
 from shared.errors import Moved, Refused, Unavailable
 from shared.outside import EVERYWHERE, write_down
-from shared.policy import Policy
+from shared.policy import Mode, Policy
 from shared.ports import Create, Ports, Write
 from shared.rollback import KEPT_FOR
 from shared.tenure import SKEW
@@ -42,6 +42,8 @@ VERBS: dict[str, Verb] = {
 }
 TOO_LATE_AFTER_A_WHILE = frozenset({"rollback", "retry", "approve", "accept", "promote"})
 """What lets something happen is not done in another hour; what stops something always is."""
+OBSERVE = Mode.OBSERVE.name.lower()
+"""The promotion that stops automation."""
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
@@ -86,7 +88,7 @@ class Commands:
 
     def _refuse_stale(self, command: Command, said_at: datetime) -> None:
         """Raises: Refused, for what is not to happen in another hour."""
-        if command.command not in TOO_LATE_AFTER_A_WHILE:
+        if command.command not in TOO_LATE_AFTER_A_WHILE or command.mode == OBSERVE:
             return
         late = self._ports.clock.now() - said_at
         if late > self._policies[command.system].gates.stale_after:

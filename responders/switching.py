@@ -50,7 +50,7 @@ def pause(asked: Asked) -> Effect:
     if _overtaken(switch.value.switched_at, asked):
         return OVERTAKEN
     expires_at = moment(command.expires, asked.said_at)
-    if expires_at is not None and expires_at <= switch.document.read_at:
+    if expires_at is not None and expires_at <= asked.said_at:
         raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is over")
     set_by = Pause(command.actor, asked.said_at, command.reason, command.id, expires_at)
     in_flight = sum(one.in_flight for one in _alive(asked.ports, command.system))
@@ -101,8 +101,11 @@ def unfreeze(asked: Asked) -> Effect:
 
 def promote(asked: Asked) -> Effect:
     """How far automation may go by itself."""
-    command = asked.command
-    write = Switch(asked).after(mode=Mode[command.mode.upper()])
+    command, switch = asked.command, Switch(asked)
+    system = switch.value
+    if isinstance(system, System) and _overtaken(system.promoted_at, asked):
+        return OVERTAKEN
+    write = switch.after(mode=Mode[command.mode.upper()], promoted_at=asked.said_at)
     return Effect(f"{command.system} may {command.mode}", (write,))
 
 

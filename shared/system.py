@@ -68,6 +68,8 @@ class System(Struct, frozen=True):
     name: str
     mode: Mode = Mode.OBSERVE
     """How far a person has promoted automation here."""
+    promoted_at: datetime | None = None
+    """When the newest promotion was published: an older one changes nothing."""
     pause: Pause | None = None
     switched_at: datetime | None = None
     """As in Controls."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.policy import Mode
 from shared.rollback import Status
 from shared.system import GLOBAL
 from tests.test_alerts import dead_letters
@@ -291,3 +292,51 @@ def test_a_wrong_switch_is_refused_with_what_would_be_right(
 
     assert why in dead_letters(world)[-1]["reason"]
     assert GLOBAL not in world.ports.store.documents
+
+
+def late(world: World, verb: str, after: timedelta, **content: Any) -> str:
+    """Say it, and deliver it so much later; why it was refused, or ""."""
+    before = len(dead_letters(world))
+    said_at = world.ports.clock.now()
+    world.command(command=verb, **content)
+    message = world.waiting()[-1]
+    world.ports.bus.messages.remove(message)
+    world.ports.clock.advance(after)
+    world.deliver(message, published_at=said_at)
+    return str(next((one["reason"] for one in dead_letters(world)[before:]), ""))
+
+
+def test_a_pause_that_comes_after_its_own_reminder_is_still_a_pause() -> None:
+    """Its expiry lifts nothing, so a late one stops everything too, and reminds at once."""
+    world = World()
+
+    assert late(world, "pause", 20 * MINUTE, expires="5m") == ""
+    world.pass_time(MINUTE)
+
+    assert world.ports.store.documents[GLOBAL]["pause"]["actor"] == "somebody"
+    assert "still paused by somebody" in text(world, "pause-expired")[0]
+
+
+def test_the_newest_promotion_stands_in_whichever_order_they_arrive() -> None:
+    """A person who takes automation's rights back is not overruled by what they said before."""
+    world = World()
+    said_at = world.ports.clock.now()
+    world.command(command="promote", system="bookshop", mode="act")
+    earlier = world.waiting()[-1]
+    world.ports.bus.messages.remove(earlier)
+    world.ports.clock.advance(MINUTE)
+    say(world, "promote", system="bookshop", mode="observe")
+
+    world.deliver(earlier, published_at=said_at)
+
+    assert world.ports.store.documents[SYSTEM]["mode"] == Mode.OBSERVE
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("act", True), ("ask", True), ("observe", False)])
+def test_a_late_promotion_stops_automation_and_frees_it_no_more(mode: str, refused: bool) -> None:
+    """What stops something is done however late it comes."""
+    world = World()
+
+    said = late(world, "promote", 20 * MINUTE, system="bookshop", mode=mode)
+
+    assert ("too late" in said) is refused
