@@ -12,7 +12,7 @@ from msgspec import Struct
 from shared import credential as credentials
 from shared import topics
 from shared.authority import Asked, objections
-from shared.credential import TOKEN, Credential, Role, UsedToken
+from shared.credential import TOKEN, Credential, Kind, UsedToken
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import Moved, Refused, Rejected
@@ -33,20 +33,18 @@ class Actor(Struct, frozen=True):
     """None on rollback-override: nobody is proven there."""
 
     @property
-    def subject(self) -> str:
-        """Who it is, to tell two people apart; "" when nobody is proven."""
-        return self.credential.subject if self.credential else ""
-
-    @property
-    def role(self) -> Role | None:
-        """What a person may do; None for services, and where nobody is proven."""
-        return self.credential.role if self.credential else None
+    def person(self) -> str:
+        """Which person it is, whatever they are called; "" when none is proven, as of a service."""
+        known = self.credential
+        return known.subject if known is not None and known.kind is Kind.PERSON else ""
 
 
 def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
     """Who says the command that the message holds, and may.
 
-    The command was understood already. On every topic but rollback-override it needs a token.
+    The command was understood already. On every topic but rollback-override it needs a token, that
+    is good now, of somebody who might say it when they did: a command may be late by no fault of
+    theirs.
     Raises: Refused, with every objection; Unavailable when nobody can be asked.
     """
     content: dict[str, Any] = msgspec.json.decode(message.data)
@@ -61,8 +59,8 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
         credential = ports.identity.verify(token)
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
-    now = ports.clock.now()
-    found = objections(Asked.of(content), credential, _concerned(content, policies), now)
+    said_at = message.published_at or ports.clock.now()
+    found = objections(Asked.of(content), credential, _concerned(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
     return Actor(credential.name, credential)

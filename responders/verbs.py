@@ -20,6 +20,8 @@ class Asked(Struct, frozen=True):
     said_at: datetime
     ports: Ports
     policies: Mapping[str, Policy]
+    person: str = ""
+    """Who says it, to tell two people apart; empty: no person is proven to."""
 
     @property
     def policy(self) -> Policy:

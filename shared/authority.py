@@ -34,6 +34,8 @@ class Asked(Struct, frozen=True):
     """`shared.credential.fingerprint`."""
     override: bool = False
     """Break-glass: approval, freeze and budget are skipped."""
+    auto_confirm: bool = False
+    """It approves what it orders."""
     groups: tuple[str, ...] = ()
     """As written, aliases included; with no functions either, it concerns the whole system."""
     functions: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class Asked(Struct, frozen=True):
             verb=str(content.get("command")),
             fingerprint=fingerprint(content),
             override=bool(content.get("override")),
+            auto_confirm=bool(content.get("auto_confirm")),
             groups=_names(content.get("groups")),
             functions=_names(content.get("functions")),
             severity=Severity(said) if said in tuple(Severity) else Severity.CRITICAL,
@@ -59,37 +62,44 @@ def needed_role(asked: Asked, policies: Collection[Policy]) -> Role:
 
     A verb that nobody knows needs the highest there is.
     """
-    default = ROLES.get(asked.verb, Role.ADMIN)
-    role = max(
-        (policy.identity.roles.get(asked.verb, default) for policy in policies), default=default
-    )
+    role = max(_role_of(verb, policies) for verb in _verbs(asked))
     return max(role, Role.COMMANDER) if asked.override else role
 
 
+def _role_of(verb: str, policies: Collection[Policy]) -> Role:
+    default = ROLES.get(verb, Role.ADMIN)
+    return max((policy.identity.roles.get(verb, default) for policy in policies), default=default)
+
+
+def _verbs(asked: Asked) -> tuple[str, ...]:
+    """Everything that it says: an order that confirms itself is an approval, too."""
+    return (asked.verb, "approve") if asked.auto_confirm else (asked.verb,)
+
+
 def objections(
-    asked: Asked, credential: Credential, policies: Collection[Policy], now: datetime
+    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> list[str]:
-    """Everything that speaks against it; empty: the credential may say this command, now.
+    """Everything that speaks against it; empty: the credential might say this command then.
 
     `policies` are those of the systems that the command concerns: all, where it names none.
     """
-    found = list(_of_time(credential, now))
+    found = list(_of_time(credential, said_at))
     if credential.kind is Kind.PERSON:
-        found += _of_a_person(asked, credential, policies, now)
+        found += _of_a_person(asked, credential, policies, said_at)
     else:
         found += _of_a_service(asked, credential, policies)
     return found
 
 
-def _of_time(credential: Credential, now: datetime) -> Iterator[str]:
-    if credential.expires_at <= now:
+def _of_time(credential: Credential, said_at: datetime) -> Iterator[str]:
+    if credential.expires_at <= said_at:
         yield "the token has expired"
-    if credential.issued_at > now + SKEW:
+    if credential.issued_at > said_at + SKEW:
         yield "the token was issued in the future"
 
 
 def _of_a_person(
-    asked: Asked, credential: Credential, policies: Collection[Policy], now: datetime
+    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> Iterator[str]:
     needed = needed_role(asked, policies)
     if credential.role is None:
@@ -102,9 +112,9 @@ def _of_a_person(
     within = min(
         (policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within
     )
-    if now - credential.authenticated_at > within:
+    if said_at - credential.authenticated_at > within:
         yield f"signed in more than {format_duration(within)} ago: sign in again"
-    if credential.authenticated_at > now + SKEW:
+    if credential.authenticated_at > said_at + SKEW:
         yield "signed in in the future"
 
 
@@ -128,8 +138,9 @@ def _of_a_service(
 def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]:
     """How the command exceeds a principal's limits in one system."""
     who = f"{principal.email} in {policy.system}"
-    if asked.verb not in principal.commands:
-        yield f"{who} may not say {asked.verb}"
+    for verb in _verbs(asked):
+        if verb not in principal.commands:
+            yield f"{who} may not say {verb}"
     if principal.groups and (beyond := _groups(asked, policy) - set(principal.groups)):
         yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
     if asked.verb == "rollback" and asked.severity not in principal.severities:

@@ -125,6 +125,11 @@ def test_what_a_person_s_token_must_be(changes: dict[str, Any], objection: str |
         ),
         ({"severity": "LOW", "groups": ["catalogue"], "override": True}, {}, "needs a person"),
         ({"command": "pause", "groups": ["catalogue"]}, {}, "may not say pause"),
+        (
+            {"severity": "LOW", "groups": ["catalogue"], "auto_confirm": True},
+            {},
+            "may not say approve",
+        ),
         ({"severity": "LOW", "groups": ["catalogue"]}, {"expires_at": START}, "expired"),
         (
             {"severity": "LOW", "groups": ["catalogue"]},
@@ -155,6 +160,16 @@ def test_a_service_account_must_be_listed_in_every_system_that_it_concerns() -> 
     assert verdict(said, service(said), one) == []
     assert verdict(said, service(said), one, other) == [f"{DEPLOY} is not allow-listed for other"]
     assert objections(said, service(said), (), START) == [f"{DEPLOY} is not allow-listed"]
+
+
+def test_an_order_that_confirms_itself_needs_who_may_approve() -> None:
+    """An order of what the policy asks about is no way round the role that it asks for."""
+    strict = replace(PLAIN, identity=replace(PLAIN.identity, roles={"approve": Role.ADMIN}))
+    order, confirmed = asked("rollback"), asked("rollback", auto_confirm=True)
+
+    assert verdict(order, person(Role.COMMANDER), strict) == []
+    assert verdict(confirmed, person(Role.ADMIN), strict) == []
+    assert verdict(confirmed, person(Role.COMMANDER), strict) != []
 
 
 def test_the_strictest_policy_counts() -> None:
