@@ -24,9 +24,13 @@ def approve(asked: Asked) -> Effect:
     subject = find(asked)
     question = _question(subject, "approve")
     rollback, actor = subject.rollback, asked.command.actor
+    until = rollback.parked_until
+    if until is not None and subject.rollback_document.read_at >= until:
+        raise Refused(f"the question expired at {until:%Y-%m-%d %H:%M:%S} UTC")
     before = in_favour(rollback, question.plan.fingerprint, question.needed)
-    if actor in before:
-        raise Refused(f"{actor} wants it already; {question.needed} different people must")
+    if asked.person in before:
+        wants = before[asked.person]
+        raise Refused(f"{wants} wants it already; {question.needed} different people must")
     word = _word(subject, question)
     told = event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
     draft = Draft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
@@ -60,7 +64,14 @@ def _question(subject: Subject, verb: str) -> Question:
 def _word(subject: Subject, question: Question) -> Word:
     command = subject.asked.command
     at = subject.rollback_document.read_at
-    return Word(command.actor, at, question.plan.fingerprint, command.reason, command.id)
+    return Word(
+        actor=command.actor,
+        at=at,
+        plan=question.plan.fingerprint,
+        reason=command.reason,
+        command=command.id,
+        person=subject.asked.person,
+    )
 
 
 def ack(asked: Asked) -> Effect:

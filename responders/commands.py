@@ -71,7 +71,8 @@ class Commands:
                 said = replace(command, actor=actor.name)
                 try:
                     used_up = use_up(actor, command.id, self._ports)
-                    self._carry_out(Asked(said, said_at, self._ports, self._policies), used_up)
+                    asked = Asked(said, said_at, self._ports, self._policies, actor.person)
+                    self._carry_out(asked, used_up)
                 except Moved:  # somebody wrote first, perhaps this very command: look again
                     self._ports.clock.sleep(RETRY_SECONDS)
                     continue

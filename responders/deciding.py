@@ -41,7 +41,8 @@ def decide(case: Case) -> bool:
     needed = people_needed(case.policy, decision)
     if plan is not None and decision.outcome is Outcome.ASK:
         people = in_favour(case.rollback, plan.header.fingerprint, needed)
-        decision = approved(decision, people) if len(people) >= needed else decision
+        enough = len(people) >= needed
+        decision = approved(decision, people.values()) if enough else decision
     told = {
         "outcome": decision.outcome,
         "scenario": decision.scenario,
@@ -215,13 +216,21 @@ def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
 
 
 def _prepared_command(case: Case, decision: Decision) -> str:
-    """The one command by which a person does what was prepared."""
+    """The one command by which a person does what was prepared, and no more than was ordered."""
+    order = case.rollback.order or Order(command="", actor="", reason="")
+    limits = {
+        "groups": order.groups,
+        "functions": order.functions,
+        "batch_size": order.batch_size,
+        "delay_seconds": order.delay_seconds,
+    }
     return as_gcloud(
         topics.COMMANDS,
         {
             "command": "rollback",
             "system": case.policy.system,
-            "target": decision.target or "last-stable",
+            "target": decision.target or order.target,
+            **{name: limit for name, limit in limits.items() if limit},
             "reason": case.incident.id,
         },
     )

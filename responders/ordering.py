@@ -49,7 +49,7 @@ def order(asked: Asked) -> Effect:
         now=now,
         commit_id=asked.ports.ids(),
         events=[event("rollback.ordered", now, command.actor, command=encode(command))],
-        order=order_of(command, policy),
+        order=replace(order_of(command, policy), person=asked.person),
     )
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
@@ -87,8 +87,6 @@ def cancel(asked: Asked) -> Effect:
     command, rollback = asked.command, subject.rollback
     if rollback.cancel_requested:
         raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
-    if asked.said_at < rollback.created_at:
-        raise Refused(f"{rollback.id} began after that was said")
     now = subject.rollback_document.read_at
     why = f"cancelled by {command.actor}: {command.reason}"
     told = event("rollback.cancel-requested", now, command.actor, reason=command.reason)
@@ -122,6 +120,7 @@ def _once_more(subject: Subject) -> Order:
         earlier,
         command=command.id,
         actor=command.actor,
+        person=subject.asked.person,
         reason=command.reason,
         incident=command.incident,
         auto_confirm=False,

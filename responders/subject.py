@@ -29,7 +29,10 @@ class Subject(Struct, frozen=True):
     rollback: Rollback
 
     def require(self, verb: str) -> None:
-        """Raises: Refused, with what is possible instead, when the verb does nothing here."""
+        """Raises: Refused, with what is possible instead, when the verb does nothing here.
+
+        What was said about an earlier rollback of the incident is not about this one.
+        """
         possible = choices(self.incident, self.rollback)
         if verb not in possible:
             instead = ", ".join(possible) or "nothing, it is over"
@@ -37,6 +40,8 @@ class Subject(Struct, frozen=True):
                 f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
                 f"rollback {self.rollback.id} {self.rollback.status}; possible is {instead}"
             )
+        if verb != "ack" and self.asked.said_at < self.rollback.created_at:
+            raise Refused(f"{self.rollback.id} began after that was said")
 
     def write_rollback(self, draft: Draft) -> list[Write]:
         """The commit of a person's word: fenced, in the rollback's own chain."""

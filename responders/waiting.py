@@ -28,7 +28,7 @@ def parked(
 ) -> Turn:
     """The turn that asks people about one plan; about the same as before it asks only once."""
     now, before, plan = case.now(), case.rollback.question, question.plan
-    same = before is not None and before.plan.fingerprint == plan.fingerprint
+    same = before is not None and _is_same(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
     commands = lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
@@ -58,6 +58,11 @@ def parked(
     )
 
 
+def _is_same(before: Question, question: Question) -> bool:
+    """Whether as many people are asked about the same plan as before."""
+    return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
+
+
 def wait(case: Case) -> bool:
     """Judge again when people have answered or an alert has joined; in the end, do nothing.
 
@@ -70,7 +75,9 @@ def wait(case: Case) -> bool:
     if question is not None:
         people = in_favour(rollback, question.plan.fingerprint, question.needed)
         if len(people) >= question.needed:
-            return _judge_again(case, f"approved by {', '.join(people)}: it is judged again")
+            return _judge_again(
+                case, f"approved by {', '.join(people.values())}: it is judged again"
+            )
     until = rollback.parked_until
     if until is not None and case.now() < until:
         case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))

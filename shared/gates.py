@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -116,7 +116,7 @@ def evaluate_order(
     )
 
 
-def approved(decision: Decision, people: Sequence[str]) -> Decision:
+def approved(decision: Decision, people: Iterable[str]) -> Decision:
     """The decision once enough people want its plan: what has asked them passes."""
     by = ", ".join(people)
     answers = tuple(

@@ -60,6 +60,8 @@ class Order(Struct, frozen=True):
     """Break-glass: approval, freeze and budget are skipped."""
     incident: str = ""
     """The incident that it answers, where the person has named one."""
+    person: str = ""
+    """As in Word."""
 
 
 class Word(Struct, frozen=True):
@@ -71,6 +73,8 @@ class Word(Struct, frozen=True):
     """Fingerprint of the plan that they were shown."""
     reason: str
     command: str
+    person: str = ""
+    """Who that is, whatever they are called; empty: no person is proven to have said it."""
 
 
 class Question(Struct, frozen=True):
@@ -140,16 +144,16 @@ class Rollback(Struct, frozen=True):
         return (self.cancel_requested, self.approvals, self.rejected)
 
 
-def in_favour(rollback: Rollback, plan: str, needed: int) -> list[str]:
-    """The different people who want the plan of that fingerprint.
+def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
+    """The different people who want the plan of that fingerprint: who they are, and their names.
 
     Who ordered the rollback is among them where a second person is needed anyway, or where the
-    order was to be its own confirmation.
+    order was to be its own confirmation. All who are not proven to be a person count as one.
     """
-    people = {word.actor for word in rollback.approvals if word.plan == plan}
+    people = {word.person: word.actor for word in rollback.approvals if word.plan == plan}
     if rollback.order and (needed > 1 or rollback.order.auto_confirm):
-        people.add(rollback.order.actor)
-    return sorted(people)
+        people[rollback.order.person] = rollback.order.actor
+    return people
 
 
 def path(rollback: str) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
+from shared import incident, topics
+from shared.credential import ROLE_CLAIM
 from shared.policy import Policy, ScenarioName
 from shared.rollback import Rollback, Status
+from tests.fakes.bus import Published
 from tests.test_alerts import dead_letters
 from tests.world import BOOKSHOP, World
 
@@ -401,14 +403,114 @@ def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
     world = running()
     world.pass_time(MINUTE)
     said_at = world.ports.clock.now()
+    late = set_aside(world, "cancel", incident=world.incidents()[-1].id)
     world.ports.clock.advance(MINUTE)
     say(world, "retry")
-    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
-    world.command(command="cancel", **about)
-    late = world.waiting()[-1]
-    world.ports.bus.messages.remove(late)
 
     world.deliver(late, published_at=said_at)
 
     assert newest(world).cancel_requested == ""
     assert "began after that was said" in dead_letters(world)[-1]["reason"]
+
+
+def set_aside(world: World, verb: str, **content: Any) -> Published:
+    """A command on its way, which its responder has not seen yet."""
+    world.command(command=verb, system="bookshop", **content)
+    late = world.waiting()[-1]
+    world.ports.bus.messages.remove(late)
+    return late
+
+
+def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
+    """Said twice, and delivered late: one further rollback was wanted, not two."""
+    world = failed()
+    said_at = world.ports.clock.now()
+    late = set_aside(world, "retry", incident=world.incidents()[-1].id)
+    world.ports.clock.advance(MINUTE)
+    world.command(command="pause")
+    say(world, "retry")
+    say(world, "cancel")
+    assert newest(world).status is Status.CANCELLED
+    before = len(world.rollbacks())
+
+    world.deliver(late, published_at=said_at)
+
+    assert len(world.rollbacks()) == before
+    assert "began after that was said" in dead_letters(world)[-1]["reason"]
+
+
+def test_an_expired_question_is_approved_by_nobody() -> None:
+    """It expired into doing nothing, also where its worker has not come to say so yet."""
+    world = asked()
+    bad = world.live
+    world.ports.clock.advance(BOOKSHOP.gates.approval_expires + MINUTE)
+
+    assert "expired at" in say(world, "approve", actor="alice")
+    world.pass_time(HOUR)
+
+    assert world.live == bad
+    assert newest(world).outcome == "the question expired"
+
+
+def test_a_policy_that_asks_more_people_asks_anew() -> None:
+    """Who has approved before it was one of two does not keep the question open for ever."""
+    world = asked()
+    first = newest(world).question
+    world.policy = FOUR_EYES
+    world.start_instances()
+
+    assert say(world, "approve", actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    question = newest(world).question
+    assert first is not None
+    assert question is not None
+    assert (first.needed, question.needed) == (1, 2)
+    world.pass_time(HOUR)
+    assert newest(world).status is Status.NOT_TAKEN
+    assert world.broken_laws() == []
+
+
+def test_two_names_of_one_person_are_one_person() -> None:
+    """A changed address is no second pair of eyes."""
+    world = asked(FOUR_EYES)
+    say(world, "approve", actor="alice")
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id, "reason": "a test"}
+    token = world.ports.sign_in.person(
+        sub="uid-alice", email="someone.else", **{ROLE_CLAIM: "commander"}
+    )
+
+    world.publish(topics.COMMANDS, {"version": 1, "command": "approve", **about, "token": token})
+    world.pass_time(2 * MINUTE)
+
+    assert "alice wants it already" in dead_letters(world)[-1]["reason"]
+    assert newest(world).status is Status.PARKED
+
+
+def test_names_on_the_topic_without_proof_are_one_person() -> None:
+    """Whoever may publish there can call themselves anything: one of two eyes must be proven."""
+    world = asked(FOUR_EYES)
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id, "reason": "a test"}
+    for name in ("alice", "bob"):
+        said = {"version": 1, "command": "approve", **about, "actor": name}
+        world.publish(topics.OVERRIDE, said)
+    world.pass_time(2 * MINUTE)
+    assert newest(world).status is Status.PARKED
+
+    say(world, "approve", actor="carol")
+    world.pass_time(HOUR)
+
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
+    """An order that could not be carried out is not repeated over everything."""
+    world = World()
+    world.deploy_bad()
+    limits: dict[str, Any] = {"target": "v999", "groups": ["catalogue"], "batch_size": 2}
+
+    world.command(command="rollback", system="bookshop", **limits)
+    world.settle()
+
+    prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
+    assert '"target":"v999","groups":["catalogue"],"batch_size":2' in prepared
