@@ -105,11 +105,7 @@ class Work:
 
     def _run(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
         ports = self._ports
-        order = case.rollback.order
-        switches = Switches(
-            *(ports.store, ports.clock, case.policy.system),
-            ignores_freeze=order is not None and order.override,
-        )
+        switches = Switches(ports.store, ports.clock, case.rollback)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
         if left is Left.HANDED_OVER:

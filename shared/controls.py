@@ -1,27 +1,26 @@
-"""The kill switches and freeze windows, as every external effect asks them."""
+"""What every external effect asks first: kill switches, freeze windows, the rollback itself."""
 
 from __future__ import annotations
 
 import threading
 
+from shared import rollback as rollbacks
 from shared import system as systems
 from shared.documents import decode
 from shared.errors import RollbackError
-from shared.ports import Clock, Store
+from shared.ports import Clock, Document, Store
+from shared.rollback import Rollback
 from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, System, frozen
 
 
 class Switches:
-    """Whether anything may be done to one system, never older than 2 seconds; safe for threads."""
+    """Whether a rollback may do anything, never older than 2 seconds; safe for threads."""
 
-    def __init__(
-        self, store: Store, clock: Clock, system: str, *, ignores_freeze: bool = False
-    ) -> None:
-        """Freeze windows stop nothing of a rollback that was ordered by override."""
+    def __init__(self, store: Store, clock: Clock, rollback: Rollback) -> None:
+        """Of the rollback as its worker has claimed it."""
         self._store = store
         self._clock = clock
-        self._system = system
-        self._ignores_freeze = ignores_freeze
+        self._rollback = rollback
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._stop = ""
@@ -37,13 +36,32 @@ class Switches:
     def _look(self) -> str:
         try:
             everywhere = self._store.get(GLOBAL)
-            here = self._store.get(systems.path(self._system))
+            here = self._store.get(systems.path(self._rollback.system))
+            itself = self._store.get(rollbacks.path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
-        system = decode(System, here.fields) if here.fields else System(self._system)
+        system = decode(System, here.fields) if here.fields else System(self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)
         window = frozen((*controls.freezes, *system.freezes), here.read_at)
-        return str(window) if window and not self._ignores_freeze else ""
+        if window and not self._overrides:
+            return str(window)
+        return self._called_off(itself)
+
+    @property
+    def _overrides(self) -> bool:
+        """Whether freeze windows stop nothing of it: it was ordered by override."""
+        order = self._rollback.order
+        return order is not None and order.override
+
+    def _called_off(self, itself: Document) -> str:
+        """Why the rollback's own document stops it: a person's word, or another worker's claim.
+
+        Its holder hears of both at its next commit in any case, which may be ten seconds later.
+        """
+        current = decode(Rollback, itself.fields)
+        if current.fence != self._rollback.fence:
+            return f"another worker has claimed {current.id}"
+        return current.cancel_requested

@@ -514,3 +514,30 @@ def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
 
     prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
     assert '"target":"v999","groups":["catalogue"],"batch_size":2' in prepared
+
+
+def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
+    """A worker that waits for its next write looks at its own rollback before it sends."""
+    world = World()
+    world.deploy_bad()
+    shifts: list[float] = []
+
+    def cancel_before_the_second(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after"):
+            shifts.append(world.ports.clock.monotonic())
+        if (verb, side) == ("platform.dry_run", "before") and len(shifts) == 1:
+            shifts.append(0.0)
+            about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+            world.command(command="cancel", actor="alice", **about)
+            command = world.waiting()[-1]
+            world.ports.bus.messages.remove(command)
+            world.deliver(command)
+            world.ports.clock.advance(timedelta(seconds=3))
+
+    world.ports.world.hook = cancel_before_the_second
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert newest(world).status is Status.CANCELLED
+    assert len(world.ports.world.applied_shifts) == 1
+    assert world.broken_laws() == []

@@ -71,6 +71,10 @@ class Laws:
         """Per instance and switch: when it was asked for, and whether it said stop."""
         self._tenures: dict[Instance, dict[str, tuple[int, float]]] = {}
         """Per instance and rollback: its fence, and when its newest commit was made."""
+        self._cancelled: dict[str, float] = {}
+        """When a person's word to stop each rollback was committed."""
+        self._claimed: dict[str, float] = {}
+        """When the newest claim of each rollback was."""
         self._shifts: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._by_hand: dict[str, float] = {}
@@ -213,7 +217,10 @@ class Laws:
         lease = before["lease"]
         if before["cancel_requested"] and not after["cancel_requested"]:
             self._break(7, f"{key}: a person's word to stop is overwritten")
+        if after["cancel_requested"]:
+            self._cancelled.setdefault(key, self._now)
         if fence == was + 1:
+            self._claimed[key] = self._now
             self._judge_claim(key, before, after)
         elif entry["events"][0]["actor"] == "worker" and instance is not None:
             held, _ = self._tenures.get(instance, {}).get(key, (0, 0.0))
@@ -364,7 +371,7 @@ class Laws:
         if instance is None:
             return
         name = f"{key} {step['name']}"
-        _held, renewed = self._tenures.get(instance, {}).get(key, (0, -1e9))
+        held, renewed = self._tenures.get(instance, {}).get(key, (0, -1e9))
         if now - renewed > LEASE.total_seconds() + 1.0:
             self._break(4, f"{name} is sent by a worker whose lease ran out")
         for path in SWITCHES:
@@ -374,6 +381,14 @@ class Laws:
                 self._break(7, f"{name} is sent though a person has paused or frozen it")
             elif age > SWITCHES_OLD_SECONDS + CALLS_TAKE_SECONDS:
                 self._break(7, f"{name} is sent on a look at {path} of {age:.1f} s ago")
+        overtaken = held < self._rollbacks[key]["fence"]
+        for law, since, why in (
+            (4, self._claimed[key] if overtaken else now, "another worker has claimed it"),
+            (7, self._cancelled.get(key, now), "a person has cancelled it"),
+        ):
+            known_for = now - since - instance.standstill_since(since, now)
+            if known_for > SWITCHES_OLD_SECONDS + CALLS_TAKE_SECONDS:
+                self._break(law, f"{name} is sent, and {why} {known_for:.1f} s ago")
         steps = self._steps[key]
         for before in step["after"]:
             if steps[before]["status"] not in ("DONE", "STOPPED"):

@@ -183,6 +183,11 @@ def unreadable_switch_means_go() -> AbstractContextManager[Any]:
     return patch.object(Switches, "_look", hopeful)
 
 
+def own_document_not_asked() -> AbstractContextManager[Any]:
+    """A person's cancel and another worker's claim are heard of at the next commit alone."""
+    return patch.object(Switches, "_called_off", lambda self, itself: "")
+
+
 def cancel_ignored() -> AbstractContextManager[Any]:
     """A person's word is overwritten by the next commit."""
     honest = Tenure._look_back
@@ -470,8 +475,8 @@ def question_ignored() -> AbstractContextManager[Any]:
 def approval_of_another_plan() -> AbstractContextManager[Any]:
     """Who has approved something has approved everything."""
 
-    def in_favour(rollback: Rollback, plan: str, needed: int) -> list[str]:
-        return [word.actor for word in rollback.approvals]
+    def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
+        return {word.person: word.actor for word in rollback.approvals}
 
     return patch.object(deciding, "in_favour", in_favour)
 
@@ -497,6 +502,7 @@ MUTANTS: tuple[Mutant, ...] = (
     kill_switch_read_once,
     kill_switch_ignored,
     unreadable_switch_means_go,
+    own_document_not_asked,
     cancel_ignored,
     question_ignored,
     approval_of_another_plan,

@@ -9,7 +9,7 @@ from functools import partial
 from shared import system as systems
 from shared import topics
 from shared.documents import encode
-from shared.policy import Mode
+from shared.policy import Mode, WriteQuota
 from shared.ports import Put
 from shared.system import BUDGET, Budget, System
 from tests.simulation.estate import SYSTEM
@@ -152,6 +152,17 @@ def answered(world: World) -> None:
         world.plan(world.random.uniform(0.0, 150.0), act)
 
 
+def throttled(world: World) -> None:
+    """The platform takes a write every few seconds, and a person cancels while one is waited for.
+
+    Between an intent and its effect then lies more time than between two commits.
+    """
+    bad_release(world)
+    world.platform.limit_writes(WriteQuota(burst=1, per_second=0.1))
+    world.excuses.add("the platform takes few writes")
+    world.plan(world.random.uniform(5.0, 30.0), partial(world.answer, "cancel"))
+
+
 def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
@@ -176,6 +187,7 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (people, 14),
     (asked, 8),
     (answered, 8),
+    (throttled, 3),
     (again, 9),
     (partly_bad, 6),
     (no_better, 6),
