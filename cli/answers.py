@@ -48,6 +48,16 @@ def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -
     _say("ack", incident, reason, as_json=as_json)
 
 
+def hold(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Keep an incident and all that belongs to it beyond its time, until it is released."""
+    _say("hold", incident, reason, as_json=as_json)
+
+
+def release(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Let what was held expire, after the usual time from now on."""
+    _say("release", incident, reason, as_json=as_json)
+
+
 def _say(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
     with operations() as ours:
         answer = send(

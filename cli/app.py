@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli import identity, sending
-from cli.answers import accept, ack, approve, cancel, reject, retry
+from cli import identity
+from cli.answers import accept, ack, approve, cancel, hold, reject, release, retry
 from cli.audit import audit
 from cli.deployments import deployments
 from cli.explain import explain
@@ -17,6 +17,7 @@ from cli.parse import parse
 from cli.policy import policy
 from cli.replay import replay
 from cli.run import run
+from cli.sending import without_sign_in
 from cli.status import status
 from cli.switches import freeze, pause, promote, resume, unfreeze
 
@@ -28,7 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 
 @app.callback()
 def rollback(
-    without_sign_in: Annotated[
+    sign_in_is_down: Annotated[
         bool,
         typer.Option(
             "--without-sign-in",
@@ -45,12 +46,12 @@ def rollback(
 
     Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.
     """
-    sending.without_sign_in.set(without_sign_in)
+    without_sign_in.set(sign_in_is_down)
 
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     LOOK: (status, watch, explain),
-    ACT: (run, approve, reject, cancel, retry, accept, ack),
+    ACT: (run, approve, reject, cancel, retry, accept, ack, hold, release),
     SWITCH: (pause, resume, freeze, unfreeze, promote),
     SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),
     CHECK: (parse, replay),

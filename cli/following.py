@@ -33,6 +33,14 @@ class Seen(Struct, frozen=True):
     now: datetime
 
     @property
+    def went_well(self) -> bool:
+        """Whether nobody is needed: it succeeded, or nothing had to be done."""
+        return self.rollback.status is Status.SUCCEEDED or (
+            self.rollback.status is Status.NOT_TAKEN
+            and self.incident.status is incidents.Status.RESOLVED
+        )
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.rollback.status in ENDED
@@ -41,13 +49,14 @@ class Seen(Struct, frozen=True):
 def watch(incident: Incident, as_json: AsJson = False) -> None:
     """Follow an incident with its progress beside the targets, until its rollback has ended.
 
-    Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed or was cancelled.
+    Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed, was cancelled, or
+    was left to a person.
     """
     with operations() as ours:
         seen = follow(ours, incident, quietly=as_json)
     if as_json:
         print_json({"incident": seen.incident, "rollback": seen.rollback, "steps": seen.steps})
-    if seen.rollback.status in (Status.FAILED, Status.CANCELLED):
+    if not seen.went_well:
         raise typer.Exit(NO)
 
 

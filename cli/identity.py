@@ -7,12 +7,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from msgspec.structs import replace
 
 from cli import session as sessions
+from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared import policy_file
 from shared.credential import LONGEST_TOKEN, TOKEN, fingerprint, hashed
 from shared.errors import BadConfiguration, Refused, Rejected, Unavailable
@@ -48,7 +49,7 @@ def login(
 
     What stays is a refresh token, readable by you alone, in the folder that `logout` empties.
 
-    Exit code 0 when signed in; 1 when the answer is no or there is none; 2 without an API key.
+    Exit code 0 when signed in; 1 when the answer is no; 2 without an API key; 3 without an answer.
     """
     key = api_key or _api_key(policies)
     sign_in = SignIn(key, _played())
@@ -61,7 +62,7 @@ def login(
         else:
             typer.echo("Signed in without a second factor: no command takes that.", err=True)
     except (Rejected, Unavailable) as error:
-        _give_up(str(error))
+        raise _unanswered(error) from None
     sessions.keep(sessions.Kept(email, key, begun.refresh_token))
     typer.echo(f"Signed in as {email}.", err=True)
 
@@ -74,7 +75,7 @@ def logout() -> None:
 def token() -> None:
     """Print a fresh ID token. It is a secret: it says any one command that you may say.
 
-    Exit code 0 when printed; 1 when nobody is signed in, the answer is no, or there is none.
+    Exit code 0 when printed; 1 when nobody is signed in, or the answer is no; 3 without an answer.
     """
     print(fresh_token())
 
@@ -90,8 +91,8 @@ def sign(
 ) -> None:
     """Print the command with a fresh token in it, ready to be published on rollback-commands.
 
-    Exit code 0 when printed; 1 as for `token`; 2 when the command is no JSON object, or the file
-    cannot be read.
+    Exit code 0 when printed; 1 and 3 as for `token`; 2 when the command is no JSON object, or the
+    file cannot be read.
     """
     content = _content(command)
     proof = _token_in(with_file) if with_file else fresh_token()
@@ -110,7 +111,7 @@ def fresh_token() -> str:
     """A token that was not printed before: those of one second are the same, and one is used up."""
     kept = sessions.kept()
     if kept is None:
-        _give_up("nobody is signed in: rollback login")
+        raise leaving(NO, "nobody is signed in: rollback login")
     session = _refreshed(kept)
     if hashed(session.id_token) == kept.printed:
         time.sleep(1.0)
@@ -124,14 +125,14 @@ def _refreshed(kept: sessions.Kept) -> Session:
     try:
         return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
     except (Rejected, Unavailable) as error:
-        _give_up(str(error))
+        raise _unanswered(error) from None
 
 
 def _token_in(file: Path) -> str:
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        _give_up(f"{file}: {type(error).__name__}", 2)
+        raise leaving(UNUSABLE, f"{file}: {type(error).__name__}") from None
 
 
 def _content(command: str) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _content(command: str) -> dict[str, Any]:
     try:
         return read_object(text.encode(), LIMIT_BYTES + LONGEST_TOKEN)
     except Refused as refused:
-        _give_up(f"not a command: {refused.reason}", 2)
+        raise leaving(UNUSABLE, f"not a command: {refused.reason}") from None
 
 
 def _api_key(folder: Path) -> str:
@@ -147,11 +148,14 @@ def _api_key(folder: Path) -> str:
     try:
         known = policy_file.load_all(folder)
     except BadConfiguration as error:
-        _give_up(str(error), 2)
+        raise leaving(UNUSABLE, str(error)) from None
     keys = {policy.identity.api_key for policy in known.values()} - {""}
     if len(keys) != 1:
         why = "the policies state several" if keys else "no policy states one"
-        _give_up(f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY", 2)
+        raise leaving(
+            UNUSABLE,
+            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
+        )
     return keys.pop()
 
 
@@ -162,9 +166,9 @@ def _played() -> str | None:
     try:
         return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
     except BadConfiguration as error:
-        _give_up(str(error), 2)
+        raise leaving(UNUSABLE, str(error)) from None
 
 
-def _give_up(why: str, code: int = 1) -> NoReturn:
-    typer.echo(why, err=True)
-    raise typer.Exit(code)
+def _unanswered(error: Rejected | Unavailable) -> typer.Exit:
+    """What ends a verb that was told no, or nothing."""
+    return leaving(NO_ANSWER if isinstance(error, Unavailable) else NO, str(error))

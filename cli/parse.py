@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from cli.wired import UNUSABLE, leaving
 from shared import alert, envelope, policy_file
 from shared.errors import BadConfiguration, Refused
 from shared.json_object import read_object
@@ -38,8 +39,7 @@ def parse(
     try:
         known = policy_file.load_all(policies)
     except BadConfiguration as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(2) from error
+        raise leaving(UNUSABLE, str(error)) from error
     for file in files:
         print(json.dumps({"file": file, **_reading(file, known)}))
 

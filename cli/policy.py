@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.wired import NO
 from shared import policy_file
 from shared.errors import BadConfiguration
 
@@ -23,4 +24,4 @@ def check(
     except BadConfiguration as error:
         for fault in error.faults:
             print(fault)
-        raise typer.Exit(1) from error
+        raise typer.Exit(NO) from error

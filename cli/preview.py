@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 from cli.wired import Operations
-from responders.deciding import ordered_change, planned
-from responders.gathering import gather
 from responders.ordering import order_of
+from responders.rehearsing import worked_out
 from shared import forecast
 from shared.command import Command
-from shared.facts import Difference, differences
-from shared.gates import evaluate_order
+from shared.facts import Difference
 from shared.policy import Policy
 from shared.steps.shift import Shift
 
@@ -33,24 +33,22 @@ class Preview(Struct, frozen=True):
 
 def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     """What this command would do now. Raises: Unavailable, Rejected."""
-    now = ours.wiring.clock.now()
-    facts = gather(ours.wiring, policy, now, list, "").facts
-    change = ordered_change(order_of(command, policy), facts, policy)
-    override = command.override
-    decision = evaluate_order(facts, policy, change, now, now, "", override=override)
-    plan = planned(policy, facts, decision, change)
+    order = order_of(command, policy)
+    found = worked_out(ours.wiring, policy, order, ours.wiring.clock.now())
+    decision, plan = found.decision, found.plan
     took = forecast.remaining(
         plan.steps if plan else (),
         policy.execution,
         shift_seconds=Shift.expected_seconds,
         tokens=policy.execution.write_quota.burst,
-        batch_size=command.batch_size or policy.execution.batch_size,
+        batch_size=order.batch_size or policy.execution.batch_size,
+        delay=timedelta(seconds=order.delay_seconds) or policy.execution.delay,
     )
     return Preview(
         outcome=decision.outcome,
         reason=decision.reason,
         target=decision.target,
-        functions=differences(change, facts.inventory or {}) if plan else [],
+        functions=found.shown,
         reported=list(plan.header.reported) if plan else [],
         seconds=took.total_seconds(),
         fits=took <= policy.targets.functions,

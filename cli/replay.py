@@ -11,6 +11,7 @@ import typer
 from msgspec.structs import replace
 
 from cli.screen import printable
+from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.errors import BadConfiguration, Rejected, Unavailable
 from shared.ports import Letter, Letters
 from shared.redaction import without_secrets
@@ -43,25 +44,25 @@ def replay(
     publishing is lost; both carry its id as the attribute replayed_from.
 
     Exit code 0 when every chosen letter was replayed, or there was none; 1 when one could not be
-    (it is still kept), or Pub/Sub gives no answer; 2 when the command or the settings are not
-    usable.
+    (it is still kept), or the answer is no; 2 when the command or the settings are not usable; 3
+    when Pub/Sub gives no answer.
     """
     try:
         settings = Settings.from_mapping(os.environ)
         wiring = Wiring(settings, {}, deployed="K_SERVICE" in os.environ)
         letters = wiring.letters
     except BadConfiguration as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(2) from error
+        raise leaving(UNUSABLE, str(error)) from error
     try:
         stuck = Replay(letters, topic, reason, yes=yes, as_json=as_json).run()
-    except (Rejected, Unavailable) as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from error
+    except Rejected as error:
+        raise leaving(NO, str(error)) from error
+    except Unavailable as error:
+        raise leaving(NO_ANSWER, f"no answer: {error}") from error
     finally:
         wiring.close()
     if stuck:
-        raise typer.Exit(1)
+        raise typer.Exit(NO)
 
 
 class Replay:

@@ -16,7 +16,6 @@ from cli.sending import Reason, checked, conclude, send
 from cli.wired import NO, leaving, operations
 from shared.gates import Outcome
 from shared.policy import Policy, Severity
-from shared.rollback import Status
 
 SHOWN = 20
 """Functions that are listed one by one; more are told by group."""
@@ -45,7 +44,22 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show what would be done, and do nothing")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask (--auto-confirm)")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
+    ] = False,
+    auto_confirm: Annotated[
+        bool,
+        typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person"),
+    ] = False,
+    override: Annotated[
+        bool,
+        typer.Option(
+            "--override", help="break-glass: skip approval, freeze and budget; needs --incident"
+        ),
+    ] = False,
+    incident: Annotated[
+        str, typer.Option(metavar="INCIDENT", help="the incident that it is for")
+    ] = "",
     follow_it: Annotated[
         bool, typer.Option("--follow/--no-follow", help="stay until it has ended")
     ] = True,
@@ -57,7 +71,7 @@ def run(
     stops following; the rollback goes on, and `rollback cancel` ends it.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
-    declined, failed or cancelled.
+    declined, failed, cancelled or left to a person.
     """
     with operations() as ours:
         policy = ours.policy(system)
@@ -71,6 +85,9 @@ def run(
             "severity": severity.value,
             "batch_size": batch_size,
             "delay_seconds": delay,
+            "auto_confirm": auto_confirm,
+            "override": override,
+            "incident": incident,
             "reason": reason,
         }
         shown = preview(ours, policy, checked(ours, content))
@@ -92,7 +109,7 @@ def run(
         seen = follow(ours, answer.incident, quietly=as_json)
     if as_json:
         print_json({"answer": answer, "rollback": seen.rollback, "steps": seen.steps})
-    if seen.rollback.status in (Status.FAILED, Status.CANCELLED):
+    if not seen.went_well:
         raise typer.Exit(NO)
 
 

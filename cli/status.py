@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from shared.incident import Incident
 from shared.plan import ENDED, Step
 from shared.policy import Policy
 from shared.rollback import Rollback
-from shared.system import Pause
+from shared.system import Freeze, Pause
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
@@ -20,12 +21,15 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         seen = [_seen(ours, policy, now) for policy in policies]
-        pause = ours.reading.controls().pause
+        controls = ours.reading.controls()
+    freezes = _ahead(controls.freezes, now)
     if as_json:
-        print_json({"at": now, "paused": pause, "systems": seen})
+        print_json({"at": now, "paused": controls.pause, "freezes": freezes, "systems": seen})
         return
-    if pause:
-        say(f"EVERYTHING IS PAUSED {_by(pause)}", "bold yellow")
+    if controls.pause:
+        say(f"EVERYTHING IS PAUSED {_by(controls.pause)}", "bold yellow")
+    for window in freezes:
+        say(f"everything is {_when(window)}", "yellow")
     for one in seen:
         _show(one, now)
 
@@ -41,6 +45,7 @@ def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
         "name": policy.display_name or policy.system,
         "mode": system.mode.name.lower(),
         "paused": system.pause,
+        "freezes": _ahead(system.freezes, now),
         "cool_down_until": system.cool_down_until if _lies_ahead(system, now) else None,
         "incident": incident,
         "rollback": rollback,
@@ -53,10 +58,17 @@ def _lies_ahead(system: Any, now: datetime) -> bool:
     return bool(system.cool_down_until and system.cool_down_until > now)
 
 
+def _ahead(freezes: Iterable[Freeze], now: datetime) -> list[Freeze]:
+    """The windows that are not over."""
+    return [one for one in freezes if one.until > now]
+
+
 def _show(seen: dict[str, Any], now: datetime) -> None:
     say(f"{seen['name']} ({seen['system']}), mode {seen['mode']}", "bold")
     if seen["paused"]:
         say(f"  paused {_by(seen['paused'])}", "yellow")
+    for window in seen["freezes"]:
+        say(f"  {_when(window)}", "yellow")
     if seen["cool_down_until"]:
         say(f"  cooling down until {at(seen['cool_down_until'])} UTC: no automatic rollback")
     incident: Incident | None = seen["incident"]
@@ -77,9 +89,14 @@ def _show_rollback(rollback: Rollback, steps: list[Step]) -> None:
     done = sum(step.status in ENDED for step in steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
     progress = f", {done} of {len(steps)} steps" if steps else ""
+    progress += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     say(f"  rollback {rollback.id}{target}: {rollback.status}{progress}")
     if rollback.outcome:
         say(f"  {rollback.outcome}")
+
+
+def _when(window: Freeze) -> str:
+    return f"{window}; from {at(window.begins_at)} UTC"
 
 
 def _by(pause: Pause) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.deciding import ordered_change, people_needed, planned
@@ -14,13 +15,24 @@ from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import encode
 from shared.errors import Moved
-from shared.facts import differences
-from shared.gates import Outcome, evaluate_order
+from shared.facts import Difference, differences
+from shared.gates import Decision, Outcome, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
+from shared.plan import Plan
 from shared.policy import Policy, Severity
 from shared.ports import Document, Ports, Update
 from shared.rollback import KEPT_FOR, Order
+
+
+class WorkedOut(Struct, frozen=True):
+    """What an order would do."""
+
+    decision: Decision
+    plan: Plan | None
+    """None where there is none to be made."""
+    shown: list[Difference]
+    """What the plan changes."""
 
 
 def rehearse(
@@ -50,16 +62,23 @@ def rehearse(
     handover.publish_notices(ports.bus, said)
 
 
-def _answer(
-    ports: Ports, policy: Policy, order: Order, now: datetime
-) -> tuple[str, list[str], dict[str, object]]:
-    """What would become of the order now: in a word, in lines, and with its facts."""
+def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> WorkedOut:
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     facts = gather(ports, policy, now, list, "").facts
     change = ordered_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_order(facts, policy, change, deadline, now, "", override=order.override)
     plan = planned(policy, facts, decision, change)
     shown = differences(change, facts.inventory or {}) if plan is not None else []
+    return WorkedOut(decision, plan, shown)
+
+
+def _answer(
+    ports: Ports, policy: Policy, order: Order, now: datetime
+) -> tuple[str, list[str], dict[str, object]]:
+    """What would become of the order now: in a word, in lines, and with its facts."""
+    found = worked_out(ports, policy, order, now)
+    decision, plan, shown = found.decision, found.plan, found.shown
     result = f"{decision.outcome}: {decision.reason}"
     if plan is not None:
         result += f"; {len(shown)} functions back to {plan.header.target}"

@@ -194,10 +194,10 @@ def test_no_api_key(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_nobody_answers(cloud: Cloud) -> None:
-    """No answer is no verdict: exit code 1, nothing is kept, nothing is forgotten."""
+    """No answer is no verdict: exit code 3, nothing is kept, nothing is forgotten."""
     login()
     cloud.stop()
 
-    assert login().exit_code == 1
-    assert run("token").exit_code == 1
+    assert login().exit_code == 3
+    assert run("token").exit_code == 3
     assert session.kept() is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.e2e.world import World, until
 
 
 def run(*arguments: str, answers: str = "") -> Result:
+    """The verb, said where nobody signs in: tests/test_cli_identity.py does."""
     return CliRunner().invoke(app, ["--without-sign-in", *arguments], input=answers)
 
 
@@ -75,10 +78,47 @@ def test_a_switch_is_thrown_for_all_and_back(world: World) -> None:
     assert value("status")["paused"] is None
 
 
+def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world: World) -> None:
+    """A preview says what would become of the order first; a program is told that nothing was."""
+    world.deploy_bad()
+    until_then = (world.cloud.clock.now() + timedelta(days=1)).isoformat()
+    assert value("freeze", "--all", "--until", until_then, "--reason", "the sale")["accepted"]
+
+    assert "frozen by" in run("status").output
+    [window] = value("status")["freezes"]
+    assert window["reason"] == "the sale"
+    assert value("run", "--reason", "x", "--dry-run")["outcome"] == "hold"
+
+    lost = ("run", "--target", "v999", "--reason", "x", "--yes", "--auto-confirm")
+    assert value("unfreeze", "--all", "--reason", "it is over")["accepted"]
+    assert run(*lost).exit_code == 1
+    rollback = until("the rollback", world.rollback)
+    assert rollback.order is not None
+    assert rollback.order.auto_confirm
+    assert run("watch", rollback.incident).exit_code == 1
+    assert run("hold", rollback.incident, "--reason", "case 12").exit_code == 0
+    assert run("release", rollback.incident, "--reason", "case 12 is closed").exit_code == 0
+
+
+@pytest.mark.usefixtures("world")
+def test_a_command_of_whoever_has_not_signed_in_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the option it needs a token, and says how to get one."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(app, ["pause", "--all", "--reason", "we look ourselves"])
+
+    assert done.exit_code == 1
+    assert "nobody is signed in: rollback login" in done.stderr
+    assert value("status")["paused"] is None
+
+
 WRONG = (
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
     ("run --reason x --system bookshp", 2, "did you mean bookshop"),
     ("run", 2, "--reason"),
+    ("run --reason x --override", 2, '"incident" is a required property'),
     ("explain INC-20260101-001", 1, "no incident INC-20260101-001"),
     ("watch INC-20260101-001", 1, "no incident INC-20260101-001"),
     ("pause --all --system bookshop --reason x", 2, "either --system or --all"),
