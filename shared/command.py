@@ -225,8 +225,11 @@ def moment(text: str, said_at: datetime) -> datetime | None:
 
 
 def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
-    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md)."""
-    message = json.dumps({"version": 1, **command}, separators=(",", ":"))
+    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md).
+
+    No name in it can end the quotes and become a command of the shell's.
+    """
+    message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 
 

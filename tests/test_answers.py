@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -514,6 +516,20 @@ def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
 
     prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
     assert '"target":"v999","groups":["catalogue"],"batch_size":2' in prepared
+
+
+def test_a_prepared_command_is_one_word_to_a_shell() -> None:
+    """Whatever somebody called a target: who pastes the line runs nothing else."""
+    world = World()
+    world.deploy_bad()
+    target = "v1'; touch /etc/passwd; echo '"
+
+    world.command(command="rollback", system="bookshop", target=target)
+    world.settle()
+
+    prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
+    [signed] = re.findall(r"^gcloud [^']*'([^']*)'[^']*$", prepared)
+    assert json.loads(signed)["target"] == target
 
 
 def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
