@@ -10,12 +10,17 @@ from responders import ending
 from responders.asking import ask_all, looking, seen
 from responders.case import Case, Turn, in_words
 from responders.joined import unjudged
+from shared import deployment as deployments
 from shared import rollback as rollbacks
+from shared.deployment import Deployment, taken_back
+from shared.deployment import Status as DeploymentStatus
+from shared.documents import decode
 from shared.engine import load_steps
 from shared.errors import RollbackError
 from shared.health import Health, Verdict, judge
 from shared.incident import Status
 from shared.plan import Step, StepStatus
+from shared.ports import Query, Update, Write
 from shared.steps import Kind, shift
 from shared.steps import Verdict as Standing
 
@@ -54,7 +59,7 @@ def verify(case: Case) -> bool:
     health = _health(case, steps.values(), shifted_at)
     expired = now >= shifted_at + case.policy.execution.verify_within
     if health.verdict is Verdict.WELL or (expired and health.verdict is Verdict.INCONCLUSIVE):
-        case.take(_watching(case, health))
+        case.take(_watching(case, health, steps.values()))
     elif expired:
         return ending.fail(case, f"not well after the last shift: {health.reason}")
     elif case.take(Turn(event="health.looked", note=health.reason, say=False)):
@@ -96,7 +101,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     return not case.take(looked)
 
 
-def _watching(case: Case, health: Health) -> Turn:
+def _watching(case: Case, health: Health, steps: Iterable[Step]) -> Turn:
     verified = health.verdict is Verdict.WELL
     word = "verified" if verified else "NOT verified"
     now = case.now()
@@ -110,6 +115,25 @@ def _watching(case: Case, health: Health) -> Turn:
         },
         status=Status.WATCHING,
         system=case.freed,
+        writes=_bad(case, steps),
+    )
+
+
+def _bad(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
+    """The writes that mark what was taken back: nobody goes there again."""
+    store, system = case.ports.store, case.policy.system
+    found = store.query(Query("deployments", where=(("system", "==", system),)))
+    known = [decode(Deployment, one.fields) for one in found]
+    name = case.rollback.plan.target if case.rollback.plan else ""
+    target = next((one for one in known if one.id == name), None)
+    if target is None:
+        return ()
+    functions = {step.target for step in _shifted(steps)}
+    bad = {"status": DeploymentStatus.BAD.value, "due_at": None, "expires_at": None}
+    why = f"taken back by {case.rollback.id}"
+    return tuple(
+        Update(deployments.path(system, one.id), {**bad, "reason": why})
+        for one in taken_back(known, target, functions)
     )
 
 

@@ -45,12 +45,14 @@ class Difference(Struct, frozen=True, order=True):
 
 
 _PASSING: dict[Part, frozenset[str]] = {
+    Part.FUNCTIONS: frozenset({"latest"}),
     Part.SITES: frozenset({"released_at"}),
     Part.REMOTE_CONFIG: frozenset({"etag", "version"}),
     Part.RULES: frozenset({"updated_at"}),
     Part.INDEXES: frozenset({"state"}),
 }
-"""Fields that may differ while what is live is the same: the same released or published again."""
+"""Fields that may differ while what is live is the same: the same released or published again, a
+revision that nothing leads to."""
 
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:

@@ -42,6 +42,11 @@ class Facts(Struct, frozen=True):
     other_incidents: Mapping[str, datetime]
     """When the open incidents of other systems were detected."""
 
+    @property
+    def suspended(self) -> Mapping[str, datetime]:
+        """The functions that a person has changed by hand: until then they are left alone."""
+        return self.system.suspended
+
 
 class Change(Struct, frozen=True):
     """What differs between what is live and the deployment to go back to."""

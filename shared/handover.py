@@ -18,10 +18,26 @@ ROLLBACK = "rollback"
 NOTICE = "notice"
 COMMAND = "command"
 """One that a worker carries out: a rehearsal, a hold."""
-COLLECTIONS = {ROLLBACK: "rollbacks", NOTICE: "notices", COMMAND: "commands"}
+DEPLOYMENT = "deployment"
+"""One that is to settle, to bake, or to be proven restorable."""
+INVENTORY = "inventory"
+"""A system that is to be looked at."""
+COLLECTIONS = {
+    ROLLBACK: "rollbacks",
+    NOTICE: "notices",
+    COMMAND: "commands",
+    DEPLOYMENT: "deployments",
+    INVENTORY: "inventory",
+}
 SWEEP_LIMIT = 500
 """What one sweep hands over; the next one, half a minute later, takes the rest."""
-TOPICS = {ROLLBACK: topics.WORK, NOTICE: topics.NOTICES, COMMAND: topics.WORK}
+TOPICS = {
+    ROLLBACK: topics.WORK,
+    NOTICE: topics.NOTICES,
+    COMMAND: topics.WORK,
+    DEPLOYMENT: topics.DEPLOYMENTS,
+    INVENTORY: topics.DEPLOYMENTS,
+}
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
 """The last part of a document's path, and nothing but that."""
@@ -60,7 +76,8 @@ def publish_due(
     )
     for document in store.query(due):
         if document.fields is not None and document.fields["system"] in systems:
-            publish(bus, kind, document.fields["id"], document.fields["due_at"])
+            key = document.path.rpartition("/")[2]
+            publish(bus, kind, key, document.fields["due_at"])
             oldest = oldest or document.fields["due_at"]
     return oldest
 

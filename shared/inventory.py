@@ -89,6 +89,8 @@ class FunctionState(Struct, frozen=True):
     """Verbatim."""
     revisions: dict[str, RevisionState] = {}
     """By short name, LATEST resolved."""
+    latest: str = ""
+    """Short name of the newest revision that is ready: where LATEST leads."""
 
 
 class HostingSite(Struct, frozen=True):

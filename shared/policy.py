@@ -186,6 +186,19 @@ class Execution(Struct, frozen=True):
     bake: timedelta = timedelta(minutes=30)
 
 
+class Deployments(Struct, frozen=True):
+    """When a change of what is live is a deployment, and what a change by hand means."""
+
+    quiet: timedelta = timedelta(minutes=2)
+    """So long nothing more may change until a deployment is no longer rolling out."""
+    look_every: timedelta = timedelta(minutes=5)
+    """Whatever is hinted at or not."""
+    human_first: timedelta = timedelta(minutes=60)
+    """So long automation leaves alone what a person changed by hand."""
+    kept: int = 30
+    """So many of the newest deployments never expire."""
+
+
 class ChannelKind(StrEnum):
     """How a notice leaves: kept as a record only, or posted to a web hook."""
 
@@ -313,6 +326,7 @@ class Policy(Struct, frozen=True):
     probes: tuple[Probe, ...] = ()
     gates: Gates = Gates()
     execution: Execution = Execution()
+    deployments: Deployments = Deployments()
     targets: Targets = Targets()
     identity: IdentityRules = IdentityRules()
     channels: tuple[Channel, ...] = ()

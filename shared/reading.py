@@ -79,8 +79,9 @@ class Reading:
         return self._all(Entry, Query(f"rollbacks/{rollback}/audit"))
 
     def deployments(self, system: str) -> list[Deployment]:
-        """The recorded deployments of a system, newest first."""
-        found = self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
+        """The recorded deployments of a system, newest first, each by its announced name."""
+        every = self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
+        found = [one for one in every if not one.named]
         return sorted(found, key=lambda one: one.at, reverse=True)
 
     def deployment(self, system: str, name: str) -> Deployment | None:

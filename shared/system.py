@@ -88,6 +88,8 @@ class System(Struct, frozen=True):
     slot: str = ""
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
+    suspended: dict[str, datetime] = {}
+    """Functions that a person changed by hand: until then automation leaves them alone."""
     schema: int = SCHEMA
 
 

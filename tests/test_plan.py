@@ -59,7 +59,7 @@ def test_equal_plans_have_equal_fingerprints_and_others_do_not() -> None:
 def planned(policy: Policy, *, created: str = "", deleted: str = "") -> Plan:
     """The plan back from a bad release of everything."""
     world = World(policy=policy)
-    before = world.ports.world.inventory()
+    before = world.ports.world.functions()
     if created:
         del before[created]
     stable = Deployment("v1", policy.system, world.ports.clock.now(), Status.STABLE, placed(before))

@@ -43,6 +43,7 @@ def _function(
         source=_source(message.build_config),
         configuration=_of_function(message.service_config),
         service=service.name if service else "",
+        latest=service.latest_ready if service else "",
         traffic=service.traffic if service else (),
         revisions=dict(_reached(service, revisions)) if service else {},
     )

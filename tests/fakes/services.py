@@ -125,6 +125,7 @@ class FakeService:
             source=Source("sources", f"{self.function}.zip", len(self.revisions)),
             configuration=self.configurations[newest.name],
             service=self.name,
+            latest=self.latest_ready,
             traffic=self.traffic,
             revisions={
                 one.name: RevisionState(one.created_at, one.image, self.configurations[one.name])

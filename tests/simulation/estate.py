@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from shared import deployment as deployments
 from shared import system as systems
-from shared.deployment import Deployment, Inventory, Status, placements
+from shared.deployment import Deployment, Status, placements
 from shared.documents import encode
+from shared.inventory import FunctionState
 from shared.plan import Step
 from shared.policy import (
     Channel,
@@ -89,9 +91,9 @@ def changed(policy: Policy) -> Policy:
     )
 
 
-def at_the_start(inventory: Inventory) -> list[Write]:
+def at_the_start(functions: Mapping[str, FunctionState]) -> list[Write]:
     """A system that was promoted to act, and one stable deployment."""
-    stable = Deployment("v1", SYSTEM, LONG_AGO, Status.STABLE, placements(inventory))
+    stable = Deployment("v1", SYSTEM, LONG_AGO, Status.STABLE, placements(functions))
     return [
         Create(systems.path(SYSTEM), encode(System(SYSTEM, mode=Mode.ACT))),
         Create(deployments.path(SYSTEM, stable.id), encode(stable)),

@@ -160,7 +160,7 @@ class World:
         self.sender = FakeSender(self.hook)
         self.stable = {function: self.platform.live(function) for function in policy.functions}
         self.anchors = MemoryObjects(self.hook)
-        self.store.commit(at_the_start(self.platform.inventory()))
+        self.store.commit(at_the_start(self.platform.functions()))
 
     # Running
 

@@ -1,0 +1,162 @@
+"""What a message on rollback-deployments tells: an announcement, a hint, or that something is due.
+
+Pure; told apart by shape, and a wrong one is refused with all its faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared import handover
+from shared.errors import Refused
+from shared.handover import Due
+from shared.policy import Policy
+from shared.scrubbing import scrubbed
+
+LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
+"""Nothing ran on Google Cloud before App Engine's first day."""
+SERVICES = frozenset(
+    f"{name}.googleapis.com"
+    for name in (
+        "cloudfunctions",
+        "cloudscheduler",
+        "firebasehosting",
+        "firebaseremoteconfig",
+        "firebaserules",
+        "firestore",
+        "identitytoolkit",
+        "run",
+        "secretmanager",
+    )
+)
+"""Who carries out what changes an inventory; terraform/sink.tf asks for these alone."""
+CHANGING = (
+    *("add", "create", "delete", "destroy", "disable", "enable", "pause", "publish", "release"),
+    *("remove", "replace", "resume", "rollback", "set", "update"),
+)
+"""How the methods begin that change something. One that is not among them is no hint: what it
+changes, if it does, is found by the next look."""
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}\Z")]
+Text = Annotated[str, Meta(max_length=500)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Announcement(Struct, frozen=True, forbid_unknown_fields=True):
+    """What CI or a person says of a deployment."""
+
+    version: Literal[1]
+    system: str
+    deployment: Name = ""
+    """Empty: named after its time."""
+    git_hash: Name = ""
+    stable: bool = False
+    barrier: Text = ""
+    at: Moment | None = None
+
+
+class Hint(Struct, frozen=True):
+    """Something may have changed in these systems: look."""
+
+    systems: tuple[str, ...]
+    """None: it concerns nobody."""
+    at: datetime | None
+    """When it was logged."""
+
+
+class _Payload(Struct, frozen=True, rename="camel"):
+    """Of an audit entry, what is read."""
+
+    service_name: str
+    method_name: str
+    resource_name: str = ""
+
+
+class _Resource(Struct, frozen=True):
+    labels: dict[str, str] = {}
+
+
+class _Entry(Struct, frozen=True, rename="camel"):
+    """A LogEntry, as a sink of Cloud Logging publishes it."""
+
+    proto_payload: _Payload
+    timestamp: Moment | None = None
+    resource: _Resource = _Resource()
+
+
+def heard(
+    content: bytes, policies: Mapping[str, Policy], now: datetime
+) -> Announcement | Hint | Due:
+    """What the message tells. Raises: Refused, with every fault."""
+    try:
+        said = msgspec.json.decode(scrubbed(content))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:
+        raise Refused(f"no announcement, hint or hand-over: {unreadable}") from unreadable
+    if not isinstance(said, dict):
+        raise Refused("no announcement, hint or hand-over: not a JSON object")
+    if "kind" in said:
+        return handover.parse(content, handover.DEPLOYMENT, handover.INVENTORY)
+    if "protoPayload" in said or "logName" in said:
+        return _hint(said, policies)
+    return _announcement(said, policies, now)
+
+
+def _announcement(
+    said: dict[str, Any], policies: Mapping[str, Policy], now: datetime
+) -> Announcement:
+    faults = list(_faults(said, Announcement, "$"))
+    known = {field.name for field in msgspec.structs.fields(Announcement)}
+    faults += [f"{name[:80]!r} is not an option here" for name in said if name not in known]
+    system = said.get("system")
+    if isinstance(system, str) and system not in policies:
+        faults.append(f"system {system[:80]} is not known")
+    if not faults:
+        announcement = msgspec.convert(said, Announcement)
+        if announcement.at is None or LONG_AGO < announcement.at < now + timedelta(days=1):
+            return announcement
+        moment = announcement.at.isoformat()
+        faults.append(f"a deployment at {moment}: not at any time that can be meant")
+    raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")
+
+
+def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
+    faults = list(_faults(said, _Entry, "$"))
+    payload = said.get("protoPayload")
+    if isinstance(payload, dict):
+        faults += _faults(payload, _Payload, "$.protoPayload")
+    if faults:
+        raise Refused(f"no audit entry: {'; '.join(dict.fromkeys(faults))}")
+    entry = msgspec.convert(said, _Entry)
+    payload = entry.proto_payload
+    method = payload.method_name.rpartition(".")[2].lower()
+    if payload.service_name not in SERVICES or not method.startswith(CHANGING):
+        return Hint((), entry.timestamp)
+    projects = {entry.resource.labels.get("project_id", ""), _project(payload.resource_name)}
+    concerned = (name for name, policy in policies.items() if policy.project in projects)
+    return Hint(tuple(concerned), entry.timestamp)
+
+
+def _project(resource: str) -> str:
+    """The project of a resource's name; "" when it does not begin with one."""
+    kind, _, rest = resource.partition("/")
+    return rest.partition("/")[0] if kind == "projects" else ""
+
+
+def _faults(said: Mapping[str, Any], kind: type[Struct], where: str) -> Iterator[str]:
+    """What is wrong with each field by itself."""
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in said:
+            if field.required:
+                yield f"{where}.{name} is missing"
+            continue
+        try:
+            msgspec.convert(said[name], field.type)
+        except msgspec.ValidationError as wrong:
+            what, _, below = str(wrong).partition(" - at `$")
+            yield f"{where}.{name}{below.rstrip('`')}: {what}"

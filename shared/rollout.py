@@ -1,0 +1,410 @@
+"""From one look at what is live to the next: what has changed, by whom, and what that makes of it.
+
+Pure. A change that we did not make ourselves opens a deployment or extends the one that is rolling
+out; one that nothing extends for a while has settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.deployment import (
+    Deployment,
+    Placement,
+    Status,
+    default_id,
+    placements,
+    whole_minute_before,
+)
+from shared.differences import Change, Difference, Part
+from shared.errors import Refused
+from shared.inventory import FunctionState, WholeInventory
+from shared.policy import Policy
+from shared.stock import Stock
+from shared.system import System
+from shared.traffic import Traffic, shares
+
+SKEW = timedelta(seconds=5)
+"""How far the clocks of CI and of Cloud Run may differ."""
+PROVE_EVERY = timedelta(days=1)
+"""So often the deployment that would be gone back to is proven restorable."""
+_NEXT = timedelta(microseconds=1)
+"""A deployment comes after those that are known, however their times were told."""
+_SHIFTED = frozenset({"traffic", "revisions"})
+"""What differs of a function when its requests are led elsewhere, and nothing was deployed."""
+
+
+class Wrote(Struct, frozen=True):
+    """What a rollback of ours has led, or may have led, a function's requests to."""
+
+    rollback: str
+    origin: Traffic
+    goal: Traffic
+    helped: bool = False
+    """Whether the system was well, or not worse, once it was there."""
+
+
+class Said(Struct, frozen=True):
+    """What somebody says of a deployment, in one message."""
+
+    message: str
+    at: datetime
+    deployment: str = ""
+    """Empty: what is live, whatever it is called."""
+    git_hash: str = ""
+    stable: bool = False
+    barrier: str = ""
+
+
+class Compared(Struct, frozen=True):
+    """What differs from the last look."""
+
+    changes: tuple[Difference, ...] = ()
+    """That others have made."""
+    ours: dict[str, str] = {}
+    """Functions that a rollback of ours has moved, and which one."""
+    by_hand: tuple[str, ...] = ()
+    """Functions that a person has changed where automation was at work."""
+    taken_back: dict[str, Wrote] = {}
+    """Functions that others have deployed, and that we had led back before that was seen."""
+
+
+class Situation(Struct, frozen=True):
+    """One look, whole."""
+
+    policy: Policy
+    stock: Stock | None
+    """What was seen before; None: this is the first look."""
+    live: WholeInventory
+    """Parts without an answer as they were before."""
+    compared: Compared
+    known: tuple[Deployment, ...]
+    system: System
+    now: datetime
+    said: Said | None = None
+
+    @property
+    def open(self) -> Deployment | None:
+        """The deployment that is rolling out."""
+        name = self.stock.rolling_out if self.stock else ""
+        found = next((one for one in self.known if one.id == name), None)
+        return found if found and found.status is Status.ROLLING_OUT else None
+
+
+def compare(
+    found: Iterable[Difference],
+    stock: Stock,
+    live: WholeInventory,
+    wrote: Mapping[str, Wrote],
+    system: System,
+) -> Compared:
+    """What has changed since the last look, told apart by who changed it."""
+    ours, changes, by_hand, taken = {}, [], [], {}
+    for difference in found:
+        function = difference.name
+        mine = wrote.get(function) if difference.part is Part.FUNCTIONS else None
+        if mine is not None and _is_there(difference, live, mine):
+            ours[function] = mine.rollback
+            if _SHIFTED.issuperset(difference.aspects):
+                continue
+            taken[function] = mine
+            changes.append(difference)
+            continue
+        changes.append(difference)
+        if difference.part is Part.FUNCTIONS and _by_hand(difference, stock, live, mine, system):
+            by_hand.append(function)
+    return Compared(tuple(changes), ours, tuple(by_hand), taken)
+
+
+def same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
+    """Whether two lists lead the same requests and the same tags to the same revisions."""
+    return shares(one, latest) == shares(other, latest) and _tags(one, latest) == _tags(
+        other, latest
+    )
+
+
+def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:
+    return {(entry.tag, entry.revision or latest) for entry in traffic if entry.tag}
+
+
+def _is_there(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
+    """Whether the traffic of a changed function is where we have led it."""
+    if difference.change is not Change.CHANGED or "traffic" not in difference.aspects:
+        return False
+    function = (live.functions or {})[difference.name]
+    return same_traffic(function.traffic, wrote.goal, function.latest)
+
+
+def _by_hand(
+    difference: Difference, stock: Stock, live: WholeInventory, wrote: Wrote | None, system: System
+) -> bool:
+    """Whether a person has changed the function where automation works, or has worked.
+
+    That is: led its requests away from where we led them, or anywhere while a rollback is to lead
+    them; or changed it surely after the open incident was detected. What may have been changed
+    before was perhaps its cause.
+    """
+    before = (stock.live.functions or {}).get(difference.name)
+    now = (live.functions or {}).get(difference.name)
+    shifted = difference.change is Change.CHANGED and _SHIFTED.issuperset(difference.aspects)
+    if shifted and difference.name in stock.wrote:
+        return True
+    if shifted and wrote is not None and now is not None:
+        return not same_traffic(now.traffic, wrote.origin, now.latest)
+    detected = system.incident_detected_at
+    if not system.incident or detected is None or system.incident_ended_at is not None:
+        return False
+    return _earliest(before, now, stock.read_at) > detected
+
+
+def _earliest(
+    before: FunctionState | None, now: FunctionState | None, seen_unchanged_at: datetime
+) -> datetime:
+    """The earliest moment at which a function can have changed as it did."""
+    return max(_made_at(before, now), default=seen_unchanged_at)
+
+
+def _made_at(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:
+    """When the revisions were made that were not reached before."""
+    known = before.revisions if before else {}
+    reached = now.revisions if now else {}
+    return [one.created_at for name, one in reached.items() if name not in known]
+
+
+def after(situation: Situation) -> list[Deployment]:
+    """The deployments that are new or other than they were, once this look is taken in.
+
+    Raises: Refused, when what is said cannot be so.
+    """
+    if situation.said is not None:
+        _refuse_unstable(situation, situation.said)
+    current = _changed(situation) or _settled(situation)
+    if situation.said is None:
+        return [current] if current else []
+    return _announced(situation, situation.said, current)
+
+
+def _changed(situation: Situation) -> Deployment | None:
+    """The deployment that the changes open or extend; None when there are none."""
+    stock, now, changes = situation.stock, situation.now, situation.compared.changes
+    if stock is None or not changes:
+        return None
+    rolling, live = situation.open, _placed(situation)
+    due_at = now + situation.policy.deployments.quiet
+    if rolling is not None:
+        held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
+        kept = {name: one for name, one in rolling.functions.items() if name in held}
+        return replace(
+            rolling,
+            functions={**live, **kept},
+            changes=merged(rolling.changes, changes),
+            changed_at=now,
+            due_at=due_at,
+        )
+    at, first = _began(stock, situation.live, changes, now)
+    before = [one.at for one in situation.known if one.at <= now]
+    at = max([at, *(one + _NEXT for one in before)])
+    deployment = Deployment(
+        id=free_id(at, {one.id for one in situation.known}),
+        system=situation.policy.system,
+        at=at,
+        status=Status.ROLLING_OUT,
+        functions=live,
+        not_before=stock.read_at,
+        changes=changes,
+        changed_at=now,
+        backup_at=whole_minute_before(first),
+        due_at=due_at,
+    )
+    helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
+    if not helped:
+        return deployment
+    bad = recorded(deployment, Status.BAD, situation)
+    return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
+
+
+def _placed(situation: Situation) -> dict[str, Placement]:
+    """What the functions serve; those that we have led back, what they served before that."""
+    functions = situation.live.functions or {}
+    return {
+        **placements(functions),
+        **{
+            name: Placement(
+                functions[name].service, one.origin, shares(one.origin, functions[name].latest)
+            )
+            for name, one in situation.compared.taken_back.items()
+        },
+    }
+
+
+def _began(
+    stock: Stock, live: WholeInventory, changes: Iterable[Difference], now: datetime
+) -> tuple[datetime, datetime]:
+    """When the first change was made as near as is known, and the earliest that it can have been.
+
+    A revision tells when it was made; all else happened at some time since the last look.
+    """
+    moments: list[datetime] = []
+    certain = True
+    for change in changes:
+        made: list[datetime] = []
+        if change.part is Part.FUNCTIONS:
+            before, after_it = stock.live.functions or {}, live.functions or {}
+            made = _made_at(before.get(change.name), after_it.get(change.name))
+        certain = certain and bool(made) and min(made) >= stock.read_at
+        moments += made
+    if not moments:
+        return now, stock.read_at
+    first = min(max(min(moments), stock.read_at), now)
+    return first, first if certain else stock.read_at
+
+
+def merged(
+    before: Collection[Difference], changes: Collection[Difference]
+) -> tuple[Difference, ...]:
+    """All that a deployment has changed, each thing once."""
+    found = {(one.part, one.name): one for one in before}
+    for one in changes:
+        known = found.pop((one.part, one.name), None)
+        told = one if known is None else _both(known, one)
+        if told is not None:
+            found[one.part, one.name] = told
+    return tuple(sorted(found.values()))
+
+
+def _both(first: Difference, second: Difference) -> Difference | None:
+    """What became of one thing by two changes; None when it came and went."""
+    if first.change is Change.CREATED:
+        return None if second.change is Change.DELETED else first
+    if second.change is Change.DELETED:
+        return second
+    aspects = tuple(sorted({*first.aspects, *second.aspects}))
+    return replace(first, change=Change.CHANGED, aspects=aspects)
+
+
+def _settled(situation: Situation) -> Deployment | None:
+    """The deployment that was rolling out, live; None while it is not quiet for long enough."""
+    rolling, now = situation.open, situation.now
+    if rolling is None or rolling.changed_at is None:
+        return None
+    if now < rolling.changed_at + situation.policy.deployments.quiet:
+        return None
+    return recorded(rolling, Status.LIVE, situation)
+
+
+def recorded(deployment: Deployment, status: Status, situation: Situation) -> Deployment:
+    """The deployment as it is kept from now on; judged, or proven, when that is due."""
+    bake = situation.policy.execution.bake
+    wait = PROVE_EVERY if status is Status.STABLE else bake
+    return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
+
+
+def _announced(situation: Situation, said: Said, current: Deployment | None) -> list[Deployment]:
+    """The deployments, once what was said of them is taken in; again: nothing more."""
+    others = [current] if current else []
+    if any(one.announced_by == said.message for one in situation.known):
+        return others
+    named = next((one for one in situation.known if one.id == said.deployment), None)
+    if named is not None and (current is None or named.id != current.id):
+        told = _known(situation, said, named)
+        return [*others, told] if told != named else others
+    base = current or _unannounced(situation)
+    if base is None:
+        return [_first_heard(situation, said)]
+    return _named(situation, said, base)
+
+
+def _named(situation: Situation, said: Said, base: Deployment) -> list[Deployment]:
+    """The deployment that was found, under the name that it was announced by."""
+    told = replace(
+        base,
+        id=said.deployment or base.id,
+        announced_by=said.message,
+        git_hash=said.git_hash or base.git_hash,
+        barrier=said.barrier or base.barrier,
+    )
+    if said.stable:
+        told = _called_stable(recorded(told, Status.STABLE, situation))
+    was_kept = any(one.id == base.id for one in situation.known)
+    if told.id == base.id or not was_kept:
+        return [told]
+    return [told, replace(base, status=Status.LIVE, named=told.id, due_at=None)]
+
+
+def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
+    """A deployment of which more is said. Raises: Refused."""
+    told = replace(
+        named,
+        git_hash=named.git_hash or said.git_hash,
+        barrier=named.barrier or said.barrier,
+    )
+    if not said.stable or named.status is Status.STABLE:
+        return told
+    if named.functions != placements(situation.live.functions or {}):
+        raise Refused(f"{named.id} is not what is live: it cannot be called stable")
+    if named.status is Status.BAD:
+        raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
+    return _called_stable(recorded(told, Status.STABLE, situation))
+
+
+def _first_heard(situation: Situation, said: Said) -> Deployment:
+    """A deployment of which nothing is known but what is live, and that somebody tells of it."""
+    ids = {one.id for one in situation.known}
+    at = said.at
+    while not said.deployment and default_id(at) in ids:
+        at += timedelta(seconds=1)
+    deployment = Deployment(
+        id=said.deployment or default_id(at),
+        system=situation.policy.system,
+        at=at,
+        status=Status.LIVE,
+        functions=placements(situation.live.functions or {}),
+        announced_by=said.message,
+        git_hash=said.git_hash,
+        barrier=said.barrier,
+        backup_at=whole_minute_before(at),
+    )
+    if said.stable:
+        return _called_stable(recorded(deployment, Status.STABLE, situation))
+    return recorded(deployment, Status.LIVE, situation)
+
+
+def _called_stable(deployment: Deployment) -> Deployment:
+    return replace(deployment, reason="announced as stable", untested=())
+
+
+def _unannounced(situation: Situation) -> Deployment | None:
+    """The newest deployment, if nobody has told of it and it is what is live."""
+    mine = [one for one in situation.known if not one.named]
+    newest = max(mine, key=lambda one: one.at, default=None)
+    if newest is None or newest.announced_by or newest.status is Status.BAD:
+        return None
+    rolling = newest.status is Status.ROLLING_OUT
+    same = newest.functions == placements(situation.live.functions or {})
+    return newest if rolling or same else None
+
+
+def _refuse_unstable(situation: Situation, said: Said) -> None:
+    """Raises: Refused, when what is live cannot be what was called stable."""
+    if not said.stable or any(one.announced_by == said.message for one in situation.known):
+        return
+    functions = situation.live.functions or {}
+    for name, placed in sorted(placements(functions).items()):
+        for revision in placed.revisions:
+            state = functions[name].revisions.get(revision)
+            if state is not None and state.created_at > said.at + SKEW:
+                raise Refused(f"not what was called stable: {name} serves a newer revision")
+    system = situation.system
+    if system.incident and system.incident_ended_at is None:
+        raise Refused(f"nothing is stable during {system.incident}")
+
+
+def free_id(at: datetime, taken: Collection[str]) -> str:
+    """The id of a deployment of that second, or of the next one that has none."""
+    while default_id(at) in taken:
+        at += timedelta(seconds=1)
+    return default_id(at)

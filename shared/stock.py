@@ -1,0 +1,82 @@
+"""All that is live as it was last seen: one document per system, and one below each deployment."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.differences import Part
+from shared.documents import SCHEMA
+from shared.inventory import WholeInventory
+from shared.policy import Policy
+
+
+class Stock(Struct, frozen=True):
+    """What was live when all of it was last read."""
+
+    system: str
+    read_at: datetime
+    """It was read no earlier; by the store's clock."""
+    due_at: datetime
+    """When it is to be read again, hint or not."""
+    live: WholeInventory
+    unknown: tuple[Part, ...] = ()
+    """Parts that gave no answer then: they are as they were seen before, or unknown."""
+    rolling_out: str = ""
+    """The deployment that has not settled yet."""
+    wrote: dict[str, str] = {}
+    """The functions that are where a rollback of ours has put them, and which one."""
+    schema: int = SCHEMA
+
+
+def encode(stock: Stock) -> dict[str, Any]:
+    """The fields of its document; `id` is what it is handed on by."""
+    fields: dict[str, Any] = msgspec.to_builtins(
+        replace(stock, live=WholeInventory()), builtin_types=(datetime,)
+    )
+    return {**fields, "id": stock.system, "live": packed(stock.live)}
+
+
+def decode(fields: Mapping[str, Any]) -> Stock:
+    """The value of its document. Raises: msgspec.ValidationError."""
+    return msgspec.convert({**fields, "live": unpacked(fields["live"])}, Stock)
+
+
+def packed(whole: WholeInventory) -> bytes:
+    """An inventory in the room that a document has: 1,000 functions take about a third of it."""
+    return zlib.compress(msgspec.json.encode(whole))
+
+
+def unpacked(content: bytes) -> WholeInventory:
+    """The inventory again. Raises: msgspec.ValidationError, msgspec.DecodeError, zlib.error."""
+    return msgspec.json.decode(zlib.decompress(content), type=WholeInventory)
+
+
+def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
+    """Of an inventory what the policy protects: a project has functions of others, too."""
+    if whole.functions is None:
+        return whole
+    ours = {name: one for name, one in whole.functions.items() if name in policy.functions}
+    return replace(whole, functions=ours)
+
+
+def unknown_parts(whole: WholeInventory) -> tuple[Part, ...]:
+    """The parts that gave no answer."""
+    return tuple(part for part in Part if getattr(whole, part) is None)
+
+
+def filled(live: WholeInventory, before: WholeInventory) -> WholeInventory:
+    """What is live; parts that gave no answer are taken to be as they were."""
+    missing = {part.value: getattr(before, part) for part in unknown_parts(live)}
+    return replace(live, **missing)
+
+
+def path(system: str) -> str:
+    """Where it is kept."""
+    return f"inventory/{system}"
