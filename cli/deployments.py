@@ -8,14 +8,20 @@ from typing import Annotated
 import typer
 
 from cli.screen import AsJson, System, at, print_json, say, table
-from cli.wired import operations
+from cli.sending import Reason, conclude, send
+from cli.wired import UNUSABLE, leaving, operations
 from shared import topics
+from shared.command import nearest
+from shared.deployment import Deployment, Restorability
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
+Name = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="its id, deploy_…")]
+NAMES_SHOWN = 3
+
 
 @deployments.callback()
-def show(
+def listed(
     context: typer.Context,
     system: System = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="so many of the newest")] = 30,
@@ -33,19 +39,109 @@ def show(
         say("none is recorded yet; `rollback deployments baseline` records what is live now")
         return
     table(
-        ("deployment", "live from (UTC)", "status", "functions", "git", "barrier"),
+        (
+            *("deployment", "live from (UTC)", "status", "changed", "untested", "restorable"),
+            *("git", "barrier"),
+        ),
         (
             (
                 one.id,
                 at(one.at),
                 one.status,
-                str(len(one.functions)),
+                _few(tuple(change.name for change in one.changes)),
+                _few(one.untested),
+                _can(one.restorable),
                 one.git_hash[:12],
                 one.barrier,
             )
             for one in found
         ),
     )
+
+
+@deployments.command()
+def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
+    """Show all that is recorded of one deployment, but the values of variables and secrets."""
+    with operations() as ours:
+        name = ours.policy(system).system
+        found = ours.reading.deployment(name, deployment)
+        if found is None:
+            known = [one.id for one in ours.reading.deployments(name)]
+            near = nearest(deployment, known)
+            raise leaving(UNUSABLE, f"deployment {deployment} is not known in {name}{near}")
+        record = ours.reading.record(name, deployment)
+    if as_json:
+        print_json({"deployment": found, "record": record})
+        return
+    for label, text in _lines(found):
+        say(f"{label:<12} {text}")
+    if record is None:
+        say("it has no record of all that was live: it has not settled, or is older than records")
+
+
+def _lines(one: Deployment) -> list[tuple[str, str]]:
+    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
+    proof = one.restorable
+    told = [
+        ("deployment", one.id),
+        ("status", f"{one.status} {one.reason}".strip()),
+        ("live from", f"{at(one.at)} UTC"),
+        ("git", one.git_hash),
+        ("barrier", one.barrier),
+        ("also called", one.named),
+        *(("changed", f"{change.part}: {change.name} {change.change}") for change in one.changes),
+        ("untested", ", ".join(one.untested)),
+        ("backup", f"{at(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
+        *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
+        ("restorable", _can(proof)),
+        *(("", fault) for fault in (proof.faults if proof else ())),
+        ("not seen", ", ".join(proof.unknown) if proof else ""),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _can(proof: Restorability | None) -> str:
+    """Whether one can go back, in a word or two."""
+    if proof is None:
+        return "not looked at"
+    return f"no: {len(proof.faults)} faults" if proof.faults else "yes"
+
+
+@deployments.command("mark-stable")
+def mark_stable(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Make a deployment one that may be gone back to, because you know that it is good."""
+    _mark("mark-stable", deployment, reason, system, as_json=as_json)
+
+
+@deployments.command("mark-bad")
+def mark_bad(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Let nobody go back to a deployment."""
+    _mark("mark-bad", deployment, reason, system, as_json=as_json)
+
+
+@deployments.command("mark-barrier")
+def mark_barrier(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Let automation go back past a deployment only when a person says so."""
+    _mark("mark-barrier", deployment, reason, system, as_json=as_json)
+
+
+def _mark(verb: str, deployment: str, reason: str, system: str, *, as_json: bool) -> None:
+    with operations() as ours:
+        said = {"command": verb, "system": ours.policy(system).system, "deployment": deployment}
+        answer = send(ours, {**said, "reason": reason})
+    conclude(answer, as_json=as_json)
 
 
 @deployments.command()

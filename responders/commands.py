@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders import answering, exporting, holding, ordering, switching
+from responders import answering, exporting, holding, marking, ordering, switching
 from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
@@ -39,8 +39,13 @@ VERBS: dict[str, Verb] = {
     "unfreeze": switching.unfreeze,
     "promote": switching.promote,
     "export": exporting.export,
+    "mark-stable": marking.mark_stable,
+    "mark-bad": marking.mark_bad,
+    "mark-barrier": marking.mark_barrier,
 }
-TOO_LATE_AFTER_A_WHILE = frozenset({"rollback", "retry", "approve", "accept", "promote"})
+TOO_LATE_AFTER_A_WHILE = frozenset(
+    {"rollback", "retry", "approve", "accept", "promote", "mark-stable"}
+)
 """What lets something happen is not done in another hour; what stops something always is."""
 OBSERVE = Mode.OBSERVE.name.lower()
 """The promotion that stops automation."""

@@ -18,7 +18,7 @@ ROLES: dict[str, Role] = {
         ("rollback", "approve", "resume", "retry", "accept", "undo", "freeze", "unfreeze"),
         Role.COMMANDER,
     ),
-    **dict.fromkeys(("mark-stable", "mark-bad", "unpin", "drill"), Role.COMMANDER),
+    **dict.fromkeys(("mark-stable", "mark-bad", "mark-barrier", "unpin", "drill"), Role.COMMANDER),
     **dict.fromkeys(("promote", "hold", "release", "erase"), Role.ADMIN),
 }
 """The role that each verb needs where no policy says otherwise: stopping is easier than acting."""

@@ -24,7 +24,7 @@ from shared.rollback import Order
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
-NOT_YET = ("undo", "mark-stable", "mark-bad", "unpin", "drill", "erase")
+NOT_YET = ("undo", "unpin", "drill", "erase")
 """Known, and refused until their effects exist."""
 NOT_YET_WITH = {
     "scenario": ("complete", "database", "auth", "feature"),
@@ -57,6 +57,8 @@ class Command(Struct, frozen=True, omit_defaults=True):
     dry_run: bool = False
     auto_confirm: bool = False
     override: bool = False
+    deployment: str = ""
+    """The one that is marked."""
     mode: str = ""
     expires: str = ""
     """A time or a span."""

@@ -11,6 +11,7 @@ from shared import deployment as deployments
 from shared import incident as incidents
 from shared import outside
 from shared import rollback as rollbacks
+from shared import stock as stocks
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Entry, Event
@@ -18,6 +19,7 @@ from shared.command import CommandRecord
 from shared.deployment import Deployment
 from shared.documents import decode
 from shared.incident import Incident
+from shared.inventory import WholeInventory
 from shared.notice import Notice
 from shared.outside import UNCLAIMED
 from shared.plan import Step
@@ -87,6 +89,11 @@ class Reading:
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""
         return self._one(Deployment, deployments.path(system, name))
+
+    def record(self, system: str, deployment: str) -> WholeInventory | None:
+        """All that was live in a deployment; None when that is not recorded."""
+        fields = self._store.get(deployments.record_path(system, deployment)).fields
+        return stocks.unpacked(fields["live"]) if fields is not None else None
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

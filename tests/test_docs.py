@@ -85,6 +85,8 @@ def prepared_for(message: dict[str, Any]) -> World:
     world = World(policy=CVPLUS)
     if "target" in message:
         world.announce(message["target"], stable=True)
+    if "deployment" in message:
+        world.announce(message["deployment"])
     if "incident" in message:
         world.command(command="promote", system="cvplus", mode="ask")
         world.settle()

@@ -1,0 +1,84 @@
+"""mark-stable, mark-bad and mark-barrier: what a person knows of a deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from responders.verbs import Asked, Effect
+from shared import deployment as deployments
+from shared import system as systems
+from shared.command import nearest
+from shared.deployment import Deployment, Status
+from shared.documents import decode
+from shared.errors import Refused
+from shared.ports import Document, Query, Update
+from shared.system import System
+
+
+class _Marked(Struct, frozen=True):
+    """The deployment that a command names, as read."""
+
+    document: Document
+    deployment: Deployment
+
+    def becomes(self, result: str, **changes: Any) -> Effect:
+        """The effect that changes these fields of it, unless somebody has changed it since."""
+        document = self.document
+        return Effect(result, (Update(document.path, changes, document.version),))
+
+
+def mark_stable(asked: Asked) -> Effect:
+    """One may go back to it; whether one can is proven at once."""
+    marked, command = _find(asked), asked.command
+    deployment = marked.deployment
+    if deployment.status is Status.ROLLING_OUT:
+        raise Refused(f"{deployment.id} is still rolling out")
+    document = asked.ports.store.get(systems.path(command.system))
+    system = decode(System, document.fields) if document.fields else System(command.system)
+    if system.incident and system.incident_ended_at is None:
+        raise Refused(f"nothing is stable during {system.incident}")
+    return marked.becomes(
+        f"{deployment.id} is STABLE",
+        status=Status.STABLE.value,
+        reason=f"{command.actor}: {command.reason}",
+        untested=[],
+        due_at=marked.document.read_at,
+        expires_at=None,
+    )
+
+
+def mark_bad(asked: Asked) -> Effect:
+    """Nobody goes back to it, by machine or by order of last-stable."""
+    marked, command = _find(asked), asked.command
+    return marked.becomes(
+        f"{marked.deployment.id} is BAD",
+        status=Status.BAD.value,
+        reason=f"{command.actor}: {command.reason}",
+        due_at=None,
+        expires_at=None,
+    )
+
+
+def mark_barrier(asked: Asked) -> Effect:
+    """Nobody goes back past it by machine."""
+    marked, command = _find(asked), asked.command
+    return marked.becomes(f"{marked.deployment.id} is a barrier", barrier=command.reason)
+
+
+def _find(asked: Asked) -> _Marked:
+    """The deployment that a command names. Raises: Refused, with the nearest known ones."""
+    command, store = asked.command, asked.ports.store
+    document = store.get(deployments.path(command.system, command.deployment))
+    if document.fields is None:
+        ours = store.query(Query("deployments", where=(("system", "==", command.system),)))
+        known = [str((one.fields or {})["id"]) for one in ours]
+        raise Refused(
+            f"deployment {command.deployment} is not known in {command.system}"
+            f"{nearest(command.deployment, known)}"
+        )
+    deployment = decode(Deployment, document.fields)
+    if deployment.named:
+        raise Refused(f"{deployment.id} is called {deployment.named}")
+    return _Marked(document, deployment)
