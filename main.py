@@ -64,7 +64,7 @@ def on_command(request: Request) -> tuple[str, int]:
     """Carry out what a person asks for, once by its id.
 
     Trigger: push from rollback-commands, and from rollback-override. Publishes on rollback-work,
-    -notices and -dead-letters; looks up who speaks, in the identity project
+    -deployments, -notices and -dead-letters; looks up who speaks, in the identity project
     (`shared.gcp.identity.PERMISSIONS`).
     A redelivery changes nothing and republishes what is due.
     """
@@ -75,19 +75,25 @@ def on_clock(request: Request) -> tuple[str, int]:
     """Hand on whatever is due and look through the probes, now and half a minute later.
 
     Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
-    rollback-work, -notices and -dead-letters; asks the probes' addresses on the internet; creates
-    objects in the audit bucket (the first of `shared.gcp.objects.PERMISSIONS`).
+    rollback-work, -deployments, -notices and -dead-letters; asks the probes' addresses on the
+    internet; creates objects in the audit bucket (the first of `shared.gcp.objects.PERMISSIONS`).
     A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
 
 
 def on_deployment(request: Request) -> tuple[str, int]:
-    """Record an announced deployment from what is really live.
+    """Record deployments from what is really live, judge them, and prove that one can go back.
 
-    Trigger: push from rollback-deployments. Publishes on rollback-notices and -dead-letters; reads
-    functions, services and revisions (`shared.gcp.platform.INVENTORY_PERMISSIONS`).
-    A redelivery finds it recorded.
+    Trigger: push from rollback-deployments: announcements, audit entries as hints, what is due.
+    Publishes on rollback-notices and -dead-letters; asks the probes' addresses on the internet;
+    reads functions, services and revisions (`shared.gcp.platform.INVENTORY_PERMISSIONS`), what
+    routers counted (`shared.gcp.metrics.PERMISSIONS`), and what a system has beside its functions
+    (`shared.gcp.accounts.PERMISSIONS`, `shared.gcp.hosting.PERMISSIONS`,
+    `shared.gcp.identity_config.PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
+    `shared.gcp.remote_config.PERMISSIONS`, `shared.gcp.rules.PERMISSIONS`,
+    `shared.gcp.schedules.PERMISSIONS`, `shared.gcp.secrets.PERMISSIONS`).
+    A redelivery finds it recorded, or no longer due.
     """
     return _answer(request, "deployments")
 

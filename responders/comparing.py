@@ -250,9 +250,14 @@ def _kept(one: Deployment, found: Document | None, situation: Situation) -> Iter
         one = replace(one, expires_at=now + KEPT_FOR)
     absent = Document(deployments.path(system, one.id), None, None, now)
     yield written(found or absent, encode(one))
-    if one.settled_at is not None and (found is None or one.settled_at == now):
-        record = {"live": stocks.packed(situation.live), "at": now, "schema": SCHEMA}
-        yield Put(deployments.record_path(system, one.id), {**record, "expires_at": None})
+    if one.settled_at is None:
+        return
+    record, expires_at = deployments.record_path(system, one.id), {"expires_at": one.expires_at}
+    if found is None or one.settled_at == now:
+        live = {"live": stocks.packed(situation.live), "at": now, "schema": SCHEMA}
+        yield Put(record, {**live, **expires_at})
+    elif one.named:
+        yield Update(record, expires_at)
 
 
 def _expiring(

@@ -25,8 +25,12 @@ class _Marked(Struct, frozen=True):
 
     def becomes(self, result: str, **changes: Any) -> Effect:
         """The effect that changes these fields of it, unless somebody has changed it since."""
-        document = self.document
-        return Effect(result, (Update(document.path, changes, document.version),))
+        document, name = self.document, self.deployment.id
+        writes = [Update(document.path, changes, document.version)]
+        if "expires_at" in changes and self.deployment.settled_at is not None:
+            record = deployments.record_path(self.deployment.system, name)
+            writes.append(Update(record, {"expires_at": changes["expires_at"]}))
+        return Effect(result, tuple(writes))
 
 
 def mark_stable(asked: Asked) -> Effect:

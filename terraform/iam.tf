@@ -23,6 +23,22 @@ locals {
   }
 
   application_roles = {
+    estate = {
+      title = "Rollback: see what is live beside the functions"
+      permissions = [
+        "cloudconfig.configs.get",
+        "cloudscheduler.jobs.list",
+        "datastore.indexes.list",
+        "firebaseauth.configs.get",
+        "firebasehosting.sites.get",
+        "firebasehosting.sites.list",
+        "firebaserules.releases.list",
+        "resourcemanager.projects.getIamPolicy",
+        "secretmanager.secrets.list",
+        "secretmanager.versions.list",
+        "serviceusage.services.use",
+      ]
+    }
     inventory = {
       title = "Rollback: see which functions are live"
       permissions = [

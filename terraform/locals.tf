@@ -13,7 +13,7 @@ locals {
     rollback-clock        = "a tick a minute, from each of two regions"
     rollback-commands     = "what people ask for"
     rollback-dead-letters = "what was not understood, or given up"
-    rollback-deployments  = "announcements by CI, hints from the audit log"
+    rollback-deployments  = "announcements by CI, hints from the audit log, looks that are due"
     rollback-notices      = "notices that are due"
     rollback-override     = "commands for the day when sign-in is down"
     rollback-work         = "rollbacks that are due"
@@ -45,6 +45,7 @@ locals {
       timeout_seconds = 120 # two sweeps, half a minute apart
       publishes = {
         rollback-dead-letters = "what it refuses"
+        rollback-deployments  = "looks and proofs that are due"
         rollback-notices      = "notices that are due, and that it refused something"
         rollback-work         = "rollbacks that are due"
       }
@@ -59,6 +60,7 @@ locals {
       timeout_seconds = 60
       publishes = {
         rollback-dead-letters = "what it refuses"
+        rollback-deployments  = "the proof of what a person called stable"
         rollback-notices      = "that a command was carried out or refused"
         rollback-work         = "the rollback that was ordered or changed"
       }
@@ -73,11 +75,13 @@ locals {
       timeout_seconds = 120
       publishes = {
         rollback-dead-letters = "what it refuses"
-        rollback-notices      = "that it refused something"
+        rollback-notices      = "that it refused something, or that nobody can go back"
       }
       roles = {
+        estate    = "what is live beside the functions"
         inventory = "what is live"
-        state     = "deployments"
+        metrics   = "whether requests reach what is new, and fail"
+        state     = "deployments, the last inventory"
       }
     }
     on_notice = {

@@ -188,6 +188,9 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     world.alert()
     world.pass_time(timedelta(hours=1))
     world.publish(topics.COMMANDS, b"no command")
+    world.ports.world.deploy()
+    world.pass_time(timedelta(minutes=10))
+    world.announce("v3")  # what was found before has another name now
     world.settle()
     expiring = {
         path.split("/")[-2]

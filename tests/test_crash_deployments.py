@@ -1,0 +1,115 @@
+"""Taking stock, disturbed at every point: the same deployments are known in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from shared import topics
+from shared.deployment import Deployment, Status
+from tests.crash import Fault, Saboteur, deliver_all, quick
+from tests.test_deployments import deploy, hint, others, told
+from tests.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+def found(world: World) -> None:
+    """A deployment that a hint tells of, and that is announced later by its name."""
+    deploy(world, "getBook")
+    hint(world)
+    pass_time(world, 4 * MINUTE)
+    world.announce("v2")
+    pass_time(world, MINUTE)
+
+
+def grown(world: World) -> None:
+    """Two deploys, the first of which no hint tells of, inside one quiet window."""
+    deploy(world, "getBook")
+    pass_time(world, 5 * MINUTE)
+    world.ports.world.deploy(["payOrder"])
+    hint(world)
+    pass_time(world, 5 * MINUTE)
+
+
+def baked(world: World) -> None:
+    """A deployment that becomes stable."""
+    deploy(world, "getBook")
+    hint(world)
+    pass_time(world, 38 * MINUTE)
+
+
+SCENES: dict[str, tuple[Callable[[World], None], tuple[Status, ...]]] = {
+    "found": (found, (Status.LIVE, Status.LIVE)),  # the second is the first one's announced name
+    "grown": (grown, (Status.LIVE,)),
+    "baked": (baked, (Status.STABLE,)),
+}
+
+
+def pass_time(world: World, span: timedelta) -> None:
+    """Let the clock tick; whoever dies is followed by new instances."""
+    saboteur = world.ports.store.hook
+    assert isinstance(saboteur, Saboteur)
+    until = world.ports.clock.now() + span
+    while world.ports.clock.now() < until:
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        world.publish(topics.CLOCK, b"{}")
+    deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+
+
+def run(scene: str, saboteur: Saboteur) -> World:
+    world = World(saboteur, quick())
+    saboteur.world = world
+    saboteur.active = True
+    SCENES[scene][0](world)
+    saboteur.active = False
+    pass_time(world, 2 * MINUTE)  # what was disturbed last is done by the next tick
+    return world
+
+
+def known(world: World) -> list[tuple[object, ...]]:
+    """What is known of each deployment, but when it was looked at."""
+
+    def of(one: Deployment) -> tuple[object, ...]:
+        named = bool(one.named)
+        return (one.id, one.at, one.status, one.deployed, one.functions, named, one.untested)
+
+    return [of(one) for one in others(world)]
+
+
+UNDISTURBED = {scene: run(scene, Saboteur()) for scene in SCENES}
+
+
+def points() -> list[tuple[str, Fault, int]]:
+    cases = []
+    for scene in SCENES:
+        counted = Saboteur()
+        run(scene, counted)
+        # The clock's own commits repeat: the beginning of each scene has every kind of point.
+        for point in range(min(len(counted.points), 40)):
+            cases += [(scene, fault, point) for fault in (Fault.CRASH, Fault.LOST_ANSWER)]
+    return cases
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_each_scene_ends_in(scene: str) -> None:
+    """When nothing goes wrong."""
+    assert tuple(one.status for one in others(UNDISTURBED[scene])) == SCENES[scene][1]
+
+
+@pytest.mark.parametrize(("scene", "fault", "point"), points())
+def test_a_fault_anywhere_in_taking_stock_changes_nothing_of_the_end(
+    scene: str, fault: Fault, point: int
+) -> None:
+    """Stock, deployment and event are one commit: there is each deployment once, and its reason."""
+    saboteur = Saboteur(point, fault)
+
+    world = run(scene, saboteur)
+
+    same = UNDISTURBED[scene]
+    assert saboteur.happened
+    assert known(world) == known(same)
+    assert sorted(told(world)) == sorted(told(same))
+    assert [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []

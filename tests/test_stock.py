@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from shared.deployment import Deployment, Status, placements
+from shared.differences import Change, Difference, Part
+from shared.documents import encode as fields_of
+from shared.inventory import (
+    FunctionState,
+    Generation,
+    RevisionState,
+    SecretUse,
+    SecretVersion,
+    Source,
+    WholeInventory,
+    configured,
+)
+from shared.stock import Stock, decode, encode, filled, packed, unknown_parts, unpacked
+from shared.traffic import LATEST, TrafficTarget
+from tests.fakes.clock import START
+from tests.fakes.values import DOCUMENT_LIMIT_BYTES
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def function(number: int) -> FunctionState:
+    name = f"doSomethingOfUse{number}"
+    service = f"projects/shop-production/locations/europe-west1/services/{name.lower()}"
+    secrets = iter([SecretUse(f"KEY_{n}", f"PAYMENT_KEY_{n}", f"{number % 50}") for n in range(5)])
+    values = {f"VARIABLE_{n}": f"{number} {n}" for n in range(15)}
+    configuration = configured(values, secrets, account="runtime@shop.iam.gserviceaccount.com")
+    image = f"europe-west1-docker.pkg.dev/shop/gcf-artifacts/{name}@sha256:{digest(name)}"
+    revision = f"{name.lower()}-{number:05d}-abc"
+    return FunctionState(
+        name,
+        Generation.SECOND,
+        "nodejs20",
+        name,
+        Source("gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5),
+        configuration,
+        service,
+        (TrafficTarget(LATEST, 100),),
+        {revision: RevisionState(START + timedelta(seconds=number), image, configuration)},
+        revision,
+    )
+
+
+LARGE = WholeInventory(functions={one.name: one for one in map(function, range(1000))})
+
+
+def test_a_thousand_functions_fit_into_a_document() -> None:
+    """The stock, the record and the deployment itself, everything changed, each below 1 MiB."""
+    assert LARGE.functions is not None
+    changes = tuple(
+        Difference(Part.FUNCTIONS, name, Change.CHANGED, ("configuration", "revisions", "source"))
+        for name in LARGE.functions
+    )
+    deployment = Deployment(
+        "v1",
+        "shop",
+        START,
+        Status.LIVE,
+        placements(LARGE.functions),
+        changes=changes,
+        untested=tuple(LARGE.functions),
+    )
+    stock = Stock("shop", START, START, LARGE, wrote=dict.fromkeys(LARGE.functions, "INC-r2"))
+
+    for fields in (encode(stock), fields_of(deployment), {"live": packed(LARGE)}):
+        assert len(msgspec.msgpack.encode(fields)) < DOCUMENT_LIMIT_BYTES
+
+
+def test_a_stock_is_kept_and_read_again() -> None:
+    """It is what it was; values are in it as names and hashes alone."""
+    stock = Stock("shop", START, START, LARGE, (Part.SITES,), "v2", {"a": "r"})
+
+    assert decode(encode(stock)) == stock
+    assert unpacked(packed(LARGE)) == LARGE
+    assert encode(stock)["id"] == "shop"
+
+
+@pytest.mark.parametrize("before", [None, {"PAY/1": SecretVersion("ENABLED", START)}])
+def test_a_part_without_an_answer_is_as_it_was(before: dict[str, SecretVersion] | None) -> None:
+    """Or unknown, as long as it never gave any."""
+    live = WholeInventory(functions={}, secrets=None)
+
+    assert Part.SECRETS in unknown_parts(live)
+    assert filled(live, WholeInventory(secrets=before)).secrets == before
+    assert filled(live, LARGE).functions == {}
