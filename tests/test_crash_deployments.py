@@ -6,14 +6,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from shared import topics
 from shared.deployment import Deployment, Status
+from shared.policy import Deployments
 from tests.crash import Fault, Saboteur, deliver_all, quick
 from tests.test_deployments import deploy, hint, others, told
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
+POLICY = replace(quick(), deployments=Deployments(quiet=3 * MINUTE))
+"""Quiet for longer than a disturbed tick may take."""
 
 
 def found(world: World) -> None:
@@ -60,7 +64,7 @@ def pass_time(world: World, span: timedelta) -> None:
 
 
 def run(scene: str, saboteur: Saboteur) -> World:
-    world = World(saboteur, quick())
+    world = World(saboteur, POLICY)
     saboteur.world = world
     saboteur.active = True
     SCENES[scene][0](world)
