@@ -102,7 +102,8 @@ def on_work(request: Request) -> tuple[str, int]:
     """Decide a rollback, or carry it forward, until it waits or ends.
 
     Trigger: push from rollback-work, one request at a time. Publishes on rollback-work, -notices
-    and -dead-letters; needs `shared.gcp.platform.PERMISSIONS` and `shared.gcp.metrics.PERMISSIONS`.
+    and -dead-letters; needs `shared.gcp.platform.PERMISSIONS`, `shared.gcp.metrics.PERMISSIONS` and
+    `shared.gcp.alerts.PERMISSIONS`.
     A redelivery takes over at once where its first delivery died; any other worker waits for the
     lease.
     """

@@ -11,7 +11,7 @@ from cli.screen import AsJson, at, print_json, printable, say, table
 from cli.sending import Incident
 from cli.wired import Operations, operations
 from shared.audit import Entry
-from shared.gates import Answer
+from shared.gate import Answer
 from shared.incident import Incident as IncidentRecord
 
 DECISIONS = {

@@ -14,7 +14,7 @@ from cli.preview import Preview, preview
 from cli.screen import AsJson, System, lasting, print_json, say, table
 from cli.sending import Reason, checked, conclude, send
 from cli.wired import NO, leaving, operations
-from shared.gates import Outcome
+from shared.gate import Outcome
 from shared.policy import Policy, Severity
 
 SHOWN = 20

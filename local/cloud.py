@@ -44,7 +44,9 @@ from local.heartbeat import Heartbeat
 from local.identity import EmbeddedIdentity
 from local.injection import Injector
 from local.journal import Journal
-from local.monitoring import Alerter, Ingestion, Metrics
+from local.monitoring import Alerter, Alerts, Ingestion, Metrics
+from local.monitoring import alerts as alerts_api
+from local.monitoring.notification import Incident
 from local.operations import Operations
 from local.pubsub.service import PubSub
 from local.records import Records
@@ -195,7 +197,10 @@ class Cloud:
         self.pubsub = PubSub(self.clock, self._journal, self.faults)
         self._closing.callback(self.pubsub.close)
         offered = self._services(estate)
-        products = self.surroundings.products()
+        products = {
+            **self.surroundings.products(),
+            alerts_api.HOST: Alerts(self._incidents).calls(),
+        }
         self.calls = (
             *(call for services in offered.values() for call in served(services)),
             *rest.served(products),
@@ -282,6 +287,15 @@ class Cloud:
         )
         door = FrontDoor(plane, self._applications, self.identity, self.clock, listening)
         self._closing.callback(door.close)
+
+    def _incidents(self, project: str) -> list[Incident]:
+        """What the alert policies of a project's systems have opened."""
+        return [
+            incident
+            for system, alerter in self._alerters.items()
+            if self._applications[system].project == project
+            for incident in alerter.incidents
+        ]
 
     def _alerter(self, system: str) -> Alerter:
         records = self._records[system]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +12,14 @@ from responders.case import Case, Turn
 from responders.ending import ended
 from responders.gathering import Gathered, gather
 from responders.scenarios import functions
-from responders.waiting import parked
+from responders.waiting import described, parked
 from shared import plan as plans
 from shared import topics
-from shared.command import as_gcloud
+from shared.command import as_gcloud, as_shell
 from shared.documents import encode
-from shared.facts import Change, Facts, changed, compare, differences
-from shared.gates import Decision, Outcome, approved, evaluate, evaluate_order
+from shared.facts import Change, Difference, Facts, changed, compare, differences
+from shared.gate import Outcome
+from shared.gates import Decision, approved, evaluate, evaluate_order
 from shared.incident import Status
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
@@ -36,8 +37,9 @@ def decide(case: Case) -> bool:
     gathered = gather(*(case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id))
     if case.raised(gathered.alerts):
         return True
-    decision, change = _decision(case, gathered.facts)
-    plan = planned(case.policy, gathered.facts, decision, change)
+    decision = _decision(case, gathered.facts)
+    plan = planned(case.policy, gathered.facts, decision)
+    shown = differences(decision.change, gathered.facts.inventory or {}) if plan else []
     needed = people_needed(case.policy, decision)
     if plan is not None and decision.outcome is Outcome.ASK:
         people = in_favour(case.rollback, plan.header.fingerprint, needed)
@@ -53,23 +55,23 @@ def decide(case: Case) -> bool:
         case Outcome.HOLD:
             return not case.take(_held(case, decision, told))
         case Outcome.ROLLBACK if plan is not None:
-            case.take(_going_back(case, gathered, decision, change, plan, told))
+            case.take(_going_back(case, gathered, decision, plan, told))
             return True
         case Outcome.ASK if plan is not None:
             question = Question(plan.header, needed, decision.reason, case.now())
-            shown = differences(change, gathered.facts.inventory or {})
             turn = parked(case, question, shown, told)
         case _:
-            turn = _let_go(case, decision, told)
+            turn = _let_go(case, decision, plan, shown, told)
     return not case.end(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def planned(policy: Policy, facts: Facts, decision: Decision, change: Change) -> Plan | None:
-    """The plan of a decision that may lead to one; None where there is none to be made."""
+def planned(policy: Policy, facts: Facts, decision: Decision) -> Plan | None:
+    """The plan of a decision that leads to one, or that leaves it to a person; else None."""
     leads_to_one = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
-    if not leads_to_one or decision.scenario not in BUILT or facts.inventory is None:
+    prepared = decision.outcome is Outcome.ESCALATE and decision.scope
+    if not (leads_to_one or prepared) or decision.scenario not in BUILT or facts.inventory is None:
         return None
-    return functions.plan(policy, facts.inventory, change, decision.scope)
+    return functions.plan(policy, facts.inventory, decision.change, decision.scope)
 
 
 def people_needed(policy: Policy, decision: Decision) -> int:
@@ -77,17 +79,14 @@ def people_needed(policy: Policy, decision: Decision) -> int:
     return 2 if decision.scenario in policy.gates.four_eyes else 1
 
 
-def _decision(case: Case, facts: Facts) -> tuple[Decision, Change]:
+def _decision(case: Case, facts: Facts) -> Decision:
     rollback, policy, now = case.rollback, case.policy, case.now()
     deadline = rollback.decide_by or now
     if rollback.order is None:
-        return evaluate(facts, policy, deadline, now, rollback.id), changed(facts, policy)
+        return evaluate(facts, policy, deadline, now, rollback.id)
     change = ordered_change(rollback.order, facts, policy)
     override = rollback.order.override
-    decision = evaluate_order(
-        *(facts, policy, change, deadline, now, rollback.id), override=override
-    )
-    return decision, change
+    return evaluate_order(facts, policy, change, deadline, now, rollback.id, override=override)
 
 
 def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
@@ -119,7 +118,6 @@ def _going_back(
     case: Case,
     gathered: Gathered,
     decision: Decision,
-    change: Change,
     plan: Plan,
     told: Mapping[str, Any],
 ) -> Turn:
@@ -135,7 +133,7 @@ def _going_back(
 
     return Turn(
         event="rollback.decided",
-        note=f"going back to {decision.target}: {len(change.functions)} functions",
+        note=f"going back to {decision.target}: {len(decision.scope)} functions",
         facts={**told, "plan": plan.header.fingerprint, "reported": plan.header.reported},
         changes={
             "status": RollbackStatus.RUNNING,
@@ -185,8 +183,14 @@ def _held(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
     )
 
 
-def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
-    """The turn that acts on nothing: over, or escalated."""
+def _let_go(
+    case: Case,
+    decision: Decision,
+    plan: Plan | None,
+    shown: Sequence[Difference],
+    told: Mapping[str, Any],
+) -> Turn:
+    """The turn that acts on nothing: over, or escalated with what was prepared."""
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         return Turn(
             event="rollback.not-taken",
@@ -198,15 +202,22 @@ def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
             },
             status=Status.RESOLVED,
         )
-    prepared = {**told, "prepared_command": _prepared_command(case, decision)}
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
         reason = f"the scenario {decision.scenario} is not built yet"
+    command = _prepared_command(case, decision)
+    ways = (as_shell(command), as_gcloud(topics.COMMANDS, command))
+    prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}
+    lines: tuple[str, ...] = ()
+    if plan is not None:
+        prepared |= {"plan": plan.header.fingerprint, "difference": shown}
+        back = f"prepared: back to {plan.header.target}, {len(shown)} functions"
+        lines = (back, *described(shown), *plan.header.reported)
     return Turn(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",
-        details=(prepared["prepared_command"],),
-        facts=prepared,
+        details=(*lines, *ways),
+        facts={**told, **prepared},
         changes={
             **ended(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
@@ -215,22 +226,19 @@ def _let_go(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
     )
 
 
-def _prepared_command(case: Case, decision: Decision) -> str:
+def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
     """The one command by which a person does what was prepared, and no more than was ordered."""
     order = case.rollback.order or Order(command="", actor="", reason="")
     limits = {
         "groups": order.groups,
-        "functions": order.functions,
+        "functions": decision.scope if decision.change.left else order.functions,
         "batch_size": order.batch_size,
         "delay_seconds": order.delay_seconds,
     }
-    return as_gcloud(
-        topics.COMMANDS,
-        {
-            "command": "rollback",
-            "system": case.policy.system,
-            "target": decision.target or order.target,
-            **{name: limit for name, limit in limits.items() if limit},
-            "reason": case.incident.id,
-        },
-    )
+    return {
+        "command": "rollback",
+        "system": case.policy.system,
+        "target": decision.target or order.target,
+        **{name: limit for name, limit in limits.items() if limit},
+        "reason": case.incident.id,
+    }

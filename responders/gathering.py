@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
-from responders.asking import answered, ask_all, looking, or_none, seen
+from responders.asking import Seen, answered, ask_all, looking, or_none, seen
 from responders.joined import open_ones
 from shared.alert_record import Alert
 from shared.deployment import Deployment, Inventory, by_function
 from shared.documents import decode
 from shared.errors import RollbackError
 from shared.facts import Facts
+from shared.health import failing
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 
 METRICS_WINDOW = timedelta(minutes=5)
 """Points come up to 3 minutes late; the two minutes before say something."""
+READ_BACK_AT_MOST = 16
+"""Alerts that Cloud Monitoring is asked about: as many as calls run beside each other."""
 
 
 class Gathered(Struct, frozen=True):
@@ -56,15 +60,19 @@ def gather(
     )
     alerts: list[Alert] = answered(answers["alerts"])
     mine = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
-    still_open = open_ones(alerts)
+    said_open = open_ones(alerts)
     inventory: Inventory | None = or_none(answers["inventory"])
     look = seen(answers)
     known = {one.name: one for one in _all(System, answered(answers["systems"]))}
     budget: Document = answered(answers["budget"])
     deployments = _all(Deployment, answered(answers["deployments"]))
     unreadable = inventory is None or look.requests is None
+    states = {} if _is_seen(look, policy) else _read_back(ports, policy, alerts)
     facts = Facts(
-        alerts=tuple(alert.fact(closed=alert not in still_open) for alert in mine),
+        alerts=tuple(
+            alert.fact(closed=alert not in said_open, still_open=states.get(alert.monitoring_id))
+            for alert in mine
+        ),
         system=known.get(policy.system, System(policy.system)),
         controls=_switch(answers["controls"]),
         budget=_value(Budget, budget),
@@ -79,6 +87,33 @@ def gather(
         },
     )
     return Gathered(facts, tuple(mine), budget)
+
+
+def _is_seen(look: Seen, policy: Policy) -> bool:
+    """Whether routers or probes see the trouble: then nobody else need be asked."""
+    external = {probe.name for probe in policy.probes if probe.external}
+    passed = (answer.passed for name, answer in look.probes.items() if name not in external)
+    return bool(failing(look.requests or {}, policy.gates)) or not all(passed)
+
+
+def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[str, bool]:
+    """What Cloud Monitoring says of its newest alerts now, by id: whether they are open.
+
+    Not of what it called cancelled: an edited policy closes an alert, and cures nothing. An alert
+    without an answer is left out.
+    """
+    everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
+    cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
+    asked = [
+        alert.monitoring_id
+        for alert in everything
+        if alert.is_open and alert.is_of_monitoring and alert.monitoring_id not in cancelled
+    ]
+    states = ports.alert_states(policy.system)
+    answers = ask_all(
+        ports, {name: partial(states.is_open, name) for name in asked[:READ_BACK_AT_MOST]}
+    )
+    return {name: said for name, said in answers.items() if isinstance(said, bool)}
 
 
 def _value(kind: type[Any], document: Document) -> Any:

@@ -16,7 +16,8 @@ from shared.command import CommandRecord
 from shared.documents import encode
 from shared.errors import Moved
 from shared.facts import Difference, differences
-from shared.gates import Decision, Outcome, evaluate_order
+from shared.gate import Outcome
+from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.plan import Plan
@@ -68,7 +69,7 @@ def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Wor
     change = ordered_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_order(facts, policy, change, deadline, now, "", override=order.override)
-    plan = planned(policy, facts, decision, change)
+    plan = planned(policy, facts, decision)
     shown = differences(change, facts.inventory or {}) if plan is not None else []
     return WorkedOut(decision, plan, shown)
 

@@ -157,13 +157,13 @@ def _began_before(started_at: datetime, case: Case) -> bool:
 def _health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How the functions of the plan do, by points and probes of after `since`.
 
-    Asked are the probes of these functions, and those that belong to none.
+    Asked are the probes of these functions, and those that belong to none but the system.
     """
     services = {step.goal["service"].rpartition("/")[2]: step.target for step in _shifted(steps)}
     probes = [
         probe
         for probe in case.policy.probes
-        if probe.function is None or probe.function in services.values()
+        if not probe.external and (probe.function is None or probe.function in services.values())
     ]
     metrics = case.ports.metrics(case.policy.system)
     look = seen(ask_all(case.ports, looking(case.ports, metrics, probes, since, case.now())))

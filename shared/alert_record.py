@@ -38,8 +38,13 @@ class Alert(Struct, frozen=True):
         """Whether it says that something is wrong."""
         return self.state == "open"
 
-    def fact(self, *, closed: bool) -> AlertFact:
-        """What a decision needs of it."""
+    @property
+    def is_of_monitoring(self) -> bool:
+        """Whether Cloud Monitoring tells of it, and not a probe of our own."""
+        return not self.monitoring_id.startswith("probe:")
+
+    def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
+        """What a decision needs of it; `still_open` as AlertFact has it."""
         return AlertFact(
             self.signal,
             self.started_at,
@@ -47,6 +52,7 @@ class Alert(Struct, frozen=True):
             self.received_at,
             self.function,
             closed,
+            still_open,
         )
 
 

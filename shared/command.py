@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
@@ -233,6 +234,14 @@ def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
     """
     message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
+
+
+def as_shell(command: Mapping[str, Any]) -> str:
+    """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
+    words = ["rollback", "run", "--system", command["system"], "--target", command["target"]]
+    for function in command.get("functions", ()):
+        words += ["--function", function]
+    return shlex.join([*words, "--reason", command["reason"]])
 
 
 def path(command: str) -> str:

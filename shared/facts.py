@@ -7,11 +7,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.deployment import Deployment, Inventory, Status
-from shared.health import ProbeAnswer, Requests
+from shared.deployment import Deployment, Inventory, Live, Status
+from shared.health import ProbeAnswer, Requests, failing
 from shared.policy import Policy, Severity, Signal
 from shared.system import Budget, Controls, System
-from shared.traffic import shares
+from shared.traffic import LATEST, shares
 
 
 class AlertFact(Struct, frozen=True):
@@ -23,7 +23,14 @@ class AlertFact(Struct, frozen=True):
     received_at: datetime
     function: str | None
     closed: bool = False
-    """Cloud Monitoring says that it is over: evidence, not recovery."""
+    """A notification said that it is over: evidence, not recovery."""
+    still_open: bool | None = None
+    """What Cloud Monitoring says of it now; None: no answer, or nobody asked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Cloud Monitoring calls it over, by its newest word."""
+        return self.closed if self.still_open is None else not self.still_open
 
 
 class Facts(Struct, frozen=True):
@@ -43,6 +50,21 @@ class Facts(Struct, frozen=True):
     """When the open incidents of other systems were detected."""
 
     @property
+    def onset(self) -> datetime:
+        """When the trouble began."""
+        return min(alert.started_at for alert in self.alerts)
+
+    def onset_of(self, function: str) -> datetime:
+        """When it began for one function: by the alerts that name it, or that name none."""
+        own = [one.started_at for one in self.alerts if one.function in (None, function)]
+        return min(own, default=self.onset)
+
+    def failing(self, policy: Policy) -> set[str]:
+        """Functions that fail by the routers' count, or that an alert names."""
+        named = {alert.function for alert in self.alerts if alert.function}
+        return named | failing(self.requests or {}, policy.gates)
+
+    @property
     def suspended(self) -> Mapping[str, datetime]:
         """The functions that a person has changed by hand: until then they are left alone."""
         return self.system.suspended
@@ -53,13 +75,19 @@ class Change(Struct, frozen=True):
 
     target: Deployment | None
     functions: Mapping[str, datetime]
-    """The changed ones, and when their present revision was made."""
+    """The changed ones, and since when, at the earliest, they serve what they serve."""
+    served_by: Mapping[str, datetime | None] = {}
+    """Of those whose traffic somebody moved: when at the latest; None: not known yet."""
     created: tuple[str, ...] = ()
     """Live, and unknown to the target."""
     deleted: tuple[str, ...] = ()
     """Known to the target, and gone."""
     skipped: tuple[Deployment, ...] = ()
     """Deployments newer than the target."""
+    left: tuple[str, ...] = ()
+    """Changed ones in a person's hands: automation does not touch them."""
+    doubts: tuple[str, ...] = ()
+    """Why another deployment might be the one to go back to."""
 
 
 class Difference(Struct, frozen=True):
@@ -113,24 +141,59 @@ def compare(
     deployments: tuple[Deployment, ...],
     policy: Policy,
 ) -> Change:
-    """What differs between what is live and `target`, over the functions of the policy."""
-    differing = {}
+    """What differs between what is live and `target`, over the functions of the policy.
+
+    `deployments` are newest first.
+    """
+    newer = tuple(one for one in deployments if one.at >= target.at and one.id != target.id)
+    since: dict[str, datetime] = {}
+    served_by: dict[str, datetime | None] = {}
     for function in policy.functions:
         live, placed = inventory.get(function), target.functions.get(function)
-        if live is None or placed is None:
+        if live is None or placed is None or _served(live) == placed.revisions:
             continue
-        now = shares(live.service.traffic, live.service.latest_ready)
-        if now != placed.revisions:
-            fresh = [live.revision(name) for name in now if name not in placed.revisions]
-            moments = [revision.created_at for revision in fresh if revision is not None]
-            differing[function] = max(moments, default=target.at)
+        since[function] = _since(live, target, newer)
+        if not _follows_latest(live):
+            shown = [one for one in newer if one.at >= since[function] and _shows(one, live)]
+            served_by[function] = shown[-1].at if shown else None
     return Change(
         target=target,
-        functions=differing,
+        functions=since,
+        served_by=served_by,
         created=tuple(sorted(set(inventory) & set(policy.functions) - set(target.functions))),
         deleted=tuple(sorted(set(target.functions) - set(inventory))),
-        skipped=tuple(one for one in deployments if one.at > target.at),
+        skipped=newer,
     )
+
+
+def _served(live: Live) -> dict[str, int]:
+    return shares(live.service.traffic, live.service.latest_ready)
+
+
+def _follows_latest(live: Live) -> bool:
+    """Whether the newest revision serves because it is the newest: since it was made."""
+    return all(entry.revision == LATEST for entry in live.service.traffic if entry.percent)
+
+
+def _shows(deployment: Deployment, live: Live) -> bool:
+    """Whether the function served the same in a deployment as it does now."""
+    placed = deployment.functions.get(live.function)
+    return placed is not None and placed.revisions == _served(live)
+
+
+def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:
+    """The earliest moment at which it can have begun to serve what it serves now.
+
+    Not before its revisions were made; and, where traffic may have been moved to them later, not
+    before the newest deployment that shows something else.
+    """
+    then = target.functions[live.function].revisions
+    fresh = [live.revision(name) for name in _served(live) if name not in then]
+    made = [revision.created_at for revision in fresh if revision is not None]
+    if _follows_latest(live):
+        return max(made, default=target.at)
+    others = [one.at for one in newer if not _shows(one, live)]
+    return max([*made, *others], default=target.at)
 
 
 def differences(change: Change, inventory: Inventory) -> list[Difference]:
@@ -140,9 +203,7 @@ def differences(change: Change, inventory: Inventory) -> list[Difference]:
     return [
         Difference(
             function=function,
-            live=shares(
-                inventory[function].service.traffic, inventory[function].service.latest_ready
-            ),
+            live=_served(inventory[function]),
             target=change.target.functions[function].revisions,
             since=since,
         )

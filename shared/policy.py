@@ -74,6 +74,8 @@ class Probe(Struct, frozen=True):
     timeout: timedelta = timedelta(seconds=10)
     signal: str | None = None
     """The signal that it tells of, asked each half minute; None: asked only when it is needed."""
+    external: bool = False
+    """It asks what the system depends on and nobody here changes: failing, it explains trouble."""
 
 
 class Unit(StrEnum):

@@ -107,6 +107,8 @@ def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
         url = probe.get("url")
         if isinstance(url, str) and url.startswith("http://"):
             yield ("probes", index, "url"), "a probe asks by https"
+        if probe.get("external") is True and (function or probe.get("signal")):
+            yield ("probes", index, "external"), "what is external tells of no function or signal"
     yield from _signals_of_probes(policy)
 
 

@@ -249,6 +249,14 @@ class Metrics(Protocol):
         ...
 
 
+class AlertStates(Protocol):
+    """What Cloud Monitoring says of its alerts now, whatever it notified of."""
+
+    def is_open(self, alert: str) -> bool:
+        """Whether the alert of that id is open. Raises: Rejected when there is none."""
+        ...
+
+
 class Prober(Protocol):
     """A look from outside."""
 
@@ -359,6 +367,10 @@ class Ports(Protocol):
 
     def metrics(self, system: str) -> Metrics:
         """The metrics of one protected system."""
+        ...
+
+    def alert_states(self, system: str) -> AlertStates:
+        """The alerts of one protected system."""
         ...
 
     def pool(self) -> Pool:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from shared.estate import Estate
 from shared.policy import Policy
 from shared.ports import (
+    AlertStates,
     Bus,
     Clock,
     Identity,
@@ -138,6 +139,14 @@ class Wiring:
                 self.clients.monitoring, policy.project, policy.region
             )
         return self._metrics[system]
+
+    def alert_states(self, system: str) -> AlertStates:
+        """The alerts of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp import alerts
+
+        return alerts.MonitoringAlerts(
+            self.clients.rest(alerts.HOST), self.policies[system].project
+        )
 
     @cached_property
     def prober(self) -> Prober:

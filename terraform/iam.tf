@@ -49,7 +49,7 @@ locals {
     }
     metrics = {
       title       = "Rollback: read metrics"
-      permissions = ["monitoring.timeSeries.list"]
+      permissions = ["monitoring.alerts.get", "monitoring.timeSeries.list"]
     }
     shift = {
       title = "Rollback: shift traffic between revisions"

@@ -8,19 +8,12 @@ from msgspec.structs import replace
 
 from shared.deployment import Deployment, Inventory, Live, Placement, Status
 from shared.facts import AlertFact, Facts, changed
-from shared.gates import (
-    GATES,
-    Answer,
-    Decision,
-    Outcome,
-    approved,
-    evaluate,
-    evaluate_order,
-)
+from shared.gate import Answer, Outcome
+from shared.gates import GATES, Decision, approved, evaluate, evaluate_order
 from shared.health import ProbeAnswer, Requests
 from shared.policy import Mode, ScenarioName
 from shared.system import Budget, Controls, Freeze, Pause, System
-from shared.traffic import Revision, Service, TrafficTarget
+from shared.traffic import LATEST, Revision, Service, TrafficTarget
 from tests.world import BOOKSHOP
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -32,7 +25,7 @@ PAUSE = Pause("somebody", NOW, "maintenance")
 
 def live(function: str, serving: str, revisions: dict[str, tuple[datetime, bool]]) -> Live:
     name = f"projects/p/locations/l/services/{function.lower()}"
-    traffic = (TrafficTarget(serving, 100),)
+    traffic = (TrafficTarget(LATEST, 100),)
     return Live(
         function,
         Service(name, "etag", serving, serving, traffic, traffic, False, True),
@@ -137,17 +130,17 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("paused here", system(pause=PAUSE), Outcome.HOLD, "kill switch"),
         ("paused everywhere", facts(controls=Controls(PAUSE)), Outcome.HOLD, "kill switch"),
         ("kill switch unreadable", facts(controls=None), Outcome.HOLD, "kill switch"),
-        ("frozen here", system(freezes=(window(-MINUTE, SECOND),)), Outcome.ESCALATE, "freeze"),
+        ("frozen here", system(freezes=(window(-MINUTE, SECOND),)), Outcome.HOLD, "freeze"),
         (
             "frozen everywhere",
             facts(controls=Controls(freezes=(window(-MINUTE, SECOND),))),
-            Outcome.ESCALATE,
+            Outcome.HOLD,
             "freeze",
         ),
         (
             "frozen from now on",
             system(freezes=(window(0 * SECOND, SECOND),)),
-            Outcome.ESCALATE,
+            Outcome.HOLD,
             "freeze",
         ),
         (

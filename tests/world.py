@@ -33,6 +33,7 @@ from shared.policy import Policy
 from shared.ports import Identity, Metrics, Platform, Query
 from shared.rollback import Rollback
 from shared.traffic import shares
+from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.bus import MemoryBus, Published
 from tests.fakes.clock import FakeClock
 from tests.fakes.estate import FakeEstate
@@ -79,6 +80,7 @@ class FakePorts:
         self.identity: Identity = self.sign_in
         self.counts = FakeMetrics(self.world, self.clock, hook)
         self.anchors = MemoryObjects(hook)
+        self.alerts = FakeAlertStates(hook)
         self._ids = 0
 
     def ids(self) -> str:
@@ -97,6 +99,10 @@ class FakePorts:
     def metrics(self, system: str) -> Metrics:
         """The one platform's routers."""
         return self.counts
+
+    def alert_states(self, system: str) -> FakeAlertStates:
+        """What Cloud Monitoring says of its alerts."""
+        return self.alerts
 
     def pool(self) -> InlinePool:
         """A pool of one invocation."""

@@ -148,3 +148,5 @@ def _reported(change: Change) -> Iterable[str]:
         yield f"{function} was created since: left as it is"
     for function in change.deleted:
         yield f"{function} was deleted since: not brought back"
+    for function in change.left:
+        yield f"{function} is in a person's hands: left as it is"

@@ -24,7 +24,7 @@ from shared.controls import Switches
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import RollbackError
-from shared.gates import Answer, GateAnswer
+from shared.gate import Answer, GateAnswer
 from shared.notice import Notice
 from shared.plan import Step, StepStatus
 from shared.ports import Create, Document, Put, Update, Write

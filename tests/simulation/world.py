@@ -33,6 +33,7 @@ from shared.errors import (
 )
 from shared.policy import Policy
 from shared.traffic import TrafficTarget
+from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.estate import FakeEstate
 from tests.fakes.identity import FakeIdentity
 from tests.fakes.objects import MemoryObjects
@@ -102,6 +103,10 @@ class InstancePorts:
     def metrics(self, system: str) -> FakeMetrics:
         """The one platform's routers."""
         return self._world.metrics
+
+    def alert_states(self, system: str) -> FakeAlertStates:
+        """Nobody has looked at them here."""
+        return FakeAlertStates(self._world.hook)
 
     def pool(self) -> TaskPool:
         """A pool of one invocation."""

@@ -1,0 +1,74 @@
+"""The gates that ask whether one can go back there, and may without asking."""
+
+from __future__ import annotations
+
+from shared.facts import unrestorable
+from shared.gate import Answer, Case, GateAnswer, Outcome, answer
+from shared.suspects import suspects
+
+
+def barrier(case: Case) -> GateAnswer:
+    """Some deployments cannot be gone back past without thought."""
+    barred = [f"{one.id} ({one.barrier})" for one in case.change.skipped if one.barrier]
+    if barred:
+        return answer("barrier", Answer.STOP, ", ".join(barred), Outcome.ASK)
+    return answer("barrier", Answer.PASS, "none between")
+
+
+def target(case: Case) -> GateAnswer:
+    """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
+    if case.change.target is None:
+        return answer("target", Answer.STOP, "no stable deployment is known", Outcome.ESCALATE)
+    if case.change.doubts:
+        reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
+        return answer("target", Answer.STOP, reason, Outcome.ASK)
+    return answer("target", Answer.PASS, case.change.target.id)
+
+
+def restorable(case: Case) -> GateAnswer:
+    """Each revision to go back to exists and is ready."""
+    if case.facts.inventory is None:
+        return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
+    if case.change.target is None:
+        return answer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
+    lost = sorted(case.scope & set(unrestorable(case.change, case.facts.inventory)))
+    if lost:
+        reason = f"{len(lost)} functions have lost their revision: {', '.join(lost[:5])}"
+        return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+    return answer("restorable", Answer.PASS, f"{len(case.scope)} functions")
+
+
+def human_first(case: Case) -> GateAnswer:
+    """Automation does not touch what a person changed lately: left out, or nothing is done."""
+    in_hand = case.in_hand
+    if not in_hand:
+        return answer("human first", Answer.PASS, "nothing is in a person's hands")
+    until = max(case.facts.suspended[name] for name in in_hand)
+    names = ", ".join(sorted(in_hand)[:5])
+    reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
+    ill = suspects(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
+    if ill and not ill - in_hand:
+        reason = f"all that fails: {reason}"
+        return answer("human first", Answer.STOP, reason, Outcome.ESCALATE)
+    return answer("human first", Answer.PASS, f"left as they are: {reason}")
+
+
+def blast_radius(case: Case) -> GateAnswer:
+    """A plan that touches very much asks first, where the policy says so."""
+    limit, size = case.policy.gates.blast_radius, len(case.scope)
+    if limit is None:
+        return answer("blast radius", Answer.NOT_APPLICABLE, "the policy sets no limit")
+    if size > limit:
+        return answer("blast radius", Answer.STOP, f"{size} of at most {limit}", Outcome.ASK)
+    return answer("blast radius", Answer.PASS, f"{size} of at most {limit}")
+
+
+def approval(case: Case) -> GateAnswer:
+    """Some scenarios always ask, some of them two people."""
+    scenario, gates = case.signal.scenario, case.policy.gates
+    if scenario in gates.four_eyes:
+        reason = f"{scenario} asks two people"
+        return answer("approval", Answer.STOP, reason, Outcome.ASK)
+    if scenario in gates.approvals:
+        return answer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
+    return answer("approval", Answer.PASS, "not required")
