@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from shared.alert_record import Alert
-from shared.policy import Policy, ScenarioName
+from shared.policy import Mode, Policy, ScenarioName, Signal
 
 
 def open_ones(alerts: Iterable[Alert]) -> list[Alert]:
@@ -31,11 +31,19 @@ def explained(
 ) -> list[Alert]:
     """The alerts that a plan of this scenario over these functions is the answer to.
 
-    A signal that is only watched asks for no other answer.
+    A signal that is only watched asks for no answer at all, whatever it names.
     """
     return [
         alert
         for alert in alerts
-        if policy.signals[alert.signal].scenario in (scenario, ScenarioName.NONE)
-        and (alert.function is None or alert.function in functions)
+        if _is_watched(policy.signals[alert.signal], policy)
+        or (
+            policy.signals[alert.signal].scenario is scenario
+            and (alert.function is None or alert.function in functions)
+        )
     ]
+
+
+def _is_watched(signal: Signal, policy: Policy) -> bool:
+    """Whether nothing is ever done about a signal but to tell of it."""
+    return policy.strictest(signal) is Mode.OBSERVE

@@ -150,7 +150,7 @@ def compare(
     served_by: dict[str, datetime | None] = {}
     for function in policy.functions:
         live, placed = inventory.get(function), target.functions.get(function)
-        if live is None or placed is None or _served(live) == placed.revisions:
+        if live is None or placed is None or served(live) == placed.revisions:
             continue
         since[function] = _since(live, target, newer)
         if not _follows_latest(live):
@@ -166,7 +166,8 @@ def compare(
     )
 
 
-def _served(live: Live) -> dict[str, int]:
+def served(live: Live) -> dict[str, int]:
+    """Percent per revision that a function serves now."""
     return shares(live.service.traffic, live.service.latest_ready)
 
 
@@ -178,7 +179,7 @@ def _follows_latest(live: Live) -> bool:
 def _shows(deployment: Deployment, live: Live) -> bool:
     """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
-    return placed is not None and placed.revisions == _served(live)
+    return placed is not None and placed.revisions == served(live)
 
 
 def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:
@@ -188,7 +189,7 @@ def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> dat
     before the newest deployment that shows something else.
     """
     then = target.functions[live.function].revisions
-    fresh = [live.revision(name) for name in _served(live) if name not in then]
+    fresh = [live.revision(name) for name in served(live) if name not in then]
     made = [revision.created_at for revision in fresh if revision is not None]
     if _follows_latest(live):
         return max(made, default=target.at)
@@ -203,7 +204,7 @@ def differences(change: Change, inventory: Inventory) -> list[Difference]:
     return [
         Difference(
             function=function,
-            live=_served(inventory[function]),
+            live=served(inventory[function]),
             target=change.target.functions[function].revisions,
             since=since,
         )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.gate import Answer, Case, GateAnswer, Outcome, answer
 from shared.health import failing
-from shared.policy import Mode, ScenarioName
+from shared.policy import Mode
 from shared.system import frozen
 
 
@@ -56,17 +56,13 @@ def still_true(case: Case) -> GateAnswer:
 
 def mode(case: Case) -> GateAnswer:
     """The strictest of signal, scenario and what a person promoted this system to."""
-    strictest = min(
-        case.signal.mode,
-        case.policy.scenarios.get(case.signal.scenario, Mode.OBSERVE),
-        case.facts.system.mode,
-    )
+    strictest = min(case.policy.strictest(case.signal), case.facts.system.mode)
     reason = (
         f"signal {case.signal.mode.name}, scenario "
         f"{case.policy.scenarios.get(case.signal.scenario, Mode.OBSERVE).name}, "
         f"system {case.facts.system.mode.name}"
     ).lower()
-    if case.signal.scenario is ScenarioName.NONE or strictest is Mode.OBSERVE:
+    if strictest is Mode.OBSERVE:
         return answer("mode", Answer.STOP, reason, Outcome.OBSERVE)
     if strictest is Mode.ASK:
         return answer("mode", Answer.STOP, reason, Outcome.ASK)

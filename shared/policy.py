@@ -345,6 +345,12 @@ class Policy(Struct, frozen=True):
             function: name for name, group in self.groups.items() for function in group.functions
         }
 
+    def strictest(self, signal: Signal) -> Mode:
+        """How far automation may go after a signal, by the signal and by its scenario."""
+        if signal.scenario is ScenarioName.NONE:
+            return Mode.OBSERVE
+        return min(signal.mode, self.scenarios.get(signal.scenario, Mode.OBSERVE))
+
     def reached_by(self, rung: Rung) -> list[Channel]:
         """The channels that a step of the on-call ladder speaks on."""
         people = next((one for one in self.contacts if one.name == rung.contact), None)

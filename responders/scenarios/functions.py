@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from shared.deployment import Deployment, Inventory, Live
 from shared.documents import encode
-from shared.facts import Change
+from shared.facts import Change, served
 from shared.plan import Plan, Step, frozen
-from shared.policy import Execution, Policy, Probe, ScenarioName
+from shared.policy import Execution, Group, Policy, Probe, ScenarioName
 from shared.steps import judge, shift
 from shared.traffic import moved_to
 
@@ -34,19 +34,40 @@ def plan(policy: Policy, inventory: Inventory, change: Change, scope: Collection
         if not members:
             last_of[name] = before  # who waits for this group waits for those before it
             continue
-        canary = group.canary if group.canary in members else min(members)
-        first = _shift(inventory[canary], target, policy.execution, after=before, canary=True)
+        canary = _canary(group, members, inventory, target)
         alone = not _called(policy, name, differing)
         probe = _probe(policy, inventory[canary]) if alone else None
-        verdict = _judge(name, inventory[canary], target, policy.execution, probe, first.name)
+        first = (
+            [_shift(inventory[canary], target, policy.execution, after=before, canary=True)]
+            if canary in members
+            else []
+        )
+        verdict = _judge(name, inventory[canary], target, policy.execution, probe)
+        behind = [step.name for step in first]
+        verdict = replace(verdict, after=tuple(behind) or before, despite_stopped=bool(behind))
         others = [
             _shift(inventory[function], target, policy.execution, after=(verdict.name,))
             for function in members
             if function != canary
         ]
-        steps += [first, verdict, *others]
+        steps += [*first, verdict, *others]
         last_of[name] = tuple(step.name for step in others) or (verdict.name,)
     return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, _reported(change))
+
+
+def _canary(group: Group, members: list[str], inventory: Inventory, target: Deployment) -> str:
+    """The function that speaks for its group: the one that is back already, or goes back first.
+
+    Back already is what serves as at the target while a newer revision does not: an earlier plan
+    brought it there. What never changed speaks for nobody.
+    """
+    chosen = group.canary or min(group.functions)
+    live, placed = inventory.get(chosen), target.functions.get(chosen)
+    if chosen not in members and live is not None and placed is not None:
+        newest_serves = live.service.latest_created in placed.revisions
+        if not newest_serves and served(live) == placed.revisions:
+            return chosen
+    return chosen if chosen in members else min(members)
 
 
 def _in_order(policy: Policy) -> Iterator[str]:
@@ -114,7 +135,6 @@ def _judge(
     target: Deployment,
     execution: Execution,
     probe: Probe | None,
-    canary_step: str,
 ) -> Step:
     """Ready in any case, and well by its probe where one can tell."""
     placed = target.functions[live.function]
@@ -136,8 +156,6 @@ def _judge(
         kind=judge.KIND,
         target=live.function,
         goal=encode(goal),
-        after=(canary_step,),
-        despite_stopped=True,
         halts=True,
         within_seconds=execution.canary_within.total_seconds(),
     )

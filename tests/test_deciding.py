@@ -1,0 +1,323 @@
+"""What is decided in a whole world, and how that changes while it is looked at again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared import incident, rollback
+from shared.deployment import Deployment, Status, placements
+from shared.deployment import path as deployment_path
+from shared.documents import encode
+from shared.errors import Unavailable
+from shared.ports import Put
+from shared.traffic import TrafficTarget
+from tests.test_work import make_ill
+from tests.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+CATALOGUE = BOOKSHOP.groups["catalogue"].functions
+
+
+def went_back(world: World) -> set[str]:
+    """The functions that were shifted."""
+    services = {function.lower(): function for function in world.policy.functions}
+    return {services[name] for name in world.ports.world.applied_shifts}
+
+
+def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
+    """What is live now is on record as a deployment of then."""
+    known = Deployment(
+        name,
+        world.policy.system,
+        world.ports.clock.now() - ago,
+        status,
+        placements(world.ports.world.inventory()),
+    )
+    document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
+    world.ports.store.commit([document])
+
+
+def said(world: World, event: str) -> list[str]:
+    """The texts of the notices of an event."""
+    return [sent.notice["text"] for sent in world.ports.sender.sent if event in sent.key]
+
+
+def test_an_outage_without_a_change() -> None:
+    """No cause, no rollback: people are told at once, and what they could do."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (
+        rollback.Status.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
+    [text, *_] = said(world, "rollback.escalated")
+    assert "rollback run --system bookshop --target v1 --reason INC-" in text
+    assert "gcloud pubsub topics publish" in text
+
+
+@pytest.mark.parametrize("functions", [None, CATALOGUE], ids=["all", "a group"])
+def test_an_alert_one_minute_after_a_bad_deploy(functions: tuple[str, ...] | None) -> None:
+    """Right target and scope, though the points of the bad minutes are not there yet."""
+    world = World()
+    stable = world.live
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(functions, failure_rate=0.8)
+    world.ports.clock.advance(MINUTE)
+
+    world.alert(started_at=world.ports.clock.now())
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert went_back(world) == set(functions or world.policy.functions)
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_late_metrics() -> None:
+    """What is unknown at first is looked at again each half minute, and then acted on."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE[1:])  # no probe asks these
+
+    def no_answer(verb: str, side: str) -> None:
+        if verb == "metrics.requests":
+            raise Unavailable("no answer")
+
+    world.ports.counts.hook = no_answer
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+    world.ports.counts.hook = lambda verb, side: None
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert world.live == stable
+    assert world.events(world.rollbacks()[0]).count("decision.held") >= 2
+
+
+def test_a_late_hint() -> None:
+    """Traffic moved by hand: it holds until a record tells that it was before the trouble."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.ports.world.deploy(failure_rate=0.8)
+    world.ports.clock.advance(timedelta(days=1))
+    pin(world, {name: {f"{name.lower()}-00002": 100} for name in stable})
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+    record(world, "v2", Status.LIVE, 11 * MINUTE)
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert "not known (yet) whether traffic was moved" in str(before.gates)
+    assert world.live == stable
+
+
+def pin(world: World, live: dict[str, dict[str, int]]) -> None:
+    """A person sends all traffic to these revisions."""
+    for function, shares in live.items():
+        targets = tuple(TrafficTarget(name, percent) for name, percent in shares.items())
+        world.ports.world.change_by_hand(function, targets)
+    world.ports.clock.advance(MINUTE)
+
+
+def test_a_freeze_that_is_lifted() -> None:
+    """Nothing is changed while it stands; once it is lifted in time, what is due is done."""
+    world = World()
+    stable = world.live
+    until = world.ports.clock.now() + HOUR
+    world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    before = world.rollbacks()[0]
+
+    world.command(command="unfreeze", system="bookshop")
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert world.live == stable
+
+
+def test_a_freeze_that_stands() -> None:
+    """A person is told in time, with the prepared plan."""
+    world = World()
+    until = world.ports.clock.now() + 3 * HOUR
+    world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.deploy_bad()
+
+    world.alert()
+    world.pass_time(4 * MINUTE)
+
+    assert went_back(world) == set()
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    [text, *_] = said(world, "rollback.escalated")
+    assert "freeze: frozen by" in text
+    assert "prepared: back to v1, 8 functions" in text
+    assert "getBook: getbook-00002 → getbook-00001" in text
+
+
+def test_two_bad_deploys_in_a_row() -> None:
+    """Back past both, to the last stable one."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE)
+    record(world, "v2", Status.LIVE, 10 * MINUTE)
+    world.deploy_bad()
+    record(world, "v3", Status.LIVE, 10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.plan is not None
+    assert one.plan.target == "v1"
+
+
+def test_a_bad_release_that_was_called_stable() -> None:
+    """It is not the way back: the one before it is, and a person is asked."""
+    world = World()
+    world.ports.clock.advance(HOUR)
+    world.deploy_bad()
+    record(world, "v2", Status.STABLE, 10 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.PARKED
+    assert one.question is not None
+    assert one.question.plan.target == "v1"
+    assert "v2 is stable too, and serves what fails" in one.question.reason
+
+
+def test_unchanged_functions_that_fail_alike() -> None:
+    """What changed is not what separates the ill from the well."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    for function in set(world.policy.functions) - set(CATALOGUE):
+        make_ill(world, function)
+    world.ports.clock.advance(5 * MINUTE)
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    assert world.rollbacks()[0].outcome.startswith("external cause: 100% of the unchanged")
+
+
+def test_a_barrier_between() -> None:
+    """A person is asked, with the reason that was given for it."""
+    world = World()
+    world.deploy_bad()
+    record(world, "v2", Status.LIVE, 10 * MINUTE, barrier="orders were migrated")
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.PARKED
+    assert one.question is not None
+    assert one.question.reason == "barrier: v2 (orders were migrated)"
+
+
+def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
+    """It is escalated before anything is shifted."""
+    world = World()
+    world.deploy_bad()
+    world.ports.world.delete_revision("payOrder", "payorder-00001")
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    assert (
+        world.rollbacks()[0].outcome == "restorable: 1 functions have lost their revision: payOrder"
+    )
+
+
+def test_an_alert_that_stays_true_and_inconclusive() -> None:
+    """Judged again each half minute, and escalated when its time to be decided is over."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    world.ports.alerts.open["0.abc"] = True
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    looks = world.events(one).count("decision.held")
+    assert looks >= 4
+    assert one.outcome == (
+        "still true: neither routers nor probes see it (yet), and Cloud Monitoring still has 1 of "
+        "its alerts open, until the time to decide was over"
+    )
+    [trouble] = world.incidents()
+    escalated = trouble.timeline[-1].at - trouble.detected_at
+    assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
+
+
+def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
+    """Its notification is late: asked for, the end is known, and nothing else sees any trouble."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    world.ports.alerts.open["0.abc"] = False
+
+    world.alert()
+    world.pass_time(MINUTE)
+
+    [trouble] = world.incidents()
+    assert (trouble.status, world.rollbacks()[0].status) == (
+        incident.Status.RESOLVED,
+        rollback.Status.NOT_TAKEN,
+    )
+
+
+def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
+    """It asks for no answer: the watch goes on to its end, whatever function it names."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.Status.WATCHING
+
+    labels = {"project_id": world.policy.project, "service_name": "payorder"}
+    resource = {"type": "cloud_run_revision", "labels": labels}
+    world.alert("0.slow", signal="slow_response", resource=resource)
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+
+
+def test_a_group_whose_canary_is_back_already() -> None:
+    """It speaks for its group once more; no other member is kept waiting as a canary."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    pin(world, {"getBook": stable["getBook"]})
+
+    world.command(command="rollback", system="bookshop", groups=["catalogue"])
+    world.pass_time(HOUR)
+
+    assert {name: world.live[name] for name in CATALOGUE} == {n: stable[n] for n in CATALOGUE}
+    steps = world.steps(world.rollbacks()[0].id)
+    assert set(steps) == {"judge catalogue", "shift listBooks", "shift searchBooks"}
+    assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {
+        ("judge catalogue",)
+    }
