@@ -13,6 +13,7 @@ from cli.audit import audit
 from cli.deployments import deployments
 from cli.explain import explain
 from cli.following import watch
+from cli.locks import deploy_lock
 from cli.parse import parse
 from cli.policy import policy
 from cli.replay import replay
@@ -50,7 +51,7 @@ def rollback(
 
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    LOOK: (status, watch, explain),
+    LOOK: (status, watch, explain, deploy_lock),
     ACT: (run, approve, reject, cancel, retry, accept, ack, hold, release),
     SWITCH: (pause, resume, freeze, unfreeze, promote),
     SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),

@@ -114,7 +114,36 @@ def test_a_command_of_whoever_has_not_signed_in_is_not_sent(
     assert value("status")["paused"] is None
 
 
+def test_ci_waits_while_a_deployment_would_meet_a_freeze(world: World) -> None:
+    """`deploy-lock` answers by its exit code, says why, and waits where it is asked to."""
+    free = run("deploy-lock", "bookshop")
+    over = (world.cloud.clock.now() + timedelta(hours=2)).isoformat()
+    world.command(command="freeze", system="bookshop", until=over, reason="the sale")
+    until("the freeze", lambda: run("deploy-lock").exit_code)
+
+    locked = run("deploy-lock", "bookshop")
+    waited = run("deploy-lock", "bookshop", "--wait", "--within", "20s", "--json")
+
+    assert (free.exit_code, free.output) == (0, "bookshop is free\n")
+    assert (locked.exit_code, waited.exit_code) == (1, 1)
+    assert "the sale" in locked.output
+    assert "waiting: frozen by" in waited.stderr
+
+
+def test_ci_waits_for_the_end_of_an_incident(world: World) -> None:
+    """An open incident and its rollback lock the system; at their end it is free again."""
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    until("the incident", world.rollback)
+
+    locked = run("deploy-lock")
+
+    assert locked.exit_code == 1
+    assert "incident INC-" in locked.output
+
+
 WRONG = (
+    ("deploy-lock --wait --within soon", 2, "no span such as 30m"),
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
     ("run --reason x --system bookshp", 2, "did you mean bookshop"),
     ("run", 2, "--reason"),
