@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from cli.screen import AsJson, at, print_json, printable, say, table
 from cli.sending import Incident
 from cli.wired import Operations, operations
 from shared.audit import Entry
-from shared.gate import Answer
+from shared.gate import Answer, Outcome
 from shared.incident import Incident as IncidentRecord
 
 DECISIONS = {
@@ -22,6 +22,27 @@ DECISIONS = {
     "rollback.not-taken": "decided to do nothing",
 }
 """The events that tell of a decision, and what each says."""
+SHOWN = 20
+NEEDED = {
+    "known system": "a system that has a policy",
+    "stale": "a notification that arrives soon after it was sent",
+    "still true": "routers or a probe that see the trouble as well",
+    "mode": "a signal, a scenario and a promotion that all let automation act",
+    "kill switch": "no pause, here and everywhere",
+    "freeze": "no freeze window now, or one that is lifted in time",
+    "active rollback": "no other rollback of the system under way",
+    "budget": "fewer automatic rollbacks in the last hour",
+    "cool-down": "no rollback lately",
+    "external cause": "functions that nobody changed, other systems and dependencies that are well",
+    "cause": "a change before the trouble began, of something that fails",
+    "barrier": "no deployment in between that nobody may go back past",
+    "target": "one stable deployment that can alone be meant",
+    "restorable": "every revision of the target, present and ready",
+    "human first": "something that fails and is in nobody's hands",
+    "blast radius": "a plan of fewer functions",
+    "approval": "a scenario that nobody need approve",
+}
+"""What each gate lets pass."""
 
 
 class Decision(Struct, frozen=True):
@@ -34,6 +55,9 @@ class Decision(Struct, frozen=True):
     target: str
     gates: list[dict[str, Any]]
     prepared_command: str = ""
+    prepared_shell: str = ""
+    difference: list[dict[str, Any]] = []
+    """What the plan changes, or would have changed, function by function."""
 
     @property
     def in_the_way(self) -> list[dict[str, Any]]:
@@ -56,7 +80,10 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     say(f"{record.id}  {record.severity}  {record.status}  {record.signal} in {record.system}")
     for alert in joined:
         named = f" of {alert.function}" if alert.function else ""
-        say(f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict})")
+        why = f"; {alert.joined}" if alert.joined else ""
+        say(
+            f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
+        )
     for rollback, decision in made.items():
         _show(rollback, decision)
     if not made:
@@ -86,6 +113,8 @@ def _newest(trail: Iterable[Entry]) -> Decision | None:
                     target=facts["target"],
                     gates=facts["gates"],
                     prepared_command=facts.get("prepared_command", ""),
+                    prepared_shell=facts.get("prepared_shell", ""),
+                    difference=facts.get("difference", []),
                 )
     return decision
 
@@ -105,7 +134,32 @@ def _show(rollback: str, decision: Decision) -> None:
     if decision.in_the_way:
         say("for a rollback, this would have had to be different:")
         for gate in decision.in_the_way:
-            say(f"  {gate['gate']}: {gate['reason']}")
+            say(f"  {gate['gate']}: {needed(gate)}; it was: {gate['reason']}")
+    _show_plan(decision)
     if decision.prepared_command:
-        say("a person does what was prepared by:")
-        say(f"  {decision.prepared_command}")
+        say("a person does what was prepared by one of:")
+        for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
+            say(f"  {line}")
+
+
+def needed(gate: Mapping[str, Any]) -> str:
+    """What a gate that is in the way would have had to find, in words."""
+    if gate["answer"] == Answer.STOP and gate["leads_to"] == Outcome.ASK:
+        return f"{NEEDED[gate['gate']]}, or people who approve"
+    return NEEDED[gate["gate"]]
+
+
+def _show_plan(decision: Decision) -> None:
+    if not decision.difference:
+        return
+    say(f"the plan: {len(decision.difference)} functions")
+    for one in decision.difference[:SHOWN]:
+        say(f"  {one['function']}: {_shares(one['live'])} → {_shares(one['target'])}")
+    if len(decision.difference) > SHOWN:
+        say(f"  and {len(decision.difference) - SHOWN} more")
+
+
+def _shares(revisions: Mapping[str, int]) -> str:
+    return " + ".join(
+        name if percent == 100 else f"{percent} % {name}" for name, percent in revisions.items()
+    )

@@ -241,7 +241,10 @@ class Case:
             writes += reopened.writes
         else:
             writes += [
-                Update(alert_record.path(alert.key), {"incident": current.incident})
+                Update(
+                    alert_record.path(alert.key),
+                    {"incident": current.incident, "joined": f"{incident.id} was superseded"},
+                )
                 for alert in further
             ]
             writes += self._shown(turn, before, incident, current, now)

@@ -62,10 +62,10 @@ class Recording:
         attending = bool(system.rollback) and not system.rollback_ended
         if not alert.is_open or self._is_over(alert):
             if known is None:
-                self._keep(alert, self._beside(alert, system))
+                self._keep(alert, self._beside(alert, system), "the end of what began it")
             return True
         if known is None and attending:
-            self._keep(alert, system.incident)
+            self._keep(alert, system.incident, "the incident was open")
             return False
         if known is not None and (attending or known.absorbed_by):
             self._publish_if_due(system)
@@ -85,9 +85,9 @@ class Recording:
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
-    def _keep(self, alert: Alert, incident: str) -> None:
+    def _keep(self, alert: Alert, incident: str, why: str) -> None:
         """A document of its own, and no other is written: a storm makes none of them hot."""
-        joined = replace(alert, incident=incident)
+        joined = replace(alert, incident=incident, joined=why)
         self._ports.store.commit([Create(alert_record.path(alert.key), encode(joined))])
 
     def _publish_if_due(self, system: System) -> None:
@@ -103,12 +103,14 @@ class Recording:
         self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
     ) -> None:
         """Commit 1: the alert, its incident and all that goes with them; then hand over."""
+        rejoins = _may_rejoin(system, policy, document.read_at)
         opening = (
             self._reopened(alert, policy, document, system)
-            if _may_rejoin(system, policy, document.read_at)
+            if rejoins
             else self._opened(alert, policy, document)
         )
-        joined = replace(alert, incident=opening.incident.id)
+        why = _why_rejoined(system, document.read_at) if rejoins else "it opened the incident"
+        joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
         rollback = opening.rollback
         handover.publish(
@@ -155,6 +157,13 @@ class Recording:
             signal=alert.signal,
             onset=alert.started_at,
         )
+
+
+def _why_rejoined(system: System, now: datetime) -> str:
+    if system.incident_ended_at is None:
+        return "the incident waited for a person: it is judged again"
+    ago = (now - system.incident_ended_at).total_seconds()
+    return f"the incident had ended {ago:.0f} s before: it is the same trouble"
 
 
 def _may_rejoin(system: System, policy: Policy, now: datetime) -> bool:

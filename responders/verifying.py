@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from responders import ending
+from responders import ending, extending
 from responders.asking import ask_all, looking, seen
 from responders.case import Case, Turn, in_words
 from responders.joined import unjudged
@@ -37,6 +37,9 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     moved = [] if undone else _moved_since(case, steps.values(), kinds)
     if undone or moved:
         return ending.fail(case, _described(undone, moved))
+    rolling = extending.going_on(case)
+    if rolling is not None and extending.extend(case, rolling, steps.values()):
+        return True
     if case.raised(case.joined_alerts()):
         return True
     now = case.now()
@@ -53,12 +56,21 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
 
 
 def verify(case: Case) -> bool:
-    """Wait for points that begin after the last shift, and for probes; then watch, or fail."""
+    """Wait for points that begin after the last shift, and for probes; then watch, or fail.
+
+    And for a roll-out that goes on, as far as its own time reaches.
+    """
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
+    rolling = extending.going_on(case)
+    if rolling is not None and extending.extend(case, rolling, steps.values()):
+        return True
     health = _health(case, steps.values(), shifted_at)
     expired = now >= shifted_at + case.policy.execution.verify_within
-    if health.verdict is Verdict.WELL or (expired and health.verdict is Verdict.INCONCLUSIVE):
+    settled = expired or rolling is None
+    if (health.verdict is Verdict.WELL and settled) or (
+        expired and health.verdict is Verdict.INCONCLUSIVE
+    ):
         case.take(_watching(case, health, steps.values()))
     elif expired:
         return ending.fail(case, f"not well after the last shift: {health.reason}")

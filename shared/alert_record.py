@@ -28,6 +28,8 @@ class Alert(Struct, frozen=True):
     function: str | None
     notification: str
     """The JSON text as it came; of a probe of our own, what it found."""
+    joined: str = ""
+    """Why it belongs to that incident."""
     absorbed_by: str = ""
     """The rollback whose decision has taken it in; empty: none has, yet."""
     expires_at: datetime | None = None

@@ -81,6 +81,8 @@ class PlanHeader(Struct, frozen=True):
     """Fingerprint of the policy that it was made under."""
     reported: tuple[str, ...] = ()
     """What it leaves alone and says so, one line each."""
+    extensions: int = 0
+    """How often steps were added to it while it was carried out."""
 
 
 class Plan(Struct, frozen=True):
@@ -110,6 +112,33 @@ def frozen(
         reported=tuple(reported),
     )
     return Plan(header, ordered)
+
+
+def extended(header: PlanHeader, addition: Plan) -> Plan:
+    """The header of the longer plan, and the steps that are new to it.
+
+    Their names and numbers are none of the steps before; the fingerprint is over both plans'.
+    """
+    extensions = header.extensions + 1
+    names = {step.name: f"{step.name} +{extensions}" for step in addition.steps}
+    steps = tuple(
+        replace(
+            step,
+            name=names[step.name],
+            number=header.steps + step.number,
+            after=tuple(names[name] for name in step.after),
+        )
+        for step in addition.steps
+    )
+    chained = header.fingerprint + addition.header.fingerprint
+    longer = replace(
+        header,
+        steps=header.steps + len(steps),
+        fingerprint=hashlib.sha256(chained.encode()).hexdigest(),
+        reported=(*header.reported, *addition.header.reported),
+        extensions=extensions,
+    )
+    return Plan(longer, steps)
 
 
 def ready(steps: Mapping[str, Step]) -> list[Step]:

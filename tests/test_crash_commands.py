@@ -91,8 +91,8 @@ SCENES = {
     "ack": Scene(parked, "ack", IT, (NOT_TAKEN,), (OPEN,)),
     "resume": Scene(held, "resume", {}, (DONE,), (OVER,)),
     "freeze": Scene(ill, "freeze", WINDOW, (), ()),
-    "unfreeze": Scene(frozen, "unfreeze", {}, (NOT_TAKEN,), (OPEN,)),
-    "override": Scene(frozen, "rollback", OVERRIDE, (NOT_TAKEN, DONE), (OVER, OVER)),
+    "unfreeze": Scene(frozen, "unfreeze", {}, (DONE,), (OVER,)),
+    "override": Scene(frozen, "rollback", OVERRIDE, (OFF, DONE), (OVER, OVER)),
     "dry run": Scene(ill, "rollback", {"system": "bookshop", "dry_run": True}, (), ()),
     "order": Scene(held, "rollback", {"system": "bookshop"}, (OFF, NOT_TAKEN), (OVER, OPEN)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,8 @@ from tests.world import BOOKSHOP, World
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 CATALOGUE = BOOKSHOP.groups["catalogue"].functions
+STOREFRONT = BOOKSHOP.groups["storefront"].functions
+CHECKOUT = BOOKSHOP.groups["checkout"].functions
 
 
 def went_back(world: World) -> set[str]:
@@ -321,3 +324,88 @@ def test_a_group_whose_canary_is_back_already() -> None:
     assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {
         ("judge catalogue",)
     }
+
+
+def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
+    """What it changes meanwhile goes back too: on record, each function shifted once."""
+    world = World()
+    stable = world.live
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(CATALOGUE, failure_rate=0.8)
+    world.ports.clock.advance(3 * MINUTE)
+    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
+    acts: list[Callable[[], None]] = [
+        lambda: world.ports.world.deploy(STOREFRONT, failure_rate=0.8),
+        lambda: None,
+        lambda: None,
+        lambda: world.ports.world.deploy(CHECKOUT, failure_rate=0.8),
+        lambda: None,
+        lambda: record(world, "v2", Status.LIVE, 5 * MINUTE),
+    ]
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and acts:
+            acts.pop(0)()
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.plan is not None
+    assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
+    assert world.events(one).count("plan.extended") == 2
+    assert world.broken_laws() == []
+
+
+def test_a_roll_out_that_never_settles() -> None:
+    """Extensions are counted: in the end a person has it."""
+    world = World()
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(["listBooks"], failure_rate=0.8)
+    world.ports.clock.advance(3 * MINUTE)
+    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
+    others = iter(sorted(set(world.policy.functions) - {"listBooks"}))
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after"):
+            name = next(others, None)
+            if name:
+                world.ports.world.deploy([name], failure_rate=0.8)
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(HOUR)
+
+    first = world.rollbacks()[0]
+    assert first.plan is not None
+    assert first.plan.extensions == 3
+    assert len(went_back(world)) == 4
+    assert world.broken_laws() == []
+
+
+def test_what_is_changed_under_an_order() -> None:
+    """A person was shown a plan: nothing is added to it."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
+    world.ports.world.hook = once_shifted(world, lambda: world.ports.world.deploy(STOREFRONT))
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set(CATALOGUE)
+
+
+def once_shifted(world: World, act: Callable[[], None]) -> Callable[[str, str], None]:
+    """A hook that acts once, at the first shift."""
+    done: list[bool] = []
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not done:
+            done.append(True)
+            act()
+
+    return hook

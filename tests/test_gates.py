@@ -579,7 +579,7 @@ def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
 )
 def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope: set[str]) -> None:
     """Automation leaves it out, and says so; an order is its person's own word."""
-    given = facts(system=System("bookshop", mode=Mode.ACT, suspended={"getBook": until}))
+    given = system(suspended={"getBook": until})
 
     decision = decide(given)
 
@@ -590,7 +590,7 @@ def test_a_function_in_a_persons_hands(until: datetime, outcome: Outcome, scope:
 
 def test_all_that_fails_is_in_a_persons_hands() -> None:
     """Then nothing is done, and they are told what was prepared."""
-    given = facts(system=System("bookshop", mode=Mode.ACT, suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL})
+    given = replace(system(suspended={"getBook": NOW + SECOND}), requests={**QUIET, "getBook": ILL})
 
     decision = decide(given)
 

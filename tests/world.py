@@ -329,4 +329,9 @@ class World:
                     told[turn, step] += 1
                 if event.name == "step.pending":  # an intent that was taken back before its effect
                     told["step.begun", step] -= 1
-        return [f"{name} {step} {times} times" for (name, step), times in told.items() if times > 1]
+        extended = Counter({("rollback.shifted", ""): one.plan.extensions if one.plan else 0})
+        return [
+            f"{name} {step} {times} times"
+            for (name, step), times in told.items()
+            if times > 1 + extended[name, step]
+        ]
