@@ -11,6 +11,7 @@ from cli import identity
 from cli.answers import accept, ack, approve, cancel, hold, reject, release, retry
 from cli.audit import audit
 from cli.deployments import deployments
+from cli.drilling import drill
 from cli.explain import explain
 from cli.following import watch
 from cli.locks import deploy_lock
@@ -53,7 +54,7 @@ def rollback(
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     LOOK: (status, watch, explain, deploy_lock),
     ACT: (run, approve, reject, cancel, retry, accept, ack, hold, release),
-    SWITCH: (pause, resume, freeze, unfreeze, promote),
+    SWITCH: (pause, resume, freeze, unfreeze, promote, drill),
     SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),
     CHECK: (parse, replay),
 }

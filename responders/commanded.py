@@ -1,9 +1,10 @@
-"""What of a command a worker does, when it is due: rehearse an order, hold and release."""
+"""What of a command a worker does, when it is due: rehearse it, drill, hold and release."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from responders import drilling
 from responders.holding import go_on
 from responders.rehearsing import rehearse
 from shared import command as commands
@@ -29,7 +30,9 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     if record.system not in policies:
         raise Refused(f"command {command}: no policy for the system {record.system}")
     policy = policies[record.system]
-    if record.order is not None:
+    if record.order is not None and record.drills:
+        drilling.carry_out(ports, policy, document, record, record.order)
+    elif record.order is not None:
         rehearse(ports, policy, document, record, record.order)
     else:
         go_on(ports, policy, document, record)

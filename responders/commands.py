@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders import answering, exporting, holding, marking, ordering, switching
+from responders import answering, drilling, exporting, holding, marking, ordering, switching
 from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "mark-stable": marking.mark_stable,
     "mark-bad": marking.mark_bad,
     "mark-barrier": marking.mark_barrier,
+    "drill": drilling.drill,
 }
 TOO_LATE_AFTER_A_WHILE = frozenset(
     {"rollback", "retry", "approve", "accept", "promote", "mark-stable"}
@@ -119,6 +120,7 @@ class Commands:
             result=effect.result,
             incident=effect.incident or command.incident,
             order=effect.rehearses,
+            drills=effect.drills,
             due_at=now if goes_on else None,
             expires_at=None if goes_on else now + KEPT_FOR,
         )

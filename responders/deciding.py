@@ -99,19 +99,24 @@ def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
             if named is not None and facts.inventory is not None
             else Change(named, {})
         )
-    wanted = {
-        function
-        for function, group in policy.functions.items()
-        if not (order.groups or order.functions)
-        or group in order.groups
-        or function in order.functions
-    }
+    wanted = named_by(order, policy)
     return replace(
         everything,
         functions={name: at for name, at in everything.functions.items() if name in wanted},
         created=tuple(name for name in everything.created if name in wanted),
         deleted=tuple(name for name in everything.deleted if name in wanted),
     )
+
+
+def named_by(order: Order, policy: Policy) -> set[str]:
+    """The functions that an order is about: all, where it names none and no group."""
+    return {
+        function
+        for function, group in policy.functions.items()
+        if not (order.groups or order.functions)
+        or group in order.groups
+        or function in order.functions
+    }
 
 
 def _going_back(

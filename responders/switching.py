@@ -12,6 +12,8 @@ from shared import system as systems
 from shared.audit import event
 from shared.command import moment
 from shared.documents import decode, encode
+from shared.drill import Drill
+from shared.durations import format_duration
 from shared.errors import Moved, Refused
 from shared.notice import Notice, Unless, creates, notices, scheduled
 from shared.policy import Mode, Policy, Severity
@@ -100,13 +102,35 @@ def unfreeze(asked: Asked) -> Effect:
 
 
 def promote(asked: Asked) -> Effect:
-    """How far automation may go by itself."""
-    command, switch = asked.command, Switch(asked)
+    """How far automation may go by itself, and who answers for that.
+
+    Raises: Refused, to act without the drills that the policy asks for.
+    """
+    command, switch, mode = asked.command, Switch(asked), Mode[asked.command.mode.upper()]
     system = switch.value
     if isinstance(system, System) and _overtaken(system.promoted_at, asked):
         return OVERTAKEN
-    write = switch.after(mode=Mode[command.mode.upper()], promoted_at=asked.said_at)
+    if mode is Mode.ACT:
+        _require_drills(asked, switch.document.read_at)
+    write = switch.after(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
     return Effect(f"{command.system} may {command.mode}", (write,))
+
+
+def _require_drills(asked: Asked, now: datetime) -> None:
+    gates = asked.policy.gates
+    if not gates.drills_before_act:
+        return
+    ours = (("system", "==", asked.policy.system),)
+    found = asked.ports.store.query(Query("drills", where=ours))
+    kept = [decode(Drill, document.fields) for document in found]
+    agreeing = sum(one.agrees and one.at > now - gates.drills_within for one in kept)
+    missing = gates.drills_before_act - agreeing
+    if missing > 0:
+        within = format_duration(gates.drills_within)
+        raise Refused(
+            f"{missing} more agreeing drills within {within} are needed before "
+            f"{asked.policy.system} may act: say drill"
+        )
 
 
 def _overtaken(newest: datetime | None, asked: Asked) -> bool:

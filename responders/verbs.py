@@ -39,6 +39,8 @@ class Effect(Struct, frozen=True):
     """The one that it opens; empty: none."""
     rehearses: Order | None = None
     """What a worker is to decide and plan, without doing it."""
+    drills: bool = False
+    """Whether that is a drill: dry-run as well, and recorded."""
     goes_on: bool = False
     """Whether a worker does the rest of it, in pieces."""
     tells: str = ""

@@ -25,7 +25,7 @@ from shared.rollback import Order
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
-NOT_YET = ("undo", "unpin", "drill", "erase")
+NOT_YET = ("undo", "unpin", "erase")
 """Known, and refused until their effects exist."""
 NOT_YET_WITH = {
     "scenario": ("complete", "database", "auth", "feature"),
@@ -83,6 +83,8 @@ class CommandRecord(Struct, frozen=True):
     """The one that it opened or concerns; empty: none."""
     order: Order | None = None
     """What is to be rehearsed: decided and planned, and nothing of it done."""
+    drills: bool = False
+    """Whether that is a drill: dry-run as well, and recorded."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
     answer: dict[str, Any] = {}
@@ -116,7 +118,7 @@ def _faults(content: Any) -> list[str]:
     verb = content.get("command")
     if verb in NOT_YET:
         return [f"{verb} is not supported yet"]
-    if verb == "rollback" and (unbuilt := list(_unbuilt(content))):
+    if verb in ("rollback", "drill") and (unbuilt := list(_unbuilt(content))):
         return unbuilt
     shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
     return [_said(error, shape) for error in _validator(shape).iter_errors(content)]

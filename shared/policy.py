@@ -161,6 +161,10 @@ class Gates(Struct, frozen=True):
     """Scenarios that two different people must want; who orders one is the first of them."""
     approval_expires: timedelta = timedelta(minutes=30)
     """A question to a person ends after this in doing nothing."""
+    drills_before_act: int = 0
+    """Agreeing drills that a promotion to act needs."""
+    drills_within: timedelta = timedelta(days=30)
+    """Older ones prove nothing any more."""
 
 
 class WriteQuota(Struct, frozen=True):

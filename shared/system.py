@@ -68,6 +68,7 @@ class System(Struct, frozen=True):
     name: str
     mode: Mode = Mode.OBSERVE
     """How far a person has promoted automation here."""
+    promoted_by: str = ""
     promoted_at: datetime | None = None
     """When the newest promotion was published: an older one changes nothing."""
     pause: Pause | None = None

@@ -1,0 +1,130 @@
+"""Rehearsals, and what a promotion needs of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.documents import decode
+from shared.drill import Drill
+from shared.errors import Rejected
+from shared.policy import Mode, WriteQuota
+from shared.ports import Query
+from shared.system import System
+from tests.world import BOOKSHOP, World
+
+CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
+
+
+def drills(world: World) -> list[Drill]:
+    return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
+
+
+def say(world: World, **content: object) -> None:
+    world.command(system="bookshop", **content)
+    world.settle()
+
+
+def system(world: World) -> System:
+    fields = world.ports.store.get("systems/bookshop").fields
+    return decode(System, fields) if fields is not None else System("bookshop")
+
+
+def test_a_drill_changes_nothing_and_is_on_record() -> None:
+    """Each shift is validated and timed; nothing is live that was not before."""
+    world = World()
+    before = world.ports.world.inventory()
+    asked: list[str] = []
+
+    def hook(verb: str, side: str) -> None:
+        if side == "before":
+            asked.append(verb)
+
+    world.ports.world.hook = hook
+    say(world, command="drill", id="first", actor="alice")
+
+    [done] = drills(world)
+    assert (done.id, done.agrees, done.target) == ("first", True, "v1")
+    assert set(done.rehearsed) == set(world.policy.functions)
+    assert done.forecast_seconds > 0
+    assert asked.count("platform.dry_run") == len(world.policy.functions)
+    assert "platform.shift" not in asked
+    assert world.ports.world.inventory() == before
+    assert world.rollbacks() == []
+
+
+def test_a_drill_of_a_group() -> None:
+    """What it names, and nothing beside it."""
+    world = World()
+
+    say(world, command="drill", groups=["catalogue"])
+
+    [done] = drills(world)
+    assert set(done.rehearsed) == set(world.policy.groups["catalogue"].functions)
+
+
+def test_a_drill_that_the_platform_refuses() -> None:
+    """Whatever the gates say, it does not agree; the reason is kept."""
+    world = World()
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.dry_run", "before"):
+            raise Rejected("no permission")
+
+    world.ports.world.hook = refuse
+    say(world, command="drill", functions=["payOrder"])
+
+    [done] = drills(world)
+    assert (done.agrees, done.refused) == (False, {"payOrder": "no permission"})
+
+
+def test_a_drill_keeps_to_the_write_quota() -> None:
+    """Half of what could be written at once is left for a rollback; canaries come first."""
+    execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=6, per_second=0.01))
+    world = World(policy=replace(BOOKSHOP, execution=execution))
+
+    say(world, command="drill")
+
+    [done] = drills(world)
+    assert set(done.rehearsed) == {"getBook", "orderStatus", "renderBasket"}
+    assert len(done.not_rehearsed) == 5
+
+
+def test_no_drill_during_an_incident() -> None:
+    """The quota belongs to the rollback then."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+
+    say(world, command="drill")
+
+    assert drills(world) == []
+
+
+def test_what_a_promotion_to_act_needs() -> None:
+    """As many agreeing drills as the policy asks for, of late; who promoted is on record."""
+    world = World(policy=CAREFUL, promoted=False)
+    say(world, command="drill")
+    say(world, command="promote", mode="act", actor="alice")
+    early = system(world).mode
+    say(world, command="promote", mode="ask")
+    say(world, command="drill")
+
+    say(world, command="promote", mode="act", actor="alice")
+
+    assert (early, system(world).mode) == (Mode.OBSERVE, Mode.ACT)
+    assert system(world).promoted_by.endswith("alice")
+
+
+def test_drills_that_are_too_old_prove_nothing() -> None:
+    """They count for the policy's time."""
+    world = World(policy=CAREFUL, promoted=False)
+    say(world, command="drill")
+    world.ports.clock.advance(CAREFUL.gates.drills_within + timedelta(seconds=1))
+    say(world, command="drill")
+
+    say(world, command="promote", mode="act")
+
+    assert system(world).mode is Mode.OBSERVE
