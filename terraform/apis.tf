@@ -1,6 +1,7 @@
 locals {
   # The APIs that the operations project needs, and what for. Requests of the responders to an
-  # application are counted here as well: cloudfunctions, run and monitoring serve both.
+  # application or the identity project are counted here as well: cloudfunctions, run and monitoring
+  # serve both.
   apis = merge(local.apis_always, { for name, use in { "secretmanager.googleapis.com" = "secrets" } : name => use if length(var.secrets) > 0 })
 
   apis_always = {
@@ -11,6 +12,7 @@ locals {
     "cloudscheduler.googleapis.com"       = "the clock"
     "firestore.googleapis.com"            = "state"
     "iam.googleapis.com"                  = "accounts, custom roles"
+    "identitytoolkit.googleapis.com"      = "looking up who speaks"
     "logging.googleapis.com"              = "logs of the functions"
     "monitoring.googleapis.com"           = "reading an application's metrics"
     "pubsub.googleapis.com"               = "topics"

@@ -1,3 +1,11 @@
+locals {
+  # What one responder needs to know beside what all do.
+  environments = {
+    on_clock   = { for bucket in values(google_storage_bucket.audit) : "ROLLBACK_AUDIT_BUCKET" => bucket.name }
+    on_command = { ROLLBACK_IDENTITY_PROJECT = local.identity_project }
+  }
+}
+
 # Plain HTTP functions: Pub/Sub pushes to their address, no Eventarc trigger stands between.
 resource "google_cloudfunctions2_function" "responders" {
   for_each = local.responders
@@ -32,11 +40,11 @@ resource "google_cloudfunctions2_function" "responders" {
     ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Pub/Sub of the same project is internal
     all_traffic_on_latest_revision   = !var.hold_traffic
 
-    environment_variables = {
+    environment_variables = merge(lookup(local.environments, each.key, {}), {
       GOOGLE_CLOUD_PROJECT = var.operations_project
       ROLLBACK_DATABASE    = google_firestore_database.state.name
       ROLLBACK_POLICIES    = "policies"
-    }
+    })
   }
 
   depends_on = [

@@ -2,6 +2,10 @@ locals {
   # Roles of our own, where the narrowest of Google's would allow more: the permissions are those
   # that the adapters in shared/gcp declare.
   operations_roles = {
+    anchors = {
+      title       = "Rollback: anchor audit heads, read and delete nothing"
+      permissions = ["storage.objects.create"]
+    }
     letters = {
       title       = "Rollback: take dead letters out"
       permissions = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get"]
@@ -129,6 +133,31 @@ resource "google_project_iam_member" "applications" {
   project = each.value.project
   role    = google_project_iam_custom_role.applications["${each.value.project} ${each.value.role}"].id
   member  = google_service_account.responders[each.value.entry_point].member
+}
+
+resource "google_project_iam_custom_role" "users" {
+  project     = local.identity_project
+  role_id     = "rollback_users"
+  title       = "Rollback: look up who speaks"
+  permissions = ["firebaseauth.users.get"]
+
+  depends_on = [google_project_service.operations]
+}
+
+# Whoever carries out commands, to see whether the speaker is disabled or the token revoked.
+resource "google_project_iam_member" "users" {
+  project = local.identity_project
+  role    = google_project_iam_custom_role.users.id
+  member  = google_service_account.responders["on_command"].member
+}
+
+# Whoever anchors heads of the audit chains, in their bucket alone.
+resource "google_storage_bucket_iam_member" "anchors" {
+  for_each = google_storage_bucket.audit
+
+  bucket = each.value.name
+  role   = google_project_iam_custom_role.operations["anchors"].id
+  member = google_service_account.responders["on_clock"].member
 }
 
 # What a responder says, and where: the reason of each stands in the responders.

@@ -7,6 +7,8 @@ locals {
 
   database = "rollback"
 
+  identity_project = coalesce(var.identity_project, var.operations_project)
+
   # Every topic, and what is said on it.
   topics = {
     rollback-alerts       = "notifications of Cloud Monitoring"
@@ -37,19 +39,19 @@ locals {
       roles = { state = "alerts, incidents, rollbacks" }
     }
     on_clock = {
-      description     = "Hands on what is due, twice a minute."
+      description     = "Hands on what is due and looks through the probes, twice a minute."
       topics          = ["rollback-clock"]
       memory          = "512Mi"
-      concurrency     = 1
+      concurrency     = 4 # its threads: two minutes of ticks from two regions
       instances       = 5
-      timeout_seconds = 120 # two sweeps, half a minute apart
+      timeout_seconds = 180 # two sweeps, half a minute apart; the last looks end within two minutes
       publishes = {
         rollback-dead-letters = "what it refuses"
         rollback-deployments  = "looks and proofs that are due"
-        rollback-notices      = "notices that are due, and that it refused something"
-        rollback-work         = "rollbacks that are due"
+        rollback-notices      = "notices that are due, what the probes show, and that it refused something"
+        rollback-work         = "rollbacks that are due, and those that the probes ask for"
       }
-      roles = { state = "what is due; the chains that it seals" }
+      roles = { state = "what is due; what the probes show; the chains that it seals" }
     }
     on_command = {
       description     = "Carries out what people ask for."

@@ -39,6 +39,7 @@ resource "google_kms_crypto_key_iam_member" "state" {
 resource "google_firestore_field" "expires_at" {
   for_each = toset([
     "alerts",
+    "anchors",
     "audit",
     "commands",
     "counters",
@@ -47,8 +48,10 @@ resource "google_firestore_field" "expires_at" {
     "notices",
     "record",
     "rollbacks",
+    "seals",
     "steps",
     "ticks",
+    "tokens",
   ])
 
   project    = var.operations_project
@@ -59,6 +62,18 @@ resource "google_firestore_field" "expires_at" {
 
   ttl_config {}
   index_config {} # nobody asks for it, and an index on a time that only grows is a hot spot
+}
+
+# Half an hour of looks, by probe, written anew twice a minute: nobody asks for one of them. The
+# exemption of a map is that of all that is in it.
+# (firebase.google.com/docs/firestore/solutions/index-map-field, read 2026-11)
+resource "google_firestore_field" "looks" {
+  project    = var.operations_project
+  database   = google_firestore_database.state.name
+  collection = "probes"
+  field      = "looks"
+
+  index_config {}
 }
 
 # The last days, day by day.

@@ -114,6 +114,17 @@ variable "hold_traffic" {
   default     = false
 }
 
+variable "identity_project" {
+  description = "The Firebase project to which people sign in who command; null: the operations project."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.identity_project == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.identity_project))
+    error_message = "A project id: 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
 variable "labels" {
   description = "Labels of everything that takes labels."
   type        = map(string)

@@ -298,7 +298,7 @@ def application_that_is_managed(configuration: Configuration) -> list[str]:
 
 
 def permissions(configuration: Configuration, entry_point: str) -> dict[str, set[str]]:
-    """What a responder may, by project: by its topics, by roles of our own, by those of Google's.
+    """What a responder may, by project or bucket: by its topics, by roles of ours and of Google's.
 
     Raises: KeyError for a role that is neither ours nor in PREDEFINED.
     """
@@ -314,8 +314,8 @@ def permissions(configuration: Configuration, entry_point: str) -> dict[str, set
         if member not in members(grant) or grant.type == "google_secret_manager_secret_iam_member":
             continue  # who reads which secret, a variable says
         of_account = str(grant.values.get("service_account_id", ""))
-        project = of_account.split("/")[1] if of_account else grant.values["project"]
-        found[project] |= {**roles, **PREDEFINED}[grant.values["role"]]
+        place = of_account.split("/")[1] if of_account else grant.values.get("bucket")
+        found[place or grant.values["project"]] |= {**roles, **PREDEFINED}[grant.values["role"]]
     return dict(found)
 
 

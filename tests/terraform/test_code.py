@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -40,8 +41,40 @@ def docstring(entry_point: str) -> str:
 
 def declared(said: str) -> set[str]:
     """The permissions of the adapters that a docstring names."""
-    named = re.findall(r"`(shared\.gcp\.\w+)\.(\w*PERMISSIONS)`", said)
-    return {one for module, name in named for one in getattr(importlib.import_module(module), name)}
+    named = re.findall(r"(the first of )?`(shared\.gcp\.\w+)\.(\w*PERMISSIONS)`", said)
+    return {
+        one
+        for first, module, name in named
+        for one in getattr(importlib.import_module(module), name)[: 1 if first else None]
+    }
+
+
+def settings_of(configuration: Configuration, entry_point: str) -> Settings:
+    """What a function reads from its environment."""
+    [service] = functions(configuration)[entry_point]["service_config"]
+    return Settings.from_mapping({**service["environment_variables"], "K_SERVICE": entry_point})
+
+
+def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]]:
+    """The permissions that an entry point says it needs, by project or bucket.
+
+    What its docstring says of no place, it needs in each application.
+    """
+    settings, said = settings_of(configuration, entry_point), docstring(entry_point)
+    places = {
+        "in the audit bucket": settings.audit_bucket,
+        "in the identity project": settings.identity_project or settings.project,
+    }
+    found = defaultdict(set, {settings.project: set(EVERYBODY)})
+    for place, name in places.items():
+        if clause := re.search(place + r" \([^)]*\)", said):
+            said = said.replace(clause[0], "")
+            if name is not None:
+                found[name] |= declared(clause[0])
+    if elsewhere := declared(said):
+        for project in configuration.outputs["rollback"]["applications"].values():
+            found[project] |= elsewhere
+    return dict(found)
 
 
 EVERYBODY = declared(inspect.getdoc(main) or "")
@@ -76,7 +109,7 @@ def test_functions_understand_their_environment(example: Configuration) -> None:
 
     for entry_point, function in functions(example).items():
         environment = function["service_config"][0]["environment_variables"]
-        settings = Settings.from_mapping({**environment, "K_SERVICE": entry_point})
+        settings = settings_of(example, entry_point)
         assert (settings.project, settings.database) == (state["project"], state["name"])
         assert [name for name in environment if f'"{name}"' not in source] == []
 
@@ -138,17 +171,31 @@ def test_a_responder_publishes_what_it_says(entry_point: str, example: Configura
 
 @pytest.mark.parametrize("entry_point", sorted(delivery.ENTRY_POINTS))
 def test_a_responder_may_do_what_its_adapters_do(entry_point: str, example: Configuration) -> None:
-    """Nothing is missing, nothing unused: in its own project, and in each application."""
-    operations = operations_project(example)
-    applications = set(example.outputs["rollback"]["applications"].values())
-    elsewhere = declared(docstring(entry_point))
+    """Nothing is missing, nothing unused: in each project, and in the bucket that it is told of."""
+    assert permissions(example, entry_point) == needed(example, entry_point)
 
-    found = permissions(example, entry_point)
 
-    for project in {operations, *applications, *found}:
-        wanted = EVERYBODY if project == operations else set()
-        wanted = wanted | (elsewhere if project in applications else set())
-        assert found.get(project, set()) == wanted
+def test_heads_are_anchored_wherever_there_is_a_bucket_for_them(example: Configuration) -> None:
+    """The clock is told of it, and nobody else."""
+    bucket = example.outputs["rollback"]["buckets"].get("audit")
+
+    told = {one: settings_of(example, one).audit_bucket for one in functions(example)}
+
+    assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket}
+
+
+def test_people_are_looked_up_where_they_sign_in(two_projects: Configuration) -> None:
+    """Which need not be where the responders run."""
+    assert settings_of(two_projects, "on_command").identity_project == "example-people"
+
+
+def test_no_tick_waits_for_the_one_before(example: Configuration) -> None:
+    """One instance has room for all of two minutes, the longest that the clock takes."""
+    [service] = functions(example)["on_clock"]["service_config"]
+    ticks = [one for one in example.of("google_cloud_scheduler_job") if one.name == "clock"]
+
+    assert service["max_instance_request_concurrency"] >= 2 * len(ticks)
+    assert service["timeout_seconds"] > 2 * 60
 
 
 def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) -> None:
@@ -191,6 +238,7 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     world.ports.world.deploy()
     world.pass_time(timedelta(minutes=10))
     world.announce("v3")  # what was found before has another name now
+    world.command(command="pause", actor="ada@example.com")
     world.settle()
     expiring = {
         path.split("/")[-2]
@@ -198,9 +246,12 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
         if fields.get("expires_at") is not None
     }
 
-    fields = two_projects.of("google_firestore_field")
+    fields = [
+        one for one in two_projects.of("google_firestore_field") if "ttl_config" in one.values
+    ]
 
     assert {one.values["collection"] for one in fields} == expiring
+    assert {one.values["field"] for one in fields} == {"expires_at"}
     assert all(one.values["ttl_config"] == [{}] for one in fields)
 
 
@@ -242,6 +293,17 @@ def test_composite_indexes_are_those_that_queries_need(example: Configuration) -
 
     assert [*queries()]
     assert found == needed
+
+
+def test_what_has_no_index_is_never_asked_for(example: Configuration) -> None:
+    """A query over such a field would be refused."""
+    asked = {field for file, call in queries() for field in fields_asked(file, call)}
+
+    fields = example.of("google_firestore_field")
+
+    assert {one.values["field"] for one in fields} == {"expires_at", "looks"}
+    assert [one.address for one in fields if one.values["index_config"] != [{}]] == []
+    assert {one.values["field"] for one in fields} & asked == set()
 
 
 def test_the_source_is_what_the_functions_run_and_nothing_else(example: Configuration) -> None:

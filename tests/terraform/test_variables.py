@@ -28,6 +28,7 @@ SMALLEST = {
         ("deployment_publishers", ["allAuthenticatedUsers"], "never allUsers"),
         ("letter_keepers", ["oncall@example.com"], "IAM members"),
         ("override_publishers", ["serviceAccount:ci@p.iam.gserviceaccount.com"], "People"),
+        ("identity_project", "People", "A project id"),
         ("labels", {"Owner": "operations"}, "Lower-case"),
         ("runtime_accounts", {"cvplus": ["somebody@example.com"]}, "service accounts"),
         ("runtime_accounts", {"bookshop": []}, "systems"),

@@ -1,4 +1,5 @@
-# Operations in a project of their own, in another region, for two applications, with keys of ours.
+# Operations in a project of their own, in another region, for two applications, with keys of ours
+# and people who sign in elsewhere.
 module "rollback" {
   source = "../.."
 
@@ -8,6 +9,7 @@ module "rollback" {
     "${path.module}/../../../policies/example.yaml",
   ]
   region           = "europe-west3"
+  identity_project = "example-people"
   runtime_accounts = { bookshop = ["shop@bookshop-prod.iam.gserviceaccount.com"] }
 
   clock_regions         = ["europe-west1", "europe-west3"]
