@@ -11,6 +11,7 @@ from cli import identity
 from cli.answers import accept, ack, approve, cancel, hold, reject, release, retry
 from cli.audit import audit
 from cli.deployments import deployments
+from cli.doctor.verb import doctor
 from cli.drilling import drill
 from cli.explain import explain
 from cli.following import watch
@@ -52,7 +53,7 @@ def rollback(
 
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    LOOK: (status, watch, explain, deploy_lock),
+    LOOK: (status, watch, explain, deploy_lock, doctor),
     ACT: (run, approve, reject, cancel, retry, accept, ack, hold, release),
     SWITCH: (pause, resume, freeze, unfreeze, promote, drill),
     SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),

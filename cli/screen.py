@@ -33,6 +33,9 @@ STYLES = {
     "pass": "green",
     "stop": "bold red",
     "unknown": "yellow",
+    "well": "green",
+    "doubtful": "yellow",
+    "wrong": "bold red",
 }
 """Of words that mean the same wherever they stand."""
 

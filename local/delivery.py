@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Protocol
 
 import grpc
@@ -14,21 +13,7 @@ from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcT
 
 from shared import topics
 
-ENTRY_POINTS = {
-    "on_alert": (topics.ALERTS,),
-    "on_command": (topics.COMMANDS, topics.OVERRIDE),
-    "on_clock": (topics.CLOCK,),
-    "on_deployment": (topics.DEPLOYMENTS,),
-    "on_work": (topics.WORK,),
-    "on_notice": (topics.NOTICES,),
-}
-"""The topics of each entry point of main.py."""
-KEPT = topics.LETTERS_KEPT
-ACK_DEADLINE_SECONDS = 600
-LIMIT_ATTEMPTS = 100
 CALL_SECONDS = 10.0
-KEPT_FOR = timedelta(days=31)
-"""The longest retention of a subscription (pubsub.proto, Subscription)."""
 
 
 class Place(Protocol):
@@ -63,18 +48,19 @@ def subscribe(cloud: Place, addresses: Mapping[str, str]) -> None:
 def keep_letters(cloud: Place) -> None:
     """Have dead letters kept until a person takes them out."""
     letters = {
-        "name": f"projects/{cloud.home}/subscriptions/{KEPT}",
+        "name": f"projects/{cloud.home}/subscriptions/{topics.LETTERS_KEPT}",
         "topic": f"projects/{cloud.home}/topics/{topics.DEAD_LETTERS}",
-        "ack_deadline_seconds": ACK_DEADLINE_SECONDS,
-        "message_retention_duration": KEPT_FOR,
+        "ack_deadline_seconds": int(topics.ACK_DEADLINE.total_seconds()),
+        "message_retention_duration": topics.LETTERS_KEPT_FOR,
         "expiration_policy": {},  # present and empty: never
     }
     _put(cloud, [letters])
 
 
 def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    pairs = ((name, topic) for name, several in ENTRY_POINTS.items() for topic in several)
+    pairs = ((name, topic) for name, several in topics.ENTRY_POINTS.items() for topic in several)
     for entry_point, topic in pairs:
+        first, longest = topics.backoff(topic)
         for project in cloud.projects if topic == topics.ALERTS else (cloud.home,):
             source = f"projects/{project}/topics/{topic}"
             yield {
@@ -82,23 +68,14 @@ def _pushes(cloud: Place, addresses: Mapping[str, str]) -> Iterator[dict[str, An
                 "topic": source,
                 # A plain push does not say its topic: the address does.
                 "push_config": {"push_endpoint": f"http://{addresses[entry_point]}/{source}"},
-                "ack_deadline_seconds": ACK_DEADLINE_SECONDS,
+                "ack_deadline_seconds": int(topics.ACK_DEADLINE.total_seconds()),
                 "expiration_policy": {},
-                "retry_policy": _backoff(topic),
+                "retry_policy": {"minimum_backoff": first, "maximum_backoff": longest},
                 "dead_letter_policy": {
                     "dead_letter_topic": f"projects/{cloud.home}/topics/{topics.DEAD_LETTERS}",
-                    "max_delivery_attempts": LIMIT_ATTEMPTS,
+                    "max_delivery_attempts": topics.LIMIT_ATTEMPTS,
                 },
             }
-
-
-def _backoff(topic: str) -> dict[str, timedelta]:
-    """Work comes again soon: a dead worker's rollback waits for it."""
-    first, longest = (1, 10) if topic == topics.WORK else (10, 60)
-    return {
-        "minimum_backoff": timedelta(seconds=first),
-        "maximum_backoff": timedelta(seconds=longest),
-    }
 
 
 def _put(cloud: Place, wanted: Iterable[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from local import delivery
 from local.cloud import audit_bucket
 from local.delivery import Place
 from local.identity.detour import detour, without_detours
+from shared import topics
 from shared.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent
@@ -64,10 +65,10 @@ class Responders:
         environment = _environment(cloud, policies, Path(folder.name))
         responders = cls(cloud, environment, folder, log)
         try:
-            for entry_point in delivery.ENTRY_POINTS:
+            for entry_point in topics.ENTRY_POINTS:
                 responders.addresses[entry_point] = f"{HOST}:{free_port()}"
                 responders._launch(entry_point)
-            responders._await(delivery.ENTRY_POINTS)
+            responders._await(topics.ENTRY_POINTS)
             delivery.subscribe(cloud, responders.addresses)
         except BaseException:
             responders.stop()

@@ -52,10 +52,9 @@ class Clock:
     def _sweep_once(self, looks: Probing) -> None:
         """Claim the present half minute, publish all that is due in it, and look from outside."""
         now = self._ports.clock.now()
-        tick = f"ticks/{now:%Y%m%dT%H%M}-{now.second // 30}"
         try:
             claimed_at = self._ports.store.commit(
-                [Create(tick, {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
+                [Create(handover.tick(now), {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
             )
         except Exists:  # the other Scheduler job's tick has it
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -71,15 +71,32 @@ def publish_due(
     Returns since when the first of it has been due; None when nothing is.
     """
     oldest = None
+    for key, due_at in _due(store, kind, now, systems):
+        publish(bus, kind, key, due_at)
+        oldest = oldest or due_at
+    return oldest
+
+
+def due_since(store: Store, kind: str, now: datetime, systems: Container[str]) -> datetime | None:
+    """Since when the first of a kind, of these systems, has been due; None when nothing is."""
+    return next((due_at for _, due_at in _due(store, kind, now, systems)), None)
+
+
+def tick(moment: datetime) -> str:
+    """Where the sweep of the half minute that a moment lies in is claimed."""
+    return f"ticks/{moment:%Y%m%dT%H%M}-{moment.second // 30}"
+
+
+def _due(
+    store: Store, kind: str, now: datetime, systems: Container[str]
+) -> Iterator[tuple[str, datetime]]:
+    """Key and time of each, the longest due first."""
     due = Query(
         COLLECTIONS[kind], where=(("due_at", "<=", now),), order_by="due_at", limit=SWEEP_LIMIT
     )
     for document in store.query(due):
         if document.fields is not None and document.fields["system"] in systems:
-            key = document.path.rpartition("/")[2]
-            publish(bus, kind, key, document.fields["due_at"])
-            oldest = oldest or document.fields["due_at"]
-    return oldest
+            yield document.path.rpartition("/")[2], document.fields["due_at"]
 
 
 def parse(data: bytes, *kinds: str) -> Due:

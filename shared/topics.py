@@ -1,4 +1,11 @@
-"""The topics between the responders."""
+"""The topics between the responders, and how each is delivered.
+
+Terraform, the embedded cloud and `rollback doctor` are held to what stands here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
 
 ALERTS = "rollback-alerts"
 COMMANDS = "rollback-commands"
@@ -13,3 +20,28 @@ LETTERS_KEPT = "rollback-dead-letters-kept"
 """The subscription that holds dead letters until a person takes them out."""
 
 ALL = (ALERTS, COMMANDS, OVERRIDE, CLOCK, DEPLOYMENTS, WORK, NOTICES, DEAD_LETTERS)
+
+ENTRY_POINTS = {
+    "on_alert": (ALERTS,),
+    "on_command": (COMMANDS, OVERRIDE),
+    "on_clock": (CLOCK,),
+    "on_deployment": (DEPLOYMENTS,),
+    "on_work": (WORK,),
+    "on_notice": (NOTICES,),
+}
+"""The topics of each entry point of main.py."""
+ACK_DEADLINE = timedelta(minutes=10)
+"""The longest; a function's own time-out ends it sooner."""
+LIMIT_ATTEMPTS = 100
+"""Deliveries of a message before Pub/Sub itself makes it a dead letter."""
+LETTERS_KEPT_FOR = timedelta(days=31)
+"""The longest retention of a subscription (pubsub.proto, Subscription)."""
+
+
+def backoff(topic: str) -> tuple[timedelta, timedelta]:
+    """The shortest and the longest pause between two deliveries of a message.
+
+    Work comes again soon: a dead worker's rollback waits for it.
+    """
+    first, longest = (1, 10) if topic == WORK else (10, 60)
+    return timedelta(seconds=first), timedelta(seconds=longest)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.estate import Estate
+from shared.installation import Installation
 from shared.policy import Policy
 from shared.ports import (
     AlertStates,
@@ -104,6 +105,26 @@ class Wiring:
         from shared.gcp.objects import BucketObjects
 
         return BucketObjects(self.clients.storage, self._settings.audit_bucket)
+
+    @cached_property
+    def installation(self) -> Installation:
+        """What the responders are made of, for a person's eyes."""
+        from shared.gcp.installation import CloudInstallation
+
+        clients = self.clients
+        return CloudInstallation(
+            clients.publisher, clients.subscriber, clients.functions, self._settings.project
+        )
+
+    @property
+    def project(self) -> str:
+        """The operations project."""
+        return self._settings.project
+
+    @property
+    def is_local(self) -> bool:
+        """Whether messages are carried on this machine, where nobody is asked for proof."""
+        return bool(self._settings.local_cloud or self._settings.pubsub_emulator)
 
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""

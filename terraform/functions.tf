@@ -14,7 +14,7 @@ resource "google_cloudfunctions2_function" "responders" {
   location    = var.region
   name        = local.function_names[each.key]
   description = each.value.description
-  labels      = var.labels
+  labels      = merge(var.labels, local.source_labels)
 
   build_config {
     runtime           = "python311"

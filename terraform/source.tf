@@ -1,10 +1,20 @@
 locals {
   # What the functions are made of, by its place in the zip, and nothing else: neither tests nor
   # what Python leaves behind.
-  source_files = merge(
-    { for file in ["main.py", "requirements.txt", "policies/policy.schema.json"] : file => "${local.repository}/${file}" },
+  code_files = merge(
+    { for file in ["main.py", "requirements.txt"] : file => "${local.repository}/${file}" },
     { for file in fileset(local.repository, "{responders,shared}/**/*.{json,py}") : file => "${local.repository}/${file}" },
+  )
+  source_files = merge(
+    local.code_files,
+    { "policies/policy.schema.json" = "${local.repository}/policies/policy.schema.json" },
     { for file in var.policies : "policies/${basename(file)}" => file },
+  )
+
+  # What the functions were made of, for whoever compares it with a checkout (rollback doctor).
+  source_labels = merge(
+    { rollback-code = substr(sha256(join("\n", [for file in sort(keys(local.code_files)) : "${file} ${filesha256(local.code_files[file])}"])), 0, 40) },
+    { for file in var.policies : "rollback-policy-${yamldecode(file(file)).system}" => substr(filesha256(file), 0, 40) },
   )
 }
 

@@ -12,10 +12,9 @@ from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 from msgspec import Struct
 
-from local import delivery
 from shared import deployment as deployments
 from shared import incident as incidents
-from shared import outside
+from shared import outside, topics
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Entry, Event
@@ -57,7 +56,7 @@ class Evidence:
         self._store = wiring.store
         self.system_name = policy.system
         self._location = f"projects/{policy.project}/locations/{policy.region}"
-        self._letters = f"projects/{home}/subscriptions/{delivery.KEPT}"
+        self._letters = f"projects/{home}/subscriptions/{topics.LETTERS_KEPT}"
         transport = SubscriberGrpcTransport(channel=grpc.insecure_channel(pubsub))
         self._subscriber = SubscriberClient(transport=transport)
 

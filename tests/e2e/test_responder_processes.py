@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
@@ -122,7 +121,7 @@ def test_nothing_survives_the_parent(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())["responders"]
-        assert set(addresses) == set(delivery.ENTRY_POINTS)
+        assert set(addresses) == set(topics.ENTRY_POINTS)
         assert all(map(is_listening, addresses.values()))
     finally:
         os.kill(process.pid, signal.SIGKILL)

@@ -64,7 +64,7 @@ class World:
         closing.callback(self.cloud.stop)
         self.application = self.cloud.application(self.policy.system)
         self.wiring = _wired(monkeypatch, folder, self.cloud, closing)
-        addresses = {name: _serve(getattr(main, name), closing) for name in delivery.ENTRY_POINTS}
+        addresses = {name: _serve(getattr(main, name), closing) for name in topics.ENTRY_POINTS}
         self.addresses = addresses
         delivery.subscribe(self.cloud, addresses)
         self.evidence = Evidence(

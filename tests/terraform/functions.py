@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import re
@@ -94,6 +95,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "distinct": lambda values: [*dict.fromkeys(values)],
     "endswith": lambda value, end: value.endswith(end),
     "file": _file,
+    "filesha256": lambda path: hashlib.sha256(Path(path).read_bytes()).hexdigest(),
     "fileexists": lambda path: Path(path).is_file(),
     "fileset": fileset,
     "flatten": flatten,
@@ -127,6 +129,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "setproduct": lambda *sets: [[*pair] for pair in itertools.product(*sets)],
     "setsubtract": lambda these, those: TerraformSet(one for one in these if one not in those),
     "setunion": lambda *sets: TerraformSet(itertools.chain(*sets)),
+    "sha256": lambda value: hashlib.sha256(value.encode()).hexdigest(),
     "slice": lambda values, start, end: values[start:end],
     "sort": sorted,
     "split": lambda between, value: value.split(between),

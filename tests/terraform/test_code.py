@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 
 import main
-from local import delivery
+from cli.doctor.gathering import MARK_SIGNS, code_of
+from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
 from shared import topics
+from shared.policy_file import load
 from shared.settings import Settings
 from tests.terraform.checks import functions, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM
@@ -27,9 +29,7 @@ from tests.world import World
 
 ROOT = TERRAFORM.parent
 RECEIVES = {
-    topic: entry_point
-    for entry_point, several in delivery.ENTRY_POINTS.items()
-    for topic in several
+    topic: entry_point for entry_point, several in topics.ENTRY_POINTS.items() for topic in several
 }
 """The entry point that each topic is pushed to."""
 
@@ -118,11 +118,11 @@ def test_subscriptions_are_those_of_the_embedded_cloud(example: Configuration) -
     """What is tried here is delivered as it is there: where to, how often, how long apart."""
     expected: dict[str, Any] = {}
     for topic in RECEIVES:
-        backoff = delivery._backoff(topic)
+        backoff = topics.backoff(topic)
         expected[f"{topic}-push"] = {
-            "ack_deadline_seconds": delivery.ACK_DEADLINE_SECONDS,
-            "attempts": delivery.LIMIT_ATTEMPTS,
-            "backoff": [f"{int(one.total_seconds())}s" for one in backoff.values()],
+            "ack_deadline_seconds": topics.ACK_DEADLINE // timedelta(seconds=1),
+            "attempts": topics.LIMIT_ATTEMPTS,
+            "backoff": [f"{int(one.total_seconds())}s" for one in backoff],
             "name": functions(example)[RECEIVES[topic]]["name"],
             "path": f"/projects/{operations_project(example)}/topics/{topic}",
         }
@@ -149,10 +149,12 @@ def test_dead_letters_are_kept_where_replay_looks(example: Configuration) -> Non
 
     assert kept["name"] == topics.LETTERS_KEPT
     assert kept["topic"].endswith(f"/topics/{topics.DEAD_LETTERS}")
-    assert kept["message_retention_duration"] == f"{delivery.KEPT_FOR // timedelta(seconds=1)}s"
+    assert (
+        kept["message_retention_duration"] == f"{topics.LETTERS_KEPT_FOR // timedelta(seconds=1)}s"
+    )
 
 
-@pytest.mark.parametrize("entry_point", sorted(delivery.ENTRY_POINTS))
+@pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
 def test_a_responder_publishes_what_it_says(entry_point: str, example: Configuration) -> None:
     """The topics of its docstring, and no other."""
     said = re.search(r"Publishes on rollback(-[^.;]*)", docstring(entry_point))
@@ -169,7 +171,7 @@ def test_a_responder_publishes_what_it_says(entry_point: str, example: Configura
     assert granted == wanted
 
 
-@pytest.mark.parametrize("entry_point", sorted(delivery.ENTRY_POINTS))
+@pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
 def test_a_responder_may_do_what_its_adapters_do(entry_point: str, example: Configuration) -> None:
     """Nothing is missing, nothing unused: in each project, and in the bucket that it is told of."""
     assert permissions(example, entry_point) == needed(example, entry_point)
@@ -333,6 +335,21 @@ def test_the_source_is_what_the_functions_run_and_nothing_else(example: Configur
     }
     assert len(policies) == 1 + len(example.outputs["rollback"]["applications"])
     assert all((ROOT / file).read_text() == content for file, content in packed.items())
+
+
+def test_functions_say_what_they_were_made_of(example: Configuration) -> None:
+    """As doctor works it out from a checkout and its policies."""
+    files = {
+        load(ROOT / "policies" / name).system: load(ROOT / "policies" / name).fingerprint
+        for name in ("cvplus.yaml", "example.yaml")
+    }
+    wanted = {CODE_LABEL: code_of(ROOT)} | {
+        f"{POLICY_LABEL}{system}": files[system][:MARK_SIGNS]
+        for system in example.outputs["rollback"]["applications"]
+    }
+
+    for one in functions(example).values():
+        assert wanted.items() <= one["labels"].items()
 
 
 PROTO_TYPES = {

@@ -1,0 +1,1 @@
+"""`rollback doctor`: is what should roll back able to?"""

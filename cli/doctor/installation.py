@@ -1,0 +1,128 @@
+"""How the responders themselves stand: facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cli.doctor import messaging
+from cli.doctor.facts import Facts, StoreTime, function
+from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.screen import at
+from shared import topics
+from shared.errors import RollbackError
+
+APART = timedelta(seconds=5)
+"""How far this machine's clock may be from the store's."""
+OVERDUE = timedelta(minutes=2)
+CODE_LABEL = "rollback-code"
+POLICY_LABEL = "rollback-policy-"
+"""Labels of the functions: what they were made of (terraform/source.tf)."""
+
+
+def examined(facts: Facts) -> Iterator[Finding]:
+    """Every finding, in the order of `CHECKS`."""
+    systems = named(facts.policies)
+    yield Finding("settings", facts.project, Verdict.WELL, f"usable; policies of {systems}")
+    yield _state(facts.state)
+    yield from messaging.examined(facts)
+    yield from _deployed(facts)
+    yield from _code(facts)
+    yield _clock(facts)
+    yield from _overdue(facts)
+    yield Finding(
+        "dead-letters",
+        topics.LETTERS_KEPT,
+        Verdict.UNKNOWN,
+        "Pub/Sub shows no message without handing it out",
+        "rollback replay shows each, and asks before it does anything",
+    )
+
+
+def _state(seen: StoreTime | RollbackError) -> Finding:
+    if isinstance(seen, RollbackError):
+        return unseen("state", "state database", seen)
+    early, late = seen.before - seen.store, seen.store - seen.after
+    apart = max(early, late, timedelta(0))
+    if apart > APART:
+        return Finding(
+            "state",
+            "state database",
+            Verdict.DOUBTFUL,
+            f"it answers; this machine's clock is {apart.total_seconds():.0f} s away from its own",
+            "set this machine's clock: tokens and freezes are judged by time",
+        )
+    return Finding("state", "state database", Verdict.WELL, "it answers, and the clocks agree")
+
+
+def _deployed(facts: Facts) -> Iterator[Finding]:
+    if isinstance(facts.functions, RollbackError):
+        yield unseen("deployed", "functions", facts.functions)
+        return
+    if facts.is_local:
+        why = "an embedded cloud has them beside it, not in it"
+        yield Finding("deployed", "functions", Verdict.UNKNOWN, why)
+        return
+    by_name = {one.name: one for one in facts.functions}
+    faults = []
+    for entry_point in topics.ENTRY_POINTS:
+        name = function(entry_point)
+        one = by_name.get(name)
+        if one is None:
+            faults.append((name, "it is not there"))
+        elif one.entry_point != entry_point:
+            faults.append((name, f"it runs {one.entry_point}, not {entry_point}"))
+        elif not one.active:
+            faults.append((name, "it is not ACTIVE: its newest deployment failed or goes on"))
+    for name, why in faults:
+        yield Finding("deployed", name, Verdict.WRONG, why, "terraform apply")
+    if not faults:
+        why = f"all {len(topics.ENTRY_POINTS)} are ACTIVE"
+        yield Finding("deployed", "functions", Verdict.WELL, why)
+
+
+def _code(facts: Facts) -> Iterator[Finding]:
+    """Whether the functions say by their labels that they are this checkout."""
+    ours = {function(entry_point) for entry_point in topics.ENTRY_POINTS}
+    found = () if isinstance(facts.functions, RollbackError) else facts.functions
+    labels = [one.labels for one in found if one.name in ours]
+    wanted = {CODE_LABEL: facts.code}
+    wanted |= {f"{POLICY_LABEL}{system}": mark for system, mark in facts.policies.items()}
+    for label, mark in wanted.items():
+        yield _compared(label, mark, {one.get(label, "") for one in labels})
+
+
+def _compared(label: str, mark: str, said: set[str]) -> Finding:
+    if not said or said == {""}:
+        return Finding("code", label, Verdict.UNKNOWN, "no function says what it was made of")
+    if said == {mark}:
+        return Finding("code", label, Verdict.WELL, "deployed as it is here")
+    why = "what is deployed is not what is here: what this shell works out may be another thing"
+    return Finding("code", label, Verdict.DOUBTFUL, why, "check out what is deployed, or apply")
+
+
+def _clock(facts: Facts) -> Finding:
+    errors = [one for one in facts.ticks.values() if isinstance(one, RollbackError)]
+    if errors:
+        return unseen("clock", topics.CLOCK, errors[0])
+    missed = [half for half, swept in facts.ticks.items() if not swept]
+    if not missed:
+        return Finding("clock", topics.CLOCK, Verdict.WELL, "both last half minutes were swept")
+    if len(missed) < len(facts.ticks):
+        why = f"no sweep in the half minute of {named(missed)}"
+        return Finding("clock", topics.CLOCK, Verdict.DOUBTFUL, why, "look again in a minute")
+    why = "silent for a minute: what waits is not handed on, and no probe is asked"
+    to_do = "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler"
+    return Finding("clock", topics.CLOCK, Verdict.WRONG, why, to_do)
+
+
+def _overdue(facts: Facts) -> Iterator[Finding]:
+    for kind, since in facts.due_since.items():
+        if isinstance(since, RollbackError):
+            yield unseen("overdue", f"{kind}s", since)
+        elif since is not None and facts.now - since > OVERDUE:
+            why = f"the oldest has been due since {at(since)} UTC, and nobody does it"
+            to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
+            yield Finding("overdue", f"{kind}s", Verdict.WRONG, why, to_do)
+        else:
+            yield Finding("overdue", f"{kind}s", Verdict.WELL, "nothing is overdue")

@@ -1,0 +1,174 @@
+"""How messages reach the responders, and from whom: facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cli.doctor.facts import Facts, function
+from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.screen import lasting
+from shared import topics
+from shared.errors import RollbackError
+from shared.installation import Subscription
+
+EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
+ONLY_READ = frozenset({"roles/pubsub.viewer", "roles/pubsub.subscriber"})
+"""Roles that let nobody publish."""
+MONITORING = "@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+"""How the notification agents of projects end."""
+DETACHED = "_deleted-topic_"
+
+
+def examined(facts: Facts) -> Iterator[Finding]:
+    """Every finding, in the order of `CHECKS`."""
+    yield from _topics(facts)
+    yield from _subscriptions(facts)
+    yield _letters_kept(facts)
+    yield from _publishers(facts)
+
+
+def _topics(facts: Facts) -> Iterator[Finding]:
+    if isinstance(facts.topics, RollbackError):
+        yield unseen("topics", "topics", facts.topics)
+        return
+    missing = [topic for topic in topics.ALL if topic not in facts.topics]
+    for topic in missing:
+        why = "it is not there: whatever is said on it is lost"
+        yield Finding("topics", topic, Verdict.WRONG, why, "terraform apply")
+    if not missing:
+        yield Finding("topics", "topics", Verdict.WELL, f"all {len(topics.ALL)} are there")
+
+
+def _subscriptions(facts: Facts) -> Iterator[Finding]:
+    if isinstance(facts.subscriptions, RollbackError):
+        yield unseen("subscriptions", "subscriptions", facts.subscriptions)
+        return
+    found: list[Finding] = []
+    for entry_point, several in topics.ENTRY_POINTS.items():
+        for topic in several:
+            found += _deliveries(facts, facts.subscriptions, entry_point, topic)
+    yield from found
+    if not found:
+        why = "each topic has its push, with dead letters, and none expires"
+        yield Finding("subscriptions", "subscriptions", Verdict.WELL, why)
+
+
+def _deliveries(
+    facts: Facts, subscriptions: Sequence[Subscription], entry_point: str, topic: str
+) -> Iterator[Finding]:
+    """What is amiss with the delivery of one topic."""
+    name = f"{topic}-push"
+    full = f"projects/{facts.project}/topics/{topic}"
+    here = [one for one in subscriptions if one.topic == full and not one.detached]
+    pushes = [one for one in here if one.endpoint]
+    cut = [one for one in subscriptions if one.name == name and one not in pushes]
+    if not pushes:
+        why = f"nothing is pushed to {entry_point}: its messages wait or are lost"
+        to_do = "terraform apply"
+        if any(one.detached or one.topic == DETACHED for one in cut):
+            why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
+            to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
+        yield Finding("subscriptions", name, Verdict.WRONG, why, to_do)
+    if len(pushes) > 1:
+        why = f"pushed {len(pushes)} times: {named([one.name for one in pushes])}"
+        yield Finding("subscriptions", topic, Verdict.WRONG, why, "delete the others")
+    for one in here:
+        if not one.endpoint:
+            why = "somebody else reads this topic; on one of commands it sees unused tokens"
+            yield Finding("subscriptions", one.name, Verdict.DOUBTFUL, why, "delete it")
+    for one in pushes:
+        for verdict, fault in _faults(facts, one, entry_point, topic):
+            yield Finding("subscriptions", one.name, verdict, fault, "terraform apply")
+
+
+def _faults(
+    facts: Facts, one: Subscription, entry_point: str, topic: str
+) -> Iterator[tuple[Verdict, str]]:
+    """What is amiss with one push subscription."""
+    if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
+        yield Verdict.WRONG, f"its address does not end with its topic: {one.endpoint}"
+    if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
+        yield Verdict.WRONG, "what it gives up is no dead letter, and is lost"
+    elif one.attempts != topics.LIMIT_ATTEMPTS:
+        said = f"gives up after {one.attempts} deliveries, not {topics.LIMIT_ATTEMPTS}"
+        yield Verdict.DOUBTFUL, said
+    if one.expires:
+        yield Verdict.WRONG, "it goes by itself when nothing happens for a month"
+    if one.backoff != topics.backoff(topic):
+        yield Verdict.DOUBTFUL, "its pauses between deliveries are not the stated ones"
+    if one.ack_deadline != topics.ACK_DEADLINE:
+        said = f"it waits {lasting(one.ack_deadline)}, not {lasting(topics.ACK_DEADLINE)}"
+        yield Verdict.DOUBTFUL, said
+    if not facts.is_local:
+        yield from _unproven(facts, one, entry_point)
+
+
+def _unproven(facts: Facts, one: Subscription, entry_point: str) -> Iterator[tuple[Verdict, str]]:
+    """Why the function would refuse what a subscription pushes, or never see it."""
+    if not one.account:
+        yield Verdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
+    if uri := _uris(facts).get(entry_point):
+        if not one.endpoint.startswith(f"{uri}/"):
+            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {uri}"
+        if one.audience != uri:
+            yield Verdict.WRONG, f"its token is for {one.audience or one.endpoint}, not for {uri}"
+
+
+def _uris(facts: Facts) -> dict[str, str]:
+    """Where each entry point listens, as far as it is known."""
+    found = () if isinstance(facts.functions, RollbackError) else facts.functions
+    return {one.entry_point: one.uri for one in found if one.name == function(one.entry_point)}
+
+
+def _letters_kept(facts: Facts) -> Finding:
+    check, name = "letters-kept", topics.LETTERS_KEPT
+    if isinstance(facts.subscriptions, RollbackError):
+        return unseen(check, name, facts.subscriptions)
+    topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
+    kept = next((one for one in facts.subscriptions if one.name == name), None)
+    if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
+        why = "nothing keeps dead letters: what is refused is lost"
+        return Finding(check, name, Verdict.WRONG, why, "terraform apply")
+    if kept.expires:
+        why = "it goes by itself after a month without dead letters"
+        return Finding(check, name, Verdict.WRONG, why, "terraform apply")
+    if kept.kept_for < topics.LETTERS_KEPT_FOR:
+        why = f"letters are kept {lasting(kept.kept_for)} only"
+        return Finding(check, name, Verdict.DOUBTFUL, why, "terraform apply")
+    return Finding(check, name, Verdict.WELL, f"kept for {lasting(kept.kept_for)}")
+
+
+def _publishers(facts: Facts) -> Iterator[Finding]:
+    """Who may publish by a topic's own policy; what the project grants is not looked at."""
+    for topic in topics.ALL:
+        granted = facts.grants.get(topic)
+        if granted is None:
+            continue
+        if isinstance(granted, RollbackError):
+            yield unseen("publishers", topic, granted)
+            continue
+        may = {
+            member
+            for role, members in granted.items()
+            if role not in ONLY_READ
+            for member in members
+        }
+        yield _judged(topic, may, is_local=facts.is_local)
+
+
+def _judged(topic: str, may: set[str], *, is_local: bool) -> Finding:
+    public, others = may & EVERYBODY, {one for one in may if not one.endswith(MONITORING)}
+    verdict, why, to_do = Verdict.WELL, named(may) or "nobody by its own policy", ""
+    if public:
+        verdict, to_do = Verdict.WRONG, "take the grant away"
+        why = f"everybody may publish ({named(public)})"
+    elif topic == topics.OVERRIDE and may:
+        verdict, to_do = Verdict.DOUBTFUL, "is this the day when sign-in is down? else take it away"
+        why = f"may command without proof: {named(may)}"
+    elif topic == topics.ALERTS and may == others and not is_local:
+        verdict, to_do = Verdict.WRONG, "terraform apply"
+        why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
+    elif topic == topics.ALERTS and others:
+        verdict, to_do = Verdict.DOUBTFUL, "only whoever replays dead letters needs it"
+        why = f"may say that something is down, beside Cloud Monitoring: {named(others)}"
+    return Finding("publishers", topic, verdict, why, to_do)

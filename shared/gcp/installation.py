@@ -1,0 +1,121 @@
+"""Topics, subscriptions, their policies and the functions of the operations project, as set up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from google.cloud import functions_v2
+from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
+from google.pubsub_v1 import types
+
+from shared.errors import Unavailable
+from shared.gcp.answers import READ, READ_SECONDS, translated
+from shared.installation import Deployed, Subscription
+
+PERMISSIONS: Final = (
+    "cloudfunctions.functions.list",
+    "pubsub.subscriptions.list",
+    "pubsub.topics.getIamPolicy",
+    "pubsub.topics.list",
+)
+
+MOST_PAGES: Final = 50
+"""Of any list here: pages hold 1,000, and the product has a handful."""
+_PAGE = 1000
+"""The most that a page of any of them may hold (pubsub.proto, functions.proto)."""
+
+_ACTIVE = functions_v2.Function.State.ACTIVE
+_FunctionMessage = functions_v2.Function.pb
+_SubscriptionMessage = types.Subscription.pb
+
+
+class CloudInstallation:
+    """An Installation over Google's clients, whose own retries are off."""
+
+    def __init__(self, publisher: Any, subscriber: Any, functions: Any, project: str) -> None:
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._functions = functions
+        self._project = project
+
+    def topics(self) -> set[str]:
+        """The short names of all topics."""
+        asked = {"project": f"projects/{self._project}"}
+        found = self._list(self._publisher.list_topics, "topics", asked)
+        return {_short(topic.name) for topic in found}
+
+    def subscriptions(self) -> list[Subscription]:
+        """All subscriptions."""
+        asked = {"project": f"projects/{self._project}"}
+        found = self._list(self._subscriber.list_subscriptions, "subscriptions", asked)
+        return [_subscription(_SubscriptionMessage(message)) for message in found]
+
+    def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
+        """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
+        request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
+        with translated(READ):
+            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        members: dict[str, list[str]] = {}
+        for binding in policy.bindings:  # a role under a condition has a binding of its own
+            members.setdefault(binding.role, []).extend(binding.members)
+        return {role: tuple(sorted({*named})) for role, named in members.items()}
+
+    def functions(self) -> list[Deployed]:
+        """All functions, in every region."""
+        asked = {"parent": f"projects/{self._project}/locations/-"}
+        found = self._list(self._functions.list_functions, "functions", asked)
+        return [_deployed(_FunctionMessage(message)) for message in found]
+
+    def _list(self, call: Any, field: str, asked: dict[str, Any]) -> list[Any]:
+        """Every item of a paged list; each page has a deadline of its own.
+
+        Raises: Unavailable also when it is not whole: what is not read is not absent.
+        """
+        found: list[Any] = []
+        with translated(READ):
+            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_SECONDS).pages
+            for number, page in enumerate(pages):
+                if number == MOST_PAGES:
+                    raise Unavailable(f"the list of {field} has more than {MOST_PAGES} pages")
+                unreachable = list(getattr(page, "unreachable", ()))
+                if unreachable:
+                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
+                found += getattr(page, field)
+        return found
+
+
+def _subscription(message: Any) -> Subscription:
+    """A subscription; without an expiration policy it goes after 31 idle days (pubsub.proto)."""
+    push, retry = message.push_config, message.retry_policy
+    stated = message.HasField("expiration_policy")
+    return Subscription(
+        name=_short(message.name),
+        topic=message.topic,
+        endpoint=push.push_endpoint,
+        account=push.oidc_token.service_account_email,
+        audience=push.oidc_token.audience,
+        ack_deadline=timedelta(seconds=message.ack_deadline_seconds),
+        kept_for=message.message_retention_duration.ToTimedelta(),
+        backoff=(retry.minimum_backoff.ToTimedelta(), retry.maximum_backoff.ToTimedelta())
+        if message.HasField("retry_policy")
+        else None,
+        dead_letters=message.dead_letter_policy.dead_letter_topic,
+        attempts=message.dead_letter_policy.max_delivery_attempts,
+        expires=not stated or message.expiration_policy.HasField("ttl"),
+        detached=message.detached,
+    )
+
+
+def _deployed(message: Any) -> Deployed:
+    return Deployed(
+        name=_short(message.name),
+        entry_point=message.build_config.entry_point,
+        active=message.state == _ACTIVE,
+        uri=message.service_config.uri,
+        labels=dict(message.labels),
+    )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
