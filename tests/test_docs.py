@@ -19,14 +19,22 @@ from local.identity.detour import detour
 from local.identity.users import code
 from shared import policy_file, topics
 from shared.gcp.identity import GoogleIdentity
+from shared.policy import SIGNALS
 from shared.ports import Put, Query
 from shared.settings import LOCAL_CLOUD, Settings
 from shared.wiring import Wiring
+from tests.terraform.conftest import configuration
 from tests.test_verification import ANCHORED, DOCUMENTS, LIVED, NOW
 from tests.world import POLICIES, World
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "terraform" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+OPERATE = (ROOT / "docs" / "operate.md").read_text()
 CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
 
 
@@ -41,6 +49,7 @@ def commands() -> list[str]:
 
 
 COMMANDS = commands()
+MODULE = "\n".join(file.read_text() for file in sorted((ROOT / "terraform").glob("*.tf")))
 
 
 def starting(*words: str) -> list[str]:
@@ -60,20 +69,30 @@ PUBLISHED = [
     for line in starting("gcloud", "pubsub", "topics", "publish")
     if line not in IDENTIFIED or SIGNED.search(line)
 ]
+LIVE = [
+    line
+    for line in starting(".venv/bin/python", "-m", "cli")
+    if line in OPERATE and line not in IDENTIFIED
+]
+"""What is said to responders that are there: tests/e2e/test_operate.py says it, in order."""
 REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
 AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
 CLI = [
     line
     for line in starting(".venv/bin/python", "-m", "cli")
-    if line not in (*REPLAYED, *AUDITED, *IDENTIFIED)
+    if line not in (*LIVE, *REPLAYED, *AUDITED, *IDENTIFIED)
 ]
 MADE = starting("make")
+TERRAFORM = starting("terraform")
+SET_UP = [line for line in starting("gcloud") if line not in (*PUBLISHED, *IDENTIFIED)]
+"""What gcloud is asked for beside messages and tokens."""
 SERVED = starting(".venv/bin/python", "-m", "local")
 
 
 def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
     known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
+    known |= {*LIVE, *TERRAFORM, *SET_UP}
 
     assert [line for line in COMMANDS if line not in known] == []
     assert PUBLISHED
@@ -327,7 +346,66 @@ def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None
     assert served.returncode == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("line", TERRAFORM)
+def test_each_terraform_line_is_about_what_there_is(line: str) -> None:
+    """Its folder is a module, its verb one of Terraform's, each address a resource of ours."""
+    words = shlex.split(line)[1:]
+    folder = next((word.partition("=")[2] for word in words if word.startswith("-chdir=")), "")
+    verb = next(word for word in words if not word.startswith("-"))
+    addresses = re.findall(r"module\.rollback\.(\w+)\.(\w+)", line)
+
+    assert not folder or (ROOT / folder / "versions.tf").exists()
+    assert verb in ("init", "validate", "test", "plan", "apply", "import", "destroy")
+    assert [one for one in addresses if f'resource "{one[0]}" "{one[1]}"' not in MODULE] == []
+
+
+def test_what_is_set_by_a_name_has_that_name() -> None:
+    """Every name on the page is a variable, a check or an argument there is."""
+    variables = set(re.findall(r'^(?:variable|check) "(\w+)"', MODULE, re.M))
+    elsewhere = {
+        *SIGNALS,
+        *topics.ENTRY_POINTS,
+        *("billing_project", "user_project_override"),  # arguments of the provider
+        *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
+    }
+
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", OPERATE))
+
+    assert "pager_channels" in named
+    assert named - variables - elsewhere == set()
+
+
+KNOWN_TO_GCLOUD = (
+    "services enable",
+    "pubsub topics detach-subscription",
+    "iam service-accounts disable",
+    "iam service-accounts enable",
+    "firestore databases update",
+    "firestore databases delete",
+)
+
+
+@pytest.mark.parametrize("line", SET_UP)
+def test_each_set_up_line_names_what_it_is_about(line: str) -> None:
+    """A verb of gcloud's, a project, and a database that is ours or the application's."""
+    _, *words = shlex.split(line)
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+
+    assert [verb for verb in KNOWN_TO_GCLOUD if " ".join(words).startswith(verb)]
+    assert options["--project"]
+    assert options.get("--database", "rollback") in ("rollback", "(default)")
+
+
+def test_the_second_stop_is_what_terraform_tells() -> None:
+    """Its two lines are the output emergency_stop, and each is lifted by a line of the page."""
+    stop = configuration("minimal").outputs["rollback"]["emergency_stop"]
+
+    assert [line for line in SET_UP if line in stop] == stop
+    assert stop[1].replace("disable", "enable") in SET_UP
+    assert any('push["rollback-work"]' in line for line in TERRAFORM)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_link_leads_somewhere(page: Path) -> None:
     """No page points at what is not there."""
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text())

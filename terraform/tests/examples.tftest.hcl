@@ -3,6 +3,7 @@
 mock_provider "archive" {}
 mock_provider "google" {}
 mock_provider "google-beta" {}
+mock_provider "time" {}
 
 run "minimal" {
   command = plan

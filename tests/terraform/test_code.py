@@ -23,7 +23,7 @@ from shared import topics
 from shared.policy_file import load
 from shared.settings import Settings
 from tests.terraform.checks import functions, operations_project, permissions
-from tests.terraform.conftest import TERRAFORM
+from tests.terraform.conftest import EXAMPLES, TERRAFORM
 from tests.terraform.evaluator import Configuration
 from tests.world import World
 
@@ -219,6 +219,21 @@ def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) ->
     }
 
     assert may == declared("`shared.gcp.letters.PERMISSIONS`")
+
+
+def test_an_example_warns_of_nothing(example: Configuration) -> None:
+    """Whoever copies it has somebody who is woken."""
+    assert example.warnings == []
+
+
+@pytest.mark.parametrize("folder", [".", *(f"examples/{name}" for name in EXAMPLES)])
+def test_every_provider_is_pinned(folder: str, two_projects: Configuration) -> None:
+    """Each one of which there is a resource, in the module and in each example."""
+    versions = (TERRAFORM / folder / "versions.tf").read_text()
+    kinds = {one.type.partition("_")[0] for one in (*two_projects.resources, *two_projects.data)}
+
+    assert kinds >= {"archive", "google", "time"}
+    assert {kind for kind in kinds if f'source  = "hashicorp/{kind}"' not in versions} == set()
 
 
 def test_every_reason_is_written_down() -> None:

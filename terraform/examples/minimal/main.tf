@@ -6,6 +6,7 @@ module "rollback" {
   policies           = ["${path.module}/../../../policies/cvplus.yaml"]
   region             = "us-east1"
   command_publishers = ["group:oncall@cvplus.com"]
+  pager_channels     = { oncall = { type = "email", labels = { email_address = "oncall@cvplus.com" } } }
 }
 
 output "rollback" {

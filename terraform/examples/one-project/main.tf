@@ -9,6 +9,7 @@ module "rollback" {
   command_publishers    = ["group:oncall@cvplus.com"]
   deployment_publishers = ["serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@cvplus.com"]
+  pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@cvplus.com" } } }
 
   access_logs           = true
   application_databases = { cvplus = {} }

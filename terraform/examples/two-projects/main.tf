@@ -17,6 +17,7 @@ module "rollback" {
   deployment_publishers = ["serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@example.com"]
   override_publishers   = ["group:incident-commanders@example.com"]
+  pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
 
   access_logs = true
   application_databases = {

@@ -14,5 +14,9 @@ terraform {
       source  = "hashicorp/google-beta"
       version = ">= 8.7.0, < 9.0.0"
     }
+    time = {
+      source  = "hashicorp/time"
+      version = ">= 0.12.0, < 1.0.0"
+    }
   }
 }
