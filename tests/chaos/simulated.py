@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,7 +85,7 @@ def mutations(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=2000, help="seeds within which it must")
     asked = parser.parse_args(arguments)
     alive = 0
-    with ProcessPoolExecutor(asked.jobs) as processes:
+    with ProcessPoolExecutor(asked.jobs, initializer=_unheard) as processes:
         found = processes.map(partial(mutants.caught, seeds=range(asked.count)), mutants.MUTANTS)
         for mutant, caught in zip(mutants.MUTANTS, found, strict=True):
             alive += caught is None
@@ -143,9 +144,14 @@ def _of_first(first: Place, choice: exhaustive.Choice) -> Tally:
 
 def _each(blocks: Iterable[Block], jobs: int) -> Iterator[Tally]:
     """The tallies, as they come."""
-    with ProcessPoolExecutor(jobs) as processes:
+    with ProcessPoolExecutor(jobs, initializer=_unheard) as processes:
         for ended in as_completed([processes.submit(block) for block in blocks]):
             yield ended.result()
+
+
+def _unheard() -> None:
+    """What the product logs in thousands of worlds would bury what they found."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
 
 
 def _pace(worlds: int, seconds: float) -> str:

@@ -65,6 +65,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.now = 0.0
         self.current: Task | None = None
+        self._time_of, self._time = 0.0, START
         self._until = 0.0
         self._ended = False
         self._order = 0
@@ -75,7 +76,9 @@ class Scheduler:
 
     def time(self) -> datetime:
         """The true time, which no process knows."""
-        return START + timedelta(seconds=self.now)
+        if self._time_of != self.now:
+            self._time_of, self._time = self.now, START + timedelta(seconds=self.now)
+        return self._time
 
     def spawn(self, instance: Instance, work: Act) -> Task:
         """Begin a task of an instance, at once."""
