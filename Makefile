@@ -64,10 +64,9 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in on
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos: 20,000 seeds, the pairs of faults that hurt most, real kills
-	$(BIN)/python -m tests.chaos seeds --count 20000
-	$(BIN)/python -m tests.chaos pairs
-	$(BIN)/python -m tests.chaos kills --seed 10 --runs 5
+slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: seeds and a few real kills
+	$(BIN)/python -m tests.chaos seeds --count 5000 --first 2000
+	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 
 .PHONY: chaos
 chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS=)

@@ -15,6 +15,7 @@ from shared import deployment as deployments
 from shared import handover
 from shared import stock as stocks
 from shared import system as systems
+from shared.announcing import after
 from shared.audit import Event, event
 from shared.deployment import MARKED, Deployment, Status
 from shared.differences import Part, differences
@@ -28,7 +29,7 @@ from shared.policy import Policy, Severity
 from shared.ports import Create, Document, Ports, Put, Query, Store, Update, Write, written
 from shared.rollback import KEPT_FOR, Rollback
 from shared.rollback import Status as RollbackStatus
-from shared.rollout import Compared, Said, Situation, Wrote, after, compare
+from shared.rollout import Compared, Said, Situation, Wrote, compare
 from shared.steps import shift
 from shared.stock import Stock, filled, protected, unknown_parts
 from shared.system import System
@@ -37,6 +38,8 @@ ACTOR: Final = "on_deployment"
 ATTEMPTS = 20
 LANDS_WITHIN = timedelta(minutes=10)
 """What a rollback has sent before its end may be seen so long after it."""
+NOTHING_NEW_EVERY = timedelta(seconds=10)
+"""A look that finds nothing new is written down no more often: many may be asked for at once."""
 NAMES_TOLD = 50
 """Of what changed, so much stands in an audit event; the deployment has all of it."""
 
@@ -143,8 +146,9 @@ def _commit(
     stock = _next_stock(situation, unknown, changed)
     events = [*_of_the_look(situation, stock), *_of_deployments(situation, read.known, changed)]
     if not events and situation.stock is not None:
-        passed = {"read_at": stock.read_at, "due_at": stock.due_at}
-        ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
+        if stock.read_at - situation.stock.read_at >= NOTHING_NEW_EVERY:
+            passed = {"read_at": stock.read_at, "due_at": stock.due_at}
+            ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
         return
     said = _notices(situation, changed)
     writes: list[Write] = [written(read.stock, stocks.encode(stock))]

@@ -10,6 +10,7 @@ from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from shared import handover
 from shared import stock as stocks
+from shared.announcing import SKEW
 from shared.deployment import Deployment, Status
 from shared.documents import decode
 from shared.envelope import Message
@@ -17,7 +18,7 @@ from shared.errors import Refused
 from shared.handover import Due
 from shared.policy import Policy
 from shared.ports import Document, Ports
-from shared.rollout import SKEW, Said
+from shared.rollout import Said
 
 
 class Deployments:

@@ -20,6 +20,8 @@ from shared.scrubbing import scrubbed
 
 LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
+LIMIT_BYTES = 512 * 1024
+"""Twice what an entry of Cloud Logging may have (https://cloud.google.com/logging/quotas)."""
 SERVICES = frozenset(
     f"{name}.googleapis.com"
     for name in (
@@ -93,6 +95,8 @@ def heard(
     content: bytes, policies: Mapping[str, Policy], now: datetime
 ) -> Announcement | Hint | Due:
     """What the message tells. Raises: Refused, with every fault."""
+    if len(content) > LIMIT_BYTES:
+        raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")
     try:
         said = msgspec.json.decode(scrubbed(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:

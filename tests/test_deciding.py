@@ -38,7 +38,7 @@ def record(world: World, name: str, status: Status, ago: timedelta, **changes: o
         world.policy.system,
         world.ports.clock.now() - ago,
         status,
-        placements(world.ports.world.inventory()),
+        placements(world.ports.world.functions()),
     )
     document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
     world.ports.store.commit([document])

@@ -21,7 +21,7 @@ def drills(world: World) -> list[Drill]:
     return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
 
 
-def say(world: World, **content: object) -> None:
+def say(world: World, **content: Any) -> None:
     world.command(system="bookshop", **content)
     world.settle()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.announcing import after
 from shared.deployment import Status
 from shared.differences import Change, Difference, Part, differences
 from shared.inventory import (
@@ -19,7 +20,7 @@ from shared.inventory import (
     Source,
     WholeInventory,
 )
-from shared.rollout import Compared, Situation, Wrote, after, compare, merged
+from shared.rollout import Compared, Situation, Wrote, compare, merged
 from shared.stock import Stock
 from shared.system import System
 from shared.traffic import LATEST, TrafficTarget

@@ -177,8 +177,8 @@ def test_nothing_is_lost_and_nothing_waits(storm: Storm) -> None:
 def test_no_document_is_hot(storm: Storm) -> None:
     """Joining writes only the alert's own document; what all share is written a few times."""
     writes = storm.world.ports.store.writes
-    # The rollback's own, and what rides along with its commits; looks, each half minute anyhow.
-    own = ("rollbacks/", "quotas/", "probes/")
+    # The rollback's own, and what rides along with its commits; looks, which are due anyhow.
+    own = ("rollbacks/", "quotas/", "probes/", "inventory/")
     often = {path: times for path, times in writes.items() if times > HOT}
 
     assert [path for path in often if not path.startswith(own)] == []
