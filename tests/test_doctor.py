@@ -21,7 +21,7 @@ from shared.deployment import Deployment, Live, Status, placements
 from shared.errors import Unavailable
 from shared.health import ProbeAnswer, Requests
 from shared.installation import Deployed, Subscription
-from shared.inventory import HostingSite, WholeInventory
+from shared.inventory import FunctionState, Generation, HostingSite, WholeInventory
 from shared.looks import Look
 from shared.policy import Group, Mode, Policy, Probe, Resources, ScenarioName, Severity, Signal
 from shared.probing import Record
@@ -259,7 +259,14 @@ SERVICE = Service(
 )
 FIRST = Revision("placeorder-1", SERVICE.name, NOON, ready=True)
 LIVE = Live("placeOrder", SERVICE, (replace(FIRST, name="placeorder-2"), FIRST))
-STABLE = Deployment("v1", "shop", NOON, Status.STABLE, placements({"placeOrder": LIVE}))
+FOUND = FunctionState(
+    "placeOrder",
+    Generation.SECOND,
+    service=SERVICE.name,
+    traffic=SERVICE.traffic,
+    latest=SERVICE.latest_ready,
+)
+STABLE = Deployment("v1", "shop", NOON, Status.STABLE, placements({"placeOrder": FOUND}))
 HEALTHY_SHOP = systems.Facts(
     policy=SHOP,
     now=NOON,
