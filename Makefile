@@ -64,8 +64,9 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in on
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: seeds and a few real kills
-	$(BIN)/python -m tests.chaos seeds --count 5000 --first 2000
+slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: seeds, mutants, a few real kills
+	$(BIN)/python -m tests.chaos seeds --count 5000 --first 1000
+	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 
 .PHONY: chaos

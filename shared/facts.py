@@ -11,7 +11,7 @@ from shared.deployment import Deployment, Inventory, Live, Status
 from shared.health import ProbeAnswer, Requests, failing
 from shared.policy import Policy, Severity, Signal
 from shared.system import Budget, Controls, System
-from shared.traffic import LATEST, shares
+from shared.traffic import follows_latest, shares
 
 
 class AlertFact(Struct, frozen=True):
@@ -153,7 +153,7 @@ def compare(
         if live is None or placed is None or served(live) == placed.revisions:
             continue
         since[function] = _since(live, target, newer)
-        if not _follows_latest(live):
+        if not follows_latest(live.service.traffic):
             shown = [one for one in newer if one.at >= since[function] and _shows(one, live)]
             served_by[function] = shown[-1].at if shown else None
     return Change(
@@ -171,11 +171,6 @@ def served(live: Live) -> dict[str, int]:
     return shares(live.service.traffic, live.service.latest_ready)
 
 
-def _follows_latest(live: Live) -> bool:
-    """Whether the newest revision serves because it is the newest: since it was made."""
-    return all(entry.revision == LATEST for entry in live.service.traffic if entry.percent)
-
-
 def _shows(deployment: Deployment, live: Live) -> bool:
     """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
@@ -191,7 +186,7 @@ def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> dat
     then = target.functions[live.function].revisions
     fresh = [live.revision(name) for name in served(live) if name not in then]
     made = [revision.created_at for revision in fresh if revision is not None]
-    if _follows_latest(live):
+    if follows_latest(live.service.traffic):
         return max(made, default=target.at)
     others = [one.at for one in newer if not _shows(one, live)]
     return max([*made, *others], default=target.at)

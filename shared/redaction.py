@@ -1,6 +1,6 @@
 """Texts without secrets, and without personal data where none is meant to be.
 
-docs/decisions/0008-what-is-removed-from-texts.md says what is removed where. Every pattern is
+docs/decisions/0012-what-is-removed-from-texts.md says what is removed where. Every pattern is
 bounded, so that no text takes more than linear time.
 """
 

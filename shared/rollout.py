@@ -25,7 +25,7 @@ from shared.inventory import FunctionState, WholeInventory
 from shared.policy import Policy
 from shared.stock import Stock
 from shared.system import System
-from shared.traffic import Traffic, shares
+from shared.traffic import Traffic, follows_latest, shares
 
 PROVE_EVERY = timedelta(days=1)
 """So often the deployment that would be gone back to is proven restorable."""
@@ -230,15 +230,18 @@ def _began(
 ) -> tuple[datetime, datetime]:
     """When the first change was made as near as is known, and the earliest that it can have been.
 
-    A revision tells when it was made; all else happened at some time since the last look.
+    A revision that serves because it is the newest tells when that was; all else, as when requests
+    were led to a revision by name, happened at some time since the last look.
     """
     moments: list[datetime] = []
     certain = True
     for change in changes:
         made: list[datetime] = []
         if change.part is Part.FUNCTIONS:
-            before, after_it = stock.live.functions or {}, live.functions or {}
-            made = _made_at(before.get(change.name), after_it.get(change.name))
+            before = (stock.live.functions or {}).get(change.name)
+            after_it = (live.functions or {}).get(change.name)
+            if after_it is not None and follows_latest(after_it.traffic):
+                made = _made_at(before, after_it)
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:

@@ -72,6 +72,11 @@ def shares(traffic: Iterable[TrafficTarget], latest: str) -> dict[str, int]:
     return {revision: percent for revision, percent in totals.items() if percent}
 
 
+def follows_latest(traffic: Iterable[TrafficTarget]) -> bool:
+    """Whether the newest revision serves because it is the newest: since it was made."""
+    return all(entry.revision == LATEST for entry in traffic if entry.percent)
+
+
 def moved_to(traffic: Traffic, goal: dict[str, int]) -> Traffic:
     """The same list with the goal's percents: every tagged entry stays, with its tag.
 

@@ -144,6 +144,7 @@ def test_a_freeze_that_is_lifted() -> None:
     stable = world.live
     until = world.ports.clock.now() + HOUR
     world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.settle()
     world.deploy_bad()
     world.alert()
     world.pass_time(MINUTE)
@@ -161,6 +162,7 @@ def test_a_freeze_that_stands() -> None:
     world = World()
     until = world.ports.clock.now() + 3 * HOUR
     world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.settle()
     world.deploy_bad()
 
     world.alert()

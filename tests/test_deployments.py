@@ -318,7 +318,7 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     world.pass_time(40 * MINUTE)
 
     world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST, 100),))
-    world.pass_time(6 * MINUTE)
+    world.pass_time(8 * MINUTE)  # until the next look, and quiet for long enough
 
     newest = others(world)[-1]
     assert (newest.deployed, newest.status) == (("getBook",), Status.LIVE)

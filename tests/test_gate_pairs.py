@@ -108,7 +108,7 @@ SITUATIONS = (
     Situation(
         "human first",
         Outcome.ESCALATE,
-        {"suspended": dict.fromkeys(EVERYTHING, NOW + SECOND)},
+        system={"suspended": dict.fromkeys(EVERYTHING, NOW + SECOND)},
         compares=True,
     ),
     Situation("blast radius", Outcome.ASK, gates={"blast_radius": 7}),

@@ -51,6 +51,7 @@ def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
     stable = world.live
     world.ports.clock.advance(timedelta(days=3))
     world.deploy_bad()
+    world.pass_time(70 * MINUTE)  # what is deployed during an incident is a person's for an hour
 
     world.alert("0.second")
     world.pass_time(60 * MINUTE)

@@ -359,8 +359,9 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
 
 
 def test_probes_that_feed_no_signal_are_not_asked() -> None:
-    """The clock asks for what is watched; the others are asked when somebody decides."""
+    """The clock asks for what is watched; others when somebody decides, or a deployment settles."""
     world = World()
+    world.ports.prober.asked.clear()
 
     world.pass_time(2 * MINUTE)
 
@@ -371,6 +372,7 @@ def test_probes_that_feed_no_signal_are_not_asked() -> None:
 def test_a_second_schedulers_tick_asks_nobody_again() -> None:
     """One look in each half minute."""
     world = World(policy=PROBED)
+    world.ports.prober.asked.clear()  # of them, the first deployment is recorded
     world.publish(topics.CLOCK, b"{}")
     world.settle()
     world.ports.clock.jump(-HALF_MINUTE)

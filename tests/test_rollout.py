@@ -167,6 +167,15 @@ def test_when_a_deployment_began(
     assert (one.status, one.due_at) == (Status.ROLLING_OUT, NOW + 2 * MINUTE)
 
 
+def test_when_requests_were_led_to_a_revision_by_name() -> None:
+    """Its age says nothing of that: it was at the latest when it was seen."""
+    live = replace(stock().live, functions={"pay": function(NEW, NOW - MINUTE)})
+
+    [one] = after(situation(live))
+
+    assert (one.at, one.not_before) == (NOW, SEEN_AT)
+
+
 @pytest.mark.parametrize(
     ("quiet_for", "status"),
     [(timedelta(seconds=119), None), (timedelta(seconds=120), Status.LIVE)],

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.schedule import run
 
-SEEDS = 2000
+SEEDS = 1000
 """In every test run; `make slice` takes the next 5,000, `make chaos` what one has time for."""
 BLOCK = 100
 ONCE_BROKEN = {
