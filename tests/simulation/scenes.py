@@ -12,6 +12,7 @@ from shared.documents import encode
 from shared.policy import Mode, WriteQuota
 from shared.ports import Put
 from shared.system import BUDGET, Budget, System
+from shared.traffic import LATEST
 from tests.simulation.estate import SYSTEM
 from tests.simulation.world import World
 
@@ -101,8 +102,8 @@ def again(world: World) -> None:
 
     def release() -> None:
         world.platform.deploy_at(world.clock.now(), failure_rate=0.9)
-        for function, service in world.platform.services().items():
-            world.release_by_hand(function, service.latest_created)
+        for function in world.platform.services():
+            world.release_by_hand(function, LATEST)
         world.excuses.add("a second bad release")
 
     world.plan(420.0, release)
