@@ -10,6 +10,7 @@ from responders.case import Case, Turn
 from responders.scenarios import functions
 from shared import deployment as deployments
 from shared import plan as plans
+from shared import system as systems
 from shared.deployment import Deployment
 from shared.deployment import Status as DeploymentStatus
 from shared.documents import decode, encode
@@ -18,6 +19,7 @@ from shared.incident import Status
 from shared.plan import Plan, PlanHeader, Step
 from shared.ports import Create, Query
 from shared.rollback import Status as RollbackStatus
+from shared.system import System
 
 LIMIT_EXTENSIONS = 3
 """A roll-out that is not over after so many looks is left to a person."""
@@ -44,7 +46,8 @@ def going_on(case: Case) -> Deployment | None:
 def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     """Whether the roll-out has changed more, and the plan now takes that back as well.
 
-    Steps are added, none is done again; a barrier, the blast radius and the limit stop that.
+    Steps are added, none is done again; a barrier, the blast radius and the limit stop that, and
+    what is in a person's hands is left.
     Raises: Unavailable, when what is live could not be read.
     """
     header = case.rollback.plan
@@ -91,8 +94,9 @@ def _addition(case: Case, header: PlanHeader, planned: set[str]) -> Plan | None:
         return None
     inventory = case.ports.platform(policy.system).inventory()
     change = compare(decode(Deployment, target), inventory, (), policy)
-    more = set(change.functions) - planned
-    more -= set(unrestorable(change, inventory))
+    system = decode(System, store.get(systems.path(policy.system)).fields)
+    in_hand = {name for name, until in system.suspended.items() if until > case.now()}
+    more = set(change.functions) - planned - in_hand - set(unrestorable(change, inventory))
     limit = policy.gates.blast_radius
     if not more or (limit is not None and len(planned | more) > limit):
         return None

@@ -1,22 +1,23 @@
 locals {
   # The APIs that the operations project needs, and what for. Requests of the responders to an
-  # application or the identity project are counted here as well: cloudfunctions, run and monitoring
-  # serve both.
-  apis = merge(local.apis_always, { for name, use in { "secretmanager.googleapis.com" = "secrets" } : name => use if length(var.secrets) > 0 })
-
-  apis_always = {
+  # application or the identity project are counted here as well.
+  apis = {
     "artifactregistry.googleapis.com"     = "images of the functions"
     "cloudbuild.googleapis.com"           = "builds of the functions"
     "cloudfunctions.googleapis.com"       = "the functions; reading an application's"
-    "cloudresourcemanager.googleapis.com" = "project numbers, grants"
-    "cloudscheduler.googleapis.com"       = "the clock"
-    "firestore.googleapis.com"            = "state"
+    "cloudresourcemanager.googleapis.com" = "project numbers, grants; reading an application's"
+    "cloudscheduler.googleapis.com"       = "the clock; reading an application's schedules"
+    "firebasehosting.googleapis.com"      = "reading an application's sites"
+    "firebaseremoteconfig.googleapis.com" = "reading an application's client configuration"
+    "firebaserules.googleapis.com"        = "reading an application's rules"
+    "firestore.googleapis.com"            = "state; reading an application's indexes"
     "iam.googleapis.com"                  = "accounts, custom roles"
-    "identitytoolkit.googleapis.com"      = "looking up who speaks"
+    "identitytoolkit.googleapis.com"      = "looking up who speaks; reading an application's settings of sign-in"
     "logging.googleapis.com"              = "logs of the functions"
     "monitoring.googleapis.com"           = "reading an application's metrics"
     "pubsub.googleapis.com"               = "topics"
     "run.googleapis.com"                  = "services of the functions; shifting an application's traffic"
+    "secretmanager.googleapis.com"        = "secrets; reading which an application has"
     "storage.googleapis.com"              = "sources, exports, audit, status page"
   }
 

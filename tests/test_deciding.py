@@ -13,7 +13,7 @@ from shared.deployment import Deployment, Status, placements
 from shared.deployment import path as deployment_path
 from shared.documents import encode
 from shared.errors import Unavailable
-from shared.ports import Put
+from shared.ports import Put, Update
 from shared.traffic import TrafficTarget
 from tests.test_work import make_ill
 from tests.world import BOOKSHOP, World
@@ -411,3 +411,19 @@ def once_shifted(world: World, act: Callable[[], None]) -> Callable[[str, str], 
             act()
 
     return hook
+
+
+def test_a_function_in_a_persons_hands() -> None:
+    """Automation leaves it as it is, and tells so; all others go back."""
+    world = World()
+    world.deploy_bad()
+    until = world.ports.clock.now() + HOUR
+    world.ports.store.commit([Update("systems/bookshop", {"suspended": {"listBooks": until}})])
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set(world.policy.functions) - {"listBooks"}
+    plan = world.rollbacks()[0].plan
+    assert plan is not None
+    assert plan.reported == ("listBooks is in a person's hands: left as it is",)
