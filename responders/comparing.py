@@ -38,6 +38,7 @@ ACTOR: Final = "on_deployment"
 ATTEMPTS = 20
 LANDS_WITHIN = timedelta(minutes=10)
 """What a rollback has sent before its end may be seen so long after it."""
+NEVER_SENT = (StepStatus.PENDING, StepStatus.SKIPPED)
 NOTHING_NEW_EVERY = timedelta(seconds=10)
 """A look that finds nothing new is written down no more often: many may be asked for at once."""
 NAMES_TOLD = 50
@@ -119,7 +120,7 @@ def _wrote(store: Store, system: str, since: datetime) -> dict[str, Wrote]:
         if rollback.plan is None or over:
             continue
         for step in load_steps(store, rollback.id).values():
-            if step.kind == shift.KIND and step.status is not StepStatus.PENDING:
+            if step.kind == shift.KIND and step.status not in NEVER_SENT:
                 goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
                 wrote[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
     return wrote

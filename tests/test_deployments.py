@@ -159,6 +159,30 @@ def test_what_tells_nothing_is_refused(content: dict[str, object] | bytes, reaso
     assert list(recorded(world)) == ["v1"]
 
 
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (
+            {"version": 2, "system": "nowhere", "typo": 1, "at": "soon", "stable": "yes"},
+            ["$.version", "nowhere", "'typo'", "$.at", "$.stable"],
+        ),
+        (
+            {"timestamp": "soon", "protoPayload": {"serviceName": 1}},
+            ["$.timestamp", "$.protoPayload.serviceName", "$.protoPayload.methodName is missing"],
+        ),
+    ],
+)
+def test_every_fault_of_a_message_is_told(content: dict[str, Any], faults: list[str]) -> None:
+    """Whoever wrote it repairs all of it at once."""
+    world = World()
+
+    world.publish(topics.DEPLOYMENTS, content)
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert [one for one in faults if one not in letter["reason"]] == []
+
+
 def test_a_barrier_asks_a_person() -> None:
     """Past a deployment with a barrier nobody goes back by machine."""
     world = World()
