@@ -56,8 +56,13 @@ def say(text: str, style: str = "") -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows under headings; known words in their colours."""
-    shown = Table(*headings, box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    """Rows under headings; known words in their colours.
+
+    The first column names the row and is never cut or broken; what is too long elsewhere, breaks.
+    """
+    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in headings:
+        shown.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
         shown.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in row))
     console().print(shown)

@@ -27,6 +27,7 @@ from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy, Severity
 from shared.ports import Document, Ports, Query, Update, Write
+from shared.redaction import without_secrets
 from shared.restorability import restorability
 from shared.rollout import PROVE_EVERY
 from shared.stock import protected
@@ -63,11 +64,11 @@ def recorded(
 
 
 def _said_by(answer: Any) -> str:
-    """What a probe saw, in words."""
+    """What a probe saw, in words; what it quotes of an answer may hold secrets."""
     if answer is None:
         return "no answer"
     word = "passed" if answer.passed else "failed"
-    return f"{word}: {answer.status or answer.detail or 'no answer'}"
+    return without_secrets(f"{word}: {answer.status or answer.detail or 'no answer'}")
 
 
 def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:

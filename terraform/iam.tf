@@ -27,6 +27,10 @@ locals {
   }
 
   application_roles = {
+    alerts = {
+      title       = "Rollback: see whether an alert is still open"
+      permissions = ["monitoring.alerts.get"]
+    }
     estate = {
       title = "Rollback: see what is live beside the functions"
       permissions = [
@@ -53,7 +57,7 @@ locals {
     }
     metrics = {
       title       = "Rollback: read metrics"
-      permissions = ["monitoring.alerts.get", "monitoring.timeSeries.list"]
+      permissions = ["monitoring.timeSeries.list"]
     }
     shift = {
       title = "Rollback: shift traffic between revisions"

@@ -112,6 +112,7 @@ locals {
         rollback-work         = "the hand-over to its successor"
       }
       roles = {
+        alerts  = "whether the alert is still open"
         metrics = "whether requests fail, before and after"
         shift   = "what is live, and traffic back to where it was"
         state   = "rollbacks, their steps and audit"

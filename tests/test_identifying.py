@@ -162,7 +162,7 @@ PAST = int((START - 90 * MINUTE).timestamp())
 WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
     "no token": (nobody, "no token"),
     "an empty token": (lambda _: {**PAUSE, "token": ""}, "token"),
-    "a token that is a number": (lambda _: {**PAUSE, "token": 5}, "token: not a token"),
+    "a token that is a number": (lambda _: {**PAUSE, "token": 5}, "the field token holds none"),
     "no token at all in it": (lambda _: {**PAUSE, "token": "let me in"}, "malformed"),
     "signed by nobody": (tampered, "signature"),
     "expired": (claims(iat=PAST, exp=PAST + 3600), "expired"),

@@ -15,10 +15,8 @@ from tests.test_docs import LIVE
 from tests.world import POLICIES
 
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
-
-
-SAYS = ("asked for", "deploy_20260301_", " well", "to be drilled")
-"""What each line ends with, in order."""
+SAYS = ("asked for", "deploy_20260301_", " well", "drill")
+"""What each line ends with, in order; a drill that is asked for may be done already."""
 
 
 def test_from_the_baseline_to_the_first_drill(new_world: WorldMaker) -> None:

@@ -164,6 +164,16 @@ def throttled(world: World) -> None:
     world.plan(world.random.uniform(5.0, 30.0), partial(world.answer, "cancel"))
 
 
+def silent_bus(world: World) -> None:
+    """Nothing is published for a while, whatever was committed: a rollback that ends as well."""
+    world.random.choice((bad_release, outage))(world)
+    begins = world.random.uniform(0.0, 250.0)
+    world.plan(begins, partial(setattr, world.bus, "is_silent", True))
+    world.plan(
+        begins + world.random.uniform(5.0, 60.0), partial(setattr, world.bus, "is_silent", False)
+    )
+
+
 def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
@@ -189,6 +199,7 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (asked, 8),
     (answered, 8),
     (throttled, 3),
+    (silent_bus, 4),
     (again, 9),
     (partly_bad, 6),
     (no_better, 6),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from shared import topics
-from shared.errors import Ambiguous, Moved, Rejected
+from shared.errors import Ambiguous, Moved, Rejected, Unavailable
 from shared.ports import Document, OperationState, Write
 from shared.traffic import Traffic
 from tests.fakes.hooks import around
@@ -80,10 +80,14 @@ class BusService:
         self._world = world
         self._published = 0
         self.dead_letters: list[bytes] = []
+        self.is_silent = False
+        """Whether it takes nothing and gives no answer."""
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         """The message's id, once it is kept."""
         with around(self._world.hook, "bus.publish"):
+            if self.is_silent:
+                raise Unavailable("the bus gives no answer")
             self._world.laws.published(topic, data)
             return self.deliver(topic, data, attributes)
 
