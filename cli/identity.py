@@ -107,11 +107,17 @@ def fingerprint_of(command: CommandText) -> None:
     print(fingerprint(_content(command)))
 
 
-def fresh_token() -> str:
-    """A token that was not printed before: those of one second are the same, and one is used up."""
+def signed_in() -> sessions.Kept:
+    """The sign-in of this machine's user; exits when there is none."""
     kept = sessions.kept()
     if kept is None:
         raise leaving(NO, "nobody is signed in: rollback login")
+    return kept
+
+
+def fresh_token() -> str:
+    """A token that was not printed before: those of one second are the same, and one is used up."""
+    kept = signed_in()
     session = _refreshed(kept)
     if hashed(session.id_token) == kept.printed:
         time.sleep(1.0)

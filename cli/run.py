@@ -12,7 +12,7 @@ import typer
 from cli.following import follow
 from cli.preview import Preview, preview
 from cli.screen import AsJson, System, lasting, print_json, say, table
-from cli.sending import Reason, checked, conclude, send
+from cli.sending import Reason, checked, conclude, require_sender, send
 from cli.wired import NO, leaving, operations
 from shared.gate import Outcome
 from shared.policy import Policy, Severity
@@ -98,6 +98,7 @@ def run(
             _show(shown, policy)
         if dry_run:
             return
+        require_sender()
         if not yes and not typer.confirm("Roll back?", err=as_json):
             raise leaving(NO, "nothing was done")
         answer = send(ours, content)

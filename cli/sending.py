@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from msgspec import Struct
 
-from cli.identity import fresh_token
+from cli.identity import fresh_token, signed_in
 from cli.screen import print_json, say
 from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving
 from shared import command as commands
@@ -50,6 +50,12 @@ class Answer(Struct, frozen=True):
     """The result in words, or every fault."""
     incident: str = ""
     """The one that it opened or concerns."""
+
+
+def require_sender() -> None:
+    """Exits when nobody is signed in who could say a command, before anything is asked of them."""
+    if not without_sign_in.get():
+        signed_in()
 
 
 def send(ours: Operations, content: Mapping[str, Any]) -> Answer:

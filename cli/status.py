@@ -12,7 +12,7 @@ from shared.incident import Incident
 from shared.plan import ENDED, Step
 from shared.policy import Policy
 from shared.rollback import Rollback
-from shared.system import Freeze, Pause
+from shared.system import Freeze, Pause, paused
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
@@ -27,7 +27,8 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         print_json({"at": now, "paused": controls.pause, "freezes": freezes, "systems": seen})
         return
     if controls.pause:
-        say(f"EVERYTHING IS PAUSED {_by(controls.pause)}", "bold yellow")
+        in_flight = sum(one["in_flight"] for one in seen)
+        say(f"everything: {_paused(controls.pause, in_flight)}", "bold yellow")
     for window in freezes:
         say(f"everything is {_when(window)}", "yellow")
     for one in seen:
@@ -45,6 +46,7 @@ def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
         "name": policy.display_name or policy.system,
         "mode": system.mode.name.lower(),
         "paused": system.pause,
+        "in_flight": rollback.in_flight if rollback else 0,
         "freezes": _ahead(system.freezes, now),
         "cool_down_until": system.cool_down_until if _lies_ahead(system, now) else None,
         "incident": incident,
@@ -66,7 +68,7 @@ def _ahead(freezes: Iterable[Freeze], now: datetime) -> list[Freeze]:
 def _show(seen: dict[str, Any], now: datetime) -> None:
     say(f"{seen['name']} ({seen['system']}), mode {seen['mode']}", "bold")
     if seen["paused"]:
-        say(f"  paused {_by(seen['paused'])}", "yellow")
+        say(f"  {_paused(seen['paused'], seen['in_flight'])}", "yellow")
     for window in seen["freezes"]:
         say(f"  {_when(window)}", "yellow")
     if seen["cool_down_until"]:
@@ -99,5 +101,8 @@ def _when(window: Freeze) -> str:
     return f"{window}; from {at(window.begins_at)} UTC"
 
 
-def _by(pause: Pause) -> str:
-    return f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
+def _paused(pause: Pause, in_flight: int) -> str:
+    """How far it has come, and whose it is."""
+    count = f" ({in_flight} in flight)" if in_flight else ""
+    by = f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
+    return f"{paused(pause, in_flight)}{count} {by}"

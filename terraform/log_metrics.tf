@@ -94,6 +94,20 @@ resource "google_logging_metric" "responder_errors" {
   }
 }
 
+# Each audit event is a line of the log as well.
+resource "google_logging_metric" "unrestorable" {
+  project     = var.operations_project
+  name        = "rollback_unrestorable"
+  description = "Deployments that could not be gone back to any more, as their proof found them."
+  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"deployment.unrestorable\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+}
+
 # The clock says how long the oldest due work has been due when that is too long.
 resource "google_logging_metric" "overdue" {
   project         = var.operations_project
@@ -116,7 +130,7 @@ resource "time_sleep" "log_metrics_known" {
   triggers = {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
-      [google_logging_metric.responder_errors.id, google_logging_metric.overdue.id],
+      [for metric in [google_logging_metric.responder_errors, google_logging_metric.overdue, google_logging_metric.unrestorable] : metric.id],
     ))
   }
 }

@@ -72,6 +72,19 @@ locals {
         absent   = 300
       }
     }
+    unrestorable = {
+      severity = "ERROR"
+      does     = "A kept deployment cannot be gone back to any more. `rollback deployments show` tells what it lacks; bring that back, or mark another one as stable."
+      condition = {
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.unrestorable.name}\" AND ${local.own_services}"
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = []
+        above    = 0
+        lasting  = 0
+      }
+    }
     waiting_messages = {
       severity = "CRITICAL"
       does     = "A message of ours has not been acknowledged for ten minutes: its responder cannot be reached, or fails on it. See the log of the responder that the subscription names."

@@ -34,6 +34,8 @@ PAGES = (
     ROOT / "terraform" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 )
+README = (ROOT / "README.md").read_text()
+COMMANDED = ("promote", "run", "approve", "cancel", "retry", "pause", "resume")
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
 
@@ -75,12 +77,18 @@ LIVE = [
     if line in OPERATE and line not in IDENTIFIED
 ]
 """What is said to responders that are there: tests/e2e/test_operate.py says it, in order."""
+ASKED = [
+    line
+    for line in starting(".venv/bin/python", "-m", "cli")
+    if line in README and shlex.split(line)[3] in COMMANDED
+]
+"""What is asked of responders that are there: tests/e2e/test_readme.py asks it."""
 REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
 AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
 CLI = [
     line
     for line in starting(".venv/bin/python", "-m", "cli")
-    if line not in (*LIVE, *REPLAYED, *AUDITED, *IDENTIFIED)
+    if line not in (*LIVE, *ASKED, *REPLAYED, *AUDITED, *IDENTIFIED)
 ]
 MADE = starting("make")
 TERRAFORM = starting("terraform")
@@ -92,7 +100,7 @@ SERVED = starting(".venv/bin/python", "-m", "local")
 def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
     known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
-    known |= {*LIVE, *TERRAFORM, *SET_UP}
+    known |= {*LIVE, *ASKED, *TERRAFORM, *SET_UP}
 
     assert [line for line in COMMANDS if line not in known] == []
     assert PUBLISHED

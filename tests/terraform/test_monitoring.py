@@ -267,6 +267,7 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
         "errors",
         "overdue_work",
         "silent_clock",
+        "unrestorable",
         "waiting_messages",
     }
 
