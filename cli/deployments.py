@@ -148,6 +148,7 @@ def _mark(verb: str, deployment: str, reason: str, system: str, *, as_json: bool
 def baseline(
     system: System = "",
     name: Annotated[str, typer.Option(help="its name; left out: deploy_YYYYMMDD_HHMMSS")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Record what is live now as stable: the first place that can be gone back to.
 
@@ -157,5 +158,8 @@ def baseline(
         said = {"version": 1, "system": ours.policy(system).system, "stable": True}
         if name:
             said["deployment"] = name
-        ours.wiring.bus.publish(topics.DEPLOYMENTS, json.dumps(said).encode())
-    say("asked for; `rollback deployments` shows it in a moment")
+        message = ours.wiring.bus.publish(topics.DEPLOYMENTS, json.dumps(said).encode())
+    if as_json:
+        print_json({"message": message, **said})
+    else:
+        say("asked for; `rollback deployments` shows it in a moment")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.screen import AsJson, print_json
 from cli.wired import NO
 from shared import policy_file
 from shared.errors import BadConfiguration
@@ -17,11 +18,18 @@ policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 @policy.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="policy files")],
+    as_json: AsJson = False,
 ) -> None:
     """Print every fault of the files, as file:line: message; exit 1 when there is any."""
+    faults: tuple[str, ...] = ()
     try:
         policy_file.load_files(files)
     except BadConfiguration as error:
-        for fault in error.faults:
+        faults = error.faults
+    if as_json:
+        print_json({"faults": faults})
+    else:
+        for fault in faults:
             print(fault)
-        raise typer.Exit(NO) from error
+    if faults:
+        raise typer.Exit(NO)
