@@ -65,7 +65,7 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in on
 
 .PHONY: slice
 slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: seeds, mutants, a few real kills
-	$(BIN)/python -m tests.chaos seeds --count 5000 --first 1000
+	$(BIN)/python -m tests.chaos seeds --count 20000
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 

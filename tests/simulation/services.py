@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from shared import topics
-from shared.errors import Ambiguous, Moved, Rejected, Unavailable
+from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.ports import Document, OperationState, Write
 from shared.traffic import Traffic
 from tests.fakes.hooks import around
@@ -160,7 +160,7 @@ class PlatformService(FakePlatform):
     def _land_late(self, service: str, traffic: Traffic, etag: str) -> None:
         try:
             FakePlatform.shift(self, service, traffic, etag)
-        except (Moved, Rejected):
+        except (Moved, Rejected, Throttled):
             self._world.note(f"a late shift of {service} was refused")
 
     def _begin(self, service: FakeService, traffic: Traffic) -> str:
