@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.schedule import run
 
 SEEDS = 1000
-"""In every test run; `make slice` takes twenty times as many, `make chaos` what one has time for."""
+"""In every test run; `make slice` takes 20,000, `make chaos` what one has time for."""
 BLOCK = 100
 ONCE_BROKEN = {
     16: "windows of metrics and deadlines followed the clock of whichever instance worked",
