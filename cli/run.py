@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from cli.following import follow
 from cli.preview import Preview, preview
 from cli.screen import AsJson, System, lasting, print_json, say, table
 from cli.sending import Reason, checked, conclude, require_sender, send
-from cli.wired import NO, leaving, operations
+from cli.wired import NO, Operations, leaving, operations
 from shared.gate import Outcome
 from shared.policy import Policy, Severity
 
@@ -90,25 +91,38 @@ def run(
             "incident": incident,
             "reason": reason,
         }
-        shown = preview(ours, policy, checked(ours, content))
-        if dry_run and as_json:
-            print_json(shown)
-            return
-        if not as_json:
-            _show(shown, policy)
-        if dry_run:
-            return
-        require_sender()
-        if not yes and not typer.confirm("Roll back?", err=as_json):
-            raise leaving(NO, "nothing was done")
-        answer = send(ours, content)
-        if not answer.accepted or not follow_it:
-            conclude(answer, as_json=as_json)
-            return
-        if not as_json:
-            say(answer.text)
-        seen = follow(ours, answer.incident, quietly=as_json)
-    if as_json:
+        _order(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+
+
+class Manner(Struct, frozen=True):
+    """How an order is to be gone through at the prompt."""
+
+    dry_run: bool
+    yes: bool
+    follow: bool
+    as_json: bool
+
+
+def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
+    """Show what would be done, ask, say it, follow it; exits where it did not go well."""
+    shown = preview(ours, policy, checked(ours, content))
+    if not manner.as_json:
+        _show(shown, policy)
+    elif manner.dry_run:
+        print_json(shown)
+    if manner.dry_run:
+        return
+    require_sender()
+    if not manner.yes and not typer.confirm("Roll back?", err=manner.as_json):
+        raise leaving(NO, "nothing was done")
+    answer = send(ours, content)
+    if not answer.accepted or not manner.follow:
+        conclude(answer, as_json=manner.as_json)
+        return
+    if not manner.as_json:
+        say(answer.text)
+    seen = follow(ours, answer.incident, quietly=manner.as_json)
+    if manner.as_json:
         print_json({"answer": answer, "rollback": seen.rollback, "steps": seen.steps})
     if not seen.went_well:
         raise typer.Exit(NO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
@@ -219,10 +220,8 @@ def moment(text: str, said_at: datetime) -> datetime | None:
     """When a time or a span, said then, is; None for none. Raises: Refused, when it is neither."""
     if not text:
         return None
-    try:
+    with suppress(ValueError, OverflowError):  # then it is a time, or nothing
         return said_at + parse_duration(text)
-    except (ValueError, OverflowError):
-        pass
     try:
         return msgspec.convert(text, Moment)
     except msgspec.ValidationError as neither:

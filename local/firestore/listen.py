@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -81,10 +82,9 @@ def listen(
 def _forward(requests: Iterator[ListenRequest], events: queue.SimpleQueue[_Event]) -> None:
     """Put every request among the events, and the end of the call after them."""
     try:
-        for request in requests:
-            events.put(request)
-    except grpc.RpcError:
-        pass  # the client cancelled: an ordinary end
+        with suppress(grpc.RpcError):  # the client cancelled: an ordinary end
+            for request in requests:
+                events.put(request)
     finally:
         events.put(_End())
 

@@ -33,7 +33,7 @@ PERMISSIONS: Final = (
     "run.services.update",
 )
 """To act as the accounts that the services run as is asked of whoever updates one, if only its
-traffic (GoogleCloudPlatform/cloud-run-release-manager, issue 81, read 2026-11)."""
+traffic (github.com/GoogleCloudPlatform/cloud-run-release-manager/issues/81, read 2026-11)."""
 
 SHIFT_SECONDS = 15.0
 """The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""

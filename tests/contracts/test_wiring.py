@@ -133,8 +133,11 @@ def test_a_plain_channel_to_somewhere_else(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:80", "localhost:80", "[::1]:80"])
 def test_a_plain_channel_to_this_machine(address: str) -> None:
-    """Loopback has several names."""
-    Clients({"firestore": address}, deployed=False)
+    """Loopback has several names, and each leads to a channel that can be used."""
+    clients = Clients({"firestore": address}, deployed=False)
+
+    assert clients.firestore.transport.grpc_channel is not None
+    clients.close()
 
 
 def test_a_process_that_has_asked_for_nothing_yet() -> None:
