@@ -82,7 +82,7 @@ resource "google_monitoring_alert_policy" "signal" {
 
       The responders have been told, and decide whether a change explains it. To stop them before their next effect:
 
-          gcloud pubsub topics publish rollback-commands --project=${var.operations_project} --message='{"version":1,"command":"pause","system":"${each.value.system}","reason":"..."}'
+          rollback pause --system ${each.value.system} --reason "..."
     EOT
   }
 

@@ -28,7 +28,9 @@ def test_every_file_is_terraform(file: Path) -> None:
 def test_every_variable_is_typed_described_and_used(name: str) -> None:
     """Nobody has to guess what it takes, and none does nothing."""
     variable = VARIABLES[name]
-    elsewhere = "".join(file.read_text() for file in FILES if file.name != "variables.tf")
+    elsewhere = "".join(
+        file.read_text() for file in FILES if not file.name.endswith("variables.tf")
+    )
 
     assert {"type", "description"} <= set(variable.attributes)
     assert re.search(rf"\bvar\.{name}\b", elsewhere)
