@@ -22,12 +22,13 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         now = ours.wiring.clock.now()
         seen = [_seen(ours, policy, now) for policy in policies]
         controls = ours.reading.controls()
+        in_flight = sum(_in_flight(ours, name) for name in ours.policies)
     freezes = _ahead(controls.freezes, now)
     if as_json:
-        print_json({"at": now, "paused": controls.pause, "freezes": freezes, "systems": seen})
+        everything = {"paused": controls.pause, "pause": paused(controls.pause, in_flight)}
+        print_json({"at": now, **everything, "freezes": freezes, "systems": seen})
         return
     if controls.pause:
-        in_flight = sum(one["in_flight"] for one in seen)
         say(f"everything: {_paused(controls.pause, in_flight)}", "bold yellow")
     for window in freezes:
         say(f"everything is {_when(window)}", "yellow")
@@ -46,7 +47,8 @@ def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
         "name": policy.display_name or policy.system,
         "mode": system.mode.name.lower(),
         "paused": system.pause,
-        "in_flight": rollback.in_flight if rollback else 0,
+        "in_flight": (in_flight := _in_flight(ours, policy.system)),
+        "pause": paused(system.pause, in_flight),
         "freezes": _ahead(system.freezes, now),
         "cool_down_until": system.cool_down_until if _lies_ahead(system, now) else None,
         "incident": incident,
@@ -54,6 +56,13 @@ def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
         "steps": reading.steps(rollback.id) if rollback else [],
         "target": policy.targets.by_severity[incident.severity] if incident else None,
     }
+
+
+def _in_flight(ours: Operations, name: str) -> int:
+    """Effects of a system's newest rollback that have not settled."""
+    newest = ours.reading.system(name).rollback
+    rollback = ours.reading.rollback(newest) if newest else None
+    return rollback.in_flight if rollback else 0
 
 
 def _lies_ahead(system: Any, now: datetime) -> bool:

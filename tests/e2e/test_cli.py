@@ -72,6 +72,7 @@ def test_a_switch_is_thrown_for_all_and_back(world: World) -> None:
     """The state is what the responders keep, not what the shell believes."""
     assert value("pause", "--all", "--reason", "we look ourselves")["accepted"]
     assert value("status")["paused"]["reason"] == "we look ourselves"
+    assert value("status")["pause"] == "PAUSED"
     assert "everything: PAUSED by" in run("status").output
 
     assert value("resume", "--all", "--reason", "understood")["accepted"]
