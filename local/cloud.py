@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
@@ -26,25 +26,30 @@ from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpc
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
+from google.protobuf.message import Message
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local import front_door, heartbeat, rest
-from local.application import Application
+from local import front_door, heartbeat, quotas, rest, state
+from local.application import Application, names
+from local.application.builds import Missing
 from local.application.estate import Estate
+from local.application.service import Archive
+from local.application.sources import Sources, release_in
 from local.clock import CloudClock
 from local.control import ControlPlane
+from local.deploying import QUOTA_METRIC, Deployments
 from local.fault_plan import FaultPlan
 from local.faults import Faults
 from local.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.front_door import FrontDoor
 from local.functions import Functions
 from local.heartbeat import Heartbeat
-from local.identity import EmbeddedIdentity
+from local.identity import Account, EmbeddedIdentity, credentials
 from local.injection import Injector
 from local.journal import Journal
-from local.monitoring import Alerter, Alerts, Ingestion, Metrics
+from local.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
 from local.monitoring import alerts as alerts_api
 from local.monitoring.notification import Incident
 from local.operations import Operations
@@ -58,6 +63,7 @@ from local.storage import Service as Storage
 from local.storage.refusals import Refusal
 from local.surroundings import Surroundings
 from local.wire import Refused, Service, serve, served
+from shared.assets import derived_topics
 from shared.policy import Policy
 
 NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
@@ -74,6 +80,10 @@ TOPICS = (
 )
 ANCHORS_KEPT_FOR = timedelta(days=90)
 """Longer than what they prove."""
+HERE, THERE = "US", "EU"
+"""Where buckets lie: those of copies on another continent."""
+MAKER = "maker"
+"""How the subscription ends by which an application hears what it is to make again."""
 INSIDE: Any = None
 """The context of a call that comes from inside: what is called so does not look at it."""
 
@@ -82,7 +92,8 @@ class Cloud:
     """Google Cloud's services, as many as the responders need, and the applications themselves.
 
     Its parts are there to be looked at and meddled with: `rollouts` and `quota` of Cloud Run,
-    `ingestion` of Monitoring, `identity` with its people, `surroundings` beside the functions,
+    `build_quota` of Cloud Functions, `ingestion` and `watch` of Monitoring, `identity` with its
+    people, `surroundings` beside the functions,
     `buckets` of Cloud Storage, `faults` of every call, and `injector` of whole fault plans.
     """
 
@@ -92,10 +103,12 @@ class Cloud:
         self.faults = Faults()
         self.rollouts = Rollouts()
         self.quota = WriteQuota(clock)
+        self.build_quota = WriteQuota(clock, metric=QUOTA_METRIC)
         self.ingestion = Ingestion()
         self.surroundings = Surroundings(clock, journal)
         self.identity = EmbeddedIdentity(clock, journal)
         self.buckets = Buckets(clock, journal)
+        self.firestore_admin = FirestoreAdmin(firestore, self.buckets, clock, journal, self.faults)
         self.addresses: dict[str, str] = {}
         self.home = ""
         """The operations project: the responders' topics, the clock's ticks."""
@@ -146,8 +159,10 @@ class Cloud:
             cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
-            cloud._create_topics()
-            cloud._create_bucket()
+            cloud._create_topics(policies)
+            cloud._create_buckets(policies)
+            cloud._admit_probes(policies)
+            state.install(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
             cloud._come_alive(ports or {}, alerter=alerter, ticks=ticks)
@@ -187,22 +202,32 @@ class Cloud:
 
     def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
         for policy in policies:
+            for database in {policy.backups.database, *policy.resources.databases}:
+                self.firestore.databases.admit(f"projects/{policy.project}/databases/{database}")
             application = Application(policy, self.clock, self._journal, seed)
             self._applications[policy.system] = application
             self._records[policy.system] = Records(
                 application, self.clock, self._journal, self.firestore.engine
             )
             self.surroundings.found(application, application.begun_at)
+            application.builds.release_in = self._release_in
+            application.builds.is_enabled = partial(
+                self.surroundings.secrets.is_enabled, policy.project
+            )
         estate = Estate(tuple(self._applications.values()))
         self.pubsub = PubSub(self.clock, self._journal, self.faults)
         self._closing.callback(self.pubsub.close)
-        offered = self._services(estate)
+        metrics = Metrics(estate, self.clock, self.ingestion)
+        self.watch = Setup(estate, metrics, self.clock)
+        offered = self._services(estate, metrics)
         products = {
             **self.surroundings.products(),
-            alerts_api.HOST: Alerts(self._incidents).calls(),
+            alerts_api.HOST: (*Alerts(self._incidents).calls(), *self.watch.calls()),
+            quotas.HOST: quotas.Quotas(self.quota).calls(),
+            credentials.HOST: credentials.Credentials(self.identity).calls(),
         }
         self.calls = (
-            *(call for services in offered.values() for call in served(services)),
+            *dict.fromkeys(call for services in offered.values() for call in served(services)),
             *rest.served(products),
             *CALLS,
         )
@@ -219,7 +244,7 @@ class Cloud:
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
 
-    def _services(self, estate: Estate) -> dict[str, dict[Service, object]]:
+    def _services(self, estate: Estate, metrics: Metrics) -> dict[str, dict[Service, object]]:
         """What is served at which address."""
         operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
@@ -227,9 +252,8 @@ class Cloud:
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,
-                FirestoreAdminGrpcTransport: FirestoreAdmin(
-                    self.firestore.expiry, self.firestore.indexes
-                ),
+                FirestoreAdminGrpcTransport: self.firestore_admin,
+                operations: self.firestore_admin.operations,
             },
             "pubsub": {
                 PublisherGrpcTransport: self.pubsub.publisher,
@@ -241,33 +265,73 @@ class Cloud:
                 RevisionsGrpcTransport: Revisions(estate),
                 operations: Operations(estate, self.clock),
             },
-            "functions": {FunctionServiceGrpcTransport: Functions(estate)},
-            "monitoring": {MetricServiceGrpcTransport: Metrics(estate, self.clock, self.ingestion)},
+            "functions": {
+                FunctionServiceGrpcTransport: Functions(
+                    estate, Sources(self.buckets), self.build_quota, self.faults
+                ),
+                operations: Deployments(estate),
+            },
+            "monitoring": {MetricServiceGrpcTransport: metrics},
         }
 
-    def _create_topics(self) -> None:
-        for project in self.projects:
-            for topic in TOPICS:
-                name = f"projects/{project}/topics/{topic}"
-                try:
-                    self.pubsub.publisher.CreateTopic(pubsub_types.Topic.pb()(name=name), INSIDE)
-                except Refused as refused:
-                    if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
-                        raise
+    def _create_topics(self, policies: Sequence[Policy]) -> None:
+        """The responders', and those where an application hears that it is to make data again."""
+        ours = {(project, topic) for project in self.projects for topic in TOPICS}
+        theirs = {(one.project, topic) for one in policies for topic in derived_topics(one)}
+        for project, topic in sorted(ours | theirs):
+            named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
+            _unless_there(self.pubsub.publisher.CreateTopic, named)
+        for project, topic in sorted(theirs):
+            listening = pubsub_types.Subscription.pb()(
+                name=f"projects/{project}/subscriptions/{topic}-{MAKER}",
+                topic=f"projects/{project}/topics/{topic}",
+            )
+            _unless_there(self.pubsub.subscriber.CreateSubscription, listening)
 
-    def _create_bucket(self) -> None:
-        """The bucket for heads of audit chains, which keeps what is in it."""
+    def _release_in(self, archive: Archive) -> str:
+        """The release that an object holds the source of; an archive of another kind is one itself.
+
+        Raises: Missing.
+        """
         try:
-            self.buckets.create(audit_bucket(self.home), retention=ANCHORS_KEPT_FOR)
-        except Refusal as refused:
-            if refused.status != HTTPStatus.CONFLICT:
-                raise
+            found = self.buckets.find(archive.bucket, archive.object, archive.generation or None)
+        except Refusal:
+            raise Missing(f"gs://{archive.bucket}/{archive.object}") from None
+        return release_in(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
+
+    def _create_buckets(self, policies: Sequence[Policy]) -> None:
+        """The responders', and those of exports and assets; that of heads keeps what is in it."""
+        retained = {audit_bucket(self.home): ANCHORS_KEPT_FOR}
+        others = (quarantine_bucket, sources_bucket, status_bucket, values_bucket)
+        own = (*retained, *(one(self.home) for one in others))
+        exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
+        copies = {one.backups.second: THERE for one in policies if one.backups.second}
+        assets = {name: HERE for one in policies for name in one.assets.replicated}
+        everything = {**dict.fromkeys(own, HERE), **exports, **copies, **assets}
+        for name, location in everything.items():
+            try:
+                self.buckets.create(name, retention=retained.get(name), location=location)
+            except Refusal as refused:
+                if refused.status != HTTPStatus.CONFLICT:
+                    raise
+
+    def _admit_probes(self, policies: Sequence[Policy]) -> None:
+        """The test accounts that the policies' probes sign in as, and what they do it with."""
+        people, held = self.surroundings.identity, self.surroundings.secrets
+        self.identity.takes_no_password = people.takes_no_password
+        for policy in policies:
+            for account in filter(None, (probe.sign_in for probe in policy.probes)):
+                password = names.digest(f"{policy.project}/{account.email}")[:20]
+                self.identity.put(Account(account.email, password))
+                held.hold(self.home, account.password_secret, password)
+                held.hold(self.home, account.api_key_secret, people.api_key(policy.project))
 
     def _come_alive(self, ports: Mapping[str, int], *, alerter: bool, ticks: bool) -> None:
         if alerter:
             self._alerters = {system: self._alerter(system) for system in self._applications}
         tick = partial(self.tick, self.home)
         duties = [
+            self.firestore_admin.catch_up,  # first: a backup of midnight holds nothing later
             self.firestore.expiry.catch_up,
             *(records.catch_up for records in self._records.values()),
             *(watching.catch_up for watching in self._alerters.values()),
@@ -309,11 +373,49 @@ class Cloud:
         )
 
 
+def console_account(home: str) -> str:
+    """The account that the console runs as, by the operations project."""
+    return f"rollback-console@{home}.iam.gserviceaccount.com"
+
+
 def audit_bucket(home: str) -> str:
     """The bucket for heads of audit chains, by the operations project."""
-    return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-audit"
+    return _bucket(home, "audit")
+
+
+def sources_bucket(home: str) -> str:
+    """The bucket for our copies of the functions' sources."""
+    return _bucket(home, "sources")
+
+
+def values_bucket(home: str) -> str:
+    """The bucket for values of plain variables."""
+    return _bucket(home, "values")
+
+
+def quarantine_bucket(home: str) -> str:
+    """The bucket for documents as they were before a repair."""
+    return _bucket(home, "quarantine")
+
+
+def status_bucket(home: str) -> str:
+    """The bucket of the status pages."""
+    return _bucket(home, "status")
+
+
+def _bucket(home: str, purpose: str) -> str:
+    return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-{purpose}"
 
 
 def _stop(server: grpc.Server) -> None:
     """Cut the calls that are still open, and wait until the port is free."""
     server.stop(grace=None).wait()
+
+
+def _unless_there(create: Callable[[Any, Any], object], wanted: Message) -> None:
+    """There is such a thing, whoever made it."""
+    try:
+        create(wanted, INSIDE)
+    except Refused as refused:
+        if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
+            raise

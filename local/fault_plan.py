@@ -65,10 +65,18 @@ class CallFault(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OperationFault(Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of Cloud Run services that take longer, or fail when they are due, or both."""
+    """Operations of Cloud Run and Firestore that take longer, or fail when due, or both.
+
+    A backup schedule that fails is there and makes no backup.
+    """
 
     service: Annotated[
-        Pattern, Meta(description="`projects/P/locations/R/services/S`; * and ? stand in.")
+        Pattern,
+        Meta(
+            description="`projects/P/locations/R/services/S`,"
+            " `projects/P/databases/D/exportDocuments` (restoreDatabase, cloneDatabase),"
+            " `projects/P/databases/D/backupSchedules/S`; * and ? stand in."
+        ),
     ]
     delay_seconds: Seconds = 0.0
     failure: str = ""

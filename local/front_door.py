@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from local.any_method import AnyMethod
 from local.application import Answer, Application
 from local.bad_request import BadRequest
 from local.clock import CloudClock
@@ -50,12 +51,12 @@ class FrontDoor:
         self._thread.start()
 
     def respond(
-        self, method: str, host: str, target: str, body: bytes
+        self, method: str, host: str, target: str, body: bytes, api_key: str = ""
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, JSON body and headers for one request."""
+        """Status, JSON body and headers for one request; `api_key` as its header says it."""
         if host in HOSTS:
             url = urlsplit(target)
-            query = dict(parse_qsl(url.query))
+            query = {"key": api_key, **dict(parse_qsl(url.query))}
             reply = self.identity.respond(method, host, url.path, query, body)
             kept = "no-store" if reply.max_age is None else f"public, max-age={reply.max_age}"
             return reply.status, msgspec.json.encode(reply.content), {"Cache-Control": kept}
@@ -90,7 +91,7 @@ class FrontDoor:
             self._closing.wait(answer.latency.total_seconds() / self._clock.scale)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(AnyMethod):
     """Reads a request, lets the door answer it, writes the answer.
 
     A CONNECT to one of Google's identity hosts is led nowhere: the host is played behind TLS of our
@@ -98,16 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
     """
 
     door: FrontDoor
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        """The base asks for `do_GET`, `do_POST`, …: every method is answered in the same way."""
-        if not name.startswith("do_"):
-            raise AttributeError(name)
-        return self._respond
-
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - the name that the base asks for
         """Play the host that is asked for, over TLS, until the client hangs up."""
         self.close_connection = True
         if self.path.rpartition(":")[0] not in HOSTS:
@@ -122,14 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
         with tunnel:
             type(self)(tunnel, self.client_address, self.server)
 
-    def _respond(self) -> None:
+    def respond(self) -> None:
+        """As the base says."""
         length = int(self.headers.get("Content-Length") or 0)
         if length > LONGEST_BODY_BYTES:
             self.send_error(413)
             return
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
         body = self.rfile.read(length)
-        status, answer, headers = self.door.respond(self.command, host, self.path, body)
+        key = self.headers.get("X-Goog-Api-Key", "")
+        status, answer, headers = self.door.respond(self.command, host, self.path, body, key)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -138,9 +133,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet: standard error belongs to faults."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""`google.cloud.functions.v2.FunctionService` over the applications' functions: reads only."""
+"""`google.cloud.functions.v2.FunctionService` over the applications' functions."""
 
 from __future__ import annotations
 
@@ -9,32 +9,39 @@ from google.cloud import functions_v2
 from google.protobuf.message import Message
 
 from local.application import Application, names
-from local.application.estate import Estate, invalid, location_of, not_found, parse
-from local.application.service import Service
+from local.application.estate import Estate, invalid, location_of, parse
+from local.application.service import Archive, Service
+from local.application.sources import Sources
+from local.deploying import Deploying
+from local.faults import Faults
+from local.monitoring.backlogs import topic_of, trigger_of
 from local.paging import page
 from local.run.messages import service_account
+from local.run.quota import WriteQuota
+from local.storage.values import Stored
 
 LARGEST_PAGE = 1000
 """functions_v2 ListFunctionsRequest.page_size: 1,000 is the largest, and the default."""
 
 FunctionMessage: Any = functions_v2.Function.pb()
 
+TASKS = {"deployment-taskqueue": "true"}
+"""The label with which Firebase deploys what a queue gives tasks."""
 
-class Functions:
-    """Every function of the applications, 2nd generation. The real API has no etag either."""
 
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
+class Functions(Deploying):
+    """Every function of the applications. The real API has no etag either."""
+
+    def __init__(self, estate: Estate, sources: Sources, quota: WriteQuota, faults: Faults) -> None:
+        super().__init__(estate, quota, faults)
+        self._sources = sources
 
     def GetFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A function by its full name."""
         location, (function,) = parse(request.name, "functions")
         if request.revision:
             raise invalid("revision applies to 1st generation functions only")
-        for application in self._estate.within(location):
-            if function in application.policy.functions:
-                return function_message(application, application.service_of(function))
-        raise not_found(request.name)
+        return self._message(*self._found(location, function))
 
     def ListFunctions(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The functions of a region, or of all with `locations/-`, by name; unfiltered."""
@@ -47,59 +54,101 @@ class Functions:
             (application, service)
             for application in self._estate.within(location)
             for service in application.services()
+            if service.deleted_at is None
         ]
         found.sort(key=lambda owned: _name(*owned))
         shown, token = page(
             found, lambda owned: _name(*owned), request.page_size, request.page_token, LARGEST_PAGE
         )
         response: Message = functions_v2.ListFunctionsResponse.pb()(
-            functions=[function_message(*owned) for owned in shown], next_page_token=token
+            functions=[self._message(*owned) for owned in shown], next_page_token=token
         )
         return response
 
+    def _message(self, application: Application, service: Service) -> Message:
+        return function_message(application, service, self._sources.of(application, service))
 
-def function_message(application: Application, service: Service) -> Message:
+
+def function_message(application: Application, service: Service, source: Stored) -> Message:
     """`google.cloud.functions.v2.Function`; its update time is that of the last deployment."""
     revision = service.latest_created
-    configuration = revision.configuration
-    host = names.function_host(application.project, application.region)
-    run_host = names.run_host(service.name, application.project, application.region)
-    state = functions_v2.Function.State
+    first = service.first_generation
+    environment = functions_v2.Environment.GEN_1 if first else functions_v2.Environment.GEN_2
     message: Message = FunctionMessage(
         name=_name(application, service),
-        environment=functions_v2.Environment.GEN_2,
-        state=state.ACTIVE if revision.starts else state.FAILED,
+        environment=environment,
+        state=_state(application, service),
         create_time=service.created_at,
         update_time=revision.created_at,
-        labels={"deployment-tool": "cli-firebase"},
-        url=f"https://{host}/{service.function}",
-        build_config=_build(application, service),
+        labels={"deployment-tool": "cli-firebase", **(TASKS if service.queue else {})},
+        url=f"https://{names.function_host(application.project, application.region)}/"
+        f"{service.function}",
+        build_config=_build(application, service, source),
         service_config={
-            "service": f"{location_of(application)}/services/{service.name}",
-            "revision": revision.name,
-            "uri": f"https://{run_host}",
-            "all_traffic_on_latest_revision": _follows_latest(service),
-            "service_account_email": service_account(application),
-            "environment_variables": revision.variables,
-            "secret_environment_variables": [
-                {
-                    "key": name,
-                    "project_id": application.project,
-                    "secret": secret,
-                    "version": version,
-                }
-                for name, bound in configuration.secrets.items()
-                for secret, _, version in [bound.partition("/")]
-            ],
-            "timeout_seconds": 60,
-            "available_memory": "256M",
-            "min_instance_count": configuration.min_instances,
-            "max_instance_count": configuration.max_instances,
-            "max_instance_request_concurrency": configuration.concurrency,
-            "ingress_settings": functions_v2.ServiceConfig.IngressSettings.ALLOW_ALL,
+            **_config(application, service),
+            **({} if first else _run(application, service)),
         },
+        event_trigger=_events(application, service),
     )
     return message
+
+
+def _state(application: Application, service: Service) -> int:
+    state = functions_v2.Function.State
+    if application.builds.running(service.function) is not None:
+        return int(state.DEPLOYING)
+    sound = service.latest_created.starts and not service.broken
+    return int(state.ACTIVE if sound else state.FAILED)
+
+
+def _config(application: Application, service: Service) -> dict[str, Any]:
+    """What its newest deployment runs with."""
+    revision = service.latest_created
+    configuration = revision.configuration
+    return {
+        "service_account_email": service_account(application),
+        "environment_variables": revision.variables,
+        "secret_environment_variables": [
+            {
+                "key": name,
+                "project_id": application.project,
+                "secret": secret,
+                "version": version,
+            }
+            for name, bound in configuration.secrets.items()
+            for secret, _, version in [bound.partition("/")]
+        ],
+        "timeout_seconds": 60,
+        "available_memory": "256M",
+        "min_instance_count": configuration.min_instances,
+        "max_instance_count": configuration.max_instances,
+        "max_instance_request_concurrency": configuration.concurrency,
+        "ingress_settings": functions_v2.ServiceConfig.IngressSettings.ALLOW_ALL,
+    }
+
+
+def _run(application: Application, service: Service) -> dict[str, Any]:
+    """Where a function of the 2nd generation stands in Cloud Run."""
+    host = names.run_host(service.name, application.project, application.region)
+    return {
+        "service": f"{location_of(application)}/services/{service.name}",
+        "revision": service.latest_created.name,
+        "uri": f"https://{host}",
+        "all_traffic_on_latest_revision": _follows_latest(service),
+    }
+
+
+def _events(application: Application, service: Service) -> dict[str, Any] | None:
+    """What brings it events; of the 1st generation nobody sees a trigger. None: nothing does."""
+    if service.waiting is None or service.queue:
+        return None
+    return {
+        "trigger": "" if service.first_generation else trigger_of(application, service),
+        "pubsub_topic": topic_of(application, service),
+        "trigger_region": application.region,
+        "event_type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "retry_policy": functions_v2.EventTrigger.RetryPolicy.RETRY_POLICY_RETRY,
+    }
 
 
 def _name(application: Application, service: Service) -> str:
@@ -111,17 +160,19 @@ def _follows_latest(service: Service) -> bool:
     return all(target.revision is None for target in service.traffic if target.percent)
 
 
-def _build(application: Application, service: Service) -> dict[str, Any]:
-    """Where the source of the latest revision lies: one object, a generation per deployment."""
-    number = names.project_number(application.project)
+def _build(application: Application, service: Service, stored: Stored) -> dict[str, Any]:
+    """What the latest revision was built from, and where: one object, a generation per build."""
+    asked = service.latest_created.source
+    archive = asked or Archive(stored.bucket, stored.name, stored.generation)
     source = {
-        "bucket": f"gcf-v2-sources-{number}-{application.region}",
-        "object_": f"{service.function}/function-source.zip",
-        "generation": int(service.latest_created.created_at.timestamp() * 1_000_000),
+        "bucket": archive.bucket,
+        "object_": archive.object,
+        "generation": archive.generation,
     }
     return {
         "runtime": "nodejs20",
         "entry_point": service.function,
+        "environment_variables": {"GOOGLE_NODE_RUN_SCRIPTS": "build"},
         "source": {"storage_source": source},
         "source_provenance": {"resolved_storage_source": source},
         "docker_repository": f"{location_of(application)}/repositories/gcf-artifacts",

@@ -14,7 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local import delivery
-from local.cloud import audit_bucket
+from local.cloud import (
+    audit_bucket,
+    console_account,
+    quarantine_bucket,
+    sources_bucket,
+    status_bucket,
+    values_bucket,
+)
 from local.delivery import Place
 from local.identity.detour import detour, without_detours
 from shared import topics
@@ -22,6 +29,7 @@ from shared.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
+SERVED = (*topics.ENTRY_POINTS, topics.CONSOLE)
 START_LIMIT_SECONDS = 60.0
 """Of wall time, for all of them together: they start at once and take some 5 s on two cores."""
 STOP_LIMIT_SECONDS = 3.0
@@ -34,7 +42,7 @@ class NotListening(Exception):
 
 
 class Responders:
-    """Six processes that are wired to one cloud; none of them outlives this process."""
+    """Seven processes that are wired to one cloud; none of them outlives this process."""
 
     def __init__(
         self,
@@ -65,10 +73,10 @@ class Responders:
         environment = _environment(cloud, policies, Path(folder.name))
         responders = cls(cloud, environment, folder, log)
         try:
-            for entry_point in topics.ENTRY_POINTS:
+            for entry_point in SERVED:
                 responders.addresses[entry_point] = f"{HOST}:{free_port()}"
                 responders._launch(entry_point)
-            responders._await(topics.ENTRY_POINTS)
+            responders._await(SERVED)
             delivery.subscribe(cloud, responders.addresses)
         except BaseException:
             responders.stop()
@@ -169,6 +177,12 @@ def _environment(cloud: Place, policies: Path, folder: Path) -> dict[str, str]:
         LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
         "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
+        "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
+        "ROLLBACK_VALUES_BUCKET": values_bucket(cloud.home),
+        "ROLLBACK_QUARANTINE_BUCKET": quarantine_bucket(cloud.home),
+        "ROLLBACK_STATUS_BUCKET": status_bucket(cloud.home),
+        "ROLLBACK_CONSOLE_ACCOUNT": console_account(cloud.home),
+        "ROLLBACK_API_KEY": "any",
     }
 
 

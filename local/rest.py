@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,6 +16,7 @@ import msgspec
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
+from local.any_method import AnyMethod
 from local.faults import Faults
 from local.front_door import listen
 from local.paging import page
@@ -150,20 +150,13 @@ class RestServer:
         raise Refused(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(AnyMethod):
     """Reads a request, lets the products answer it, writes the answer."""
 
     rest: RestServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        """The base asks for `do_GET`, `do_POST`, …: every method is answered in the same way."""
-        if not name.startswith("do_"):
-            raise AttributeError(name)
-        return self._respond
-
-    def _respond(self) -> None:
+    def respond(self) -> None:
+        """As the base says."""
         length = int(self.headers.get("Content-Length") or 0)
         if length > LONGEST_BODY_BYTES:
             self.send_error(413)
@@ -181,9 +174,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet: standard error belongs to faults."""
 
 
 def _pattern(template: str) -> re.Pattern[str]:

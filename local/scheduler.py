@@ -34,11 +34,19 @@ class Scheduler:
                     _enabled(name, {"schedule": "0 3 * * *", "httpTarget": target}, since)
                 )
 
+    def ran(self, name: str, at: datetime, code: int) -> None:
+        """A job has been tried, and ended with a code of google/rpc/code.proto."""
+        with self._shelf.lock:
+            outcome = {"lastAttemptTime": written_time(at), "status": {"code": code}}
+            self._shelf.put({**self._shelf.find(name), **outcome})
+
     def calls(self) -> tuple[Call, ...]:
         """What is served."""
-        jobs = "/v1/projects/{project}/locations/{region}/jobs"
+        locations = "/v1/projects/{project}/locations"
+        jobs = f"{locations}/{{region}}/jobs"
         job = f"{jobs}/{{job}}"
         return (
+            Call("projects.locations.list", "GET", locations, self._regions),
             Call("projects.locations.jobs.list", "GET", jobs, self._list),
             Call("projects.locations.jobs.get", "GET", job, self._get),
             Call("projects.locations.jobs.create", "POST", jobs, self._create),
@@ -46,6 +54,15 @@ class Scheduler:
             Call("projects.locations.jobs.pause", "POST", f"{job}:pause", self._pause),
             Call("projects.locations.jobs.resume", "POST", f"{job}:resume", self._resume),
         )
+
+    def _regions(self, request: Request) -> Resource:
+        """Those in which the project has jobs."""
+        here = f"projects/{request.ids['project']}/locations/"
+        regions = {
+            one["name"].removeprefix(here).partition("/")[0] for one in self._shelf.under(here)
+        }
+        found = [{"name": f"{here}{one}", "locationId": one} for one in sorted(regions)]
+        return listed(request, "locations", found, LARGEST_PAGE)
 
     def _list(self, request: Request) -> Resource:
         return listed(request, "jobs", self._shelf.below(_jobs(request)), LARGEST_PAGE)

@@ -1,10 +1,11 @@
-"""Secret Manager, `v1`: secrets and the states of their versions; payloads are not kept.
+"""Secret Manager, `v1`: secrets, the states of their versions, payloads until the cloud stops.
 
 Shapes: firebase/firebase-tools src/gcp/secretManager.ts (read 2026-11).
 """
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 
 import grpc
@@ -27,6 +28,7 @@ class Secrets:
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self._clock = clock
         self._shelf = Shelf(journal, "secrets")
+        self._payloads: dict[str, Resource] = {}
 
     def found(self, project: str, secret: str, since: datetime) -> None:
         """Give a project a secret with one enabled version, unless it has it."""
@@ -34,6 +36,24 @@ class Secrets:
         with self._shelf.lock:
             if name not in self._shelf:
                 self._shelf.put(_secret(name, since), _version(f"{name}/versions/1", since))
+
+    def hold(self, project: str, secret: str, value: str) -> None:
+        """Let the first version of a secret hold a value; the secret is made where it is not."""
+        self.found(project, secret, self._clock.now())
+        data = base64.b64encode(value.encode()).decode()
+        self._payloads[f"{_secret_name(project, secret)}/versions/1"] = {"data": data}
+
+    def is_enabled(self, project: str, bound: str) -> bool:
+        """Whether `SECRET/VERSION` can be read; of a secret that nobody founded, too."""
+        secret, _, version = bound.partition("/")
+        name = _secret_name(project, secret)
+        with self._shelf.lock:
+            if name not in self._shelf:
+                return True
+            if version == "latest":
+                version = str(len(self._shelf.below(f"{name}/versions")))
+            path = f"{name}/versions/{version}"
+            return path in self._shelf and self._shelf.find(path)["state"] == "ENABLED"
 
     def calls(self) -> tuple[Call, ...]:
         """What is served."""
@@ -52,6 +72,7 @@ class Secrets:
                 self._versions,
             ),
             Call("projects.secrets.versions.get", "GET", version, self._get),
+            Call("projects.secrets.versions.access", "GET", f"{version}:access", self._access),
             Call("projects.secrets.versions.enable", "POST", f"{version}:enable", self._enable),
             Call("projects.secrets.versions.disable", "POST", f"{version}:disable", self._disable),
             Call("projects.secrets.versions.destroy", "POST", f"{version}:destroy", self._destroy),
@@ -77,6 +98,7 @@ class Secrets:
             number = len(self._shelf.below(f"{secret['name']}/versions")) + 1
             made = _version(f"{secret['name']}/versions/{number}", self._clock.now())
             self._shelf.put(made)
+            self._payloads[made["name"]] = request.body.get("payload") or {}
             return made
 
     def _versions(self, request: Request) -> Resource:
@@ -92,6 +114,15 @@ class Secrets:
         if version == "latest":
             version = str(len(self._shelf.below(f"{secret}/versions")))
         return self._shelf.find(f"{secret}/versions/{version}")
+
+    def _access(self, request: Request) -> Resource:
+        """What an enabled version holds."""
+        with self._shelf.lock:
+            version = self._get(request)
+            if version["state"] != "ENABLED":
+                said = f"{version['name']} is in the state {version['state']}"
+                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, said)
+            return {"name": version["name"], "payload": self._payloads.get(version["name"], {})}
 
     def _enable(self, request: Request) -> Resource:
         return self._become(request, "ENABLED")

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from local import projects, scheduler, secrets
-from local.application import Application
+from local import accounts, projects, registry, runtimes, scheduler, secrets
+from local.application import Application, Part
 from local.clock import CloudClock
 from local.firebase import hosting, identity, remote_config, rules
 from local.journal import Journal
-from local.rest import Call
+from local.rest import Call, Resource
 from local.run.messages import service_account
 
 JOB = "nightly"
 SECRET = "PAYMENT_KEY"  # noqa: S105 - the name of one
+FAILING = "failure-rate"
+"""The label of a version of Hosting that says how often the site fails which it serves."""
 
 
 class Surroundings:
-    """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs and IAM of every project."""
+    """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, images, IAM."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self.hosting = hosting.Hosting(clock, journal)
@@ -28,9 +30,20 @@ class Surroundings:
         self.secrets = secrets.Secrets(clock, journal)
         self.scheduler = scheduler.Scheduler(clock, journal)
         self.projects = projects.Projects(journal)
+        self.accounts = accounts.Accounts(journal)
+        self.registry = registry.Registry()
+        self.runtimes = runtimes.Runtimes()
+        self._applications: list[Application] = []
+        self.hosting.served = self._site_serves
+        self.identity.configured = self._people_sign_in
 
     def found(self, application: Application, since: datetime) -> None:
-        """Give a system what its policy says it has, as far as it is not there."""
+        """Give a system what its policy says it has, as far as it is not there.
+
+        From then on its site fares as the version that it serves, and its sign-ins as they are
+        configured.
+        """
+        self._applications.append(application)
         project, region = application.project, application.region
         resources = application.policy.resources
         for site in resources.hosting_sites:
@@ -47,6 +60,8 @@ class Surroundings:
             uri = f"https://{project}.example/{JOB}"
             self.scheduler.found(project, region, f"{resources.schedules}{JOB}", uri, since)
         self.projects.found(project, service_account(application))
+        self.accounts.found(project, service_account(application))
+        self.registry.found(application)
 
     def products(self) -> Mapping[str, Sequence[Call]]:
         """The calls of each product, by its host."""
@@ -58,4 +73,21 @@ class Surroundings:
             secrets.HOST: self.secrets.calls(),
             scheduler.HOST: self.scheduler.calls(),
             projects.HOST: self.projects.calls(),
+            accounts.HOST: self.accounts.calls(),
+            registry.HOST: self.registry.calls(),
+            runtimes.HOST: self.runtimes.calls(),
         }
+
+    def _site_serves(self, site: str, version: Resource) -> None:
+        failing = float(version.get("labels", {}).get(FAILING, 0))
+        for one in self._applications:
+            if site in one.policy.resources.hosting_sites:
+                release = str(version["name"]).rpartition("/")[2]
+                one.parts.put(Part.SITE, release=release, failure_rate=failing)
+
+    def _people_sign_in(self, project: str, config: Resource) -> None:
+        """Nobody does where signing in by e-mail is off: this application knows no other way."""
+        by_mail = config.get("signIn", {}).get("email", {}).get("enabled", False)
+        for one in self._applications:
+            if one.project == project:
+                one.parts.put(Part.SIGN_INS, failure_rate=0.0 if by_mail else 1.0)

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from random import Random
 
 import msgspec
+from msgspec.structs import replace
 
 from local.application import dependencies, names
+from local.application.builds import Builds
 from local.application.dependencies import Callees
 from local.application.front import Answer, Front
 from local.application.latency import Mix, drawn
@@ -26,6 +28,7 @@ from local.application.service import (
     Step,
     degraded,
     deployed,
+    is_on_run,
     routed,
     settled,
 )
@@ -63,6 +66,8 @@ class Application:
         since = clock.now() - STANDING
         self.parts = Parts(clock, journal, f"{self._kept_as}/parts", since)
         """The site, the sign-ins and the database's traffic."""
+        self.builds = Builds(self)
+        """What Cloud Functions builds."""
         for _, value in journal.read(self._kept_as):
             self._remember(msgspec.msgpack.decode(value, type=Service))
         self._found_missing(since)
@@ -78,6 +83,11 @@ class Application:
         return self.policy.region
 
     @property
+    def now(self) -> datetime:
+        """The cloud's time."""
+        return self._clock.now()
+
+    @property
     def begun_at(self) -> datetime:
         """When the first release began to serve."""
         with self._lock:
@@ -91,10 +101,15 @@ class Application:
     def service(self, name: str) -> Service:
         """A service as it is now. Raises: KeyError."""
         with self._lock:
+            self.builds.settle()
             service = settled(self._services[name], self._clock.now())
             if service is not self._services[name]:
                 self._keep([service])
             return service
+
+    def run_services(self) -> list[Service]:
+        """Those that Cloud Run shows: of functions that are there, and of the 2nd generation."""
+        return [one for one in self.services() if is_on_run(one)]
 
     def service_of(self, function: str) -> Service:
         """The service behind a function. Raises: KeyError."""
@@ -177,6 +192,41 @@ class Application:
         """What the platform calls a service's next revision."""
         return names.revision_name(service.name, len(service.revisions) + 1, self._seed)
 
+    def delete(self, function: str) -> Service:
+        """The service of a function that is deleted now; its address answers 404. Raises: KeyError.
+
+        Its revisions are gone with it for everybody who asks.
+        """
+        return self.update(
+            names.service_name(function),
+            lambda seen, now: routed(replace(seen, deleted_at=now), now),
+        )
+
+    def of_first_generation(self, function: str) -> Service:
+        """The service of a function that is of the 1st generation from now on. Raises: KeyError."""
+        return self.update(
+            names.service_name(function), lambda seen, _: replace(seen, first_generation=True)
+        )
+
+    def allow(self, function: str, invokers: tuple[str, ...]) -> Service:
+        """The service of a function that these members alone may call. Raises: KeyError.
+
+        Nobody is refused for it: it is there to be told.
+        """
+        return self.update(
+            names.service_name(function), lambda seen, _: replace(seen, invokers=invokers)
+        )
+
+    def feed(self, function: str, waiting: int, *, queue: bool = False) -> Service:
+        """The service of a function that events, or tasks of its queue, come to. Raises: KeyError.
+
+        So many of them wait. Nothing delivers them: they are there to be counted.
+        """
+        return self.update(
+            names.service_name(function),
+            lambda seen, _: replace(seen, waiting=waiting, queue=queue),
+        )
+
     def degrade(
         self,
         function: str,
@@ -251,8 +301,8 @@ class Application:
     def answer(self, host: str, path: str) -> Answer:
         """What a client gets there: 200, or 500 as often as what serves it fails.
 
-        404 where nothing is served; 503 from a revision that does not start, and from the site or
-        the sign-ins when they fail.
+        404 where nothing is served; 503 from a revision that does not start, or whose service has
+        no instances by hand, and from the site or the sign-ins when they fail.
         """
         route = self._front.route(host, path)
         if route is None:
@@ -270,9 +320,9 @@ class Application:
     def _answer_of_function(self, function: str, tag: str) -> Answer:
         service = self.service_of(function)
         revision = service.tagged(tag) if tag else self._drawn(service)
-        if revision is None:
+        if revision is None or service.deleted_at is not None:
             return Answer(404)
-        if not revision.starts:
+        if not revision.starts or (service.scaling.manual == 0 and not tag):
             return Answer(503, revision.name, revision.latency)
         now = self._clock.now()
         alone = Period(
@@ -297,6 +347,8 @@ class Application:
 
     def _drawn(self, service: Service) -> Revision | None:
         flows = service.periods[-1].flows
+        if not flows:
+            return None
         (flow,) = self._random.choices(flows, [flow.share for flow in flows])
         return service.revision(flow.revision)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import grpc
 
 from local.application.application import Application
-from local.application.service import Service
+from local.application.service import Service, is_on_run
 from local.wire import Refused
 
 _PARENT = re.compile(r"projects/([^/]+)/locations/([^/]+)")
@@ -44,9 +44,11 @@ class Estate:
         """A service and the application that it belongs to. Raises: Refused NOT_FOUND."""
         for application in self.within(location):
             try:
-                return application, application.service(name)
+                service = application.service(name)
             except KeyError:
                 continue
+            if is_on_run(service):
+                return application, service
         raise not_found(f"{location}/services/{name}")
 
 

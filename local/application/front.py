@@ -33,7 +33,7 @@ class Route(Struct, frozen=True):
 
 
 class Front:
-    """The hosts of an application: functions, services, and those of its probes and channels."""
+    """The hosts of an application: functions, services, those of probes, channels and assets."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -43,13 +43,18 @@ class Front:
             for function in policy.functions
         }
         self._probes: dict[tuple[str, str], str | None] = {}
-        for probe in policy.probes:
+        for probe in (one for one in policy.probes if one.url):
             url = urlsplit(probe.url)
             self._probes[url.netloc, url.path or "/"] = probe.function
         self._function_hosts = {self._functions_host, *self._by_run_host}
         channels = {urlsplit(channel.url).netloc for channel in policy.channels if channel.url}
         hosting = {f"{policy.project}.web.app", f"{policy.project}.firebaseapp.com"}
-        declared = {host for host, _ in self._probes} | channels | hosting
+        origins = {
+            urlsplit(url).netloc
+            for one in policy.assets.static
+            for url in (one.first, one.fallback)
+        }
+        declared = {host for host, _ in self._probes} | channels | hosting | origins
         self._sites = declared - self._function_hosts
 
     def claims(self, host: str) -> bool:

@@ -26,6 +26,16 @@ class Target(Struct, frozen=True):
 LATEST_ONLY = (Target(None, 100),)
 
 
+class Scaling(Struct, frozen=True):
+    """The instances of a service, whichever revisions serve."""
+
+    minimum: int = 0
+    maximum: int = 0
+    """0: not limited."""
+    manual: int | None = None
+    """Exactly so many; None: as many as are needed."""
+
+
 class Step(Struct, frozen=True):
     """From that age on a revision fails at another rate; several steps make a ramp or a burst."""
 
@@ -48,6 +58,14 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Instances = 80
 
 
+class Archive(Struct, frozen=True):
+    """Where the source of a build lies."""
+
+    bucket: str
+    object: str
+    generation: int
+
+
 class Revision(Struct, frozen=True):
     """One version of a function's code and configuration."""
 
@@ -65,6 +83,10 @@ class Revision(Struct, frozen=True):
     corruption: float = 0.0
     """Share of the documents that it writes that are damaged."""
     configuration: Configuration = Configuration()
+    source: Archive | None = None
+    """What it was built from; None: from an archive of the platform's own."""
+    image_deleted: bool = False
+    """What serves goes on; nothing starts it any more, though it is called ready."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -126,6 +148,7 @@ class Service(Struct, frozen=True):
     """As asked for."""
     applied: tuple[Target, ...] = LATEST_ONLY
     """As the routers have it."""
+    scaling: Scaling = Scaling()
     periods: tuple[Period, ...] = ()
     generation: int = 1
     observed_generation: int = 1
@@ -133,6 +156,18 @@ class Service(Struct, frozen=True):
     past: tuple[Change, ...] = ()
     fault: str = ""
     """Why the observed generation is not ready; empty when it is."""
+    first_generation: bool = False
+    """A function of the 1st generation: nobody sees a Cloud Run service of it."""
+    deleted_at: datetime | None = None
+    """When the function was deleted; None: it is there."""
+    broken: str = ""
+    """Why its newest deployment did not succeed; empty when it did."""
+    invokers: tuple[str, ...] = ("allUsers",)
+    """Who may call it."""
+    waiting: int | None = None
+    """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
+    queue: bool = False
+    """Whether they are tasks, of the queue that is called as it is."""
 
     @property
     def latest_created(self) -> Revision:
@@ -170,6 +205,11 @@ class Service(Struct, frozen=True):
         return next((self.resolve(target) for target in self.applied if target.tag == tag), None)
 
 
+def is_on_run(service: Service) -> bool:
+    """Whether Cloud Run shows it."""
+    return service.deleted_at is None and not service.first_generation
+
+
 def settled(service: Service, now: datetime) -> Service:
     """The service as it is by now: a pending change that was due is over, revisions have aged."""
     change = service.pending
@@ -199,8 +239,14 @@ def redirected(service: Service, traffic: tuple[Target, ...], change: Change) ->
 def deployed(service: Service, revision: Revision) -> Service:
     """The service with one more revision; it serves at once where traffic follows the latest.
 
-    A revision that does not start leaves the routers where they are.
+    A revision that does not start leaves the routers where they are; so does any, where a change of
+    traffic away from the latest has failed.
     """
+    if service.fault and any(target.revision is not None for target in service.traffic):
+        routed_to = tuple(
+            replace(target, revision=service.resolve(target).name) for target in service.applied
+        )
+        service = replace(service, applied=routed_to)
     generation = service.generation + 1
     idle = service.pending is None
     fault = "" if revision.starts else f"Revision '{revision.name}' is not ready."
@@ -243,7 +289,7 @@ def degraded(
 def routed(service: Service, since: datetime) -> Service:
     """The service with the routing that now holds written down as of `since`."""
     shares: dict[str, float] = {}
-    for target in service.applied:
+    for target in () if service.deleted_at else service.applied:
         if target.percent:
             name = service.resolve(target).name
             shares[name] = shares.get(name, 0.0) + target.percent / 100
@@ -291,7 +337,14 @@ def _unready(service: Service) -> str:
         revision = service.resolve(target)
         if target.revision is not None and target.percent and not revision.starts:
             return f"Revision '{revision.name}' is not ready and cannot serve traffic."
+        if revision.image_deleted and revision.name not in _serving(service):
+            return f"Image of revision '{revision.name}' not found."
     return ""
+
+
+def _serving(service: Service) -> set[str]:
+    """The revisions that requests reach now."""
+    return {service.resolve(target).name for target in service.applied if target.percent}
 
 
 def _remembered(service: Service, change: Change) -> tuple[Change, ...]:

@@ -5,6 +5,7 @@ Shapes: firebase/firebase-tools src/hosting/api.ts (read 2026-11).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import grpc
@@ -33,6 +34,8 @@ class Hosting:
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self._clock = clock
         self._shelf = Shelf(journal, "hosting")
+        self.served: Callable[[str, Resource], None] = lambda site, version: None
+        """Told whenever everybody sees another version of a site."""
 
     def found(self, project: str, site: str, since: datetime) -> None:
         """Give a project a site with one released version, unless it has it."""
@@ -190,6 +193,8 @@ class Hosting:
             release = _release(channel, version, kind, at, request.body.get("message", ""))
             self._shelf.put(release)
             self._expire(site)
+            if channel == f"sites/{site}/channels/{LIVE}":
+                self.served(site, version)
             return release
 
     def _after(self, history: list[Resource]) -> datetime:

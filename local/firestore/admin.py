@@ -1,4 +1,7 @@
-"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and composite indexes."""
+"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and composite indexes.
+
+What is about whole databases stands in `data_calls`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
-from local.firestore.expiry import Expiry, Group
-from local.firestore.indexes import Indexes
+from local.firestore.data_calls import DataCalls
+from local.firestore.expiry import Group
 from local.firestore.refusals import invalid, unimplemented
 from local.paging import page
 
@@ -30,12 +33,8 @@ _IndexMetadata = types.IndexOperationMetadata.pb()
 _ACTIVE = types.Field.TtlConfig.State.ACTIVE
 
 
-class FirestoreAdmin:
+class FirestoreAdmin(DataCalls):
     """Time-to-live policies as fields, and indexes; a change is over as soon as it is asked for."""
-
-    def __init__(self, expiry: Expiry, indexes: Indexes) -> None:
-        self._expiry = expiry
-        self._indexes = indexes
 
     def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
         """The field, with its time-to-live policy if it has one; every field exists."""
@@ -49,7 +48,7 @@ class FirestoreAdmin:
             raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
         fields = [
             self._field(group, field)
-            for group, field in sorted(self._expiry.policies().items())
+            for group, field in sorted(self._firestore.expiry.policies().items())
             if group.database == database and collection_id in ("-", group.collection_id)
         ]
         shown, token = page(
@@ -64,9 +63,9 @@ class FirestoreAdmin:
         if paths != {"ttl_config"}:
             raise unimplemented("Of a field only ttl_config can be changed here.")
         if request.field.HasField("ttl_config"):
-            self._expiry.set(group, field)
+            self._firestore.expiry.set(group, field)
         else:
-            self._expiry.clear(group, field)
+            self._firestore.expiry.clear(group, field)
         return self._operation(group, field)
 
     def ListIndexes(self, request: Message, context: grpc.ServicerContext) -> Message:
@@ -74,7 +73,7 @@ class FirestoreAdmin:
         if request.filter:
             raise unimplemented("Indexes are listed without a filter.")
         shown, token = page(
-            self._indexes.of(*_group(request.parent)),
+            self._firestore.indexes.of(*_group(request.parent)),
             lambda one: str(one.name),
             request.page_size,
             request.page_token,
@@ -84,13 +83,13 @@ class FirestoreAdmin:
 
     def GetIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
         """An index by its full name."""
-        index: Message = self._indexes.find(_index_name(request.name))
+        index: Message = self._firestore.indexes.find(_index_name(request.name))
         return index
 
     def CreateIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
         """An operation that is over already, with the index, which is ready."""
         group = _group(request.parent)
-        index = self._indexes.create(group, request.index)
+        index = self._firestore.indexes.create(group, request.index)
         operation = operations_pb2.Operation(
             name=f"{group.database}/operations/{uuid.uuid4()}", done=True
         )
@@ -100,12 +99,12 @@ class FirestoreAdmin:
 
     def DeleteIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Nothing, once the index is gone."""
-        self._indexes.delete(_index_name(request.name))
+        self._firestore.indexes.delete(_index_name(request.name))
         return empty_pb2.Empty()
 
     def _field(self, group: Group, field: str) -> Message:
         message = _Field(name=f"{group}/fields/{field}")
-        if self._expiry.policies().get(group) == field:
+        if self._firestore.expiry.policies().get(group) == field:
             message.ttl_config.state = _ACTIVE
         return message
 

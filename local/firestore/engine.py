@@ -87,7 +87,10 @@ class Engine:
         *,
         point_in_time_recovery: bool,
         randomness: Random,
+        admit: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`admit` is asked for each database that a caller names; it raises Refused."""
+        self._admit = admit
         self._turn = threading.Condition()
         self._timeline = Timeline(clock, point_in_time_recovery)
         self._documents = Documents(journal, self._timeline)
@@ -96,6 +99,7 @@ class Engine:
 
     def begin(self, database: str, options: TransactionOptions) -> bytes:
         """The token of a new transaction."""
+        self._admit(database)
         with self._turn:
             return self._transactions.begin(database, options).token
 
@@ -113,6 +117,7 @@ class Engine:
 
         Raises: Refused for a transaction that is over, or a time that cannot be read.
         """
+        self._admit(database)
         with self._turn:
             selector = request.WhichOneof("consistency_selector")
             if at is not None:
@@ -128,10 +133,28 @@ class Engine:
                 yield View(self._documents, self._timeline.read())
 
     @contextmanager
-    def looking(self) -> Iterator[View]:
-        """The newest state, nothing changing meanwhile."""
+    def looking(self, at: int | None = None) -> Iterator[View]:
+        """The newest state, or what is still known of another time; nothing changes meanwhile."""
         with self._turn:
-            yield View(self._documents, self._timeline.read())
+            now = self._timeline.read()
+            yield View(self._documents, now if at is None else at)
+
+    def fill(self, documents: Iterable[Document]) -> None:
+        """Let documents be there as they are, whatever anybody may do with their database."""
+        with self._turn:
+            filled = {document.name: document for document in documents}
+            self._documents.commit(filled, self._timeline.commit())
+
+    def drop(self, database: str) -> None:
+        """Let every document of a database be gone."""
+        with self._turn:
+            time = self._timeline.commit()
+            gone = {
+                document.name: None
+                for collection in self._documents.collections_below(f"{database}/documents")
+                for document in self._documents.within(collection, time)
+            }
+            self._documents.commit(gone, time)
 
     def commit(
         self,
@@ -147,6 +170,7 @@ class Engine:
 
         Raises: Refused.
         """
+        self._admit(database)
         with self._turn:
             transaction = self._transactions.join(token, database) if token else None
             pending = _Pending(

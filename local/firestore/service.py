@@ -16,6 +16,7 @@ from google.rpc.status_pb2 import Status
 from local.clock import CloudClock
 from local.firestore import listing
 from local.firestore.aggregation import read_aggregations
+from local.firestore.databases import Databases
 from local.firestore.engine import Engine
 from local.firestore.expiry import Expiry
 from local.firestore.fields import masked
@@ -53,9 +54,9 @@ _WriteResponse = types.WriteResponse.pb()
 class FirestoreService:
     """Firestore as its clients see it, for any project and database; safe for threads.
 
-    A database is there as soon as it is named. Not enforced: composite indexes, security rules,
-    quotas, IAM. Documents expire (`expiry`) when somebody calls `expiry.catch_up`. Whoever is on
-    this side of the wire uses `engine`.
+    A database is there as soon as it is named (`databases`). Not enforced: composite indexes,
+    security rules, quotas, IAM. Documents expire (`expiry`) when somebody calls `expiry.catch_up`.
+    Whoever is on this side of the wire uses `engine`.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class FirestoreService:
         randomness: Random | None = None,
     ) -> None:
         self._randomness = randomness or SystemRandom()
+        self.databases = Databases(clock, journal, point_in_time_recovery=point_in_time_recovery)
         self.engine = Engine(
             clock,
             journal,
             concurrency,
             point_in_time_recovery=point_in_time_recovery,
             randomness=self._randomness,
+            admit=self.databases.admit,
         )
         self.expiry = Expiry(self.engine, clock, journal)
         self.indexes = Indexes(journal)

@@ -26,6 +26,42 @@ class SecondFactorRequest(Struct, frozen=True, rename="camel"):
     totp_verification_info: OneTimePassword = OneTimePassword()
 
 
+class EnrolRequest(Struct, frozen=True, rename="camel"):
+    """Of accounts/mfaEnrollment:start."""
+
+    id_token: str = ""
+    totp_enrollment_info: dict[str, str] | None = None
+
+
+class EnrolledPassword(OneTimePassword, frozen=True, rename="camel"):
+    """What an authenticator app shows while it is enrolled."""
+
+    session_info: str = ""
+
+
+class EnrolledRequest(Struct, frozen=True, rename="camel"):
+    """Of accounts/mfaEnrollment:finalize."""
+
+    id_token: str = ""
+    totp_verification_info: EnrolledPassword = EnrolledPassword()
+
+
+class NewAccountRequest(Struct, frozen=True, rename="camel"):
+    """Of accounts, as an administrator asks."""
+
+    local_id: str = ""
+    email: str = ""
+    password: str = ""
+    email_verified: bool = False
+
+
+class UpdateRequest(Struct, frozen=True, rename="camel"):
+    """Of accounts:update, as an administrator asks."""
+
+    local_id: str = ""
+    custom_attributes: str = "{}"
+
+
 class LookupRequest(Struct, frozen=True, rename="camel"):
     """Of accounts:lookup."""
 

@@ -13,12 +13,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from jwt import PyJWS
+from jwt import InvalidTokenError, PyJWS
 from msgspec import Struct
 
 from local.clock import CloudClock
+from local.identity.administering import Fault, made, updated
+from local.identity.enrolling import Enrolling
 from local.identity.keys import Keys, Signing
 from local.identity.requests import (
+    EnrolledRequest,
+    EnrolRequest,
     LookupRequest,
     SecondFactorRequest,
     ServiceTokenRequest,
@@ -34,6 +38,7 @@ HOSTS = (
     "www.googleapis.com",
     "iamcredentials.googleapis.com",
 )
+SIGN_IN = "/v1/accounts:signInWithPassword"
 PEOPLE_CERTIFICATES = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 SERVICE_CERTIFICATES = "/oauth2/v1/certs"
 CERTIFICATES_KEPT_SECONDS = 3600
@@ -50,15 +55,6 @@ class Reply(Struct, frozen=True):
     """Seconds that it may be kept; None: not at all."""
 
 
-class Fault(Exception):
-    """An answer of 400 and more, by Google's word for it."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-
-
 class EmbeddedIdentity:
     """Firebase Authentication of one project, and ID tokens for any service account.
 
@@ -73,10 +69,20 @@ class EmbeddedIdentity:
         self.project = ""
         """Where people sign in; set before anybody does."""
         self.users = Users(journal)
+        self.takes_no_password: Callable[[str], bool] = lambda api_key: False
+        """Whether a web API key is of a project in which nobody signs in by password."""
         self._keys = Keys(journal, HOSTS)
         self._clock = clock
         self._wall = wall
         self._pending: dict[str, tuple[str, float]] = {}
+        self._enrolling = Enrolling()
+        self._with_key: dict[str, Callable[[bytes], dict[str, Any]]] = {
+            SIGN_IN: self._sign_in,
+            "/v2/accounts/mfaSignIn:finalize": self._second_factor,
+            "/v2/accounts/mfaEnrollment:start": self._enrol,
+            "/v2/accounts/mfaEnrollment:finalize": self._enrolled,
+        }
+        """What people ask for themselves, with the web API key."""
 
     def respond(
         self, method: str, host: str, path: str, query: Mapping[str, str], body: bytes
@@ -131,7 +137,7 @@ class EmbeddedIdentity:
             "sub": user.uid,
             **self._life(),
             "email": user.email,
-            "email_verified": True,
+            "email_verified": user.email_verified,
             "firebase": {
                 "identities": {"email": [user.email]},
                 "sign_in_provider": "password",
@@ -161,14 +167,15 @@ class EmbeddedIdentity:
                 return _certificates(self._keys.people)
             case "GET", "www.googleapis.com", p if p == SERVICE_CERTIFICATES:
                 return _certificates(self._keys.services)
-            case "POST", "identitytoolkit.googleapis.com", "/v1/accounts:signInWithPassword":
+            case "POST", "identitytoolkit.googleapis.com", p if p in self._with_key:
                 _need_key(query)
-                return Reply(200, self._sign_in(body))
-            case "POST", "identitytoolkit.googleapis.com", "/v2/accounts/mfaSignIn:finalize":
-                _need_key(query)
-                return Reply(200, self._second_factor(body))
-            case "POST", "identitytoolkit.googleapis.com", p if p == self._lookup_path:
-                return Reply(200, self._look_up(body))
+                if p == SIGN_IN and self.takes_no_password(query["key"]):
+                    raise Fault("PASSWORD_LOGIN_DISABLED")
+                return Reply(200, self._with_key[p](body))
+            case "POST", "identitytoolkit.googleapis.com", p if p.startswith(self._people):
+                return Reply(200, self._administrated(p.removeprefix(self._people), body))
+            case "POST", "identitytoolkit.googleapis.com", p if p == self._initialize:
+                return Reply(200, {})
             case "POST", "securetoken.googleapis.com", "/v1/token":
                 _need_key(query)
                 return Reply(200, self._refresh(dict(parse_qsl(body.decode()))))
@@ -177,8 +184,47 @@ class EmbeddedIdentity:
         raise Fault("NOT_FOUND", 404)
 
     @property
-    def _lookup_path(self) -> str:
-        return f"/v1/projects/{self.project}/accounts:lookup"
+    def _people(self) -> str:
+        return f"/v1/projects/{self.project}/accounts"
+
+    @property
+    def _initialize(self) -> str:
+        return f"/v2/projects/{self.project}/identityPlatform:initializeAuth"
+
+    def _administrated(self, verb: str, body: bytes) -> dict[str, Any]:
+        """What whoever administrates the project asks of its people."""
+        match verb:
+            case "":
+                return made(self.users, body)
+            case ":update":
+                return updated(self.users, body)
+            case ":lookup":
+                return self._look_up(body)
+        raise Fault("NOT_FOUND", 404)
+
+    def _enrol(self, body: bytes) -> dict[str, Any]:
+        asked = msgspec.json.decode(body, type=EnrolRequest)
+        if asked.totp_enrollment_info is None:
+            raise Fault("INVALID_ARGUMENT")
+        return self._enrolling.begin(self._whose(asked.id_token))
+
+    def _enrolled(self, body: bytes) -> dict[str, Any]:
+        asked = msgspec.json.decode(body, type=EnrolledRequest)
+        said, user = asked.totp_verification_info, self._whose(asked.id_token)
+        user = self._enrolling.finish(user, said, self._wall())
+        self.users.keep(user)
+        return {**self._begun(user, second_factor=True), "totpAuthInfo": {}}
+
+    def _whose(self, token: str) -> User:
+        """Who a token is about that was signed here."""
+        try:
+            content = PyJWS().decode(token, self._keys.people.key.public_key(), ["RS256"])
+        except InvalidTokenError:
+            raise Fault("INVALID_ID_TOKEN") from None
+        user = self.users.get(msgspec.json.decode(content)["sub"])
+        if user is None:
+            raise Fault("USER_NOT_FOUND")
+        return user
 
     def _sign_in(self, body: bytes) -> dict[str, Any]:
         asked = msgspec.json.decode(body, type=SignInRequest)
@@ -245,7 +291,7 @@ class EmbeddedIdentity:
             {
                 "localId": user.uid,
                 "email": user.email,
-                "emailVerified": True,
+                "emailVerified": user.email_verified,
                 "validSince": str(user.valid_since),
                 "disabled": user.disabled,
                 "customAttributes": msgspec.json.encode(user.claims).decode(),

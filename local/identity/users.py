@@ -48,6 +48,7 @@ class User(Struct, frozen=True):
     claims: dict[str, Any]
     totp_secret: str = ""
     disabled: bool = False
+    email_verified: bool = True
     valid_since: int = 0
     """Tokens that were issued before (seconds since 1970) are revoked."""
 
@@ -82,8 +83,12 @@ class Users:
                 disabled=account.disabled,
                 valid_since=now if account.revoke else before.valid_since if before else 0,
             )
-            self._journal.write(KEPT_AS, [(user.uid, msgspec.json.encode(user))])
+            self.keep(user)
             return user
+
+    def keep(self, user: User) -> None:
+        """The person as they are from now on."""
+        self._journal.write(KEPT_AS, [(user.uid, msgspec.json.encode(user))])
 
     def remove(self, uid: str) -> None:
         """There is no such person any more."""
@@ -115,6 +120,11 @@ class Users:
 def uid_of(email: str) -> str:
     """An id of 28 signs, as Firebase's are; the same for an address in each run."""
     return hashlib.sha256(email.encode()).hexdigest()[:28]
+
+
+def new_secret() -> str:
+    """What an authenticator app is told: 160 bits in base32, as RFC 4226 recommends."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
 def code(secret: str, at_seconds: float) -> str:

@@ -15,7 +15,7 @@ from local.application.latency import quantile
 from local.clock import CloudClock
 from local.journal import Journal
 from local.monitoring.ingestion import MINUTE, Ingestion
-from local.monitoring.notification import Condition, Incident, body
+from local.monitoring.notification import Condition, Incident, body, condition
 from local.monitoring.rules import MOST, RULES, Minute, Rule
 
 EVERY = timedelta(seconds=30)
@@ -77,19 +77,7 @@ class Alerter:
     def _evaluate(self, now: datetime) -> None:
         for name, rule in RULES.items():
             if name in self._application.policy.signals:
-                self._judge(now, self._condition(name), rule)
-
-    def _condition(self, name: str) -> Condition:
-        rule, signal = RULES[name], self._application.policy.signals[name]
-        return Condition(
-            signal=name,
-            display_name=rule.display_name,
-            severity=signal.severity,
-            threshold=rule.threshold if signal.threshold is None else signal.threshold,
-            duration=rule.duration if signal.duration is None else signal.duration,
-            per_function=rule.per_function,
-            metric=rule.metric,
-        )
+                self._judge(now, condition(self._application, name), rule)
 
     def _judge(self, now: datetime, condition: Condition, rule: Rule) -> None:
         newest, *older = self._last_minutes(now, condition.duration)

@@ -1,29 +1,50 @@
-"""The part of the Monitoring filter language that asks for a metric and equal labels."""
+"""The part of the Monitoring filter language that asks for a metric and for labels.
+
+A label is equal to a text, or begins with one (`starts_with`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from local.application.estate import invalid
 
 _COMPARISON = re.compile(
-    r'\s*(?P<subject>(?:metric|resource)\.(?:type|labels?\."?\w+"?))\s*=\s*"(?P<value>[^"]*)"\s*'
+    r'\s*(?P<subject>(?:metric|resource)\.(?:type|labels?\."?\w+"?))\s*=\s*'
+    r'(?:"(?P<value>[^"]*)"|starts_with\(\s*"(?P<beginning>[^"]*)"\s*\))\s*'
 )
 
 
-def parse(text: str) -> dict[str, str]:
-    """What must be equal to what: `metric.type`, `resource.type`, `resource.label.X`, ….
+class Wanted(Struct, frozen=True):
+    """What the value of a field must be, or how it must begin."""
+
+    text: str
+    whole: bool = True
+
+    def fits(self, value: str | None) -> bool:
+        """Whether a value is asked for; None: the series has no such field."""
+        if value is None:
+            return False
+        return value == self.text if self.whole else value.startswith(self.text)
+
+
+def parse(text: str) -> dict[str, Wanted]:
+    """What is asked of what: `metric.type`, `resource.type`, `resource.label.X`, ….
 
     Comparisons are joined by AND. Raises: Refused INVALID_ARGUMENT for anything else, and without
     a metric type.
     """
-    wanted: dict[str, str] = {}
+    wanted: dict[str, Wanted] = {}
     for part in re.split(r"\sAND\s", text):
         found = _COMPARISON.fullmatch(part)
         if found is None:
             raise invalid(f"The filter part '{part.strip()}' is not supported")
-        wanted[field(found["subject"])] = found["value"]
+        whole = found["value"] is not None
+        asked = found["value"] if whole else found["beginning"]
+        wanted[field(found["subject"])] = Wanted(asked, whole)
     if "metric.type" not in wanted:
         raise invalid("The filter must specify a single metric.type")
     return wanted
@@ -34,6 +55,6 @@ def field(name: str) -> str:
     return name.replace(".labels.", ".label.").replace('"', "")
 
 
-def matches(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether a series with these fields is asked for; a field that it lacks is not equal."""
-    return all(labels.get(name) == value for name, value in wanted.items())
+def matches(wanted: Mapping[str, Wanted], labels: Mapping[str, str]) -> bool:
+    """Whether a series with these fields is asked for; a field that it lacks fits nothing."""
+    return all(one.fits(labels.get(name)) for name, one in wanted.items())

@@ -1,4 +1,4 @@
-"""`google.monitoring.v3.MetricService`: request_count of the applications' revisions."""
+"""`google.monitoring.v3.MetricService`: requests of applications' revisions; backlogs; sign-ins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from msgspec import Struct
 from local.application import Application
 from local.application.estate import Estate, invalid
 from local.clock import CloudClock
-from local.monitoring import filters
+from local.monitoring import backlogs, counters, filters
+from local.monitoring.filters import Wanted
 from local.monitoring.ingestion import MINUTE, Ingestion, floor_to_minute
 from local.paging import page
 
@@ -78,10 +79,17 @@ class Metrics:
 
         A page holds whole series: as many as `page_size` points allow, and at least one.
         """
+        return self.listed(request)
+
+    def listed(self, request: Any) -> Message:
+        """The same for whoever is inside."""
         wanted = filters.parse(request.filter)
         start, end = _interval(request.interval)
+        if any(map(wanted["metric.type"].fits, backlogs.METRICS)):
+            return self._backlogs(request.name, wanted, start, end)
         shape = _shape(request.aggregation)
-        counted = self._count(
+        of_logs = wanted["metric.type"].text.startswith(counters.PREFIX)
+        counted = (self._count_logged if of_logs else self._count)(
             [one for one in self._estate.applications if f"projects/{one.project}" == request.name],
             wanted,
             shape,
@@ -95,6 +103,22 @@ class Metrics:
         response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
             time_series=[_series(shape, labels, points) for labels, points in shown],
             next_page_token=token,
+        )
+        return response
+
+    def _backlogs(
+        self, project: str, wanted: dict[str, Wanted], start: datetime, end: datetime
+    ) -> Message:
+        """Unaligned and in one page; the newest point of each, if it lies in (start, end]."""
+        point = self._ingestion.horizon(self._clock.now())
+        seen = start < point <= end
+        response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
+            time_series=[
+                series
+                for one in self._estate.applications
+                if seen and f"projects/{one.project}" == project
+                for series in backlogs.listed(one, wanted, point)
+            ]
         )
         return response
 
@@ -112,7 +136,7 @@ class Metrics:
     def _count(
         self,
         applications: list[Application],
-        wanted: dict[str, str],
+        wanted: dict[str, Wanted],
         shape: Shape,
         windows: list[Window],
     ) -> dict[Labels, dict[Window, int]]:
@@ -128,6 +152,28 @@ class Metrics:
                     for labels, count in _requests(application, function, window[0], visible):
                         if count and filters.matches(wanted, dict(labels)):
                             counted[shape.reduced(labels)][window] += count
+        return counted
+
+    def _count_logged(
+        self,
+        applications: list[Application],
+        wanted: dict[str, Wanted],
+        shape: Shape,
+        windows: list[Window],
+    ) -> dict[Labels, dict[Window, int]]:
+        """The same of a counter on log entries."""
+        horizon = self._ingestion.horizon(self._clock.now())
+        counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
+        for application in applications:
+            labels = {
+                "metric.type": wanted["metric.type"].text,
+                "resource.type": counters.resource(wanted["metric.type"].text),
+                "resource.label.project_id": application.project,
+            }
+            for start, end in windows if filters.matches(wanted, labels) else ():
+                count = counters.count(application, labels["metric.type"], start, min(end, horizon))
+                if count:
+                    counted[shape.reduced(tuple(sorted(labels.items())))][start, end] += count
         return counted
 
 
@@ -172,11 +218,11 @@ def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Ite
         last -= shape.period
 
 
-def _asks_for(wanted: dict[str, str], application: Application, function: str) -> bool:
+def _asks_for(wanted: dict[str, Wanted], application: Application, function: str) -> bool:
     """Whether any series of a function can be asked for: all but revision and code is compared."""
     names = _service_labels(application, application.service_of(function).name)
     known = {**names, "metric.type": REQUEST_COUNT, "resource.type": RESOURCE}
-    return all(known.get(name, value) == value for name, value in wanted.items())
+    return all(name not in known or one.fits(known[name]) for name, one in wanted.items())
 
 
 def _requests(
@@ -211,9 +257,10 @@ def _service_labels(application: Application, service: str) -> dict[str, str]:
 
 def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
     """`google.monitoring.v3.TimeSeries`."""
+    known = dict(labels)
     message: Message = monitoring_v3.TimeSeries.pb()(
-        metric={"type": REQUEST_COUNT, "labels": _labels("metric.label.", labels)},
-        resource={"type": RESOURCE, "labels": _labels("resource.label.", labels)},
+        metric={"type": known["metric.type"], "labels": _labels("metric.label.", labels)},
+        resource={"type": known["resource.type"], "labels": _labels("resource.label.", labels)},
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
         value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
         points=[_point(shape, *window, count) for window, count in points.items()],

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from local.application import Application, names
 from local.monitoring.metrics import REQUEST_COUNT
-from local.monitoring.rules import Metric
-from shared.policy import Severity
+from local.monitoring.rules import RULES, Metric
+from shared.severity import Severity
 
 _SEVERITIES = {
     Severity.CRITICAL: "Critical",
@@ -62,6 +62,34 @@ def policy_id(application: Application, signal: str) -> str:
     return _number(f"{application.policy.system}/{signal}")
 
 
+def condition(application: Application, signal: str) -> Condition:
+    """What the alert policy of a signal compares. Raises: KeyError."""
+    rule, stated = RULES[signal], application.policy.signals[signal]
+    return Condition(
+        signal=signal,
+        display_name=rule.display_name,
+        severity=stated.severity,
+        threshold=rule.threshold if stated.threshold is None else stated.threshold,
+        duration=rule.duration if stated.duration is None else stated.duration,
+        per_function=rule.per_function,
+        metric=rule.metric,
+    )
+
+
+def alert_policy(application: Application, signal: str) -> dict[str, Any]:
+    """`google.monitoring.v3.AlertPolicy` of a signal. Raises: KeyError."""
+    compared = condition(application, signal)
+    return {
+        "name": f"projects/{application.project}/alertPolicies/{policy_id(application, signal)}",
+        "displayName": _policy_name(application, compared),
+        "userLabels": _user_labels(application, compared),
+        "conditions": [_condition(application, compared)],
+        "combiner": "OR",
+        "enabled": True,
+        "notificationChannels": [f"projects/{application.project}/notificationChannels/1"],
+    }
+
+
 def body(application: Application, condition: Condition, incident: Incident) -> dict[str, Any]:
     """The message's JSON, in the shape of real captures."""
     project = application.project
@@ -79,11 +107,8 @@ def body(application: Application, condition: Condition, incident: Incident) -> 
             "type": condition.metric.type,
         },
         "observed_value": f"{incident.observed:.3f}",
-        "policy_name": f"{application.policy.system} {condition.display_name}",
-        "policy_user_labels": {
-            "rollback_signal": condition.signal,
-            "rollback_system": application.policy.system,
-        },
+        "policy_name": _policy_name(application, condition),
+        "policy_user_labels": _user_labels(application, condition),
         "resource": {"labels": _resource(application, incident), "type": condition.metric.resource},
         "resource_display_name": incident.service,
         "resource_id": "",
@@ -100,6 +125,17 @@ def body(application: Application, condition: Condition, incident: Incident) -> 
         f"?channelType=cloud-pubsub&project={project}",
     }
     return {"incident": shown, "version": "1.2"}
+
+
+def _policy_name(application: Application, condition: Condition) -> str:
+    return f"{application.policy.system} {condition.display_name}"
+
+
+def _user_labels(application: Application, condition: Condition) -> dict[str, str]:
+    return {
+        "rollback_signal": condition.signal,
+        "rollback_system": application.policy.system,
+    }
 
 
 def _condition(application: Application, condition: Condition) -> dict[str, Any]:

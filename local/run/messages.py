@@ -22,6 +22,8 @@ TemplateMessage: Any = run_v2.RevisionTemplate.pb()
 
 LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
 PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+AUTOMATIC = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
+MANUAL = run_v2.ServiceScaling.ScalingMode.MANUAL
 _State = run_v2.Condition.State
 
 
@@ -49,6 +51,7 @@ def service_message(application: Application, service: Service) -> Message:
         ingress=run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL,
         template=template_message(application, service),
         traffic=[_target(target) for target in service.traffic],
+        scaling=_scaling(service),
         traffic_statuses=[_status(application, service, target) for target in service.applied],
         urls=[uri],
         uri=uri,
@@ -191,6 +194,19 @@ def _capacity(revision: Revision) -> dict[str, Any]:
             "max_instance_count": configuration.max_instances,
         },
     }
+
+
+def _scaling(service: Service) -> dict[str, Any]:
+    """`ServiceScaling`: of the service, while `_capacity` is a revision's own."""
+    scaling = service.scaling
+    shown: dict[str, Any] = {
+        "min_instance_count": scaling.minimum,
+        "max_instance_count": scaling.maximum,
+        "scaling_mode": MANUAL if scaling.manual is not None else AUTOMATIC,
+    }
+    if scaling.manual is not None:
+        shown["manual_instance_count"] = scaling.manual
+    return shown
 
 
 def _secrets(application: Application, revision: Revision) -> Iterator[dict[str, Any]]:

@@ -31,11 +31,13 @@ class WriteQuota:
         burst: int = 60,
         per_second: float = 1.0,
         counts_dry_runs: bool = False,
+        metric: str = METRIC,
     ) -> None:
         self.enforced = enforced
         self.burst = burst
         self.per_second = per_second
         self.counts_dry_runs = counts_dry_runs
+        self._metric = metric
         self._clock = clock
         self._lock = threading.Lock()
         self._levels: dict[Location, tuple[float, datetime]] = {}
@@ -50,15 +52,17 @@ class WriteQuota:
             refilled = level + (now - since).total_seconds() * self.per_second
             level = min(float(self.burst), refilled)
             if level < 1:
-                raise exhausted(location, timedelta(seconds=(1 - level) / self.per_second))
+                wait = timedelta(seconds=(1 - level) / self.per_second)
+                raise exhausted(location, wait, self._metric)
             self._levels[location] = (level - 1, now)
 
 
-def exhausted(location: Location, retry_after: timedelta) -> Refused:
+def exhausted(location: Location, retry_after: timedelta, metric: str = METRIC) -> Refused:
     """RESOURCE_EXHAUSTED as Google's front end words it, with RetryInfo in the status details."""
+    service = metric.partition("/")[0]
     message = (
         f"Quota exceeded for quota metric 'Write requests' and limit 'Write requests per minute "
-        f"per region' of service 'run.googleapis.com' for consumer '{location.project}'."
+        f"per region' of service '{service}' for consumer '{location.project}'."
     )
     retry = Duration()
     retry.FromTimedelta(retry_after)
@@ -72,8 +76,8 @@ def exhausted(location: Location, retry_after: timedelta) -> Refused:
             metadata={
                 "consumer": f"projects/{location.project}",
                 "quota_location": location.region,
-                "quota_metric": METRIC,
-                "service": "run.googleapis.com",
+                "quota_metric": metric,
+                "service": service,
             },
         ),
     )

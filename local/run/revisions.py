@@ -59,5 +59,5 @@ class Revisions:
         return [
             (application, service)
             for application in self._estate.within(location)
-            for service in application.services()
+            for service in application.run_services()
         ]

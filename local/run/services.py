@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from google.cloud import run_v2
+from google.iam.v1 import policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from msgspec.structs import replace
@@ -20,14 +21,14 @@ from local.application.service import Revision, Service, deployed, redirected
 from local.clock import CloudClock
 from local.faults import ORDINARY, Fate, Faults
 from local.paging import page
-from local.run import messages, targets
+from local.run import messages, scalings, targets
 from local.run.quota import WriteQuota
 from local.run.rollouts import Rollouts
 from local.wire import Refused
 
 LARGEST_PAGE = 100
 _FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.fields)
-_WRITABLE = frozenset({"traffic", "template"})
+_WRITABLE = frozenset({"traffic", "template", "scaling"})
 
 
 class Services:
@@ -60,7 +61,7 @@ class Services:
         found = [
             (application, service)
             for application in self._estate.within(location)
-            for service in application.services()
+            for service in application.run_services()
         ]
         found.sort(key=lambda owned: owned[1].name)
         shown, token = page(
@@ -71,13 +72,22 @@ class Services:
         )
         return response
 
+    def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """Who may call a service."""
+        location, (name,) = parse(request.resource, "services")
+        _, service = self._estate.service(location, name)
+        policy = policy_pb2.Policy(version=1, etag=messages.etag(service).encode())
+        if service.invokers:
+            policy.bindings.add(role="roles/run.invoker", members=service.invokers)
+        return policy
+
     def UpdateService(self, request: Any, _context: grpc.ServicerContext) -> Message:
-        """The operation that brings a service to another traffic list or template.
+        """The operation that brings a service to another traffic list, scaling or template.
 
         What is asked for stands in the service at once, under another etag; the routers follow
         when the operation is done. A change that comes before that takes the older one's place,
         whose operation ends ABORTED (how the real one ends is not documented).
-        A new template becomes a revision at once.
+        A new template becomes a revision at once; other instances make none.
         """
         location, (name,) = parse(request.service.name, "services")
         paths = _paths(request.update_mask.paths)
@@ -125,6 +135,8 @@ class Services:
         if "template" in paths:
             grown = _with_template(application, seen, asked.template, now)
         traffic = targets.read(asked.traffic, grown) if "traffic" in paths else seen.traffic
+        if "scaling" in paths:
+            grown = replace(grown, scaling=scalings.read(asked.scaling))
         unusual = fate()
         due_at = now + self._rollouts.duration(seen.name) + unusual.delay
         failure = unusual.failure or self._rollouts.failure(seen.name)

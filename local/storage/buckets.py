@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -50,7 +51,9 @@ class Buckets:
         for _, value in journal.read(OBJECTS):
             self._learn(msgspec.msgpack.decode(value, type=Stored))
 
-    def create(self, name: str, *, retention: timedelta | None = None) -> Bucket:
+    def create(
+        self, name: str, *, retention: timedelta | None = None, location: str = "US"
+    ) -> Bucket:
         """A new bucket; one with retention keeps each object that long."""
         if not _BUCKET.fullmatch(name):
             raise invalid(f"Invalid bucket name: '{name}'")
@@ -65,6 +68,7 @@ class Buckets:
                     now,
                     retention_seconds=int(retention.total_seconds()) if retention else None,
                     retention_from=now if retention else None,
+                    location=location,
                 )
             )
 
@@ -94,6 +98,14 @@ class Buckets:
                 )
             return self._put_bucket(after)
 
+    def grant(self, name: str, bindings: list[dict[str, Any]]) -> Bucket:
+        """The bucket with these bindings in its IAM policy, and no other."""
+        with self._lock:
+            bucket = self.bucket(name)
+            return self._put_bucket(
+                replace(bucket, bindings=bindings, metageneration=bucket.metageneration + 1)
+            )
+
     def lock(self, name: str, metageneration: int | None) -> Bucket:
         """The bucket, whose retention nobody shortens or removes from now on."""
         with self._lock:
@@ -114,6 +126,7 @@ class Buckets:
         content_type: str,
         metadata: Mapping[str, str],
         conditions: Conditions,
+        cache_control: str = "",
     ) -> Stored:
         """A new live generation, in the place of the one before."""
         if not name or len(name.encode()) > NAME_LIMIT_BYTES or _RESERVED.fullmatch(name):
@@ -125,7 +138,15 @@ class Buckets:
             now = self._clock.now()
             self._last = max(self._last + 1, (now - _EPOCH) // timedelta(microseconds=1))
             stored = Stored(
-                bucket, name, self._last, content, content_type, now, now, dict(metadata)
+                bucket,
+                name,
+                self._last,
+                content,
+                content_type,
+                now,
+                now,
+                dict(metadata),
+                cache_control,
             )
             self._keep([*self._put_aside(home, live, now), stored])
             return stored

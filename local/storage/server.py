@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import grpc
 
+from local.any_method import AnyMethod
 from local.faults import Faults
 from local.storage.refusals import Refusal
 from local.storage.service import Answer, Request, Service
@@ -73,20 +73,13 @@ def _refused(request: Request, refusal: Refusal) -> Answer:
     return Answer(refusal.status, {"Content-Type": "application/json"}, refusal.body())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(AnyMethod):
     """Reads a request, lets the owner answer it, writes the answer."""
 
     owner: StorageServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        """The base asks for `do_GET`, `do_POST`, …: every method is answered in the same way."""
-        if not name.startswith("do_"):
-            raise AttributeError(name)
-        return self._respond
-
-    def _respond(self) -> None:
+    def respond(self) -> None:
+        """As the base says."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         address = headers.get("host", self.owner.address)
@@ -104,9 +97,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Keep quiet: standard error belongs to faults."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,7 +2,7 @@
 
 https://cloud.google.com/storage/docs/json_api/v1 (read 2026-11), and what google-cloud-storage
 3.17.1 sends: metadata at /storage/v1, uploads at /upload/storage/v1, content at
-/download/storage/v1.
+/download/storage/v1. And what is public of a bucket, at /BUCKET/NAME, as browsers read it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,36 @@ from local.storage.buckets import Buckets
 from local.storage.conditions import conditions, number
 from local.storage.refusals import Refusal, invalid, unserved
 from local.storage.uploads import More, Uploads
-from local.storage.values import Stored, bucket_resource, media_headers, object_resource
+from local.storage.values import (
+    Stored,
+    bucket_resource,
+    media_headers,
+    object_resource,
+    policy_resource,
+)
 
 NAME = "storage.googleapis.com"
 CALLS = tuple(
     f"{NAME}/{verb}"
     for verb in (
         "buckets.get",
+        "buckets.getIamPolicy",
         "buckets.insert",
         "buckets.lockRetentionPolicy",
         "buckets.patch",
+        "buckets.setIamPolicy",
         "objects.delete",
         "objects.get",
         "objects.insert",
         "objects.list",
         "objects.patch",
+        "objects.rewrite",
     )
 )
 """What is served, by the names under which faults find it."""
 LARGEST_PAGE = 1000
+REWRITTEN_BYTES = 1024 * 1024
+"""How much of an object a call copies to another location: Google's own measure is time, 30 s."""
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _NOT_PLAYED = {"matchGlob", "softDeleted", "includeFoldersAsPrefixes", "filter"}
 
@@ -88,13 +99,17 @@ class Service:
             ("POST", "/storage/v1/b", "buckets.insert", self._create_bucket),
             ("GET", bucket, "buckets.get", self._get_bucket),
             ("PATCH", bucket, "buckets.patch", self._patch_bucket),
+            ("GET", f"{bucket}/iam", "buckets.getIamPolicy", self._get_policy),
+            ("PUT", f"{bucket}/iam", "buckets.setIamPolicy", self._set_policy),
             ("POST", f"{bucket}/lockRetentionPolicy", "buckets.lockRetentionPolicy", self._lock),
             ("GET", f"{bucket}/o", "objects.list", self._list),
             ("POST", f"/upload{bucket}/o", "objects.insert", self._upload),
             ("PUT", f"/upload{bucket}/o", "objects.insert", self._go_on),
+            ("POST", f"{bucket}/o/{name}/rewriteTo/b/.+", "objects.rewrite", self._rewrite),
             ("GET", f"(?:/download)?{bucket}/o/{name}", "objects.get", self._get),
             ("PATCH", f"{bucket}/o/{name}", "objects.patch", self._patch),
             ("DELETE", f"{bucket}/o/{name}", "objects.delete", self._delete),
+            ("GET", "/(?P<bucket>[^/]+)/(?P<name>public/.+)", "objects.get", self._read),
         )
 
     def call(self, request: Request) -> tuple[str, Callable[[], Answer]]:
@@ -138,6 +153,16 @@ class Service:
             retention_seconds=period if "retentionPolicy" in said else None,
         )
         return _json(bucket_resource(found))
+
+    def _get_policy(self, _request: Request, bucket: str, _name: str) -> Answer:
+        return _json(policy_resource(self._buckets.bucket(bucket)))
+
+    def _set_policy(self, request: Request, bucket: str, _name: str) -> Answer:
+        """The policy replaced, whichever one it was."""
+        bindings = _document(request.body).get("bindings")
+        if not isinstance(bindings, list):
+            raise invalid("Required: bindings")
+        return _json(policy_resource(self._buckets.grant(bucket, bindings)))
 
     def _lock(self, request: Request, bucket: str, _name: str) -> Answer:
         asked = conditions(request.query).metageneration
@@ -193,6 +218,11 @@ class Service:
             return _media(found, request.headers.get("range", ""))
         return self._told(found)
 
+    def _read(self, request: Request, bucket: str, name: str) -> Answer:
+        """As a browser reads it: what everybody may read lies below public/."""
+        found = self._buckets.find(bucket, name)
+        return _media(found, request.headers.get("range", ""))
+
     def _patch(self, request: Request, bucket: str, name: str) -> Answer:
         said, query = _document(request.body), request.query
         kinds = {"metadata": dict[str, str], "contentType": str, "temporaryHold": bool}
@@ -213,8 +243,49 @@ class Service:
         self._buckets.delete(bucket, name, number(query, "generation"), conditions(query))
         return Answer(204, {})
 
+    def _rewrite(self, request: Request, bucket: str, name: str) -> Answer:
+        """Copy an object at once, or between locations a part of it: the last one makes the copy.
+
+        What the body says of the new object is not played.
+        """
+        to_bucket, _, to_name = request.path.partition("/rewriteTo/b/")[2].partition("/o/")
+        query, target = request.query, unquote(to_bucket)
+        found = self._buckets.find(bucket, name, number(query, "sourceGeneration"))
+        home, there = self._buckets.bucket(bucket), self._buckets.bucket(target)
+        whole = len(found.content)
+        copied = _copied(query.get("rewriteToken", ""), found) + REWRITTEN_BYTES
+        if home.location == there.location:
+            copied = whole
+        said = {
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": str(min(copied, whole)),
+            "objectSize": str(whole),
+            "done": copied >= whole,
+        }
+        if copied < whole:
+            return _json({**said, "rewriteToken": _token((str(copied), found.generation))})
+        stored = self._buckets.put(
+            target,
+            unquote(to_name),
+            found.content,
+            found.content_type,
+            found.metadata,
+            conditions(query),
+        )
+        return _json({**said, "resource": object_resource(there, stored)})
+
     def _told(self, stored: Stored) -> Answer:
         return _json(object_resource(self._buckets.bucket(stored.bucket), stored))
+
+
+def _copied(token: str, found: Stored) -> int:
+    """How much of an object a token says is copied. Raises: Refusal for one of another object."""
+    if not token:
+        return 0
+    copied, generation = _place(token)
+    if generation != found.generation or not copied.isdecimal():
+        raise invalid("Invalid rewrite token.")
+    return int(copied)
 
 
 def _json(resource: Mapping[str, Any]) -> Answer:

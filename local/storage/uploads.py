@@ -32,6 +32,7 @@ class Upload(Struct):
     said_md5: str = ""
     said_crc32c: str = ""
     content: bytes = b""
+    cache_control: str = ""
 
 
 class More(Struct, frozen=True):
@@ -65,6 +66,7 @@ class Uploads:
             upload.content_type,
             upload.metadata,
             upload.conditions,
+            upload.cache_control,
         )
 
     def begin(self, upload: Upload) -> str:
@@ -142,7 +144,7 @@ def described(
         metadata = msgspec.convert(said.get("metadata", {}), dict[str, str])
         texts = {
             name: msgspec.convert(said.get(name, ""), str)
-            for name in ("name", "contentType", "md5Hash", "crc32c")
+            for name in ("name", "contentType", "md5Hash", "crc32c", "cacheControl")
         }
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid(f"Parse Error: {error}") from error
@@ -154,6 +156,7 @@ def described(
         asked,
         texts["md5Hash"],
         texts["crc32c"],
+        cache_control=texts["cacheControl"],
     )
 
 

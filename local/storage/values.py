@@ -22,6 +22,9 @@ class Bucket(Struct, frozen=True):
     retention_seconds: int | None = None
     retention_from: datetime | None = None
     locked: bool = False
+    location: str = "US"
+    bindings: list[dict[str, Any]] = []
+    """Of its IAM policy, which is kept and enforced nowhere."""
 
 
 class Stored(Struct, frozen=True):
@@ -35,6 +38,7 @@ class Stored(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     metadata: dict[str, str] = {}
+    cache_control: str = ""
     metageneration: int = 1
     held: bool = False
     replaced_at: datetime | None = None
@@ -58,14 +62,21 @@ def retained_until(bucket: Bucket, stored: Stored) -> datetime | None:
     return stored.created_at + timedelta(seconds=bucket.retention_seconds)
 
 
+def _location_type(location: str) -> str:
+    """As https://cloud.google.com/storage/docs/locations lists them (read 2026-11)."""
+    if location.upper() in ("US", "EU", "ASIA"):
+        return "multi-region"
+    return "region" if "-" in location else "dual-region"
+
+
 def bucket_resource(bucket: Bucket) -> dict[str, Any]:
     """`storage#bucket`; numbers of 64 bits are texts, as in all JSON of Google's."""
     resource: dict[str, Any] = {
         "kind": "storage#bucket",
         "id": bucket.name,
         "name": bucket.name,
-        "location": "US",
-        "locationType": "multi-region",
+        "location": bucket.location,
+        "locationType": _location_type(bucket.location),
         "storageClass": "STANDARD",
         "timeCreated": _written(bucket.created_at),
         "updated": _written(bucket.updated_at),
@@ -83,11 +94,23 @@ def bucket_resource(bucket: Bucket) -> dict[str, Any]:
     return resource
 
 
+def policy_resource(bucket: Bucket) -> dict[str, Any]:
+    """`storage#policy`."""
+    return {
+        "kind": "storage#policy",
+        "resourceId": f"projects/_/buckets/{bucket.name}",
+        "version": 1,
+        "etag": _etag(0, bucket.metageneration),
+        "bindings": bucket.bindings,
+    }
+
+
 def object_resource(bucket: Bucket, stored: Stored) -> dict[str, Any]:
     """`storage#object`."""
     until = retained_until(bucket, stored)
     optional = {
         "metadata": stored.metadata or None,
+        "cacheControl": stored.cache_control or None,
         "timeDeleted": stored.replaced_at and _written(stored.replaced_at),
         "retentionExpirationTime": until and _written(until),
         "temporaryHold": stored.held or None,
@@ -114,6 +137,7 @@ def object_resource(bucket: Bucket, stored: Stored) -> dict[str, Any]:
 def media_headers(stored: Stored) -> dict[str, str]:
     """What a download says of its object."""
     return {
+        **({"Cache-Control": stored.cache_control} if stored.cache_control else {}),
         "Content-Type": stored.content_type,
         "ETag": _etag(stored.generation, stored.metageneration),
         "X-Goog-Generation": str(stored.generation),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared.policy import Resources
+from shared.resources import Resources
 from tests.local.run_world import ORIGIN, policy
 
 RESOURCES = Resources(

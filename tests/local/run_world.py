@@ -22,6 +22,7 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 
 from local.application import Application
 from local.application.estate import Estate
+from local.application.sources import Sources
 from local.clock import CloudClock
 from local.faults import Faults
 from local.functions import Functions
@@ -29,8 +30,10 @@ from local.journal import Journal
 from local.monitoring import Ingestion, Metrics
 from local.operations import Operations
 from local.run import Revisions, Rollouts, Services, WriteQuota
+from local.storage import Buckets
 from local.wire import serve
-from shared.policy import Group, Mode, Policy, Probe, ScenarioName, Severity, Signal
+from shared.policy import Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.severity import Severity
 
 ORIGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -133,7 +136,12 @@ def served(world: World) -> Iterator[World]:
             ),
             RevisionsGrpcTransport: Revisions(estate),
             operations: Operations(estate, world.clock),
-            FunctionServiceGrpcTransport: Functions(estate),
+            FunctionServiceGrpcTransport: Functions(
+                estate,
+                Sources(Buckets(world.clock, Journal())),
+                world.quota,
+                world.faults,
+            ),
             MetricServiceGrpcTransport: Metrics(estate, world.clock, world.ingestion),
         },
         world.faults,

@@ -73,6 +73,21 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield world
 
 
+def test_what_has_ended_goes_from_the_responders_database(world: World) -> None:
+    """The cloud is installed with the policies that Terraform sets, in that database alone."""
+    ours = firestore.Client(project="shop", database="rollback")
+    for store in (ours, world.store):
+        store.document("rollbacks/ended/steps/first").set({"expires_at": ORIGIN + HOUR})
+
+    world.pass_time(DAY)
+
+    left = [
+        store.document("rollbacks/ended/steps/first").get().exists for store in (ours, world.store)
+    ]
+    assert left == [False, True]
+    ours.close()
+
+
 def test_documents_go_within_a_day_of_their_expiry(world: World) -> None:
     """None goes before its time, each is gone a day after it, at any depth and nowhere else."""
     world.set_policy(f"{SESSIONS}/fields/expires_at", Field.TtlConfig())

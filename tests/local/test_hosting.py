@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from local.application import Part
 from local.cloud import Cloud
 from local.firebase.hosting import HOST
+from local.firebase.identity import HOST as IDENTITY
+from local.surroundings import FAILING
 from tests.local.rest_world import Product, running
 
 SITE = "/v1beta1/sites/shop"
@@ -146,3 +149,33 @@ def test_a_site_that_is_not_there(hosting: Product) -> None:
     """Nothing is invented for a name."""
     for path in ("/v1beta1/sites/none/channels", "/v1beta1/projects/shop/sites/none"):
         assert hosting.refused("GET", path) == "NOT_FOUND"
+
+
+def test_a_site_fares_as_the_version_that_it_serves(cloud: Cloud, hosting: Product) -> None:
+    """A bad version fails from its release on, and no longer than it is live."""
+    first = live(hosting)
+    said = {"config": {}, "labels": {FAILING: "0.5"}}
+    bad = str(hosting.done("POST", f"{SITE}/versions", said)["name"])
+    hosting.done("PATCH", f"/v1beta1/{bad}?updateMask=status", {"status": "FINALIZED"})
+    parts = cloud.application("bookshop").parts
+
+    rates = [parts.now(Part.SITE).failure_rate]
+    for version in (bad, first):
+        release(hosting, version)
+        rates.append(parts.now(Part.SITE).failure_rate)
+
+    assert rates == [0.0, 0.5, 0.0]
+
+
+def test_sign_ins_fare_as_they_are_configured(cloud: Cloud) -> None:
+    """Nobody signs in by e-mail while that is switched off."""
+    platform = Product(cloud, IDENTITY)
+    where = "/admin/v2/projects/shop/config?updateMask=signIn.email.enabled"
+    parts = cloud.application("bookshop").parts
+
+    rates = []
+    for enabled in (False, True):
+        platform.done("PATCH", where, {"signIn": {"email": {"enabled": enabled}}})
+        rates.append(parts.now(Part.SIGN_INS).failure_rate)
+
+    assert rates == [1.0, 0.0]

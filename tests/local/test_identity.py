@@ -134,3 +134,28 @@ def test_a_person_who_cannot_be(cloud: Cloud) -> None:
 
     assert answer.status_code == 400
     assert answer.json()["faults"]
+
+
+def test_a_person_is_made_once_and_enrols_only_with_a_verified_address(cloud: Cloud) -> None:
+    """As an administrator makes them; claims are what is said last."""
+    people = f"/v1/projects/{cloud.identity.project}/accounts"
+    made = {"localId": "ada", "email": ADA.email, "password": "pw"}
+
+    assert ask(cloud, TOOLKIT, people, made)[0] == 200
+    assert ask(cloud, TOOLKIT, people, made)[1]["error"]["message"] == "EMAIL_EXISTS"
+    other = {**made, "email": "eve@example.com"}
+    assert ask(cloud, TOOLKIT, people, other)[1]["error"]["message"] == "DUPLICATE_LOCAL_ID"
+    claims = {"localId": "ada", "customAttributes": '{"rollback_role":"viewer"}'}
+    assert ask(cloud, TOOLKIT, f"{people}:update", claims)[0] == 200
+    [found] = ask(cloud, TOOLKIT, f"{people}:lookup", {"localId": ["ada"]})[1]["users"]
+    assert (found["customAttributes"], found["emailVerified"]) == (
+        claims["customAttributes"],
+        False,
+    )
+    said = {"email": ADA.email, "password": "pw"}
+    _, begun = ask(cloud, TOOLKIT, "/v1/accounts:signInWithPassword?key=k", said)
+    asked = {"idToken": begun["idToken"], "totpEnrollmentInfo": {}}
+    start = "/v2/accounts/mfaEnrollment:start?key=k"
+    assert ask(cloud, TOOLKIT, start, asked)[1]["error"]["message"] == "UNVERIFIED_EMAIL"
+    forged = {**asked, "idToken": f"{begun['idToken'][:-8]}AAAAAAAA"}
+    assert ask(cloud, TOOLKIT, start, forged)[1]["error"]["message"] == "INVALID_ID_TOKEN"

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import monitoring_v3
+from google.cloud import functions_v2, monitoring_v3
 
 from local.application.requests import rate_per_second
-from tests.local.run_world import MINUTE, ORIGIN, SEED, World, served, to
+from shared.gcp.function_states import function_states
+from shared.gcp.metrics import RouterMetrics
+from shared.inventory import Generation
+from tests.local.run_world import MINUTE, ORIGIN, PARENT, SEED, World, served, to
 
 COUNT = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
 DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
@@ -226,3 +229,22 @@ def test_interval_that_runs_backwards_is_refused(world: World) -> None:
     """A delta needs a start before its end."""
     with pytest.raises(exceptions.InvalidArgument):
         series(world, COUNT, ORIGIN + MINUTE, ORIGIN)
+
+
+def test_what_waits_for_a_function_of_the_first_generation(world: World) -> None:
+    """The subscription of its topic bears its name, whichever topic that is."""
+    world.application.of_first_generation("placeOrder")
+    world.application.feed("placeOrder", 41)
+    world.application.feed("findBook", 2)
+    world.advance(300)
+    listed = functions_v2.ListFunctionsRequest(parent=PARENT)
+    found = function_states(
+        (functions_v2.Function.pb(one) for one in world.functions.list_functions(listed)), {}, ()
+    )
+    metrics = RouterMetrics(world.metrics, "bookshop", "shop", "europe-west1")
+
+    counted_now = metrics.waiting(list(found.values()), world.clock.now())
+
+    assert found["placeOrder"].generation is Generation.FIRST
+    assert not found["placeOrder"].trigger
+    assert counted_now == {"placeOrder": 41, "findBook": 2}

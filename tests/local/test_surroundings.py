@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local import fault_plan, projects, scheduler, secrets
+from local import accounts, fault_plan, projects, scheduler, secrets
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config
 from tests.local.rest_world import Product, running
@@ -87,6 +87,23 @@ def test_a_project_s_roles(cloud: Cloud) -> None:
 
     assert product.done("POST", f"{path}:getIamPolicy", {})["bindings"] == bindings
     assert product.refused("POST", f"{path}:setIamPolicy", change) == "ABORTED"
+
+
+def test_a_service_account(cloud: Cloud) -> None:
+    """It is disabled and enabled by name; of one that is enabled nothing is said."""
+    product = Product(cloud, accounts.HOST)
+    path = "/v1/projects/shop/serviceAccounts"
+    made = product.done("POST", path, {"accountId": "run"})
+    assert product.refused("POST", path, {"accountId": "run"}) == "ALREADY_EXISTS"
+    assert product.refused("POST", path, {}) == "INVALID_ARGUMENT"
+
+    product.done("POST", f"/v1/{made['name']}:disable", {})
+
+    assert product.get(f"/v1/{made['name']}") == {**made, "disabled": True}
+    product.done("POST", f"/v1/{made['name']}:enable", {})
+    assert product.get(f"/v1/{made['name']}") == made
+    product.done("DELETE", f"/v1/{made['name']}")
+    assert product.refused("GET", f"/v1/{made['name']}") == "NOT_FOUND"
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""The sources that the functions were built from, as objects in Cloud Functions' own bucket."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+
+import msgspec
+
+from local.application import names
+from local.application.application import Application
+from local.application.service import Revision, Service
+from local.storage.buckets import Buckets
+from local.storage.conditions import Conditions
+from local.storage.refusals import Refusal
+from local.storage.values import Stored
+
+RELEASE_FILE = "release.json"
+"""In each source: what the revision that was built from it does."""
+_THEN = (1980, 1, 1, 0, 0, 0)
+"""The date of every file: the same source makes the same archive."""
+
+
+class Sources:
+    """One object per function and a generation per build, uploaded when it is first looked for."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], Stored] = {}
+        """By bucket and revision."""
+        self._learnt: set[str] = set()
+
+    def of(self, application: Application, service: Service) -> Stored:
+        """The source of a service's newest revision."""
+        number = names.project_number(application.project)
+        bucket = f"gcf-v2-sources-{number}-{application.region}"
+        revision = service.latest_created
+        with self._lock:
+            self._learn(bucket)
+            if (bucket, revision.name) not in self._known:
+                self._known[bucket, revision.name] = self._buckets.put(
+                    bucket,
+                    f"{service.function}/function-source.zip",
+                    archive(revision),
+                    "application/zip",
+                    {"revision": revision.name},
+                    Conditions(),
+                )
+            return self._known[bucket, revision.name]
+
+    def _learn(self, bucket: str) -> None:
+        """Take in what is in the bucket from before this process began; or make it."""
+        if bucket in self._learnt:
+            return
+        self._learnt.add(bucket)
+        try:
+            found = self._buckets.all(bucket, versions=True)
+        except Refusal:  # the first deployment into a region makes it
+            self._buckets.create(bucket)
+            self._buckets.change(bucket, versioned=True)
+            return
+        self._known.update({(bucket, one.metadata["revision"]): one for one in found})
+
+
+def archive(revision: Revision) -> bytes:
+    """The source that such a revision is built from."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as whole:
+        said = msgspec.json.encode(revision)
+        whole.writestr(zipfile.ZipInfo(RELEASE_FILE, _THEN), said)
+    return content.getvalue()
+
+
+def release_in(content: bytes) -> str:
+    """The release that a source is of; empty: it is no source of ours."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as whole:
+            return msgspec.json.decode(whole.read(RELEASE_FILE), type=Revision).release
+    except (zipfile.BadZipFile, KeyError, msgspec.DecodeError):
+        return ""

@@ -1,0 +1,71 @@
+"""What waits for the applications' functions, in subscriptions and in queues of Cloud Tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from google.api import metric_pb2
+from google.cloud import monitoring_v3
+from google.protobuf.message import Message
+
+from local.application import Application, names
+from local.application.estate import location_of
+from local.application.service import Service
+from local.monitoring import filters
+
+UNDELIVERED = "pubsub.googleapis.com/subscription/num_undelivered_messages"
+DEPTH = "cloudtasks.googleapis.com/queue/depth"
+METRICS = (UNDELIVERED, DEPTH)
+
+
+def trigger_of(application: Application, service: Service) -> str:
+    """The full name of the Eventarc trigger that brings a function its events."""
+    return f"{location_of(application)}/triggers/{service.name}-{_number(service)}"
+
+
+def topic_of(application: Application, service: Service) -> str:
+    """The full name of the topic that a function's events are published to."""
+    return f"projects/{application.project}/topics/{service.name}-events"
+
+
+def listed(
+    application: Application, wanted: Mapping[str, filters.Wanted], point: datetime
+) -> Iterator[Message]:
+    """A series with one point for each subscription and queue that is asked for."""
+    for service in application.services():
+        if service.waiting is None or service.deleted_at is not None:
+            continue
+        metric, resource, labels = _place(application, service)
+        told = {f"resource.label.{name}": value for name, value in labels.items()}
+        if filters.matches(wanted, {"metric.type": metric, "resource.type": resource, **told}):
+            interval = {"start_time": point, "end_time": point}
+            yield monitoring_v3.TimeSeries.pb()(
+                metric={"type": metric},
+                resource={"type": resource, "labels": labels},
+                metric_kind=metric_pb2.MetricDescriptor.MetricKind.GAUGE,
+                value_type=metric_pb2.MetricDescriptor.ValueType.INT64,
+                points=[{"interval": interval, "value": {"int64_value": service.waiting}}],
+                unit="1",
+            )
+
+
+def _place(application: Application, service: Service) -> tuple[str, str, dict[str, str]]:
+    """The metric, the type of its resource and the labels of the resource."""
+    project, region = {"project_id": application.project}, application.region
+    if service.queue:
+        labels = {**project, "location": region, "queue_id": service.function}
+        return DEPTH, "cloud_tasks_queue", labels
+    topic = topic_of(application, service).rpartition("/")[2]
+    number = _number(service)
+    name = (
+        f"gcf-{service.function}-{region}-{topic}"
+        if service.first_generation
+        else f"eventarc-{region}-{service.name}-{number}-sub-{number[::-1]}"
+    )
+    return UNDELIVERED, "pubsub_subscription", {**project, "subscription_id": name}
+
+
+def _number(service: Service) -> str:
+    """Six digits that tell one trigger of a function from another."""
+    return f"{int(names.digest(service.name)[:8], 16) % 10**6:06}"
