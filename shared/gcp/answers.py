@@ -12,6 +12,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from shared.errors import (
     Ambiguous,
     Exists,
+    Gone,
     Moved,
     Rejected,
     RollbackError,
@@ -36,6 +37,7 @@ READ: Meanings = {
     **dict.fromkeys(_NO_ANSWER, Unavailable),
     "ABORTED": Contended,
     "RESOURCE_EXHAUSTED": Throttled,
+    "NOT_FOUND": Gone,
 }
 EFFECT: Meanings = {**READ, **dict.fromkeys(_NO_ANSWER, Ambiguous)}
 COMMIT: Meanings = {
@@ -46,6 +48,16 @@ COMMIT: Meanings = {
 }
 SHIFT: Meanings = {**EFFECT, "ABORTED": Moved, "FAILED_PRECONDITION": Moved}
 """Which of the two a stale etag gets is not documented."""
+
+BUILD: Meanings = {
+    **EFFECT,
+    **dict.fromkeys(("ABORTED", "ALREADY_EXISTS", "FAILED_PRECONDITION", "NOT_FOUND"), Moved),
+}
+"""Which of them a function gets that somebody else deploys meanwhile is not documented."""
+
+
+LOOK_AGAIN: Meanings = {**SHIFT, "ALREADY_EXISTS": Exists}
+"""Of effects whose refusal may be our own doing: the next look tells."""
 
 
 @contextmanager

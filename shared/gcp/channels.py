@@ -99,23 +99,36 @@ class Clients:
         from shared.gcp.rest import Rest
 
         address = self._addresses.get("rest")
-        return Rest(self._session, f"http://{address}" if address else f"https://{host}", host)
+        base = f"http://{address}" if address else f"https://{host}"
+        return Rest(self._session, self._once, base, host)
 
     @cached_property
     def _session(self) -> Any:
-        """One session for every product; what the environment says of proxies does not count."""
-        import google.auth
-        from google.auth.credentials import AnonymousCredentials
+        """One session for every product."""
+        return self._authorized()
+
+    @cached_property
+    def _once(self) -> Any:
+        """Another, which takes no refusal for a reason to send again with a fresh token."""
+        return self._authorized(refresh_status_codes=())
+
+    def _authorized(self, **options: Any) -> Any:
+        """A session for which what the environment says of proxies does not count."""
         from google.auth.transport.requests import AuthorizedSession
 
-        if "rest" in self._addresses:
-            session = AuthorizedSession(AnonymousCredentials())
-        else:
-            credentials, _ = google.auth.default(scopes=[EVERYTHING])
-            session = AuthorizedSession(credentials)
+        session = AuthorizedSession(self._credentials, **options)
         session.trust_env = False
         self._transports.append(session)
         return session
+
+    @cached_property
+    def _credentials(self) -> Any:
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+
+        if "rest" in self._addresses:
+            return AnonymousCredentials()
+        return google.auth.default(scopes=[EVERYTHING])[0]
 
     @cached_property
     def storage(self) -> Any:

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from shared.gcp.channels import Clients
     from shared.gcp.hosting import FirebaseHosting
     from shared.gcp.identity_config import IdentityPlatform
+    from shared.gcp.images import ArtifactRegistry
     from shared.gcp.indexes import FirestoreIndexes
     from shared.gcp.remote_config import FirebaseRemoteConfig
     from shared.gcp.rules import FirebaseRules
+    from shared.gcp.runtimes import FunctionRuntimes
     from shared.gcp.schedules import CloudScheduler
     from shared.gcp.secrets import SecretManager
+    from shared.gcp.sessions import FirebaseSessions
+    from shared.gcp.written import FirestoreDocuments
 
 
 class CloudEstate:
@@ -56,11 +60,25 @@ class CloudEstate:
         return identity_config.IdentityPlatform(rest, self._project)
 
     @cached_property
+    def sessions(self) -> FirebaseSessions:
+        """Of those who sign in to it."""
+        from shared.gcp import sessions
+
+        return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
+
+    @cached_property
     def indexes(self) -> FirestoreIndexes:
         """Its indexes."""
         from shared.gcp.indexes import FirestoreIndexes
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
+
+    @cached_property
+    def documents(self) -> FirestoreDocuments:
+        """Its documents."""
+        from shared.gcp.written import FirestoreDocuments
+
+        return FirestoreDocuments(self._clients.firestore, self._project)
 
     @cached_property
     def secrets(self) -> SecretManager:
@@ -82,4 +100,20 @@ class CloudEstate:
         """Its service accounts."""
         from shared.gcp import accounts
 
-        return accounts.ProjectAccounts(self._clients.rest(accounts.HOST), self._project)
+        rest, iam = self._clients.rest(accounts.HOST), self._clients.rest(accounts.IAM_HOST)
+        return accounts.ProjectAccounts(rest, iam, self._project)
+
+    @cached_property
+    def images(self) -> ArtifactRegistry:
+        """What its functions' revisions start from."""
+        from shared.gcp import images
+
+        return images.ArtifactRegistry(self._clients.rest(images.HOST))
+
+    @cached_property
+    def runtimes(self) -> FunctionRuntimes:
+        """What its functions may be written for."""
+        from shared.gcp import runtimes
+
+        rest = self._clients.rest(runtimes.HOST)
+        return runtimes.FunctionRuntimes(rest, self._project, self._region)

@@ -7,7 +7,9 @@ from datetime import UTC
 from typing import Any
 
 from google.cloud import functions_v2
+from google.protobuf.json_format import MessageToDict
 
+from shared.copies import Values
 from shared.inventory import (
     Configuration,
     FunctionState,
@@ -16,10 +18,23 @@ from shared.inventory import (
     SecretUse,
     Source,
     configured,
+    values_hash,
 )
-from shared.traffic import Service
+from shared.traffic import Scaling, Service
 
 _FIRST = functions_v2.Environment.GEN_1
+
+_LEFT_OUT = {
+    "": ("state", "state_messages", "update_time", "create_time", "url", "satisfies_pzs"),
+    "build_config": ("build", "source", "source_provenance", "environment_variables"),
+    "service_config": (
+        *("service", "uri", "revision"),
+        *("environment_variables", "all_traffic_on_latest_revision"),
+    ),
+    "event_trigger": ("trigger",),
+}
+"""Of a function's definition: what is output only (google/cloud/functions/v2/functions.proto in
+google-cloud-functions 1.25.0), is traffic, or is kept elsewhere; by the message that it is in."""
 
 
 def function_states(
@@ -45,8 +60,34 @@ def _function(
         service=service.name if service else "",
         latest=service.latest_ready if service else "",
         traffic=service.traffic if service else (),
+        scaling=service.scaling if service else Scaling(),
+        trigger=message.event_trigger.trigger,
         revisions=dict(_reached(service, revisions)) if service else {},
+        definition=_definition(message),
+        build_variables=tuple(sorted(message.build_config.environment_variables)),
+        build_variables_hash=values_hash(message.build_config.environment_variables),
     )
+
+
+def values_of(message: Any) -> Values:
+    """The values of a function's plain variables, which are nowhere in its state."""
+    return Values(
+        dict(message.service_config.environment_variables),
+        dict(message.build_config.environment_variables),
+    )
+
+
+def _definition(message: Any) -> dict[str, Any]:
+    """All that whoever deployed it has said, but for values of plain variables and its source."""
+    said = type(message)()
+    said.CopyFrom(message)
+    for place, names in _LEFT_OUT.items():
+        if not place or said.HasField(place):
+            holder = getattr(said, place) if place else said
+            for name in names:
+                holder.ClearField(name)
+    written: dict[str, Any] = MessageToDict(said)
+    return written
 
 
 def _reached(service: Service, revisions: Mapping[str, Any]) -> Iterator[tuple[str, RevisionState]]:

@@ -7,19 +7,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Unavailable
-from shared.gcp.rest import Gone, Rest
-from shared.inventory import HostingSite
+from shared.errors import Gone, Unavailable
+from shared.gcp.answers import LOOK_AGAIN
+from shared.gcp.rest import Rest
+from shared.inventory import LIVE, HostingSite
 
 HOST: Final = "firebasehosting.googleapis.com"
 PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebasehosting.sites.update")
 
-LIVE = "live"
 _PAGE = 100
 
 
 class _Version(Struct, frozen=True):
     name: str = ""
+    status: str = ""
 
 
 class _Release(Struct, frozen=True, rename="camel"):
@@ -59,6 +61,29 @@ class FirebaseHosting:
             channels={
                 channel: _short(release.version.name) for channel, release in releases.items()
             },
+        )
+
+    def version(self, site: str, version: str) -> str | None:
+        """The status of a version; None when it is gone."""
+        path = f"/v1beta1/sites/{site}/versions/{version}"
+        try:
+            return self._rest.get(path, _Version).status
+        except Gone:
+            return None
+
+    def release(self, site: str, channel: str, version: str, message: str) -> None:
+        """Let a channel serve a version.
+
+        A version that is live already is refused with FAILED_PRECONDITION ("is the current active
+        version", github.com/firebase/firebase-tools/issues/10730, read 2026-11), as one is that is
+        not FINALIZED any more.
+        """
+        self._rest.effect(
+            "POST",
+            f"/v1beta1/sites/{site}/channels/{channel}/releases",
+            {"message": message},
+            query={"versionName": f"sites/{site}/versions/{version}"},
+            meanings=LOOK_AGAIN,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from json import JSONDecodeError
 from typing import Any
@@ -19,11 +20,20 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 from google.oauth2 import id_token
 
-from shared.credential import Credential, Kind, kind_of, of_person, of_service
+from shared.credential import (
+    ROLE_CLAIM,
+    Credential,
+    Kind,
+    Role,
+    kind_of,
+    of_person,
+    of_service,
+)
 from shared.errors import Rejected, Unavailable
+from shared.operators import Person
 
 PERMISSIONS = ("firebaseauth.users.get",)
-"""In the identity project: the user is looked up, for revocation."""
+"""In the identity project: the user is looked up, for revocation and for the role of now."""
 
 CALL_SECONDS = 10.0
 SKEW_SECONDS = 10
@@ -57,6 +67,15 @@ class GoogleIdentity:
                 token, self._app, check_revoked=True, clock_skew_seconds=SKEW_SECONDS
             )
         return of_person(claims, token)
+
+    def look_up(self, subject: str) -> Person:
+        """Their role now, and since when sign-ins hold. Raises: Rejected, Unavailable."""
+        with _translated():
+            user = auth.get_user(subject, self._app)
+        if user.disabled:
+            raise Rejected("the user is disabled")
+        since = datetime.fromtimestamp(user.tokens_valid_after_timestamp / 1000, UTC)
+        return Person(Role.named((user.custom_claims or {}).get(ROLE_CLAIM)), since)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.gcp.answers import READ, READ_SECONDS, translated
-from shared.inventory import Index, IndexField
+from shared.errors import Exists, Rejected
+from shared.gcp.answers import EFFECT, READ, READ_SECONDS, translated
+from shared.inventory import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
 _PAGE = 1000
 _IndexMessage = types.Index.pb
@@ -34,6 +36,27 @@ class FirestoreIndexes:
             pages = self._admin.list_indexes(request, retry=None, timeout=READ_SECONDS)
             found = [_index(database, _IndexMessage(message)) for message in pages]
         return {one.definition: one for one in found}
+
+    def create(self, index: Index) -> str:
+        """Begin to make an index; the operation's name. Exists: one of that definition is there."""
+        parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
+        request = {"parent": f"{parent}{index.group}", "index": _message(index)}
+        with translated({**EFFECT, "ALREADY_EXISTS": Exists}):
+            begun = self._admin.create_index(request, retry=None, timeout=READ_SECONDS)
+        return str(begun.operation.name)
+
+
+def _message(index: Index) -> types.Index:
+    """Raises: Rejected for an index of a kind that has no name here."""
+    if not is_creatable(index):
+        raise Rejected(f"{index.definition}: an index of this kind is not made again")
+    fields = [
+        types.Index.IndexField(field_path=one.path, array_config=_Array[one.mode])
+        if one.mode in _Array.__members__
+        else types.Index.IndexField(field_path=one.path, order=_Order[one.mode])
+        for one in index.fields
+    ]
+    return types.Index(query_scope=_Scope[index.scope], fields=fields)
 
 
 def _index(database: str, message: Any) -> Index:

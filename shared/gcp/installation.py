@@ -1,7 +1,8 @@
-"""Topics, subscriptions, their policies and the functions of the operations project, as set up."""
+"""Topics, subscriptions, functions and policies of the operations project, as set up."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
 from shared.errors import Unavailable
+from shared.gcp import objects
 from shared.gcp.answers import READ, READ_SECONDS, translated
 from shared.installation import Deployed, Subscription
 
@@ -18,12 +20,17 @@ PERMISSIONS: Final = (
     "pubsub.subscriptions.list",
     "pubsub.topics.getIamPolicy",
     "pubsub.topics.list",
+    "storage.buckets.getIamPolicy",
 )
 
 MOST_PAGES: Final = 50
 """Of any list here: pages hold 1,000, and the product has a handful."""
 _PAGE = 1000
 """The most that a page of any of them may hold (pubsub.proto, functions.proto)."""
+
+_CONDITIONAL: Final = 3
+"""The version of a policy that shows roles under a condition
+(https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy, read 2026-11)."""
 
 _ACTIVE = functions_v2.Function.State.ACTIVE
 _FunctionMessage = functions_v2.Function.pb
@@ -33,17 +40,20 @@ _SubscriptionMessage = types.Subscription.pb
 class CloudInstallation:
     """An Installation over Google's clients, whose own retries are off."""
 
-    def __init__(self, publisher: Any, subscriber: Any, functions: Any, project: str) -> None:
+    def __init__(
+        self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str
+    ) -> None:
         self._publisher = publisher
         self._subscriber = subscriber
         self._functions = functions
+        self._storage = storage
         self._project = project
 
-    def topics(self) -> set[str]:
-        """The short names of all topics."""
+    def topics(self) -> dict[str, str]:
+        """All topics by their short names, each with the name of its schema; "": it has none."""
         asked = {"project": f"projects/{self._project}"}
         found = self._list(self._publisher.list_topics, "topics", asked)
-        return {_short(topic.name) for topic in found}
+        return {_short(topic.name): _short(topic.schema_settings.schema) for topic in found}
 
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions."""
@@ -56,10 +66,15 @@ class CloudInstallation:
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
         with translated(READ):
             policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
-        members: dict[str, list[str]] = {}
-        for binding in policy.bindings:  # a role under a condition has a binding of its own
-            members.setdefault(binding.role, []).extend(binding.members)
-        return {role: tuple(sorted({*named})) for role, named in members.items()}
+        return _by_role((binding.role, binding.members) for binding in policy.bindings)
+
+    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+        """Whom a bucket's own policy gives each role, under a condition or not."""
+        with objects.translated(objects.READ, Unavailable):
+            policy = self._storage.bucket(bucket).get_iam_policy(
+                requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_SECONDS, retry=None
+            )
+        return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[Deployed]:
         """All functions, in every region."""
@@ -83,6 +98,14 @@ class CloudInstallation:
                     raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
                 found += getattr(page, field)
         return found
+
+
+def _by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """The members of each role, which has a binding of its own under each condition."""
+    members: dict[str, set[str]] = {}
+    for role, named in bindings:
+        members.setdefault(role, set()).update(named)
+    return {role: tuple(sorted(named)) for role, named in members.items()}
 
 
 def _subscription(message: Any) -> Subscription:
@@ -114,6 +137,8 @@ def _deployed(message: Any) -> Deployed:
         active=message.state == _ACTIVE,
         uri=message.service_config.uri,
         labels=dict(message.labels),
+        runtime=message.build_config.runtime,
+        account=message.service_config.service_account_email,
     )
 
 

@@ -10,7 +10,7 @@ from google.pubsub_v1 import types
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import EFFECT, READ, translated
-from shared.ports import Letter
+from shared.messages import Letter
 
 PERMISSIONS: Final = (
     "pubsub.subscriptions.consume",

@@ -1,26 +1,35 @@
-"""Requests as Cloud Run's routers counted them, from Cloud Monitoring."""
+"""What Cloud Monitoring has counted: requests at the routers, sign-ins, events that wait."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.cloud import monitoring_v3
 
 from shared.gcp.answers import READ, READ_SECONDS, translated
+from shared.gcp.backlogs import backlogs
 from shared.health import Requests
+from shared.inventory import FunctionState
 
 PERMISSIONS: Final = ("monitoring.timeSeries.list",)
 
 POINT = timedelta(minutes=1)
 """The metric's sampling period, and the shortest alignment period."""
+LONG = 15 * POINT
+"""A longer window is asked for as one point: an hour of 1,000 services would be 120,000."""
+
+COUNTED = 5 * POINT
+"""A backlog is sampled each minute and visible up to 2 minutes later (the metric's descriptor,
+https://cloud.google.com/monitoring/api/metrics_gcp_p_z and _c, read 2026-11)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = "5xx"
 _CLASS = "response_code_class"
 _SERVICE = "service_name"
+_BY_SERVICE = (f"resource.label.{_SERVICE}", f"metric.label.{_CLASS}")
 
 _Request = monitoring_v3.ListTimeSeriesRequest.pb()
 _SeriesMessage = monitoring_v3.TimeSeries.pb
@@ -29,15 +38,16 @@ _SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
 
 
 class RouterMetrics:
-    """A Metrics over `run.googleapis.com/request_count` of one project and region.
+    """A Metrics over one project and region. What is counted of its log bears the system's name.
 
-    The metric counts requests that reached an instance, at their end: a revision that does not
-    start is not in it (its descriptor, read 2026-11). Sampled every 60 s, visible up to 3 minutes
-    later.
+    `run.googleapis.com/request_count` counts requests that reached an instance, at their end: a
+    revision that does not start is not in it (its descriptor, read 2026-11). Sampled every 60 s,
+    visible up to 3 minutes later.
     """
 
-    def __init__(self, client: Any, project: str, region: str) -> None:
+    def __init__(self, client: Any, system: str, project: str, region: str) -> None:
         self._client = client
+        self._counters = f"logging.googleapis.com/user/rollback_{system.replace('-', '_')}"
         self._project = project
         self._region = region
 
@@ -51,7 +61,7 @@ class RouterMetrics:
             return {}
         total: dict[str, int] = defaultdict(int)
         failed: dict[str, int] = defaultdict(int)
-        for series in self._series(first, last):
+        for series in self._series(self._filter(), first, last, _BY_SERVICE):
             service = series.resource.labels[_SERVICE]
             counted = sum(_counts(series.points, first, last))
             total[service] += counted
@@ -59,19 +69,75 @@ class RouterMetrics:
                 failed[service] += counted
         return {name: Requests(count, failed[name]) for name, count in total.items() if count}
 
-    def _series(self, start: datetime, end: datetime) -> list[Any]:
-        request = _Request(name=f"projects/{self._project}", filter=self._filter())
-        request.interval.start_time.FromDatetime(start)
-        request.interval.end_time.FromDatetime(end)
-        request.aggregation.alignment_period.FromTimedelta(POINT)
+    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+        """Over the same minutes, by the log of Identity Platform's requests.
+
+        Raises: Unavailable, Throttled, Rejected (also while there is no such counter).
+        """
+        first, last = _minute_after(start), _minute_before(end)
+        if first >= last:
+            return Requests(0, 0)
+        total, failed = (
+            sum(
+                count
+                for series in self._series(self._counter(name), first, last)
+                for count in _counts(series.points, first, last)
+            )
+            for name in ("sign_ins", "sign_in_failures")
+        )
+        return Requests(total, failed)
+
+    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+        """Over the same minutes, all series together.
+
+        Raises: Unavailable, Throttled, Rejected.
+        """
+        first, last = _minute_after(start), _minute_before(end)
+        if first >= last:
+            return None
+        found = self._series(wanted, first, last)
+        counts = [count for one in found for count in _counts(one.points, first, last)]
+        return sum(counts) if counts else None
+
+    def waiting(self, functions: Collection[FunctionState], now: datetime) -> dict[str, int]:
+        """By subscriptions and queues: what is not acknowledged, or not done, waits.
+
+        Raises: Unavailable, Throttled, Rejected.
+        """
+        found: dict[str, int] = {}
+        for backlog, owners in backlogs(functions, self._region).items():
+            for series in self._listed(self._request(backlog.filter, now - COUNTED, now)):
+                owner = owners.get(backlog.name(series))
+                if owner is not None and series.points:
+                    found[owner.name] = series.points[0].value.int64_value  # newest first
+        return found
+
+    def _series(
+        self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()
+    ) -> list[Any]:
+        """Summed by these fields; by none, in one."""
+        request = self._request(wanted, start, end)
+        span = end - start
+        request.aggregation.alignment_period.FromTimedelta(span if span > LONG else POINT)
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
-        request.aggregation.group_by_fields.extend(
-            [f"resource.label.{_SERVICE}", f"metric.label.{_CLASS}"]
-        )
+        request.aggregation.group_by_fields.extend(by)
+        return self._listed(request)
+
+    def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
+        request = _Request(name=f"projects/{self._project}", filter=wanted)
+        request.interval.start_time.FromDatetime(start)
+        request.interval.end_time.FromDatetime(end)
+        return request
+
+    def _listed(self, request: Any) -> list[Any]:
         with translated(READ):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_SECONDS)
             return list(map(_SeriesMessage, pages))
+
+    def _counter(self, name: str) -> str:
+        """A counter of the log, as terraform/log_metrics.tf makes it, over its log's resource."""
+        return f'metric.type="{self._counters}_{name}" AND resource.type="identitytoolkit_project"'
 
     def _filter(self) -> str:
         """A filter needs the type of the resource beside that of the metric (alert.proto)."""

@@ -13,18 +13,20 @@ from requests.exceptions import RequestException
 
 from shared.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
 
-PERMISSIONS: Final = ("storage.objects.create", "storage.objects.get", "storage.objects.list")
+READ_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
+PERMISSIONS: Final = ("storage.objects.create", *READ_PERMISSIONS)
 """Whoever only creates needs the first alone, and should have no other: least of all `delete`."""
 
 OBJECT_SECONDS = 5.0
 """Deadline to connect, and of each read of the answer."""
 
 Statuses = Mapping[int, type[RollbackError]]
+"""What each HTTP status means; every other one is Rejected."""
 
-_LATER: Statuses = {408: Throttled, 429: Throttled}
-_READ: Statuses = {**_LATER, **dict.fromkeys((500, 502, 503, 504), Unavailable)}
-_CREATE: Statuses = {
-    **_LATER,
+LATER: Statuses = {408: Throttled, 429: Throttled}
+READ: Statuses = {**LATER, **dict.fromkeys((500, 502, 503, 504), Unavailable)}
+CREATE: Statuses = {
+    **LATER,
     **dict.fromkeys((500, 502, 503, 504), Ambiguous),
     409: Throttled,  # another request for the same name at the same moment
     412: Exists,
@@ -43,7 +45,7 @@ class BucketObjects:
 
         As the port says; Rejected where there is no such bucket.
         """
-        with _translated(_CREATE, Ambiguous):
+        with translated(CREATE, Ambiguous):
             self._bucket.blob(name).upload_from_string(
                 content,
                 content_type=content_type,
@@ -55,7 +57,7 @@ class BucketObjects:
 
     def read(self, name: str) -> bytes | None:
         """The content, its checksum checked; None where there is no such object, or bucket."""
-        with _translated(_READ, Unavailable):
+        with translated(READ, Unavailable):
             try:
                 content: bytes = self._bucket.blob(name).download_as_bytes(
                     checksum="crc32c", timeout=OBJECT_SECONDS, retry=None
@@ -66,7 +68,7 @@ class BucketObjects:
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending. Rejected where there is no such bucket."""
-        with _translated(_READ, Unavailable):
+        with translated(READ, Unavailable):
             listed = self._client.list_blobs(
                 self._bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
             )
@@ -74,7 +76,7 @@ class BucketObjects:
 
 
 @contextmanager
-def _translated(statuses: Statuses, no_answer: type[Unavailable]) -> Iterator[None]:
+def translated(statuses: Statuses, no_answer: type[Unavailable]) -> Iterator[None]:
     """The body, with each status raised as what it means, and no status as `no_answer`."""
     try:
         yield

@@ -8,22 +8,28 @@ from datetime import UTC
 from typing import Any, Final
 
 from google.cloud import functions_v2, run_v2
+from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from shared.copies import Values
 from shared.deployment import Inventory, Live
 from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
-from shared.gcp.function_states import function_states
+from shared.gcp.function_states import function_states, values_of
 from shared.inventory import FunctionState
-from shared.ports import OperationState
-from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget
+from shared.platform import OperationState
+from shared.traffic import LATEST, Capacity, Revision, Scaling, Service, Traffic, TrafficTarget
 
 INVENTORY_PERMISSIONS: Final = (
     "cloudfunctions.functions.list",
     "run.revisions.list",
     "run.services.list",
 )
+VALUES_PERMISSIONS: Final = ("cloudfunctions.functions.get",)
+"""What `values` needs."""
+INVOKERS_PERMISSIONS: Final = ("run.services.getIamPolicy",)
+"""What `invokers` needs."""
 PERMISSIONS: Final = (
     *INVENTORY_PERMISSIONS,
     "iam.serviceAccounts.actAs",
@@ -43,6 +49,8 @@ _PAGE = 1000
 
 _FOLLOWS_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
 _PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+_AUTOMATIC = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
+_MANUAL = run_v2.ServiceScaling.ScalingMode.MANUAL
 _SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
 
 _FunctionMessage = functions_v2.Function.pb
@@ -77,6 +85,30 @@ class CloudPlatform:
         """
         return function_states(*self._everything())
 
+    def values(self, function: str) -> Values:
+        """The values of a function's plain variables. Raises: Rejected when it is gone."""
+        name = f"{self._parent}/functions/{function}"
+        with translated(READ):
+            answer = self._functions.get_function(name=name, retry=None, timeout=READ_SECONDS)
+        return values_of(_FunctionMessage(answer))
+
+    def invokers(self, service: str) -> tuple[str, ...]:
+        """Who holds which role on a service; under a condition, with its title.
+
+        Not what is inherited from the project: that goes with no deployment.
+        """
+        request = GetIamPolicyRequest(resource=service)
+        request.options.requested_policy_version = 3  # else conditions are not told
+        with translated(READ):
+            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        return tuple(
+            sorted(
+                f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
+                for one in answer.bindings
+                for member in one.members
+            )
+        )
+
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Rejected when it is gone."""
         with translated(READ):
@@ -90,17 +122,30 @@ class CloudPlatform:
             answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_SECONDS)
         return _revision(_RevisionMessage(answer))
 
-    def shift(self, service: str, traffic: Traffic, etag: str, *, dry_run: bool = False) -> str:
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
         """Replace the traffic list and nothing else; the operation's name, without waiting for it.
 
+        With a scaling, that too: it belongs to the service, and makes no revision.
         Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
         the service takes its absence for consent.
         """
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
         wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
+        mask = FieldMask(paths=["traffic"])
+        if scaling is not None:
+            wanted.scaling = _asked_scaling(scaling)
+            mask.paths.append("scaling")
         request = run_v2.UpdateServiceRequest(
-            service=wanted, update_mask=FieldMask(paths=["traffic"]), validate_only=dry_run
+            service=wanted, update_mask=mask, validate_only=dry_run
         )
         with translated(SHIFT):
             answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
@@ -181,7 +226,31 @@ def _service(message: Any) -> Service:
         reconciling=message.reconciling or not current,
         ready=message.terminal_condition.state == _SUCCEEDED,
         uri=message.uri,
+        scaling=_scaling(message.scaling),
     )
+
+
+def _scaling(message: Any) -> Scaling:
+    """Manual scaling has a count of its own; one that has none keeps the minimum, exactly.
+
+    (`ServiceScaling.ScalingMode`, google-cloud-run 0.16.2)
+    """
+    least, most, manual = message.min_instance_count, message.max_instance_count, None
+    if message.scaling_mode == _MANUAL:
+        counted = message.HasField("manual_instance_count")
+        manual = message.manual_instance_count if counted else least
+    return Scaling(least, most, manual)
+
+
+def _asked_scaling(scaling: Scaling) -> run_v2.ServiceScaling:
+    asked = run_v2.ServiceScaling(
+        min_instance_count=scaling.minimum,
+        max_instance_count=scaling.maximum,
+        scaling_mode=_AUTOMATIC if scaling.manual is None else _MANUAL,
+    )
+    if scaling.manual is not None:
+        asked.manual_instance_count = scaling.manual
+    return asked
 
 
 def _asked(entries: Iterable[Any]) -> Traffic:
@@ -212,6 +281,11 @@ def _revision(message: Any) -> Revision:
         created_at=message.create_time.ToDatetime(tzinfo=UTC),
         ready=any(one.type_ == "Ready" and one.state == _SUCCEEDED for one in message.conditions),
         image=message.containers[0].image if message.containers else "",
+        capacity=Capacity(
+            message.scaling.min_instance_count,
+            message.scaling.max_instance_count,
+            message.max_instance_request_concurrency,
+        ),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.gcp.rest import Gone, Rest
+from shared.errors import Gone
+from shared.gcp.rest import Rest
 from shared.inventory import SecretVersion
 
 HOST: Final = "secretmanager.googleapis.com"

@@ -10,6 +10,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.errors import Rejected
 from shared.ports import SERVER_TIME
+from shared.versions import GeoPoint, Reference
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -39,7 +40,7 @@ def value_message(kind: Any, value: Any) -> Any:
 
 
 def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that a message's map holds: plain values, times as aware UTC."""
+    """The fields that a message's map holds, as `shared.versions` says; times as aware UTC."""
     return {name: _read(value) for name, value in fields.items()}
 
 
@@ -86,6 +87,12 @@ def _write_scalar(message: Any, value: Any) -> None:
             message.string_value = value
         case bytes():
             message.bytes_value = value
+        case Reference():
+            message.reference_value = value.name
+        case GeoPoint():
+            message.geo_point_value.latitude = value.latitude
+            message.geo_point_value.longitude = value.longitude
+            message.geo_point_value.SetInParent()
         case _:
             raise TypeError(f"a field cannot hold {type(value).__name__}")
 
@@ -116,7 +123,10 @@ def _read(message: Any) -> Any:
             return read_fields(message.map_value.fields)
         case "array_value":
             return [_read(item) for item in message.array_value.values]
-        case "reference_value" | "geo_point_value":
-            raise TypeError(f"a field holds a {kind}, which is never stored here")
+        case "reference_value":
+            return Reference(message.reference_value)
+        case "geo_point_value":
+            point = message.geo_point_value
+            return GeoPoint(point.latitude, point.longitude)
         case _:
             return getattr(message, kind)

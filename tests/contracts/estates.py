@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from google.cloud.firestore_admin_v1 import Index as IndexMessage
+from google.cloud.firestore_v1.types import Document, Value, Write
 from msgspec.structs import replace
 
-from local import projects, scheduler, secrets
+from local import accounts, projects, registry, scheduler, secrets
+from local.application import names
+from local.application.parts import FIRST_RELEASE
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
@@ -18,18 +22,19 @@ from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
 from shared.inventory import (
+    AccountState,
     HostingSite,
     Index,
     IndexField,
-    RemoteConfigTemplate,
+    RulesFile,
     RulesRelease,
     Schedule,
     SecretVersion,
-    fingerprint,
 )
-from shared.policy import Group, Policy, Resources
+from shared.policy import Group, Policy
+from shared.resources import Resources
 from tests.fakes.clock import START, FakeClock
-from tests.fakes.estate import FakeEstate
+from tests.fakes.estate import EMPTY_TEMPLATE, FakeEstate
 from tests.local.rest_world import Product
 
 PROJECT, REGION = "shop", "europe-west1"
@@ -41,6 +46,9 @@ INDEX = Index(
     "COLLECTION",
     (IndexField("items", "CONTAINS"), IndexField("at", "DESCENDING")),
 )
+REPOSITORY = f"{REGION}-docker.pkg.dev/{PROJECT}/{registry.REPOSITORY}"
+IMAGE = names.image(PROJECT, REGION, "placeOrder", FIRST_RELEASE)
+TEMPLATE = '{"parameters":{"colour":{"defaultValue":{"value":"%s"}}}}'
 NAME = IndexField("__name__", "DESCENDING")
 """What the service puts behind the fields of every index."""
 
@@ -62,7 +70,13 @@ class EstateWorld(Protocol):
         """A version that was live before is released once more."""
         ...
 
+    def expire(self, version: str) -> None:
+        """A version is deleted, which is not live."""
+        ...
+
     def publish(self, colour: str) -> None: ...
+
+    def delete_ruleset(self, ruleset: str) -> None: ...
 
     def put_rules(self) -> None: ...
 
@@ -74,6 +88,14 @@ class EstateWorld(Protocol):
         """The one that is `INDEX`."""
         ...
 
+    def sign_up(self, *people: str) -> None:
+        """They sign in from now on, by these ids."""
+        ...
+
+    def write(self, *paths: str) -> None:
+        """These documents of the default database are written."""
+        ...
+
     def add_version(self) -> None: ...
 
     def disable(self, version: str) -> None: ...
@@ -82,6 +104,22 @@ class EstateWorld(Protocol):
 
     def grant(self, role: str, condition: str = "") -> None:
         """One more role for `ACCOUNT`."""
+        ...
+
+    def turn_off(self) -> None:
+        """`ACCOUNT`, which is there."""
+        ...
+
+    def delete_account(self) -> None:
+        """The same."""
+        ...
+
+    def delete_image(self, image: str) -> None:
+        """One of those in `REPOSITORY`."""
+        ...
+
+    def decommission(self) -> None:
+        """The runtime nodejs20, of both generations."""
         ...
 
 
@@ -95,13 +133,18 @@ class InMemory:
         self.estate: Estate = self._fake
         now = self._clock.now()
         self._fake.sites[SITE] = HostingSite("v1", now)
-        self._fake.published = RemoteConfigTemplate("1", "etag-1", "empty")
+        self._fake.statuses = {(SITE, "v1"): "FINALIZED"}
+        self._fake.published = EMPTY_TEMPLATE
+        self._fake.land_template('{"parameters":{}}')
+        self._fake.rulesets = {"r1": (RulesFile("rules", "closed"),)}
         self._fake.released = {RELEASE: RulesRelease("r1", now)}
         self._fake.configured = {"mfa.state": "DISABLED"}
         self._fake.kept = {SECRET: {"1": SecretVersion("ENABLED", now)}}
         self._fake.scheduled = {
             JOB: Schedule("0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash")
         }
+        self._fake.pushed = {REPOSITORY: {IMAGE}}
+        self._fake.account_states[ACCOUNT] = AccountState.ENABLED
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -112,6 +155,7 @@ class InMemory:
     def release(self, channel: str = "live") -> str:
         self._made += 1
         version, site = f"v{self._made}", self._fake.sites[SITE]
+        self._fake.statuses[SITE, version] = "FINALIZED"
         if channel == "live":
             self.release_again(version)
         else:
@@ -124,11 +168,17 @@ class InMemory:
         self._fake.sites[SITE] = replace(site, version=version, released_at=self.now())
 
     def publish(self, colour: str) -> None:
-        version = str(int(self._fake.published.version) + 1)
-        self._fake.published = RemoteConfigTemplate(version, f"etag-{version}", fingerprint(colour))
+        self._fake.land_template(TEMPLATE % colour)
+
+    def expire(self, version: str) -> None:
+        self._fake.statuses[SITE, version] = "DELETED"
+
+    def delete_ruleset(self, ruleset: str) -> None:
+        del self._fake.rulesets[ruleset]
 
     def put_rules(self) -> None:
         self._made += 1
+        self._fake.rulesets[f"r{self._made}"] = (RulesFile("rules", "service x {}"),)
         self._fake.released[RELEASE] = RulesRelease(f"r{self._made}", self.now())
 
     def configure(self, state: str) -> None:
@@ -136,6 +186,12 @@ class InMemory:
 
     def create_index(self) -> None:
         self._fake.declared.append(replace(INDEX, fields=(*INDEX.fields, NAME)))
+
+    def sign_up(self, *people: str) -> None:
+        self._fake.sessions_since |= dict.fromkeys(people, 0)
+
+    def write(self, *paths: str) -> None:
+        self._fake.held |= {("(default)", path): self.now() for path in paths}
 
     def add_version(self) -> None:
         number = str(len(self._fake.kept[SECRET]) + 1)
@@ -152,6 +208,18 @@ class InMemory:
         held = set(self._fake.granted.get(ACCOUNT, ()))
         held.add(f"{role} if {condition}" if condition else role)
         self._fake.granted[ACCOUNT] = tuple(sorted(held))
+
+    def turn_off(self) -> None:
+        self._fake.account_states[ACCOUNT] = AccountState.DISABLED
+
+    def delete_account(self) -> None:
+        del self._fake.account_states[ACCOUNT]
+
+    def delete_image(self, image: str) -> None:
+        self._fake.pushed[REPOSITORY].remove(image)
+
+    def decommission(self) -> None:
+        self._fake.supported = set()
 
 
 class OverTheWire:
@@ -187,6 +255,14 @@ class OverTheWire:
         path = f"/v1/projects/{PROJECT}/remoteConfig"
         self._product(remote_config.HOST).done("PUT", path, body, {"If-Match": "*"})
 
+    def expire(self, version: str) -> None:
+        path = f"/v1beta1/sites/{SITE}/versions/{version}"
+        self._product(hosting.HOST).done("DELETE", path)
+
+    def delete_ruleset(self, ruleset: str) -> None:
+        path = f"/v1/projects/{PROJECT}/rulesets/{ruleset}"
+        self._product(rules.HOST).done("DELETE", path)
+
     def put_rules(self) -> None:
         product, project = self._product(rules.HOST), f"projects/{PROJECT}"
         source = {"files": [{"name": "rules", "content": "service x {}"}]}
@@ -209,6 +285,19 @@ class OverTheWire:
             ],
         )
         self._clients.firestore_admin.create_index(parent=parent, index=index)
+
+    def sign_up(self, *people: str) -> None:
+        for one in people:
+            path = f"/v1/projects/{PROJECT}/accounts"
+            self._product(identity.HOST).done("POST", path, {"localId": one})
+
+    def write(self, *paths: str) -> None:
+        root = f"projects/{PROJECT}/databases/(default)"
+        fields = {"at": Value(timestamp_value=self.now())}
+        messages = [
+            Write(update=Document(name=f"{root}/documents/{path}", fields=fields)) for path in paths
+        ]
+        self._clients.firestore.commit({"database": root, "writes": messages})
 
     def add_version(self) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}:addVersion"
@@ -233,6 +322,23 @@ class OverTheWire:
             binding["condition"] = {"title": "t", "expression": condition}
         change = {"policy": {**policy, "bindings": [*policy["bindings"], binding]}}
         product.done("POST", f"{project}:setIamPolicy", change)
+
+    def turn_off(self) -> None:
+        path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}:disable"
+        self._product(accounts.HOST).done("POST", path, {})
+
+    def delete_account(self) -> None:
+        path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}"
+        self._product(accounts.HOST).done("DELETE", path)
+
+    def delete_image(self, image: str) -> None:
+        package, _, version = image.rpartition("/")[2].partition("@")
+        path = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/{registry.REPOSITORY}"
+        product = self._product(registry.HOST)
+        product.done("DELETE", f"{path}/packages/{package}/versions/{quote(version)}")
+
+    def decommission(self) -> None:
+        self._cloud.surroundings.runtimes.decommissioned.add("nodejs20")
 
     def _product(self, host: str) -> Product:
         return Product(self._cloud, host)
@@ -259,6 +365,7 @@ def embedded() -> Iterator[OverTheWire]:
     )
     clock = CloudClock(START, scale=0)
     cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
+    cloud.surroundings.accounts.found(PROJECT, ACCOUNT)
     clients = Clients(cloud.addresses, deployed=False)
     try:
         yield OverTheWire(cloud, clients)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
-import grpc
-
+from local.application import Part
 from local.application.service import Configuration as Given
 from local.clock import CloudClock
 from local.cloud import Cloud
-from local.faults import Moment
-from local.wire import Refused
-from shared.errors import Ambiguous
+from local.identity import Account
+from shared.execution import WriteQuota
 from shared.gcp.channels import Clients
 from shared.gcp.metrics import RouterMetrics
 from shared.gcp.platform import CloudPlatform
+from shared.gcp.secret_values import HOST as SECRETS_HOST
+from shared.gcp.secret_values import SecretValues
 from shared.inventory import SecretUse, configured
-from shared.policy import Group, Policy, Probe, WriteQuota
-from shared.ports import Metrics, Platform, Prober
+from shared.platform import Metrics, Platform
+from shared.policy import Group, Policy, Probe, ProbeAccount
+from shared.ports import Prober
 from shared.prober import HttpProber
+from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import START, FakeClock
-from tests.fakes.hooks import no_hook
 from tests.fakes.platform import DEFAULT, FakePlatform
 from tests.fakes.router import FakeMetrics, FakeProber
 
@@ -32,6 +34,10 @@ FUNCTIONS = ("placeOrder", "findBook")
 PROJECT, REGION = "shop", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
 ORDER_PAGE = "https://shop.example/order"
+PASSWORD = "hush hush"
+TEST_ACCOUNT = ProbeAccount(
+    "probe@shop.example", password_secret="password", api_key_secret="api-key"
+)
 
 
 class PlatformWorld(Protocol):
@@ -51,11 +57,31 @@ class PlatformWorld(Protocol):
         """A release with another configuration."""
         ...
 
+    def allow(self, function: str, *members: str) -> None:
+        """These alone may call the function."""
+        ...
+
+    def lose_image(self, function: str) -> None:
+        """The first revision of the function comes up no more."""
+        ...
+
+    def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
+        """So many events, or tasks, wait for the function, and come again when it fails."""
+        ...
+
     def fail_late(self, function: str, error: str) -> None:
         """The next shift of the function ends in an error."""
         ...
 
     def limit_writes(self, quota: WriteQuota) -> None: ...
+
+    def let_in(self, email: str, *, lets: bool) -> None:
+        """Identity Platform takes the password of that account, or refuses whoever has it."""
+        ...
+
+    def fail_sign_ins(self, rate: float) -> None:
+        """From now on so many of those who sign in fail to."""
+        ...
 
     def lose_answer_of_shift(self) -> None:
         """The next shift takes effect, and its answer is lost."""
@@ -69,10 +95,10 @@ class InMemory:
         self._clock = FakeClock()
         self._fake = FakePlatform(self._clock, FUNCTIONS, project=PROJECT, region=REGION)
         self.platform: Platform = self._fake
-        self.metrics: Metrics = FakeMetrics(self._fake, self._clock)
-        self.prober: Prober = FakeProber(
-            self._fake, Random(1), addresses={ORDER_PAGE: "placeOrder"}
-        )
+        self._metrics = FakeMetrics(self._fake, self._clock)
+        self.metrics: Metrics = self._metrics
+        self._prober = FakeProber(self._fake, Random(1), addresses={ORDER_PAGE: "placeOrder"})
+        self.prober: Prober = self._prober
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -87,15 +113,27 @@ class InMemory:
         uses = (
             SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items()
         )
+        plain = {"RELEASE": "r", **configuration.environment}
         configured_so = configured(
-            {"RELEASE": "r", **configuration.environment},
+            plain,
             uses,
             account=DEFAULT.account,
             min_instances=configuration.min_instances,
             max_instances=configuration.max_instances,
             concurrency=configuration.concurrency,
         )
+        self._fake.plain[configured_so.variables_hash] = plain
         self._fake.deploy([function], configuration=configured_so)
+
+    def allow(self, function: str, *members: str) -> None:
+        self._fake.services()[function].invokers = members
+
+    def lose_image(self, function: str) -> None:
+        self._fake.lose_image(function)
+
+    def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
+        service = self._fake.services()[function]
+        service.waiting, service.queue = waiting, queue
 
     def fail_late(self, function: str, error: str) -> None:
         self._fake.fail_late(function, error)
@@ -103,13 +141,14 @@ class InMemory:
     def limit_writes(self, quota: WriteQuota) -> None:
         self._fake.limit_writes(quota)
 
-    def lose_answer_of_shift(self) -> None:
-        def hook(verb: str, side: str) -> None:
-            if (verb, side) == ("platform.shift", "after"):
-                self._fake.hook = no_hook
-                raise Ambiguous("the answer was lost")
+    def let_in(self, email: str, *, lets: bool) -> None:
+        (self._prober.refused.discard if lets else self._prober.refused.add)(email)
 
-        self._fake.hook = hook
+    def fail_sign_ins(self, rate: float) -> None:
+        self._metrics.fail_sign_ins(rate)
+
+    def lose_answer_of_shift(self) -> None:
+        lose_in_memory(self._fake, "platform.shift")
 
 
 class OverTheWire:
@@ -120,8 +159,12 @@ class OverTheWire:
         self.platform: Platform = CloudPlatform(
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
-        self.metrics: Metrics = RouterMetrics(clients.monitoring, PROJECT, REGION)
-        self.prober: Prober = HttpProber(lambda _host: cloud.addresses["control"])
+        self.metrics: Metrics = RouterMetrics(clients.monitoring, "shop", PROJECT, REGION)
+        secrets = SecretValues(clients.rest(SECRETS_HOST), PROJECT)
+        self.prober: Prober = HttpProber(
+            lambda _host: cloud.addresses["control"], secrets=lambda: secrets
+        )
+        keep_secret(clients, {"password": PASSWORD, "api-key": "k"})
 
     def now(self) -> datetime:
         return self._cloud.clock.now()
@@ -138,6 +181,17 @@ class OverTheWire:
         application = self._cloud.application("shop")
         application.deploy([function], release="r", configuration=configuration)
 
+    def allow(self, function: str, *members: str) -> None:
+        self._cloud.application("shop").allow(function, members)
+
+    def lose_image(self, function: str) -> None:
+        application = self._cloud.application("shop")
+        first, *_ = application.service_of(function).revisions
+        application.degrade(function, first.name, starts=False)
+
+    def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
+        self._cloud.application("shop").feed(function, waiting, queue=queue)
+
     def fail_late(self, function: str, error: str) -> None:
         self._cloud.rollouts.failure = lambda name: error if name == function.lower() else ""
 
@@ -146,13 +200,24 @@ class OverTheWire:
         self._cloud.quota.per_second = quota.per_second
         self._cloud.quota.enforced = True
 
-    def lose_answer_of_shift(self) -> None:
-        def hook(call: str, moment: Moment) -> None:
-            if (call, moment) == ("google.cloud.run.v2.Services/UpdateService", Moment.AFTER):
-                self._cloud.faults.remove(hook)
-                raise Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
+    def let_in(self, email: str, *, lets: bool) -> None:
+        self._cloud.identity.put(Account(email, PASSWORD, disabled=not lets))
 
-        self._cloud.faults.add(hook)
+    def fail_sign_ins(self, rate: float) -> None:
+        self._cloud.application("shop").parts.put(Part.SIGN_INS, failure_rate=rate)
+
+    def lose_answer_of_shift(self) -> None:
+        lose_on_the_wire(self._cloud.faults, "google.cloud.run.v2.Services/UpdateService")
+
+
+def keep_secret(clients: Clients, values: Mapping[str, str]) -> None:
+    """Secrets of the embedded cloud, each with one version, as a file's last line ends."""
+    rest = clients.rest(SECRETS_HOST)
+    secrets = f"/v1/projects/{PROJECT}/secrets"
+    for name, value in values.items():
+        rest.effect("POST", secrets, {}, query={"secretId": name})
+        data = base64.b64encode(f"{value}\n".encode()).decode()
+        rest.post(f"{secrets}/{name}:addVersion", {"payload": {"data": data}}, dict)
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from local.firestore import Concurrency
 from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import Refused, serve
-from shared.errors import Ambiguous
 from shared.gcp.channels import Clients
 from shared.gcp.store import FirestoreStore
 from shared.ports import SERVER_TIME, Put, Store
+from tests.contracts.losing import lose_in_memory
 from tests.fakes.clock import FakeClock
 from tests.fakes.hooks import no_hook
 from tests.fakes.store import MemoryStore
@@ -54,12 +54,7 @@ class InMemory:
         self.store: Store = self.memory
 
     def lose_next_answer(self) -> None:
-        def hook(verb: str, side: str) -> None:
-            if (verb, side) == ("store.commit", "after"):
-                self.memory.hook = no_hook
-                raise Ambiguous("the answer was lost")
-
-        self.memory.hook = hook
+        lose_in_memory(self.memory, "store.commit")
 
     def contend(self, path: str, times: int) -> None:
         left = times

@@ -16,6 +16,7 @@ from local.firestore import Concurrency
 from shared.errors import (
     Ambiguous,
     Exists,
+    Gone,
     Moved,
     Rejected,
     RollbackError,
@@ -43,7 +44,7 @@ READS = {
     **dict.fromkeys(NO, Rejected),
     "ABORTED": Contended,
     "RESOURCE_EXHAUSTED": Throttled,
-    "NOT_FOUND": Rejected,
+    "NOT_FOUND": Gone,
     "FAILED_PRECONDITION": Rejected,
 }
 

@@ -13,16 +13,16 @@ from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.clock import CloudClock
-from local.faults import Faults, Moment
+from local.faults import Faults
 from local.journal import Journal
 from local.pubsub.service import PubSub
-from local.wire import Refused, serve
+from local.wire import serve
 from shared.errors import Ambiguous, Rejected
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
-from shared.ports import Bus
+from shared.messages import Bus
+from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.bus import MemoryBus
-from tests.fakes.hooks import no_hook
 
 TOPIC = "rollback-work"
 SUBSCRIPTION = "projects/demo/subscriptions/all"
@@ -50,12 +50,7 @@ class InMemory:
         return [(message.data, message.attributes) for message in self.memory.take(TOPIC)]
 
     def lose_next_answer(self) -> None:
-        def hook(verb: str, side: str) -> None:
-            if side == "after":
-                self.memory.hook = no_hook
-                raise Ambiguous("the answer was lost")
-
-        self.memory.hook = hook
+        lose_in_memory(self.memory, "bus.publish")
 
 
 class OverTheWire:
@@ -77,12 +72,7 @@ class OverTheWire:
         ]
 
     def lose_next_answer(self) -> None:
-        def hook(call: str, moment: Moment) -> None:
-            if (call, moment) == ("google.pubsub.v1.Publisher/Publish", Moment.AFTER):
-                self._faults.remove(hook)
-                raise Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
-
-        self._faults.add(hook)
+        lose_on_the_wire(self._faults, "google.pubsub.v1.Publisher/Publish")
 
 
 @pytest.fixture(params=["memory", "wire"])

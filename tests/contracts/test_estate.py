@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from shared.errors import Rejected
+from shared.estate import MOST_READ
+from shared.gcp.accounts import project_of
+from shared.inventory import AccountState, Generation
 from tests.contracts.estates import (
     ACCOUNT,
+    IMAGE,
     INDEX,
     JOB,
     NAME,
     RELEASE,
+    REPOSITORY,
     SECRET,
     SITE,
     EstateWorld,
@@ -114,6 +120,30 @@ def test_an_index_of_one_database(world: EstateWorld) -> None:
     assert world.estate.indexes.of("(default)") == {}
 
 
+def test_documents_that_were_written_since(world: EstateWorld) -> None:
+    """Those of one collection group, wherever they lie, that were written after a moment."""
+    world.write("orders/1", "users/ann/orders/1", "carts/1")
+    world.advance(60)
+    moment = world.now()
+    world.advance(60)
+    world.write("orders/1", "users/ann/orders/2", "carts/2")
+
+    found = world.estate.documents.written_since("(default)", "orders", moment)
+
+    assert sorted(found) == ["orders/1", "users/ann/orders/2"]
+    assert world.estate.documents.written_since("(default)", "none", moment) == ()
+
+
+def test_more_documents_than_are_read(world: EstateWorld) -> None:
+    """Nobody pays for reading all of them: that is refused, and not called nothing."""
+    names = [f"orders/{number}" for number in range(MOST_READ + 1)]
+    for first in range(0, len(names), 500):
+        world.write(*names[first : first + 500])
+
+    with pytest.raises(Rejected):
+        world.estate.documents.written_since("(default)", "orders", world.now())
+
+
 def test_versions_of_a_secret(world: EstateWorld) -> None:
     """Each has a state and the time of its making; a secret that is gone has none."""
     world.advance(60)
@@ -155,3 +185,54 @@ def test_the_roles_of_an_account(world: EstateWorld) -> None:
         "roles/editor if request.time < timestamp('2027-01-01T00:00:00Z')",
         "roles/viewer",
     )
+    grants = world.estate.accounts.grants()
+    assert {*grants} == {"roles/editor", "roles/viewer"}
+    assert all(f"serviceAccount:{ACCOUNT}" in members for members in grants.values())
+
+
+def test_an_account_that_is_disabled(world: EstateWorld) -> None:
+    """It is told from one that is deleted, and from one that never was."""
+    assert world.estate.accounts.state(ACCOUNT) is AccountState.ENABLED
+
+    world.turn_off()
+    off = world.estate.accounts.state(ACCOUNT)
+    world.delete_account()
+
+    assert off is AccountState.DISABLED
+    assert world.estate.accounts.state(ACCOUNT) is AccountState.GONE
+    assert world.estate.accounts.state("nobody@shop.iam.gserviceaccount.com") is AccountState.GONE
+
+
+@pytest.mark.parametrize(
+    ("account", "project"),
+    [
+        ("run@shop.iam.gserviceaccount.com", "shop"),
+        ("run@shop.example.com.iam.gserviceaccount.com", "example.com:shop"),
+        ("12-compute@developer.gserviceaccount.com", ""),
+        ("shop@appspot.gserviceaccount.com", ""),
+        ("", ""),
+    ],
+)
+def test_where_an_account_was_made(account: str, project: str) -> None:
+    """Its address tells, unless Google made it for the project that it is used in."""
+    assert project_of(account) == project
+
+
+def test_images_of_a_repository(world: EstateWorld) -> None:
+    """Each is named as it is pulled, until it is deleted; a repository that is gone has none."""
+    assert world.estate.images.stored(REPOSITORY) == {IMAGE}
+
+    world.delete_image(IMAGE)
+
+    assert world.estate.images.stored(REPOSITORY) == frozenset()
+    assert world.estate.images.stored(REPOSITORY + "-2") == frozenset()
+
+
+def test_a_runtime_that_is_decommissioned(world: EstateWorld) -> None:
+    """It is offered to neither generation any more."""
+    ours = {(one, "nodejs20") for one in Generation}
+    assert ours <= world.estate.runtimes.offered()
+
+    world.decommission()
+
+    assert not ours & world.estate.runtimes.offered()

@@ -218,6 +218,29 @@ def test_a_token_of_somebody_who_may_not_any_more(place: Place, change: str, rea
         place.identity.verify(token)
 
 
+def test_a_person_who_is_looked_up(place: Place) -> None:
+    """Their role as of now, whatever an older token of theirs says, and since when that holds."""
+    token = place.person(**{ROLE_CLAIM: "admin"})
+    subject = place.identity.verify(token).subject
+
+    before = place.identity.look_up(subject)
+    place.change("revoked")
+    after = place.identity.look_up(subject)
+
+    assert (before.role, after.role) == (Role.COMMANDER, Role.COMMANDER)
+    assert before.valid_since <= START < after.valid_since
+
+
+@pytest.mark.parametrize(("change", "reason"), [("disabled", "disabled"), ("deleted", "not exist")])
+def test_a_person_who_may_not_sign_in_any_more(place: Place, change: str, reason: str) -> None:
+    """There is nobody to speak for."""
+    subject = place.identity.verify(place.person()).subject
+    place.change(change)
+
+    with pytest.raises(Rejected, match=reason):
+        place.identity.look_up(subject)
+
+
 FOREIGN = "foreign issuer or project"
 PEOPLE = f"https://securetoken.google.com/{SHOP.project}"
 PERSON_CLAIMS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -12,7 +13,7 @@ from google.iam.v1.policy_pb2 import Policy as IamPolicy
 from google.pubsub_v1 import types
 
 from local import delivery
-from local.cloud import INSIDE, Cloud
+from local.cloud import INSIDE, Cloud, values_bucket
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
@@ -36,6 +37,14 @@ PUSHED = Subscription(
     attempts=topics.LIMIT_ATTEMPTS,
 )
 """Set up as a responder's is."""
+PLACE_ORDER = Deployed(
+    "placeOrder",
+    "placeOrder",
+    True,
+    "https://x.run.app",
+    runtime="nodejs20",
+    account="1-compute@developer.gserviceaccount.com",
+)
 BARE = Subscription(
     name="bare",
     topic=f"{FULL}{topics.CLOCK}",
@@ -45,6 +54,8 @@ BARE = Subscription(
 )
 """With nothing but Pub/Sub's defaults."""
 PUBLISHER = "roles/pubsub.publisher"
+READER = "roles/storage.legacyObjectReader"
+VALUES = values_bucket(SHOP.project)
 
 
 class InstallationWorld(Protocol):
@@ -56,6 +67,8 @@ class InstallationWorld(Protocol):
 
     def grant(self, topic: str, role: str, *members: str) -> None: ...
 
+    def grant_on_bucket(self, role: str, *members: str) -> None: ...
+
 
 class InMemory:
     """The fake."""
@@ -63,7 +76,8 @@ class InMemory:
     def __init__(self) -> None:
         self.memory = MemoryInstallation()
         self.memory.made = {topic: {} for topic in topics.ALL}
-        self.memory.deployed = [Deployed("placeOrder", "placeOrder", True, "https://x.run.app")]
+        self.memory.granted = {VALUES: {}}
+        self.memory.deployed = [PLACE_ORDER]
         self.installation: Installation = self.memory
 
     def subscribe(self, wanted: Subscription) -> None:
@@ -72,15 +86,23 @@ class InMemory:
     def grant(self, topic: str, role: str, *members: str) -> None:
         self.memory.made[topic][role] = members
 
+    def grant_on_bucket(self, role: str, *members: str) -> None:
+        self.memory.granted[VALUES][role] = members
+
 
 class OverTheWire:
     """The adapter, beside an embedded cloud."""
 
     def __init__(self, cloud: Cloud, clients: Clients) -> None:
         self.installation: Installation = CloudInstallation(
-            clients.publisher, clients.subscriber, clients.functions, SHOP.project
+            clients.publisher,
+            clients.subscriber,
+            clients.functions,
+            clients.storage,
+            SHOP.project,
         )
         self._pubsub = cloud.pubsub
+        self._values = clients.storage.bucket(VALUES)
 
     def subscribe(self, wanted: Subscription) -> None:
         made = types.Subscription.pb()(
@@ -108,6 +130,11 @@ class OverTheWire:
         request = SetIamPolicyRequest(resource=f"{FULL}{topic}", policy=policy)
         self._pubsub.policy.SetIamPolicy(request, INSIDE)
 
+    def grant_on_bucket(self, role: str, *members: str) -> None:
+        policy = self._values.get_iam_policy()
+        policy.bindings.append({"role": role, "members": {*members}})
+        self._values.set_iam_policy(policy)
+
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
@@ -118,7 +145,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def clients(cloud: Cloud) -> Iterator[Clients]:
-    addresses = {name: cloud.addresses[name] for name in ("functions", "pubsub")}
+    addresses = {name: cloud.addresses[name] for name in ("functions", "pubsub", "storage")}
     clients = Clients(addresses, deployed=False)
     yield clients
     clients.close()
@@ -132,8 +159,8 @@ def world(request: pytest.FixtureRequest) -> InstallationWorld:
 
 
 def test_topics_are_told_by_their_short_names(world: InstallationWorld) -> None:
-    """All of them."""
-    assert world.installation.topics() == {*topics.ALL}
+    """All of them, and none has a schema here."""
+    assert world.installation.topics() == dict.fromkeys(topics.ALL, "")
 
 
 @pytest.mark.parametrize("wanted", [PUSHED, BARE], ids=lambda one: one.name)
@@ -162,6 +189,23 @@ def test_the_grants_of_a_topic_that_is_not_there(world: InstallationWorld) -> No
         world.installation.grants("rollback-gone")
 
 
+def test_the_grants_of_a_bucket_are_told_by_role(world: InstallationWorld) -> None:
+    """At the beginning its own policy gives nobody anything."""
+    assert world.installation.bucket_grants(VALUES) == {}
+
+    world.grant_on_bucket(READER, "user:b@example.com", "user:a@example.com")
+
+    assert world.installation.bucket_grants(VALUES) == {
+        READER: ("user:a@example.com", "user:b@example.com")
+    }
+
+
+def test_the_grants_of_a_bucket_that_is_not_there(world: InstallationWorld) -> None:
+    """The answer is no, not nobody."""
+    with pytest.raises(Rejected):
+        world.installation.bucket_grants("nowhere")
+
+
 def test_functions_of_every_region_are_told(world: InstallationWorld) -> None:
     """With what they run, whether they are well, and where."""
     [function] = world.installation.functions()
@@ -169,6 +213,7 @@ def test_functions_of_every_region_are_told(world: InstallationWorld) -> None:
     assert (function.name, function.entry_point) == ("placeOrder", "placeOrder")
     assert function.active
     assert function.uri.startswith("https://")
+    assert (function.runtime, "@" in function.account) == ("nodejs20", True)
 
 
 def test_a_cloud_that_does_not_answer(cloud: Cloud, clients: Clients) -> None:
@@ -180,6 +225,7 @@ def test_a_cloud_that_does_not_answer(cloud: Cloud, clients: Clients) -> None:
         world.installation.topics,
         world.installation.subscriptions,
         world.installation.functions,
+        partial(world.installation.bucket_grants, VALUES),
     ):
         with pytest.raises(Unavailable):
             ask()

@@ -16,8 +16,8 @@ from shared import topics
 from shared.errors import Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
+from shared.messages import Letter, Letters
 from shared.policy import Group, Policy
-from shared.ports import Letter, Letters
 from tests.fakes.letters import MemoryLetters
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

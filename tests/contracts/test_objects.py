@@ -13,12 +13,12 @@ from local.faults import Faults, Moment
 from local.journal import Journal
 from local.storage import Buckets, Service, StorageServer
 from local.wire import Dropped, Refused
+from shared.buckets import Objects
 from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.objects import BucketObjects
-from shared.ports import Objects
+from tests.contracts.losing import lose_in_memory
 from tests.fakes.clock import START
-from tests.fakes.hooks import no_hook
 from tests.fakes.objects import MemoryObjects
 
 INSERT = "storage.googleapis.com/objects.insert"
@@ -42,12 +42,7 @@ class InMemory:
         self.objects: Objects = self._memory
 
     def lose_answer_of_create(self) -> None:
-        def hook(verb: str, side: str) -> None:
-            if (verb, side) == ("objects.create", "after"):
-                self._memory.hook = no_hook
-                raise Ambiguous("the answer was lost")
-
-        self._memory.hook = hook
+        lose_in_memory(self._memory, "objects.create")
 
 
 class OverTheWire:

@@ -9,9 +9,9 @@ import pytest
 from local.application.service import Configuration as Given
 from shared.deployment import Live
 from shared.errors import Ambiguous, Moved, Rejected, Throttled
+from shared.execution import WriteQuota
 from shared.inventory import Generation, SecretUse
-from shared.policy import WriteQuota
-from shared.traffic import LATEST, Traffic, TrafficTarget
+from shared.traffic import LATEST, Capacity, Scaling, Traffic, TrafficTarget
 from tests.contracts.platforms import FUNCTIONS, PARENT, PlatformWorld
 
 SERVICE = f"{PARENT}/services/placeorder"
@@ -161,6 +161,72 @@ def test_a_shift_without_an_etag(world: PlatformWorld) -> None:
     assert world.platform.service(SERVICE) == before
 
 
+def test_a_shift_with_instances(world: PlatformWorld) -> None:
+    """The service's instances change with its list, in one request; no revision is made by it.
+
+    A shift that says nothing of them leaves them as they are.
+    """
+    old, new = with_two_releases(world)
+    before = live(world)
+    assert before.service.scaling == Scaling()
+    etag = before.service.etag
+
+    world.platform.shift(SERVICE, (to(old),), etag, scaling=Scaling(2, 10))
+
+    world.advance(8)
+    after = live(world)
+    assert (after.service.scaling, after.service.serving) == (Scaling(2, 10), (to(old),))
+    assert (after.service.latest_created, after.revisions) == (new, before.revisions)
+    assert after.service.etag != etag
+    assert world.platform.functions()["placeOrder"].scaling == Scaling(2, 10)
+    shift(world, (to(new),))
+    assert world.platform.service(SERVICE).scaling == Scaling(2, 10)
+
+
+@pytest.mark.parametrize("scaling", [Scaling(0, 0, 0), Scaling(1, 5, 3), Scaling(3), Scaling(0, 7)])
+def test_instances_come_back_as_they_were_asked_for(world: PlatformWorld, scaling: Scaling) -> None:
+    """By hand none is a number too; no limit is none."""
+    (first,) = live(world).revisions
+    etag = world.platform.service(SERVICE).etag
+
+    world.platform.shift(SERVICE, (to(first.name),), etag, scaling=scaling)
+
+    assert world.platform.service(SERVICE).scaling == scaling
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_instances_that_cannot_be(world: PlatformWorld, dry_run: bool) -> None:
+    """More at least than at most is Rejected, and nothing changes."""
+    before = world.platform.service(SERVICE)
+
+    with pytest.raises(Rejected):
+        world.platform.shift(
+            SERVICE, (to(LATEST),), before.etag, scaling=Scaling(5, 2), dry_run=dry_run
+        )
+
+    assert world.platform.service(SERVICE) == before
+
+
+def test_a_dry_run_with_instances(world: PlatformWorld) -> None:
+    """It asks about them too, and changes nothing."""
+    old, _ = with_two_releases(world)
+    before = world.platform.service(SERVICE)
+
+    world.platform.shift(SERVICE, (to(old),), before.etag, scaling=Scaling(2), dry_run=True)
+
+    assert world.platform.service(SERVICE) == before
+
+
+def test_what_a_revision_brings_along(world: PlatformWorld) -> None:
+    """Its own instances and requests at once are the revision's, whatever the service has."""
+    world.configure("placeOrder", Given({}, {}, 1, 5, 40))
+
+    newest, first = live(world).revisions
+
+    assert newest.capacity == Capacity(1, 5, 40)
+    assert first.capacity == Capacity(0, 100, 80)
+
+
 def test_a_dry_run(world: PlatformWorld) -> None:
     """A dry run of what could be done changes nothing, and its etag is still good."""
     old, _ = with_two_releases(world)
@@ -205,6 +271,20 @@ def test_a_shift_that_fails_late(world: PlatformWorld) -> None:
     service = world.platform.service(SERVICE)
     assert (service.traffic, service.serving) == ((to(old),), (to(new),))
     assert (service.ready, service.reconciling) == (False, False)
+
+
+def test_a_shift_to_a_revision_whose_image_is_gone(world: PlatformWorld) -> None:
+    """It is accepted, and fails when it is due: what served before goes on serving."""
+    old, new = with_two_releases(world)
+    world.lose_image("placeOrder")
+
+    operation = shift(world, (to(old),))
+    world.advance(8)
+
+    assert not world.platform.revision(SERVICE, old).ready
+    assert "not ready" in world.platform.operation(operation).error
+    service = world.platform.service(SERVICE)
+    assert (service.serving, service.ready) == ((to(new),), False)
 
 
 def test_a_shift_that_another_one_overtakes(world: PlatformWorld) -> None:
@@ -289,7 +369,19 @@ def test_a_deployment_of_a_configuration(world: PlatformWorld) -> None:
     assert after.configuration.concurrency == 40
     assert [one.configuration for one in after.revisions.values()] == [after.configuration]
     assert after.source != before.source
+    assert after.definition
     assert "sesame" not in repr(after)
+
+
+def test_the_values_of_plain_variables(world: PlatformWorld) -> None:
+    """They are those that the function is recorded with, and their text does not tell them."""
+    world.configure("placeOrder", Given({"MODE": "sesame"}))
+
+    values = world.platform.values("placeOrder")
+
+    assert values.variables["MODE"] == "sesame"
+    assert values.are_of(world.platform.functions()["placeOrder"])
+    assert "sesame" not in repr(values)
 
 
 def test_the_state_of_a_pinned_function(world: PlatformWorld) -> None:
@@ -306,10 +398,27 @@ def test_the_state_of_a_pinned_function(world: PlatformWorld) -> None:
     assert set(world.platform.functions()["placeOrder"].revisions) == {old, new}
 
 
+def test_who_may_call_a_function(world: PlatformWorld) -> None:
+    """Everybody, until somebody says otherwise; nobody is no answer of its own."""
+    assert world.platform.invokers(SERVICE) == ("allUsers roles/run.invoker",)
+
+    world.allow("placeOrder", "user:b@shop", "user:a@shop")
+    assert world.platform.invokers(SERVICE) == (
+        "user:a@shop roles/run.invoker",
+        "user:b@shop roles/run.invoker",
+    )
+    world.allow("placeOrder")
+    assert world.platform.invokers(SERVICE) == ()
+    with pytest.raises(Rejected):
+        world.platform.invokers(f"{SERVICE}-none")
+
+
 def test_what_is_not_there(world: PlatformWorld) -> None:
     """A service, a revision or an operation that is gone is Rejected."""
     with pytest.raises(Rejected):
         world.platform.service(f"{PARENT}/services/none")
+    with pytest.raises(Rejected):
+        world.platform.values("none")
     with pytest.raises(Rejected):
         world.platform.revision(SERVICE, "placeorder-09999-abc")
     with pytest.raises(Rejected):

@@ -21,6 +21,7 @@ import pytest
 from shared.errors import Rejected, Unavailable
 from shared.policy import Probe
 from shared.prober import BODY_BYTES, HttpProber
+from tests.contracts.serving import serving
 
 HOST = "shop.example"
 MOVED = {"/moved": "/landed", "/inside": "http://169.254.169.254/computeMetadata/v1/"}
@@ -74,13 +75,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
+        server.released.set()
 
 
 def prober_to(server: Server) -> HttpProber:

@@ -14,13 +14,15 @@ import pytest
 from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import rules
-from shared.errors import Rejected, RollbackError, Throttled, Unavailable
+from shared.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.gcp import rest as adapter
 from shared.gcp.channels import Clients
 from shared.gcp.hosting import FirebaseHosting
-from shared.gcp.rest import MOST_PAGES, Gone, Rest
+from shared.gcp.remote_config import FirebaseRemoteConfig
+from shared.gcp.rest import MOST_PAGES, Rest
 from shared.gcp.rules import FirebaseRules
 from shared.gcp.schedules import CloudScheduler
+from shared.inventory import RulesFile
 from tests.local.rest_world import running
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -35,6 +37,7 @@ class Stub:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 stub.asked.append((self.path, dict(self.headers.items())))
                 status, headers, body = stub.answer(self.path)
                 self.send_response(status)
@@ -46,6 +49,8 @@ class Stub:
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
+
+            do_POST = do_PUT = do_GET  # noqa: N815 - the base names them
 
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -117,6 +122,48 @@ def test_a_refusal(
 
     assert type(raised(rest)) is meaning
     assert len(stub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"status": "FAILED_PRECONDITION", "message": "[VERSION_MISMATCH]"}),
+        (409, {"status": "ABORTED", "message": "m"}),
+        (412, None),
+    ],
+)
+def test_a_stale_etag(stub: Stub, rest: Rest, status: int, body: dict[str, Any] | None) -> None:
+    """However it is refused: the template is another one by now."""
+    content = b"" if body is None else msgspec.json.encode({"error": body})
+    stub.answer = lambda path: (status, {}, content)
+
+    with pytest.raises(Moved):
+        FirebaseRemoteConfig(rest, "shop").publish("{}", "etag-1")
+
+    assert len(stub.asked) == 1
+    assert stub.asked[0][1]["If-Match"] == "etag-1"
+
+
+def test_an_effect_that_is_answered_in_words_that_nobody_reads(stub: Stub, rest: Rest) -> None:
+    """It may have taken effect, and is not sent again, not even for want of a token."""
+    for status, content in ((200, b"<html>"), (200, b"{}"), (401, b"")):
+        stub.answer = lambda path, status=status, content=content: (status, {}, content)  # type: ignore[misc]
+
+        with pytest.raises(Ambiguous if status == 200 else Rejected):
+            FirebaseRules(rest, "shop").create_ruleset((RulesFile("rules", "closed"),))
+
+    assert len(stub.asked) == 3
+
+
+def test_an_effect_whose_answer_takes_too_long(
+    stub: Stub, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of it, and no further call is made: it would land too late."""
+    monkeypatch.setattr(adapter, "EFFECT_SECONDS", 0.0)
+    stub.answer = lambda path: (200, {}, b'{"name": "projects/shop/rulesets/r1"}')
+
+    with pytest.raises(Ambiguous):
+        FirebaseRules(rest, "shop").create_ruleset((RulesFile("rules", "closed"),))
 
 
 def test_a_refusal_that_says_when_to_come_back(stub: Stub, rest: Rest) -> None:

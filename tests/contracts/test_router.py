@@ -9,19 +9,22 @@ import pytest
 from google.cloud import monitoring_v3
 from msgspec.structs import replace
 
+from shared.errors import Rejected
 from shared.gcp.metrics import RouterMetrics
 from shared.health import ProbeAnswer, Requests
 from shared.policy import Probe
 from shared.traffic import TrafficTarget
-from tests.contracts.platforms import ORDER_PAGE, PARENT, PlatformWorld
+from tests.contracts.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, PlatformWorld
+from tests.fakes.router import USERS
 
 MINUTE = timedelta(minutes=1)
+SIGN_IN = Probe("sign-in", sign_in=TEST_ACCOUNT)
 FUNCTION_PAGE = "https://europe-west1-shop.cloudfunctions.net/placeOrder"
 
 
 def answered(world: PlatformWorld, probe: Probe) -> ProbeAnswer:
-    """What a probe saw, without how long it took."""
-    return replace(world.prober.ask(probe), seconds=0.0)
+    """What a probe saw, without how long it took and the hash of what was answered."""
+    return replace(world.prober.ask(probe), seconds=0.0, digest="")
 
 
 def test_requests_before_and_after_a_bad_release(world: PlatformWorld) -> None:
@@ -65,6 +68,26 @@ def test_requests_of_the_last_minutes(world: PlatformWorld) -> None:
     assert world.metrics.requests(start, start + MINUTE)["placeorder"].total > 0
 
 
+def test_requests_of_an_hour(world: PlatformWorld) -> None:
+    """As many as in its quarters, each request once; failing ones are told from the others."""
+    world.advance(600)
+    released = world.now()
+    world.deploy("placeOrder", failure_rate=0.5)
+    world.advance(3600)
+
+    whole = world.metrics.requests(released, released + 45 * MINUTE)
+    quarters = [
+        world.metrics.requests(released + n * 15 * MINUTE, released + (n + 1) * 15 * MINUTE)
+        for n in range(3)
+    ]
+
+    for service, counted in whole.items():
+        parts = [quarter[service] for quarter in quarters]
+        assert counted.total == pytest.approx(sum(one.total for one in parts), abs=3)
+        assert counted.failed == pytest.approx(sum(one.failed for one in parts), abs=3)
+    assert whole["placeorder"].failed > 0 == whole["findbook"].failed
+
+
 @pytest.mark.parametrize("length", [timedelta(), timedelta(seconds=59), -MINUTE])
 def test_requests_of_a_window_without_a_whole_minute(
     world: PlatformWorld, length: timedelta
@@ -74,6 +97,34 @@ def test_requests_of_a_window_without_a_whole_minute(
     start = world.now() - 5 * MINUTE
 
     assert world.metrics.requests(start, start + length) == {}
+
+
+def test_events_that_wait_for_a_function(world: PlatformWorld) -> None:
+    """They are counted by the trigger that the function names; what has no trigger has none."""
+    world.feed("placeOrder", 312)
+    world.advance(600)
+    functions = world.platform.functions()
+    fed, other = functions["placeOrder"], functions["findBook"]
+
+    assert (fed.is_retried, other.is_retried, other.trigger) == (True, False, "")
+    assert world.metrics.waiting([fed, other], world.now()) == {"placeOrder": 312}
+    assert world.metrics.waiting([other], world.now()) == {}
+    assert world.metrics.waiting([], world.now()) == {}
+
+
+def test_tasks_that_wait_for_a_function(world: PlatformWorld) -> None:
+    """They are counted by its queue, which bears its name; events beside them by their trigger."""
+    world.feed("placeOrder", 7, queue=True)
+    world.feed("findBook", 312)
+    world.advance(600)
+    functions = world.platform.functions()
+    queued, fed = functions["placeOrder"], functions["findBook"]
+
+    assert (queued.has_queue, queued.is_retried, queued.trigger) == (True, False, "")
+    assert not fed.has_queue
+    assert world.metrics.waiting([queued], world.now()) == {"placeOrder": 7}
+    both = world.metrics.waiting([queued, fed], world.now())
+    assert both == {"placeOrder": 7, "findBook": 312}
 
 
 def test_points_at_the_edges_of_a_window() -> None:
@@ -93,11 +144,31 @@ def test_points_at_the_edges_of_a_window() -> None:
     )
     client = SimpleNamespace(list_time_series=lambda request, **call: [series])
 
-    counted = RouterMetrics(client, "shop", "europe-west1").requests(
+    counted = RouterMetrics(client, "shop", "shop", "europe-west1").requests(
         start + MINUTE, start + 3 * MINUTE
     )
 
     assert counted == {"placeorder": Requests(total=110, failed=110)}
+
+
+def test_sign_ins_before_and_after_they_fail(world: PlatformWorld) -> None:
+    """Only minutes that lie whole after a moment count, and only once they show."""
+    world.advance(600)
+    broken = world.now()
+    world.fail_sign_ins(1.0)
+    world.advance(60)
+    assert world.metrics.sign_ins(broken, broken + MINUTE) == Requests(0, 0)
+    world.advance(540)
+
+    before = world.metrics.sign_ins(broken - 5 * MINUTE, broken)
+    after = world.metrics.sign_ins(broken, broken + 5 * MINUTE)
+    cut = world.metrics.sign_ins(broken - MINUTE / 2, broken + 2.5 * MINUTE)
+
+    assert before == Requests(before.total, 0)
+    assert after == Requests(before.total, before.total)
+    assert cut == world.metrics.sign_ins(broken, broken + 2 * MINUTE)
+    assert before.total > cut.total > 0
+    assert {"placeorder", "findbook"} == set(world.metrics.requests(broken, broken + MINUTE))
 
 
 @pytest.mark.parametrize("url", [ORDER_PAGE, FUNCTION_PAGE])
@@ -140,3 +211,34 @@ def test_a_probe_of_a_revision_that_does_not_start(world: PlatformWorld) -> None
     tagged = found.uri.replace("https://", "https://canary---")
 
     assert answered(world, Probe("canary", tagged)) == ProbeAnswer(passed=False, status=503)
+
+
+def test_a_test_account_signs_in(world: PlatformWorld) -> None:
+    """A token is the proof, a refusal is the failure; each time anew."""
+    world.let_in(TEST_ACCOUNT.email, lets=True)
+    assert answered(world, SIGN_IN) == ProbeAnswer(True, 200)
+
+    world.let_in(TEST_ACCOUNT.email, lets=False)
+    refused = answered(world, SIGN_IN)
+    assert (refused.passed, refused.status) == (False, 400)
+
+    world.let_in(TEST_ACCOUNT.email, lets=True)
+    assert world.prober.ask(SIGN_IN).passed
+
+
+def test_users_who_met_a_failure(world: PlatformWorld) -> None:
+    """What an application counts itself is found by a filter; without a series there is none."""
+    users = f'metric.type="{USERS}" AND resource.type="cloud_run_revision"'
+    world.advance(600)
+    whole = world.now()
+    world.deploy("placeOrder", failure_rate=1.0)
+    broken = world.now()
+    world.advance(600)
+
+    assert world.metrics.counted(users, whole - 5 * MINUTE, whole) is None
+    assert (world.metrics.counted(users, broken, broken + 5 * MINUTE) or 0) > 0
+    assert world.metrics.counted(users, broken, broken) is None
+    other = 'metric.type="logging.googleapis.com/user/other" AND resource.type="cloud_run_revision"'
+    assert world.metrics.counted(other, broken, broken + 5 * MINUTE) is None
+    with pytest.raises(Rejected):
+        world.metrics.counted("anything", broken, broken + 5 * MINUTE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from shared.audience import Channel, ChannelKind
 from shared.errors import Rejected, RollbackError, Unavailable
-from shared.policy import Channel, ChannelKind
 from shared.sender import ChannelSender
+from tests.contracts.serving import serving
 from tests.fakes.sender import FakeSender
 
 RECORDING = Channel("log", ChannelKind.RECORDING)
@@ -46,12 +46,8 @@ class Hook(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def webhook(server: Server, status: int) -> Channel:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from local.clock import CloudClock
-from local.cloud import Cloud
+from local.cloud import Cloud, audit_bucket
 from responders.taking_stock import take_stock
 from shared import topics
 from shared.clock import SystemClock
@@ -19,6 +20,7 @@ from shared.errors import BadConfiguration
 from shared.gcp.channels import Clients
 from shared.policy import Group, Policy, Probe
 from shared.ports import Create
+from shared.resources import DEFAULT_DATABASE
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START
@@ -32,7 +34,7 @@ POLICIES = {
         {"all": Group(("placeOrder",))},
         {},
         {},
-        resources=RESOURCES,
+        resources=replace(RESOURCES, invokers=True),
     ),
     "bank": Policy("bank", "bank", "us-central1", {"all": Group(("payIn", "payOut"))}, {}, {}),
 }
@@ -73,6 +75,9 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     assert set(wiring.metrics("shop").requests(START - minutes, START - minutes / 5)) == {
         "placeorder"
     }
+    assert wiring.exports("shop").count(DEFAULT_DATABASE, "orders") == 0
+    assert wiring.backups("shop").database(DEFAULT_DATABASE).earliest_at == START
+    assert wiring.mirrors.listed(audit_bucket("operations"), "") == {}
     page = "https://us-central1-bank.cloudfunctions.net/payIn"
     assert wiring.prober.ask(Probe("pay in", page)).status == 200
 

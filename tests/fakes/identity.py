@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.credential import (
@@ -16,11 +16,13 @@ from shared.credential import (
     SERVICES,
     Credential,
     Kind,
+    Role,
     kind_of,
     of_person,
     of_service,
 )
 from shared.errors import Rejected, Unavailable
+from shared.operators import Person
 from shared.ports import Clock
 
 SKEW_SECONDS = 10
@@ -38,6 +40,8 @@ class FakeIdentity:
         self.valid_since: dict[str, float] = {}
         """By user: tokens that were issued before are revoked."""
         self.deleted: set[str] = set()
+        self.roles: dict[str, str] = {}
+        """By user; everybody else is a commander."""
         self.asked = 0
 
     def verify(self, token: str) -> Credential:
@@ -55,6 +59,14 @@ class FakeIdentity:
             return of_service(claims, token)
         self._look_up(claims)
         return of_person(claims, token)
+
+    def look_up(self, subject: str) -> Person:
+        """As the port says."""
+        if self.is_down:
+            raise Unavailable("identity: no answer (a test)")
+        self._require_able(subject)
+        since = datetime.fromtimestamp(self.valid_since.get(subject, 0), UTC)
+        return Person(Role.named(self.roles.get(subject, "commander")), since)
 
     def person(self, **changes: Any) -> str:
         """A token of a commander who signed in a minute ago, with a second factor."""
@@ -98,12 +110,58 @@ class FakeIdentity:
 
     def _look_up(self, claims: Mapping[str, Any]) -> None:
         user = claims["sub"]
+        self._require_able(user)
+        if claims["iat"] < self.valid_since.get(user, 0):
+            raise Rejected("the token was revoked")
+
+    def _require_able(self, user: str) -> None:
         if user in self.deleted:
             raise Rejected("the user does not exist")
         if user in self.disabled:
             raise Rejected("the user is disabled")
-        if claims["iat"] < self.valid_since.get(user, 0):
-            raise Rejected("the token was revoked")
+
+
+class FakeEntrance:
+    """An Entrance for whoever is known, by the password and the code that are always the same."""
+
+    PASSWORD, CODE = "pw", "123456"
+
+    def __init__(self, identity: FakeIdentity) -> None:
+        self._identity = identity
+        self.people: dict[str, str] = {"ada@example.com": "commander"}
+        """Roles by address."""
+        self.without_app: set[str] = set()
+
+    def enter(self, email: str, password: str, code: str) -> str:
+        """As the port says."""
+        if self._identity.is_down:
+            raise Unavailable("sign-in: no answer (a test)")
+        if email not in self.people or password != self.PASSWORD:
+            raise Rejected("wrong address or password")
+        if email in self.without_app:
+            raise Rejected("you have no second factor: first enrol an app (rollback enrol)")
+        if code != self.CODE:
+            raise Rejected("wrong code")
+        name = f"uid-{email.partition('@')[0]}"
+        self._identity.roles[name] = self.people[email]
+        return self._identity.person(sub=name, email=email, **{ROLE_CLAIM: self.people[email]})
+
+
+class FakeVoice:
+    """A Voice of one account, which may be out of order."""
+
+    def __init__(self, identity: FakeIdentity, account: str) -> None:
+        self._identity = identity
+        self._account = account
+        self.is_down = False
+
+    def token(self, audience: str) -> str:
+        """As the port says."""
+        if self.is_down:
+            raise Unavailable("iamcredentials.googleapis.com: no answer (a test)")
+        if not audience:
+            raise Rejected("INVALID_ARGUMENT")
+        return self._identity.service(audience, email=self._account)
 
 
 def signed(claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:

@@ -12,12 +12,16 @@ class MemoryInstallation:
     def __init__(self) -> None:
         self.made: dict[str, dict[str, tuple[str, ...]]] = {}
         """The grants of each topic, by its short name."""
+        self.granted: dict[str, dict[str, tuple[str, ...]]] = {}
+        """The grants of each bucket, by its name."""
+        self.schemas: dict[str, str] = {}
+        """The schema of each topic that has one."""
         self.subscribed: list[Subscription] = []
         self.deployed: list[Deployed] = []
 
-    def topics(self) -> set[str]:
-        """The short names of all topics."""
-        return {*self.made}
+    def topics(self) -> dict[str, str]:
+        """All topics by their short names, each with the name of its schema; "": it has none."""
+        return {name: self.schemas.get(name, "") for name in self.made}
 
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions."""
@@ -28,6 +32,12 @@ class MemoryInstallation:
         if topic not in self.made:
             raise Rejected(f"there is no topic {topic}")
         return {role: tuple(sorted({*named})) for role, named in self.made[topic].items()}
+
+    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+        """Whom a bucket's own policy gives each role."""
+        if bucket not in self.granted:
+            raise Rejected(f"there is no bucket {bucket}")
+        return {role: tuple(sorted({*named})) for role, named in self.granted[bucket].items()}
 
     def functions(self) -> list[Deployed]:
         """All functions, in every region."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from shared.errors import Rejected
-from shared.ports import Letter
+from shared.messages import Letter
 
 
 class MemoryLetters:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
+from msgspec.structs import replace
+
+from shared.copies import Values
 from shared.deployment import Inventory
-from shared.errors import Moved, Rejected, Throttled
+from shared.errors import Gone, Moved, Rejected, Throttled
+from shared.execution import WriteQuota
 from shared.inventory import Configuration, FunctionState, configured
-from shared.policy import WriteQuota
-from shared.ports import Clock, OperationState
-from shared.traffic import LATEST, Revision, Service, Traffic
+from shared.platform import OperationState
+from shared.ports import Clock
+from shared.traffic import LATEST, Capacity, Revision, Scaling, Service, Traffic
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.services import Change, FakeService
 
-DEFAULT = configured(
-    {"RELEASE": "r"}, iter(()), account="runtime@demo", max_instances=100, concurrency=80
-)
+PLAIN = {"RELEASE": "r"}
+DEFAULT = configured(PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80)
 """What a revision runs with unless a test says otherwise."""
 
 
 class FakePlatform:
     """A Platform over the named functions, each with one healthy, live revision at the start.
 
-    Verbs for the hook: platform.inventory, .functions, .service, .revision, .shift, .dry_run,
-    .operation.
+    Verbs for the hook: platform.inventory, .functions, .values, .invokers, .service, .revision,
+    .shift, .dry_run, .operation.
     A change is asked for at once (new etag, `reconciling`); routers follow `operation_latency`
     later. The newest change wins; what it supersedes ends in an error.
     """
@@ -47,6 +50,14 @@ class FakePlatform:
         self.operation_latency = operation_latency
         self.applied_shifts: list[str] = []
         """Short name of the service of every shift that was accepted, in order."""
+        self.dead_revisions: set[str] = set()
+        """Short names of revisions that are called ready, and do not come up."""
+        self.meanwhile: Callable[[], None] = _nothing
+        """What else has happened by the time that somebody looks."""
+        self.first_generation: dict[str, FunctionState] = {}
+        """Functions of the 1st generation as they are, by name: they have no service."""
+        self.plain = {DEFAULT.variables_hash: PLAIN}
+        """The values of plain variables, by their hash: a configuration has none."""
         self._clock = clock
         self._parent = f"projects/{project}/locations/{region}"
         self._functions: dict[str, FakeService] = {}
@@ -64,16 +75,32 @@ class FakePlatform:
     def inventory(self) -> Inventory:
         """What is live now, by function name."""
         with around(self.hook, "platform.inventory"):
+            self.meanwhile()
             return {
                 function: self._settled(one).live() for function, one in self._functions.items()
             }
 
     def functions(self) -> dict[str, FunctionState]:
-        """Every function as it would be recorded; all are of the 2nd generation."""
+        """Every function as it would be recorded."""
         with around(self.hook, "platform.functions"):
+            self.meanwhile()
             return {
                 function: self._settled(one).state() for function, one in self._functions.items()
-            }
+            } | self.first_generation
+
+    def values(self, function: str) -> Values:
+        """The values of a function's plain variables. Raises: Rejected when there is none."""
+        with around(self.hook, "platform.values"):
+            if function not in self._functions:
+                raise Rejected(f"there is no function {function}")
+            state = self._settled(self._functions[function]).state()
+            return Values(self.plain.get(state.configuration.variables_hash, {}))
+
+    def invokers(self, service: str) -> tuple[str, ...]:
+        """Who may call a service. Raises: Rejected when there is none."""
+        with around(self.hook, "platform.invokers"):
+            found = self._service(service).invokers
+            return tuple(sorted(f"{one} roles/run.invoker" for one in found))
 
     def service(self, name: str) -> Service:
         """One service by its full name. Raises: Rejected when there is none."""
@@ -88,8 +115,16 @@ class FakePlatform:
                 raise Rejected(f"{service} has no revision {revision}")
             return found
 
-    def shift(self, service: str, traffic: Traffic, etag: str, *, dry_run: bool = False) -> str:
-        """Ask for another traffic list; the operation's name, empty for a dry run.
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Ask for another traffic list, and scaling; the operation's name, empty for a dry run.
 
         Raises: Moved, Rejected, Throttled.
         """
@@ -99,13 +134,15 @@ class FakePlatform:
             if self._quota and (self.dry_runs_count or not dry_run):
                 self._quota.take()
             found = self._service(service)
-            _require_valid(found, traffic)
+            _require_valid(found, traffic, scaling)
             if etag != found.etag:
                 raise Moved(f"{found.short_name} is not at {etag} but at {found.etag}")
             if dry_run:
                 return ""
             self.applied_shifts.append(found.short_name)
-            return self._begin(found, traffic)
+            operation = self._begin(found, traffic)
+            found.scaling = scaling or found.scaling
+            return operation
 
     def operation(self, name: str) -> OperationState:
         """How far a shift has come. Raises: Rejected for an unknown one."""
@@ -133,12 +170,23 @@ class FakePlatform:
             number = len(service.failure_rates) + 1
             name = f"{service.short_name}-{number:05d}"
             digest = image or f"{service.short_name}@sha256:{number:064x}"
-            revision = Revision(name, service.name, self._clock.now(), ready, digest)
+            capacity = Capacity(
+                configuration.min_instances,
+                configuration.max_instances,
+                configuration.concurrency,
+            )
+            revision = Revision(name, service.name, self._clock.now(), ready, digest, capacity)
             service.deploy(revision, failure_rate if ready else 1.0, configuration)
 
     def change_by_hand(self, function: str, traffic: Traffic) -> None:
         """A person sets a service's traffic, past the hook and the quota."""
         self._begin(self._settled(self._functions[function]), traffic)
+
+    def scale_by_hand(self, function: str, scaling: Scaling) -> None:
+        """A person sets a service's instances."""
+        service = self._settled(self._functions[function])
+        service.scaling = scaling
+        service.generation += 1
 
     def fail_late(self, function: str, error: str) -> None:
         """Let the next accepted shift of the function end in an error, without effect."""
@@ -152,6 +200,25 @@ class FakePlatform:
     def delete_function(self, function: str) -> None:
         """Take a function away, with its service."""
         del self._by_name[self._functions.pop(function).name]
+
+    def create_function(self, function: str) -> None:
+        """Have a function that has no revision yet."""
+        self._found(function)
+
+    def lose_image(self, function: str, *, told: bool = True) -> None:
+        """The first revision of a function comes up no more; `told`: it is not ready either."""
+        service = self._functions[function]
+        if told:
+            first, *others = service.revisions
+            service.revisions = [replace(first, ready=False), *others]
+        else:
+            self.dead_revisions.add(service.revisions[0].name)
+
+    def move_image(self, function: str, image: str) -> None:
+        """The first revision of a function was made from that image."""
+        service = self._functions[function]
+        first, *others = service.revisions
+        service.revisions = [replace(first, image=image), *others]
 
     def set_failure_rate(self, function: str, revision: str, failure_rate: float) -> None:
         """Let a revision fail otherwise, in the past of the counts too."""
@@ -168,6 +235,7 @@ class FakePlatform:
 
     def services(self) -> dict[str, FakeService]:
         """The services as of now, by function name."""
+        self.meanwhile()
         return {function: self._settled(one) for function, one in self._functions.items()}
 
     # inside
@@ -179,8 +247,9 @@ class FakePlatform:
         self._functions[function] = self._by_name[name] = service
 
     def _service(self, name: str) -> FakeService:
+        self.meanwhile()
         if name not in self._by_name:
-            raise Rejected(f"there is no service {name}")
+            raise Gone(f"there is no service {name}")
         return self._settled(self._by_name[name])
 
     def _settled(self, service: FakeService) -> FakeService:
@@ -190,6 +259,11 @@ class FakePlatform:
     def _begin(self, service: FakeService, traffic: Traffic) -> str:
         name = f"{self._parent}/operations/{len(self._operations) + 1}"
         error = self._late_failures.pop(service.function, "")
+        dead = [
+            one.revision for one in traffic if one.percent and one.revision in self.dead_revisions
+        ]
+        if dead:
+            error = error or f"the image of {dead[0]} is gone"
         change = Change(name, traffic, self._clock.now() + self.operation_latency, error)
         superseded = service.ask(change)
         if superseded:
@@ -197,6 +271,10 @@ class FakePlatform:
         self._operations[name] = service, change
         service.settle(self._clock.now())
         return name
+
+
+def _nothing() -> None:
+    """Nothing else happens."""
 
 
 class _Bucket:
@@ -219,8 +297,10 @@ class _Bucket:
         self._level -= 1
 
 
-def _require_valid(service: FakeService, traffic: Traffic) -> None:
-    """Raises: Rejected as Cloud Run does for a list that cannot be."""
+def _require_valid(service: FakeService, traffic: Traffic, scaling: Scaling | None) -> None:
+    """Raises: Rejected as Cloud Run does for a list, or a scaling, that cannot be."""
+    if scaling is not None and 0 < scaling.maximum < scaling.minimum:
+        raise Rejected("the minimum of instances is above their maximum")
     if sum(entry.percent for entry in traffic) != 100:
         raise Rejected("percents do not add up to 100")
     tags = [entry.tag for entry in traffic if entry.tag]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared.ports import Query
 from tests.fakes.values import order_key
 
 _MISSING = object()
-_COMPARE = {
+Compare = Callable[[Any, Any], bool]
+_COMPARE: dict[str, Compare] = {
     "==": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
@@ -22,20 +23,26 @@ _COMPARE = {
 def matching(query: Query, documents: Mapping[str, dict[str, Any]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
     order = _order(query)
+    conditions = [(name, _COMPARE[how], order_key(wanted)) for name, how, wanted in query.where]
     found: list[tuple[list[tuple[int, Any]], str]] = []
     for path, fields in documents.items():
-        keys = [value(fields, name) for name in order]
-        if _MISSING in keys or not all(_holds(fields, *condition) for condition in query.where):
-            continue
-        found.append(([order_key(key) for key in keys], path))
+        for condition in conditions:
+            if not _holds(fields, *condition):
+                break
+        else:
+            keys = [value(fields, name) for name in order]
+            if _MISSING not in keys:
+                found.append(([order_key(key) for key in keys], path))
     return [path for _, path in sorted(found)][: query.limit]
 
 
 def value(fields: Mapping[str, Any], name: str) -> Any:
     """What stands at a field's dotted path, or the mark of nothing."""
+    if "." not in name:
+        return fields.get(name, _MISSING)
     found: Any = fields
     for part in name.split("."):
-        if not isinstance(found, Mapping) or part not in found:
+        if not isinstance(found, dict) or part not in found:
             return _MISSING
         found = found[part]
     return found
@@ -43,13 +50,15 @@ def value(fields: Mapping[str, Any], name: str) -> Any:
 
 def _order(query: Query) -> list[str]:
     """The field asked for, then every field under an inequality: the service's implicit order."""
+    if not query.where:
+        return [query.order_by] if query.order_by else []
     ranged = sorted({name for name, comparison, _ in query.where if comparison != "=="})
     return list(dict.fromkeys([*([query.order_by] if query.order_by else []), *ranged]))
 
 
-def _holds(fields: Mapping[str, Any], name: str, comparison: str, wanted: Any) -> bool:
+def _holds(fields: Mapping[str, Any], name: str, compare: Compare, wanted: tuple[int, Any]) -> bool:
     found = value(fields, name)
     if found is _MISSING:
         return False
-    left, right = order_key(found), order_key(wanted)
-    return left[0] == right[0] and bool(_COMPARE[comparison](left, right))
+    key = order_key(found)
+    return key[0] == wanted[0] and compare(key, wanted)

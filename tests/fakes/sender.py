@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.audience import Channel
 from shared.errors import Unavailable
-from shared.policy import Channel
 from tests.fakes.hooks import Hook, around, no_hook
 
 

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 
 from shared.deployment import Live
 from shared.inventory import Configuration, FunctionState, Generation, RevisionState, Source
-from shared.traffic import LATEST, Revision, Service, Traffic, TrafficTarget, shares
+from shared.traffic import LATEST, Revision, Scaling, Service, Traffic, TrafficTarget, shares
+
+RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
+TASKS = {"deployment-taskqueue": "true"}
 
 
 @dataclass
@@ -34,11 +37,20 @@ class FakeService:
     """Share of requests that fail, by revision."""
     configurations: dict[str, Configuration] = field(default_factory=dict)
     """By revision."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    """By revision, where somebody said what it was built from."""
     traffic: Traffic = (TrafficTarget(LATEST, 100),)
     applied: Traffic = (TrafficTarget(LATEST, 100),)
+    scaling: Scaling = field(default_factory=Scaling)
     generation: int = 0
     pending: Change | None = None
     fault: str = ""
+    invokers: tuple[str, ...] = ("allUsers",)
+    """Who may call it."""
+    waiting: int | None = None
+    """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
+    queue: bool = False
+    """Whether they are tasks."""
     history: list[tuple[datetime, dict[str, float]]] = field(default_factory=list)
     """Since when the routers have sent which share, 0 to 1, to which revision."""
 
@@ -68,7 +80,12 @@ class FakeService:
         return next((known for known in self.revisions if known.name == name), None)
 
     def deploy(self, revision: Revision, failure_rate: float, configuration: Configuration) -> None:
-        """Add a revision; where traffic follows the newest, it serves at once."""
+        """Add a revision; where traffic follows the newest, it serves at once.
+
+        Where a change of traffic has failed, what was asked for counts, not what routers still do.
+        """
+        if self.fault and any(entry.revision != LATEST for entry in self.traffic):
+            self.applied = _serving(self.applied, self.latest_ready)
         self.revisions.append(revision)
         self.configurations[revision.name] = configuration
         self.failure_rates[revision.name] = failure_rate
@@ -107,6 +124,7 @@ class FakeService:
             reconciling=self.pending is not None,
             ready=not self.fault and self.pending is None and bool(self.latest_ready),
             uri=self.uri,
+            scaling=self.scaling,
         )
 
     def live(self) -> Live:
@@ -122,17 +140,39 @@ class FakeService:
             generation=Generation.SECOND,
             runtime="nodejs20",
             entry_point=self.function,
-            source=Source("sources", f"{self.function}.zip", len(self.revisions)),
+            source=self.sources.get(newest.name, self._archive),
             configuration=self.configurations[newest.name],
             service=self.name,
             latest=self.latest_ready,
             traffic=self.traffic,
+            scaling=self.scaling,
             revisions={
                 one.name: RevisionState(one.created_at, one.image, self.configurations[one.name])
                 for one in self.revisions
                 if one.name in reached
             },
+            definition={
+                "name": self.function,
+                **self._fed,
+            },
+            trigger=self.trigger if "eventTrigger" in self._fed else "",
         )
+
+    @property
+    def _fed(self) -> dict[str, dict[str, str]]:
+        """What its definition says of what waits for it."""
+        if self.waiting is None:
+            return {}
+        return {"labels": TASKS} if self.queue else {"eventTrigger": RETRIED}
+
+    @property
+    def trigger(self) -> str:
+        """The full name of the trigger that brings it events, where it has one."""
+        return f"{self.name.partition('/services/')[0]}/triggers/{self.short_name}-100001"
+
+    @property
+    def _archive(self) -> Source:
+        return Source("sources", f"{self.function}.zip", len(self.revisions))
 
     def tagged(self, tag: str) -> str | None:
         """The revision that answers under a tag's own address."""

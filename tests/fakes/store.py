@@ -56,7 +56,7 @@ class MemoryStore:
     def get(self, path: str) -> Document:
         """The document, present or not."""
         with around(self.hook, "store.get"):
-            return self._document(path, self._find(path))
+            return _document(path, self._find(path), self._now())
 
     def query(self, query: Query) -> list[Document]:
         """What matches, in Firestore's order."""
@@ -100,17 +100,14 @@ class MemoryStore:
             _parent(path)
         return stored
 
-    def _document(self, path: str, stored: _Kept | None) -> Document:
-        if stored is None:
-            return Document(path, None, None, self._now())
-        return Document(path, copied(stored.fields), stored.version, self._now())
-
     def _matching(self, query: Query) -> list[Document]:
         if len(query.collection.split("/")) % 2 == 0:
             raise Rejected(f"{query.collection!r} is not the path of a collection")
         stored = self._collections.get(query.collection, {})
-        found = matching(query, {path: one.fields for path, one in stored.items()})
-        return [self._document(path, stored[path]) for path in found]
+        if not stored:
+            return []
+        found, at = matching(query, {path: one.fields for path, one in stored.items()}), self._now()
+        return [_document(path, stored[path], at) for path in found]
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
         at = max(self._now(), self._newest + _TICK)
@@ -167,6 +164,12 @@ class _Reads:
             if _versions(self._store._matching(query)) != versions:
                 raise Contended
         self._commits = self._store.commits
+
+
+def _document(path: str, stored: _Kept | None, at: datetime) -> Document:
+    if stored is None:
+        return Document(path, None, None, at)
+    return Document(path, copied(stored.fields), stored.version, at)
 
 
 def _versions(documents: list[Document]) -> list[tuple[str, datetime | None]]:

@@ -1,0 +1,285 @@
+"""What every Documents keeps, in memory and over gRPC to an embedded Firestore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import grpc
+import pytest
+from google.cloud.firestore_v1 import types
+
+from local.faults import Moment
+from local.wire import Refused
+from shared.errors import Rejected, Unavailable
+from shared.gcp.channels import Clients
+from shared.gcp.documents import FirestoreDocuments
+from shared.gcp.values import write_fields
+from shared.versions import Documents, GeoPoint, Reference, Scope, Version, same
+from tests.fakes.clock import FakeClock
+from tests.fakes.documents import FakeDocuments
+from tests.local.admin_world import DATABASE, World, running
+
+HERE = "(default)"
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+USERS = Scope("users")
+ORDERS = Scope("orders", everywhere=True)
+EVERYTHING: dict[str, Any] = {
+    "none": None,
+    "true": True,
+    "one": 1,
+    "least": -(2**63),
+    "one_as_double": 1.0,
+    "no_number": float("nan"),
+    "endless": float("inf"),
+    "minus_zero": -0.0,
+    "text": "Zürich\n",
+    "bytes": b"\x00\xff",
+    "moment": datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    "person": Reference(f"{DATABASE}/documents/users/ada"),
+    "of_another": Reference("projects/other/databases/d-2/documents/a/b"),
+    "place": GeoPoint(47.5, 0.0),
+    "nowhere": GeoPoint(0.0, 0.0),
+    "list": [1, "a", None, {"b": [2.5]}],
+    "empty_list": [],
+    "empty_map": {},
+    "odd.name": {"`": 1, " ": 2},
+    "vector": {"__type__": "__vector__", "value": [0.5, 1.0]},
+}
+"""One value of each type that a field can hold, and the edges of each."""
+
+
+class DocumentsWorld(Protocol):
+    """A database, and what an application does to it."""
+
+    documents: Documents
+
+    def now(self) -> datetime:
+        """The service's time."""
+        ...
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass."""
+        ...
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Let the documents be so; None: gone."""
+        ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock()
+        self._fake = FakeDocuments(self._clock)
+        self.documents: Documents = self._fake
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self._clock.advance(by)
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        self._fake.write(HERE, documents)
+
+
+class OverTheWire:
+    """The adapter, and the service behind it."""
+
+    def __init__(self, world: World, clients: Clients) -> None:
+        self.world = world
+        self._client = clients.firestore
+        self.documents: Documents = FirestoreDocuments(clients.firestore, "shop")
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    def pass_time(self, by: timedelta) -> None:
+        self.world.pass_time(by)
+
+    def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        request = types.CommitRequest.pb()(database=DATABASE)
+        for path, fields in documents.items():
+            name = f"{DATABASE}/documents/{path}"
+            if fields is None:
+                request.writes.add(delete=name)
+            else:
+                message = request.writes.add()
+                message.update.name = name
+                write_fields(message.update.fields, fields)
+        self._client.commit(request, retry=None)
+
+    def answer_once(self, call: str, answer: Refused) -> None:
+        def hook(asked: str, at: Moment) -> None:
+            if asked.endswith(f"/{call}") and at is Moment.BEFORE:
+                self.world.faults.remove(hook)
+                raise answer
+
+        self.world.faults.add(hook)
+
+
+@pytest.fixture
+def wire() -> Iterator[OverTheWire]:
+    with running() as world:
+        clients = Clients({"firestore": world.address}, deployed=False)
+        yield OverTheWire(world, clients)
+        clients.close()
+
+
+@pytest.fixture(params=["memory", "wire"])
+def world(request: pytest.FixtureRequest) -> DocumentsWorld:
+    if request.param == "memory":
+        return InMemory()
+    over_the_wire: OverTheWire = request.getfixturevalue("wire")
+    return over_the_wire
+
+
+def minute(world: DocumentsWorld) -> datetime:
+    """The next whole minute, which has passed when this returns."""
+    world.pass_time(MINUTE)
+    at = world.now().replace(second=0, microsecond=0)
+    world.pass_time(timedelta(seconds=1))
+    return at
+
+
+def paths(versions: Iterator[Version]) -> list[str]:
+    return [one.path for one in versions]
+
+
+def test_a_version_holds_all_that_was_written(world: DocumentsWorld) -> None:
+    """Every type of value comes back as it was, and goes back as it came."""
+    world.write({"users/ada": EVERYTHING})
+    [first] = world.documents.stream(HERE, USERS, None)
+    assert same(first.fields, EVERYTHING)
+
+    world.write({"users/bob": first.fields})
+    read = world.documents.get(HERE, ["users/bob"], None)["users/bob"]
+    assert read is not None
+    assert same(read.fields, EVERYTHING)
+
+
+def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
+    """Written, changed, deleted and made since: at a moment of the past nothing of that shows."""
+    began = world.now()
+    world.write({"users/ada": {"n": 1}, "users/bob": {"n": 1}})
+    at = minute(world)
+    world.write({"users/ada": {"n": 2}, "users/bob": None, "users/eve": {"n": 1}})
+    changed = world.now()
+
+    then = list(world.documents.stream(HERE, USERS, at))
+    assert [(one.path, one.fields) for one in then] == [
+        ("users/ada", {"n": 1}),
+        ("users/bob", {"n": 1}),
+    ]
+    assert began <= then[0].created_at == then[0].updated_at <= at
+    asked = ["users/bob", "users/eve"]
+    assert world.documents.get(HERE, asked, at)["users/eve"] is None
+    assert world.documents.existing(HERE, asked, at) == {"users/bob"}
+    assert world.documents.existing(HERE, asked, None) == {"users/eve"}
+    assert world.documents.count(HERE, USERS, at) == 2
+    ada = world.documents.get(HERE, ["users/ada"], None)["users/ada"]
+    assert ada is not None
+    assert ada.created_at == then[0].created_at
+    assert changed <= ada.updated_at
+
+    world.pass_time(2 * HOUR)
+    assert paths(world.documents.stream(HERE, USERS, at)) == ["users/ada", "users/bob"]
+
+
+def test_names_come_in_order_and_from_a_cursor(world: DocumentsWorld) -> None:
+    """By the bytes of each part; the cursor itself is not in it, nor need it be there."""
+    world.write({f"users/{name}": {} for name in ("b", "é", "B", "a-1", "a")})
+    ordered = ["users/B", "users/a", "users/a-1", "users/b", "users/é"]
+
+    assert paths(world.documents.stream(HERE, USERS, None)) == ordered
+    assert list(world.documents.paths(HERE, USERS, None, "users/a")) == ordered[2:]
+    assert list(world.documents.paths(HERE, USERS, None, "users/aa")) == ordered[3:]
+    stream = world.documents.stream(HERE, USERS, None)
+    assert next(stream).path == "users/B"
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_collection_group_is_looked_through(world: DocumentsWorld) -> None:
+    """Everywhere means below any document; otherwise one collection alone."""
+    world.write(
+        {
+            "orders/1": {},
+            "users/ada/orders/2": {},
+            "users/bob/orders/3": {},
+            "users/ada": {},
+            "old/orders": {},
+        }
+    )
+
+    everywhere = ["orders/1", "users/ada/orders/2", "users/bob/orders/3"]
+    assert list(world.documents.paths(HERE, ORDERS, None)) == everywhere
+    assert list(world.documents.paths(HERE, ORDERS, None, everywhere[1])) == everywhere[2:]
+    assert world.documents.count(HERE, ORDERS, None) == 3
+    assert paths(world.documents.stream(HERE, Scope("users/ada/orders"), None)) == [everywhere[1]]
+    assert world.documents.count(HERE, Scope("orders"), None) == 1
+    assert world.documents.collections(HERE, None) == ["old", "orders", "users"]
+    assert world.documents.collections(HERE, None, "users/bob") == ["orders"]
+
+
+def test_collections_of_a_moment(world: DocumentsWorld) -> None:
+    """One that is gone is there at the moment at which it was."""
+    world.write({"users/ada": {}})
+    at = minute(world)
+    world.write({"users/ada": None, "orders/1": {}})
+
+    assert world.documents.collections(HERE, at) == ["users"]
+    assert world.documents.collections(HERE, None) == ["orders"]
+
+
+def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
+    """In order, within the scope, at most so often; a small one is not."""
+    world.write({f"users/{number:03}": {} for number in range(400)} | {"a/b/users/1": {}})
+
+    cuts = world.documents.cuts(HERE, USERS, None, 2)
+    assert 1 <= len(cuts) <= 2
+    assert cuts == sorted(cuts)
+    assert all(cut.startswith("users/") for cut in cuts)
+    assert world.documents.cuts(HERE, Scope("none"), None, 2) == []
+
+
+@pytest.mark.parametrize("back", [-HOUR, 2 * HOUR + timedelta(seconds=1), 8 * DAY])
+def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) -> None:
+    """The future, no whole minute of long ago, and what is gone: a no, never an empty answer."""
+    at = minute(world) - back
+
+    for look in (
+        lambda: list(world.documents.stream(HERE, USERS, at)),
+        lambda: list(world.documents.paths(HERE, USERS, at)),
+        lambda: world.documents.get(HERE, ["users/ada"], at),
+        lambda: world.documents.existing(HERE, ["users/ada"], at),
+        lambda: world.documents.count(HERE, USERS, at),
+        lambda: world.documents.collections(HERE, at),
+        lambda: world.documents.cuts(HERE, USERS, at, 2),
+    ):
+        with pytest.raises(Rejected):
+            look()
+
+
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        ("RunQuery", lambda one: list(one.stream(HERE, USERS, None))),
+        ("RunQuery", lambda one: list(one.paths(HERE, USERS, None))),
+        ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada"], None)),
+        ("BatchGetDocuments", lambda one: one.existing(HERE, ["users/ada"], None)),
+        ("RunAggregationQuery", lambda one: one.count(HERE, USERS, None)),
+        ("ListCollectionIds", lambda one: one.collections(HERE, None)),
+        ("PartitionQuery", lambda one: one.cuts(HERE, USERS, None, 2)),
+    ],
+)
+def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
+    """Could not look is not the same as empty."""
+    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+
+    with pytest.raises(Unavailable):
+        ask(wire.documents)

@@ -1,0 +1,25 @@
+"""What we keep of functions so that they can be built again, as a record tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from shared.inventory import FunctionState, Source, WholeInventory
+
+
+def kept(function: FunctionState) -> FunctionState:
+    """The function with our copies of its source and of its variables' values."""
+    values = Source("copies", f"{function.name}.json", 1)
+    return replace(
+        function,
+        copy=Source("copies", f"{function.name}.zip", 1),
+        definition=function.definition or {"buildConfig": {"runtime": function.runtime}},
+        configuration=replace(function.configuration, values=values),
+    )
+
+
+def record(functions: Mapping[str, FunctionState]) -> WholeInventory:
+    """All that was live, of functions, with copies of everything."""
+    return WholeInventory(functions={name: kept(one) for name, one in functions.items()})

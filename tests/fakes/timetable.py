@@ -1,0 +1,21 @@
+"""How scheduled jobs went, in memory."""
+
+from __future__ import annotations
+
+from shared.installation import Run
+
+
+class MemoryTimetable:
+    """A Timetable that is what a test sets it to."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Run]] = {}
+        """By region, then by job."""
+
+    def regions(self) -> list[str]:
+        """Every region in which there may be jobs."""
+        return [*self.kept]
+
+    def runs(self, region: str) -> dict[str, Run]:
+        """How each job of a region went last, by its short name."""
+        return {**self.kept.get(region, {})}
