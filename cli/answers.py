@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.screen import AsJson
+from cli.screen import AsJson, System
 from cli.sending import Incident, Reason, conclude, send
-from cli.wired import operations
+from cli.wired import UNUSABLE, leaving, operations
 
 
 def approve(
@@ -48,14 +48,72 @@ def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -
     _say("ack", incident, reason, as_json=as_json)
 
 
-def hold(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Keep an incident and all that belongs to it beyond its time, until it is released."""
-    _say("hold", incident, reason, as_json=as_json)
+def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Show an incident on the status page now, whatever the policy says of when."""
+    _say("publish", incident, reason, as_json=as_json)
 
 
-def release(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Let what was held expire, after the usual time from now on."""
-    _say("release", incident, reason, as_json=as_json)
+def root_cause(
+    incident: Incident,
+    cause: Annotated[str, typer.Argument(metavar="TEXT", help="what the incident came from")],
+    prevention: Annotated[
+        str, typer.Option(metavar="TEXT", help="what keeps it from coming again")
+    ] = "",
+    public: Annotated[
+        str, typer.Option(metavar="TEXT", help="what the status page says of it; default: nothing")
+    ] = "",
+    reason: Reason = "analysed",
+    as_json: AsJson = False,
+) -> None:
+    """Record what an incident came from: its report has it, and nobody is reminded any more."""
+    said = {"cause": cause, "prevention": prevention, "public": public}
+    given = {name: text for name, text in said.items() if text}
+    _say("root-cause", incident, reason, as_json=as_json, **given)
+
+
+AnIncident = Annotated[
+    str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")
+]
+ABackup = Annotated[
+    str,
+    typer.Option("--backup", metavar="ID", help="an export in place of an incident, by its id"),
+]
+
+
+def hold(
+    reason: Reason,
+    incident: AnIncident = "",
+    backup: ABackup = "",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep an incident with all that belongs to it, or an export, until it is released."""
+    _held("hold", incident, backup, system, reason, as_json=as_json)
+
+
+def release(
+    reason: Reason,
+    incident: AnIncident = "",
+    backup: ABackup = "",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let what was held expire: an incident after the usual time from now on, an export in its."""
+    _held("release", incident, backup, system, reason, as_json=as_json)
+
+
+def _held(
+    verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool
+) -> None:
+    if bool(incident) is bool(backup):
+        raise leaving(UNUSABLE, f"{verb}: name an incident, or an export (--backup)")
+    if incident:
+        _say(verb, incident, reason, as_json=as_json)
+        return
+    with operations() as ours:
+        about = {"system": ours.policy(system).system, "backup": backup}
+        answer = send(ours, {"command": verb, **about, "reason": reason})
+    conclude(answer, as_json=as_json)
 
 
 def _say(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:

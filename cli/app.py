@@ -8,21 +8,51 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.answers import accept, ack, approve, cancel, hold, reject, release, retry
+from cli.answers import (
+    accept,
+    ack,
+    approve,
+    cancel,
+    hold,
+    publish,
+    reject,
+    release,
+    retry,
+    root_cause,
+)
 from cli.audit import audit
+from cli.backups import backups
+from cli.checking import check
+from cli.copying import copy
 from cli.deployments import deployments
 from cli.doctor.verb import doctor
 from cli.drilling import drill
+from cli.erasing import erase
 from cli.explain import explain
+from cli.fencing import fence, lift_fence
 from cli.following import watch
 from cli.locks import deploy_lock
+from cli.notifying import notify
 from cli.parse import parse
+from cli.pins import pins, undo, unpin
 from cli.policy import policy
+from cli.regenerating import regenerate
 from cli.replay import replay
+from cli.report import report
+from cli.restore_points import restore_points
 from cli.run import run
 from cli.sending import without_sign_in
 from cli.status import status
-from cli.switches import freeze, pause, promote, resume, unfreeze
+from cli.switches import (
+    breach,
+    freeze,
+    pause,
+    promote,
+    resume,
+    revoke_sessions,
+    unfreeze,
+    unplan,
+)
 
 LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
 SIGN_IN = "Who you are"
@@ -53,10 +83,51 @@ def rollback(
 
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    LOOK: (status, watch, explain, deploy_lock, doctor),
-    ACT: (run, approve, reject, cancel, retry, accept, ack, hold, release),
-    SWITCH: (pause, resume, freeze, unfreeze, promote, drill),
-    SIGN_IN: (identity.login, identity.logout, identity.token, identity.sign),
+    LOOK: (
+        status,
+        watch,
+        explain,
+        report,
+        pins,
+        backups,
+        restore_points,
+        deploy_lock,
+        doctor,
+    ),
+    ACT: (
+        run,
+        approve,
+        reject,
+        cancel,
+        retry,
+        undo,
+        accept,
+        ack,
+        publish,
+        root_cause,
+        hold,
+        release,
+        unpin,
+        unplan,
+        copy,
+        erase,
+    ),
+    SWITCH: (
+        breach,
+        revoke_sessions,
+        pause,
+        resume,
+        freeze,
+        unfreeze,
+        promote,
+        drill,
+        notify,
+        check,
+        regenerate,
+        fence,
+        lift_fence,
+    ),
+    SIGN_IN: (identity.enrol, identity.login, identity.logout, identity.token, identity.sign),
     CHECK: (parse, replay),
 }
 for panel, verbs in VERBS.items():

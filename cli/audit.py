@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -14,8 +15,8 @@ import msgspec
 import typer
 
 from cli.exporting import Format, write
-from cli.screen import AsJson, printable
-from cli.sending import publish
+from cli.screen import AsJson, print_json, printable
+from cli.sending import Answer, send
 from cli.wired import NO, UNUSABLE, Operations, leaving, operations
 from shared import outside
 from shared.told import Told
@@ -130,29 +131,36 @@ def export(
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")
     ] = "export of the audit trail",
+    as_json: AsJson = False,
 ) -> None:
     """Write the trail of rollbacks and systems, in order of time; that it was done is on record.
 
-    The record is a command of its own, published before anything is read: without it there is no
-    export. A --system narrows it to that system's rollbacks and other events.
+    The record is a command of its own, carried out before anything is read: whoever may not export
+    gets nothing. A --system narrows it to that system's rollbacks and other events. --json tells
+    how many events it was as JSON, on standard error where the trail goes to standard output.
 
-    Exit code 0, also when there is nothing to export; 2 when the command, the file or the settings
-    are not usable; 3 when a service gives no answer.
+    Exit code 0, also when there is nothing to export; 1 when the export is refused; 2 when the
+    command, the file or the settings are not usable; 3 when there is no answer.
     """
     first, last = _moment("since", since), _moment("until", until)
+    _require_writable(output)
     with _opened() as ours:
         chosen = [ours.system(system)] if system else list(ours.systems)
+        known = system if system in ours.operations.policies else ""
+        said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
+        answer = _on_record(ours, {"format": form.value, "reason": reason, **said})
+        told = [
+            one
+            for one in _told(ours, chosen)
+            if (first is None or _at(one) >= first) and (last is None or _at(one) < last)
+        ]
         with _stream(output) as stream:
-            known = system if system in ours.operations.policies else ""
-            said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
-            _record(ours, {"format": form.value, "reason": reason, **said})
-            told = [
-                one
-                for one in _told(ours, chosen)
-                if (first is None or _at(one) >= first) and (last is None or _at(one) < last)
-            ]
             write(sorted(told, key=lambda one: one.at), form, stream)
-    typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
+    if as_json:
+        where = {"command": answer.command, "file": str(output) if output else None}
+        print_json({"events": len(told), "format": form, **where}, err=output is None)
+    else:
+        typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
 
 
 def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
@@ -181,9 +189,12 @@ def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
             yield found
 
 
-def _record(ours: Opened, said: Mapping[str, str]) -> None:
-    """Have the responders write the export into the trail; nobody waits until they have."""
-    publish(ours.operations, {"command": "export", **said})
+def _on_record(ours: Opened, said: Mapping[str, str]) -> Answer:
+    """The responders' word that the export stands in the trail; exits where they refuse it."""
+    answer = send(ours.operations, {"command": "export", **said})
+    if not answer.accepted:
+        raise leaving(NO, f"refused: {answer.text}")
+    return answer
 
 
 @contextmanager
@@ -191,6 +202,13 @@ def _opened() -> Iterator[Opened]:
     """What this shell's environment names; exits with a sentence where it cannot."""
     with operations() as ours:
         yield Opened(ours)
+
+
+def _require_writable(output: Path | None) -> None:
+    """Exits where a file cannot be written, before anything goes on record or is overwritten."""
+    place = output if output is None or output.exists() else output.absolute().parent
+    if place is not None and not os.access(place, os.W_OK):
+        raise leaving(UNUSABLE, f"{output}: cannot be written")
 
 
 def _stream(output: Path | None) -> Any:

@@ -10,9 +10,10 @@ import typer
 from cli.screen import AsJson, System, at, print_json, say, table
 from cli.sending import Reason, conclude, send
 from cli.wired import UNUSABLE, leaving, operations
-from shared import topics
+from shared import shortened, topics
 from shared.command import nearest
 from shared.deployment import Deployment, Restorability
+from shared.restorability import LOOKED_AT
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -64,7 +65,8 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     """Show all that is recorded of one deployment, but the values of variables and secrets."""
     with operations() as ours:
         name = ours.policy(system).system
-        found = ours.reading.deployment(name, deployment)
+        is_a_name = "/" not in deployment  # that would be a path to elsewhere
+        found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
             known = [one.id for one in ours.reading.deployments(name)]
             near = nearest(deployment, known)
@@ -95,6 +97,8 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _can(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
+        ("looked at", LOOKED_AT if proof else ""),
+        *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not seen", ", ".join(proof.unknown) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
@@ -102,15 +106,16 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
 
 def _few(names: tuple[str, ...]) -> str:
     """The first of some names, and how many more there are."""
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return shortened.phrase(names, NAMES_SHOWN)
 
 
 def _can(proof: Restorability | None) -> str:
-    """Whether one can go back, in a word or two."""
+    """Whether all is there that going back needs, in a word or two; nobody has tried a start."""
     if proof is None:
         return "not looked at"
-    return f"no: {len(proof.faults)} faults" if proof.faults else "yes"
+    if proof.faults:
+        return f"no: {len(proof.faults)} faults"
+    return "not all seen" if proof.unknown else "all is there"
 
 
 @deployments.command("mark-stable")

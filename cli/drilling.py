@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
+from cli.scope import FUNCTIONS, LAST_STABLE, Functions, Groups, Scenario, Target, scope
 from cli.screen import AsJson, System
 from cli.sending import Reason, conclude, send
 from cli.wired import operations
@@ -14,31 +11,18 @@ from cli.wired import operations
 def drill(
     reason: Reason,
     system: System = "",
-    group: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP", help="only this group; may be repeated")
-    ] = None,
-    function: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="only this function; may be repeated")
-    ] = None,
-    target: Annotated[
-        str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")
-    ] = "last-stable",
-    scenario: Annotated[str, typer.Option(help="which way back")] = "functions",
+    group: Groups = None,
+    function: Functions = None,
+    target: Target = LAST_STABLE,
+    scenario: Scenario = FUNCTIONS,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse a rollback: nothing is changed, and what was found is told and kept.
 
-    A promotion to act may need drills whose gates agree (`drills_before_act` in the policy).
+    A promotion may need drills whose gates agree (`drills_before_ask`, `drills_before_act` in the
+    policy).
     """
     with operations() as ours:
-        content = {
-            "command": "drill",
-            "system": ours.policy(system).system,
-            "scenario": scenario,
-            "target": target,
-            "groups": group or [],
-            "functions": function or [],
-            "reason": reason,
-        }
-        answer = send(ours, content)
+        said = {"command": "drill", "system": ours.policy(system).system, "reason": reason}
+        answer = send(ours, {**said, **scope(scenario, target, group, function)})
     conclude(answer, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import typer
 from msgspec import Struct
@@ -12,14 +13,18 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from cli.screen import AsJson, at, console, lasting, print_json, printable, say
+from cli.choosing import show_choices
+from cli.response import told
+from cli.screen import STYLES, AsJson, at, console, lasting, print_json, printable, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
 from shared import incident as incidents
-from shared.plan import ENDED as STEP_ENDED
-from shared.plan import Step
+from shared.forecast import Outlook
+from shared.plan import Step, progress
 from shared.policy import Policy
+from shared.response import Response
 from shared.rollback import ENDED, Rollback, Status
+from shared.standing import outlook, stands
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -30,7 +35,9 @@ class Seen(Struct, frozen=True):
     incident: incidents.Incident
     rollback: Rollback
     steps: list[Step]
+    response: Response
     now: datetime
+    outlook: Outlook | None = None
 
     @property
     def went_well(self) -> bool:
@@ -49,15 +56,28 @@ class Seen(Struct, frozen=True):
 def watch(incident: Incident, as_json: AsJson = False) -> None:
     """Follow an incident with its progress beside the targets, until its rollback has ended.
 
+    Ctrl-C stops following, with exit code 130; the rollback goes on.
+
     Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed, was cancelled, or
     was left to a person.
     """
     with operations() as ours:
         seen = follow(ours, incident, quietly=as_json)
     if as_json:
-        print_json({"incident": seen.incident, "rollback": seen.rollback, "steps": seen.steps})
+        print_json(as_told(seen))
     if not seen.went_well:
         raise typer.Exit(NO)
+
+
+def as_told(seen: Seen) -> dict[str, Any]:
+    """The last look, for programs."""
+    return {
+        "incident": seen.incident,
+        "rollback": seen.rollback,
+        "steps": seen.steps,
+        "response": seen.response,
+        "outlook": seen.outlook,
+    }
 
 
 def follow(ours: Operations, name: str, *, quietly: bool) -> Seen:
@@ -66,11 +86,13 @@ def follow(ours: Operations, name: str, *, quietly: bool) -> Seen:
     if quietly:
         return _until_over(ours, seen, lambda _: None)
     policy = ours.policies[seen.incident.system]
-    if not console().is_terminal:
-        return _until_over(ours, seen, _Lines().tell)
-    with Live(_picture(seen, policy), console=console(), transient=True) as live:
-        seen = _until_over(ours, seen, lambda now: live.update(_picture(now, policy)))
-    _Lines().tell(seen)
+    if console().is_terminal:
+        with Live(picture(seen, policy), console=console(), transient=True) as live:
+            seen = _until_over(ours, seen, lambda now: live.update(picture(now, policy)))
+        Lines().tell(seen)
+    else:
+        seen = _until_over(ours, seen, Lines().tell)
+    show_choices(seen.incident, seen.rollback)
     return seen
 
 
@@ -89,39 +111,60 @@ def _look(ours: Operations, name: str) -> Seen:
     rollback = ours.reading.rollback(newest)
     if rollback is None:
         raise leaving(NO, f"rollback {newest} is gone: it has expired")
-    steps = ours.reading.steps(newest)
-    return Seen(incident, rollback, steps, ours.wiring.clock.now())
+    steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
+    standing = stands(ours.reading, incident, rollback, now)
+    ahead = outlook(ours.reading, ours.policies[incident.system], rollback, steps, now)
+    return Seen(incident, rollback, steps, standing, now, ahead)
 
 
-class _Lines:
+class Lines:
     """Where there is no terminal: each moment of the time line once, and each quarter of a plan."""
 
     def __init__(self) -> None:
         self._told = 0
         self._quarter = 0
+        self._response: list[str] = []
 
     def tell(self, seen: Seen) -> None:
+        """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
             say(f"{at(moment.at)}  {moment.status}  {moment.note}")
         self._told = len(seen.incident.timeline)
-        done, total = _progress(seen.steps)
+        self._tell_response(seen)
+        done, total = progress(seen.steps)
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
-            say(f"{at(seen.now)}  {done} of {total} steps")
+            ahead = f"; {seen.outlook}" if seen.outlook else ""
+            say(f"{at(seen.now)}  {done} of {total} steps{ahead}")
+
+    def _tell_response(self, seen: Seen) -> None:
+        """Who has it, who is called next and a breach, whenever that is another than before."""
+        standing = seen.response
+        call = standing.next_call
+        now_is = [
+            standing.acknowledged_by,
+            str(call.rung if call else 0),
+            str(standing.is_breached),
+        ]
+        if now_is != self._response:
+            self._response = now_is
+            for line, _ in told(standing, seen.incident.id, seen.now):
+                say(f"{at(seen.now)}  {line}")
 
 
-def _picture(seen: Seen, policy: Policy) -> Group:
+def picture(seen: Seen, policy: Policy) -> Group:
     """What a terminal shows while it is followed."""
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
     lines = [
-        f"{incident.id}  {incident.severity}  {incident.status}",
-        f"{rollback.id}: {rollback.status}",
-        f"{at(newest.at)}  {newest.note}",
+        (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
+        (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
+        (f"{at(newest.at)}  {newest.note}", ""),
         *_times(seen, policy),
+        *_ahead(seen.outlook),
     ]
     bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
-    done, total = _progress(seen.steps)
+    done, total = progress(seen.steps)
     if total:
         bars.add_task("steps", completed=done, total=total)
     if rollback.watch_until and rollback.verified_at:
@@ -129,18 +172,20 @@ def _picture(seen: Seen, policy: Policy) -> Group:
         watched = min(whole, seen.now - rollback.verified_at)
         minute = timedelta(minutes=1)
         bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
-    return Group(*(Text(printable(line)) for line in lines), bars)
+    return Group(*(Text(printable(line), style=style) for line, style in lines), bars)
 
 
-def _times(seen: Seen, policy: Policy) -> list[str]:
+def _times(seen: Seen, policy: Policy) -> list[tuple[str, str]]:
     """How long it has taken, beside what the policy wants."""
     detected = seen.incident.detected_at
     restored = seen.rollback.shifted_at
     target = policy.targets.by_severity[seen.incident.severity]
     spent = (restored or seen.now) - detected
     word = "restored after" if restored else "running for"
-    return [f"{word} {lasting(spent)}; the target is {lasting(target)}"]
+    taken = f"{word} {lasting(spent)}; the target is {lasting(target)}"
+    return [(taken, ""), *told(seen.response, seen.incident.id, seen.now)]
 
 
-def _progress(steps: list[Step]) -> tuple[int, int]:
-    return sum(step.status in STEP_ENDED for step in steps), len(steps)
+def _ahead(outlook: Outlook | None) -> list[tuple[str, str]]:
+    """How long it takes yet, while it is carried out."""
+    return [(str(outlook), "" if outlook.fits else "bold yellow")] if outlook is not None else []

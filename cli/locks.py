@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.screen import AsJson, print_json, say
-from cli.wired import NO, UNUSABLE, Operations, leaving, operations
-from shared.durations import parse_duration
+from cli.wired import NO, Operations, operations, seconds
 from shared.policy import Policy
 from shared.rollback import ENDED
 from shared.system import frozen
@@ -29,7 +28,7 @@ def deploy_lock(
 
     Exit code 0 when the system is free; 1 when it is locked, or was to the end of the waiting.
     """
-    give_up_after = _seconds(within)
+    give_up_after = seconds("within", within)
     with operations() as ours:
         policy, clock = ours.policy(system), ours.wiring.clock
         give_up_at = clock.monotonic() + give_up_after
@@ -68,10 +67,3 @@ def locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     if window is not None:
         reasons.append(str(window))
     return reasons
-
-
-def _seconds(span: str) -> float:
-    try:
-        return parse_duration(span).total_seconds()
-    except (ValueError, OverflowError) as unreadable:
-        raise leaving(UNUSABLE, f"--within: {span!r} is no span such as 30m") from unreadable

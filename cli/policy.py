@@ -20,7 +20,10 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="policy files")],
     as_json: AsJson = False,
 ) -> None:
-    """Print every fault of the files, as file:line: message; exit 1 when there is any."""
+    """Print every fault of the files, as file:line: message.
+
+    Exit code 0, and not a word, when there is none; 1 when there is any.
+    """
     faults: tuple[str, ...] = ()
     try:
         policy_file.load_files(files)

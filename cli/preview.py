@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from msgspec import Struct
 
 from cli.wired import Operations
+from responders import foreseeing
 from responders.ordering import order_of
-from responders.rehearsing import worked_out
+from responders.planning import beside_of
+from responders.rehearsing import data_worked_out, worked_out
 from shared import forecast
 from shared.command import Command
 from shared.facts import Difference
 from shared.policy import Policy
-from shared.steps.shift import Shift
+from shared.rollback import Order, Way
 
 
 class Preview(Struct, frozen=True):
@@ -23,33 +23,54 @@ class Preview(Struct, frozen=True):
     reason: str
     target: str
     functions: list[Difference]
+    beside: list[str]
+    """What else it would do, by step."""
     reported: list[str]
     """What would be left as it is, one line each."""
     seconds: float
     """From the beginning to the last shift."""
     fits: bool
-    """Whether that is within the policy's target for functions."""
+    """Whether that is within the policy's target for functions; of data, for the database."""
+    documents: int = 0
+    """So many would be written."""
 
 
 def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     """What this command would do now. Raises: Unavailable, Rejected."""
     order = order_of(command, policy)
-    found = worked_out(ours.wiring, policy, order, ours.wiring.clock.now())
+    if order.way is Way.REPAIR:
+        return _of_data(ours, policy, order)
+    now = ours.wiring.clock.now()
+    found = worked_out(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
-    took = forecast.remaining(
-        plan.steps if plan else (),
-        policy.execution,
-        shift_seconds=Shift.expected_seconds,
-        tokens=policy.execution.write_quota.burst,
-        batch_size=order.batch_size or policy.execution.batch_size,
-        delay=timedelta(seconds=order.delay_seconds) or policy.execution.delay,
+    ahead = forecast.outlook(
+        plan.steps if plan else (), policy, order=order, left=found.pace, now=now
     )
     return Preview(
         outcome=decision.outcome,
         reason=decision.reason,
         target=decision.target,
         functions=found.shown,
+        beside=beside_of(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
-        seconds=took.total_seconds(),
-        fits=took <= policy.targets.functions,
+        seconds=ahead.seconds,
+        fits=ahead.fits,
+    )
+
+
+def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
+    now = ours.wiring.clock.now()
+    found = data_worked_out(ours.wiring, policy, order, now)
+    plan, survey = found.plan, found.survey
+    seconds = foreseeing.seconds(survey) if survey is not None else 0.0
+    return Preview(
+        outcome=found.outcome,
+        reason=found.reason,
+        target=plan.header.target if plan is not None else order.restore_point,
+        functions=[],
+        beside=[],
+        reported=list(plan.header.reported) if plan is not None else [],
+        seconds=seconds,
+        fits=seconds <= policy.targets.database.total_seconds(),
+        documents=foreseeing.written(survey.fates) if survey is not None else 0,
     )

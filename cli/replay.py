@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cli.screen import printable
 from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.errors import BadConfiguration, Rejected, Unavailable
-from shared.ports import Letter, Letters
+from shared.messages import Letter, Letters
 from shared.redaction import without_secrets
 from shared.scrubbing import scrubbed
 from shared.settings import Settings
@@ -34,7 +34,9 @@ def replay(
         str, typer.Option(metavar="TEXT", help="only letters whose reason holds this text")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="replay without asking")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON per letter")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print JSON for programs, a line per letter")
+    ] = False,
 ) -> None:
     """Show each dead letter, ask, publish it again on its source topic, and only then let it go.
 
@@ -54,13 +56,16 @@ def replay(
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
     try:
-        stuck = Replay(letters, topic, reason, yes=yes, as_json=as_json).run()
+        asked = Replay(letters, topic, reason, yes=yes, as_json=as_json)
+        stuck = asked.run()
     except Rejected as error:
         raise leaving(NO, str(error)) from error
     except Unavailable as error:
         raise leaving(NO_ANSWER, f"no answer: {error}") from error
     finally:
         wiring.close()
+    if not asked.found and not as_json:
+        print("no dead letter of that kind is kept" if topic or reason else "none is kept")
     if stuck:
         raise typer.Exit(NO)
 
@@ -76,6 +81,8 @@ class Replay:
         self._reason = reason
         self._yes = yes
         self._as_json = as_json
+        self.found = 0
+        """Letters that fit the filters."""
 
     def run(self) -> int:
         """How many chosen letters could not be replayed. Raises: Rejected, Unavailable.
@@ -107,6 +114,7 @@ class Replay:
         named = not self._topic or letter.source.rpartition("/")[2] == self._topic
         if not (named and self._reason in letter.reason):
             return False
+        self.found += 1
         if self._yes and self._as_json:
             return True
         typer.echo(_shown(letter), err=self._as_json)

@@ -8,15 +8,17 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from msgspec import Struct
 
-from cli.following import follow
+from cli.ordering import DryRun, Follow, Manner, go_through
 from cli.preview import Preview, preview
+from cli.scope import FUNCTIONS, LAST_STABLE, Functions, Groups, Scenario, Target, scope
 from cli.screen import AsJson, System, lasting, print_json, say, table
-from cli.sending import Reason, checked, conclude, require_sender, send
-from cli.wired import NO, Operations, leaving, operations
+from cli.sending import Reason, checked
+from cli.wired import Operations, operations, seconds
 from shared.gate import Outcome
-from shared.policy import Policy, Severity
+from shared.policy import Policy
+from shared.severity import Severity
+from shared.steps.brought import all_of
 
 SHOWN = 20
 """Functions that are listed one by one; more are told by group."""
@@ -25,26 +27,28 @@ SHOWN = 20
 def run(
     reason: Reason,
     system: System = "",
-    group: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP", help="only this group; may be repeated")
-    ] = None,
-    function: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="only this function; may be repeated")
-    ] = None,
-    target: Annotated[
-        str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")
-    ] = "last-stable",
-    scenario: Annotated[str, typer.Option(help="which way back")] = "functions",
+    group: Groups = None,
+    function: Functions = None,
+    target: Target = LAST_STABLE,
+    scenario: Scenario = FUNCTIONS,
+    restore_point: Annotated[
+        str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
+    ] = "",
+    select: Annotated[
+        str,
+        typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …"),
+    ] = "",
     severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="at most this many at once")
+        int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")
     ] = None,
     delay: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, max=600, help="pause after each batch")
-    ] = 0.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="show what would be done, and do nothing")
-    ] = False,
+        str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")
+    ] = "0",
+    at: Annotated[
+        str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")
+    ] = "",
+    dry_run: DryRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
     ] = False,
@@ -61,9 +65,7 @@ def run(
     incident: Annotated[
         str, typer.Option(metavar="INCIDENT", help="the incident that it is for")
     ] = "",
-    follow_it: Annotated[
-        bool, typer.Option("--follow/--no-follow", help="stay until it has ended")
-    ] = True,
+    follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
     """Roll back by a person's word: an incident of its own, which supersedes automation.
@@ -79,61 +81,44 @@ def run(
         content: dict[str, Any] = {
             "command": "rollback",
             "system": policy.system,
-            "scenario": scenario,
-            "target": target,
-            "groups": group or [],
-            "functions": function or [],
+            **scope(scenario, target, group, function),
+            "restore_point": restore_point,
+            "select": select,
             "severity": severity.value,
             "batch_size": batch_size,
-            "delay_seconds": delay,
+            "delay_seconds": seconds("delay", delay),
+            "at": at,
             "auto_confirm": auto_confirm,
             "override": override,
             "incident": incident,
             "reason": reason,
         }
-        _order(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
-
-
-class Manner(Struct, frozen=True):
-    """How an order is to be gone through at the prompt."""
-
-    dry_run: bool
-    yes: bool
-    follow: bool
-    as_json: bool
+        _order(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
 
 
 def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
-    """Show what would be done, ask, say it, follow it; exits where it did not go well."""
+    """Show what would be done, and go through with it; exits where it did not go well."""
     shown = preview(ours, policy, checked(ours, content))
     if not manner.as_json:
         _show(shown, policy)
     elif manner.dry_run:
         print_json(shown)
-    if manner.dry_run:
-        return
-    require_sender()
-    if not manner.yes and not typer.confirm("Roll back?", err=manner.as_json):
-        raise leaving(NO, "nothing was done")
-    answer = send(ours, content)
-    if not answer.accepted or not manner.follow:
-        conclude(answer, as_json=manner.as_json)
-        return
-    if not manner.as_json:
-        say(answer.text)
-    seen = follow(ours, answer.incident, quietly=manner.as_json)
-    if manner.as_json:
-        print_json({"answer": answer, "rollback": seen.rollback, "steps": seen.steps})
-    if not seen.went_well:
-        raise typer.Exit(NO)
+    go_through(ours, content, manner, "Roll back?")
 
 
 def _show(shown: Preview, policy: Policy) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         say(f"{shown.outcome}: {shown.reason}", "yellow")
-    if not shown.functions:
+    if shown.outcome == Outcome.HOLD:
+        say("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
+    if shown.documents:
+        say(f"back to {shown.target}: {shown.documents} documents", "bold")
+        for line in shown.reported:
+            say(f"  {line}", "yellow")
         return
-    say(f"back to {shown.target}: {len(shown.functions)} functions", "bold")
+    if not shown.functions and not shown.beside:
+        return
+    say(f"back to {shown.target}: {all_of(len(shown.functions), shown.beside)}", "bold")
     if len(shown.functions) <= SHOWN:
         table(
             ("  function", "serves", "would serve"),

@@ -102,7 +102,11 @@ def conclude(answer: Answer, *, as_json: bool) -> None:
 
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     """The command without what was left out."""
-    given = {key: value for key, value in content.items() if value not in (None, "", [], False)}
+    given = {
+        key: value
+        for key, value in content.items()
+        if value not in (None, "", []) and value is not False
+    }
     return {"version": 1, **given}
 
 

@@ -9,7 +9,6 @@ import typer
 from cli.screen import AsJson, System
 from cli.sending import Reason, conclude, send
 from cli.wired import UNUSABLE, Operations, leaving, operations
-from shared.policy import Mode
 
 Everything = Annotated[bool, typer.Option("--all", help="every system")]
 
@@ -58,14 +57,29 @@ def unfreeze(
     _switch("unfreeze", reason, system, everything, as_json)
 
 
+def unplan(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
+    """Call off every rollback that is planned for a later time."""
+    _switch("unplan", reason, system, False, as_json)
+
+
+def breach(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
+    """Declare a security breach: people are asked about the plan that takes all changes back."""
+    _switch("breach", reason, system, False, as_json)
+
+
+def revoke_sessions(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
+    """End the sessions of everybody who has signed in to the application."""
+    _switch("revoke-sessions", reason, system, False, as_json)
+
+
 def promote(
-    mode: Annotated[Mode, typer.Argument(parser=lambda word: Mode[word.upper()], metavar="MODE")],
+    mode: Annotated[str, typer.Argument(metavar="MODE", help="observe, ask or act")],
     reason: Reason,
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
     """Set how far automation may go by itself: observe, ask or act."""
-    _switch("promote", reason, system, False, as_json, mode=mode.name.lower())
+    _switch("promote", reason, system, False, as_json, mode=mode.lower())
 
 
 def _switch(

@@ -3,7 +3,7 @@
 Exit codes of every verb:
 
     0   done; of what was followed: it ended well
-    1   the answer is no: refused, failed, faults were found
+    1   the answer is no: refused, declined, failed, faults were found
     2   the command, the settings or the policies are not usable
     3   no answer: a service could not be reached, refused us, or took too long
     130 stopped by Ctrl-C; what was asked for goes on
@@ -12,6 +12,7 @@ Exit codes of every verb:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +20,13 @@ from pathlib import Path
 import typer
 
 from shared.command import nearest
+from shared.durations import parse_duration
 from shared.errors import BadConfiguration, Rejected, Unavailable
 from shared.incident import Incident
 from shared.policy import Policy
 from shared.policy_file import load_all
 from shared.reading import Reading
+from shared.redaction import without_secrets
 from shared.settings import Settings
 from shared.wiring import Wiring
 
@@ -31,6 +34,7 @@ NO = 1
 UNUSABLE = 2
 NO_ANSWER = 3
 INTERRUPTED = 130
+INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 STOPPED = "stopped here; whatever was asked for goes on without this shell"
 
 
@@ -59,7 +63,7 @@ class Operations:
 
     def incident(self, name: str) -> Incident:
         """An incident by its public id; exits when there is none."""
-        found = self.reading.incident(name)
+        found = self.reading.incident(name) if INCIDENT.fullmatch(name) else None
         if found is None:
             newest = (self.reading.system(system).incident for system in self.policies)
             meant = nearest(name, filter(None, newest))
@@ -89,6 +93,14 @@ def operations() -> Iterator[Operations]:
 
 
 def leaving(code: int, why: str) -> typer.Exit:
-    """What ends a verb, once the sentence stands on standard error."""
-    typer.echo(why, err=True)
+    """What ends a verb, once the sentence stands on standard error; it repeats no secret."""
+    typer.echo(without_secrets(why), err=True)
     return typer.Exit(code)
+
+
+def seconds(option: str, span: str) -> float:
+    """A span that an option gives, such as 30s, 1h30m or so many seconds; exits when it is none."""
+    try:
+        return parse_duration(span if span[-1:].isalpha() else f"{span}s").total_seconds()
+    except (ValueError, OverflowError) as unreadable:
+        raise leaving(UNUSABLE, f"--{option}: {span!r} is no span such as 30m") from unreadable

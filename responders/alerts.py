@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from responders.recording import Recording
 from responders.refusal import write_once
+from shared import security_finding
 from shared.alert import (
     Notification,
     Verdict,
@@ -14,6 +15,7 @@ from shared.alert import (
     function_of,
     is_foreign,
     key,
+    key_of,
     parse,
     why_unclaimed,
 )
@@ -24,6 +26,7 @@ from shared.errors import Refused
 from shared.outside import UNCLAIMED, write_down
 from shared.policy import Policy
 from shared.ports import Ports
+from shared.reach import BREACH
 from shared.rollback import KEPT_FOR
 from shared.scrubbing import scrubbed
 
@@ -46,6 +49,9 @@ class Alerts:
 
         Raises: Refused, for what is no notification or nobody's; Unavailable.
         """
+        if security_finding.is_one(message.data):
+            self._receive_finding(message)
+            return
         notification = parse(message.data)
         if notification.verdict is Verdict.TEST:
             self._record_test(notification, message)
@@ -58,6 +64,33 @@ class Alerts:
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
         if not self._was_settled(key(notification)):
             self._settle(self._alert(notification, message, policy, signal), policy)
+
+    def _receive_finding(self, message: Message) -> None:
+        """The same of a finding of Security Command Center, which is a breach or refused."""
+        finding = security_finding.parse(message.data)
+        policy = security_finding.claim(finding, self._policies)
+        state = finding.state.lower()
+        named = key_of(finding.id, state)
+        if self._was_settled(named):
+            return
+        now = self._ports.clock.now()
+        published_at = message.published_at or now
+        alert = Alert(
+            key=named,
+            monitoring_id=finding.id,
+            state=state,
+            verdict=state,
+            system=policy.system,
+            signal=BREACH,
+            incident="",
+            started_at=min(finding.at or published_at, published_at),
+            published_at=published_at,
+            received_at=now,
+            function=None,
+            notification=scrubbed(finding.document.encode()).decode(),
+            expires_at=now + KEPT_FOR,
+        )
+        self._settle(alert, policy)
 
     def _record_test(self, notification: Notification, message: Message) -> None:
         now = self._ports.clock.now()

@@ -7,9 +7,10 @@ from itertools import takewhile
 
 from shared import anchor, log
 from shared.anchor import Waiting
+from shared.buckets import Objects
 from shared.documents import decode
 from shared.errors import Exists, Moved, Rejected, Unavailable
-from shared.ports import Objects, Ports, Query, Update
+from shared.ports import Ports, Query, Update
 
 AT_ONCE = 100
 FOR_SECONDS = 10.0

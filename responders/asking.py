@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,18 @@ from msgspec import Struct
 
 from shared.errors import RollbackError, Unavailable
 from shared.health import ProbeAnswer, Requests
+from shared.platform import Metrics
 from shared.policy import Probe
-from shared.ports import Metrics, Ports
+from shared.ports import Ports
 
 ANSWER_SECONDS = 20.0
 """Well within the lease."""
+METRICS_WINDOW = timedelta(minutes=5)
+"""Points come up to 3 minutes late; the two minutes before say something."""
+STATES_AT_ONCE = 16
+"""Alerts that are asked about beside each other."""
+STATES_SECONDS = 8.0
+"""No batch of them is begun after that, so that all of it ends well within the lease."""
 
 
 class Seen(Struct, frozen=True):
@@ -27,16 +34,18 @@ class Seen(Struct, frozen=True):
     """By name; a probe that could not be asked is not among them."""
 
 
-def ask_all(ports: Ports, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+def ask_all(
+    ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = ANSWER_SECONDS
+) -> dict[str, Any]:
     """The answers of calls made beside each other; a call that got none: its RollbackError.
 
     Raises: whatever is no RollbackError.
     """
     pool = ports.pool()
     answers: dict[str, Any] = {
-        name: Unavailable(f"{name}: no answer in {ANSWER_SECONDS:.0f} s") for name in calls
+        name: Unavailable(f"{name}: no answer in {seconds:.0f} s") for name in calls
     }
-    give_up_at = ports.clock.monotonic() + ANSWER_SECONDS
+    give_up_at = ports.clock.monotonic() + seconds
     try:
         for name, call in calls.items():
             pool.submit(name, call)
@@ -48,6 +57,29 @@ def ask_all(ports: Ports, calls: Mapping[str, Callable[[], Any]]) -> dict[str, A
         if isinstance(answer, BaseException) and not isinstance(answer, RollbackError):
             raise answer
     return answers
+
+
+def ask_in_batches(
+    ports: Ports, calls: Mapping[str, Callable[[], Any]], size: int, seconds: float
+) -> dict[str, Any]:
+    """The answers, so many calls beside each other; of what there was no time for, none.
+
+    No batch is begun after `seconds`: the last one may take `ANSWER_SECONDS` more. Raises: as
+    `ask_all`.
+    """
+    answers: dict[str, Any] = {}
+    give_up_at = ports.clock.monotonic() + seconds
+    names = list(calls)
+    for first in range(0, len(names), size):
+        if ports.clock.monotonic() > give_up_at:
+            break
+        answers |= ask_all(ports, {name: calls[name] for name in names[first : first + size]})
+    return answers
+
+
+def ask(ports: Ports, call: Callable[[], Any], seconds: float = ANSWER_SECONDS) -> Any:
+    """The answer of one call within its time. Raises: its RollbackError."""
+    return answered(ask_all(ports, {"it": call}, seconds)["it"])
 
 
 def looking(
@@ -73,6 +105,14 @@ def seen(answers: Mapping[str, Any]) -> Seen:
     )
 
 
+def read_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, bool]:
+    """Whether each alert is open, by Cloud Monitoring now; those without an answer are left out."""
+    states = ports.alert_states(system)
+    calls = {name: partial(states.is_open, name) for name in alerts}
+    answers = ask_in_batches(ports, calls, STATES_AT_ONCE, STATES_SECONDS)
+    return {name: said for name, said in answers.items() if isinstance(said, bool)}
+
+
 def answered(answer: Any) -> Any:
     """The answer. Raises: the RollbackError that stands in its place."""
     if isinstance(answer, RollbackError):
@@ -83,3 +123,12 @@ def answered(answer: Any) -> Any:
 def or_none(answer: Any) -> Any:
     """The answer; None when there is none."""
     return None if isinstance(answer, RollbackError) else answer
+
+
+def named(answers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Those of the calls whose names begin so, without that; None where there is no answer."""
+    return {
+        name.removeprefix(prefix): or_none(answer)
+        for name, answer in answers.items()
+        if name.startswith(prefix)
+    }

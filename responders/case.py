@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders import filing
 from responders.joined import unjudged
 from shared import alert_record, handover
 from shared import incident as incidents
@@ -20,11 +21,12 @@ from shared.choices import lines
 from shared.documents import decode, encode
 from shared.incident import Incident, Status
 from shared.notice import Notice, creates, notices
-from shared.opening import Opening, public_state, raised, reopen_incident
-from shared.policy import Policy, Severity, worse
-from shared.ports import Document, Pool, Ports, Put, Query, Reader, Update, Write
-from shared.rollback import Rollback
+from shared.opening import Opening, raised, reopen_incident, shown
+from shared.policy import Policy
+from shared.ports import Document, Pool, Ports, Query, Reader, Update, Write
+from shared.rollback import Order, Rollback
 from shared.rollback import Status as RollbackStatus
+from shared.severity import Severity, worse
 from shared.system import System
 from shared.tenure import Draft, Tenure
 
@@ -56,6 +58,8 @@ class Turn(Struct, frozen=True):
     """What becomes of the system's own document; None as its answer: not now, decide again."""
     despite_words: bool = False
     """Whether it stands even when a person has said something meanwhile."""
+    rest: Order | None = None
+    """What a further rollback of the incident is to ask about, once this one has ended."""
     severity: Severity | None = None
     """What the incident's becomes; None: it stays as it is."""
 
@@ -118,8 +122,8 @@ class Case:
             incident, later = raised(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_Composed(incident, tuple(said)))
-            shown = self._shown(turn, before, incident, current, now)
-            writes = [*turn.writes, *shown, *creates(said)]
+            public = self._shown(turn, before, incident, current, now)
+            writes = [*turn.writes, *public, *creates(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
             return Draft(_told(turn, now), _changes(turn, known, rollback), tuple(writes))
@@ -228,14 +232,16 @@ class Case:
         said = self._said(turn, incident, now)
         writes = [*turn.writes, *absorbed, *creates(said)]
         reopened = None
-        if further and current.incident == incident.id:
+        rest = None if further else turn.rest
+        if (further or rest) and current.incident == incident.id:
             reopened = reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
                 replace(before, fields=encode(incident)),
                 now=now,
                 commit_id=self.ports.ids(),
-                events=[_rejudged(further, now)],
+                events=[_rejudged(further, now) if rest is None else _left(rest, now)],
+                order=rest,
             )
             incident = reopened.incident
             writes += reopened.writes
@@ -299,6 +305,7 @@ class Case:
             f"{turn.event}{number}",
             "\n".join(text),
             now,
+            to_paste=commands,
             **turn.facts,
         )
 
@@ -308,11 +315,12 @@ class Case:
         """Incident and public state, where the turn changes them; a newer incident's stays."""
         if turn.status is None:
             return []
-        writes: list[Write] = [Update(before.path, encode(incident), before.version)]
-        if current.incident == incident.id:
-            state = public_state(self.policy, incident, now)
-            writes.append(Put(incidents.public_path(self.policy.system), encode(state)))
-        return writes
+        newest = current.incident == incident.id
+        return [
+            Update(before.path, encode(incident), before.version),
+            *shown(self.policy, incident, now, newest=newest),
+            *filing.due(incident),
+        ]
 
 
 def _moved(before: Document, turn: Turn, now: datetime) -> Incident:
@@ -339,7 +347,5 @@ def _rejudged(alerts: Iterable[Alert], now: datetime) -> Event:
     return event("incident.rejudged", now, "worker", alerts=[alert.key for alert in alerts])
 
 
-def in_words(span: timedelta) -> str:
-    """A span as people read it: `2 min 5 s`."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+def _left(rest: Order, now: datetime) -> Event:
+    return event("rollback.rest-asked", now, "worker", order=encode(rest))

@@ -1,4 +1,4 @@
-"""on_clock: whatever is due and was dropped on the way is handed on again; probes are asked."""
+"""on_clock: hands on what is due and was dropped; looks from outside, exports, checks data."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from responders.anchoring import Anchoring
+from responders.backing_up import BackingUp
+from responders.checking import Checking
+from responders.erasing import Erasing
+from responders.inspecting import Inspecting
+from responders.making_copies import MakingCopies
 from responders.probing import Probing
+from responders.proving_backups import ProvingBackups
+from responders.reminding import Reminding
 from responders.sealing import Sealing
+from responders.tallying import Tallying
+from responders.watching import Watching
 from shared import handover, log
 from shared.envelope import Message
 from shared.errors import Exists
@@ -16,6 +25,7 @@ from shared.policy import Policy
 from shared.ports import Create, Ports
 
 TICKS_KEPT_FOR = timedelta(hours=1)
+SECONDS_OF_A_SWEEP = 30
 OVERDUE = timedelta(minutes=2)
 """What has been due for longer was handed on several times, and nobody has done it."""
 
@@ -27,57 +37,86 @@ class Clock:
         self._ports = ports
         self._policies = policies
         self._sealing = Sealing(ports, policies)
+        self._reminding = Reminding(ports, policies)
+        self._tallying = Tallying(ports, policies)
         self._anchoring = Anchoring(ports)
+        self._backing_up = BackingUp(ports, policies)
+        self._erasing = Erasing(ports, policies)
+        self._proving_backups = ProvingBackups(ports, policies)
+        self._making_copies = MakingCopies(ports, policies)
+        self._watching = Watching(ports, policies)
+        self._inspecting = Inspecting(ports, policies)
+        self._checking = Checking(ports, policies)
 
     def receive(self, message: Message) -> None:
         """Sweep and look now and, in the same invocation, half a minute later.
 
         A tick's content says nothing: its time of arrival counts. A redelivery sweeps the half
-        minutes that are left. No look holds up a sweep; the last ones may take a minute more.
+        minutes that are left. No look holds up a sweep; the last ones may take a minute more, and
+        backups and checks of data come after them.
         Raises: Unavailable.
         """
         del message
         clock, looks = self._ports.clock, Probing(self._ports, self._policies)
         now = clock.now()
-        into = timedelta(seconds=now.second % 30, microseconds=now.microsecond)
+        into = timedelta(seconds=now.second % SECONDS_OF_A_SWEEP, microseconds=now.microsecond)
         second = clock.monotonic() + (HALF_MINUTE - into).total_seconds()
         try:
-            self._sweep_once(looks)
+            claimed = [self._sweep_once(looks)]
             clock.sleep(max(0.0, second - clock.monotonic()))
-            self._sweep_once(looks)
+            claimed.append(self._sweep_once(looks))
             looks.finish()
         finally:
             looks.close()
+        if any(one and one.second < SECONDS_OF_A_SWEEP for one in claimed):  # once a minute
+            self._backing_up.back_up()
+            self._erasing.learn()
+            self._making_copies.carry_on()
+            self._proving_backups.prove()
+            self._watching.watch()
+            self._inspecting.inspect()
+            self._checking.check()
 
-    def _sweep_once(self, looks: Probing) -> None:
-        """Claim the present half minute, publish all that is due in it, and look from outside."""
+    def _sweep_once(self, looks: Probing) -> datetime | None:
+        """Claim the present half minute, publish all that is due in it, and look from outside.
+
+        When it did; None: the half minute was claimed already.
+        """
         now = self._ports.clock.now()
         try:
             claimed_at = self._ports.store.commit(
                 [Create(handover.tick(now), {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
             )
         except Exists:  # the other Scheduler job's tick has it
-            return
+            return None
         looks.begin(claimed_at)
         self.sweep(now)
         looks.keep()
+        return now
 
     def sweep(self, now: datetime) -> None:
-        """Publish every rollback, notice and rehearsal that is due; seal events each quarter.
+        """Publish every rollback, notice, rehearsal and page that is due; seal events each quarter.
 
-        Heads are anchored last: nothing waits for that.
+        Once a day old pins are told of, and incidents that are over tallied. Heads are anchored
+        last: nothing waits for that.
         """
         ports = self._ports
         for kind in handover.COLLECTIONS:
             since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
-            if since is not None and now - since > OVERDUE:
+            if since is not None:
                 _tell(kind, now - since)
+        if ports.pages is not None:
+            for system in self._policies:
+                handover.publish(ports.bus, handover.PAGE, system, now)
+        self._reminding.remind(now)
+        self._tallying.tally(now)
         self._sealing.seal(now)
         self._anchoring.anchor()
 
 
-def _tell(kind: str, overdue: timedelta) -> None:
-    """A line for the alert on work that nobody does (terraform/log_metrics.tf counts it)."""
-    seconds = int(overdue.total_seconds())
-    message = f"overdue: a {kind} has been due for {seconds} s"
-    log.write("WARNING", message, event="work.overdue", kind=kind, overdue_seconds=seconds)
+def _tell(kind: str, due_for: timedelta) -> None:
+    """A line for the dashboard's oldest work, and the alert on it (terraform/log_metrics.tf)."""
+    seconds = int(due_for.total_seconds())
+    severity = "WARNING" if due_for > OVERDUE else "INFO"
+    message = f"the oldest {kind} has been due for {seconds} s"
+    log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)

@@ -1,19 +1,37 @@
-"""What of a command a worker does, when it is due: rehearse it, drill, hold and release."""
+"""What of a command a worker does, when it is due: rehearse, drill, begin, hold, see it pause."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from responders import drilling
-from responders.holding import go_on
+from responders import (
+    declaring,
+    drilling,
+    fencing,
+    holding,
+    pausing,
+    regenerating,
+    revoking,
+    scheduling,
+)
 from responders.rehearsing import rehearse
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Refused
 from shared.policy import Policy
-from shared.ports import Ports
+from shared.ports import Document, Ports
 from shared.tenure import SKEW
+
+PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
+    "breach": declaring.go_on,
+    fencing.VERB: fencing.go_on,
+    "hold": holding.go_on,
+    "release": holding.go_on,
+    regenerating.VERB: regenerating.go_on,
+    revoking.VERB: revoking.go_on,
+}
+"""What is done in pieces, by its verb."""
 
 
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -27,12 +45,17 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     record = decode(CommandRecord, document.fields)
     if record.due_at is None or record.due_at > document.read_at + SKEW:
         return
+    if record.command == "pause":
+        pausing.settle(ports, policies, document, record)
+        return
     if record.system not in policies:
         raise Refused(f"command {command}: no policy for the system {record.system}")
     policy = policies[record.system]
-    if record.order is not None and record.drills:
+    if record.planned is not None:
+        scheduling.begin(ports, policy, document, record, record.planned)
+    elif record.order is not None and record.drills:
         drilling.carry_out(ports, policy, document, record, record.order)
     elif record.order is not None:
         rehearse(ports, policy, document, record, record.order)
     else:
-        go_on(ports, policy, document, record)
+        PIECEMEAL[record.command](ports, policy, document, record)

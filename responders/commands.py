@@ -7,7 +7,26 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders import answering, drilling, exporting, holding, marking, ordering, switching
+from responders import (
+    analysing,
+    answering,
+    copying,
+    declaring,
+    drilling,
+    erasing,
+    exporting,
+    fencing,
+    holding,
+    inquiring,
+    marking,
+    ordering,
+    regenerating,
+    reversing,
+    revoking,
+    scheduling,
+    switching,
+    trying,
+)
 from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
@@ -24,13 +43,20 @@ from shared.rollback import KEPT_FOR
 from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {
-    "rollback": ordering.order,
+    "rollback": scheduling.order,
     "retry": ordering.retry,
+    "undo": reversing.undo,
+    "unpin": reversing.unpin,
+    "breach": declaring.declare,
+    revoking.VERB: revoking.revoke,
+    "unplan": scheduling.call_off,
     "cancel": ordering.cancel,
     "approve": answering.approve,
     "reject": answering.reject,
     "ack": answering.ack,
     "accept": answering.accept,
+    "publish": answering.publish,
+    "root-cause": analysing.record,
     "hold": holding.hold,
     "release": holding.release,
     "pause": switching.pause,
@@ -43,9 +69,30 @@ VERBS: dict[str, Verb] = {
     "mark-bad": marking.mark_bad,
     "mark-barrier": marking.mark_barrier,
     "drill": drilling.drill,
+    "copy": copying.copy,
+    fencing.VERB: fencing.raise_fence,
+    fencing.LIFT: fencing.lift,
+    "erase": erasing.erase,
+    "notify": trying.notify,
+    "check": inquiring.check,
+    regenerating.VERB: regenerating.regenerate,
 }
 TOO_LATE_AFTER_A_WHILE = frozenset(
-    {"rollback", "retry", "approve", "accept", "promote", "mark-stable"}
+    {
+        "rollback",
+        "retry",
+        "undo",
+        "unpin",
+        "approve",
+        "accept",
+        "promote",
+        "mark-stable",
+        "breach",
+        "copy",
+        fencing.VERB,
+        regenerating.VERB,
+        revoking.VERB,
+    }
 )
 """What lets something happen is not done in another hour; what stops something always is."""
 OBSERVE = Mode.OBSERVE.name.lower()
@@ -77,7 +124,8 @@ class Commands:
                 said = replace(command, actor=actor.name)
                 try:
                     used_up = use_up(actor, command.id, self._ports)
-                    asked = Asked(said, said_at, self._ports, self._policies, actor.person)
+                    who = actor.person, actor.right
+                    asked = Asked(said, said_at, self._ports, self._policies, *who)
                     self._carry_out(asked, used_up)
                 except Moved:  # somebody wrote first, perhaps this very command: look again
                     self._ports.clock.sleep(RETRY_SECONDS)
@@ -85,6 +133,7 @@ class Commands:
                 except Refused:
                     if not self._is_done(command):  # a copy of it was faster
                         raise
+            switching.tell_running(self._ports, command.id)
             self._republish()
             return
         raise Unavailable(f"command {command.id}: its documents change too fast")
@@ -108,8 +157,8 @@ class Commands:
         """
         command = asked.command
         effect = VERBS[command.command](asked)
-        goes_on = effect.goes_on or effect.rehearses is not None
-        now = self._ports.clock.now()
+        now, planned = self._ports.clock.now(), effect.planned
+        goes_on = effect.goes_on or effect.rehearses is not None or planned is not None
         record = CommandRecord(
             id=command.id,
             command=command.command,
@@ -121,10 +170,20 @@ class Commands:
             incident=effect.incident or command.incident,
             order=effect.rehearses,
             drills=effect.drills,
-            due_at=now if goes_on else None,
+            planned=planned,
+            due_at=planned.begins_at if planned is not None else now if goes_on else None,
+            answer=dict(effect.answer),
+            tells=effect.tells,
             expires_at=None if goes_on else now + KEPT_FOR,
         )
-        told = event(f"command.{command.command}", now, command.actor, command=encode(command))
+        told = event(
+            f"command.{command.command}",
+            now,
+            command.actor,
+            command=encode(command),
+            right=asked.right,
+            changes=effect.changes,
+        )
         self._ports.store.commit(
             [
                 Create(commands.path(command.id), encode(record)),
@@ -133,8 +192,6 @@ class Commands:
                 *effect.writes,
             ]
         )
-        if effect.tells:
-            switching.tell_running(asked, effect.tells)
 
     def _republish(self) -> None:
         """Hand over what the command made due, by the store's clock, and whatever else is."""

@@ -4,45 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import proving
+from responders import ours, pinned, proving, reporting
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
 from shared import handover
 from shared import stock as stocks
 from shared import system as systems
 from shared.announcing import after
-from shared.audit import Event, event
-from shared.deployment import MARKED, Deployment, Status
-from shared.differences import Part, differences
+from shared.audit import Event
+from shared.changed_by import Compared, compare, rolled_on
+from shared.copies import carried
+from shared.deployment import MARKED, Deployment, Status, returnable
+from shared.differences import Difference, Part, differences
 from shared.documents import SCHEMA, decode, encode
-from shared.engine import load_steps
 from shared.errors import Moved, Unavailable
-from shared.notice import Notice, creates, notices
+from shared.inventory import WholeInventory
+from shared.notice import creates
 from shared.outside import write_down
-from shared.plan import StepStatus
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Put, Query, Store, Update, Write, written
-from shared.rollback import KEPT_FOR, Rollback
-from shared.rollback import Status as RollbackStatus
-from shared.rollout import Compared, Said, Situation, Wrote, compare
-from shared.steps import shift
-from shared.stock import Stock, filled, protected, unknown_parts
+from shared.rollback import KEPT_FOR
+from shared.rollout import Said, Situation
+from shared.stock import Stock, filled, old_secrets, protected, unknown_parts
 from shared.system import System
 
-ACTOR: Final = "on_deployment"
 ATTEMPTS = 20
-LANDS_WITHIN = timedelta(minutes=10)
-"""What a rollback has sent before its end may be seen so long after it."""
-NEVER_SENT = (StepStatus.PENDING, StepStatus.SKIPPED)
 NOTHING_NEW_EVERY = timedelta(seconds=10)
 """A look that finds nothing new is written down no more often: many may be asked for at once."""
-NAMES_TOLD = 50
-"""Of what changed, so much stands in an audit event; the deployment has all of it."""
 
 
 class _Read(Struct, frozen=True):
@@ -81,15 +73,24 @@ def _look(
     found = protected(take_stock(ports, policy), policy)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
-    live = filled(found, stock.live) if stock else found
+    live = carried(filled(found, stock.live), stock.live) if stock else found
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, Compared()
-    if stock is not None and differing:
-        # After what is live was read: of whatever of ours has landed, the intent was committed.
-        wrote = _wrote(store, policy.system, stock.read_at)
-        compared = compare(differing, stock, live, wrote, _system(system, policy))
     if said is not None or differing or (stock is not None and stock.rolling_out):
         known = _known(store, policy.system)
+    if stock is not None and differing:
+        # After what is live was read: of whatever of ours has landed, the intent was committed.
+        sent = ours.sent(store, policy.system, stock.read_at)
+        rolling = known.get(stock.rolling_out)
+        compared = _told_apart(
+            differing,
+            stock,
+            live,
+            sent,
+            _system(system, policy),
+            decode(Deployment, rolling.fields) if rolling else None,
+            policy,
+        )
     situation = Situation(
         policy=policy,
         stock=stock,
@@ -100,30 +101,32 @@ def _look(
         now=now,
         said=said,
     )
+    unkept = stock.unkept if stock else {}
     changed = [
-        proving.recorded(ports, policy, one, live) if one.settled_at == now else one
+        proving.recorded(ports, policy, one, live, unkept) if one.settled_at == now else one
         for one in after(situation)
     ]
     _commit(ports, situation, _Read(document, system, known), unknown_parts(found), changed)
 
 
-def _wrote(store: Store, system: str, since: datetime) -> dict[str, Wrote]:
-    """What rollbacks of ours may have led functions to since then, by function; the newest wins."""
-    found = store.query(Query("rollbacks", where=(("system", "==", system),)))
-    rollbacks = sorted(
-        (decode(Rollback, one.fields) for one in found), key=lambda one: one.created_at
-    )
-    wrote = {}
-    for rollback in rollbacks:
-        helped = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
-        over = rollback.ended_at is not None and rollback.ended_at + LANDS_WITHIN < since
-        if rollback.plan is None or over:
-            continue
-        for step in load_steps(store, rollback.id).values():
-            if step.kind == shift.KIND and step.status not in NEVER_SENT:
-                goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
-                wrote[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
-    return wrote
+def _told_apart(
+    differing: tuple[Difference, ...],
+    stock: Stock,
+    live: WholeInventory,
+    sent: list[ours.Sent],
+    system: System,
+    rolling: Deployment | None,
+    policy: Policy,
+) -> Compared:
+    """What differs from the last look, by who has changed it."""
+    wrote = ours.wrote(sent)
+    mine = ours.beside(sent, differing, stock.live, live)
+    theirs = tuple(one for one in differing if one not in mine)
+    quiet = policy.deployments.quiet
+    rolls_on = rolled_on(theirs, stock, live, wrote, system, rolling, quiet)
+    compared = compare(theirs, stock, live, wrote, system, rolls_on=rolls_on)
+    named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
+    return replace(compared, ours={**compared.ours, **named})
 
 
 def _known(store: Store, system: str) -> dict[str, Document]:
@@ -145,14 +148,20 @@ def _commit(
 ) -> None:
     """State, events and notices of a look in one commit, as it was read. Raises: Moved."""
     stock = _next_stock(situation, unknown, changed)
-    events = [*_of_the_look(situation, stock), *_of_deployments(situation, read.known, changed)]
+    seen = Part.FUNCTIONS not in unknown  # what was live before says nothing about a pin
+    held = pinned.found(ports.store, situation, reporting.ACTOR) if seen else pinned.Found()
+    events = [
+        *reporting.of_the_look(situation, stock),
+        *reporting.of_deployments(situation, read.known, changed),
+        *held.events,
+    ]
     if not events and situation.stock is not None:
         if stock.read_at - situation.stock.read_at >= NOTHING_NEW_EVERY:
             passed = {"read_at": stock.read_at, "due_at": stock.due_at}
             ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
         return
-    said = _notices(situation, changed)
-    writes: list[Write] = [written(read.stock, stocks.encode(stock))]
+    said = [*reporting.people_told(situation, changed, stock), *held.notices]
+    writes: list[Write] = [written(read.stock, stocks.encode(stock)), *held.writes]
     for one in changed:
         writes += _kept(one, read.known.get(one.id), situation)
     writes += _expiring(situation, read.known, changed)
@@ -185,63 +194,9 @@ def _next_stock(
             **{name: by for name, by in before.items() if name not in others},
             **compared.ours,
         },
+        unkept=situation.stock.unkept if situation.stock else {},
+        old_secrets=old_secrets(situation.live, situation.policy, now),
     )
-
-
-def _of_the_look(situation: Situation, stock: Stock) -> Iterator[tuple[str, Event]]:
-    """What a look finds beside deployments, each with what it is known by."""
-    before, now = situation.stock, situation.now
-    if situation.compared.ours:
-        ours = situation.compared.ours
-        told = event(
-            "inventory.ours", now, ACTOR, functions=_some(ours), by=sorted({*ours.values()})
-        )
-        yield "ours", told
-    if situation.compared.by_hand:
-        names = situation.compared.by_hand
-        until = now + situation.policy.deployments.human_first
-        yield "by-hand", event("automation.suspended", now, ACTOR, functions=names, until=until)
-    if stock.unknown != (before.unknown if before else ()):
-        yield "unknown", event("inventory.unknown", now, ACTOR, parts=stock.unknown)
-
-
-def _of_deployments(
-    situation: Situation, known: Mapping[str, Document], changed: Iterable[Deployment]
-) -> Iterator[tuple[str, Event]]:
-    """What becomes of each deployment."""
-    for one in changed:
-        found = known.get(one.id)
-        before = decode(Deployment, found.fields) if found else None
-        name = f"deployment.{_became(before, one)}"
-        yield (
-            f"{one.id}:{name}",
-            event(
-                name,
-                situation.now,
-                ACTOR,
-                deployment=one.id,
-                status=one.status,
-                changes=_some(f"{each.change} {each.part} {each.name}" for each in one.changes),
-                message=one.announced_by,
-                named=one.named,
-            ),
-        )
-
-
-def _became(before: Deployment | None, one: Deployment) -> str:
-    """In a word, what a look has made of a deployment."""
-    if one.named:
-        return "named"
-    if before is None or before.status is not one.status:
-        return one.status.lower().replace("_", "-")
-    return "extended" if before.changes != one.changes else "told"
-
-
-def _some(names: Iterable[str]) -> list[str]:
-    """The names, or the first of them and how many more there are."""
-    every = sorted(names)
-    more = [f"and {len(every) - NAMES_TOLD} more"] if len(every) > NAMES_TOLD else []
-    return [*every[:NAMES_TOLD], *more]
 
 
 def _written_down(situation: Situation, name: str, told: Event) -> Create:
@@ -287,15 +242,14 @@ def _proving_again(
 ) -> Iterator[Write]:
     """The writes that have proven again what one might go back to, now that something changed.
 
-    That is the newest stable deployment, and every one once secrets have changed.
+    That is the newest stable deployment, and every one that is kept once secrets have changed.
     """
     if not situation.compared.changes:
         return
     becoming = {one.id for one in changed}
-    stable = [one for one in situation.known if one.status is Status.STABLE]
-    stable.sort(key=lambda one: one.at, reverse=True)
+    kept = returnable(situation.known, situation.policy.deployments.kept)
     secrets = any(one.part is Part.SECRETS for one in situation.compared.changes)
-    for one in stable[: situation.policy.deployments.kept if secrets else 1]:
+    for one in kept if secrets else [one for one in kept if one.status is Status.STABLE][:1]:
         if one.id not in becoming:
             document = known[one.id]
             yield Update(document.path, {"due_at": situation.now}, document.version)
@@ -309,23 +263,3 @@ def _suspending(situation: Situation, system: Document) -> Iterator[Write]:
         before = {name: at for name, at in situation.system.suspended.items() if at > now}
         suspended = {**before, **dict.fromkeys(names, until)}
         yield written(system, encode(replace(situation.system, suspended=suspended)))
-
-
-def _notices(situation: Situation, changed: Iterable[Deployment]) -> list[Notice]:
-    """What people are told: what automation leaves alone, and what cannot be gone back to."""
-    policy, now, names = situation.policy, situation.now, situation.compared.by_hand
-    said = [
-        notice
-        for one in changed
-        if one.settled_at == now and not one.named
-        for notice in proving.alarm(policy, one, None, now)
-    ]
-    if names:
-        until = now + policy.deployments.human_first
-        text = (
-            f"{policy.system}: changed by hand: {', '.join(_some(names))}; "
-            f"automation leaves that alone until {until:%Y-%m-%d %H:%M} UTC"
-        )
-        key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
-        said += notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
-    return said

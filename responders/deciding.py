@@ -11,36 +11,51 @@ from msgspec.structs import replace
 from responders.case import Case, Turn
 from responders.ending import ended
 from responders.gathering import Gathered, gather
-from responders.scenarios import functions
+from responders.planning import CANNOT_FIT, WIDER, counted, people_needed, prepared
+from responders.recalling import recall
+from responders.revoking import VERB, with_plan
+from responders.surveying import survey
 from responders.waiting import described, parked
+from shared import forecast, shortened, topics
 from shared import plan as plans
-from shared import topics
+from shared.baseline import Baseline
 from shared.command import as_gcloud, as_shell
 from shared.documents import encode
-from shared.facts import Change, Difference, Facts, changed, compare, differences
+from shared.facts import Change, Difference, Facts, changed, compared, differences
+from shared.forecast import Outlook
 from shared.gate import Outcome
 from shared.gates import Decision, approved, evaluate, evaluate_order
 from shared.incident import Status
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
-from shared.ports import Create, Write, written
+from shared.ports import Create, Ports, Write, written
+from shared.reach import BREACH, of_functions, within
 from shared.rollback import Order, Question, in_favour
 from shared.rollback import Status as RollbackStatus
 from shared.system import Budget, System
 
-BUILT = frozenset({ScenarioName.FUNCTIONS})
-"""Scenarios that can be carried out; the others escalate with their plan named."""
-
 
 def decide(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
-    gathered = gather(*(case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id))
+    target = case.rollback.order.target if case.rollback.order else ""
+    gathered = gather(
+        case.ports, case.policy, case.now(), case.joined_alerts, case.rollback.id, target
+    )
     if case.raised(gathered.alerts):
         return True
     decision = _decision(case, gathered.facts)
-    plan = planned(case.policy, gathered.facts, decision)
+    decision, plan = planned(
+        case.ports,
+        case.policy,
+        gathered.facts,
+        decision,
+        case.rollback.order,
+        expired=case.now() >= (case.rollback.decide_by or case.now()),
+    )
+    if plan is not None and case.policy.resources.identity:
+        plan = _told_of_sessions(plan, ends=_ends_sessions(case, gathered))
     shown = differences(decision.change, gathered.facts.inventory or {}) if plan else []
-    needed = people_needed(case.policy, decision)
+    needed = people_needed(case.policy, decision, plan.steps if plan else ())
     if plan is not None and decision.outcome is Outcome.ASK:
         people = in_favour(case.rollback, plan.header.fingerprint, needed)
         enough = len(people) >= needed
@@ -51,32 +66,42 @@ def decide(case: Case) -> bool:
         "target": decision.target,
         "gates": [encode(answer) for answer in decision.answers],
     }
+    if case.rollback.overrides:
+        told["overridden"] = [encode(answer) for answer in decision.overridden]
     match decision.outcome:
         case Outcome.HOLD:
-            return not case.take(_held(case, decision, told))
+            return not case.take(held(case, decision.reason, told))
         case Outcome.ROLLBACK if plan is not None:
-            case.take(_going_back(case, gathered, decision, plan, told))
+            before = recall(case, gathered.facts, decision)
+            case.take(_going_back(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
             question = Question(plan.header, needed, decision.reason, case.now())
-            turn = parked(case, question, shown, told)
+            turn = parked(case, question, shown, counted(plan, len(shown)), told)
         case _:
             turn = _let_go(case, decision, plan, shown, told)
     return not case.end(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def planned(policy: Policy, facts: Facts, decision: Decision) -> Plan | None:
-    """The plan of a decision that leads to one, or that leaves it to a person; else None."""
-    leads_to_one = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
-    prepared = decision.outcome is Outcome.ESCALATE and decision.scope
-    if not (leads_to_one or prepared) or decision.scenario not in BUILT or facts.inventory is None:
-        return None
-    return functions.plan(policy, facts.inventory, decision.change, decision.scope)
+def planned(
+    ports: Ports,
+    policy: Policy,
+    facts: Facts,
+    decision: Decision,
+    order: Order | None,
+    *,
+    expired: bool = True,
+) -> tuple[Decision, Plan | None]:
+    """The decision as its plan makes it, and that plan, over what is live now.
 
-
-def people_needed(policy: Policy, decision: Decision) -> int:
-    """How many different people must want it."""
-    return 2 if decision.scenario in policy.gates.four_eyes else 1
+    Raises: Unavailable, when our own store does not tell what was recorded.
+    """
+    named = order is not None and bool(order.groups or order.functions)
+    whole = not (named and decision.scenario is ScenarioName.FEATURE)
+    looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
+    target = decision.target if looks and whole else ""
+    sight = survey(ports, policy, decision.scenario, target, decision.change.skipped)
+    return prepared(policy, facts, decision, sight, order, expired=expired)
 
 
 def _decision(case: Case, facts: Facts) -> Decision:
@@ -86,26 +111,38 @@ def _decision(case: Case, facts: Facts) -> Decision:
         return evaluate(facts, policy, deadline, now, rollback.id)
     change = ordered_change(rollback.order, facts, policy)
     override = rollback.order.override
-    return evaluate_order(facts, policy, change, deadline, now, rollback.id, override=override)
+    return evaluate_order(
+        facts,
+        policy,
+        change,
+        deadline,
+        now,
+        rollback.id,
+        scenario=rollback.order.scenario,
+        override=override,
+    )
 
 
 def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
-    """What differs from the deployment that a person named, over what they named of it."""
+    """What differs from the deployment that a person named, over what they named of it.
+
+    Where they named nothing, over what the scenario is about; of a feature that is no function.
+    """
     everything = changed(facts, policy)
     if order.target != "last-stable":
         named = next((one for one in facts.deployments if one.id == order.target), None)
         everything = (
-            compare(named, facts.inventory, facts.deployments, policy)
+            compared(named, facts.inventory, facts, policy)
             if named is not None and facts.inventory is not None
             else Change(named, {})
         )
-    wanted = named_by(order, policy)
-    return replace(
-        everything,
-        functions={name: at for name, at in everything.functions.items() if name in wanted},
-        created=tuple(name for name in everything.created if name in wanted),
-        deleted=tuple(name for name in everything.deleted if name in wanted),
-    )
+    if not (order.groups or order.functions):
+        return within(everything, order.scenario, policy, ())
+    if everything.target is not None:
+        gone = everything.rebuilt & set(everything.deleted)
+        back = dict.fromkeys(gone, everything.target.at)
+        everything = replace(everything, functions={**everything.functions, **back})
+    return of_functions(everything, named_by(order, policy))
 
 
 def named_by(order: Order, policy: Policy) -> set[str]:
@@ -124,11 +161,14 @@ def _going_back(
     gathered: Gathered,
     decision: Decision,
     plan: Plan,
+    before: Baseline,
     told: Mapping[str, Any],
 ) -> Turn:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
+    pace = gathered.facts.pace
+    ahead = forecast.outlook(plan.steps, case.policy, order=rollback.order, left=pace, now=now)
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -138,28 +178,61 @@ def _going_back(
 
     return Turn(
         event="rollback.decided",
-        note=f"going back to {decision.target}: {len(decision.scope)} functions",
-        facts={**told, "plan": plan.header.fingerprint, "reported": plan.header.reported},
+        note=f"going back to {decision.target}: {counted(plan, len(decision.scope))}",
+        details=_before(plan, ahead),
+        facts={
+            **told,
+            "plan": plan.header.fingerprint,
+            "reported": plan.header.reported,
+            "forecast": str(ahead),
+            "before": encode(before),
+        },
         changes={
             "status": RollbackStatus.RUNNING,
             "plan": plan.header,
+            "baseline": before,
             "gates": tuple(told["gates"]),
+            "overrides": tuple(
+                replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
+            ),
         },
         status=Status.ROLLING_BACK,
         writes=(
             *case.absorbing(gathered.alerts),
-            *_frozen(case, plan),
+            *kept(case, plan),
             *(_spent(gathered, case) if automatic else ()),
+            *((with_plan(rollback, case.policy, now),) if _ends_sessions(case, gathered) else ()),
         ),
         system=slot_taken,
     )
 
 
-def _frozen(case: Case, plan: Plan) -> Iterable[Write]:
+def _before(plan: Plan, ahead: Outlook) -> tuple[str, ...]:
+    """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
+    said = any(line.startswith(CANNOT_FIT) for line in plan.header.reported)
+    return (*(() if said else (str(ahead),)), *shortened.lines(plan.header.reported))
+
+
+def _ends_sessions(case: Case, gathered: Gathered) -> bool:
+    """Whether everybody has to sign in again: somebody may have got in."""
+    breached = any(alert.signal == BREACH for alert in gathered.alerts)
+    return breached and case.policy.resources.identity
+
+
+def _told_of_sessions(plan: Plan, *, ends: bool) -> Plan:
+    """The plan, which says what becomes of sessions where that matters."""
+    if ends:
+        return plans.reporting(plan, "every session of before it begins ends with it")
+    if plan.header.scenario is not ScenarioName.AUTH:
+        return plan
+    return plans.reporting(plan, f"sessions stay; `rollback {VERB}` ends every one of them")
+
+
+def kept(case: Case, plan: Plan) -> Iterable[Write]:
     """The plan's steps, each a document that must not be there yet."""
     for step in plan.steps:
-        kept = replace(step, expires_at=case.rollback.expires_at)
-        yield Create(plans.path(case.rollback.id, step.name), encode(kept))
+        expiring = replace(step, expires_at=case.rollback.expires_at)
+        yield Create(plans.path(case.rollback.id, step.name), encode(expiring))
 
 
 def _spent(gathered: Gathered, case: Case) -> tuple[Write, ...]:
@@ -171,12 +244,12 @@ def _spent(gathered: Gathered, case: Case) -> tuple[Write, ...]:
     return (written(gathered.budget, fields),)
 
 
-def _held(case: Case, decision: Decision, told: Mapping[str, Any]) -> Turn:
+def held(case: Case, reason: str, told: Mapping[str, Any]) -> Turn:
     """Look again later: what is not known yet may be known then."""
     first = case.incident.status is Status.DETECTED
     return Turn(
         event="decision.held",
-        note=decision.reason,
+        note=reason,
         facts=told,
         changes={
             "due_at": case.look_after(case.policy.gates.judge_every),
@@ -209,14 +282,14 @@ def _let_go(
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
-        reason = f"the scenario {decision.scenario} is not built yet"
+        reason = f"there is no plan of the scenario {decision.scenario}"
     command = _prepared_command(case, decision)
     ways = (as_shell(command), as_gcloud(topics.COMMANDS, command))
     prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}
     lines: tuple[str, ...] = ()
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
-        back = f"prepared: back to {plan.header.target}, {len(shown)} functions"
+        back = f"prepared: back to {plan.header.target}, {counted(plan, len(shown))}"
         lines = (back, *described(shown), *plan.header.reported)
     return Turn(
         event="rollback.escalated",
@@ -226,6 +299,7 @@ def _let_go(
         changes={
             **ended(case, RollbackStatus.NOT_TAKEN, reason),
             "gates": tuple(told["gates"]),
+            "scenario": decision.scenario,
         },
         status=Status.ESCALATED,
     )
@@ -243,6 +317,7 @@ def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
     return {
         "command": "rollback",
         "system": case.policy.system,
+        **({"scenario": decision.scenario} if decision.scenario in WIDER else {}),
         "target": decision.target or order.target,
         **{name: limit for name, limit in limits.items() if limit},
         "reason": case.incident.id,

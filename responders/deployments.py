@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from responders import proving
+from responders.backing_up import before_deployment
 from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
+from responders.keeping import keep
 from shared import handover
 from shared import stock as stocks
 from shared.announcing import SKEW
@@ -37,13 +39,18 @@ class Deployments:
         """
         now = self._ports.clock.now()
         match heard(message.data, self._policies, now):
+            case Announcement(upcoming=True) as said:
+                policy = self._policies[said.system]
+                before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
                 self._announced(said, message, now)
+                keep(self._ports, self._policies[said.system])
             case Hint() as hint:
                 # What was logged before the last look is in it.
                 wanted = min(now, hint.at + SKEW) if hint.at else now
                 for system in hint.systems:
                     look(self._ports, self._policies[system], wanted)
+                    keep(self._ports, self._policies[system])
             case Due() as due:
                 self._due(due)
 
@@ -67,9 +74,11 @@ class Deployments:
         policy = self._policies[system]
         if inventory:
             look(self._ports, policy, document.read_at)
+            keep(self._ports, policy)
             return
         if decode(Deployment, document.fields).status is Status.ROLLING_OUT:
             look(self._ports, policy, document.read_at)  # when it is quiet, that settles it
+            keep(self._ports, policy)
         else:
             proving.carry_forward(self._ports, policy, document)
 

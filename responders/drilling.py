@@ -27,11 +27,13 @@ from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.plan import Plan, Step
-from shared.policy import Policy, Severity
-from shared.ports import Clock, Create, Document, Platform, Ports, Put, Update
+from shared.platform import Platform
+from shared.policy import Policy
+from shared.ports import Clock, Create, Document, Ports, Put, Update
 from shared.quota import PaceLeft, resumed
 from shared.quota import path as quota_path
 from shared.rollback import KEPT_FOR, Order
+from shared.severity import Severity
 from shared.steps import shift
 from shared.system import System
 
@@ -80,16 +82,10 @@ def _drilled(
     began = ports.clock.monotonic()
     facts = gather(ports, policy, now, list, "").facts
     decision = evaluate_order(facts, policy, _everything(order, facts, policy), now, now, "")
-    plan = planned(policy, facts, decision)
-    left = ports.store.get(quota_path(policy.system)).fields
-    bucket = resumed(
-        decode(PaceLeft, left) if left is not None else None,
-        policy.execution.write_quota,
-        now,
-        began,
-    ).bucket
+    decision, plan = planned(ports, policy, facts, decision, order)
+    bucket = resumed(facts.pace, policy.execution.write_quota.ours, now, began).bucket
     shifts = _canaries_first(plan)
-    spare = max(0, int(bucket.level(began) - policy.execution.write_quota.burst / 2))
+    spare = max(0, int(bucket.level(began) - policy.execution.write_quota.ours.burst / 2))
     chosen = [step for step in shifts[:spare] if bucket.take(1, began)]
     platform = ports.platform(policy.system)
     answers = ask_all(
@@ -112,7 +108,9 @@ def _drilled(
         not_rehearsed=tuple(one.target for one in shifts if one not in chosen),
         gates=[encode(answer) for answer in decision.answers],
         took_seconds=ports.clock.monotonic() - began,
-        forecast_seconds=_forecast(plan, policy),
+        forecast_seconds=forecast.outlook(
+            plan.steps if plan else (), policy, left=facts.pace, now=now
+        ).seconds,
     )
     return found, PaceLeft(bucket.level(ports.clock.monotonic()), now)
 
@@ -137,7 +135,7 @@ def _canaries_first(plan: Plan | None) -> list[Step]:
 def _dry_run(platform: Platform, clock: Clock, step: Step) -> float:
     """Seconds that the platform took to validate the shift. Raises: as Platform.shift."""
     goal, began = decode(shift.Goal, step.goal), clock.monotonic()
-    platform.shift(goal.service, goal.traffic, step.seen, dry_run=True)
+    platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True)
     return clock.monotonic() - began
 
 
@@ -145,17 +143,6 @@ def _agrees(decision: Decision, answers: Iterable[str], refused: Iterable[str]) 
     """Whether it would have gone ahead, with a person's approval where one is asked for."""
     goes_ahead = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
     return goes_ahead and bool(list(answers)) and not list(refused)
-
-
-def _forecast(plan: Plan | None, policy: Policy) -> float:
-    return forecast.remaining(
-        plan.steps if plan else (),
-        policy.execution,
-        shift_seconds=shift.Shift.expected_seconds,
-        tokens=policy.execution.write_quota.burst,
-        batch_size=policy.execution.batch_size,
-        delay=policy.execution.delay,
-    ).total_seconds()
 
 
 def _lines(done: Drill) -> Iterable[str]:

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from responders import whereabouts
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
+from responders.pinning import left_by
 from shared.alert_record import Alert
+from shared.choices import after_the_end
 from shared.engine import load_steps
 from shared.incident import Status
-from shared.plan import Step, StepStatus
+from shared.plan import Step
+from shared.rollback import Order, Way
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
 
-LINES_SHOWN = 10
-"""What people read of a list in a notice; the trail has all of it."""
 
+def fail(case: Case, why: str, moved: Collection[str] = ()) -> bool:
+    """End it as FAILED: a person retries or accepts. Whether the worker must go on with it.
 
-def fail(case: Case, why: str) -> bool:
-    """End it as FAILED: a person retries or accepts. Whether the worker must go on with it."""
-    return _end(case, "rollback.failed", RollbackStatus.FAILED, Status.ESCALATED, why)
+    `moved` are the targets that somebody has led elsewhere since.
+    """
+    return _end(case, "rollback.failed", RollbackStatus.FAILED, Status.ESCALATED, why, moved)
 
 
 def cancel(case: Case) -> bool:
     """End it because a person said so; nothing is undone. Whether the worker must go on with it.
 
-    What an order has superseded is over; else whoever cancelled it has the incident in hand.
+    What an order has superseded is over, and what yields, while the worse alert is judged; else
+    whoever cancelled it has the incident in hand.
     """
     why = case.rollback.cancel_requested
-    superseded = bool(case.rollback.superseded_by)
-    becomes = Status.RESOLVED if superseded else Status.ESCALATED
+    over = bool(case.rollback.superseded_by or case.rollback.yields_to)
+    becomes = Status.RESOLVED if over else Status.ESCALATED
     return _end(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
 def succeed(case: Case, note: str) -> bool:
     """End it well. Whether the worker must go on with it."""
     return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.RESOLVED, note)
+
+
+def left_to_people(case: Case, note: str) -> bool:
+    """End what is done and does not end the incident: that waits for a person.
+
+    Whether the worker must go on with it.
+    """
+    return _end(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, Status.ESCALATED, note)
 
 
 def called_off(case: Case) -> Callable[[System], System]:
@@ -62,42 +74,79 @@ def ended(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
     }
 
 
-def _end(case: Case, event_name: str, status: RollbackStatus, becomes: Status, why: str) -> bool:
+def _end(
+    case: Case,
+    event_name: str,
+    status: RollbackStatus,
+    becomes: Status,
+    why: str,
+    moved: Collection[str] = (),
+) -> bool:
     steps = load_steps(case.ports.store, case.rollback.id).values()
+    rest = _rest(case, status)
+    if rest is not None:
+        becomes = Status.INVESTIGATING
+        why = f"{why}; people are asked about the rest"
     escalated = becomes is Status.ESCALATED
+    possible = after_the_end(replace(case.rollback, status=status)) if escalated else ()
+    person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
+    running = case.rollback.status is RollbackStatus.RUNNING  # later, its pins are kept already
+    short = escalated or status is RollbackStatus.FAILED
+    serves = whereabouts.serving(case, steps) if short else {}
     turn = Turn(
         event=event_name,
-        note=f"{why}; a person may now retry or accept" if escalated else why,
-        details=_mixed(steps) if escalated else (),
-        choices=("retry", "accept") if escalated else (),
-        facts={"where": _where(steps)},
+        note=f"{why}; a person may now {_either(possible)}" if escalated else why,
+        details=whereabouts.lines(steps, serves, moved) if short else (),
+        choices=possible,
+        facts={"where": _where(steps), **({"serves": serves} if short else {})},
         changes=ended(case, status, why),
         status=becomes,
-        system=called_off(case) if status is RollbackStatus.CANCELLED else None,
+        writes=left_by(case, steps) if running else (),
+        system=called_off(case) if person else None,
+        rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
     joined = case.joined_alerts()
     return not case.end(turn, answered=answered_by_plan(case, steps, joined))
 
 
+def _rest(case: Case, status: RollbackStatus) -> Order | None:
+    """What needs a person's word still, as an order that nobody has given; None: nothing does.
+
+    Whoever calls a rollback off has called that off, too.
+    """
+    plan = case.rollback.plan
+    if plan is None or not plan.asks or status is RollbackStatus.CANCELLED:
+        return None
+    return Order(
+        command="",
+        actor="",
+        reason=f"what {case.rollback.id} might not do by itself",
+        scenario=plan.scenario,
+        target=plan.target,
+        rest=True,
+    )
+
+
 def answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[Alert]) -> set[str]:
-    """The keys of the unjudged among these alerts that this rollback's plan is the answer to."""
+    """The keys of the unjudged among these alerts that this rollback's plan is the answer to.
+
+    What takes a rollback back is the answer to none, nor is what yields to one of them.
+    """
     plan = case.rollback.plan
     alerts = unjudged(joined)
+    if case.rollback.yields_to or (plan is not None and case.rollback.way is not Way.BACK):
+        return set()
     if plan is None:  # undecided to the end: whoever is told now is told of all of them
         return {alert.key for alert in alerts}
     functions = {step.target for step in steps}
     return {alert.key for alert in explained(alerts, case.policy, plan.scenario, functions)}
 
 
-def _mixed(steps: Collection[Step]) -> tuple[str, ...]:
-    """How many steps have come how far, and the first that are not done."""
-    counted = Counter(step.status for step in steps)
-    left = [step for step in steps if step.status is not StepStatus.DONE]
-    lines = [f"{step.name}: {step.status} {step.note}".strip() for step in left[:LINES_SHOWN]]
-    more = [f"and {len(left) - LINES_SHOWN} more"] if len(left) > LINES_SHOWN else []
-    summary = ", ".join(f"{times} {status}" for status, times in counted.items())
-    return (*([summary] if summary else []), *lines, *more)
+def _either(verbs: Sequence[str]) -> str:
+    """The verbs as alternatives: `retry, undo or accept`."""
+    *others, last = verbs
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _where(steps: Iterable[Step]) -> dict[str, str]:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.asking import answered, ask_all, named
 from responders.case import Case, Turn
-from responders.scenarios import functions
+from responders.gathering import events_waiting
+from responders.scenarios import capacity, functions
+from responders.scenarios.ways import Ways
 from shared import deployment as deployments
 from shared import plan as plans
+from shared import shortened
+from shared import stock as stocks
 from shared import system as systems
-from shared.deployment import Deployment
+from shared.deployment import Deployment, Inventory
 from shared.deployment import Status as DeploymentStatus
 from shared.documents import decode, encode
-from shared.facts import Change, compare, unrestorable
+from shared.facts import Change, compare, unrestorable, with_rebuilds
+from shared.images import Stored, repositories, without_lost
 from shared.incident import Status
-from shared.plan import Plan, PlanHeader, Step
+from shared.inventory import FunctionState, WholeInventory
+from shared.plan import Plan, PlanHeader, Step, StepStatus
+from shared.policy import Policy, Rebuilds, ScenarioName
 from shared.ports import Create, Query
+from shared.restorability import without_secrets
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
+from shared.traffic import Service
 
+FOLLOWING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+"""Scenarios that are about every function; the others leave a roll-out elsewhere alone."""
 LIMIT_EXTENSIONS = 3
 """A roll-out that is not over after so many looks is left to a person."""
 
@@ -33,6 +47,8 @@ def going_on(case: Case) -> Deployment | None:
     rollback = case.rollback
     if rollback.order is not None or rollback.question is not None:
         return None
+    if rollback.plan is None or rollback.plan.scenario not in FOLLOWING:
+        return None
     ours = (("system", "==", case.policy.system),)
     found = case.ports.store.query(Query("deployments", where=ours))
     rolling = [
@@ -44,30 +60,39 @@ def going_on(case: Case) -> Deployment | None:
 
 
 def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
-    """Whether the roll-out has changed more, and the plan now takes that back as well.
+    """Whether the roll-out has changed more, and the plan now tells what becomes of that.
 
-    Steps are added, none is done again; a barrier, the blast radius and the limit stop that, and
-    what is in a person's hands is left.
+    Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
+    that are never begun: the rollback fails with them in its list. What is in a person's hands is
+    left.
     Raises: Unavailable, when what is live could not be read.
     """
     header = case.rollback.plan
-    if header is None or header.extensions >= LIMIT_EXTENSIONS or rolling.barrier:
+    if header is None:
         return False
     planned = {step.target for step in steps}
-    addition = _addition(case, header, planned)
+    addition = _addition(case, header, rolling, planned)
     if addition is None:
         return False
     plan = plans.extended(header, addition)
     expires_at = case.rollback.expires_at
-    more = {step.target for step in plan.steps}
+    left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
+    more = {step.target for step in plan.steps} - left
+    stay = f", {len(left)} stay as they are" if left else ""
+    said = addition.header.reported
     case.take(
         Turn(
             event="plan.extended",
-            note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}",
-            details=(", ".join(sorted(more)[:10]), *addition.header.reported),
+            note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}"
+            + stay,
+            details=(
+                *([", ".join(sorted(more)[:10])] if more else []),
+                *shortened.lines([line for line in said if line not in header.reported]),
+            ),
             facts={
                 "deployment": rolling.id,
                 "functions": sorted(more),
+                "left": sorted(left),
                 "plan": plan.header.fingerprint,
                 "before": header.fingerprint,
             },
@@ -86,19 +111,148 @@ def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     return True
 
 
-def _addition(case: Case, header: PlanHeader, planned: set[str]) -> Plan | None:
+def _addition(
+    case: Case, header: PlanHeader, rolling: Deployment, planned: set[str]
+) -> Plan | None:
     """The plan over what the roll-out has changed beyond `planned`; None: there is no more."""
-    store, policy = case.ports.store, case.policy
-    target = store.get(deployments.path(policy.system, header.target)).fields
-    if target is None:
+    policy, looked = case.policy, _look(case, header.target, planned)
+    if looked is None:
         return None
-    inventory = case.ports.platform(policy.system).inventory()
-    change = compare(decode(Deployment, target), inventory, (), policy)
-    system = decode(System, store.get(systems.path(policy.system)).fields)
-    in_hand = {name for name, until in system.suspended.items() if until > case.now()}
-    more = set(change.functions) - planned - in_hand - set(unrestorable(change, inventory))
+    change = looked.change
+    further = set(change.functions) - planned - _not_ours(case, looked)
+    if not further:
+        return None
+    left = _left(policy, header, rolling, planned, looked, further)
+    more = further - left.keys()
+    made = functions.plan(
+        policy,
+        looked.inventory,
+        Change(
+            change.target,
+            {name: change.functions[name] for name in more},
+            created=change.created,
+            deleted=change.deleted,
+            recipes=change.recipes,
+            rebuilt=change.rebuilt & more,
+        ),
+        more,
+        may_rebuild=policy.gates.rebuilds is Rebuilds.ACT,
+        record=looked.record,
+        seen=looked.seen,
+        waiting=events_waiting(case.ports, policy, looked.seen, case.now()),
+    )
+    made = capacity.provided(made, policy, looked.inventory, change.target)
+    ways = Ways(looked.inventory, change, policy.execution, looked.seen, may_rebuild=False)
+    stay = [
+        replace(step, status=StepStatus.SKIPPED, note=f"it {why}", ended_at=case.now())
+        for name, why in sorted(left.items())
+        for step in ways.back(name, ())
+    ]
+    lines = (f"{name} {why}: left as it is" for name, why in sorted(left.items()))
+    return plans.frozen(
+        made.header.scenario,
+        made.header.target,
+        (*made.steps, *stay),
+        policy.fingerprint,
+        (*lines, *made.header.reported),
+    )
+
+
+def _left(
+    policy: Policy,
+    header: PlanHeader,
+    rolling: Deployment,
+    planned: set[str],
+    looked: _Looked,
+    further: set[str],
+) -> dict[str, str]:
+    """Why each of these functions stays as it is; what is not named goes back."""
+    if rolling.barrier:
+        return dict.fromkeys(further, f"lies behind a barrier of {rolling.id}")
+    if header.extensions >= LIMIT_EXTENSIONS:
+        return dict.fromkeys(further, f"was reached after {LIMIT_EXTENSIONS} extensions")
+    change = looked.change
+    lost = further & set(unrestorable(change, looked.inventory)) - change.rebuilt
+    if looked.record is not None:
+        lost |= further & {name for name, _ in without_secrets(looked.record, looked.seen)}
+    if policy.gates.rebuilds is Rebuilds.ASK:
+        lost |= further & change.rebuilt
+    left = dict.fromkeys(lost, "has lost what it starts from")
     limit = policy.gates.blast_radius
-    if not more or (limit is not None and len(planned | more) > limit):
+    if limit is not None and len(planned | further - lost) > limit:
+        left |= dict.fromkeys(further - lost, f"is beyond the blast radius of {limit}")
+    return left
+
+
+class _Looked(Struct, frozen=True):
+    """What is live, and how it differs from the target; as the first plan was made from it."""
+
+    inventory: Inventory
+    change: Change
+    record: WholeInventory | None
+    seen: WholeInventory
+
+
+def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
+    """What differs from the target now, and what of it only a rebuild brings back.
+
+    A revision whose image is known to be gone is none that one can go back to. None: the target is
+    on record no more. Raises: Unavailable.
+    """
+    ports, policy = case.ports, case.policy
+    platform = ports.platform(policy.system)
+    fields = ports.store.get(deployments.path(policy.system, target)).fields
+    if fields is None:
         return None
-    further = Change(change.target, {name: change.functions[name] for name in more})
-    return functions.plan(policy, inventory, further, more)
+    answers = ask_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
+    inventory: Inventory = answered(answers["inventory"])
+    seen = replace(_looked_at(case), functions=answered(answers["functions"]))
+    change = compare(decode(Deployment, fields), inventory, (), policy)
+    inventory = without_lost(inventory, _stored(case, change, inventory, planned))
+    kept = ports.store.get(deployments.record_path(policy.system, target)).fields
+    record = stocks.unpacked(kept["live"]) if kept else None
+    if record is not None and record.functions is not None:
+        change = with_rebuilds(change, inventory, record.functions, seen)
+    return _Looked(inventory, change, record, seen)
+
+
+def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str]) -> Stored:
+    """What lies where the images of the revisions lie that would be gone back to."""
+    then = change.target.functions if change.target is not None else {}
+    images = [
+        revision.image
+        for function in set(change.functions) - planned
+        for revision in inventory[function].revisions
+        if revision.name in then[function].revisions
+    ]
+    stored = case.ports.estate(case.policy.system).images.stored
+    calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
+    return named(ask_all(case.ports, calls), "images ")
+
+
+def _not_ours(case: Case, looked: _Looked) -> set[str]:
+    """What is in a person's hands, or was led elsewhere by one."""
+    system = decode(System, case.ports.store.get(systems.path(case.policy.system)).fields)
+    in_hand = {name for name, until in system.suspended.items() if until > case.now()}
+    before = _looked_at(case).functions or {}
+    return in_hand | {
+        name
+        for name in looked.change.functions.keys() & looked.inventory.keys()
+        if _is_led_elsewhere(before.get(name), looked.inventory[name].service)
+    }
+
+
+def _looked_at(case: Case) -> WholeInventory:
+    """What was live at the last look; nothing is known before the first one."""
+    fields = case.ports.store.get(stocks.path(case.policy.system)).fields
+    return stocks.decode(fields).live if fields else WholeInventory()
+
+
+def _is_led_elsewhere(looked_at: FunctionState | None, service: Service) -> bool:
+    """Whether somebody has moved the requests since the last look, and deployed nothing.
+
+    No roll-out does that, and no look has yet told automation to leave the function alone.
+    """
+    if looked_at is None or looked_at.latest != service.latest_ready:
+        return False
+    return looked_at.traffic != service.traffic

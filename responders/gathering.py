@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from responders.asking import Seen, answered, ask_all, looking, or_none, seen
+from responders.asking import (
+    METRICS_WINDOW,
+    STATES_AT_ONCE,
+    Seen,
+    answered,
+    ask_all,
+    looking,
+    named,
+    or_none,
+    read_back,
+    seen,
+)
 from responders.joined import open_ones
+from shared import damage
+from shared import stock as stocks
 from shared.alert_record import Alert
-from shared.deployment import Deployment, Inventory, by_function
+from shared.damage import Finding, Record
+from shared.deployment import Deployment, Status, by_function, record_path
 from shared.documents import decode
 from shared.errors import RollbackError
-from shared.facts import Facts
+from shared.facts import AlertFact, Facts
 from shared.health import failing
+from shared.images import images_of, repositories, without_lost
+from shared.inventory import FunctionState, WholeInventory
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query
+from shared.quota import PaceLeft
+from shared.quota import path as quota_path
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 
-METRICS_WINDOW = timedelta(minutes=5)
-"""Points come up to 3 minutes late; the two minutes before say something."""
-READ_BACK_AT_MOST = 16
-"""Alerts that Cloud Monitoring is asked about: as many as calls run beside each other."""
+RECORDS_READ = 2
+"""The newest stable deployment, and the one to go back to where that one is the suspect."""
 
 
 class Gathered(Struct, frozen=True):
@@ -36,57 +53,116 @@ class Gathered(Struct, frozen=True):
 
 
 def gather(
-    ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]], rollback: str
+    ports: Ports,
+    policy: Policy,
+    now: datetime,
+    joined: Callable[[], list[Alert]],
+    rollback: str,
+    target: str = "",
 ) -> Gathered:
     """Everything that the gates ask about, each read once; what gave no answer is None.
 
-    `joined` reads the alerts of the incident that the rollback answers.
-    Raises: Unavailable, when our own store does not tell of alerts, deployments, systems or the
-    budget.
+    `joined` reads the alerts of the incident that the rollback answers; `target` is the deployment
+    that a person has named.
+    Raises: Unavailable, when our own store does not tell of alerts, deployments, systems, the
+    budget or the pace.
     """
-    store, metrics = ports.store, ports.metrics(policy.system)
+    answers = _asked(ports, policy, now, joined)
+    alerts: list[Alert] = answered(answers["alerts"])
+    deployments = _all(Deployment, answered(answers["deployments"]))
+    judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
+    states = {} if _is_seen(seen(answers), policy) else _read_back(ports, policy, alerts)
+    standing = open_ones(alerts)
+    places = repositories(images_of(WholeInventory(or_none(answers["functions"]))))
+    later = _asked_later(ports, policy, _recorded(deployments, target), places)
+    facts = _facts(
+        policy.system,
+        answers,
+        later,
+        now,
+        alerts=tuple(
+            alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
+            for alert in judged
+        ),
+        deployments=deployments,
+    )
+    facts = replace(facts, waiting=events_waiting(ports, policy, facts.seen, now))
+    return Gathered(facts, tuple(judged), answered(answers["budget"]))
+
+
+def _asked(
+    ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]]
+) -> dict[str, Any]:
+    """What our own store, the platform, the routers and the probes say, or why they do not."""
+    store, platform = ports.store, ports.platform(policy.system)
     ours = (("system", "==", policy.system),)
-    answers = ask_all(
+    return ask_all(
         ports,
         {
             "alerts": joined,
-            "controls": lambda: store.get(GLOBAL),
-            "budget": lambda: store.get(BUDGET),
-            "systems": lambda: store.query(Query("systems")),
-            "deployments": lambda: store.query(Query("deployments", where=ours)),
-            "inventory": ports.platform(policy.system).inventory,
-            **looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now),
+            "controls": partial(store.get, GLOBAL),
+            "budget": partial(store.get, BUDGET),
+            "pace": partial(store.get, quota_path(policy.system)),
+            "systems": partial(store.query, Query("systems")),
+            "deployments": partial(store.query, Query("deployments", where=ours)),
+            "inventory": platform.inventory,
+            "functions": platform.functions,
+            "stock": partial(store.get, stocks.path(policy.system)),
+            "damage": partial(store.get, damage.path(policy.system)),
+            **looking(
+                ports, ports.metrics(policy.system), policy.probes, now - METRICS_WINDOW, now
+            ),
         },
     )
-    alerts: list[Alert] = answered(answers["alerts"])
-    mine = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
-    said_open = open_ones(alerts)
-    inventory: Inventory | None = or_none(answers["inventory"])
-    look = seen(answers)
+
+
+def _facts(
+    name: str,
+    answers: Mapping[str, Any],
+    later: Mapping[str, Any],
+    now: datetime,
+    *,
+    alerts: tuple[AlertFact, ...],
+    deployments: Iterable[Deployment],
+) -> Facts:
+    """What the answers say of the system of that name; what was not answered is None.
+
+    A revision whose image is known to be gone is none that one can go back to.
+    """
+    look, inventory = seen(answers), or_none(answers["inventory"])
+    if inventory is not None:
+        inventory = without_lost(inventory, named(later, "images "))
     known = {one.name: one for one in _all(System, answered(answers["systems"]))}
-    budget: Document = answered(answers["budget"])
-    deployments = _all(Deployment, answered(answers["deployments"]))
     unreadable = inventory is None or look.requests is None
-    states = {} if _is_seen(look, policy) else _read_back(ports, policy, alerts)
-    facts = Facts(
-        alerts=tuple(
-            alert.fact(closed=alert not in said_open, still_open=states.get(alert.monitoring_id))
-            for alert in mine
-        ),
-        system=known.get(policy.system, System(policy.system)),
+    return Facts(
+        alerts=alerts,
+        system=_with_what_is_theirs(known.get(name, System(name)), now),
         controls=_switch(answers["controls"]),
-        budget=_value(Budget, budget),
+        budget=_value(Budget, answered(answers["budget"])),
         deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
         inventory=inventory,
         requests=None if unreadable else by_function(look.requests or {}, inventory or {}),
         probes=look.probes,
         other_incidents={
-            name: other.incident_detected_at
-            for name, other in known.items()
-            if name != policy.system and other.incident_detected_at and not other.incident_ended_at
+            one.name: one.incident_detected_at
+            for one in known.values()
+            if one.name != name and one.incident_detected_at and not one.incident_ended_at
         },
+        seen=_seen(or_none(answers["functions"]), or_none(answers["stock"])),
+        records=_records(named(later, "record ")),
+        damage=_damage(or_none(answers["damage"])),
+        pace=_pace(answered(answers["pace"])),
     )
-    return Gathered(facts, tuple(mine), budget)
+
+
+def _pace(kept: Document) -> PaceLeft | None:
+    return decode(PaceLeft, kept.fields) if kept.fields is not None else None
+
+
+def _damage(record: Document | None) -> tuple[Finding, ...]:
+    """What was found of the data and is not over; nothing where that could not be read."""
+    fields = record.fields if record is not None else None
+    return tuple(decode(Record, fields).open.values()) if fields is not None else ()
 
 
 def _is_seen(look: Seen, policy: Policy) -> bool:
@@ -97,7 +173,7 @@ def _is_seen(look: Seen, policy: Policy) -> bool:
 
 
 def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[str, bool]:
-    """What Cloud Monitoring says of its newest alerts now, by id: whether they are open.
+    """What Cloud Monitoring says of its newest alerts now, as many as are asked about at once.
 
     Not of what it called cancelled: an edited policy closes an alert, and cures nothing. An alert
     without an answer is left out.
@@ -109,11 +185,74 @@ def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[st
         for alert in everything
         if alert.is_open and alert.is_of_monitoring and alert.monitoring_id not in cancelled
     ]
-    states = ports.alert_states(policy.system)
-    answers = ask_all(
-        ports, {name: partial(states.is_open, name) for name in asked[:READ_BACK_AT_MOST]}
+    return read_back(ports, policy.system, asked[:STATES_AT_ONCE])
+
+
+def _seen(
+    functions: dict[str, FunctionState] | None, stock: Document | None
+) -> WholeInventory | None:
+    """The functions as they are, and what is beside them as it was last looked at."""
+    if functions is None:
+        return None
+    fields = stock.fields if stock is not None else None
+    beside = stocks.decode(fields).live if fields is not None else WholeInventory()
+    return replace(beside, functions=functions)
+
+
+def events_waiting(
+    ports: Ports, policy: Policy, live: WholeInventory | None, now: datetime
+) -> dict[str, int] | None:
+    """What waits for functions that are given it again; nobody asks where there are none."""
+    functions = (live.functions or {}).values() if live is not None else ()
+    fed = [one for one in functions if one.is_retried or one.has_queue]
+    if not fed:
+        return {}
+    count = partial(ports.metrics(policy.system).waiting, fed, now)
+    found: dict[str, int] | None = or_none(ask_all(ports, {"waiting": count})["waiting"])
+    return found
+
+
+def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment]:
+    """The newest stable deployments and the named one, as far as they have a record."""
+    newest = sorted(deployments, key=lambda one: one.at, reverse=True)
+    stable = [one for one in newest if one.status is Status.STABLE][:RECORDS_READ]
+    wanted = {one.id: one for one in (*stable, *(one for one in newest if one.id == target))}
+    return [one for one in wanted.values() if one.settled_at is not None]
+
+
+def _asked_later(
+    ports: Ports, policy: Policy, recorded: Iterable[Deployment], places: Iterable[str]
+) -> dict[str, Any]:
+    """What was recorded of these deployments, and the images in these repositories."""
+    images = ports.estate(policy.system).images
+    return ask_all(
+        ports,
+        {
+            **{
+                f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id))
+                for one in recorded
+            },
+            **{f"images {place}": partial(images.stored, place) for place in places},
+        },
     )
-    return {name: said for name, said in answers.items() if isinstance(said, bool)}
+
+
+def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory | None]:
+    """All that was live in deployments, by their ids; None for one that gave no answer.
+
+    One without a record is left out: nothing of it can be built again.
+    """
+    return {
+        name: stocks.unpacked(one.fields["live"]) if one is not None and one.fields else None
+        for name, one in found.items()
+        if one is None or one.fields is not None
+    }
+
+
+def _with_what_is_theirs(system: System, now: datetime) -> System:
+    """The system without what was in a person's hands, and is no more."""
+    suspended = {name: until for name, until in system.suspended.items() if until > now}
+    return replace(system, suspended=suspended)
 
 
 def _value(kind: type[Any], document: Document) -> Any:

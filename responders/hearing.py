@@ -58,6 +58,8 @@ class Announcement(Struct, frozen=True, forbid_unknown_fields=True):
     """Empty: named after its time."""
     git_hash: Name = ""
     stable: bool = False
+    upcoming: bool = False
+    """It has not begun: the database is backed up first."""
     barrier: Text = ""
     at: Moment | None = None
 
@@ -119,6 +121,10 @@ def _announcement(
     system = said.get("system")
     if isinstance(system, str) and system not in policies:
         faults.append(f"system {system[:80]} is not known")
+    if said.get("upcoming") and not said.get("deployment"):
+        faults.append("what is upcoming has no name: deployment")
+    if said.get("upcoming") and (said.get("stable") or said.get("barrier")):
+        faults.append("what is upcoming is neither stable nor a barrier yet")
     if not faults:
         announcement = msgspec.convert(said, Announcement)
         if announcement.at is None or LONG_AGO < announcement.at < now + timedelta(days=1):

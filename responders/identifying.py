@@ -10,15 +10,18 @@ import msgspec
 from msgspec import Struct
 
 from shared import credential as credentials
-from shared import topics
+from shared import incident as incidents
+from shared import operators, topics
 from shared.authority import Asked, objections
 from shared.credential import TOKEN, Credential, Kind, UsedToken
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import Moved, Refused, Rejected
+from shared.incident import Incident
 from shared.policy import Policy
 from shared.ports import Create, Ports, Write
 from shared.redaction import holds_token
+from shared.severity import Severity
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -38,6 +41,19 @@ class Actor(Struct, frozen=True):
         known = self.credential
         return known.subject if known is not None and known.kind is Kind.PERSON else ""
 
+    @property
+    def right(self) -> str:
+        """By what they may say it, in words."""
+        known = self.credential
+        if known is None:
+            return f"published on {topics.OVERRIDE}, which IAM alone guards"
+        if known.kind is Kind.SERVICE:
+            return "a service account within the policy's limits"
+        role = known.role.name.lower() if known.role is not None else "no role"
+        factor = "with" if known.second_factor else "without"
+        signed_in = f"{known.authenticated_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{role}, signed in {signed_in} {factor} a second factor"
+
 
 def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
     """Who says the command that the message holds, and may.
@@ -55,15 +71,29 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
         return Actor(f"override: {content.get('actor', 'not named')}")
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
+    asked = Asked.of(content, _severity(content, ports))
     try:
-        credential = ports.identity.verify(token)
+        credential = _spoken_for(content, ports.identity.verify(token), asked.fingerprint, ports)
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
     said_at = message.published_at or ports.clock.now()
-    found = objections(Asked.of(content), credential, _concerned(content, policies), said_at)
+    found = objections(asked, credential, _concerned(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
     return Actor(credential.name, credential)
+
+
+def _spoken_for(
+    content: Mapping[str, Any], speaker: Credential, hashed: str, ports: Ports
+) -> Credential:
+    """Whose word it is: an operator's where the console speaks for one, else the speaker's own.
+
+    Raises: Rejected; Unavailable when the operator cannot be looked up.
+    """
+    said = operators.named(content, speaker, ports.console)
+    if said is None:
+        return speaker
+    return operators.credential(said, ports.identity.look_up(said.uid), speaker, hashed)
 
 
 def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
@@ -82,6 +112,14 @@ def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:
         raise Refused(f"{actor.name}'s token is used up: command {used.command} was said with it")
     used = UsedToken(command, document.read_at, credential.expires_at + KEPT_LONGER)
     return [Create(document.path, encode(used))]
+
+
+def _severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
+    """Of the incident that a command names; None where there is none."""
+    if "incident" not in content:
+        return None
+    fields = ports.store.get(incidents.path(content["incident"])).fields
+    return decode(Incident, fields).severity if fields is not None else None
 
 
 def _concerned(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:

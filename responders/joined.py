@@ -38,10 +38,17 @@ def explained(
         for alert in alerts
         if _is_watched(policy.signals[alert.signal], policy)
         or (
-            policy.signals[alert.signal].scenario is scenario
+            policy.signals[alert.signal].scenario in _answered(scenario)
             and (alert.function is None or alert.function in functions)
         )
     ]
+
+
+def _answered(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
+    """The scenarios that one does as well: everything is more than each of its parts."""
+    if scenario is not ScenarioName.COMPLETE:
+        return (scenario,)
+    return (scenario, ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.FEATURE)
 
 
 def _is_watched(signal: Signal, policy: Policy) -> bool:

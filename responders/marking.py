@@ -30,11 +30,16 @@ class _Marked(Struct, frozen=True):
         if "expires_at" in changes and self.deployment.settled_at is not None:
             record = deployments.record_path(self.deployment.system, name)
             writes.append(Update(record, {"expires_at": changes["expires_at"]}))
-        return Effect(result, tuple(writes))
+        told: dict[str, tuple[Any, Any]] = {
+            name: (getattr(self.deployment, name), changes[name])
+            for name in ("status", "barrier")
+            if name in changes
+        }
+        return Effect(result, tuple(writes), changes=told)
 
 
 def mark_stable(asked: Asked) -> Effect:
-    """One may go back to it; whether one can is proven at once."""
+    """One may go back to it; whether all is there for that is proven at once."""
     marked, command = _find(asked), asked.command
     deployment = marked.deployment
     if deployment.status is Status.ROLLING_OUT:

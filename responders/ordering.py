@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec.structs import replace
 
+from responders import filing
+from responders.planning import BUILT, WIDER
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
-from shared.audit import event
+from shared.audit import Event, event
 from shared.command import Command
 from shared.documents import decode, encode
 from shared.engine import load_steps
@@ -19,12 +22,16 @@ from shared.errors import Refused
 from shared.incident import Incident, Status
 from shared.notice import creates, loud
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
-from shared.policy import Policy
+from shared.policy import Policy, ScenarioName
 from shared.ports import Document, Update, Write
-from shared.rollback import ENDED, Order, Rollback
+from shared.repair import Selecting
+from shared.rollback import ENDED, Order, Rollback, Way
 from shared.steps.shift import KIND as SHIFT
 from shared.system import System
 from shared.tenure import Draft, prepared
+
+INVALID = Selecting.INVALID.value
+"""What is brought back where nobody says what."""
 
 
 def order(asked: Asked) -> Effect:
@@ -35,6 +42,8 @@ def order(asked: Asked) -> Effect:
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
         find(asked)
+    if moves_data(command) and not policy.collections:
+        raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
     if command.dry_run:
         return Effect("to be rehearsed", rehearses=order_of(command, policy))
     system = store.get(systems.path(policy.system))
@@ -48,8 +57,8 @@ def order(asked: Asked) -> Effect:
         onset=now,
         now=now,
         commit_id=asked.ports.ids(),
-        events=[event("rollback.ordered", now, command.actor, command=encode(command))],
-        order=replace(order_of(command, policy), person=asked.person),
+        events=[ordered(asked, now)],
+        order=replace(order_of(command, policy), person=asked.person, right=asked.right),
     )
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
@@ -61,20 +70,26 @@ def retry(asked: Asked) -> Effect:
     """A further rollback of an incident that waits for a person: the same target, once more.
 
     Only what is not back yet is shifted, because a plan holds what differs.
+    Raises: Refused, also where its scenario cannot be carried out yet: no other takes its place.
     """
     subject = find(asked)
     subject.require("retry")
-    command, now = asked.command, subject.system.read_at
+    scenario = _scenario(subject)
+    if scenario not in BUILT:
+        raise Refused(
+            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
+            "say rollback, with what is to go back"
+        )
+    now = subject.system.read_at
     if decode(System, subject.system.fields).incident != subject.incident.id:
         raise Refused(f"{subject.incident.id} is not the system's newest incident")
-    ordered = event("rollback.ordered", now, command.actor, command=encode(command))
     opening = reopen_incident(
         asked.policy,
         subject.system,
         subject.incident_document,
         now=now,
         commit_id=asked.ports.ids(),
-        events=[ordered],
+        events=[ordered(asked, now)],
         order=_once_more(subject),
     )
     return Effect(f"ordered {opening.rollback.id}", opening.writes)
@@ -101,6 +116,7 @@ def order_of(command: Command, policy: Policy) -> Order:
         command=command.id,
         actor=command.actor,
         reason=command.reason,
+        scenario=command.scenario,
         target=command.target,
         groups=tuple(dict.fromkeys(groups)),
         functions=command.functions,
@@ -109,7 +125,15 @@ def order_of(command: Command, policy: Policy) -> Order:
         auto_confirm=command.auto_confirm,
         override=command.override,
         incident=command.incident,
+        way=Way.REPAIR if moves_data(command) else Way.BACK,
+        select=(command.select or INVALID) if moves_data(command) else "",
+        restore_point=command.restore_point,
     )
+
+
+def moves_data(command: Command) -> bool:
+    """Whether the order is about the documents of the database, and not about code."""
+    return bool(command.select or command.restore_point)
 
 
 def _once_more(subject: Subject) -> Order:
@@ -121,6 +145,7 @@ def _once_more(subject: Subject) -> Order:
         command=command.id,
         actor=command.actor,
         person=subject.asked.person,
+        right=subject.asked.right,
         reason=command.reason,
         incident=command.incident,
         auto_confirm=False,
@@ -128,18 +153,41 @@ def _once_more(subject: Subject) -> Order:
     )
 
 
+def _scenario(subject: Subject) -> str:
+    """What the earlier rollback was to do."""
+    before, signals = subject.rollback, subject.asked.policy.signals
+    plan = before.plan or (before.question.plan if before.question is not None else None)
+    if plan is not None:
+        return plan.scenario
+    if before.order is not None:
+        return before.order.scenario
+    if subject.incident.signal not in signals:
+        return ScenarioName.FUNCTIONS
+    return before.scenario or signals[subject.incident.signal].scenario
+
+
 def _automatic(subject: Subject) -> Order:
     """What automation was about, as if somebody had ordered it."""
     before = subject.rollback
     plan = before.plan or (before.question and before.question.plan)
     steps = load_steps(subject.asked.ports.store, before.id).values()
+    shifted = tuple(step.target for step in steps if step.kind == SHIFT)
+    scenario = ScenarioName(_scenario(subject))
     return Order(
         command="",
         actor="",
         reason="",
+        scenario=scenario,
         target=plan.target if plan else "last-stable",
-        functions=tuple(step.target for step in steps if step.kind == SHIFT),
+        functions=() if scenario in WIDER else shifted,
     )
+
+
+def ordered(asked: Asked, now: datetime) -> Event:
+    """Who ordered what, and by what right."""
+    command = asked.command
+    said = encode(command)
+    return event("rollback.ordered", now, command.actor, command=said, right=asked.right)
 
 
 def _overriding(asked: Asked, opening: Opening) -> Iterable[Write]:
@@ -175,4 +223,4 @@ def _superseded(asked: Asked, system: Document, successor: str) -> list[Write]:
         return writes
     waiting = store.get(incidents.path(known.incident))
     ended = incidents.moved(decode(Incident, waiting.fields), Status.RESOLVED, now, why)
-    return [Update(waiting.path, encode(ended), waiting.version)]
+    return [Update(waiting.path, encode(ended), waiting.version), *filing.due(ended)]

@@ -24,10 +24,11 @@ from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
-from shared.policy import Policy, Probe, Severity
+from shared.policy import Policy, Probe
 from shared.ports import Pool, Ports, Update, Write, written
 from shared.probing import Finding, Record
 from shared.rollback import KEPT_FOR
+from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings
 
 PATIENCE_SECONDS = 10.0

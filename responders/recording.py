@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from responders.yielding import making_way
 from shared import alert_record, handover
 from shared import incident as incidents
 from shared import rollback as rollbacks
@@ -16,9 +18,10 @@ from shared.documents import decode, encode
 from shared.errors import Moved, Unavailable
 from shared.incident import Incident
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
-from shared.policy import Policy, worse
-from shared.ports import Create, Document, Ports, written
+from shared.policy import Policy
+from shared.ports import Create, Document, Ports, Write, written
 from shared.rollback import Rollback
+from shared.severity import worse
 from shared.system import System
 
 COMMIT_ATTEMPTS = 20
@@ -65,7 +68,8 @@ class Recording:
                 self._keep(alert, self._beside(alert, system), "the end of what began it")
             return True
         if known is None and attending:
-            self._keep(alert, system.incident, "the incident was open")
+            first = making_way(self._ports, policy, system, alert, self._actor)
+            self._keep(alert, system.incident, "the incident was open", first)
             return False
         if known is not None and (attending or known.absorbed_by):
             self._publish_if_due(system)
@@ -85,10 +89,16 @@ class Recording:
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
-    def _keep(self, alert: Alert, incident: str, why: str) -> None:
-        """A document of its own, and no other is written: a storm makes none of them hot."""
+    def _keep(
+        self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()
+    ) -> None:
+        """A document of its own, and no other is written: a storm makes none of them hot.
+
+        But for the first alert that a lesser rollback makes way for.
+        """
         joined = replace(alert, incident=incident, joined=why)
-        self._ports.store.commit([Create(alert_record.path(alert.key), encode(joined))])
+        kept = Create(alert_record.path(alert.key), encode(joined))
+        self._ports.store.commit([kept, *making_way])
 
     def _publish_if_due(self, system: System) -> None:
         """Republish the work of the current rollback: deduplicated is not done."""

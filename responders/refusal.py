@@ -9,9 +9,11 @@ from shared.errors import Exists
 from shared.handover import publish_notices
 from shared.notice import creates, notices
 from shared.outside import UNCLAIMED, refused_key, write_down
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.ports import Create, Ports
+from shared.redaction import without_personal
 from shared.scrubbing import scrubbed
+from shared.severity import Severity
 
 ATTRIBUTE_LIMIT = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""
@@ -41,7 +43,7 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
         {
             "source_topic": message.topic,
             "message_id": message.id,
-            "reason": reason.encode()[:ATTRIBUTE_LIMIT].decode(errors="ignore"),
+            "reason": without_personal(reason).encode()[:ATTRIBUTE_LIMIT].decode(errors="ignore"),
         },
     )
     if tell is not None:

@@ -7,8 +7,11 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.deciding import ordered_change, people_needed, planned
+from responders import foreseeing, repairing
+from responders.deciding import ordered_change, planned
 from responders.gathering import gather
+from responders.planning import counted, people_needed
+from responders.repairing import Foreseen
 from responders.waiting import described
 from shared import handover
 from shared.audit import event
@@ -21,9 +24,11 @@ from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.plan import Plan
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.ports import Document, Ports, Update
-from shared.rollback import KEPT_FOR, Order
+from shared.quota import PaceLeft
+from shared.rollback import KEPT_FOR, Order, Way
+from shared.severity import Severity
 
 
 class WorkedOut(Struct, frozen=True):
@@ -34,6 +39,8 @@ class WorkedOut(Struct, frozen=True):
     """None where there is none to be made."""
     shown: list[Difference]
     """What the plan changes."""
+    pace: PaceLeft | None
+    """How fast a worker might write now."""
 
 
 def rehearse(
@@ -44,11 +51,12 @@ def rehearse(
     Raises: Unavailable.
     """
     now = document.read_at
-    result, details, answer = _answer(ports, policy, order, now)
+    answered = _data_answer if order.way is Way.REPAIR else _answer
+    result, details, answer = answered(ports, policy, order, now)
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + KEPT_FOR)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     key = f"dry-run-{record.id}"
-    said = notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
+    said = notices(policy, key, Severity.LOW, "rehearsed", text, now, to_paste=(), **answer)
     told = event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     try:
         ports.store.commit(
@@ -65,13 +73,54 @@ def rehearse(
 
 def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> WorkedOut:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
-    facts = gather(ports, policy, now, list, "").facts
+    facts = gather(ports, policy, now, list, "", order.target).facts
     change = ordered_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
-    decision = evaluate_order(facts, policy, change, deadline, now, "", override=order.override)
-    plan = planned(policy, facts, decision)
+    decision = evaluate_order(
+        facts,
+        policy,
+        change,
+        deadline,
+        now,
+        "",
+        scenario=order.scenario,
+        override=order.override,
+    )
+    decision, plan = planned(ports, policy, facts, decision, order)
     shown = differences(change, facts.inventory or {}) if plan is not None else []
-    return WorkedOut(decision, plan, shown)
+    return WorkedOut(decision, plan, shown, facts.pace)
+
+
+def data_worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Foreseen:
+    """What would become of an order that moves data, looked through to the end.
+
+    Raises: Unavailable.
+    """
+    facts = gather(ports, policy, now, list, "", order.target).facts
+    return repairing.worked_out(ports, policy, order, facts)
+
+
+def _data_answer(
+    ports: Ports, policy: Policy, order: Order, now: datetime
+) -> tuple[str, list[str], dict[str, object]]:
+    """The same in a word, in lines, and with its facts."""
+    found = data_worked_out(ports, policy, order, now)
+    plan, fates = found.plan, found.survey.fates if found.survey is not None else {}
+    result = f"{found.outcome}: {found.reason}"
+    if plan is not None:
+        result += f"; {foreseeing.written(fates)} documents back to {plan.header.target}"
+    return (
+        result,
+        list(plan.header.reported) if plan is not None else [],
+        {
+            "outcome": found.outcome,
+            "target": plan.header.target if plan is not None else order.restore_point,
+            "gates": [encode(answer) for answer in found.gates],
+            "plan": plan.header.fingerprint if plan is not None else "",
+            "fates": fates,
+            "difference": [],
+        },
+    )
 
 
 def _answer(
@@ -82,9 +131,10 @@ def _answer(
     decision, plan, shown = found.decision, found.plan, found.shown
     result = f"{decision.outcome}: {decision.reason}"
     if plan is not None:
-        result += f"; {len(shown)} functions back to {plan.header.target}"
+        result += f"; {counted(plan, len(shown))} back to {plan.header.target}"
     if decision.outcome is Outcome.ASK:
-        result += f"; people who must approve: {people_needed(policy, decision)}"
+        needed = people_needed(policy, decision, plan.steps if plan is not None else ())
+        result += f"; people who must approve: {needed}"
     return (
         result,
         [*described(shown), *(plan.header.reported if plan is not None else ())],

@@ -19,6 +19,8 @@ class Sealing:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._chains = (*policies, outside.EVERYWHERE, outside.UNCLAIMED)
+        self._looked: dict[str, str] = {}
+        """In which quarter each chain was known to be looked at: it needs no other look in that."""
 
     def seal(self, now: datetime) -> None:
         """Look at each chain once in a quarter; what more there is waits for the next sweep.
@@ -28,8 +30,11 @@ class Sealing:
         quarter = outside.quarter_of(now)
         store = self._ports.store
         for system in self._chains:
+            if self._looked.get(system) == quarter:
+                continue
             head = store.get(outside.head_path(system))
             if (head.fields or {}).get("quarter") == quarter:
+                self._looked[system] = quarter
                 continue
             loose = store.query(
                 Query(
@@ -44,5 +49,6 @@ class Sealing:
                     system, head, loose, now=now, commit_id=self._ports.ids(), quarter=looked
                 )
                 store.commit(sealed)
+                self._looked[system] = looked
             except Moved:  # another sweep has sealed it
                 continue

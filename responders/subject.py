@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from msgspec import Struct
 
 from responders.verbs import Asked
@@ -9,13 +11,16 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.choices import choices
-from shared.command import nearest
+from shared.command import Command, nearest
 from shared.documents import decode
 from shared.errors import Refused
 from shared.incident import Incident
 from shared.ports import Document, Query, Write
 from shared.rollback import Rollback
-from shared.tenure import Draft, prepared
+from shared.tenure import SKEW, Draft, prepared
+
+STOPPING = frozenset({"cancel", "reject"})
+"""What at worst keeps something from happening, which a person may order again."""
 
 
 class Subject(Struct, frozen=True):
@@ -40,7 +45,12 @@ class Subject(Struct, frozen=True):
                 f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
                 f"rollback {self.rollback.id} {self.rollback.status}; possible is {instead}"
             )
-        if verb != "ack" and self.asked.said_at < self.rollback.created_at:
+        if verb != "ack":
+            self.require_said_since()
+
+    def require_said_since(self) -> None:
+        """Raises: Refused, when what was said is, or may be, older than the rollback."""
+        if is_older(self.asked.command, self.asked.said_at, self.incident, self.rollback):
             raise Refused(f"{self.rollback.id} began after that was said")
 
     def write_rollback(self, draft: Draft) -> list[Write]:
@@ -49,6 +59,20 @@ class Subject(Struct, frozen=True):
         version = self.rollback_document.version
         _, writes = prepared(self.rollback, version, draft, commit_id, renew=False)
         return writes
+
+
+def is_older(command: Command, said_at: datetime, incident: Incident, rollback: Rollback) -> bool:
+    """Whether a word is to be taken for one about an earlier rollback than the incident's newest.
+
+    Pub/Sub says when it was said, the store when the rollback began, each by its own clock: within
+    SKEW nobody can tell which came first. Then it is taken for a word about the newest where it can
+    be about no other (the first of its incident, or one that it names, itself or by its plan), and
+    where it only stops something. What lets something happen may be the word of a person who has
+    seen the rollback before: it is refused, and said again.
+    """
+    named = bool(command.rollback or command.plan)
+    plain = incident.rollbacks == 1 or named or command.command in STOPPING
+    return said_at < rollback.created_at - (SKEW if plain else timedelta(0))
 
 
 def find(asked: Asked) -> Subject:

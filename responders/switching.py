@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
 from responders.verbs import Asked, Effect
+from shared import command as commands
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import event
-from shared.command import moment
+from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
 from shared.drill import Drill
 from shared.durations import format_duration
-from shared.errors import Moved, Refused
+from shared.errors import Moved, Refused, Unavailable
 from shared.notice import Notice, Unless, creates, notices, scheduled
-from shared.policy import Mode, Policy, Severity
-from shared.ports import Ports, Query, Write, written
+from shared.outside import EVERYWHERE
+from shared.policy import Mode, Policy
+from shared.ports import Document, Ports, Query, Update, Write, written
+from shared.reading import Reading
 from shared.rollback import Rollback, Status
-from shared.system import GLOBAL, Controls, Freeze, Pause, System, paused
+from shared.severity import Severity
+from shared.system import GLOBAL, Controls, Freeze, Pause, Paused, System, paused
 from shared.tenure import Draft, prepared
 
 OVERTAKEN = Effect("overtaken by a newer switch")
 LIMIT_FREEZES = 50
 """Windows that are not over, of one system or of all."""
+LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})
+"""A rollback that is held again after one of these has not been held since before it."""
 TELL_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
-FOREVER_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Switch:
@@ -47,19 +54,37 @@ class Switch:
 
 
 def pause(asked: Asked) -> Effect:
-    """Nothing more is begun; once what is in flight has settled, the worker tells that."""
+    """Nothing more is begun; what is in flight settles, and then that is told (`pausing`)."""
     command, switch = asked.command, Switch(asked)
     if _overtaken(switch.value.switched_at, asked):
         return OVERTAKEN
     expires_at = moment(command.expires, asked.said_at)
     if expires_at is not None and expires_at <= asked.said_at:
         raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is over")
-    set_by = Pause(command.actor, asked.said_at, command.reason, command.id, expires_at)
-    in_flight = sum(one.in_flight for one in _alive(asked.ports, command.system))
-    result = f"{paused(set_by, in_flight)}, {in_flight} in flight"
+    alive = _alive(asked.ports, command.system)
+    count = sum(one.in_flight for one in alive)
+    at_work = any(one.lease for one in alive)  # what it began by an older look is waited for
+    now = switch.document.read_at
+    set_by = Pause(
+        command.actor,
+        asked.said_at,
+        command.reason,
+        command.id,
+        expires_at,
+        reached_at=None if count or at_work else now,
+    )
+    reached = paused(set_by)
+    result = f"{reached}, {count} in flight"
     said = [*_said(asked, switch, result), *_reminders(asked, switch, expires_at)]
     write = switch.after(pause=set_by, switched_at=asked.said_at)
-    return Effect(result, (write, *creates(said)), tells="rollback.paused")
+    return Effect(
+        result,
+        (write, *creates(said)),
+        tells="rollback.paused",
+        goes_on=reached is Paused.REQUESTED,
+        answer={"in_flight": count},
+        changes={"pause": (switch.value.pause, set_by)},
+    )
 
 
 def resume(asked: Asked) -> Effect:
@@ -69,7 +94,8 @@ def resume(asked: Asked) -> Effect:
         return OVERTAKEN
     write = switch.after(pause=None, switched_at=asked.said_at)
     said = _said(asked, switch, "resumed")
-    return Effect("resumed", (write, *creates(said)), tells="rollback.resumed")
+    changes = {"pause": (switch.value.pause, None)}
+    return Effect("resumed", (write, *creates(said)), tells="rollback.resumed", changes=changes)
 
 
 def freeze(asked: Asked) -> Effect:
@@ -87,49 +113,66 @@ def freeze(asked: Asked) -> Effect:
         raise Refused(f"there are {LIMIT_FREEZES} freeze windows: unfreeze, or wait")
     result = f"frozen from {begins_at:%Y-%m-%d %H:%M} to {command.until:%Y-%m-%d %H:%M} UTC"
     said = _said(asked, switch, result)
-    return Effect(result, (switch.after(freezes=windows), *creates(said)), tells="rollback.frozen")
+    return Effect(
+        result,
+        (switch.after(freezes=windows), *creates(said)),
+        tells="rollback.frozen",
+        changes={"freezes": (_in_words(switch.value.freezes), _in_words(windows))},
+    )
+
+
+def _in_words(windows: Iterable[Freeze]) -> str:
+    """Freeze windows for the trail, where a list may hold no list."""
+    return "; ".join(f"from {one.begins_at:%Y-%m-%d %H:%M} UTC, {one}" for one in windows)
 
 
 def unfreeze(asked: Asked) -> Effect:
-    """Every window that was set before this was said is lifted."""
+    """Every window that was set before this was said is lifted; a fence's goes with the fence."""
     switch = Switch(asked)
     if _overtaken(switch.value.thawed_at, asked):
         return OVERTAKEN
-    left = tuple(one for one in switch.value.freezes if one.at > asked.said_at)
+    left = tuple(one for one in switch.value.freezes if one.at > asked.said_at or not one.orders)
     write = switch.after(freezes=left, thawed_at=asked.said_at)
     said = _said(asked, switch, "unfrozen")
-    return Effect("unfrozen", (write, *creates(said)), tells="rollback.unfrozen")
+    changes = {"freezes": (_in_words(switch.value.freezes), _in_words(left))}
+    return Effect("unfrozen", (write, *creates(said)), tells="rollback.unfrozen", changes=changes)
 
 
 def promote(asked: Asked) -> Effect:
-    """How far automation may go by itself, and who answers for that.
+    """How far automation may go by itself, and who answers for that; people are told.
 
-    Raises: Refused, to act without the drills that the policy asks for.
+    Raises: Refused, further than before without the drills that the policy asks for.
     """
     command, switch, mode = asked.command, Switch(asked), Mode[asked.command.mode.upper()]
     system = switch.value
     if isinstance(system, System) and _overtaken(system.promoted_at, asked):
         return OVERTAKEN
-    if mode is Mode.ACT:
-        _require_drills(asked, switch.document.read_at)
+    before = system.mode if isinstance(system, System) else Mode.OBSERVE
+    _require_drills(asked, before, mode, switch.document.read_at)
     write = switch.after(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
-    return Effect(f"{command.system} may {command.mode}", (write,))
+    result = f"{command.system} may {command.mode}"
+    said = _said(asked, switch, f"automation may {command.mode}, before {before.name.lower()}")
+    changes = {"mode": (before.name.lower(), command.mode)}
+    return Effect(result, (write, *creates(said)), changes=changes)
 
 
-def _require_drills(asked: Asked, now: datetime) -> None:
+def _require_drills(asked: Asked, before: Mode, mode: Mode, now: datetime) -> None:
+    """Each step of a promotion needs its drills, one that skips a step those of both."""
     gates = asked.policy.gates
-    if not gates.drills_before_act:
+    to_ask = gates.drills_before_ask if before < Mode.ASK <= mode else 0
+    needed = max(to_ask, gates.drills_before_act if mode is Mode.ACT else 0)
+    if not needed:
         return
     ours = (("system", "==", asked.policy.system),)
     found = asked.ports.store.query(Query("drills", where=ours))
     kept = [decode(Drill, document.fields) for document in found]
     agreeing = sum(one.agrees and one.at > now - gates.drills_within for one in kept)
-    missing = gates.drills_before_act - agreeing
+    missing = needed - agreeing
     if missing > 0:
         within = format_duration(gates.drills_within)
         raise Refused(
             f"{missing} more agreeing drills within {within} are needed before "
-            f"{asked.policy.system} may act: say drill"
+            f"{asked.policy.system} may {asked.command.mode}: say drill"
         )
 
 
@@ -146,7 +189,9 @@ def _said(asked: Asked, switch: Switch, result: str) -> list[Notice]:
     return [
         notice
         for policy in _concerned(asked)
-        for notice in notices(policy, _key(asked, policy), Severity.LOW, command.command, text, now)
+        for notice in notices(
+            policy, key(command.id, policy), Severity.LOW, command.command, text, now
+        )
     ]
 
 
@@ -165,7 +210,7 @@ def _reminders(asked: Asked, switch: Switch, expires_at: datetime | None) -> lis
         for notice in scheduled(
             policy,
             policy.channels,
-            _key(asked, policy),
+            key(command.id, policy),
             Severity.CRITICAL,
             "pause-expired",
             text,
@@ -182,42 +227,70 @@ def _concerned(asked: Asked) -> list[Policy]:
     return [asked.policy] if asked.command.system else [*asked.policies.values()]
 
 
-def _key(asked: Asked, policy: Policy) -> str:
-    """What stands in a notice where others have their incident."""
-    return f"switch-{asked.command.id}-{policy.system}"
+def key(command: str, policy: Policy) -> str:
+    """What stands in a notice of a switch where others have their incident."""
+    return f"switch-{command}-{policy.system}"
 
 
-def tell_running(asked: Asked, event_name: str) -> None:
-    """Write the switch into the trail of each rollback that it concerns, and wake it.
+def tell_running(ports: Ports, command: str) -> None:
+    """Write a switch into the trail of each rollback that it concerns, once, and wake it.
 
-    The switch itself is in force already; a rollback whose worker keeps writing at this moment
-    is told again, a bounded number of times.
+    The switch itself is in force already. What a crash has left untold, a redelivery tells.
+    Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
     """
-    for rollback in _alive(asked.ports, asked.command.system):
-        for _ in range(TELL_ATTEMPTS):
-            try:
-                _append(asked, event_name, rollback.id)
-                break
-            except Moved:
-                asked.ports.clock.sleep(RETRY_SECONDS)
+    record = _record(ports.store.get(commands.path(command)))
+    if not record.tells:
+        return
+    for rollback in _alive(ports, "" if record.system == EVERYWHERE else record.system):
+        _append(ports, command, rollback.id)
+    ports.store.commit([Update(commands.path(command), {"tells": ""})])
 
 
-def _append(asked: Asked, event_name: str, rollback_id: str) -> None:
-    ports, command = asked.ports, asked.command
+def in_flight(ports: Ports, system: str) -> int:
+    """Effects that have not settled, of one system or of all."""
+    return sum(one.in_flight for one in _alive(ports, system))
+
+
+def _append(ports: Ports, command: str, rollback: str) -> None:
+    """One commit: the event, and that it is told; both are read anew whenever one has moved."""
+    for _ in range(TELL_ATTEMPTS):
+        document = ports.store.get(commands.path(command))
+        record = _record(document)
+        if not record.tells or rollback in record.told:  # by another delivery, meanwhile
+            return
+        told = {"told": [*record.told, rollback]}
+        mark = Update(document.path, told, document.version)
+        try:
+            ports.store.commit([mark, *_entry(ports, record, rollback)])
+        except Moved:
+            ports.clock.sleep(RETRY_SECONDS)
+        else:
+            return
+    raise Unavailable(f"rollback {rollback} changes too fast to be told of command {command}")
+
+
+def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
+    """The event in the rollback's trail; nothing in that of one which has ended meanwhile."""
     document = ports.store.get(rollbacks.path(rollback_id))
     rollback = decode(Rollback, document.fields)
     if rollback.due_at is None:
-        return
+        return []
     now = document.read_at
-    told = event(event_name, now, command.actor, reason=command.reason)
-    woken = {"due_at": min(rollback.due_at, now)} if rollback.status is Status.RUNNING else {}
-    draft = Draft((told,), woken)
+    told = event(record.tells, now, record.actor, reason=record.reason)
+    changes: dict[str, Any] = {}
+    if rollback.status is Status.RUNNING:
+        changes["due_at"] = min(rollback.due_at, now)
+    if record.tells in LIFTING:
+        changes["held_since"] = None
+    draft = Draft((told,), changes)
     _, writes = prepared(rollback, document.version, draft, ports.ids(), renew=False)
-    ports.store.commit(writes)
+    return writes
+
+
+def _record(document: Document) -> CommandRecord:
+    return decode(CommandRecord, document.fields)
 
 
 def _alive(ports: Ports, system: str) -> list[Rollback]:
     """The rollbacks that have not ended, of one system or of all."""
-    found = ports.store.query(Query("rollbacks", where=(("due_at", ">", FOREVER_AGO),)))
-    alive = (decode(Rollback, document.fields) for document in found)
-    return [one for one in alive if system in ("", one.system)]
+    return [one for one in Reading(ports.store).alive() if system in ("", one.system)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
-from shared.command import Command
+from shared.command import Command, Planned
 from shared.policy import Policy
 from shared.ports import Ports, Write
 from shared.rollback import Order
@@ -22,6 +23,8 @@ class Asked(Struct, frozen=True):
     policies: Mapping[str, Policy]
     person: str = ""
     """Who says it, to tell two people apart; empty: no person is proven to."""
+    right: str = ""
+    """By what they may say it, in words."""
 
     @property
     def policy(self) -> Policy:
@@ -37,10 +40,16 @@ class Effect(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
     incident: str = ""
     """The one that it opens; empty: none."""
+    changes: Mapping[str, tuple[Any, Any]] = {}
+    """What it changes outside every rollback, by name: before and after, neither of them a list."""
+    answer: Mapping[str, Any] = {}
+    """What the record keeps beside the result."""
     rehearses: Order | None = None
     """What a worker is to decide and plan, without doing it."""
     drills: bool = False
     """Whether that is a drill: dry-run as well, and recorded."""
+    planned: Planned | None = None
+    """What a worker is to begin at its time."""
     goes_on: bool = False
     """Whether a worker does the rest of it, in pieces."""
     tells: str = ""

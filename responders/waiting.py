@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from responders.case import Case, Turn, in_words
-from responders.ending import LINES_SHOWN, called_off, ended
+from responders.case import Case, Turn
+from responders.ending import called_off, ended
 from responders.joined import unjudged
+from shared import shortened
 from shared.choices import lines
+from shared.durations import in_words
 from shared.facts import Difference
 from shared.incident import Status
 from shared.rollback import Question, Word, in_favour
@@ -24,9 +26,13 @@ def parked(
     case: Case,
     question: Question,
     shown: Sequence[Difference],
+    back: str,
     told: Mapping[str, Any],
 ) -> Turn:
-    """The turn that asks people about one plan; about the same as before it asks only once."""
+    """The turn that asks people about one plan, which brings so much `back`.
+
+    About the same as before it asks only once.
+    """
     now, before, plan = case.now(), case.rollback.question, question.plan
     same = before is not None and _is_same(before, question)
     until = case.rollback.parked_until if same else None
@@ -35,7 +41,7 @@ def parked(
     people = "one person" if question.needed == 1 else f"{question.needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{len(shown)} functions; because {question.reason}; expires in {in_words(until - now)}"
+        f"{back}; because {question.reason}; expires in {in_words(until - now)}"
     )
     return Turn(
         event="rollback.parked",
@@ -85,6 +91,7 @@ def wait(case: Case) -> bool:
     expired = Turn(
         event="rollback.expired",
         note="nobody decided in time: nothing was done",
+        details=_prepared(question),
         changes=ended(case, RollbackStatus.NOT_TAKEN, "the question expired"),
         status=Status.ESCALATED,
         choices=("retry", "accept"),
@@ -112,6 +119,7 @@ def give_up(case: Case, no: Word) -> bool:
     rejected = Turn(
         event="rollback.rejected",
         note=f"{by}; nothing was done",
+        details=_prepared(case.rollback.question),
         changes=ended(case, RollbackStatus.NOT_TAKEN, by),
         status=Status.ESCALATED,
         choices=("retry", "accept"),
@@ -121,8 +129,15 @@ def give_up(case: Case, no: Word) -> bool:
     return not case.end(rejected, answered={alert.key for alert in unjudged(case.joined_alerts())})
 
 
+def _prepared(question: Question | None) -> tuple[str, ...]:
+    """What was asked about, which whoever says `retry` is asked about again."""
+    if question is None:
+        return ()
+    plan = question.plan
+    asked = f"prepared: {plan.scenario} back to {plan.target}, plan {plan.fingerprint[:12]}"
+    return (f"{asked}; retry asks about it again", *plan.reported)
+
+
 def described(shown: Sequence[Difference]) -> list[str]:
     """What a plan changes, a line for each function, as far as people read."""
-    described = [str(one) for one in shown[:LINES_SHOWN]]
-    left = len(shown) - len(described)
-    return [*described, f"and {left} more"] if left else described
+    return shortened.lines([str(one) for one in shown])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-from responders import deciding, ending, verifying, waiting
+from responders import deciding, ending, filing, repairing, reversing, verifying, waiting
 from responders.case import Case, Turn
 from responders.commanded import carry_out
+from responders.rewriting import Ours, Rewriting
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
@@ -16,18 +17,44 @@ from shared.envelope import Message
 from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
-from shared.rollback import ENDED, Status
-from shared.steps import Kind
+from shared.ramp import Ramp
+from shared.rollback import ENDED, Status, Way
+from shared.steps import Kind, beside
 from shared.steps.judge import KIND as JUDGE
 from shared.steps.judge import Judge
+from shared.steps.put_back import KIND as PUT_BACK
+from shared.steps.put_back import PutBack
+from shared.steps.redeploy import KIND as REDEPLOY
+from shared.steps.redeploy import Redeploy
+from shared.steps.repair import KIND as REPAIR
+from shared.steps.repair import Repair
+from shared.steps.serve import KIND as SERVE
+from shared.steps.serve import Serve
 from shared.steps.shift import KIND as SHIFT
 from shared.steps.shift import Shift
-from shared.tenure import LIMIT_TAKEOVERS, claim
+from shared.tenure import LIMIT_TAKEOVERS, SKEW, claim
 
 WORK_FOR_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""
 AGAIN_AFTER = timedelta(seconds=10)
 """When something of ours or Google's gave no answer."""
+
+DECIDES: Mapping[Way, Callable[[Case], bool]] = {
+    Way.BACK: deciding.decide,
+    Way.REPAIR: repairing.decide,
+    Way.UNDO: reversing.decide,
+    Way.UNPIN: reversing.decide,
+}
+"""Who decides, by the way that was ordered."""
+
+LIFTED = Turn(
+    event="rollback.goes-on",
+    note="what held it is lifted",
+    changes={"held_since": None},
+    say=False,
+    despite_words=True,
+)
+"""Said before anything is done: a later hold has all of its time again."""
 
 
 class Work:
@@ -44,10 +71,13 @@ class Work:
         command it does.
         Raises: Refused; Unavailable; LostRollback.
         """
-        due = handover.parse(message.data, handover.ROLLBACK, handover.COMMAND)
+        due = handover.parse(message.data, handover.ROLLBACK, handover.COMMAND, handover.REPORT)
         ports = self._ports
         if due.kind == handover.COMMAND:
             carry_out(ports, self._policies, due.id)
+            return
+        if due.kind == handover.REPORT:
+            filing.file(ports, self._policies, due.id)
             return
         tenure = claim(ports.store, ports.clock, ports.ids, due.id, message.id, self._policies)
         if tenure is None:
@@ -73,7 +103,7 @@ class Work:
 
     def _carry_on(self, case: Case) -> None:
         until = self._ports.clock.monotonic() + WORK_FOR_SECONDS
-        kinds = self._kinds(case.policy)
+        kinds = self._kinds(case)
         if case.rollback.takeovers > LIMIT_TAKEOVERS:
             ending.fail(case, f"{LIMIT_TAKEOVERS} workers in a row died over it")
             return
@@ -92,13 +122,14 @@ class Work:
             return waiting.give_up(case, no)
         match status:
             case Status.DECIDING:
-                return deciding.decide(case)
+                return DECIDES[case.rollback.way](case)
             case Status.PARKED:
                 return waiting.wait(case)
             case Status.RUNNING:
                 return self._run(case, kinds, until)
             case Status.VERIFYING:
-                return verifying.verify(case)
+                repairs = case.rollback.way is Way.REPAIR
+                return repairing.verify(case) if repairs else verifying.verify(case)
             case Status.WATCHING:
                 return verifying.watch(case, kinds)
         return False
@@ -106,6 +137,8 @@ class Work:
     def _run(self, case: Case, kinds: Mapping[str, Kind], until: float) -> bool:
         ports = self._ports
         switches = Switches(ports.store, ports.clock, case.rollback)
+        if case.rollback.held_since is not None and not switches.stop():
+            case.take(LIFTED)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
         if left is Left.HANDED_OVER:
@@ -135,8 +168,40 @@ class Work:
             say=since is None,
             occasion=f"-{now:%H%M%S}",
         )
-        return not case.take(held)
+        landed = case.take(held)
+        if landed and since is None:  # with this one, all that a pause waits for may have settled
+            self._hand_on_commands()
+        return not landed
 
-    def _kinds(self, policy: Policy) -> dict[str, Kind]:
+    def _hand_on_commands(self) -> None:
+        ports = self._ports
+        now = ports.clock.now() + SKEW
+        handover.publish_due(ports.store, ports.bus, handover.COMMAND, now, self._policies)
+
+    def _kinds(self, case: Case) -> dict[str, Kind]:
+        policy, rewriting = case.policy, self._rewriting(case)
         platform = self._ports.platform(policy.system)
-        return {SHIFT: Shift(platform), JUDGE: Judge(platform, self._ports.prober)}
+        builder = self._ports.builder(policy.system)
+        return {
+            SHIFT: Shift(platform),
+            JUDGE: Judge(platform, self._ports.prober),
+            REDEPLOY: Redeploy(builder),
+            SERVE: Serve(platform, builder),
+            REPAIR: Repair(rewriting.portion),
+            PUT_BACK: PutBack(rewriting.return_portion),
+            **beside.kinds(self._ports.estate(policy.system), platform),
+        }
+
+    def _rewriting(self, case: Case) -> Rewriting:
+        """What writes documents back, as fast as all workers of this rollback together may."""
+        ports, rollback, tenure = self._ports, case.rollback, case.tenure
+        switches = Switches(ports.store, ports.clock, rollback)
+        now, monotonic = case.now(), ports.clock.monotonic()
+        ran_for = (now - (rollback.started_at or now)).total_seconds()
+
+        def may_go_on() -> bool:
+            tenure.check()
+            return not switches.stop()
+
+        ours = Ours(rollback.id, rollback.expires_at)
+        return Rewriting(ports, case.policy, ours, Ramp(ran_for, monotonic), may_go_on)

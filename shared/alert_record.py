@@ -9,6 +9,11 @@ from msgspec import Struct
 from shared.documents import SCHEMA
 from shared.facts import AlertFact
 
+DECLARED = "declared:"
+"""How the id of an alert begins that a person has declared."""
+OURS = ("probe:", "integrity:", "finding:", DECLARED)
+"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
+
 
 class Alert(Struct, frozen=True):
     """A document of its own: a storm of alerts writes no document twice."""
@@ -42,8 +47,8 @@ class Alert(Struct, frozen=True):
 
     @property
     def is_of_monitoring(self) -> bool:
-        """Whether Cloud Monitoring tells of it, and not a probe of our own."""
-        return not self.monitoring_id.startswith("probe:")
+        """Whether Cloud Monitoring tells of it, and neither a look of our own nor a person."""
+        return not self.monitoring_id.startswith(OURS)
 
     def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
         """What a decision needs of it; `still_open` as AlertFact has it."""

@@ -10,18 +10,41 @@ from msgspec import Struct
 
 from shared.credential import Credential, Kind, Role, fingerprint
 from shared.durations import format_duration
-from shared.policy import IdentityRules, Policy, Principal, Severity
+from shared.policy import IdentityRules, Policy, Principal, ScenarioName
+from shared.severity import Severity
 
 ROLES: dict[str, Role] = {
-    **dict.fromkeys(("pause", "cancel", "ack", "reject", "export"), Role.RESPONDER),
     **dict.fromkeys(
-        ("rollback", "approve", "resume", "retry", "accept", "undo", "freeze", "unfreeze"),
+        (
+            *("pause", "cancel", "ack", "reject", "export", "notify", "check", "unplan"),
+            "root-cause",
+        ),
+        Role.RESPONDER,
+    ),
+    **dict.fromkeys(
+        (
+            "rollback",
+            "approve",
+            "resume",
+            "retry",
+            "accept",
+            "publish",
+            "undo",
+            "freeze",
+            "unfreeze",
+            "copy",
+            "fence",
+            "lift-fence",
+        ),
         Role.COMMANDER,
     ),
     **dict.fromkeys(("mark-stable", "mark-bad", "mark-barrier", "unpin", "drill"), Role.COMMANDER),
+    **dict.fromkeys(("breach", "regenerate", "revoke-sessions"), Role.COMMANDER),
     **dict.fromkeys(("promote", "hold", "release", "erase"), Role.ADMIN),
 }
 """The role that each verb needs where no policy says otherwise: stopping is easier than acting."""
+PERSONS = frozenset({"undo", "unpin"})
+"""Verbs that no service account may say, whatever a policy allows it."""
 SKEW = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
@@ -36,24 +59,31 @@ class Asked(Struct, frozen=True):
     """Break-glass: approval, freeze and budget are skipped."""
     auto_confirm: bool = False
     """It approves what it orders."""
+    public: bool = False
+    """It says something to the public."""
     groups: tuple[str, ...] = ()
     """As written, aliases included; with no functions either, it concerns the whole system."""
     functions: tuple[str, ...] = ()
-    severity: Severity = Severity.CRITICAL
-    """Of a rollback; other commands have none, and are not limited by it."""
+    scenario: str = ScenarioName.FUNCTIONS
+    severity: Severity | None = Severity.CRITICAL
+    """Of a rollback as ordered, else of the incident that it is about; None: it is about none."""
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Asked:
-        """What a command's JSON asks, whatever else may be wrong with it."""
-        said = content.get("severity")
+    def of(cls, content: Mapping[str, Any], incident: Severity | None = None) -> Asked:
+        """What a command's JSON asks, whatever else may be wrong with it.
+
+        `incident`: the severity of the one that it names; without it the worst there is.
+        """
         return cls(
             verb=str(content.get("command")),
             fingerprint=fingerprint(content),
             override=bool(content.get("override")),
             auto_confirm=bool(content.get("auto_confirm")),
+            public=bool(content.get("public")),
             groups=_names(content.get("groups")),
             functions=_names(content.get("functions")),
-            severity=Severity(said) if said in tuple(Severity) else Severity.CRITICAL,
+            scenario=str(content.get("scenario", ScenarioName.FUNCTIONS)),
+            severity=_severity(content, incident),
         )
 
 
@@ -73,7 +103,8 @@ def _role_of(verb: str, policies: Collection[Policy]) -> Role:
 
 def _verbs(asked: Asked) -> tuple[str, ...]:
     """Everything that it says: an order that confirms itself is an approval, too."""
-    return (asked.verb, "approve") if asked.auto_confirm else (asked.verb,)
+    implied = (("approve", asked.auto_confirm), ("publish", asked.public))
+    return (asked.verb, *(verb for verb, said in implied if said))
 
 
 def objections(
@@ -125,6 +156,8 @@ def _of_a_service(
         yield "the token's audience is not the hash of this command"
     if asked.override:
         yield "an override needs a person"
+    if asked.verb in PERSONS:
+        yield f"{asked.verb} needs a person"
     if not policies:
         yield f"{credential.name} is not allow-listed"
     for policy in policies:
@@ -141,9 +174,11 @@ def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]
     for verb in _verbs(asked):
         if verb not in principal.commands:
             yield f"{who} may not say {verb}"
+    if principal.groups and asked.scenario != ScenarioName.FUNCTIONS:
+        yield f"{who} is limited to groups of functions: not the scenario {asked.scenario}"
     if principal.groups and (beyond := _groups(asked, policy) - set(principal.groups)):
         yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
-    if asked.verb == "rollback" and asked.severity not in principal.severities:
+    if asked.severity is not None and asked.severity not in principal.severities:
         limits = ", ".join(principal.severities)
         yield f"{who} is limited to {limits}: not {asked.severity}"
 
@@ -161,6 +196,14 @@ def _groups(asked: Asked, policy: Policy) -> set[str]:
 
 def _what(asked: Asked) -> str:
     return f"an override of {asked.verb}" if asked.override else asked.verb
+
+
+def _severity(content: Mapping[str, Any], incident: Severity | None) -> Severity | None:
+    """How bad what a command acts on is: the worst, where nobody knows; None: it is no trouble."""
+    if content.get("command") == "rollback":
+        said = content.get("severity")
+        return Severity(said) if said in tuple(Severity) else Severity.CRITICAL
+    return (incident or Severity.CRITICAL) if "incident" in content else None
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ from shared import topics
 from shared.command import as_gcloud
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
-from shared.rollback import ENDED, Rollback, Status
+from shared.rollback import ENDED, Rollback, Status, Way
 
 
 def choices(incident: Incident, rollback: Rollback) -> tuple[str, ...]:
     """The verbs that do something about an incident, whose newest rollback is given; () at its end.
 
-    One that has failed offers exactly retry and accept.
+    One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
+    one that has succeeded while an alert still stands, undo and accept.
     """
     if incident.ended_at is not None:
         return ()
@@ -26,10 +27,22 @@ def choices(incident: Incident, rollback: Rollback) -> tuple[str, ...]:
     if rollback.status not in ENDED:
         verbs.append("cancel")
     elif incident.status is IncidentStatus.ESCALATED:
-        verbs += ["retry", "accept"]
+        verbs += after_the_end(rollback)
     if not incident.acknowledged_by:
         verbs.append("ack")
     return tuple(verbs)
+
+
+def after_the_end(rollback: Rollback) -> tuple[str, ...]:
+    """The verbs that end an incident which waits for a person after this rollback of it.
+
+    One that failed before its first step offers the undo too: an earlier one of the incident may
+    have moved something. Where none has, the undo is refused, and says so.
+    """
+    if rollback.status is Status.SUCCEEDED:  # what it was to do is done
+        return ("accept",) if rollback.way is Way.UNDO else ("undo", "accept")
+    moved = rollback.status is Status.FAILED or rollback.started_at is not None
+    return ("retry", "undo", "accept") if moved else ("retry", "accept")
 
 
 def lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:

@@ -16,24 +16,19 @@ import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct, field
 
+from shared import repair
 from shared.credential import TOKEN
 from shared.documents import SCHEMA
 from shared.durations import parse_duration
 from shared.errors import Refused
-from shared.policy import Policy, Severity
+from shared.operators import OPERATOR
+from shared.policy import Policy, ScenarioName
 from shared.redaction import redacted
 from shared.rollback import Order
+from shared.severity import Severity
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
-NOT_YET = ("undo", "unpin", "erase")
-"""Known, and refused until their effects exist."""
-NOT_YET_WITH = {
-    "scenario": ("complete", "database", "auth", "feature"),
-    "restore_point": None,
-}
-"""Options of a rollback, and which of their values (None: any) are refused until then."""
-
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -50,7 +45,12 @@ class Command(Struct, frozen=True, omit_defaults=True):
     rollback: str = ""
     plan: str = ""
     """The fingerprint that an answer is about."""
+    scenario: ScenarioName = ScenarioName.FUNCTIONS
     target: str = "last-stable"
+    select: str = ""
+    """Which documents are brought back; empty: none, or the invalid ones of a restore point."""
+    restore_point: str = ""
+    """How old data may be, or what a copy is to be of (`shared.restore_point`)."""
     groups: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     severity: Severity = Severity.CRITICAL
@@ -64,10 +64,33 @@ class Command(Struct, frozen=True, omit_defaults=True):
     mode: str = ""
     expires: str = ""
     """A time or a span."""
+    at: Moment | None = None
+    """When a planned rollback is to begin; None: at once."""
     begins_at: Moment | None = field(default=None, name="from")
     since: Moment | None = None
     until: Moment | None = None
     format: str = ""
+    backup: str = ""
+    """The export that is held or released."""
+    cause: str = ""
+    """What the incident came from."""
+    prevention: str = ""
+    public: str = ""
+    """What users may read of the cause."""
+    collection: str = ""
+    """Whose derived data is to be made again."""
+    documents: tuple[str, ...] = ()
+    """Paths in it; none: all of them."""
+    person: str = ""
+    """The hash of whom to erase (`shared.erasure`)."""
+
+
+class Planned(Struct, frozen=True):
+    """A rollback that begins at its time."""
+
+    order: Order
+    severity: Severity
+    begins_at: datetime
 
 
 class CommandRecord(Struct, frozen=True):
@@ -86,10 +109,17 @@ class CommandRecord(Struct, frozen=True):
     """What is to be rehearsed: decided and planned, and nothing of it done."""
     drills: bool = False
     """Whether that is a drill: dry-run as well, and recorded."""
+    planned: Planned | None = None
+    """What is to begin later; None: nothing."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
     answer: dict[str, Any] = {}
-    """What the rehearsal found."""
+    """What the rehearsal found; of a pause, how much was in flight."""
+    tells: str = ""
+    """The event that it is to write into the trail of each rollback under way; empty: none, or it
+    stands in all of them."""
+    told: tuple[str, ...] = ()
+    """The rollbacks whose trails have it."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
 
@@ -102,10 +132,12 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
         content = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as unreadable:
         raise Refused(f"not JSON: {unreadable}") from unreadable
-    faults = _faults(content) or _unknown_names(content, policies)
+    if not isinstance(content, dict):
+        raise Refused("not a JSON object")
+    faults = [*_faults(content), *_unknown_names(content, policies), *_unselectable(content)]
     if faults:
         raise Refused("; ".join(faults))
-    unkept = ("version", "scenario", TOKEN)
+    unkept = ("version", TOKEN, OPERATOR)
     given = {key: redacted(value) for key, value in content.items() if key not in unkept}
     try:
         return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
@@ -113,22 +145,11 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
         raise Refused(str(unlike)) from unlike
 
 
-def _faults(content: Any) -> list[str]:
-    if not isinstance(content, dict):
-        return ["not a JSON object"]
+def _faults(content: Mapping[str, Any]) -> list[str]:
+    """What the schema says against it, of what is not supported yet as well."""
     verb = content.get("command")
-    if verb in NOT_YET:
-        return [f"{verb} is not supported yet"]
-    if verb in ("rollback", "drill") and (unbuilt := list(_unbuilt(content))):
-        return unbuilt
     shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
     return [_said(error, shape) for error in _validator(shape).iter_errors(content)]
-
-
-def _unbuilt(content: Mapping[str, Any]) -> Iterator[str]:
-    for option, values in NOT_YET_WITH.items():
-        if option in content and (values is None or content[option] in values):
-            yield f"the {option} {content[option]} is not supported yet"
 
 
 def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
@@ -145,6 +166,10 @@ def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
     if error.kind.name in ("pattern", "format", "anyOf") and path:
         title = _schema(shape)["properties"][path[0]].get("title")
         said = f"{str(error.instance)[:80]!r} is not {title}" if title else said
+    elif error.kind.name == "not":
+        said = f"{str(error.instance)[:80]} is {details['schema']['title']}"
+    elif error.kind.name == "required":
+        said = f"{details['property']} is missing"
     elif error.kind.name == "enum":
         said += nearest(error.instance, details["options"])
     where = ".".join(map(str, path))
@@ -177,7 +202,7 @@ def _schema(shape: str) -> dict[str, Any]:
         if shape in verbs:
             schema["properties"] |= one["properties"]
             schema["required"] += one.get("required", [])
-            schema |= {key: one[key] for key in ("if", "then") if key in one}
+            schema |= {key: one[key] for key in ("allOf",) if key in one}
             schema["additionalProperties"] = False
     return schema
 
@@ -187,26 +212,38 @@ def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
 
 
-def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> list[str]:
+def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Iterator[str]:
+    """The names that no policy has, whatever else may be wrong with the command."""
     name = content.get("system")
-    if name is None:
-        return []
-    if name not in policies:
+    if not isinstance(name, str) or not name:
+        return
+    policy = policies.get(name)
+    if policy is None:
         known = ", ".join(sorted(policies))
-        return [f"system {name} is not known{nearest(name, policies)}; there is {known}"]
-    policy = policies[name]
+        yield f"system {name[:80]} is not known{nearest(name, policies)}; there is {known}"
+        return
     groups = [*policy.groups, *policy.group_aliases]
-    unknown = [
-        (f"group {one}", nearest(one, groups))
-        for one in content.get("groups", [])
-        if not policy.groups_called(one)
-    ]
-    unknown += [
-        (f"function {one}", nearest(one, policy.functions))
-        for one in content.get("functions", [])
-        if one not in policy.functions
-    ]
-    return [f"{one} is not known in {name}{near}" for one, near in unknown]
+    for one in _texts(content.get("groups")):
+        if not policy.groups_called(one):
+            yield f"group {one} is not known in {name}{nearest(one, groups)}"
+    for one in _texts(content.get("functions")):
+        if one not in policy.functions:
+            yield f"function {one} is not known in {name}{nearest(one, policy.functions)}"
+
+
+def _unselectable(content: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a choice of documents, beyond its shape."""
+    said = content.get("select")
+    if isinstance(said, str):
+        try:
+            repair.parse(said)
+        except ValueError as none:
+            yield str(none)
+
+
+def _texts(value: object) -> list[str]:
+    """The texts of a list; what else is in it, or in its place, is a fault of the shape."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -240,6 +277,8 @@ def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
 def as_shell(command: Mapping[str, Any]) -> str:
     """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
     words = ["rollback", "run", "--system", command["system"], "--target", command["target"]]
+    if "scenario" in command:
+        words += ["--scenario", command["scenario"]]
     for function in command.get("functions", ()):
         words += ["--function", function]
     return shlex.join([*words, "--reason", command["reason"]])

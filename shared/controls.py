@@ -45,7 +45,9 @@ class Switches:
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)
-        window = frozen((*controls.freezes, *system.freezes), here.read_at)
+        ordered = self._rollback.order is not None
+        windows = (*controls.freezes, *system.freezes)
+        window = frozen(windows, here.read_at, ordered=ordered)
         if window and not self._overrides:
             return str(window)
         return self._called_off(itself)

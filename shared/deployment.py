@@ -12,7 +12,7 @@ from msgspec import Struct
 from shared.differences import Difference, Part
 from shared.documents import SCHEMA
 from shared.inventory import FunctionState
-from shared.traffic import Revision, Service, Traffic, shares
+from shared.traffic import Revision, Scaling, Service, Traffic, shares
 
 T = TypeVar("T")
 
@@ -54,16 +54,23 @@ class Placement(Struct, frozen=True):
     """Verbatim."""
     revisions: dict[str, int]
     """Percent per revision, LATEST resolved."""
+    scaling: Scaling | None = None
+    """Of the service; None: it was not recorded."""
 
 
 class Restorability(Struct, frozen=True):
-    """Whether a deployment can still be gone back to, as far as that was looked at."""
+    """Whether all is there that going back to a deployment needs, as far as that was looked at.
+
+    That its revisions start is no part of it: nothing is started.
+    """
 
     checked_at: datetime
     faults: tuple[str, ...] = ()
-    """Why it cannot, one line each; none: it can."""
+    """What is missing, one line each; none: nothing is known to be."""
     unknown: tuple[str, ...] = ()
     """What could not be looked at."""
+    rebuild: tuple[str, ...] = ()
+    """Why not each of its functions could be built again, should its image be gone."""
 
 
 class Deployment(Struct, frozen=True):
@@ -118,10 +125,28 @@ def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
     A function without a service has no traffic to place.
     """
     return {
-        name: Placement(one.service, one.traffic, shares(one.traffic, one.latest))
+        name: Placement(one.service, one.traffic, shares(one.traffic, one.latest), one.scaling)
         for name, one in functions.items()
         if one.service
     }
+
+
+def returnable(deployments: Iterable[Deployment], most: int) -> list[Deployment]:
+    """Those that a person or automation may go back to, newest first: as many as are kept.
+
+    The newest stable one is among them, however old it is.
+    """
+    found = [
+        one
+        for one in deployments
+        if one.status in (Status.LIVE, Status.STABLE)
+        and one.settled_at is not None
+        and one.expires_at is None
+        and not one.named
+    ]
+    found.sort(key=lambda one: one.at, reverse=True)
+    stable = [one for one in found if one.status is Status.STABLE][:1]
+    return found[:most] + [one for one in stable if one not in found[:most]]
 
 
 def taken_back(

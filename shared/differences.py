@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
-from shared.inventory import WholeInventory
+from shared.inventory import FunctionState, WholeInventory
 
 
 class Part(StrEnum):
@@ -24,6 +24,7 @@ class Part(StrEnum):
     SECRETS = "secrets"
     SCHEDULES = "schedules"
     ACCOUNTS = "accounts"
+    INVOKERS = "invokers"
 
 
 class Change(StrEnum):
@@ -45,14 +46,15 @@ class Difference(Struct, frozen=True, order=True):
 
 
 _PASSING: dict[Part, frozenset[str]] = {
-    Part.FUNCTIONS: frozenset({"latest"}),
+    Part.FUNCTIONS: frozenset({"copy", "latest", "scaling", "trigger"}),
     Part.SITES: frozenset({"released_at"}),
-    Part.REMOTE_CONFIG: frozenset({"etag", "version"}),
-    Part.RULES: frozenset({"updated_at"}),
+    Part.REMOTE_CONFIG: frozenset({"content", "etag", "version"}),
+    Part.RULES: frozenset({"source", "updated_at"}),
     Part.INDEXES: frozenset({"state"}),
 }
 """Fields that may differ while what is live is the same: the same released or published again, a
-revision that nothing leads to."""
+revision that nothing leads to, other instances of the same, a trigger that was made again with the
+same definition, our own copies."""
 
 
 def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
@@ -87,8 +89,18 @@ def _aspects(part: Part, before: Any, now: Any) -> tuple[str, ...] | None:
     """The fields that differ; None when nothing does that counts."""
     if not isinstance(before, Struct) or not isinstance(now, Struct):
         return None if before == now else ()
+    if isinstance(before, FunctionState) and isinstance(now, FunctionState):
+        before, now = _told_alike(before, now), _told_alike(now, before)
     was, passing = asdict(before), _PASSING.get(part, frozenset())
     differing = (
         name for name, value in asdict(now).items() if value != was[name] and name not in passing
     )
     return tuple(differing) or None
+
+
+def _told_alike(one: FunctionState, other: FunctionState) -> FunctionState:
+    """A function without what we keep of it, and with its definition only if both have one."""
+    one = replace(one, configuration=replace(one.configuration, values=None))
+    if one.definition and other.definition:
+        return one
+    return replace(one, definition={}, build_variables=(), build_variables_hash="")

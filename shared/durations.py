@@ -1,4 +1,4 @@
-"""Durations as people write them: `30s`, `2m`, `1h30m`, `7d`."""
+"""Durations as people write them, `30s`, `2m`, `1h30m`, `7d`, and as they read them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def format_duration(duration: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def in_words(span: timedelta) -> str:
+    """A span as people read it: `5 s`, `2 min 5 s`, and beyond an hour `1 h 2 min`."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 
-from shared.carrying import Carrying, Sent, Withheld, lands_late
+from shared.attempts import OverQuota, Result, Sent, Withheld
+from shared.carrying import LOOK_AGAIN_SECONDS, Carrying, lands_late
 from shared.controls import Switches
 from shared.documents import decode
+from shared.errors import Throttled
+from shared.execution import Execution
 from shared.plan import Step
-from shared.policy import Execution
 from shared.ports import Clock, Pool, Query, Store
 from shared.quota import Pace, PaceLeft, resumed
 from shared.quota import path as quota_path
-from shared.steps import Kind, Look, Verdict
+from shared.steps import Kind, Verdict
 from shared.tenure import Tenure
 
 
@@ -64,7 +66,7 @@ class Engine:
         carrying = Carrying(self._clock, self._kinds, self._execution, tenure, steps, pace)
         while True:
             time_is_over = self._clock.monotonic() >= until
-            forbidden = bool(self._switches.stop() or tenure.rollback.cancel_requested)
+            forbidden = bool(tenure.rollback.cancel_requested) or self._is_stopped(carrying)
             calls_run = bool(len(self._pool))
             if not (forbidden or time_is_over):
                 carrying.begin()
@@ -79,13 +81,18 @@ class Engine:
                 return Left.STOPPED
             if not time_is_over:
                 self._send(carrying, tenure, settling=forbidden)
-            carrying.fold(self._results(carrying.patience(settling=forbidden)))
+            patience = LOOK_AGAIN_SECONDS if time_is_over else carrying.patience(settling=forbidden)
+            carrying.fold(self._results(patience))
+
+    def _is_stopped(self, carrying: Carrying) -> bool:
+        """Whether the switches forbid to go on; where nothing could, nobody has to ask them."""
+        return not carrying.only_waits() and bool(self._switches.stop())
 
     def _pace(self, tenure: Tenure) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
         fields = self._store.get(quota_path(tenure.rollback.system)).fields
         left = decode(PaceLeft, fields) if fields is not None else None
-        quota = self._execution.write_quota
+        quota = self._execution.write_quota.ours
         return resumed(left, quota, tenure.now(), self._clock.monotonic())
 
     def _results(self, patience: float) -> list[tuple[str, object]]:
@@ -99,7 +106,7 @@ class Engine:
         for step, may_set in carrying.take_due(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
-    def _attempt(self, tenure: Tenure, step: Step, may_set: bool) -> Look | Sent | Withheld:
+    def _attempt(self, tenure: Tenure, step: Step, may_set: bool) -> Result:
         """Look, and set when the world still is where the intent found it.
 
         Raises: LostRollback, when the lease has run out meanwhile.
@@ -108,6 +115,12 @@ class Engine:
         look = kind.look(step)
         if not (may_set and look.verdict is Verdict.AT_ORIGIN and look.token == step.seen):
             return look
+        try:
+            return self._effect(tenure, step, kind)
+        except Throttled as refused:
+            return OverQuota(str(refused), refused.retry_after.total_seconds())
+
+    def _effect(self, tenure: Tenure, step: Step, kind: Kind) -> Sent | Withheld:
         kind.rehearse(step)
         reason = self._switches.stop()
         if reason:

@@ -47,6 +47,10 @@ class Rejected(RollbackError):
     """A service understood the call and answered no: not found, not permitted, not valid."""
 
 
+class Gone(Rejected):
+    """There is nothing of that name (any more)."""
+
+
 class Moved(RollbackError):
     """A precondition did not hold: somebody, perhaps ourselves, wrote since we read."""
 

@@ -1,21 +1,33 @@
 """What the product needs of what a system has beside its functions: Protocols of a verb or two.
 
 As the other ports (`shared.ports`), each verb answers within a deadline of its adapter, or raises
-Unavailable (nothing is known) or Rejected (the answer is no).
+Unavailable (nothing is known) or Rejected (the answer is no). A verb that changes something is sent
+once, without a transport's own retry; besides Rejected it raises Ambiguous (it may have taken
+effect), Throttled (it has not) and Moved (look again).
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from shared.inventory import (
+    AccountState,
+    Generation,
     HostingSite,
     Index,
     RemoteConfigTemplate,
     RulesRelease,
+    RulesSource,
     Schedule,
     SecretVersion,
 )
+
+MOST_READ: Final = 2000
+"""Documents that are read to count those written since: each is paid for, and people wait."""
 
 
 class Hosting(Protocol):
@@ -23,6 +35,17 @@ class Hosting(Protocol):
 
     def site(self, name: str) -> HostingSite | None:
         """What a site serves; None when there is no such site."""
+        ...
+
+    def version(self, site: str, version: str) -> str | None:
+        """The status of a version, FINALIZED or why it serves no more; None when it is gone."""
+        ...
+
+    def release(self, site: str, channel: str, version: str, message: str) -> None:
+        """Let a channel serve a version, whatever it serves now: nothing makes it conditional.
+
+        Raises: Moved for a version that is live already, or can be released no more.
+        """
         ...
 
 
@@ -33,12 +56,35 @@ class RemoteConfig(Protocol):
         """What is published."""
         ...
 
+    def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
+        """Publish a template, as JSON, over the one that is still at `etag`.
+
+        Raises: Moved on another etag.
+        """
+        ...
+
 
 class Rules(Protocol):
     """Firebase Rules."""
 
     def releases(self) -> dict[str, RulesRelease]:
-        """Every release of the project, by name."""
+        """Every release of the project, by name, without what its ruleset says."""
+        ...
+
+    def ruleset(self, name: str) -> RulesSource | None:
+        """What a ruleset says, which never changes; None when it is gone."""
+        ...
+
+    def create_ruleset(self, source: RulesSource) -> str:
+        """The short name of a new ruleset, which is in force nowhere yet."""
+        ...
+
+    def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
+        """Let a release lead to a ruleset: nothing makes it conditional. New: make the release.
+
+        Raises: Exists for a new release that is there; Rejected when the ruleset, or the release
+        that should be there, is gone.
+        """
         ...
 
 
@@ -49,12 +95,60 @@ class Identity(Protocol):
         """Each setting by its path, without secrets."""
         ...
 
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Set these settings, and no others; None clears one. Nothing makes it conditional.
+
+        Raises: Rejected for an unknown path, and for what holds a secret.
+        """
+        ...
+
+
+class People(Struct, frozen=True):
+    """Some of those who sign in."""
+
+    older: tuple[str, ...]
+    """The ids of those who may have sessions of before."""
+    cursor: str
+    """Where the next ones begin; empty: there are no more."""
+
+
+class Sessions(Protocol):
+    """The sessions of those who sign in."""
+
+    def people(self, cursor: str, since: datetime) -> People:
+        """The next people, and whose sessions of before that second still count."""
+        ...
+
+    def end(self, person: str, since: datetime) -> None:
+        """Let no session of before that second count any more; again it changes nothing.
+
+        Tokens that were given out already count until they expire, for an hour at most. Raises:
+        Rejected when there is no such person.
+        """
+        ...
+
 
 class Indexes(Protocol):
     """Composite indexes of Firestore."""
 
     def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
+        ...
+
+    def create(self, index: Index) -> str:
+        """Begin to make an index; the operation's name. Raises: Exists for one that is there."""
+        ...
+
+
+class Documents(Protocol):
+    """What Firestore holds, to be counted."""
+
+    def written_since(self, database: str, collection: str, since: datetime) -> tuple[str, ...]:
+        """The documents of a collection group that were written later, by path.
+
+        What was deleted since is not among them. Raises: Rejected when more than `MOST_READ` would
+        have to be read.
+        """
         ...
 
 
@@ -85,6 +179,33 @@ class Accounts(Protocol):
         """The roles of each service account that has any, by its address."""
         ...
 
+    def grants(self) -> dict[str, tuple[str, ...]]:
+        """Whom the project's own policy gives each role, under a condition or not."""
+        ...
+
+    def state(self, account: str) -> AccountState:
+        """Whether anything can run as the account of that address."""
+        ...
+
+
+class Images(Protocol):
+    """The container images of Artifact Registry."""
+
+    def stored(self, repository: str) -> frozenset[str]:
+        """Every image as it is pulled, by digest and by tag; none when the repository is gone.
+
+        A repository is called `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`.
+        """
+        ...
+
+
+class Runtimes(Protocol):
+    """What Cloud Functions can run."""
+
+    def offered(self) -> frozenset[tuple[Generation, str]]:
+        """Every runtime of the region that is not decommissioned, by generation and name."""
+        ...
+
 
 class Estate(Protocol):
     """What one protected system has beside its functions, each built when it is asked for."""
@@ -110,8 +231,18 @@ class Estate(Protocol):
         ...
 
     @property
+    def sessions(self) -> Sessions:
+        """Of those who sign in to it."""
+        ...
+
+    @property
     def indexes(self) -> Indexes:
         """Its indexes."""
+        ...
+
+    @property
+    def documents(self) -> Documents:
+        """Its documents."""
         ...
 
     @property
@@ -127,4 +258,14 @@ class Estate(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Its service accounts."""
+        ...
+
+    @property
+    def images(self) -> Images:
+        """What its functions' revisions start from."""
+        ...
+
+    @property
+    def runtimes(self) -> Runtimes:
+        """What its functions may be written for."""
         ...

@@ -6,12 +6,18 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from shared.build import Recipe, recipe, runs_as_recorded
+from shared.damage import Finding, writing
 from shared.deployment import Deployment, Inventory, Live, Status
 from shared.health import ProbeAnswer, Requests, failing
-from shared.policy import Policy, Severity, Signal
+from shared.inventory import FunctionState, Generation, WholeInventory
+from shared.policy import Policy, ScenarioName, Signal
+from shared.quota import PaceLeft
+from shared.severity import Severity
 from shared.system import Budget, Controls, System
-from shared.traffic import follows_latest, shares
+from shared.traffic import follows_latest, served_by, shares
 
 
 class AlertFact(Struct, frozen=True):
@@ -48,6 +54,19 @@ class Facts(Struct, frozen=True):
     probes: Mapping[str, ProbeAnswer]
     other_incidents: Mapping[str, datetime]
     """When the open incidents of other systems were detected."""
+    seen: WholeInventory | None = None
+    """The functions as they are, with what is beside them as it was last looked at; None: the
+    functions gave no answer."""
+    records: Mapping[str, WholeInventory | None] = {}
+    """All that was live in the deployments that one may go back to, by their ids; None: it could
+    not be read."""
+    waiting: Mapping[str, int] | None = None
+    """Events that wait, by the function that is given them again when it fails, as far as they were
+    counted; None: they could not be."""
+    damage: tuple[Finding, ...] = ()
+    """What our own look through the data found and has not seen mended."""
+    pace: PaceLeft | None = None
+    """How fast the next worker may write; None: nobody has written yet."""
 
     @property
     def onset(self) -> datetime:
@@ -60,13 +79,24 @@ class Facts(Struct, frozen=True):
         return min(own, default=self.onset)
 
     def failing(self, policy: Policy) -> set[str]:
+        """Functions that are seen to fail, or write what is damaged."""
+        collections = {name for one in self.damaged for name in one.collections}
+        return self.seen_failing(policy) | writing(policy, collections)
+
+    def seen_failing(self, policy: Policy) -> set[str]:
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
         return named | failing(self.requests or {}, policy.gates)
 
     @property
+    def damaged(self) -> list[Finding]:
+        """The damage that one of the alerts tells of."""
+        signals = {alert.signal for alert in self.alerts}
+        return [one for one in self.damage if one.signal in signals]
+
+    @property
     def suspended(self) -> Mapping[str, datetime]:
-        """The functions that a person has changed by hand: until then they are left alone."""
+        """What a person has changed by hand: until then it is left alone."""
         return self.system.suspended
 
 
@@ -86,6 +116,11 @@ class Change(Struct, frozen=True):
     """Deployments newer than the target."""
     left: tuple[str, ...] = ()
     """Changed ones in a person's hands: automation does not touch them."""
+    recipes: Mapping[str, Recipe] = {}
+    """How functions that were recorded then can be built again, by name."""
+    rebuilt: frozenset[str] = frozenset()
+    """Of what differs, that which only a rebuild brings back: it is of the 1st generation, or was
+    deleted, or its revision is gone or not ready; and we have what a rebuild needs."""
     doubts: tuple[str, ...] = ()
     """Why another deployment might be the one to go back to."""
 
@@ -100,27 +135,26 @@ class Difference(Struct, frozen=True):
     """Percent per revision then."""
     since: datetime
     """When the present revision was made."""
+    rebuilt: bool = False
+    """Whether it is built again, from our copy of its source."""
 
     def __str__(self) -> str:
+        then = "built again from our copy" if self.rebuilt else served_by(self.target)
         return (
-            f"{self.function}: {_shared(self.live)} → {_shared(self.target)}, "
+            f"{self.function}: {served_by(self.live)} → {then}, "
             f"changed {self.since:%Y-%m-%d %H:%M} UTC"
         )
 
 
-def _shared(revisions: Mapping[str, int]) -> str:
-    """The revisions that serve, with their percent where there are several."""
-    if len(revisions) == 1:
-        return next(iter(revisions))
-    return " + ".join(f"{percent} % {name}" for name, percent in revisions.items())
-
-
 def worst_signal(facts: Facts, policy: Policy) -> Signal:
-    """The signal of the severest alert; the first of them when several are as bad."""
+    """The signal of the severest alert; of several as bad one that asks for everything, if any.
+
+    Else the first of them.
+    """
     order = list(Severity)
     return min(
         (policy.signals[alert.signal] for alert in facts.alerts),
-        key=lambda signal: order.index(signal.severity),
+        key=lambda one: (order.index(one.severity), one.scenario is not ScenarioName.COMPLETE),
     )
 
 
@@ -132,7 +166,56 @@ def changed(facts: Facts, policy: Policy) -> Change:
     stable = next((one for one in facts.deployments if one.status is Status.STABLE), None)
     if stable is None or facts.inventory is None:
         return Change(stable, {})
-    return compare(stable, facts.inventory, facts.deployments, policy)
+    return compared(stable, facts.inventory, facts, policy)
+
+
+def compared(target: Deployment, inventory: Inventory, facts: Facts, policy: Policy) -> Change:
+    """What differs from `target`, with what is known of its functions beyond their traffic."""
+    record = facts.records.get(target.id)
+    change = compare(target, inventory, facts.deployments, policy)
+    if record is None or record.functions is None:
+        return change
+    return with_rebuilds(change, inventory, record.functions, facts.seen)
+
+
+def with_rebuilds(
+    change: Change,
+    inventory: Inventory,
+    recorded: Mapping[str, FunctionState],
+    seen: WholeInventory | None,
+) -> Change:
+    """The change with what only a rebuild brings back, as far as a rebuild can.
+
+    What was deleted stays out of `functions`: automation leaves that alone.
+    """
+    if change.target is None:
+        return change
+    recipes = {name: made for name, one in recorded.items() if (made := recipe(one)) is not None}
+    older = dict(_of_first_generation(change, recipes, seen))
+    lost = set(unrestorable(change, inventory)) | set(older)
+    known = set((seen.functions or {}) if seen is not None else {})
+    again = (lost & known) | set(change.deleted) - known
+    return replace(
+        change,
+        functions={**change.functions, **older},
+        deleted=tuple(name for name in change.deleted if name not in older),
+        recipes=recipes,
+        rebuilt=frozenset(again & set(recipes)),
+    )
+
+
+def _of_first_generation(
+    change: Change, recipes: Mapping[str, Recipe], seen: WholeInventory | None
+) -> Iterator[tuple[str, datetime]]:
+    """The functions without a service that run something else than they did, and since when."""
+    live = (seen.functions or {}) if seen is not None else {}
+    for name, made in recipes.items():
+        now = live.get(name)
+        older = now is not None and now.generation is Generation.FIRST
+        if now is None or not older or runs_as_recorded(now, made) or change.target is None:
+            continue
+        changed_by = [one.at for one in change.skipped if name in one.deployed]
+        yield name, min(changed_by, default=change.target.at)
 
 
 def compare(
@@ -199,9 +282,12 @@ def differences(change: Change, inventory: Inventory) -> list[Difference]:
     return [
         Difference(
             function=function,
-            live=served(inventory[function]),
-            target=change.target.functions[function].revisions,
+            live=served(inventory[function]) if function in inventory else {},
+            target=placed.revisions
+            if (placed := change.target.functions.get(function)) is not None
+            else {},
             since=since,
+            rebuilt=function in change.rebuilt,
         )
         for function, since in sorted(change.functions.items())
     ]
@@ -211,7 +297,7 @@ def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:
     """The changed functions that have a revision to go back to which is gone or not ready."""
     if change.target is None:
         return
-    for function in change.functions:
+    for function in change.functions.keys() & inventory.keys() & change.target.functions.keys():
         for name in change.target.functions[function].revisions:
             revision = inventory[function].revision(name)
             if revision is None or not revision.ready:

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from shared.differences import Part
 from shared.facts import Change, Facts
 from shared.policy import Policy, Signal
+from shared.reach import BREACH, REACHES
 
 
 class Answer(StrEnum):
@@ -53,6 +55,16 @@ class Case(Struct, frozen=True):
     now: datetime
     rollback: str
     ordered: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether somebody has declared the trouble, so that nothing need be seen to fail."""
+        return any(alert.signal == BREACH for alert in self.facts.alerts)
+
+    @property
+    def beside(self) -> frozenset[Part]:
+        """The parts beside the functions that would go back."""
+        return REACHES[self.signal.scenario].beside
 
     @property
     def in_hand(self) -> set[str]:

@@ -13,7 +13,9 @@ from shared import gates_explained as explained
 from shared import gates_way_back as way_back
 from shared.facts import Change, Facts, worst_signal
 from shared.gate import Answer, Case, Gate, GateAnswer, Outcome
-from shared.policy import Mode, Policy, ScenarioName, Severity, Signal
+from shared.policy import Mode, Policy, ScenarioName, Signal
+from shared.reach import widened, within
+from shared.severity import Severity
 from shared.suspects import suspected
 
 GATES: tuple[Gate, ...] = (
@@ -46,6 +48,15 @@ OVERRIDE_GATES: tuple[Gate, ...] = (
 )
 """What nobody may skip."""
 
+OVERRIDDEN_GATES: tuple[Gate, ...] = (
+    allowed.freeze,
+    allowed.budget,
+    way_back.barrier,
+    way_back.blast_radius,
+    way_back.approval,
+)
+"""What an override skips: asked all the same, and kept for whoever reviews it."""
+
 ORDER_GATES: tuple[Gate, ...] = (
     allowed.known_system,
     allowed.kill_switch,
@@ -60,6 +71,20 @@ ORDER_GATES: tuple[Gate, ...] = (
 """What a person's order does not answer by itself."""
 
 
+REVERSAL_GATES: tuple[Gate, ...] = (
+    allowed.known_system,
+    allowed.kill_switch,
+    allowed.freeze,
+    allowed.active_rollback,
+    way_back.readable,
+)
+"""What a person who takes back what rollbacks have done does not answer by themselves."""
+
+
+ASKS_FIRST = "asks first"
+"""The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""
+
+
 class Decision(Struct, frozen=True):
     """What to do, why, and what every gate answered."""
 
@@ -71,6 +96,8 @@ class Decision(Struct, frozen=True):
     answers: tuple[GateAnswer, ...]
     change: Change
     """What would go back, over `scope` alone."""
+    overridden: tuple[GateAnswer, ...] = ()
+    """What would have held it up, had the person not overridden it."""
 
 
 def evaluate(
@@ -81,8 +108,9 @@ def evaluate(
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks.
     """
-    signal = worst_signal(facts, policy)
-    case = Case(facts, policy, signal, suspected(facts, policy), now, rollback)
+    signal = widened(worst_signal(facts, policy), facts, policy)
+    change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
+    case = Case(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in GATES)
     return _decided(case, answers, *_concluded(answers, expired=now >= deadline))
 
@@ -95,20 +123,51 @@ def evaluate_order(
     now: datetime,
     rollback: str,
     *,
+    scenario: ScenarioName = ScenarioName.FUNCTIONS,
     override: bool = False,
 ) -> Decision:
     """The decision for what a person ordered: they answer for the cause, the rest is asked.
 
-    `override` leaves only what no person may skip.
+    `override` leaves only what no person may skip; what it skips is told.
     """
-    ordered = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
+    ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
     case = Case(facts, policy, ordered, change, now, rollback, ordered=True)
     gates = OVERRIDE_GATES if override else ORDER_GATES
     answers = tuple(gate(case) for gate in gates)
     outcome, reason = _concluded(answers, expired=now >= deadline)
-    if outcome is Outcome.ROLLBACK and not change.functions:
+    if outcome is Outcome.ROLLBACK and not change.functions and not case.beside:
         outcome, reason = _nothing_to_shift(change)
-    return _decided(case, answers, outcome, reason)
+    decision = _decided(case, answers, outcome, reason)
+    if not override:
+        return decision
+    skipped = (gate(case) for gate in OVERRIDDEN_GATES)
+    held_up = tuple(one for one in skipped if one.answer in (Answer.STOP, Answer.UNKNOWN))
+    return replace(decision, overridden=held_up)
+
+
+def evaluate_reversal(
+    facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+) -> tuple[Outcome, str, tuple[GateAnswer, ...]]:
+    """Whether a person may take back now what rollbacks have done, why not, and each answer.
+
+    Where to and of what is no question to a gate: that is what they found, or the newest.
+    """
+    ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
+    case = Case(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
+    answers = tuple(gate(case) for gate in REVERSAL_GATES)
+    return *_concluded(answers, expired=now >= deadline), answers
+
+
+def asking(decision: Decision, reason: str) -> Decision:
+    """The decision with one reason more why people are asked first."""
+    gate = GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK)
+    first = decision.outcome is Outcome.ROLLBACK
+    return replace(
+        decision,
+        outcome=Outcome.ASK if first else decision.outcome,
+        reason=f"{gate.gate}: {reason}" if first else decision.reason,
+        answers=(*decision.answers, gate),
+    )
 
 
 def approved(decision: Decision, people: Iterable[str]) -> Decision:

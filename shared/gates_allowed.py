@@ -27,11 +27,18 @@ def stale(case: Case) -> GateAnswer:
 
 
 def still_true(case: Case) -> GateAnswer:
-    """A second source must agree: routers or a probe. One passing probe stops nothing.
+    """A second source must agree: routers, a probe, or a look through the data.
+
+    One passing probe stops nothing.
 
     Closed alerts stop only where no other source sees trouble either. A probe of what the system
     depends on tells nothing of the system.
     """
+    if case.declared:
+        return answer("still true", Answer.NOT_APPLICABLE, "it was declared, not measured")
+    if case.facts.damaged:
+        reason = f"our own look through the data: {case.facts.damaged[0].reason}"
+        return answer("still true", Answer.PASS, reason)
     external = {probe.name for probe in case.policy.probes if probe.external}
     bad = [
         name
@@ -85,7 +92,7 @@ def freeze(case: Case) -> GateAnswer:
     if case.facts.controls is None:
         return answer("freeze", Answer.STOP, "could not be read", Outcome.HOLD)
     windows = (*case.facts.controls.freezes, *case.facts.system.freezes)
-    window = frozen(windows, case.now)
+    window = frozen(windows, case.now, ordered=case.ordered)
     if window is None:
         return answer("freeze", Answer.PASS, "none now")
     return answer("freeze", Answer.STOP, str(window), Outcome.HOLD)

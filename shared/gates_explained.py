@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.facts import Facts
 from shared.gate import Answer, Case, GateAnswer, Outcome, answer
-from shared.suspects import suspects
+from shared.policy import ScenarioName
+from shared.suspects import suspects, suspects_beside
 
 ALIKE = 0.5
 """Unchanged functions fail "alike" when their failing share is at least this part of the changed
@@ -19,11 +21,13 @@ def external_cause(case: Case) -> GateAnswer:
     elsewhere = _elsewhere(case)
     if elsewhere:
         return answer("external cause", Answer.STOP, elsewhere, Outcome.ESCALATE)
+    if _beside(case)[0] or case.declared:
+        return answer("external cause", Answer.NOT_APPLICABLE, "more than functions was changed")
     changed = set(case.change.functions)
     unchanged = set(case.policy.functions) - changed
     if not unchanged or not changed:
         return answer("external cause", Answer.NOT_APPLICABLE, "nothing to compare with")
-    ill = case.facts.failing(case.policy)
+    ill = case.facts.seen_failing(case.policy)
     ill_unchanged = len(ill & unchanged) / len(unchanged)
     ill_changed = len(ill & changed) / len(changed)
     reason = (
@@ -47,34 +51,79 @@ def _elsewhere(case: Case) -> str:
 
 def cause(case: Case) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
-    facts, change = case.facts, case.change
-    if facts.inventory is None:
+    if case.declared:
+        return answer("cause", Answer.NOT_APPLICABLE, "it was declared, whatever was changed")
+    if case.facts.inventory is None:
         return answer("cause", Answer.UNKNOWN, "what is live could not be read")
-    if change.target is None:
+    if case.change.target is None:
         return answer("cause", Answer.NOT_APPLICABLE, "nothing stable to compare with")
+    surely, perhaps = _beside(case)
+    if surely:
+        return _explained_beside(case, surely)
+    found = _in_functions(case)
+    if perhaps and found.answer is not Answer.PASS:
+        reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
+        return answer("cause", Answer.STOP, reason, Outcome.ASK)
+    return found
+
+
+def _in_functions(case: Case) -> GateAnswer:
+    """Whether a change of functions explains it."""
+    facts, change = case.facts, case.change
     if not change.functions:
-        reason = f"nothing changed since {change.target.id}"
+        reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
         return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
-    before, perhaps = suspects(change, facts, case.policy), _perhaps(case)
-    if not before and not perhaps:
+    before, unsure = suspects(change, facts, case.policy), _perhaps(case)
+    if not before and not unsure:
         window = case.policy.gates.suspect_window
         reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
         return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
     failing = facts.failing(case.policy)
+    if before and case.signal.scenario is ScenarioName.AUTH and _ill_outside(case):
+        reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
+        return answer("cause", Answer.PASS, reason)
     if not failing:
         return answer("cause", Answer.UNKNOWN, "what fails is not known yet")
+    return _touching(facts, before, unsure, failing)
+
+
+def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str]) -> GateAnswer:
+    """Whether what was changed before is of what fails."""
     touched = before & failing
     if touched:
         reason = (
             f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
         )
+        if facts.damaged:
+            reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
         return answer("cause", Answer.PASS, reason)
-    if perhaps & failing:
-        names = ", ".join(sorted(perhaps & failing)[:5])
+    if unsure & failing:
+        names = ", ".join(sorted(unsure & failing)[:5])
         reason = f"it is not known (yet) whether traffic was moved before the trouble: {names}"
         return answer("cause", Answer.UNKNOWN, reason)
     reason = f"none of the {len(failing)} failing functions was changed"
     return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+
+
+def _beside(case: Case) -> tuple[list[str], list[str]]:
+    """What beside the functions was changed shortly before, and what perhaps was."""
+    return suspects_beside(case.change, case.facts, case.policy, case.beside)
+
+
+def _explained_beside(case: Case, changed: list[str]) -> GateAnswer:
+    """It touches what fails where anything is seen to fail: it is what functions stand on."""
+    reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
+    if _ill_outside(case) or case.facts.failing(case.policy):
+        return answer("cause", Answer.PASS, reason)
+    return answer("cause", Answer.UNKNOWN, f"{reason}; what fails is not known yet")
+
+
+def _ill_outside(case: Case) -> list[str]:
+    """The probes that fail of those of the system as a whole, but for those of other signals."""
+    probes, signals = case.facts.probes, {None, *(alert.signal for alert in case.facts.alerts)}
+    whole = (one for one in case.policy.probes if not one.external and one.function is None)
+    asked = (one.name for one in whole if one.signal in signals)
+    return [name for name in asked if name in probes and not probes[name].passed]
 
 
 def _perhaps(case: Case) -> set[str]:

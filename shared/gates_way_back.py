@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from shared.facts import unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome, answer
+from shared.policy import Rebuilds, ScenarioName
+from shared.restorability import without_secrets
 from shared.suspects import suspects
 
 
@@ -25,17 +29,48 @@ def target(case: Case) -> GateAnswer:
     return answer("target", Answer.PASS, case.change.target.id)
 
 
+def readable(case: Case) -> GateAnswer:
+    """What is live could be read; the plan itself says of each function whether it can go back."""
+    if case.facts.inventory is None:
+        return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
+    return answer("restorable", Answer.PASS, f"{len(case.facts.inventory)} functions are live")
+
+
 def restorable(case: Case) -> GateAnswer:
-    """Each revision to go back to exists and is ready."""
+    """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
+
+    Which those are the target's record tells, and the last look whether they are enabled.
+    """
     if case.facts.inventory is None:
         return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
         return answer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
-    lost = sorted(case.scope & set(unrestorable(case.change, case.facts.inventory)))
+    gone = case.scope & set(unrestorable(case.change, case.facts.inventory))
+    lost = sorted(gone - case.change.rebuilt)
+    records, target = case.facts.records, case.change.target.id
+    unread = case.facts.seen is None or records.get(target, case.facts.seen) is None
+    if target in records and unread:
+        reason = "what could be built again could not be read"
+        return answer("restorable", Answer.UNKNOWN, reason)
+    refused = sorted(set(_refused(case)))
+    if refused and not lost:
+        reason = f"what would not start again: {'; '.join(refused[:5])}"
+        return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     if lost:
         reason = f"{len(lost)} functions have lost their revision: {', '.join(lost[:5])}"
         return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
-    return answer("restorable", Answer.PASS, f"{len(case.scope)} functions")
+    again = len(case.scope & case.change.rebuilt)
+    rebuilds = f", {again} of them by a rebuild" if again else ""
+    return answer("restorable", Answer.PASS, f"{len(case.scope)} functions{rebuilds}")
+
+
+def _refused(case: Case) -> Iterator[str]:
+    """Why functions that would go back do not get a secret that they need to start."""
+    facts, target = case.facts, case.change.target
+    record = facts.records.get(target.id) if target is not None else None
+    if record is None or facts.seen is None:
+        return
+    yield from (line for name, line in without_secrets(record, facts.seen) if name in case.scope)
 
 
 def human_first(case: Case) -> GateAnswer:
@@ -64,11 +99,22 @@ def blast_radius(case: Case) -> GateAnswer:
 
 
 def approval(case: Case) -> GateAnswer:
-    """Some scenarios always ask, some of them two people."""
+    """Some scenarios always ask, some of them two people; of signing in, the settings alone do.
+
+    So do what was deleted, and a rebuild where the policy says so.
+    """
     scenario, gates = case.signal.scenario, case.policy.gates
-    if scenario in gates.four_eyes:
+    if scenario in gates.four_eyes and scenario is not ScenarioName.AUTH:
         reason = f"{scenario} asks two people"
         return answer("approval", Answer.STOP, reason, Outcome.ASK)
     if scenario in gates.approvals:
         return answer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
+    deleted = sorted(case.scope & set(case.change.deleted))
+    if deleted:
+        reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"
+        return answer("approval", Answer.STOP, reason, Outcome.ASK)
+    rebuilt = sorted(case.scope & case.change.rebuilt)
+    if rebuilt and gates.rebuilds is Rebuilds.ASK:
+        reason = f"{len(rebuilt)} functions must be built again: {', '.join(rebuilt[:5])}"
+        return answer("approval", Answer.STOP, reason, Outcome.ASK)
     return answer("approval", Answer.PASS, "not required")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -11,8 +11,10 @@ from msgspec import Meta, Struct
 
 from shared import topics
 from shared.errors import Refused
+from shared.messages import Bus
 from shared.notice import Notice
-from shared.ports import Bus, Query, Store
+from shared.outside import EVERYWHERE
+from shared.ports import Query, Store
 
 ROLLBACK = "rollback"
 NOTICE = "notice"
@@ -22,21 +24,28 @@ DEPLOYMENT = "deployment"
 """One that is to settle, to bake, or to be proven restorable."""
 INVENTORY = "inventory"
 """A system that is to be looked at."""
+REPORT = "report"
+"""The report of an incident that is over."""
+PAGE = "page"
+"""The status page of a system, by its name: due in each sweep, kept nowhere."""
 COLLECTIONS = {
     ROLLBACK: "rollbacks",
     NOTICE: "notices",
     COMMAND: "commands",
     DEPLOYMENT: "deployments",
     INVENTORY: "inventory",
+    REPORT: "reports",
 }
 SWEEP_LIMIT = 500
-"""What one sweep hands over; the next one, half a minute later, takes the rest."""
+"""What one sweep hands over of a kind and system; the next one, half a minute later, the rest."""
 TOPICS = {
     ROLLBACK: topics.WORK,
     NOTICE: topics.NOTICES,
+    PAGE: topics.NOTICES,
     COMMAND: topics.WORK,
     DEPLOYMENT: topics.DEPLOYMENTS,
     INVENTORY: topics.DEPLOYMENTS,
+    REPORT: topics.WORK,
 }
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
@@ -64,22 +73,23 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
 
 
 def publish_due(
-    store: Store, bus: Bus, kind: str, now: datetime, systems: Container[str]
+    store: Store, bus: Bus, kind: str, now: datetime, systems: Iterable[str]
 ) -> datetime | None:
     """Hand over everything of a kind, of these systems, that is due by now; longest due first.
 
+    Each system by itself, up to the limit: none can starve another.
+
     Returns since when the first of it has been due; None when nothing is.
     """
-    oldest = None
-    for key, due_at in _due(store, kind, now, systems):
+    due = _due(store, kind, now, systems)
+    for due_at, key in due:
         publish(bus, kind, key, due_at)
-        oldest = oldest or due_at
-    return oldest
+    return due[0][0] if due else None
 
 
-def due_since(store: Store, kind: str, now: datetime, systems: Container[str]) -> datetime | None:
+def due_since(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> datetime | None:
     """Since when the first of a kind, of these systems, has been due; None when nothing is."""
-    return next((due_at for _, due_at in _due(store, kind, now, systems)), None)
+    return min((due_at for due_at, _ in _due(store, kind, now, systems)), default=None)
 
 
 def tick(moment: datetime) -> str:
@@ -88,15 +98,24 @@ def tick(moment: datetime) -> str:
 
 
 def _due(
-    store: Store, kind: str, now: datetime, systems: Container[str]
-) -> Iterator[tuple[str, datetime]]:
-    """Key and time of each, the longest due first."""
-    due = Query(
-        COLLECTIONS[kind], where=(("due_at", "<=", now),), order_by="due_at", limit=SWEEP_LIMIT
-    )
-    for document in store.query(due):
-        if document.fields is not None and document.fields["system"] in systems:
-            yield document.path.rpartition("/")[2], document.fields["due_at"]
+    store: Store, kind: str, now: datetime, systems: Iterable[str]
+) -> list[tuple[datetime, str]]:
+    """Time and key of each, the longest due first; commands that concern all systems included."""
+    names = [*systems, *([EVERYWHERE] if kind == COMMAND else [])]
+    found = [
+        document
+        for system in names
+        for document in store.query(
+            Query(
+                COLLECTIONS[kind],
+                where=(("system", "==", system), ("due_at", "<=", now)),
+                order_by="due_at",
+                limit=SWEEP_LIMIT,
+            )
+        )
+        if document.fields is not None
+    ]
+    return sorted(((one.fields or {})["due_at"], one.path.rpartition("/")[2]) for one in found)
 
 
 def parse(data: bytes, *kinds: str) -> Due:

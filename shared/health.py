@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 
+from shared import shortened
 from shared.policy import Gates
 
 
@@ -17,6 +18,12 @@ class Requests(Struct, frozen=True):
     failed: int
 
 
+def summed(requests: Iterable[Requests]) -> Requests:
+    """Those of several functions together; of none, none."""
+    counts = list(requests)
+    return Requests(sum(one.total for one in counts), sum(one.failed for one in counts))
+
+
 class ProbeAnswer(Struct, frozen=True):
     """What a probe saw. A status of None: no answer at all, which is a failure of what it asks."""
 
@@ -25,6 +32,8 @@ class ProbeAnswer(Struct, frozen=True):
     detail: str = ""
     seconds: float = 0.0
     """What the answer, or its absence, has taken."""
+    digest: str = ""
+    """SHA-256 of its body, of the first MiB where it is longer; empty: nothing was read."""
 
 
 class Verdict(StrEnum):
@@ -40,6 +49,8 @@ class Health(Struct, frozen=True):
 
     verdict: Verdict
     reason: str
+    outside: Verdict = Verdict.INCONCLUSIVE
+    """What the probes alone say; not known without any, or when one could not be asked."""
 
 
 def failing(requests: Mapping[str, Requests], gates: Gates) -> set[str]:
@@ -65,23 +76,23 @@ def judge(
     """Whether these functions are well; None for requests: the metrics could not be read.
 
     A probe that ran and failed is bad news by itself. No failing probe is no proof: it takes
-    enough requests, counted by the routers, to call a system well.
+    enough requests, counted by the routers, to call functions well. Where none of them was
+    touched, routers tell nothing of what was: probes alone do.
     """
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
-        return Health(Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {_some(failed)}")
+        return Health(
+            Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {shortened.phrase(failed)}"
+        )
+    if probes and not functions:
+        return Health(Verdict.WELL, f"{len(probes)} probes, none failing")
     if requests is None:
         return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
     ill = sorted(failing(counted, gates))
     if ill:
-        return Health(Verdict.ILL, f"{len(ill)} functions fail: {_some(ill)}")
-    total = sum(count.total for count in counted.values())
+        return Health(Verdict.ILL, f"{len(ill)} functions fail: {shortened.phrase(ill)}")
+    total = summed(counted.values()).total
     if total < gates.minimum_requests:
         return Health(Verdict.INCONCLUSIVE, f"only {total} requests were counted")
     return Health(Verdict.WELL, f"{total} requests, {len(probes)} probes, none failing")
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

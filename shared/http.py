@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
 from ssl import SSLContext
+from typing import Any
 
 import httpx
 
@@ -23,36 +25,79 @@ def exchange(
     """The status of the answer; a redirect is not followed.
 
     Of its body that many bytes are read at most, as they come on the wire: what is packed stays
-    packed, and nothing is kept. Its headers may have 100 KiB (httpcore's limit).
+    packed. Its headers may have 100 KiB (httpcore's limit).
 
     `seconds` are wall time, and bound the whole exchange: a side that sends a byte now and then
     gains nothing. `server_name` is what the certificate must be for, where `url` holds an address.
     Raises: TimeoutError, httpx.TransportError (refused, cut off, not HTTP, a bad certificate).
     """
+    return fetched(
+        method,
+        url,
+        seconds=seconds,
+        headers=headers,
+        content=content,
+        server_name=server_name,
+        reads=reads,
+    )[0]
 
-    async def answered() -> int:
-        client = httpx.AsyncClient(verify=_trust(), timeout=None, trust_env=False)  # noqa: S113
+
+def fetched(
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    content: bytes = b"",
+    server_name: str | None = None,
+    reads: int,
+) -> tuple[int, bytes]:
+    """As `exchange`, with what was read of the body."""
+
+    async def answered() -> tuple[int, bytes]:
         extensions = {"sni_hostname": server_name} if server_name else None
-        async with (
-            asyncio.timeout(seconds),
-            client,
-            client.stream(
-                method, url, headers=headers, content=content, extensions=extensions
-            ) as response,
-        ):
-            await _read(response, reads)
-            return response.status_code
+        async with _answer(
+            seconds, method, url, headers=headers, content=content, extensions=extensions
+        ) as response:
+            return response.status_code, await _read(response, reads)
 
     return asyncio.run(answered())
 
 
-async def _read(response: httpx.Response, limit: int) -> None:
-    """Return when the body has ended, or that many bytes of it have come."""
+def headed(url: str, *, seconds: float) -> tuple[int, Mapping[str, str]]:
+    """Status and headers, by any case, of the answer to a GET whose body is not read."""
+
+    async def answered() -> tuple[int, Mapping[str, str]]:
+        async with _answer(seconds, "GET", url) as response:
+            return response.status_code, response.headers
+
+    return asyncio.run(answered())
+
+
+@asynccontextmanager
+async def _answer(
+    seconds: float, method: str, url: str, **asked: Any
+) -> AsyncIterator[httpx.Response]:
+    """The answer, its body still to come."""
+    client = httpx.AsyncClient(verify=_trust(), timeout=None, trust_env=False)  # noqa: S113
+    async with (
+        asyncio.timeout(seconds),
+        client,
+        client.stream(method, url, **asked) as response,
+    ):
+        yield response
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """The body, or what came of it until that many bytes were there."""
     if not limit:
-        return
-    async for _ in response.aiter_raw():
+        return b""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
         if response.num_bytes_downloaded >= limit:
-            return
+            break
+    return bytes(body)
 
 
 @cache

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.documents import SCHEMA
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.rollback import KEPT_FOR
+from shared.severity import Severity
 
 
 class Status(StrEnum):
@@ -45,6 +46,18 @@ class Moment(Struct, frozen=True):
     note: str
 
 
+class Analysis(Struct, frozen=True):
+    """What a person found an incident to come from."""
+
+    cause: str
+    by: str
+    at: datetime
+    prevention: str = ""
+    """What keeps it from coming again; empty: nobody has said yet."""
+    public: str = ""
+    """What the status page says of it, in the person's words; empty: nothing."""
+
+
 class Incident(Struct, frozen=True):
     """Trouble in one system, from its detection to its end."""
 
@@ -66,11 +79,22 @@ class Incident(Struct, frozen=True):
     acknowledged_by: str = ""
     """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
     acknowledged_at: datetime | None = None
+    published_by: str = ""
+    """Who has shown it on the status page; empty: nobody, and the policy says when it is."""
+    analysis: Analysis | None = None
+    """None: nobody has recorded the root cause."""
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA
+
+
+class PublicTurn(Struct, frozen=True):
+    """When an incident came to be what the public word says."""
+
+    word: str
+    at: datetime
 
 
 class PublicState(Struct, frozen=True):
@@ -83,7 +107,47 @@ class PublicState(Struct, frozen=True):
     severity: Severity | None
     since: datetime
     updated_at: datetime
+    signal: str = ""
+    onset_at: datetime | None = None
+    """When the trouble began; None, where an earlier version wrote this: `since`."""
+    turns: list[PublicTurn] = []
+    """One for each change of the word, the first first."""
+    ended_at: datetime | None = None
+    published: bool = False
+    """Whether a person has said that it is to be shown."""
+    cause: str = ""
+    """What a person has written for the public of where it came from; empty: nothing."""
+    expires_at: datetime | None = None
+    """Of the copy that is kept for each incident."""
     schema: int = SCHEMA
+
+
+PUBLIC_KEPT_FOR = timedelta(days=91)
+"""The status page shows 90 days."""
+
+
+def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
+    """What the status page may say of the incident now."""
+    turns: list[PublicTurn] = []
+    for moment in incident.timeline:
+        word = PUBLIC_WORDS[moment.status]
+        if not turns or turns[-1].word != word:
+            turns.append(PublicTurn(word, moment.at))
+    return PublicState(
+        system=policy.system,
+        display_name=policy.display_name or policy.system,
+        word=PUBLIC_WORDS[incident.status],
+        incident=incident.id,
+        severity=incident.severity,
+        since=incident.detected_at,
+        updated_at=now,
+        signal=incident.signal,
+        onset_at=incident.onset_at,
+        turns=turns,
+        ended_at=incident.ended_at,
+        published=bool(incident.published_by),
+        cause=incident.analysis.public if incident.analysis is not None else "",
+    )
 
 
 def moved(
@@ -106,6 +170,11 @@ def respond_by(policy: Policy, severity: Severity, since: datetime) -> datetime:
     return since + policy.targets.by_severity[severity]
 
 
+def was_over_since(incident: Incident, moment: datetime) -> bool:
+    """Whether it has ended after that moment, and come back with timers of its own."""
+    return any(one.status is Status.RESOLVED and one.at > moment for one in incident.timeline)
+
+
 def public_id(day: str, number: int) -> str:
     """INC-YYYYMMDD-NNN; from the thousandth of a day on with four digits."""
     return f"INC-{day}-{number:03d}"
@@ -124,3 +193,8 @@ def path(incident: str) -> str:
 def public_path(system: str) -> str:
     """Where the public state of a system is kept."""
     return f"public/{system}"
+
+
+def public_history(system: str) -> str:
+    """The collection of the public states of a system's incidents, by incident."""
+    return f"{public_path(system)}/incidents"

@@ -7,7 +7,7 @@ Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -49,13 +49,49 @@ class Deployed(Struct, frozen=True):
     uri: str
     """Of the service behind it; empty: it has none."""
     labels: Mapping[str, str] = {}
+    runtime: str = ""
+    account: str = ""
+    """The service account that it runs as."""
+
+
+class Run(Struct, frozen=True):
+    """How a scheduled job went last."""
+
+    enabled: bool
+    at: datetime | None = None
+    """When it was tried; None: never yet."""
+    code: int = 0
+    """How that ended, by google/rpc/code.proto: 0 well; negative, when it is not known."""
+
+
+class Asked(Struct, frozen=True):
+    """What an alert policy or a dashboard asks Cloud Monitoring for."""
+
+    name: str
+    """As people read it."""
+    labels: Mapping[str, str] = {}
+    """Those that a user gave it."""
+    enabled: bool = True
+    channels: int = 0
+    """How many it speaks through."""
+    filters: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    """In PromQL."""
+
+
+class Metric(Struct, frozen=True):
+    """What Cloud Monitoring says of a metric."""
+
+    labels: frozenset[str]
+    resources: frozenset[str]
+    """The types of what it is measured on."""
 
 
 class Installation(Protocol):
     """The operations project."""
 
-    def topics(self) -> set[str]:
-        """The short names of all topics."""
+    def topics(self) -> dict[str, str]:
+        """All topics by their short names, each with the name of its schema; "": it has none."""
         ...
 
     def subscriptions(self) -> list[Subscription]:
@@ -69,6 +105,68 @@ class Installation(Protocol):
         """
         ...
 
+    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+        """Whom a bucket's own policy gives each role; what the project grants is not in it.
+
+        Raises: Rejected when there is no such bucket.
+        """
+        ...
+
     def functions(self) -> list[Deployed]:
         """All functions, in every region."""
+        ...
+
+
+class Quotas(Protocol):
+    """What the platform admits in a protected system's project."""
+
+    def writes_a_minute(self, region: str) -> int | None:
+        """The strictest limit of Cloud Run's writes there; None: none is listed."""
+        ...
+
+
+class Timetable(Protocol):
+    """What is called at set times from the operations project."""
+
+    def regions(self) -> list[str]:
+        """Every region in which there may be jobs."""
+        ...
+
+    def runs(self, region: str) -> dict[str, Run]:
+        """How each job of a region went last, by its short name."""
+        ...
+
+
+class Apis(Protocol):
+    """Google's APIs, which each project has switched on or off."""
+
+    def is_on(self, project: str, service: str) -> bool:
+        """Whether a project has an API switched on, such as `fcm.googleapis.com`."""
+        ...
+
+
+class Monitoring(Protocol):
+    """How Cloud Monitoring is set up in one project, and what it takes."""
+
+    def policies(self) -> list[Asked]:
+        """All alert policies."""
+        ...
+
+    def dashboards(self) -> list[Asked]:
+        """All dashboards."""
+        ...
+
+    def metric(self, name: str) -> Metric | None:
+        """A metric by its type; None: it is not known."""
+        ...
+
+    def resource(self, name: str) -> frozenset[str] | None:
+        """The labels of a type of monitored resource; None: it is not known."""
+        ...
+
+    def series(self, query: str) -> int:
+        """How many series a query in PromQL answers with now.
+
+        Raises: Rejected for what is no query.
+        """
         ...

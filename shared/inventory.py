@@ -7,7 +7,8 @@ are. A fingerprint of something short can be guessed by whoever reads it and tri
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.traffic import Traffic
+from shared.traffic import Scaling, Traffic
 
 
 class Generation(StrEnum):
@@ -36,6 +37,15 @@ class SecretUse(Struct, frozen=True):
     """Its number, or `latest`: whatever that was when the instance started."""
 
 
+class Source(Struct, frozen=True):
+    """An object in Cloud Storage: where the source of a build lies, or what we keep."""
+
+    bucket: str
+    object: str
+    generation: int = 0
+    """0: not said, so that the object may have been overwritten since."""
+
+
 class Configuration(Struct, frozen=True):
     """What code runs with."""
 
@@ -52,15 +62,9 @@ class Configuration(Struct, frozen=True):
     """0: not limited by itself."""
     concurrency: int = 0
     """Requests at once of one instance; 0: the platform's default."""
-
-
-class Source(Struct, frozen=True):
-    """Where the source of a build lies, in Cloud Storage."""
-
-    bucket: str
-    object: str
-    generation: int = 0
-    """0: not said, so that the object may have been overwritten since."""
+    values: Source | None = None
+    """Where the values of the plain variables are kept, those of its build among them
+    (`shared.copies`), for `on_work` alone to read; None: they are not. Of a revision: never."""
 
 
 class RevisionState(Struct, frozen=True):
@@ -91,6 +95,64 @@ class FunctionState(Struct, frozen=True):
     """By short name, LATEST resolved."""
     latest: str = ""
     """Short name of the newest revision that is ready: where LATEST leads."""
+    definition: dict[str, Any] = {}
+    """All that it was deployed with, verbatim, as Functions v2 writes it in JSON, to be deployed
+    again: without values of plain variables, where its source lies, traffic, and what the platform
+    alone says. Empty: it was recorded before this was."""
+    build_variables: tuple[str, ...] = ()
+    """Names of the plain variables of its build, in order."""
+    build_variables_hash: str = ""
+    """Over their names and values."""
+    copy: Source | None = None
+    """Our own copy of its source; None: there is none."""
+    scaling: Scaling = Scaling()
+    """Of its service, whichever revisions serve."""
+    trigger: str = ""
+    """Full name of the Eventarc trigger that brings it events; empty: it has none, or it was
+    recorded before this was."""
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether events that it failed are delivered again."""
+        trigger: dict[str, Any] = self.definition.get("eventTrigger", {})
+        return trigger.get("retryPolicy") == "RETRY_POLICY_RETRY"
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether Cloud Tasks gives it tasks, from a queue that is called as it is.
+
+        By the label that Firebase deploys it with (firebase/firebase-tools
+        src/gcp/cloudfunctionsv2.ts, read 2026-11).
+        """
+        labels: dict[str, str] = self.definition.get("labels", {})
+        return labels.get("deployment-taskqueue") == "true"
+
+
+def accounts_of(functions: Iterable[FunctionState]) -> set[str]:
+    """The service accounts that functions and their revisions run as, by address."""
+    return {
+        configuration.account
+        for function in functions
+        for configuration in (
+            function.configuration,
+            *(revision.configuration for revision in function.revisions.values()),
+        )
+        if configuration.account
+    }
+
+
+class AccountState(StrEnum):
+    """Whether anything can run as a service account."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+    """It is given no credentials: what starts as it reaches nothing of Google's
+    (https://cloud.google.com/iam/docs/service-accounts-disable-enable, read 2026-11)."""
+    GONE = "GONE"
+
+
+LIVE = "live"
+"""The channel of Hosting that everybody sees."""
 
 
 class HostingSite(Struct, frozen=True):
@@ -102,6 +164,11 @@ class HostingSite(Struct, frozen=True):
     channels: dict[str, str] = {}
     """The versions of the other channels, by channel."""
 
+    @property
+    def served(self) -> dict[str, str]:
+        """The version of each channel, the live one among them."""
+        return {LIVE: self.version, **self.channels}
+
 
 class RemoteConfigTemplate(Struct, frozen=True):
     """The published template."""
@@ -110,6 +177,19 @@ class RemoteConfigTemplate(Struct, frozen=True):
     etag: str
     hash: str
     """Over what it says, without its version."""
+    content: str = ""
+    """What it says, as JSON, to be published again; empty: it is larger than what is kept."""
+
+
+class RulesFile(Struct, frozen=True):
+    """One file of a ruleset."""
+
+    name: str
+    content: str
+
+
+RulesSource = tuple[RulesFile, ...]
+"""All that a ruleset says."""
 
 
 class RulesRelease(Struct, frozen=True):
@@ -118,6 +198,8 @@ class RulesRelease(Struct, frozen=True):
     ruleset: str
     """Short name."""
     updated_at: datetime
+    source: RulesSource = ()
+    """Our copy of what it says, to make it again; empty: there is none."""
 
 
 class IndexField(Struct, frozen=True):
@@ -143,6 +225,11 @@ class Index(Struct, frozen=True):
         """What it indexes, in one line: the same for an index that was dropped and made again."""
         fields = ", ".join(f"{one.path} {one.mode}" for one in self.fields)
         return f"{self.database} {self.group} {self.scope}: {fields}"
+
+
+def is_creatable(index: Index) -> bool:
+    """Whether its definition is known well enough to make it again: not one of vectors."""
+    return all(one.mode in ("ASCENDING", "DESCENDING", "CONTAINS") for one in index.fields)
 
 
 class SecretVersion(Struct, frozen=True):
@@ -183,11 +270,28 @@ class WholeInventory(Struct, frozen=True):
     schedules: dict[str, Schedule] | None = None
     accounts: dict[str, tuple[str, ...]] | None = None
     """Roles in the project, by service account; under a condition, with it."""
+    invokers: dict[str, tuple[str, ...]] | None = None
+    """Who holds which role on a function's service, `allUsers roles/run.invoker`, by function."""
+
+
+ROOM_BYTES = 128 * 1024
+"""What a text may take of a record once it is compressed. A record is one document, of 1 MiB at
+most; rules have 256 KB of text at most, a template a million characters."""
+
+
+def kept(text: str) -> str:
+    """The text, where a record has the room for it; else empty."""
+    return text if len(zlib.compress(text.encode())) <= ROOM_BYTES else ""
 
 
 def fingerprint(value: Any) -> str:
     """SHA-256 over JSON that does not depend on the order of keys."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+def values_hash(variables: Mapping[str, str]) -> str:
+    """Over names and values of plain variables; empty: there are none."""
+    return fingerprint(dict(variables)) if variables else ""
 
 
 def configured(
@@ -196,7 +300,7 @@ def configured(
     """A configuration whose variables are known by value here, and nowhere after."""
     return Configuration(
         variables=tuple(sorted(variables)),
-        variables_hash=fingerprint(dict(variables)) if variables else "",
+        variables_hash=values_hash(variables),
         secrets=tuple(sorted(secrets, key=lambda use: use.place)),
         **rest,
     )
@@ -208,6 +312,11 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     A change of a secret alone is therefore not seen.
     """
     return dict(_settings(config, ""))
+
+
+def has_secret(path: str) -> bool:
+    """Whether a setting's path leads to, or through, what holds a secret."""
+    return not _SECRET.isdisjoint(path.split("."))
 
 
 _SECRET = frozenset(

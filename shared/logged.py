@@ -81,11 +81,17 @@ def _fields(writes: Sequence[Write], path: str) -> dict[str, str]:
 
 def _log(one: Told) -> None:
     severity = next((name for names, name in _SEVERITIES if names.fullmatch(one.event)), "INFO")
-    labels = {"system": one.system, "incident": one.incident, "rollback": one.rollback}
+    labels = {
+        "system": one.system,
+        "incident": one.incident,
+        "rollback": one.rollback,
+        "step": one.step,
+        "event": one.event,
+    }
     log.write(
         severity,
         f"{one.event}: {one.why}" if one.why else one.event,
-        labels={name: value for name, value in {**labels, "event": one.event}.items() if value},
+        labels={name: value for name, value in labels.items() if value},
         event=one.event,
         at=one.at,
         actor=one.actor,

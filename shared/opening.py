@@ -12,11 +12,19 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.audit import Event, genesis, link
 from shared.documents import decode, encode
-from shared.incident import PUBLIC_WORDS, Incident, Moment, PublicState, Status, public_id
+from shared.incident import (
+    PUBLIC_KEPT_FOR,
+    Incident,
+    Moment,
+    Status,
+    public_id,
+    public_state,
+)
 from shared.notice import Notice, creates, notices
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.ports import Create, Document, Put, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
+from shared.severity import Severity
 from shared.system import System
 from shared.timers import timers
 
@@ -95,6 +103,8 @@ def reopen_incident(
     """
     known = decode(Incident, before.fields)
     why = "a further alert joined" if order is None else f"ordered by {order.actor}"
+    if order is not None and order.rest:
+        why = "people are asked about the rest"
     again, later = _again(policy, known, severity or known.severity, now)
     again = incidents.moved(again, Status.INVESTIGATING, now, why)
     waits = order is None and known.status is Status.ESCALATED
@@ -148,7 +158,6 @@ def _opened(
     writes: tuple[Write, ...],
 ) -> Opening:
     entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
-    state = public_state(policy, incident, rollback.created_at)
     known = decode(System, system.fields) if system.fields else System(name=policy.system)
     current = replace(
         known,
@@ -170,7 +179,7 @@ def _opened(
                 rollbacks.entry_path(rollback.id, 1),
                 {**encode(entry), "expires_at": rollback.expires_at},
             ),
-            Put(incidents.public_path(policy.system), encode(state)),
+            *shown(policy, incident, rollback.created_at, newest=True),
             *creates(said),
         ),
     )
@@ -197,21 +206,20 @@ def _undecided(
         sequence=1,
         audit_head=link(genesis(rollbacks.path(name)), 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
+        overrides=order.overrides(now) if order is not None else (),
         expires_at=now + KEPT_FOR,
     )
 
 
-def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
-    """What the status page may say of the incident now."""
-    return PublicState(
-        system=policy.system,
-        display_name=policy.display_name or policy.system,
-        word=PUBLIC_WORDS[incident.status],
-        incident=incident.id,
-        severity=incident.severity,
-        since=incident.detected_at,
-        updated_at=now,
-    )
+def shown(policy: Policy, incident: Incident, now: datetime, *, newest: bool) -> list[Write]:
+    """The writes of what is public of an incident: its own copy, and the system's of the newest."""
+    state = public_state(policy, incident, now)
+    kept = replace(state, expires_at=now + PUBLIC_KEPT_FOR)
+    history = incidents.public_history(policy.system)
+    writes: list[Write] = [Put(f"{history}/{incident.id}", encode(kept))]
+    if newest:
+        writes.append(Put(incidents.public_path(policy.system), encode(state)))
+    return writes
 
 
 def counter_path(now: datetime) -> str:

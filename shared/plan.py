@@ -17,7 +17,7 @@ from shared.policy import ScenarioName
 
 
 class StepStatus(StrEnum):
-    """How far a step has come. The last four are ends."""
+    """How far a step has come. The last five are ends."""
 
     PENDING = "PENDING"
     BEGUN = "BEGUN"
@@ -26,10 +26,20 @@ class StepStatus(StrEnum):
     """A person is there: their change was left as it is."""
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
-    """Never begun, because the rollback ended before."""
+    """Never begun: the rollback ended before, or may not or cannot bring it about."""
+    UNNEEDED = "UNNEEDED"
+    """Never begun, because what it stands in for did not fail."""
 
 
-ENDED = frozenset({StepStatus.DONE, StepStatus.STOPPED, StepStatus.FAILED, StepStatus.SKIPPED})
+ENDED = frozenset(
+    {
+        StepStatus.DONE,
+        StepStatus.STOPPED,
+        StepStatus.FAILED,
+        StepStatus.SKIPPED,
+        StepStatus.UNNEEDED,
+    }
+)
 
 
 class Step(Struct, frozen=True):
@@ -46,8 +56,13 @@ class Step(Struct, frozen=True):
     """What the plan found: the state to come from, and to go back to."""
     after: tuple[str, ...] = ()
     """Steps that must be DONE before."""
+    instead_of: str = ""
+    """The step that it stands in for: it may begin only once that one has FAILED. Of several that
+    stand in for the same step, the last one tells how it ended."""
     despite_stopped: bool = False
     """A predecessor that a person stopped does not hold this one up."""
+    despite_failed: bool = False
+    """Nor does one that could not be brought to its goal: one failing function stops no other."""
     writes: int = 0
     """What it costs of the write quota."""
     within_seconds: float = 300.0
@@ -81,6 +96,8 @@ class PlanHeader(Struct, frozen=True):
     """Fingerprint of the policy that it was made under."""
     reported: tuple[str, ...] = ()
     """What it leaves alone and says so, one line each."""
+    asks: tuple[str, ...] = ()
+    """Steps that are none of its own: only a person's word to a further plan brings them about."""
     extensions: int = 0
     """How often steps were added to it while it was carried out."""
 
@@ -114,6 +131,11 @@ def frozen(
     return Plan(header, ordered)
 
 
+def reporting(plan: Plan, line: str) -> Plan:
+    """The plan with one line more that is said of it."""
+    return Plan(replace(plan.header, reported=(line, *plan.header.reported)), plan.steps)
+
+
 def extended(header: PlanHeader, addition: Plan) -> Plan:
     """The header of the longer plan, and the steps that are new to it.
 
@@ -127,6 +149,7 @@ def extended(header: PlanHeader, addition: Plan) -> Plan:
             name=names[step.name],
             number=header.steps + step.number,
             after=tuple(names[name] for name in step.after),
+            instead_of=names.get(step.instead_of, ""),
         )
         for step in addition.steps
     )
@@ -135,7 +158,7 @@ def extended(header: PlanHeader, addition: Plan) -> Plan:
         header,
         steps=header.steps + len(steps),
         fingerprint=hashlib.sha256(chained.encode()).hexdigest(),
-        reported=(*header.reported, *addition.header.reported),
+        reported=tuple(dict.fromkeys((*header.reported, *addition.header.reported))),
         extensions=extensions,
     )
     return Plan(longer, steps)
@@ -143,30 +166,83 @@ def extended(header: PlanHeader, addition: Plan) -> Plan:
 
 def ready(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps whose predecessors allow it, in the plan's order."""
+    speaking = _speaking(steps)
     return [
         step
         for step in steps.values()
         if step.status is StepStatus.PENDING
-        and all(_allows(steps[name], step) for name in step.after)
+        and (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
+        and all(_allows(speaking[name], step) for name in step.after)
+    ]
+
+
+def unneeded(steps: Mapping[str, Step]) -> list[Step]:
+    """The pending steps that stand in for one which has ended, and has not failed."""
+    return [
+        step
+        for step in steps.values()
+        if step.status is StepStatus.PENDING
+        and step.instead_of
+        and steps[step.instead_of].status in ENDED - {StepStatus.FAILED}
     ]
 
 
 def blocked(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps that can never begin, because one before them ended badly."""
+    speaking = _speaking(steps)
     bad: set[str] = set()
     for step in steps.values():  # the plan's order: predecessors come first
+        before = [speaking[name] for name in step.after]
         if step.status is StepStatus.PENDING and any(
-            name in bad or (steps[name].status in ENDED and not _allows(steps[name], step))
-            for name in step.after
+            (one.name in bad and not step.despite_failed)
+            or (one.status in ENDED and not _allows(one, step))
+            for one in before
         ):
             bad.add(step.name)
     return [steps[name] for name in steps if name in bad]
 
 
+def undone(steps: Mapping[str, Step]) -> list[Step]:
+    """The steps whose goals were not reached: not by themselves, nor by what stood in for them.
+
+    What stands in for a step is none of them until that one has failed.
+    """
+    speaking = _speaking(steps)
+    return [
+        step
+        for step in steps.values()
+        if (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
+        and speaking[step.name].status is not StepStatus.DONE
+    ]
+
+
+def _speaking(steps: Mapping[str, Step]) -> dict[str, Step]:
+    """By the name of each step, the one that tells how it ended.
+
+    That is itself; of one that has failed, the last of those that stand in for it.
+    """
+    spoken_for = {step.instead_of: step for step in steps.values() if step.instead_of}
+    return {
+        name: spoken_for.get(name, step) if step.status is StepStatus.FAILED else step
+        for name, step in steps.items()
+    }
+
+
 def _allows(before: Step, step: Step) -> bool:
-    return before.status is StepStatus.DONE or (
-        before.status is StepStatus.STOPPED and step.despite_stopped
-    )
+    match before.status:
+        case StepStatus.DONE:
+            return True
+        case StepStatus.STOPPED:
+            return step.despite_stopped
+        case StepStatus.FAILED | StepStatus.SKIPPED:
+            return step.despite_failed
+    return False
+
+
+def progress(steps: Iterable[Step]) -> tuple[int, int]:
+    """How many steps have ended, of how many; a stand-in counts once it is called for."""
+    called = [step for step in steps if not step.instead_of or step.begun_at is not None]
+    return sum(step.status in ENDED for step in called), len(called)
 
 
 def path(rollback: str, step: str) -> str:

@@ -7,23 +7,13 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct, field
 
+from shared.audience import Channel, Contact, Rung, StatusPage
 from shared.credential import Role
-
-DEFAULT_DATABASE = "(default)"
-
-
-class Severity(StrEnum):
-    """How bad an incident is; the runbook's alert levels, the worst first."""
-
-    CRITICAL = "CRITICAL"
-    HIGH = "HIGH"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
-
-
-def worse(one: Severity, other: Severity) -> Severity:
-    """The worse of two."""
-    return min(one, other, key=list(Severity).index)
+from shared.erasure import ErasureRules
+from shared.execution import Execution
+from shared.integrity_rules import Collection, FenceRules, IntegrityRules
+from shared.resources import AssetRules, BackupRules, Resources
+from shared.severity import Severity
 
 
 class Mode(IntEnum):
@@ -61,13 +51,27 @@ class Group(Struct, frozen=True):
     """The function that goes first; None: the group's first by name."""
     after: tuple[str, ...] = ()
     """Groups that must be back before this one: clients go before what they call."""
+    keep_warm: int = 0
+    """Instances that a function is to have as soon as a rollback leads requests to it."""
+
+
+class ProbeAccount(Struct, frozen=True):
+    """Whom a probe signs in as at Identity Platform, with a password and nothing else."""
+
+    email: str
+    password_secret: str
+    """The secret of the operations project that holds the password, by its name."""
+    api_key_secret: str
+    """The same of the application's web API key."""
 
 
 class Probe(Struct, frozen=True):
-    """One question asked from outside: does this address answer as a healthy system does?"""
+    """One question asked from outside: does this answer as a healthy system does?"""
 
     name: str
-    url: str
+    url: str = ""
+    """The address that is asked; empty: a sign-in is tried."""
+    sign_in: ProbeAccount | None = None
     function: str | None = None
     """The function that it exercises; it then judges that function's canary."""
     status_below: int = 500
@@ -76,6 +80,18 @@ class Probe(Struct, frozen=True):
     """The signal that it tells of, asked each half minute; None: asked only when it is needed."""
     external: bool = False
     """It asks what the system depends on and nobody here changes: failing, it explains trouble."""
+
+
+class Check(Struct, frozen=True):
+    """One thing that must work once functions are back; all that is declared of it counts."""
+
+    probes: tuple[str, ...] = ()
+    """Names of probes that must pass."""
+    groups: tuple[str, ...] = ()
+    """Groups whose requests must be enough, by the routers' count, and must not fail."""
+    sign_in_failures: float | None = None
+    """The share of sign-ins that may fail, of enough of them, once authentication is back; None:
+    they are not counted."""
 
 
 class Unit(StrEnum):
@@ -136,6 +152,14 @@ def _decide_within() -> dict[Severity, timedelta]:
     }
 
 
+class Rebuilds(StrEnum):
+    """Whether a function may be built again from our copy of its source: not the old artefact."""
+
+    ASK = "ask"
+    """A person is asked first; a shift that fails stays failed, unless one has approved."""
+    ACT = "act"
+
+
 class Gates(Struct, frozen=True):
     """When automation may act; the defaults are design.md's."""
 
@@ -153,43 +177,28 @@ class Gates(Struct, frozen=True):
     """A function whose share of failed requests is above this is failing."""
     minimum_requests: int = 20
     """Fewer requests than this say nothing about a function."""
+    worse_by: float = 0.05
+    """A share of failed requests so much above that of the hour before the trouble is worse."""
+    slower_by: float = 0.5
+    """A probe that takes so much longer than then, as a ratio, is worse."""
     blast_radius: int | None = None
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
     four_eyes: tuple[ScenarioName, ...] = (ScenarioName.DATABASE, ScenarioName.AUTH)
     """Scenarios that two different people must want; who orders one is the first of them."""
+    rebuilds: Rebuilds = Rebuilds.ACT
+    """Where no revision is left to shift to, or the shift has failed."""
     approval_expires: timedelta = timedelta(minutes=30)
     """A question to a person ends after this in doing nothing."""
+    notice_before: timedelta = timedelta(minutes=15)
+    """So long before a planned rollback begins people are told of it again."""
+    drills_before_ask: int = 0
+    """Agreeing drills that a promotion from observe needs, to whatever mode."""
     drills_before_act: int = 0
     """Agreeing drills that a promotion to act needs."""
     drills_within: timedelta = timedelta(days=30)
     """Older ones prove nothing any more."""
-
-
-class WriteQuota(Struct, frozen=True):
-    """Writes that the platform admits per project and region: a token bucket."""
-
-    burst: int = 60
-    per_second: float = 1.0
-
-
-class Execution(Struct, frozen=True):
-    """How a rollback is carried out."""
-
-    canary_probes: int = 5
-    canary_within: timedelta = timedelta(seconds=60)
-    write_quota: WriteQuota = WriteQuota()
-    batch_size: int | None = None
-    """At most this many shifts in flight; None: what the quota allows."""
-    delay: timedelta = timedelta(0)
-    """Pause after each batch."""
-    step_attempts: int = 5
-    step_within: timedelta = timedelta(minutes=5)
-    verify_within: timedelta = timedelta(minutes=5)
-    watch: timedelta = timedelta(minutes=30)
-    watch_every: timedelta = timedelta(minutes=1)
-    bake: timedelta = timedelta(minutes=30)
 
 
 class Deployments(Struct, frozen=True):
@@ -201,72 +210,12 @@ class Deployments(Struct, frozen=True):
     """Whatever is hinted at or not."""
     human_first: timedelta = timedelta(minutes=60)
     """So long automation leaves alone what a person changed by hand."""
+    pinned_for: timedelta = timedelta(days=3)
+    """A pin that is older is told of once a day."""
     kept: int = 30
     """So many of the newest deployments never expire."""
-
-
-class ChannelKind(StrEnum):
-    """How a notice leaves: kept as a record only, or posted to a web hook."""
-
-    RECORDING = "recording"
-    WEBHOOK = "webhook"
-
-
-class Channel(Struct, frozen=True):
-    """One way to tell people."""
-
-    name: str
-    kind: ChannelKind
-    url: str | None = None
-    severities: tuple[Severity, ...] = tuple(Severity)
-
-
-class Resources(Struct, frozen=True):
-    """What the system has beside its functions and is protected too; absent is not."""
-
-    hosting_sites: tuple[str, ...] = ()
-    remote_config: bool = False
-    databases: tuple[str, ...] = ()
-    """Firestore databases whose rules and indexes count."""
-    storage_buckets: tuple[str, ...] = ()
-    """Cloud Storage buckets whose rules count."""
-    identity: bool = False
-    """The configuration of Identity Platform."""
-    secrets: str | None = None
-    """How the names of the secrets begin; empty: all of the project."""
-    schedules: str | None = None
-    """How the names of the Cloud Scheduler jobs begin; empty: all of the region."""
-    accounts: bool = False
-    """The roles, in the project, of the accounts that the functions run as."""
-
-    @property
-    def releases(self) -> tuple[str, ...]:
-        """The releases of rules that are in force for the databases and buckets.
-
-        The default database's has no name of its own.
-        """
-        databases = (
-            "cloud.firestore" if one == DEFAULT_DATABASE else f"cloud.firestore/{one}"
-            for one in self.databases
-        )
-        return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
-
-
-class Contact(Struct, frozen=True):
-    """A person or a team, and the channels that reach them."""
-
-    name: str
-    channels: tuple[str, ...]
-
-
-class Rung(Struct, frozen=True):
-    """One step of the on-call ladder: who is told when nobody has acknowledged until then."""
-
-    after: timedelta
-    """Since detection."""
-    contact: str | None = None
-    channel: str | None = None
-    """Either of the two."""
+    secrets_renewed_within: timedelta = timedelta(days=365)
+    """A secret in use whose newest enabled version is older is told, once."""
 
 
 def _restored_within() -> dict[Severity, timedelta]:
@@ -285,6 +234,17 @@ class Targets(Struct, frozen=True):
     functions: timedelta = timedelta(minutes=10)
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
+
+
+class Outage(Struct, frozen=True):
+    """What it means that the system does not work, as its owner declares."""
+
+    per_minute: float | None = None
+    """What a minute costs; None: nobody has said."""
+    currency: str = ""
+    """Three letters, such as EUR."""
+    users: str = ""
+    """A filter of Cloud Monitoring for the counter of users who meet a failure; empty: none is."""
 
 
 class Principal(Struct, frozen=True):
@@ -314,6 +274,25 @@ class IdentityRules(Struct, frozen=True):
         return next((one for one in self.principals if one.email == email), None)
 
 
+class FindingClass(StrEnum):
+    """What kind of thing was found, of those that can be a breach.
+
+    https://cloud.google.com/security-command-center/docs/reference/rest/v2/organizations.sources.locations.findings
+    (read 2026-11).
+    """
+
+    THREAT = "THREAT"
+    TOXIC_COMBINATION = "TOXIC_COMBINATION"
+    VULNERABILITY = "VULNERABILITY"
+
+
+class FindingRules(Struct, frozen=True):
+    """Which findings of Security Command Center are a breach: people are asked then."""
+
+    classes: tuple[FindingClass, ...] = (FindingClass.THREAT,)
+    severities: tuple[Severity, ...] = (Severity.CRITICAL,)
+
+
 class Policy(Struct, frozen=True):
     """One protected system, whole."""
 
@@ -329,12 +308,30 @@ class Policy(Struct, frozen=True):
     alert_projects: tuple[str, ...] = ()
     """Projects whose alerts count; empty: only `project`."""
     resources: Resources = Resources()
+    backups: BackupRules = BackupRules()
+    assets: AssetRules = AssetRules()
+    integrity: IntegrityRules = IntegrityRules()
+    collections: dict[str, Collection] = {}
+    fence: FenceRules | None = None
+    """None: nothing that must hold across documents is declared, and nothing is ever fenced."""
+    erasure: ErasureRules | None = None
+    """None: nothing is known of whom data belongs to."""
+    """What is valid in each collection, by its id; what is not declared is not looked at."""
     probes: tuple[Probe, ...] = ()
+    verification: dict[str, Check] = {}
+    """What must work once functions are back, by what people call it."""
     gates: Gates = Gates()
     execution: Execution = Execution()
     deployments: Deployments = Deployments()
     targets: Targets = Targets()
+    status_page: StatusPage = StatusPage()
     identity: IdentityRules = IdentityRules()
+    findings: FindingRules | None = None
+    """None: no finding is a breach."""
+    outage: Outage | None = None
+    """None: nobody has declared what an outage means."""
+    console_url: str = ""
+    """Where operators find the console; empty: notices lead to no page of it."""
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
     on_call: tuple[Rung, ...] = ()

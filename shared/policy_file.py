@@ -16,14 +16,16 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from shared import policy_rules, policy_schema
+from shared import policy_assets, policy_collections, policy_rules, policy_schema
 from shared.durations import parse_duration
 from shared.errors import BadConfiguration
+from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
 from shared.policy import Policy
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
+SHARES_ROUNDED = 1e-9
 
 
 def load(path: FilePath | str) -> Policy:
@@ -57,7 +59,7 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included.
+    claims to one alert policy included; and shares of one write quota that are more than all of it.
     """
     faults: list[str] = []
     sources: list[_Source] = []
@@ -72,7 +74,10 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     faults += _clashes(sources)
     if faults:
         raise BadConfiguration(*faults)
-    return {policy.system: policy for policy in map(_typed, sources)}
+    typed = [(source, _typed(source)) for source in sources]
+    if overdrawn := list(_overdrawn(typed)):
+        raise BadConfiguration(*overdrawn)
+    return {policy.system: policy for _, policy in typed}
 
 
 class _Source:
@@ -96,7 +101,13 @@ class _Source:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
         found = list(document.faults)
-        for look in (policy_schema.findings, policy_rules.findings):
+        looks = (
+            policy_schema.findings,
+            policy_rules.findings,
+            policy_collections.findings,
+            policy_assets.findings,
+        )
+        for look in looks:
             found += [Fault(document.line(path), what) for path, what in look(document.value)]
         return [self.said(fault) for fault in sorted(found)]
 
@@ -172,3 +183,21 @@ def _clashes(sources: list[_Source]) -> Iterator[str]:
             other = claims.setdefault(alert_policy, source)
             if other is not source:
                 yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")
+
+
+def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
+    """Systems that would spend more than the one write quota of their project and region."""
+    pools: dict[tuple[str, str], list[tuple[_Source, WriteQuota]]] = {}
+    for source, policy in policies:
+        quota = policy.execution.write_quota
+        others = pools.setdefault((policy.project, policy.region), [])
+        path = ("execution", "write_quota")
+        for other, its_quota in others:
+            if (quota.burst, quota.per_second) != (its_quota.burst, its_quota.per_second):
+                yield source.at(path, f"{other.name} declares the same write quota otherwise")
+        others.append((source, quota))
+        shares = sum(one.share for _, one in others)
+        if shares > 1 + SHARES_ROUNDED:
+            names = ", ".join(other.name for other, _ in others[:-1])
+            what = f"the shares of one write quota add up to {shares:.4g}, with {names}"
+            yield source.at((*path, "share"), f"{what}: more than 1")

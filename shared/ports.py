@@ -7,19 +7,23 @@ answer is no) or Moved (a precondition failed).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from shared.backup import Backups, Exports, Mirrors, Restores
+from shared.buckets import Media, Objects, Pages, Provisions, Vault
 from shared.credential import Credential
-from shared.deployment import Inventory
 from shared.estate import Estate
-from shared.health import ProbeAnswer, Requests
-from shared.inventory import FunctionState
-from shared.policy import Channel, Probe
-from shared.traffic import Revision, Service, Traffic
+from shared.health import ProbeAnswer
+from shared.messages import Bus, Forms, Sender
+from shared.operators import Person
+from shared.platform import AlertStates, Builder, Metrics, Platform
+from shared.policy import Probe
+from shared.proof import Entrance, Voice
+from shared.versions import Documents, Rewrites
 
 
 class Clock(Protocol):
@@ -138,125 +142,6 @@ class Store(Reader, Protocol):
         ...
 
 
-class Bus(Protocol):
-    """Topics: Pub/Sub."""
-
-    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
-        """The message's id, once the service keeps it."""
-        ...
-
-
-class Letter(Struct, frozen=True):
-    """A message that nobody could act on, as it is kept."""
-
-    id: str
-    """Of the message that it was."""
-    handle: str
-    """By which it is acknowledged."""
-    source: str
-    """The topic it came from, `projects/P/topics/T`; "" when nothing tells."""
-    reason: str
-    data: bytes
-    attributes: dict[str, str]
-    """Those of the message itself, without what was added to keep it."""
-
-
-class Letters(Protocol):
-    """Dead letters, for a person who brings them back: Pub/Sub."""
-
-    def pull(self, limit: int) -> list[Letter]:
-        """Some of the letters that nobody has in hand; empty when there are none now.
-
-        Whoever pulls has them in hand, for minutes.
-        """
-        ...
-
-    def resend(self, letter: Letter) -> None:
-        """Publish the letter where it came from. Raises: Rejected when there is no such topic."""
-        ...
-
-    def acknowledge(self, letter: Letter) -> None:
-        """The letter is kept no longer."""
-        ...
-
-    def put_back(self, letters: Iterable[Letter]) -> None:
-        """The letters are in nobody's hand any more."""
-        ...
-
-
-class Objects(Protocol):
-    """What is written once and read by name: one bucket of Cloud Storage."""
-
-    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
-        """Keep the content under a name that is free.
-
-        Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
-        """
-        ...
-
-    def read(self, name: str) -> bytes | None:
-        """The content; None where there is no such object."""
-        ...
-
-    def names(self, prefix: str) -> list[str]:
-        """The names that begin so, ascending."""
-        ...
-
-
-class OperationState(Struct, frozen=True):
-    """A long-running change of the platform as last seen."""
-
-    done: bool
-    error: str = ""
-
-
-class Platform(Protocol):
-    """The functions of one protected system, and the traffic of the services behind them."""
-
-    def inventory(self) -> Inventory:
-        """What is live now, read whole."""
-        ...
-
-    def functions(self) -> dict[str, FunctionState]:
-        """Every function of both generations, by name, as it would be recorded."""
-        ...
-
-    def service(self, name: str) -> Service:
-        """One service by its full name. Raises: Rejected when it is gone."""
-        ...
-
-    def revision(self, service: str, revision: str) -> Revision:
-        """One revision by its short name. Raises: Rejected when it is gone."""
-        ...
-
-    def shift(self, service: str, traffic: Traffic, etag: str, *, dry_run: bool = False) -> str:
-        """Replace the traffic list of a service that is still at `etag`; the operation's name.
-
-        Raises: Moved on another etag, Throttled, Ambiguous.
-        """
-        ...
-
-    def operation(self, name: str) -> OperationState:
-        """How far an operation has come. Raises: Rejected when it is not known any more."""
-        ...
-
-
-class Metrics(Protocol):
-    """What the routers counted. Points come up to 3 minutes late."""
-
-    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
-        """Per service (short name), over the points that lie whole within `start` and `end`."""
-        ...
-
-
-class AlertStates(Protocol):
-    """What Cloud Monitoring says of its alerts now, whatever it notified of."""
-
-    def is_open(self, alert: str) -> bool:
-        """Whether the alert of that id is open. Raises: Rejected when there is none."""
-        ...
-
-
 class Prober(Protocol):
     """A look from outside."""
 
@@ -264,17 +149,6 @@ class Prober(Protocol):
         """One request, never a redirect, within the probe's time-out.
 
         Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
-        """
-        ...
-
-
-class Sender(Protocol):
-    """A way to tell people."""
-
-    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
-        """Hand over one notice; `key` lets a channel recognise a repeat.
-
-        Raises: Unavailable (try again), Rejected (never will).
         """
         ...
 
@@ -288,6 +162,10 @@ class Identity(Protocol):
         Raises: Rejected (malformed, foreign, expired, revoked, the user is gone or disabled), with
         a reason that holds no part of the token; Unavailable when keys or user cannot be looked up.
         """
+        ...
+
+    def look_up(self, subject: str) -> Person:
+        """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
         ...
 
 
@@ -353,12 +231,60 @@ class Ports(Protocol):
         ...
 
     @property
+    def console(self) -> str:
+        """The address of the account that speaks for operators; "": nobody does."""
+        ...
+
+    @property
+    def entrance(self) -> Entrance:
+        """Where operators sign in."""
+        ...
+
+    @property
+    def voice(self) -> Voice:
+        """How the console says that it speaks."""
+        ...
+
+    @property
     def anchors(self) -> Objects | None:
         """Where heads of audit chains are anchored; None: nowhere."""
         ...
 
+    @property
+    def sources(self) -> Vault | None:
+        """Where our copies of the functions' sources are; None: nowhere."""
+        ...
+
+    @property
+    def values(self) -> Vault | None:
+        """Where values of plain variables are, for on_work alone to read; None: nowhere."""
+        ...
+
+    @property
+    def quarantine(self) -> Vault | None:
+        """Where documents are kept that a repair changes, as they were before; None: nowhere."""
+        ...
+
+    @property
+    def forms(self) -> Forms:
+        """The templates of notices."""
+        ...
+
+    @property
+    def pages(self) -> Pages | None:
+        """Where the status pages stand; None: nowhere."""
+        ...
+
+    def application_bus(self, system: str) -> Bus:
+        """The topics of one protected system, as far as its policy declares them."""
+        ...
+
     def platform(self, system: str) -> Platform:
         """The platform of one protected system."""
+        ...
+
+    def builder(self, system: str) -> Builder:
+        """The deployments of one protected system's functions."""
         ...
 
     def estate(self, system: str) -> Estate:
@@ -371,6 +297,41 @@ class Ports(Protocol):
 
     def alert_states(self, system: str) -> AlertStates:
         """The alerts of one protected system."""
+        ...
+
+    def exports(self, system: str) -> Exports:
+        """The exports of one protected system's databases."""
+        ...
+
+    def backups(self, system: str) -> Backups:
+        """The native backups of one protected system's databases."""
+        ...
+
+    def restores(self, system: str) -> Restores:
+        """The databases that are made of one protected system's backups."""
+        ...
+
+    @property
+    def mirrors(self) -> Mirrors:
+        """The buckets that exports lie in."""
+        ...
+
+    def documents(self, system: str) -> Documents:
+        """The documents of one protected system's databases."""
+        ...
+
+    def rewrites(self, system: str) -> Rewrites:
+        """The same, for writing back."""
+        ...
+
+    @property
+    def media(self) -> Media:
+        """The files of the protected systems."""
+        ...
+
+    @property
+    def provisions(self) -> Provisions:
+        """What the assets of the protected systems rely on."""
         ...
 
     def pool(self) -> Pool:

@@ -1,22 +1,33 @@
-"""A look from outside: one request as a user's browser would send it."""
+"""A look from outside: one request as a user's browser would send it.
+
+A sign-in is Identity Toolkit's REST (cloud.google.com/identity-platform/docs/reference/rest/v1
+/accounts/signInWithPassword), its key in the header that any API of Google's takes in the place of
+`?key=` (cloud.google.com/apis/docs/system-parameters): addresses are logged. Both read 2026-11.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.errors import Rejected, Unavailable
 from shared.health import ProbeAnswer
-from shared.http import exchange
+from shared.http import fetched
 from shared.policy import Probe
+from shared.proof import Secrets
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""
@@ -26,7 +37,13 @@ LookUp = Callable[[str, int], list[tuple[Any, ...]]]
 BODY_BYTES = 1 << 20
 """So much of a page is read, as it comes: nothing is unpacked, nothing is kept."""
 
-_AGENT = {"User-Agent": "rollback-prober"}
+SIGN_IN = "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
+
+_AGENT = {"User-Agent": "rollback-prober", "Accept-Encoding": "identity"}
+"""Unpacked, so that the same page has the same bytes wherever it comes from."""
+_OURS_ALONE = "TOO_MANY_ATTEMPTS_TRY_LATER"
+"""Said of the one account: nothing is known of others."""
+_WORD = re.compile(r"[A-Z_]+")
 _HTTPS_PORT = 443
 _NAME_SERVICE_DOWN = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM}
 _WE_ARE_DOWN = {
@@ -54,6 +71,25 @@ class Destination(Struct, frozen=True):
     """Whom the certificate must name; None: an embedded cloud has none."""
 
 
+class _Question(Struct, frozen=True):
+    """What is sent."""
+
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    content: bytes = b""
+
+
+class _Refusal(Struct, frozen=True):
+    message: str = ""
+
+
+class _SignedIn(Struct, frozen=True):
+    """As much of the answer to a sign-in as is looked at."""
+
+    id_token: str = msgspec.field(name="idToken", default="")
+    error: _Refusal = _Refusal()
+
+
 def resolve_publicly(host: str) -> str | None:
     """None: every host is looked up by name."""
     return None
@@ -75,7 +111,7 @@ class HttpProber:
     it. A name whose own servers fail cannot be told from a name service that is down here: it is
     not known. A look-up has the name service's time limit (resolv.conf(5): 5 s a server), not the
     probe's. `pace` is seconds of the clock per wall second, for what an answer has taken; time-outs
-    are wall time.
+    are wall time. What `secrets` hold, and the token of a sign-in, are in no answer and no error.
     """
 
     def __init__(
@@ -83,30 +119,35 @@ class HttpProber:
         resolve: Resolve = resolve_publicly,
         look_up: LookUp = _look_up,
         pace: Callable[[], float] = _as_fast,
+        secrets: Callable[[], Secrets] | None = None,
     ) -> None:
         self._resolve = resolve
         self._look_up = look_up
         self._pace = pace
+        self._secrets = secrets
 
     def ask(self, probe: Probe) -> ProbeAnswer:
-        """One GET, never a redirect, whole within the probe's time-out; the page is read, bounded.
+        """One request, never a redirect, whole within the probe's time-out, its answer bounded.
 
         Raises: Rejected for an address that must not be asked: not https, or one that leads inside
-        (private, loopback, link-local and with it the metadata server); Unavailable.
+        (private, loopback, link-local and with it the metadata server); and for a test account
+        whose secrets cannot be read, or that no password alone signs in; Unavailable.
         """
+        question = self._question(probe)
         began = time.monotonic()
-        status, detail = None, ""
+        passed, status, detail, digest = False, None, "", ""
         try:
-            status = self._status(probe)
+            status, body = self._sent(probe, question)
+            passed, detail = _judged(probe, status, body)
+            digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
         except TimeoutError:
             detail = "no answer in time"
         except (httpx.TransportError, OSError) as error:
+            detail = _told(probe, error)
             if _is_ours(error):
-                raise Unavailable(f"probe {probe.name}: {error}") from error
-            detail = f"{type(error).__name__}: {error}"
+                raise Unavailable(f"probe {probe.name}: {detail}") from None
         seconds = (time.monotonic() - began) * self._pace()
-        passed = status is not None and status < probe.status_below
-        return ProbeAnswer(passed, status, detail, seconds)
+        return ProbeAnswer(passed, status, detail, seconds, digest)
 
     def destination(self, probe: Probe) -> Destination:
         """Where to ask: the address that was checked is the one that is asked, no name any more.
@@ -128,19 +169,63 @@ class HttpProber:
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
-    def _status(self, probe: Probe) -> int:
-        there = self.destination(probe)
+    def _question(self, probe: Probe) -> _Question:
+        """What to send; for a sign-in with what its secrets hold now."""
+        account = probe.sign_in
+        if account is None:
+            return _Question()
+        if self._secrets is None:
+            raise Rejected(f"probe {probe.name}: no secret can be read here")
+        secrets = self._secrets()
+        password = secrets.read(account.password_secret).strip()
+        key = secrets.read(account.api_key_secret).strip()
+        if not (key.isascii() and key.isprintable()):
+            raise Rejected(f"probe {probe.name}: the secret {account.api_key_secret} holds no key")
+        said = {"email": account.email, "password": password, "returnSecureToken": True}
+        headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
+        return _Question("POST", headers, msgspec.json.encode(said))
+
+    def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes]:
+        there = self.destination(replace(probe, url=SIGN_IN) if probe.sign_in else probe)
         try:
-            return exchange(
-                "GET",
+            return fetched(
+                question.method,
                 there.url,
                 seconds=probe.timeout.total_seconds(),
-                headers={**_AGENT, "Host": there.host},
+                headers={**_AGENT, **question.headers, "Host": there.host},
+                content=question.content,
                 server_name=there.server_name,
                 reads=BODY_BYTES,
             )
         except httpx.InvalidURL as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
+
+
+def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
+    """Whether the answer is that of a healthy system, and what it says beside its status.
+
+    Raises: Rejected, Unavailable, when nothing is known by it.
+    """
+    if probe.sign_in is None:
+        return status < probe.status_below, ""
+    try:
+        said = msgspec.json.decode(body, type=_SignedIn)
+    except msgspec.DecodeError:
+        said = _SignedIn()
+    if status >= HTTPStatus.BAD_REQUEST:
+        word = said.error.message.partition(" ")[0]
+        if word == _OURS_ALONE:
+            raise Unavailable(f"probe {probe.name}: {word}")
+        return False, word if _WORD.fullmatch(word) else ""
+    if not said.id_token:
+        raise Rejected(f"probe {probe.name}: answered without a token: is there a second factor?")
+    return True, ""
+
+
+def _told(probe: Probe, error: Exception) -> str:
+    """What went wrong; after a sign-in without its words, which may repeat what was sent."""
+    kind = type(error).__name__
+    return kind if probe.sign_in else f"{kind}: {error}"
 
 
 def _at(url: SplitResult, address: str) -> str:

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from msgspec import Struct
 
+from shared import assets, damage, filed, native, outside, quarantine
 from shared import command as commands
 from shared import deployment as deployments
+from shared import erasure as erasures
+from shared import fence as fences
 from shared import incident as incidents
-from shared import outside
 from shared import rollback as rollbacks
 from shared import stock as stocks
 from shared import system as systems
 from shared.alert_record import Alert
+from shared.assets import Posture
 from shared.audit import Entry, Event
+from shared.backing import Backup
 from shared.command import CommandRecord
+from shared.copying import Copy
+from shared.damage import Record
 from shared.deployment import Deployment
 from shared.documents import decode
+from shared.erasure import Book
+from shared.fence import Fence
+from shared.filed import Filed
 from shared.incident import Incident
 from shared.inventory import WholeInventory
+from shared.native import Watched
 from shared.notice import Notice
 from shared.outside import UNCLAIMED
+from shared.pin import Pin, holding
 from shared.plan import Step
 from shared.ports import Query, Store
+from shared.proving import Proof
+from shared.quota import PaceLeft
+from shared.quota import path as quota_path
 from shared.rollback import Rollback
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
+from shared.tallies import Tally
 
 T = TypeVar("T", bound=Struct)
+
+FOREVER_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Whatever has a time is later."""
 
 
 class Reading:
@@ -71,14 +90,31 @@ class Reading:
         names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
         return [one for one in map(self.rollback, names) if one is not None]
 
+    def rollbacks_of(self, system: str) -> list[Rollback]:
+        """Every rollback of a system that is still kept, the first first."""
+        found = self._all(Rollback, Query("rollbacks", where=(("system", "==", system),)))
+        return sorted(found, key=lambda one: one.created_at)
+
+    def alive(self) -> list[Rollback]:
+        """Every rollback that has not ended, superseded ones too: somebody must look at it."""
+        return self._all(Rollback, Query("rollbacks", where=(("due_at", ">", FOREVER_AGO),)))
+
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""
         found = self._all(Step, Query(f"rollbacks/{rollback}/steps"))
         return sorted(found, key=lambda step: step.number)
 
+    def pace(self, system: str) -> PaceLeft | None:
+        """How fast a system's writes may go on; None while nothing was carried out there."""
+        return self._one(PaceLeft, quota_path(system))
+
     def trail(self, rollback: str) -> list[Entry]:
         """The audit entries of a rollback, in order."""
         return self._all(Entry, Query(f"rollbacks/{rollback}/audit"))
+
+    def journal(self, rollback: str) -> list[quarantine.Entry]:
+        """What a rollback has written of the data, batch by batch."""
+        return self._all(quarantine.Entry, Query(quarantine.journal(rollback)))
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""
@@ -94,6 +130,55 @@ class Reading:
         """All that was live in a deployment; None when that is not recorded."""
         fields = self._store.get(deployments.record_path(system, deployment)).fields
         return stocks.unpacked(fields["live"]) if fields is not None else None
+
+    def pins(self, system: str) -> list[Pin]:
+        """What rollbacks hold in a system now, by function."""
+        return holding(self._all(Pin, Query("pins", where=(("system", "==", system),))))
+
+    def backups(self, system: str) -> list[Backup]:
+        """The catalogue of a system's backups by export, newest first."""
+        found = self._all(Backup, Query("backups", where=(("system", "==", system),)))
+        return sorted(found, key=lambda one: one.slot_at, reverse=True)
+
+    def proofs(self, system: str) -> list[Proof]:
+        """The proofs of a system's backups, newest first."""
+        found = self._all(Proof, Query("proofs", where=(("system", "==", system),)))
+        return sorted(found, key=lambda one: one.began_at, reverse=True)
+
+    def copies(self, system: str) -> list[Copy]:
+        """The copies of a system's database that are not over, newest first."""
+        waiting = Query("copies", where=(("is_over", "==", False),))
+        found = [one for one in self._all(Copy, waiting) if one.system == system]
+        return sorted(found, key=lambda one: one.began_at, reverse=True)
+
+    def fence(self, system: str) -> Fence | None:
+        """The newest fence of a system; None when there was none."""
+        return self._one(Fence, fences.path(system))
+
+    def ledger(self, system: str) -> Book | None:
+        """What a system's ledger of erased people is written with; None: there is none yet."""
+        return self._one(Book, erasures.book_path(system))
+
+    def watched(self, system: str) -> Watched | None:
+        """What was found of Google's own backups the last time; None: nobody has looked."""
+        return self._one(Watched, native.path(system))
+
+    def posture(self, system: str) -> Posture | None:
+        """What was found of a system's assets the last time; None: nobody has looked."""
+        return self._one(Posture, assets.path(system))
+
+    def integrity(self, system: str) -> Record | None:
+        """What is known of a system's data; None: nobody has looked through it."""
+        return self._one(Record, damage.path(system))
+
+    def tallies(self, system: str) -> list[Tally]:
+        """What is kept of a system's incidents that are over, the first first."""
+        found = self._all(Tally, Query("tallies", where=(("system", "==", system),)))
+        return sorted(found, key=lambda one: one.detected_at)
+
+    def filed(self, incident: str) -> Filed | None:
+        """The report of an incident as it was filed, or is to be; None: it is not over yet."""
+        return self._one(Filed, filed.path(incident))
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

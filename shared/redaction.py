@@ -80,6 +80,8 @@ def without_secrets(text: str) -> str:
     for mark, pattern in _SECRETS:
         if mark in text:
             text = pattern.sub(_removed, text)
+    if "=" not in text and ":" not in text:
+        return text
     lowered = text.lower()
     return _NAMED.sub(_removed, text) if any(name in lowered for name in _NAMES) else text
 
@@ -100,6 +102,8 @@ def redacted(value: Any, clean: Callable[[str], str] = without_secrets) -> Any:
     match value:
         case str():
             return clean(value)
+        case int() | float() | None:
+            return value
         case Mapping():
             return {name: _field(name, one, clean) for name, one in value.items()}
         case list() | tuple():

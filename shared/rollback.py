@@ -8,8 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.baseline import Baseline
 from shared.documents import SCHEMA
 from shared.plan import PlanHeader
+from shared.policy import ScenarioName
 
 LEASE = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=30)
@@ -43,12 +45,26 @@ class Lease(Struct, frozen=True):
     renewed_at: datetime
 
 
+class Way(StrEnum):
+    """Which way an order goes."""
+
+    BACK = "back"
+    """To a deployment that was stable."""
+    UNDO = "undo"
+    """To what the incident's rollbacks have found, verbatim."""
+    REPAIR = "repair"
+    """Documents to what they were, each by itself."""
+    UNPIN = "unpin"
+    """To the newest revisions, or to what was asked for before the pins."""
+
+
 class Order(Struct, frozen=True):
     """What a person asked for, when a person and not an alert began this."""
 
     command: str
     actor: str
     reason: str
+    scenario: ScenarioName = ScenarioName.FUNCTIONS
     target: str = "last-stable"
     groups: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
@@ -62,6 +78,37 @@ class Order(Struct, frozen=True):
     """The incident that it answers, where the person has named one."""
     person: str = ""
     """As in Word."""
+    right: str = ""
+    """By what they might say it, in words."""
+    way: Way = Way.BACK
+    select: str = ""
+    """Which documents are brought back (`shared.repair.Select`); empty: no data are moved."""
+    restore_point: str = ""
+    """How old they may be, as a person has said it; empty: the minute before damage began."""
+    rest: bool = False
+    """Only what needs a person's word, where a plan has done all else; nobody has ordered it."""
+
+    def overrides(self, at: datetime) -> tuple[Override, ...]:
+        """What of this order, said at that time, is to be reviewed later."""
+        if not self.override:
+            return ()
+        said = self.actor, self.right, self.reason, self.command, self.incident
+        return (Override(*said, at),)
+
+
+class Override(Struct, frozen=True):
+    """One use of break-glass, with all that whoever reviews it must know."""
+
+    actor: str
+    right: str
+    """By what they might: role and second factor, or the topic that IAM alone guards."""
+    reason: str
+    command: str
+    incident: str
+    """The one that it was said for."""
+    at: datetime
+    skipped: tuple[dict[str, Any], ...] = ()
+    """The gates that would have held it up, as they answered when it went ahead."""
 
 
 class Word(Struct, frozen=True):
@@ -121,12 +168,20 @@ class Rollback(Struct, frozen=True):
     """Steps with an effect whose intent is not settled yet: it may be on its way."""
     cancel_requested: str = ""
     """Why a person, or an order that superseded this one, wants it to stop; empty: nobody does."""
+    scenario: str = ""
+    """What automation would have done, where it let go of it; empty: the plan tells."""
     superseded_by: str = ""
     """The incident of that order."""
+    yields_to: str = ""
+    """The key of an alert that is worse, and for which it makes way; empty: for none."""
     started_at: datetime | None = None
     """First intent."""
     shifted_at: datetime | None = None
     """Last goal confirmed."""
+    baseline: Baseline | None = None
+    """How it was before the trouble; None: nobody has recorded it."""
+    confirmed_at: datetime | None = None
+    """When all probes had passed after the last shift."""
     verified_at: datetime | None = None
     watch_until: datetime | None = None
     ill_looks: int = 0
@@ -135,8 +190,15 @@ class Rollback(Struct, frozen=True):
     outcome: str = ""
     gates: tuple[dict[str, Any], ...] = ()
     """The answers of the newest decision, in order."""
+    overrides: tuple[Override, ...] = ()
+    """Each use of break-glass for it, to be reviewed."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
+
+    @property
+    def way(self) -> Way:
+        """Which way it goes; automation knows one."""
+        return self.order.way if self.order is not None else Way.BACK
 
     @property
     def words(self) -> tuple[str | tuple[Word, ...] | Word | None, ...]:
@@ -148,11 +210,13 @@ def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
     """The different people who want the plan of that fingerprint: who they are, and their names.
 
     Who ordered the rollback is among them where a second person is needed anyway, or where the
-    order was to be its own confirmation. All who are not proven to be a person count as one.
+    order was to be its own confirmation; nobody has ordered a rest. All who are not proven to be
+    a person count as one.
     """
     people = {word.person: word.actor for word in rollback.approvals if word.plan == plan}
-    if rollback.order and (needed > 1 or rollback.order.auto_confirm):
-        people[rollback.order.person] = rollback.order.actor
+    order = rollback.order
+    if order and not order.rest and (needed > 1 or order.auto_confirm):
+        people[order.person] = order.actor
     return people
 
 

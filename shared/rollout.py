@@ -1,4 +1,4 @@
-"""From one look at what is live to the next: what has changed, by whom, and what that makes of it.
+"""From one look at what is live to the next: what that makes of the deployments.
 
 Pure. A change that we did not make ourselves opens a deployment or extends the one that is rolling
 out; one that nothing extends for a while has settled.
@@ -6,12 +6,13 @@ out; one that nothing extends for a while has settled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.changed_by import Compared, made_at, told_at
 from shared.deployment import (
     Deployment,
     Placement,
@@ -21,28 +22,16 @@ from shared.deployment import (
     whole_minute_before,
 )
 from shared.differences import Change, Difference, Part
-from shared.inventory import FunctionState, WholeInventory
+from shared.inventory import WholeInventory
 from shared.policy import Policy
 from shared.stock import Stock
 from shared.system import System
-from shared.traffic import Traffic, follows_latest, shares
+from shared.traffic import follows_latest, shares
 
 PROVE_EVERY = timedelta(days=1)
-"""So often the deployment that would be gone back to is proven restorable."""
+"""So often each deployment that is kept to be gone back to is proven anew."""
 _NEXT = timedelta(microseconds=1)
 """A deployment comes after those that are known, however their times were told."""
-_SHIFTED = frozenset({"traffic", "revisions"})
-"""What differs of a function when its requests are led elsewhere, and nothing was deployed."""
-
-
-class Wrote(Struct, frozen=True):
-    """What a rollback of ours has led, or may have led, a function's requests to."""
-
-    rollback: str
-    origin: Traffic
-    goal: Traffic
-    helped: bool = False
-    """Whether the system was well, or not worse, once it was there."""
 
 
 class Said(Struct, frozen=True):
@@ -55,19 +44,6 @@ class Said(Struct, frozen=True):
     git_hash: str = ""
     stable: bool = False
     barrier: str = ""
-
-
-class Compared(Struct, frozen=True):
-    """What differs from the last look."""
-
-    changes: tuple[Difference, ...] = ()
-    """That others have made."""
-    ours: dict[str, str] = {}
-    """Functions that a rollback of ours has moved, and which one."""
-    by_hand: tuple[str, ...] = ()
-    """Functions that a person has changed where automation was at work."""
-    taken_back: dict[str, Wrote] = {}
-    """Functions that others have deployed, and that we had led back before that was seen."""
 
 
 class Situation(Struct, frozen=True):
@@ -92,86 +68,6 @@ class Situation(Struct, frozen=True):
         return found if found and found.status is Status.ROLLING_OUT else None
 
 
-def compare(
-    found: Iterable[Difference],
-    stock: Stock,
-    live: WholeInventory,
-    wrote: Mapping[str, Wrote],
-    system: System,
-) -> Compared:
-    """What has changed since the last look, told apart by who changed it."""
-    ours, changes, by_hand, taken = {}, [], [], {}
-    for difference in found:
-        function = difference.name
-        mine = wrote.get(function) if difference.part is Part.FUNCTIONS else None
-        if mine is not None and _is_there(difference, live, mine):
-            ours[function] = mine.rollback
-            if _SHIFTED.issuperset(difference.aspects):
-                continue
-            taken[function] = mine
-            changes.append(difference)
-            continue
-        changes.append(difference)
-        if difference.part is Part.FUNCTIONS and _by_hand(difference, stock, live, mine, system):
-            by_hand.append(function)
-    return Compared(tuple(changes), ours, tuple(by_hand), taken)
-
-
-def same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
-    """Whether two lists lead the same requests and the same tags to the same revisions."""
-    return shares(one, latest) == shares(other, latest) and _tags(one, latest) == _tags(
-        other, latest
-    )
-
-
-def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:
-    return {(entry.tag, entry.revision or latest) for entry in traffic if entry.tag}
-
-
-def _is_there(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
-    """Whether the traffic of a changed function is where we have led it."""
-    if difference.change is not Change.CHANGED or "traffic" not in difference.aspects:
-        return False
-    function = (live.functions or {})[difference.name]
-    return same_traffic(function.traffic, wrote.goal, function.latest)
-
-
-def _by_hand(
-    difference: Difference, stock: Stock, live: WholeInventory, wrote: Wrote | None, system: System
-) -> bool:
-    """Whether a person has changed the function where automation works, or has worked.
-
-    That is: led its requests away from where we led them, or anywhere while a rollback is to lead
-    them; or changed it surely after the open incident was detected. What may have been changed
-    before was perhaps its cause.
-    """
-    before = (stock.live.functions or {}).get(difference.name)
-    now = (live.functions or {}).get(difference.name)
-    shifted = difference.change is Change.CHANGED and _SHIFTED.issuperset(difference.aspects)
-    if shifted and difference.name in stock.wrote:
-        return True
-    if shifted and wrote is not None and now is not None:
-        return not same_traffic(now.traffic, wrote.origin, now.latest)
-    detected = system.incident_detected_at
-    if not system.incident or detected is None or system.incident_ended_at is not None:
-        return False
-    return _earliest(before, now, stock.read_at) > detected
-
-
-def _earliest(
-    before: FunctionState | None, now: FunctionState | None, seen_unchanged_at: datetime
-) -> datetime:
-    """The earliest moment at which a function can have changed as it did."""
-    return max(_made_at(before, now), default=seen_unchanged_at)
-
-
-def _made_at(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:
-    """When the revisions were made that were not reached before."""
-    known = before.revisions if before else {}
-    reached = now.revisions if now else {}
-    return [one.created_at for name, one in reached.items() if name not in known]
-
-
 def changed(situation: Situation) -> Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
     stock, now, changes = situation.stock, situation.now, situation.compared.changes
@@ -189,7 +85,7 @@ def changed(situation: Situation) -> Deployment | None:
             changed_at=now,
             due_at=due_at,
         )
-    at, first = _began(stock, situation.live, changes, now)
+    at, first = _began(situation, stock, changes)
     before = [one.at for one in situation.known if one.at <= now]
     at = max([at, *(one + _NEXT for one in before)])
     deployment = Deployment(
@@ -226,14 +122,16 @@ def _placed(situation: Situation) -> dict[str, Placement]:
 
 
 def _began(
-    stock: Stock, live: WholeInventory, changes: Iterable[Difference], now: datetime
+    situation: Situation, stock: Stock, changes: Iterable[Difference]
 ) -> tuple[datetime, datetime]:
     """When the first change was made as near as is known, and the earliest that it can have been.
 
-    A revision that serves because it is the newest tells when that was; all else, as when requests
-    were led to a revision by name, happened at some time since the last look.
+    A revision that serves because it is the newest tells when that was, and so do a site and rules
+    that were released; what we have led back was there when its incident was detected; all else,
+    as when requests were led to a revision by name, happened at some time since the last look.
     """
-    moments: list[datetime] = []
+    live, now, detected = situation.live, situation.now, situation.system.incident_detected_at
+    moments = [detected] if situation.compared.taken_back and detected else []
     certain = True
     for change in changes:
         made: list[datetime] = []
@@ -241,7 +139,9 @@ def _began(
             before = (stock.live.functions or {}).get(change.name)
             after_it = (live.functions or {}).get(change.name)
             if after_it is not None and follows_latest(after_it.traffic):
-                made = _made_at(before, after_it)
+                made = made_at(before, after_it)
+        else:
+            made = told_at(change, live)
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:

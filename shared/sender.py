@@ -3,40 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
+from shared.apprised import tell
+from shared.audience import Channel, ChannelKind
 from shared.errors import Rejected, Unavailable
 from shared.http import exchange
-from shared.policy import Channel, ChannelKind
+from shared.notice import stage
 from shared.prober import Resolve, resolve_publicly
+from shared.proof import Secrets
+from shared.statuspage import BASE, Statuspage
+from shared.worded import Worded
 
 SEND_SECONDS = 5.0
 _LATER = frozenset({408, 429})
 """Time-out and too many requests: the only client errors that pass by themselves."""
 
 
+class Push(Protocol):
+    """Messages to devices."""
+
+    def tell(self, topic: str, worded: Worded, key: str) -> None:
+        """Hand the words over. Raises: Rejected, Unavailable."""
+        ...
+
+
 class ChannelSender:
     """A Sender for the kinds of channel that a policy may declare.
 
-    Where `resolve` says that an embedded cloud plays a host, that is told instead: a rehearsal
-    reaches nobody.
+    Where `resolve` says that an embedded cloud plays a host, that is told instead, and what has an
+    address in a secret is told to nobody: a rehearsal reaches no one.
     """
 
-    def __init__(self, resolve: Resolve = resolve_publicly) -> None:
+    def __init__(
+        self,
+        resolve: Resolve = resolve_publicly,
+        secrets: Secrets | None = None,
+        push: Mapping[str, Push] | None = None,
+        statuspage: str = BASE,
+    ) -> None:
+        """`push` by system."""
         self._resolve = resolve
+        self._secrets = secrets
+        self._push = push or {}
+        self._statuspage = statuspage
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
-        """Hand over one notice; a web hook sees `key` as the header Idempotency-Key.
+        """Hand over one notice; where a channel has a key for repeats, it sees `key`.
 
         A recording channel needs nothing more: the notice's own document is the record.
         Raises: Rejected for an answer that will not change, Unavailable for any other.
         """
         if channel.kind is ChannelKind.WEBHOOK:
             self._post(channel, key, msgspec.json.encode(notice))
+        if channel.kind in (ChannelKind.RECORDING, ChannelKind.WEBHOOK):
+            return
+        if self._secrets is None:  # a rehearsal
+            return
+        worded = Worded(notice["subject"], notice["body"])
+        if channel.kind is ChannelKind.APPRISE:
+            tell(self._secrets.read(channel.secret or ""), worded, channel.name)
+        elif channel.kind is ChannelKind.PUSH:
+            self._push[notice["system"]].tell(channel.target or "", worded, key)
+        else:
+            secret = self._secrets.read(channel.secret or "")
+            page = Statuspage(channel.target or "", secret, self._statuspage)
+            page.tell(notice["incident"], stage(notice["event"]), worded, key)
 
     def _post(self, channel: Channel, key: str, content: bytes) -> None:
         if channel.url is None:

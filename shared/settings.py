@@ -32,7 +32,15 @@ DETOURS = (
 sign tokens with keys of their own."""
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_BUCKETS = (
+    "ROLLBACK_AUDIT_BUCKET",
+    "ROLLBACK_QUARANTINE_BUCKET",
+    "ROLLBACK_SOURCES_BUCKET",
+    "ROLLBACK_STATUS_BUCKET",
+    "ROLLBACK_VALUES_BUCKET",
+)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com")
 _DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 
@@ -48,6 +56,20 @@ class Settings(Struct, frozen=True):
     """Where people sign in; None: `project`."""
     audit_bucket: str | None = None
     """Where heads of audit chains are anchored; None: nowhere."""
+    sources_bucket: str | None = None
+    """Where our copies of the functions' sources are; None: none are made."""
+    values_bucket: str | None = None
+    """Where values of plain variables are, for on_work alone to read; None: none are kept."""
+    quarantine_bucket: str | None = None
+    """Where documents that a repair changes are, as they were before, for on_work alone; None:
+    nothing is repaired."""
+    status_bucket: str | None = None
+    """Where the status pages are written; None: nowhere."""
+    console_account: str | None = None
+    """Whose word on_command takes for an operator's, and whom the console speaks as; None: there is
+    no console."""
+    api_key: str | None = None
+    """The web API key of the project that operators sign in to; None: the policies state it."""
     local_cloud: str | None = None
     """The control address of an embedded cloud, `http://127.0.0.1:PORT`."""
     firestore_emulator: str | None = None
@@ -70,6 +92,12 @@ class Settings(Struct, frozen=True):
             policies=present.get("ROLLBACK_POLICIES", "policies"),
             identity_project=present.get("ROLLBACK_IDENTITY_PROJECT"),
             audit_bucket=present.get("ROLLBACK_AUDIT_BUCKET"),
+            sources_bucket=present.get("ROLLBACK_SOURCES_BUCKET"),
+            values_bucket=present.get("ROLLBACK_VALUES_BUCKET"),
+            quarantine_bucket=present.get("ROLLBACK_QUARANTINE_BUCKET"),
+            status_bucket=present.get("ROLLBACK_STATUS_BUCKET"),
+            console_account=present.get("ROLLBACK_CONSOLE_ACCOUNT"),
+            api_key=present.get("ROLLBACK_API_KEY"),
             local_cloud=present.get(LOCAL_CLOUD),
             firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
             pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
@@ -89,9 +117,13 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
     database = environ.get("ROLLBACK_DATABASE")
     if database is not None and not _DATABASE.fullmatch(database):
         yield f"ROLLBACK_DATABASE {database!r} is not a database id"
-    bucket = environ.get("ROLLBACK_AUDIT_BUCKET")
-    if bucket is not None and not _BUCKET.fullmatch(bucket):
-        yield f"ROLLBACK_AUDIT_BUCKET {bucket!r} is not the name of a bucket"
+    for name in _BUCKETS:
+        bucket = environ.get(name)
+        if bucket is not None and not _BUCKET.fullmatch(bucket):
+            yield f"{name} {bucket!r} is not the name of a bucket"
+    account = environ.get("ROLLBACK_CONSOLE_ACCOUNT")
+    if account is not None and not _ACCOUNT.fullmatch(account):
+        yield f"ROLLBACK_CONSOLE_ACCOUNT {account!r} is not the address of a service account"
     yield from _places(environ)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator, Set
 
 from msgspec.structs import replace
 
 from shared.deployment import Deployment, Status
-from shared.facts import Change, Facts, compare
+from shared.differences import Part
+from shared.facts import Change, Facts, compared
 from shared.policy import Policy
 
 
@@ -22,8 +23,7 @@ def suspected(facts: Facts, policy: Policy) -> Change:
         return Change(stable[0] if stable else None, {})
     failing = facts.failing(policy)
     changes = [
-        compare(one, facts.inventory, facts.deployments, policy)
-        for one in _candidates(stable, facts, policy)
+        compared(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
     ]
     chosen = next((one for one in changes if failing & suspects(one, facts, policy)), changes[0])
     return replace(chosen, doubts=tuple(_doubts(chosen, stable, facts, policy)))
@@ -38,6 +38,25 @@ def suspects(change: Change, facts: Facts, policy: Policy) -> set[str]:
         if (moved := change.served_by.get(function, since)) is not None
         and moved <= facts.onset_of(function) <= moved + window
     }
+
+
+def suspects_beside(
+    change: Change, facts: Facts, policy: Policy, parts: Collection[Part]
+) -> tuple[list[str], list[str]]:
+    """What of these parts was changed shortly before the trouble; and what perhaps was.
+
+    Nothing beside functions tells when it was made: it was at some time between two looks.
+    """
+    surely: list[str] = []
+    perhaps: list[str] = []
+    window = policy.gates.suspect_window
+    for one in change.skipped:
+        changed = [f"{it.part} {it.name}" for it in one.changes if it.part in parts]
+        began = one.not_before or one.at
+        if one.status is Status.BAD or not began <= facts.onset <= one.at + window:
+            continue
+        (surely if one.at <= facts.onset else perhaps).extend(changed)
+    return surely, perhaps
 
 
 def _candidates(stable: list[Deployment], facts: Facts, policy: Policy) -> list[Deployment]:

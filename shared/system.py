@@ -25,6 +25,8 @@ class Pause(Struct, frozen=True):
     command: str = ""
     expires_at: datetime | None = None
     """When people are told that it is still set; nothing but their word lifts it."""
+    reached_at: datetime | None = None
+    """When nothing that it stops was in flight any more; None: something may still be."""
 
     def __str__(self) -> str:
         return f"paused by {self.actor}: {self.reason}"
@@ -38,6 +40,8 @@ class Freeze(Struct, frozen=True):
     reason: str
     begins_at: datetime
     until: datetime
+    orders: bool = True
+    """Whether it holds up what people order, too; a fence's own holds up automation alone."""
 
     def __str__(self) -> str:
         return f"frozen by {self.actor} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
@@ -90,7 +94,7 @@ class System(Struct, frozen=True):
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
     suspended: dict[str, datetime] = {}
-    """Functions that a person changed by hand: until then automation leaves them alone."""
+    """What a person changed by hand: until then automation leaves it alone."""
     schema: int = SCHEMA
 
 
@@ -103,16 +107,17 @@ class Paused(StrEnum):
     YES = "PAUSED"
 
 
-def paused(pause: Pause | None, in_flight: int) -> Paused:
-    """How far a pause has come, with so many effects in flight."""
+def paused(pause: Pause | None) -> Paused:
+    """How far a pause has come."""
     if pause is None:
         return Paused.NO
-    return Paused.REQUESTED if in_flight else Paused.YES
+    return Paused.REQUESTED if pause.reached_at is None else Paused.YES
 
 
-def frozen(freezes: Iterable[Freeze], now: datetime) -> Freeze | None:
-    """The window that `now` lies in, if there is one."""
-    return next((one for one in freezes if one.begins_at <= now < one.until), None)
+def frozen(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False) -> Freeze | None:
+    """The window that `now` lies in, if there is one; what is ordered, some do not hold up."""
+    counting = (one for one in freezes if one.orders or not ordered)
+    return next((one for one in counting if one.begins_at <= now < one.until), None)
 
 
 def path(system: str) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 from shared.durations import format_duration
 from shared.incident import Incident
 from shared.notice import Notice, Unless, scheduled
-from shared.policy import Policy, Severity
+from shared.policy import Policy
+from shared.severity import Severity
 
 
 def timers(
@@ -49,6 +50,8 @@ def _ladder(
             now,
             max(now, since + rung.after),
             Unless.ACKNOWLEDGED,
+            rung=number,
+            called=rung.contact or rung.channel,
         )
     ]
 

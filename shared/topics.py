@@ -30,6 +30,8 @@ ENTRY_POINTS = {
     "on_notice": (NOTICES,),
 }
 """The topics of each entry point of main.py."""
+CONSOLE = "console"
+"""The entry point of main.py that no topic triggers: browsers ask it."""
 ACK_DEADLINE = timedelta(minutes=10)
 """The longest; a function's own time-out ends it sooner."""
 LIMIT_ATTEMPTS = 100

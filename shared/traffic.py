@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+SHIFT_SECONDS = 8.0
+"""How long the routers usually take to follow a change of traffic."""
 LATEST = ""
 """The revision name of an entry that follows the newest revision."""
 
@@ -23,6 +25,21 @@ class TrafficTarget(Struct, frozen=True):
 
 
 Traffic = tuple[TrafficTarget, ...]
+
+
+class Scaling(Struct, frozen=True):
+    """How many instances a service has, whichever revisions serve; shared out by their traffic."""
+
+    minimum: int = 0
+    maximum: int = 0
+    """0: not limited by the service."""
+    manual: int | None = None
+    """So many, whatever is asked for; None: as many as are needed."""
+
+    def __str__(self) -> str:
+        if self.manual is not None:
+            return f"{self.manual}, by hand"
+        return f"{self.minimum} to {self.maximum}" if self.maximum else f"{self.minimum} or more"
 
 
 class Service(Struct, frozen=True):
@@ -40,6 +57,17 @@ class Service(Struct, frozen=True):
     reconciling: bool
     ready: bool
     uri: str = ""
+    scaling: Scaling = Scaling()
+
+
+class Capacity(Struct, frozen=True):
+    """What a revision brings along, and no other one has; not in force where scaling is manual."""
+
+    minimum: int = 0
+    maximum: int = 0
+    """0: not limited by itself."""
+    concurrency: int = 0
+    """Requests at once of one instance; 0: the platform's default."""
 
 
 class Revision(Struct, frozen=True):
@@ -52,6 +80,7 @@ class Revision(Struct, frozen=True):
     created_at: datetime
     ready: bool
     image: str = ""
+    capacity: Capacity = Capacity()
 
 
 class Standing(StrEnum):
@@ -72,9 +101,28 @@ def shares(traffic: Iterable[TrafficTarget], latest: str) -> dict[str, int]:
     return {revision: percent for revision, percent in totals.items() if percent}
 
 
+def served_by(revisions: Mapping[str, int]) -> str:
+    """The revisions that serve, in words, with their percent where there are several."""
+    if not revisions:
+        return "no revision"
+    if len(revisions) == 1:
+        return next(iter(revisions))
+    return " + ".join(f"{percent} % {name}" for name, percent in revisions.items())
+
+
 def follows_latest(traffic: Iterable[TrafficTarget]) -> bool:
     """Whether the newest revision serves because it is the newest: since it was made."""
     return all(entry.revision == LATEST for entry in traffic if entry.percent)
+
+
+def asked_shares(traffic: Iterable[TrafficTarget]) -> dict[str, int]:
+    """Percent per revision as it is asked for: LATEST is no name, whatever is newest."""
+    return shares(traffic, LATEST)
+
+
+def same_list(one: Traffic, other: Traffic) -> bool:
+    """Whether two lists are the same, entry by entry, LATEST for LATEST and name for name."""
+    return sorted(map(repr, one)) == sorted(map(repr, other))
 
 
 def moved_to(traffic: Traffic, goal: dict[str, int]) -> Traffic:
@@ -91,16 +139,22 @@ def moved_to(traffic: Traffic, goal: dict[str, int]) -> Traffic:
     return (*kept, *(TrafficTarget(revision, percent) for revision, percent in missing.items()))
 
 
-def standing(service: Service, goal: Traffic, origin: Traffic, latest_created: str) -> Standing:
+def standing(
+    service: Service,
+    goal: Traffic,
+    origin: Traffic,
+    latest_created: str,
+    *,
+    verbatim: bool = False,
+) -> Standing:
     """Where a service stands now; `latest_created` is what it was when the plan was made.
 
+    Verbatim, only the very list is the goal; else a list with its shares and its tags is.
     A new revision, another traffic list or somebody's running operation at the origin means
     that a person is there.
     """
     wanted = shares(goal, service.latest_created)
-    if shares(service.traffic, service.latest_created) == wanted and _tags(service) >= _tags_of(
-        goal
-    ):
+    if _is_asked(service, goal, verbatim=verbatim):
         arrived = (
             not service.reconciling and shares(service.serving, service.latest_ready) == wanted
         )
@@ -111,8 +165,12 @@ def standing(service: Service, goal: Traffic, origin: Traffic, latest_created: s
     return Standing.ELSEWHERE
 
 
-def _tags(service: Service) -> set[str]:
-    return _tags_of(service.traffic)
+def _is_asked(service: Service, goal: Traffic, *, verbatim: bool) -> bool:
+    if verbatim:
+        return same_list(service.traffic, goal)
+    newest = service.latest_created
+    same = shares(service.traffic, newest) == shares(goal, newest)
+    return same and _tags_of(service.traffic) >= _tags_of(goal)
 
 
 def _tags_of(traffic: Traffic) -> set[str]:

@@ -5,32 +5,28 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.estate import Estate
-from shared.installation import Installation
+from shared.backup import Backups, Exports, Mirrors, Restores
+from shared.buckets import Media, Objects, Pages, Provisions, Vault
+from shared.errors import BadConfiguration
+from shared.estate import Accounts, Estate
+from shared.installation import Apis, Installation, Monitoring, Quotas, Timetable
+from shared.messages import Bus, Forms, Letters, Sender
+from shared.platform import AlertStates, Builder, Metrics, Platform
 from shared.policy import Policy
-from shared.ports import (
-    AlertStates,
-    Bus,
-    Clock,
-    Identity,
-    Ids,
-    Letters,
-    Metrics,
-    Objects,
-    Platform,
-    Prober,
-    Sender,
-    Store,
-)
+from shared.ports import Clock, Identity, Ids, Prober, Store
+from shared.proof import Entrance, Secrets, Voice
 from shared.settings import Settings
+from shared.versions import Documents, Rewrites
 
 if TYPE_CHECKING:
     from shared.gcp.channels import Clients
     from shared.gcp.identity import GoogleIdentity
+    from shared.gcp.push import FirebasePush
     from shared.pool import ThreadPool
 
 POOL_WORKERS = 16
@@ -88,6 +84,12 @@ class Wiring:
 
         return PubSubBus(self.clients.publisher, self._settings.project)
 
+    def application_bus(self, system: str) -> Bus:
+        """The topics of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp.bus import PubSubBus
+
+        return PubSubBus(self.clients.publisher, self.policies[system].project)
+
     @cached_property
     def letters(self) -> Letters:
         """The dead letters of the responders' topics, for a person's hands."""
@@ -107,19 +109,87 @@ class Wiring:
         return BucketObjects(self.clients.storage, self._settings.audit_bucket)
 
     @cached_property
+    def sources(self) -> Vault | None:
+        """The bucket of our copies of sources; None where the settings name none."""
+        return self._vault(self._settings.sources_bucket)
+
+    @cached_property
+    def values(self) -> Vault | None:
+        """The bucket of values of plain variables; None where the settings name none."""
+        return self._vault(self._settings.values_bucket)
+
+    @cached_property
+    def quarantine(self) -> Vault | None:
+        """The bucket of what repairs have changed; None where the settings name none."""
+        return self._vault(self._settings.quarantine_bucket)
+
+    @cached_property
+    def pages(self) -> Pages | None:
+        """The bucket of the status pages; None where the settings name none."""
+        if self._settings.status_bucket is None:
+            return None
+        from shared.gcp.pages import BucketPages
+
+        return BucketPages(self.clients.storage, self._settings.status_bucket)
+
+    @cached_property
     def installation(self) -> Installation:
         """What the responders are made of, for a person's eyes."""
         from shared.gcp.installation import CloudInstallation
 
         clients = self.clients
         return CloudInstallation(
-            clients.publisher, clients.subscriber, clients.functions, self._settings.project
+            clients.publisher,
+            clients.subscriber,
+            clients.functions,
+            clients.storage,
+            self._settings.project,
         )
+
+    @cached_property
+    def apis(self) -> Apis:
+        """Which APIs are on, for a person's eyes."""
+        from shared.gcp import quotas
+
+        return quotas.ServiceApis(self.clients.rest(quotas.HOST))
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        """What is called at set times, for a person's eyes."""
+        from shared.gcp import timetable
+
+        return timetable.JobTimetable(self.clients.rest(timetable.HOST), self._settings.project)
+
+    def monitoring(self, project: str) -> Monitoring:
+        """How a project is watched, for a person's eyes."""
+        from shared.gcp import monitoring
+
+        return monitoring.CloudMonitoring(self.clients.rest(monitoring.HOST), project)
+
+    @property
+    def values_bucket(self) -> str | None:
+        """The name of the bucket of values; None where the settings name none."""
+        return self._settings.values_bucket
 
     @property
     def project(self) -> str:
         """The operations project."""
         return self._settings.project
+
+    @property
+    def identity_project(self) -> str:
+        """Where whoever commands signs in."""
+        return self._settings.identity_project or self._settings.project
+
+    @property
+    def own_accounts(self) -> Accounts:
+        """Who holds which role in the operations project, for a person's eyes."""
+        from shared.gcp import accounts
+
+        rest = self.clients.rest
+        return accounts.ProjectAccounts(
+            rest(accounts.HOST), rest(accounts.IAM_HOST), self._settings.project
+        )
 
     @property
     def is_local(self) -> bool:
@@ -141,6 +211,15 @@ class Wiring:
             )
         return self._platforms[system]
 
+    def builder(self, system: str) -> Builder:
+        """The deployments of a protected system's functions. Raises: KeyError."""
+        from shared.gcp.builder import CloudBuilder
+
+        policy, functions = self.policies[system], self.clients.functions
+        return CloudBuilder(
+            functions, lambda: self.values, self.clock, policy.project, policy.region
+        )
+
     def estate(self, system: str) -> Estate:
         """What a protected system has beside its functions. Raises: KeyError."""
         if system not in self._estates:
@@ -157,9 +236,15 @@ class Wiring:
 
             policy = self.policies[system]
             self._metrics[system] = RouterMetrics(
-                self.clients.monitoring, policy.project, policy.region
+                self.clients.monitoring, system, policy.project, policy.region
             )
         return self._metrics[system]
+
+    def quotas(self, system: str) -> Quotas:
+        """What is admitted in a system's project, for a person's eyes. Raises: KeyError."""
+        from shared.gcp import quotas
+
+        return quotas.ServiceQuotas(self.clients.rest(quotas.HOST), self.policies[system].project)
 
     def alert_states(self, system: str) -> AlertStates:
         """The alerts of a protected system. Raises: KeyError for an unknown one."""
@@ -169,6 +254,63 @@ class Wiring:
             self.clients.rest(alerts.HOST), self.policies[system].project
         )
 
+    def exports(self, system: str) -> Exports:
+        """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
+        from shared.gcp.exports import FirestoreExports
+
+        clients = self.clients
+        return FirestoreExports(
+            clients.firestore_admin, clients.firestore, self.policies[system].project
+        )
+
+    def backups(self, system: str) -> Backups:
+        """The native backups of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp.backups import FirestoreBackups
+
+        return FirestoreBackups(self.clients.firestore_admin, self.policies[system].project)
+
+    def restores(self, system: str) -> Restores:
+        """The databases made of a system's backups. Raises: KeyError for an unknown one."""
+        from shared.gcp.restores import FirestoreRestores
+
+        clients = self.clients
+        return FirestoreRestores(
+            clients.firestore_admin, clients.firestore, self.policies[system].project
+        )
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        """Every bucket that the account may use."""
+        from shared.gcp.mirrors import BucketMirrors
+
+        return BucketMirrors(self.clients.storage)
+
+    def documents(self, system: str) -> Documents:
+        """The documents of a protected system's databases. Raises: KeyError for an unknown one."""
+        from shared.gcp.documents import FirestoreDocuments
+
+        return FirestoreDocuments(self.clients.firestore, self.policies[system].project)
+
+    def rewrites(self, system: str) -> Rewrites:
+        """The same, for writing back. Raises: KeyError for an unknown system."""
+        from shared.gcp.rewrites import FirestoreRewrites
+
+        return FirestoreRewrites(self.clients.firestore, self.policies[system].project)
+
+    @cached_property
+    def media(self) -> Media:
+        """Every bucket that the account may read."""
+        from shared.gcp.media import BucketMedia
+
+        return BucketMedia(self.clients.storage)
+
+    @cached_property
+    def provisions(self) -> Provisions:
+        """Every bucket and topic that the account may look at."""
+        from shared.gcp.provisions import GoogleProvisions
+
+        return GoogleProvisions(self.clients.storage, self.clients.publisher)
+
     @cached_property
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
@@ -177,28 +319,77 @@ class Wiring:
 
         clock = self.clock
         if isinstance(clock, FollowedClock):
-            return HttpProber(self._resolve, pace=clock.pace)
-        return HttpProber()
+            return HttpProber(self._resolve, pace=clock.pace, secrets=lambda: self._secrets)
+        return HttpProber(secrets=lambda: self._secrets)
 
     @cached_property
     def sender(self) -> Sender:
         """The channels to people; a local cloud takes what is meant for their addresses."""
         from shared.sender import ChannelSender
 
-        return ChannelSender(self._resolve)
+        if self._settings.local_cloud is not None:
+            return ChannelSender(self._resolve)
+        return ChannelSender(secrets=self._secrets, push=self._push)
+
+    @cached_property
+    def _secrets(self) -> Secrets:
+        """What the operations project's secrets hold."""
+        from shared.gcp import secret_values
+
+        return secret_values.SecretValues(
+            self.clients.rest(secret_values.HOST), self._settings.project
+        )
+
+    @cached_property
+    def _push(self) -> dict[str, FirebasePush]:
+        """By system."""
+        from shared.gcp.push import FirebasePush
+
+        return {system: FirebasePush(policy.project) for system, policy in self.policies.items()}
+
+    @cached_property
+    def forms(self) -> Forms:
+        """The templates of notices; those beside the policies win."""
+        from shared.wording_rendering import Templates
+
+        return Templates(Path(self._settings.policies) / "templates")
 
     @cached_property
     def _google_identity(self) -> GoogleIdentity:
         from shared.gcp.identity import GoogleIdentity
 
-        settings = self._settings
-        project = settings.identity_project or settings.project
-        return GoogleIdentity(project, anonymous=settings.local_cloud is not None)
+        anonymous = self._settings.local_cloud is not None
+        return GoogleIdentity(self.identity_project, anonymous=anonymous)
 
     @property
     def identity(self) -> Identity:
         """Who speaks; an embedded cloud is reached by the proxy that the environment names."""
         return self._google_identity
+
+    @property
+    def console(self) -> str:
+        """Whose word is an operator's; "" where the settings name nobody."""
+        return self._settings.console_account or ""
+
+    @cached_property
+    def entrance(self) -> Entrance:
+        """Where operators sign in. Raises: BadConfiguration, where no web API key is known."""
+        from shared.sign_in import SignIn
+
+        stated = {policy.identity.api_key for policy in self.policies.values()} - {""}
+        known = {self._settings.api_key} if self._settings.api_key else stated
+        if len(known) != 1:
+            raise BadConfiguration("ROLLBACK_API_KEY is not set, and the policies state not one")
+        return SignIn(known.pop(), played_at(self._settings))
+
+    @cached_property
+    def voice(self) -> Voice:
+        """This instance's own account. Raises: BadConfiguration, where it is not named."""
+        from shared.gcp import voice
+
+        if self._settings.console_account is None:
+            raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
+        return voice.AccountVoice(self.clients.rest(voice.HOST), self._settings.console_account)
 
     @property
     def ids(self) -> Ids:
@@ -215,12 +406,21 @@ class Wiring:
         """Close the connections to Google's services."""
         if "clients" in self.__dict__:
             self.clients.close()
+        for push in self.__dict__.get("_push", {}).values():
+            push.close()
         if "_google_identity" in self.__dict__:
             self._google_identity.close()
 
     def _resolve(self, _host: str) -> str | None:
         """Who plays a host of the web: the local cloud plays all of them."""
         return played_at(self._settings)
+
+    def _vault(self, bucket: str | None) -> Vault | None:
+        if bucket is None:
+            return None
+        from shared.gcp.vault import BucketVault
+
+        return BucketVault(self.clients.storage, bucket)
 
     def _addresses(self) -> dict[str, str]:
         """Where what is local listens, by service; an emulator of one's own wins."""

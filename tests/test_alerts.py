@@ -177,6 +177,7 @@ def test_what_is_no_notification_is_kept_as_a_dead_letter_with_its_reason(
 ) -> None:
     """Refused is audited, dead-lettered, told and acknowledged."""
     world = World()
+    world.ports.sender.sent.clear()
     if content:
         world.publish(topics.ALERTS, content)
     else:
@@ -206,6 +207,7 @@ def test_an_alert_of_a_foreign_project_is_refused() -> None:
 def test_many_refusals_are_told_once_an_hour() -> None:
     """A storm of nonsense does not drown the people who are told of it."""
     world = World()
+    world.ports.sender.sent.clear()
     for number in range(20):
         world.publish(topics.ALERTS, f"nonsense {number}".encode())
 

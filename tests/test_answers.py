@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared import incident, topics
+from shared.choices import after_the_end
 from shared.credential import ROLE_CLAIM
 from shared.policy import Policy, ScenarioName
 from shared.rollback import Rollback, Status
@@ -96,6 +97,7 @@ def test_an_approved_plan_is_carried_out() -> None:
     """A question holds nothing; its answer sets the same machinery in motion."""
     world = asked()
     before = world.live
+    assert world.ports.store.documents["systems/bookshop"]["slot"] == ""
 
     assert say(world, "approve", actor="alice") == ""
     world.pass_time(HOUR)
@@ -120,7 +122,7 @@ def test_the_question_says_what_would_be_done() -> None:
     plan = newest(world).question
     assert plan is not None
     assert "back to v1, 8 functions" in said["text"]
-    assert "getBook: getbook-00002 → getbook-00001, changed" in said["text"]
+    assert "getBook: getbook-00002 → getbook-00001, changed 2026-03-02 12:00 UTC" in said["text"]
     for verb in ("approve", "reject"):
         [line] = [one for one in said["text"].splitlines() if f'"command":"{verb}"' in one]
         assert plan.plan.fingerprint in line
@@ -199,6 +201,7 @@ def test_nobody_answers_and_nothing_is_done() -> None:
     assert world.live == bad
     assert newest(world).outcome == "the question expired"
     assert '"command":"retry"' in notice(world, "rollback.expired")["text"]
+    assert "prepared: functions back to v1, plan " in notice(world, "rollback.expired")["text"]
 
 
 def test_four_eyes_are_two_people() -> None:
@@ -269,8 +272,9 @@ def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> N
     assert one.in_flight == 0
     assert len(world.ports.world.applied_shifts) == done
     text = notice(world, "rollback.cancelled")["text"]
-    assert "DONE" in text
-    assert "shift listBooks: PENDING" in text
+    assert f"{done} of 8 done" in text
+    still = world.ports.world.services()["listBooks"].latest_ready
+    assert f"shift listBooks: PENDING; it serves {still}" in text
     assert world.incidents()[-1].status is incident.Status.ESCALATED
     assert world.broken_laws() == []
 
@@ -307,6 +311,25 @@ def test_a_retry_finishes_what_is_not_back_yet(make: Callable[[], World]) -> Non
     assert again.order is not None
     assert (again.order.actor, again.order.target) == ("alice", first.plan.target)
     assert {one.status for one in world.incidents()} == {incident.Status.RESOLVED}
+
+
+def test_a_retry_of_a_wider_scenario() -> None:
+    """It is the same scenario that is ordered again; functions alone are no stand-in."""
+    world = World()
+    good = world.live
+    world.deploy_bad()
+    world.alert("0.x", signal="frontend_unavailable")
+    world.pass_time(HOUR)
+    first = newest(world)
+    assert (first.status, first.outcome) == (Status.NOT_TAKEN, "the question expired")
+
+    assert say(world, "retry") == ""
+    world.pass_time(HOUR)
+
+    again = newest(world)
+    assert again.order is not None
+    assert again.order.scenario is ScenarioName.COMPLETE
+    assert (again.status, world.live) == (Status.SUCCEEDED, good)
 
 
 def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> None:
@@ -352,17 +375,34 @@ def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     assert world.broken_laws() == []
 
 
-def test_a_failure_offers_retry_and_accept() -> None:
+def test_a_failure_offers_retry_undo_and_accept() -> None:
     """Exactly these, with their command lines."""
     world = failed()
 
     text = notice(world, "rollback.failed")["text"]
 
-    assert "a person may now retry or accept" in text
+    assert "a person may now retry, undo or accept" in text
     lines = [line for line in text.splitlines() if line.startswith("gcloud")]
-    assert [next(v for v in ("retry", "accept") if f'"{v}"' in one) for one in lines] == [
-        *("retry", "accept")
-    ]
+    verbs = ["retry", "undo", "accept"]
+    assert [next(verb for verb in verbs if f'"{verb}"' in one) for one in lines] == verbs
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        (Status.FAILED, ("retry", "undo", "accept")),
+        (Status.CANCELLED, ("retry", "accept")),
+        (Status.NOT_TAKEN, ("retry", "accept")),
+        (Status.SUCCEEDED, ("undo", "accept")),
+    ],
+)
+def test_what_has_moved_nothing_is_undone_where_it_failed(
+    status: Status, offered: tuple[str, ...]
+) -> None:
+    """A failure offers its three ends whenever it comes: an earlier rollback may have moved."""
+    ended = replace(newest(failed()), status=status, started_at=None)
+
+    assert after_the_end(ended) == offered
 
 
 def resolved() -> World:
@@ -374,8 +414,8 @@ def resolved() -> World:
 @pytest.mark.parametrize(
     ("make", "verb", "content", "why"),
     [
-        (failed, "approve", {}, "FAILED; possible is retry, accept"),
-        (failed, "cancel", {}, "possible is retry, accept"),
+        (failed, "approve", {}, "FAILED; possible is retry, undo, accept"),
+        (failed, "cancel", {}, "possible is retry, undo, accept"),
         (asked, "retry", {}, "PARKED; possible is approve, reject, cancel, ack"),
         (asked, "accept", {}, "possible is approve, reject, cancel, ack"),
         (asked, "approve", {"plan": "0" * 64}, "another plan now"),

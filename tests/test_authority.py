@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from shared import authority
 from shared.authority import ROLES, SKEW, Asked, objections
 from shared.credential import Credential, Kind, Role, fingerprint
-from shared.policy import Policy, Principal, Severity
+from shared.policy import Policy, Principal
+from shared.severity import Severity
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 
@@ -150,6 +151,16 @@ def test_what_a_service_account_may_say(
     assert objection is None or objection in found[0]
 
 
+@pytest.mark.parametrize("verb", ["undo", "unpin"])
+def test_what_a_rollback_did_is_taken_back_by_a_person_alone(verb: str) -> None:
+    """No policy can let a service account say it."""
+    listed = Principal(DEPLOY, (verb,))
+    policy = replace(PLAIN, identity=replace(PLAIN.identity, principals=(listed,)))
+    said = asked(verb)
+
+    assert verdict(said, service(said), policy) == [f"{verb} needs a person"]
+
+
 def test_a_service_account_must_be_listed_in_every_system_that_it_concerns() -> None:
     """A pause of everything concerns everybody."""
     listed = Principal(DEPLOY, ("pause",))
@@ -214,12 +225,37 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 def test_the_severity_of_what_is_no_rollback_is_not_limited() -> None:
-    """Only rollbacks have one."""
+    """A switch has none."""
     listed = Principal(DEPLOY, ("pause",), severities=(Severity.LOW,))
     policy = replace(PLAIN, identity=replace(PLAIN.identity, principals=(listed,)))
     said = asked("pause")
 
     assert verdict(said, service(said), policy) == []
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject", "cancel", "retry", "accept", "ack"])
+@pytest.mark.parametrize(
+    ("severity", "objection"),
+    [
+        (Severity.LOW, None),
+        (Severity.MEDIUM, None),
+        (Severity.HIGH, "limited to MEDIUM, LOW: not HIGH"),
+        (None, "limited to MEDIUM, LOW: not CRITICAL"),
+    ],
+)
+def test_what_acts_on_an_incident_is_limited_by_its_severity(
+    verb: str, severity: Severity | None, objection: str | None
+) -> None:
+    """Whichever verb it is; of an incident that nobody knows the worst is assumed."""
+    limits = (Severity.MEDIUM, Severity.LOW)
+    listed = Principal(DEPLOY, (verb,), severities=limits)
+    policy = replace(PLAIN, identity=replace(PLAIN.identity, principals=(listed,)))
+    content = {"command": verb, "incident": "INC-20260302-001", "severity": "LOW"}
+    said = Asked.of(content, severity)
+
+    found = verdict(said, service(said), policy)
+
+    assert found == ([] if objection is None else [f"{DEPLOY} in {policy.system} is {objection}"])
 
 
 COMMAND = {"version": 1, "command": "pause", "reason": "Störung", "delay_seconds": 5}

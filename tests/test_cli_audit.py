@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,21 @@ from cli.app import app
 from cli.exporting import Format, write
 from local.clock import CloudClock
 from local.cloud import INSIDE, Cloud, audit_bucket
+from local.identity import Account
 from local.storage.conditions import Conditions
 from shared import topics
 from shared.audit import event
-from shared.ports import Put
-from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
+from shared.ports import Put, Query
+from shared.settings import LOCAL_CLOUD, Settings
 from shared.told import of_single
 from shared.wiring import Wiring
+from tests import person
 from tests.campaign import Tamperer
-from tests.contracts.test_letters import pulled
+from tests.e2e.world import responders
 from tests.fakes.clock import START
 from tests.test_verification import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
 from tests.world import POLICIES, World
 
-SEEN = "seen"
 INCIDENT, OTHER = FIRST.partition("/")[2], SECOND.partition("/")[2]
 
 
@@ -44,34 +46,28 @@ class Vault:
         self._root = f"projects/{LIVED.policy.project}/databases/rollback/documents"
         self.store.commit([Put(path, fields) for path, fields in DOCUMENTS.items()])
 
+    def exports(self) -> list[dict[str, Any]]:
+        """Those that are on record, in order."""
+        asked = Query("commands", where=(("command", "==", "export"),))
+        found = (dict(one.fields or {}) for one in self.store.query(asked))
+        return sorted(found, key=lambda one: one["received_at"])
+
     def remove(self, path: str) -> None:
         self._client.delete_document(name=f"{self._root}/{path}")
 
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
-    """An embedded cloud with that trail and its anchors; this environment is wired to it."""
-    clock = CloudClock(NOW, scale=0)
-    cloud = Cloud.start([LIVED.policy], seed=1, clock=clock, alerter=False, ticks=False)
-    topic = f"projects/{cloud.home}/topics/{topics.OVERRIDE}"
-    name = f"projects/{cloud.home}/subscriptions/{SEEN}"
-    cloud.pubsub.subscriber.CreateSubscription(
-        types.Subscription.pb()(name=name, topic=topic), INSIDE
-    )
+    """An embedded cloud with the anchors of that trail, and responders that answer commands."""
+    cloud = Cloud.start([LIVED.policy], seed=1, clock=CloudClock(NOW), alerter=False, ticks=False)
     bucket = audit_bucket(cloud.home)
     for object_name, content in ANCHORED.items():
         cloud.buckets.put(bucket, object_name, content, "application/json", {}, Conditions())
-    policies = tmp_path / "policies"
-    policies.mkdir()
-    (policies / "example.yaml").symlink_to((POLICIES / "example.yaml").resolve())
-    for variable in ("K_SERVICE", *EMULATORS):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)
-    monkeypatch.setenv("ROLLBACK_POLICIES", str(policies))
-    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", bucket)
-    monkeypatch.setenv(LOCAL_CLOUD, f"http://{cloud.addresses['control']}")
-    yield cloud
-    cloud.stop()
+    (tmp_path / "example.yaml").symlink_to((POLICIES / "example.yaml").resolve())
+    with ExitStack() as closing:
+        closing.callback(cloud.stop)
+        responders(monkeypatch, tmp_path, cloud, closing)
+        yield cloud
 
 
 @pytest.fixture
@@ -112,29 +108,31 @@ def test_show_tells_of_a_system(vault: Vault) -> None:
     assert (nothing.exit_code, nothing.output) == (0, "no event is kept of all\n")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("show",), "name an incident"),
-        (("show", "INC-1", "--system", "all"), "name an incident"),
-        (("show", "INC-20200101-001"), "nothing is kept or anchored of INC-20200101-001"),
-        (("show", "--system", "shop"), "no system shop; there is bookshop, all, unclaimed"),
-        (("verify",), "--all"),
-        (("verify", "--all", "INC-1"), "--all"),
-        (("verify", "INC-20200101-001"), "nothing is kept or anchored"),
-        (("verify", "--system", "all"), "nothing is kept or anchored of all"),
-        (("export", "--since", "yesterday"), "is no time"),
-        (("export", "--system", "shop"), "no system shop"),
-        (("export", "-o", "/no/such/folder/file"), "No such file"),
-        (("export", "--format", "xml"), "xml"),
-    ],
+WRONG = (
+    (("show",), "name an incident"),
+    (("show", "INC-1", "--system", "all"), "name an incident"),
+    (("show", "INC-20200101-001"), "nothing is kept or anchored of INC-20200101-001"),
+    (("show", "--system", "shop"), "no system shop; there is bookshop, all, unclaimed"),
+    (("verify",), "--all"),
+    (("verify", "--all", "INC-1"), "--all"),
+    (("verify", "INC-20200101-001"), "nothing is kept or anchored"),
+    (("verify", "--system", "all"), "nothing is kept or anchored of all"),
+    (("export", "--since", "yesterday"), "is no time"),
+    (("export", "--system", "shop"), "no system shop"),
+    (("export", "-o", "/no/such/folder/file"), "cannot be written"),
+    (("export", "--format", "xml"), "xml"),
 )
-def test_what_cannot_be_done_is_said(vault: Vault, arguments: tuple[str, ...], said: str) -> None:
-    """One sentence and exit code 2; nothing is published."""
-    result = run(*arguments)
+"""What is said, and why it cannot be done."""
 
-    assert result.exit_code == 2
-    assert said in " ".join(result.output.split())
+
+def test_what_cannot_be_done_is_said(vault: Vault) -> None:
+    """One sentence and exit code 2; nothing is published."""
+    done = {words: run(*words) for words, _ in WRONG}
+
+    assert {words: one.exit_code for words, one in done.items()} == {words: 2 for words, _ in WRONG}
+    unsaid = [said for words, said in WRONG if said not in " ".join(done[words].output.split())]
+    assert unsaid == []
+    assert vault.exports() == []
 
 
 def test_verify_of_an_intact_trail(vault: Vault) -> None:
@@ -205,17 +203,13 @@ def test_nothing_is_kept_yet(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> N
     verified, exported = run("verify", "--all"), run("export")
 
     assert (verified.exit_code, verified.output) == (0, "nothing is kept or anchored\n")
-    assert (exported.exit_code, exported.stdout) == (0, "")
-    assert "no event is kept" in exported.stderr
+    assert exported.exit_code == 0
+    [record] = [json.loads(line) for line in exported.stdout.splitlines()]
+    assert record["event"] == "command.export"
 
 
-def commands(cloud: Cloud) -> list[dict[str, Any]]:
-    found = pulled(cloud, f"projects/{cloud.home}/subscriptions/{SEEN}")
-    return [json.loads(one.data) for one in found]
-
-
-def test_export_is_whole_in_order_and_on_record(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
-    """Every event once, by time, in both forms; the command that records it went first."""
+def test_export_is_whole_in_order_and_on_record(vault: Vault, tmp_path: Path) -> None:
+    """Every event once, by time, in both forms; the record that it was done is the last."""
     result = run("export", "--reason", "yearly audit")
 
     assert result.exit_code == 0
@@ -229,18 +223,21 @@ def test_export_is_whole_in_order_and_on_record(cloud: Cloud, vault: Vault, tmp_
         if path.startswith("rollbacks/") and "/audit/" in path
     )
     singles = sum(path.startswith("systems/") and "/audit/" in path for path in DOCUMENTS)
-    assert len(lines) == rollbacks + singles
-    [said] = commands(cloud)
-    assert (said["command"], said["format"], said["reason"]) == ("export", "ndjson", "yearly audit")
+    assert len(lines) == rollbacks + singles + 1
+    assert (lines[-1]["event"], lines[-1]["why"]) == ("command.export", "yearly audit")
+    assert lines[-1]["facts"]["command"]["format"] == "ndjson"
 
     file = tmp_path / "trail.csv"
-    assert run("export", "--format", "csv", "-o", str(file)).exit_code == 0
+    exported = run("export", "--format", "csv", "-o", str(file), "--json")
     rows = list(csv.DictReader(io.StringIO(file.read_text(), newline="")))
-    assert [row["event"] for row in rows] == [one["event"] for one in lines]
+    assert [row["event"] for row in rows][:-1] == [one["event"] for one in lines]
     assert json.loads(rows[0]["facts"]) == lines[0]["facts"]
+    told = json.loads(exported.stdout)
+    assert (told["events"], told["format"], told["file"]) == (len(rows), "csv", str(file))
+    assert told["command"] == vault.exports()[-1]["id"]
 
 
-def test_export_of_a_system_and_a_time(cloud: Cloud, vault: Vault) -> None:
+def test_export_of_a_system_and_a_time(vault: Vault) -> None:
     """From its first moment up to and without its last; of one system, its rollbacks too."""
     whole = [json.loads(line) for line in run("export").stdout.splitlines()]
     since, until = whole[5]["at"], whole[20]["at"]
@@ -252,10 +249,34 @@ def test_export_of_a_system_and_a_time(cloud: Cloud, vault: Vault) -> None:
     assert [json.loads(line) for line in some] == [
         one for one in whole if since <= one["at"] < until
     ]
-    assert len(system) + len(other) == len(whole)
+    exports = {json.loads(line)["system"] for line in system if "command.export" in line}
+    assert exports == {LIVED.policy.system}
+    assert len(system) + len(other) == len(whole) - 1 + len(exports)
     assert {json.loads(line)["system"] for line in other} == {"unclaimed"}
-    said = commands(cloud)[1]
-    assert datetime.fromisoformat(said["since"]) == datetime.fromisoformat(since)
+    [said] = [one for one in map(json.loads, run("export").stdout.splitlines()) if facts(one)]
+    assert datetime.fromisoformat(facts(said)) == datetime.fromisoformat(since)
+
+
+def facts(one: dict[str, Any]) -> str:
+    """From when an export was to be, where it is one and said so."""
+    return str(one["facts"].get("command", {}).get("since", ""))
+
+
+def test_a_refused_export_hands_out_nothing(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
+    """Who may only look gets no line of it, on standard output or in a file, and is told why."""
+    viewer = Account("vic@example.com", "pw", role="viewer", totp_secret=person.ADA.totp_secret)
+    file = tmp_path / "trail"
+    file.write_text("the one of last year")
+    person.sign_in(cloud, viewer)
+
+    for words in ((), ("--json",), ("-o", str(file))):
+        refused = person.say("audit", "export", *words)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "refused: " in refused.stderr
+        assert "responder" in refused.stderr
+
+    assert file.read_text() == "the one of last year"
+    assert vault.exports() == []
 
 
 def test_no_record_no_export(cloud: Cloud, vault: Vault, tmp_path: Path) -> None:
@@ -268,7 +289,7 @@ def test_no_record_no_export(cloud: Cloud, vault: Vault, tmp_path: Path) -> None
 
     assert result.exit_code == 3
     assert "no answer" in result.stderr
-    assert file.read_text() == ""
+    assert not file.exists()
 
 
 def test_a_service_that_gives_no_answer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cli.explain import NEEDED, needed
+from shared.decisions import NEEDED, needed
 from shared.gate import Answer, Outcome
+from shared.gates import ASKS_FIRST
 from tests.test_gate_pairs import ORDER
 
 
 def test_each_gate_has_words() -> None:
     """What would have had to be different is said of every gate there is."""
-    assert list(NEEDED) == ORDER
+    assert list(NEEDED) == [*ORDER, ASKS_FIRST]
 
 
 @pytest.mark.parametrize(

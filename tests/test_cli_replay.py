@@ -17,7 +17,7 @@ from local.clock import CloudClock
 from local.cloud import INSIDE, Cloud
 from shared import topics
 from shared.errors import Unavailable
-from shared.ports import Letter
+from shared.messages import Letter
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.contracts.test_letters import SHOP, pulled
 from tests.fakes.letters import MemoryLetters

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared import topics
+from shared import handover, topics
 from shared.audit import Entry, event
 from shared.audit import faults as chain_faults
 from shared.documents import decode
-from shared.outside import Head, faults, write_down
-from shared.ports import Query
+from shared.outside import EVERYWHERE, Head, faults, write_down
+from shared.ports import Create, Document, Query
 from tests.world import World
 
 
@@ -29,7 +29,7 @@ def test_one_tick_sweeps_twice_half_a_minute_apart() -> None:
 
     tick(world)
 
-    ticks = [path for path in world.ports.store.documents if path.startswith("ticks/")]
+    ticks = [path for path in world.ports.store.documents if path.startswith("ticks/20260302T")]
     assert len(ticks) == 2
     assert world.ports.clock.now() - start < timedelta(seconds=30)
 
@@ -46,6 +46,43 @@ def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     assert world.ports.store.commits == commits
 
 
+@pytest.mark.parametrize("kind", list(handover.COLLECTIONS))
+def test_no_system_starves_another(kind: str) -> None:
+    """What is due in one is handed on, however much is stuck in others, known or not."""
+    world = World()
+    now = world.ports.clock.now()
+    store, collection = world.ports.store, handover.COLLECTIONS[kind]
+    before = {one.data for one in world.ports.bus.messages}
+    stuck = [(system, number) for system in ("gone", "busy") for number in range(6)]
+    for system, number in [*stuck, ("bookshop", 0)]:
+        late = now - timedelta(hours=1 if system != "bookshop" else 0)
+        fields = {"system": system, "due_at": late}
+        store.commit([Create(f"{collection}/{system}-{number}", fields)])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(handover, "SWEEP_LIMIT", 5)
+        since = handover.publish_due(store, world.ports.bus, kind, now, ["busy", "bookshop"])
+
+    handed = [json.loads(one.data) for one in world.ports.bus.messages if one.data not in before]
+    assert [one["id"] for one in handed] == [*(f"busy-{one}" for one in range(5)), "bookshop-0"]
+    assert since == now - timedelta(hours=1)
+    assert handover.due_since(store, kind, now, ["bookshop"]) == now
+
+
+def test_a_command_over_all_systems_is_handed_on() -> None:
+    """It is nobody's alone, and somebody does it."""
+    world = World()
+    now = world.ports.clock.now()
+    fields = {"system": EVERYWHERE, "due_at": now}
+    world.ports.store.commit([Create("commands/everywhere", fields)])
+
+    handover.publish_due(
+        world.ports.store, world.ports.bus, handover.COMMAND, now, [world.policy.system]
+    )
+
+    assert [json.loads(one.data)["id"] for one in world.waiting()] == ["everywhere"]
+
+
 def test_a_due_rollback_and_a_due_notice_are_handed_on() -> None:
     """Whatever was dropped on the way is found by its due_at."""
     world = World()
@@ -60,11 +97,11 @@ def test_a_due_rollback_and_a_due_notice_are_handed_on() -> None:
     assert {one.topic for one in world.waiting()} == {topics.WORK, topics.NOTICES}
 
 
-@pytest.mark.parametrize(("minutes", "told"), [(1, []), (3, ["notice", "rollback"])])
-def test_work_that_nobody_does_is_told_of(
-    minutes: int, told: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("minutes", "severity"), [(1, "INFO"), (3, "WARNING")])
+def test_the_age_of_the_oldest_due_work_is_told(
+    minutes: int, severity: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The log has a line with the age of the oldest due work once that is more than two minutes."""
+    """The log has a line for it at each sweep; past two minutes it is a warning."""
     world = World()
     world.alert()
     [published] = world.waiting()
@@ -76,9 +113,16 @@ def test_work_that_nobody_does_is_told_of(
     tick(world)
 
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert sorted({line["kind"] for line in lines}) == told
-    assert all(line["event"] == "work.overdue" for line in lines)
-    assert all(120 < line["overdue_seconds"] <= 240 for line in lines)
+    assert {line["kind"] for line in lines} == {"notice", "rollback"}
+    assert {(line["event"], line["severity"]) for line in lines} == {("work.due", severity)}
+    assert all(abs(line["due_seconds"] - 60 * minutes) <= 60 for line in lines)
+
+
+def test_when_nothing_is_due_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A quiet day leaves no lines."""
+    tick(World())
+
+    assert capsys.readouterr().err == ""
 
 
 def test_loose_events_are_sealed_into_their_systems_chain() -> None:
@@ -104,6 +148,36 @@ def test_loose_events_are_sealed_into_their_systems_chain() -> None:
     assert chain_faults("systems/unclaimed", entries, head.hash, head.sequence) == []
     loose = Query("systems/unclaimed/audit", where=(("sealed", "==", 0),))
     assert store.query(loose) == []
+
+
+def test_a_chain_is_looked_at_once_in_a_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance that has seen it done asks for no head again, until the next quarter begins."""
+    world = World()
+    asked = heads_asked(world, monkeypatch)
+
+    tick(world)
+    first = len(asked)
+    tick(world)
+    again = len(asked)
+    world.ports.clock.advance(timedelta(minutes=15))
+    tick(world)
+
+    assert first == 3  # of the system, of all systems, and of nobody
+    assert again == first
+    assert len(asked) == 2 * first
+
+
+def heads_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    asked: list[str] = []
+    honest = world.ports.store.get
+
+    def get(path: str) -> Document:
+        if path.startswith("chains/"):
+            asked.append(path)
+        return honest(path)
+
+    monkeypatch.setattr(world.ports.store, "get", get)
+    return asked
 
 
 def test_an_event_changed_or_removed_after_it_was_sealed_is_found() -> None:

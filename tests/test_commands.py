@@ -4,9 +4,12 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from responders.commands import VERBS
 from shared import incident, rollback, topics
+from shared.command import SCHEMA_FILE
 from tests.test_alerts import dead_letters
 from tests.world import World
 
@@ -237,10 +240,43 @@ def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
             ["typo", "batch_size"],
         ),
         (
-            {"command": "rollback", "system": "bookshop", "scenario": "database"},
+            {"command": "drill", "system": "bookshop", "scenario": "database"},
             ["not supported yet"],
         ),
-        ({"command": "undo", "id": "a"}, ["undo is not supported yet"]),
+        (
+            {"command": "erase", "id": "a", "person": "ada"},
+            ["system", "is not the hash of a person"],
+        ),
+        (
+            {"command": "undo", "system": "nowhere", "id": "..", "reason": ""},
+            ["nowhere", "a letter or digit first", "reason", "incident"],
+        ),
+        (
+            {"command": "erase", "system": "bookshop", "functions": ["y"]},
+            ["person", "not an option here: functions", "function y"],
+        ),
+        ({"command": "unpin", "groups": ["x"]}, ["system"]),
+        (
+            {
+                "command": "rollback",
+                "system": "bookshop",
+                "scenario": "database",
+                "restore_point": "latest",
+                "select": "everything",
+                "groups": ["catalog"],
+                "functions": ["listbook", 5],
+                "batch_size": 0,
+                "typo": 1,
+            },
+            [
+                *("mean catalogue", "mean listBooks", "functions.1", "batch_size", "typo"),
+                "is none of invalid, all",
+            ],
+        ),
+        (
+            {"command": "rollback", "system": "bookshop", "scenario": "everything"},
+            ['"complete"'],
+        ),
         ({"command": "pause", "id": ".."}, ["a letter or digit first"]),
         ({"command": "explode"}, ["explode"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
@@ -251,18 +287,20 @@ def test_a_wrong_command_is_answered_with_all_its_faults(
 ) -> None:
     """Refused whole, audited, kept; nothing of it is done."""
     world = World()
-    before = world.ports.store.documents.keys()
+    before = set(world.ports.store.documents)
 
     world.command(**content)
     world.settle()
 
+    assert world.waiting() == []  # acknowledged
     [letter] = dead_letters(world)
     assert all(fault in letter["reason"] for fault in faults)
     assert world.rollbacks() == []
-    assert {path.split("/")[0] for path in world.ports.store.documents.keys() - before} <= {
-        "systems",
-        "notices",
-    }
+    after = world.ports.store.documents
+    new = {path: str(after[path]) for path in after.keys() - before}
+    [audited] = [text for path, text in new.items() if "/audit/" in path]
+    assert all(fault in audited for fault in faults)
+    assert {path.split("/")[0] for path in new} == {"systems", "notices"}
 
 
 def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
@@ -344,3 +382,26 @@ def test_commands_are_no_json_at_times() -> None:
     world.settle()
 
     assert "JSON" in dead_letters(world)[0]["reason"]
+
+
+def test_every_verb_is_carried_out() -> None:
+    """What the schema lets through somebody carries out, and nothing else."""
+    admitted = json.loads(SCHEMA_FILE.read_text())["properties"]["command"]
+
+    assert {*VERBS} == {*admitted["enum"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"command": "drill", "system": "bookshop", "scenario": "database"},
+    ],
+)
+def test_the_schema_by_itself_says_what_is_not_supported_yet(content: dict[str, Any]) -> None:
+    """Whoever checks a command against the file alone learns the same: known, and not yet."""
+    schema = json.loads(SCHEMA_FILE.read_text())
+    validator = jsonschema_rs.Draft202012Validator(schema)
+
+    found = [*validator.iter_errors({"version": 1, "reason": "a test", **content})]
+
+    assert "not supported yet" in str([one.kind.as_dict() for one in found])

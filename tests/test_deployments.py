@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from shared import topics
-from shared.deployment import Deployment, Status, record_path
+from shared.deployment import Deployment, Status, record_path, returnable
 from shared.documents import decode
 from shared.errors import Unavailable
-from shared.inventory import HostingSite, SecretUse, SecretVersion, configured
-from shared.policy import Resources
+from shared.inventory import AccountState, HostingSite, SecretUse, SecretVersion, configured
+from shared.resources import Resources
 from shared.stock import Stock, unpacked
 from shared.stock import decode as decode_stock
 from shared.system import System
@@ -348,7 +348,8 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     assert (newest.deployed, newest.status) == (("getBook",), Status.LIVE)
     until = system(world).suspended["getBook"]
     assert set(system(world).suspended) == {"getBook"}
-    assert timedelta(minutes=54) <= until - world.ports.clock.now() <= timedelta(minutes=60)
+    assert newest.changed_at is not None  # when the look saw it, at whatever minute that was
+    assert until == newest.changed_at + BOOKSHOP.deployments.human_first
     said = [one.notice["text"] for one in world.ports.sender.sent if ":suspended" in one.key]
     assert len(said) == 1
     assert "changed by hand: getBook" in said[0]
@@ -369,6 +370,65 @@ def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> N
     world.settle()
 
     assert set(system(world).suspended) == {"payOrder"}
+
+
+@pytest.mark.parametrize("hinted", [True, False], ids=["with hints", "before any hint"])
+def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
+    """What it reaches after the detection is nobody's cure: it goes back as well, on record."""
+    world = World()
+    stable = world.live
+    world.pass_time(6 * MINUTE)
+    for name in ("getBook", "listBooks"):
+        world.ports.world.deploy([name], failure_rate=0.8)
+        world.ports.clock.advance(MINUTE)
+        if hinted:
+            hint(world)
+            world.settle()
+    acts = iter(("renderShop", "payOrder"))
+
+    def goes_on(verb: str, side: str) -> None:
+        name = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
+        if name:
+            world.ports.world.deploy([name], failure_rate=0.8)
+            hint(world)
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.status == "SUCCEEDED"
+    assert "plan.extended" in world.events(one)
+    assert system(world).suspended == {}
+    assert world.broken_laws() == []
+
+
+def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -> None:
+    """Nothing was deployed: whoever follows the roll-out leaves it, seen by a look or not."""
+    world = World()
+    canary = (TrafficTarget("payorder-00001", 100), TrafficTarget("payorder-00002", 0, "next"))
+    world.ports.world.change_by_hand("payOrder", canary)
+    world.ports.world.deploy(["payOrder"])
+    world.pass_time(6 * MINUTE)
+    world.ports.world.deploy(["getBook"], failure_rate=0.8)
+    world.ports.clock.advance(2 * MINUTE)
+    hint(world)
+    world.settle()
+    acts = iter(((TrafficTarget("payorder-00002", 100),),))
+
+    def led(verb: str, side: str) -> None:
+        traffic = next(acts, None) if (verb, side) == ("platform.shift", "after") else None
+        if traffic is not None:
+            world.ports.world.change_by_hand("payOrder", traffic)
+
+    world.ports.world.hook = led
+    world.alert()
+    world.pass_time(40 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert "shift getBook" in world.steps(one.id)
+    assert world.live["payOrder"] == {"payorder-00002": 100}
 
 
 def test_the_cause_of_an_incident_is_not_taken_for_its_cure() -> None:
@@ -453,7 +513,7 @@ def test_time_requests_and_probes_make_a_deployment_stable() -> None:
 
 
 def test_what_too_few_requests_have_reached_is_untested() -> None:
-    """It stays LIVE, is looked at each hour, and after a day no more."""
+    """It stays LIVE, is looked at each hour, and after a day no more than it is proven."""
     gates = replace(BOOKSHOP.gates, minimum_requests=10**9)
     world = World(policy=replace(BOOKSHOP, gates=gates))
     deploy(world, "getBook")
@@ -468,7 +528,9 @@ def test_what_too_few_requests_have_reached_is_untested() -> None:
         world.pass_time(MINUTE)
 
     [one] = others(world)
-    assert (one.status, one.untested, one.due_at) == (Status.LIVE, ("getBook",), None)
+    assert (one.status, one.untested) == (Status.LIVE, ("getBook",))
+    assert one.restorable is not None
+    assert one.due_at == one.restorable.checked_at + timedelta(days=1)
 
 
 def test_a_target_that_cannot_be_gone_back_to_is_told_once() -> None:
@@ -491,6 +553,130 @@ def test_a_target_that_cannot_be_gone_back_to_is_told_once() -> None:
     said = [one for one in world.ports.sender.sent if f"{target}-bookshop:restorable" in one.key]
     assert len(said) == 1
     assert "deployment.unrestorable" in told(world)
+
+
+def test_another_deployment_that_cannot_be_gone_back_to() -> None:
+    """Every kept one is looked at daily; to whom it matters less, it is told less loudly."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.pass_time(40 * MINUTE)
+    world.ports.world.delete_revision("getBook", "getbook-00001")
+
+    world.ports.clock.advance(timedelta(days=1))
+    world.pass_time(MINUTE)
+
+    proof = recorded(world)["v1"].restorable
+    assert proof is not None
+    assert proof.faults == ("getBook: revision getbook-00001 is gone",)
+    said = [one for one in world.ports.sender.sent if "v1-bookshop:restorable" in one.key]
+    assert [one.notice["severity"] for one in said] == ["LOW"]
+
+
+@pytest.mark.parametrize(
+    ("state", "fault"),
+    [
+        (AccountState.DISABLED, "account runtime@demo is disabled"),
+        (AccountState.GONE, "account runtime@demo is gone"),
+    ],
+)
+def test_the_account_that_the_target_runs_as_is_out_of_use(state: AccountState, fault: str) -> None:
+    """Nothing that starts as it reaches anything: people are told within a day."""
+    world = World()
+    world.ports.beside.account_states["runtime@demo"] = state
+
+    world.ports.clock.advance(timedelta(days=1))
+    world.pass_time(MINUTE)
+
+    proof = recorded(world)["v1"].restorable
+    assert proof is not None
+    assert proof.faults == (fault,)
+    said = [one for one in world.ports.sender.sent if "v1-bookshop:restorable" in one.key]
+    assert [one.notice["severity"] for one in said] == ["HIGH"]
+
+
+def test_an_account_that_gives_no_answer_is_no_fault() -> None:
+    """It is said that it could not be looked at, and nobody is woken by it."""
+    world = World()
+
+    def mute(verb: str, side: str) -> None:
+        if verb == "accounts.state":
+            raise Unavailable("no answer")
+
+    world.ports.beside.hook = mute
+    world.ports.clock.advance(timedelta(days=1))
+    world.pass_time(MINUTE)
+
+    proof = recorded(world)["v1"].restorable
+    assert proof is not None
+    assert (proof.faults, proof.unknown) == ((), ("account runtime@demo", "images"))
+
+
+def test_a_secret_of_a_kept_deployment_that_is_disabled() -> None:
+    """Told at the next look, though nobody has called that deployment stable."""
+    gates = replace(SHOP.gates, minimum_requests=10**9)
+    world = World(policy=replace(SHOP, gates=gates))
+    world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", START)}}
+    bound = configured({}, iter([SecretUse("KEY", "PAY", "1")]))
+    world.ports.world.deploy(["getBook"], configuration=bound)
+    hint(world)
+    world.pass_time(10 * MINUTE)
+    [kept] = others(world)
+
+    world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
+    world.pass_time(20 * MINUTE)
+
+    assert recorded(world)[kept.id].status is Status.LIVE
+    proof = recorded(world)[kept.id].restorable
+    assert proof is not None
+    assert proof.faults == ("getBook: secret PAY/1 is DISABLED",)
+
+
+def test_a_target_whose_secret_is_disabled_is_not_shifted_to() -> None:
+    """Its revision is Ready, and would not start: people are told which secret it lacks."""
+    world = World(policy=SHOP)
+    world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", START)}}
+    bound = configured({}, iter([SecretUse("KEY", "PAY", "1")]))
+    world.ports.world.deploy(["getBook"], configuration=bound)
+    hint(world)
+    world.pass_time(40 * MINUTE)
+    world.ports.beside.kept = {"PAY": {"1": SecretVersion("DISABLED", START)}}
+    world.pass_time(6 * MINUTE)
+
+    world.ports.world.deploy(["getBook"], failure_rate=0.8)
+    world.ports.clock.advance(3 * MINUTE)
+    world.alert()
+    world.pass_time(6 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.outcome.startswith("restorable: what would not start again")
+    assert "getBook: secret PAY/1 is DISABLED" in one.outcome
+    assert world.ports.world.applied_shifts == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "most", "kept"),
+    [
+        ("SLL", 3, "SLL"),
+        ("SLL", 2, "SLL"),  # the newest stable one, however old
+        ("SSL", 2, "SL"),
+        ("SBL", 2, "SL"),
+        ("SLR", 3, "SL"),
+        ("", 3, ""),
+    ],
+)
+def test_what_is_kept_to_be_gone_back_to(statuses: str, most: int, kept: str) -> None:
+    """The newest ones that are neither bad nor rolling out, and the way back of automation."""
+    words = {"S": Status.STABLE, "L": Status.LIVE, "B": Status.BAD, "R": Status.ROLLING_OUT}
+    known = [
+        Deployment(str(place), "shop", START + place * MINUTE, words[one], {}, settled_at=START)
+        for place, one in enumerate(statuses)
+    ]
+
+    found = returnable(known, most)
+
+    letters = {status: letter for letter, status in words.items()}
+    assert "".join(letters[one.status] for one in reversed(found)) == kept
 
 
 def test_the_oldest_deployments_expire_but_for_what_is_marked() -> None:
@@ -520,3 +706,22 @@ def test_a_duplicate_of_a_hand_over_does_nothing() -> None:
     world.settle()
 
     assert world.ports.store.documents == before
+
+
+def test_a_secret_that_nobody_renews_is_told_once() -> None:
+    """When it grows too old; and again only when it is renewed and grows old again."""
+    world = World(policy=SHOP)
+    age = SHOP.deployments.secrets_renewed_within
+    created = START - age + 10 * MINUTE
+    world.ports.beside.kept = {"PAY": {"1": SecretVersion("ENABLED", created)}}
+    uses = iter([SecretUse("KEY", "PAY", "latest")])
+    world.ports.world.deploy(configuration=configured({}, uses))
+    world.settle()
+    assert "secrets.old" not in told(world)
+
+    world.pass_time(30 * MINUTE)
+
+    assert told(world).count("secrets.old") == 1
+    assert stock(world).old_secrets == ("PAY",)
+    texts = [one["text"] for path, one in world.ports.store.documents.items() if "notices/" in path]
+    assert sum("not renewed for 365 days: PAY" in text for text in texts) == 1

@@ -46,7 +46,10 @@ FUNCTION = FunctionState(
     "projects/p/locations/r/services/pay",
     (TrafficTarget(LATEST, 100),),
     {"pay-00001": REVISION},
+    definition={"labels": {"a": "b"}},
 )
+KEPT = Source("ours", "pay.json", 7)
+OLD = replace(FUNCTION, definition={})
 SITE = HostingSite("v1", START, {"next": "v2"})
 TEMPLATE = RemoteConfigTemplate("7", "etag-7", "hash")
 RELEASE = RulesRelease("r1", START)
@@ -63,6 +66,7 @@ WHOLE = WholeInventory(
     secrets={"PAYMENT/3": VERSION},
     schedules={"nightly": JOB},
     accounts={"run@shop": ("roles/editor",)},
+    invokers={"pay": ("allUsers roles/run.invoker",)},
 )
 
 
@@ -96,6 +100,8 @@ PINNED = (TrafficTarget("pay-00001", 100),)
         (Part.FUNCTIONS, function(revisions={"pay-00002": REVISION}), ["revisions"]),
         (Part.FUNCTIONS, function(revisions=revision(image="x")), ["revisions"]),
         (Part.FUNCTIONS, function(traffic=PINNED), ["traffic"]),
+        (Part.FUNCTIONS, function(definition={"labels": {"a": "c"}}), ["definition"]),
+        (Part.FUNCTIONS, function(build_variables_hash="x"), ["build_variables_hash"]),
         (Part.SITES, {"shop": replace(SITE, version="v3")}, ["version"]),
         (Part.SITES, {"shop": replace(SITE, channels={})}, ["channels"]),
         (Part.REMOTE_CONFIG, {"firebase": replace(TEMPLATE, hash="other")}, ["hash"]),
@@ -105,6 +111,7 @@ PINNED = (TrafficTarget("pay-00001", 100),)
         (Part.SCHEDULES, {"nightly": replace(JOB, state="PAUSED")}, ["state"]),
         (Part.SCHEDULES, {"nightly": replace(JOB, hash="other")}, ["hash"]),
         (Part.ACCOUNTS, {"run@shop": ()}, []),
+        (Part.INVOKERS, {"pay": ()}, []),
     ],
 )
 def test_what_is_changed(part: Part, live: dict[str, Any], aspects: list[str]) -> None:
@@ -117,6 +124,9 @@ def test_what_is_changed(part: Part, live: dict[str, Any], aspects: list[str]) -
 @pytest.mark.parametrize(
     ("part", "live"),
     [
+        (Part.FUNCTIONS, function(copy=KEPT)),
+        (Part.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
+        (Part.FUNCTIONS, {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")}),
         (Part.SITES, {"shop": replace(SITE, released_at=LATER)}),
         (Part.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
         (Part.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),

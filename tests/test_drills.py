@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared.documents import decode
 from shared.drill import Drill
 from shared.errors import Rejected
-from shared.policy import Mode, WriteQuota
+from shared.execution import WriteQuota
+from shared.policy import Mode, Policy
 from shared.ports import Query
 from shared.system import System
 from tests.world import BOOKSHOP, World
@@ -117,6 +119,70 @@ def test_what_a_promotion_to_act_needs() -> None:
 
     assert (early, system(world).mode) == (Mode.OBSERVE, Mode.ACT)
     assert system(world).promoted_by.endswith("alice")
+
+
+STEPWISE = replace(
+    BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_ask=1, drills_before_act=2)
+)
+ASKS_MUCH = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_ask=2))
+
+
+@pytest.mark.parametrize(
+    ("policy", "agreeing", "said", "reached"),
+    [
+        (STEPWISE, 0, ["ask"], Mode.OBSERVE),
+        (STEPWISE, 1, ["ask"], Mode.ASK),
+        (STEPWISE, 1, ["ask", "act"], Mode.ASK),
+        (STEPWISE, 2, ["ask", "act"], Mode.ACT),
+        (STEPWISE, 2, ["act"], Mode.ACT),
+        (STEPWISE, 0, ["observe"], Mode.OBSERVE),
+        (ASKS_MUCH, 1, ["act"], Mode.OBSERVE),
+        (ASKS_MUCH, 2, ["act"], Mode.ACT),
+        (BOOKSHOP, 0, ["ask"], Mode.ASK),
+    ],
+)
+def test_each_step_of_a_promotion_needs_its_drills(
+    policy: Policy, agreeing: int, said: list[str], reached: Mode
+) -> None:
+    """As many as the policy says for it, and one that skips a step those of both."""
+    world = World(policy=policy, promoted=False)
+    for _ in range(agreeing):
+        say(world, command="drill")
+
+    for mode in said:
+        say(world, command="promote", mode=mode)
+
+    assert system(world).mode is reached
+
+
+def test_a_drill_that_does_not_agree_lets_nobody_ask() -> None:
+    """What the platform would have refused is no reason to trust the gates."""
+    world = World(policy=STEPWISE, promoted=False)
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.dry_run", "before"):
+            raise Rejected("no permission")
+
+    world.ports.world.hook = refuse
+    say(world, command="drill")
+
+    say(world, command="promote", mode="ask")
+
+    assert [done.agrees for done in drills(world)] == [False]
+    assert system(world).mode is Mode.OBSERVE
+
+
+def test_the_way_back_to_asking_needs_no_drill() -> None:
+    """Whoever takes trust away is not kept from it, however old the drills are."""
+    world = World(policy=STEPWISE, promoted=False)
+    for _ in range(2):
+        say(world, command="drill")
+    say(world, command="promote", mode="act")
+    world.ports.clock.advance(STEPWISE.gates.drills_within + timedelta(seconds=1))
+
+    say(world, command="promote", mode="ask")
+
+    assert system(world).mode is Mode.ASK
 
 
 def test_drills_that_are_too_old_prove_nothing() -> None:

@@ -105,6 +105,7 @@ SITUATIONS = (
         compares=True,
     ),
     Situation("restorable", Outcome.ESCALATE, {"inventory": inventory(EVERYTHING, ready=False)}),
+    Situation("restorable", Outcome.HOLD, {"records": {"v1": None}}, is_unknown=True),
     Situation(
         "human first",
         Outcome.ESCALATE,

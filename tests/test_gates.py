@@ -11,7 +11,7 @@ from shared.facts import AlertFact, Facts, changed
 from shared.gate import Answer, Outcome
 from shared.gates import GATES, Decision, approved, evaluate, evaluate_order
 from shared.health import ProbeAnswer, Requests
-from shared.policy import Mode, ScenarioName
+from shared.policy import Gates, Mode, ScenarioName
 from shared.system import Budget, Controls, Freeze, Pause, System
 from shared.traffic import LATEST, Revision, Service, TrafficTarget
 from tests.world import BOOKSHOP
@@ -100,6 +100,10 @@ def alert(**changes: Any) -> Facts:
     return facts(alerts=(replace(ALERT, **changes),))
 
 
+def ill(*several: set[str]) -> dict[str, Requests]:
+    return {name: ILL for names in several for name in names}
+
+
 def window(begins: timedelta, ends: timedelta) -> Freeze:
     return Freeze("somebody", NOW, "the sale", NOW + begins, NOW + ends)
 
@@ -109,6 +113,8 @@ LATE = BOOKSHOP.gates.stale_after
 WINDOW = BOOKSHOP.gates.suspect_window
 SECOND = timedelta(seconds=1)
 QUIET = dict.fromkeys(BOOKSHOP.functions, WELL)
+HALF, REST = set(sorted(EVERYTHING)[:4]), sorted(EVERYTHING)[4:]
+HALF_OF_THE_REST, ONE_OF_THE_REST = set(REST[:2]), set(REST[:1])
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
 
 
@@ -183,6 +189,18 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             "external cause",
         ),
         (
+            "another system failed five minutes before",
+            facts(other_incidents={"other": ONSET - 5 * MINUTE}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "another system failed earlier than that",
+            facts(other_incidents={"other": ONSET - 5 * MINUTE - SECOND}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
             "another system has failed for hours",
             facts(other_incidents={"other": ONSET - timedelta(hours=2)}),
             Outcome.ROLLBACK,
@@ -202,6 +220,24 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             ),
             Outcome.ROLLBACK,
             None,
+        ),
+        (
+            "unchanged functions fail half as often",  # 2 of 4, where all 4 changed ones do
+            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, HALF_OF_THE_REST)}),
+            Outcome.ESCALATE,
+            "external cause",
+        ),
+        (
+            "unchanged functions fail less often",
+            facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, ONE_OF_THE_REST)}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "what was recorded cannot be read",
+            facts(records={"v1": None}),
+            Outcome.HOLD,
+            "restorable",
         ),
         ("what is live cannot be read", facts(inventory=None), Outcome.HOLD, "cause"),
         ("nothing changed", facts(inventory=inventory(set())), Outcome.ESCALATE, "cause"),
@@ -311,6 +347,31 @@ def test_a_scenario_can_always_ask() -> None:
     assert decision.reason.startswith("approval: ")
 
 
+@pytest.mark.parametrize(
+    ("scenario", "people"),
+    [
+        (ScenarioName.DATABASE, "database asks two people"),
+        (ScenarioName.AUTH, "not required"),  # its settings are asked about by themselves
+        (ScenarioName.FEATURE, "not required"),
+        (ScenarioName.FUNCTIONS, "not required"),
+    ],
+)
+def test_data_asks_two_people_where_no_policy_speaks(scenario: ScenarioName, people: str) -> None:
+    """What overwrites data is never one person's word by default."""
+    signal = replace(BOOKSHOP.signals[ALERT.signal], scenario=scenario)
+
+    decision = decide(
+        BAD_RELEASE,
+        signals={ALERT.signal: signal},
+        scenarios={scenario: Mode.ACT},
+        gates=Gates(),
+    )
+
+    [approval] = [one for one in decision.answers if one.gate == "approval"]
+    assert approval.reason == people
+    assert (approval.answer is Answer.STOP) is (people != "not required")
+
+
 def order(given: Facts, *, override: bool = False, **gates: Any) -> Decision:
     policy = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, **gates))
     deadline = NOW + timedelta(minutes=1)
@@ -323,37 +384,49 @@ BARRED = facts(
     deployments=(deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"), STABLE)
 )
 ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
+FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
 
 
 @pytest.mark.parametrize(
-    ("given", "gates", "ordered", "overridden"),
+    ("given", "gates", "ordered", "overridden", "skipped"),
     [
-        (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK),
-        (facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK),
-        (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK),
-        (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK),
-        (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK),
-        (BAD_RELEASE, {"blast_radius": 7}, Outcome.ASK, Outcome.ROLLBACK),
-        (BAD_RELEASE, {"four_eyes": (ScenarioName.FUNCTIONS,)}, Outcome.ASK, Outcome.ROLLBACK),
-        (system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD),
-        (facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD),
-        (system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD),
-        (facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE),
+        (BAD_RELEASE, {}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (facts(budget=Budget((NOW,) * 3)), {}, Outcome.ROLLBACK, Outcome.ROLLBACK, ["budget"]),
+        (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
+        (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK, ["barrier"]),
+        (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
+        (BAD_RELEASE, {"blast_radius": 7}, Outcome.ASK, Outcome.ROLLBACK, ["blast radius"]),
+        (BAD_RELEASE, {"blast_radius": 8}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (BAD_RELEASE, FOUR_EYES, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
+        (FROZEN, ASKS, Outcome.HOLD, Outcome.ROLLBACK, ["freeze", "approval"]),
+        (system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (facts(controls=None), {}, Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (system(slot="INC-0"), {}, Outcome.HOLD, Outcome.HOLD, []),
+        (facts(deployments=()), {}, Outcome.ESCALATE, Outcome.ESCALATE, []),
         (
             facts(inventory=inventory(EVERYTHING, ready=False)),
-            {},
-            Outcome.ESCALATE,
-            Outcome.ESCALATE,
+            *({}, Outcome.ESCALATE, Outcome.ESCALATE, []),
         ),
-        (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD),
+        (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD, []),
     ],
 )
 def test_what_an_order_and_what_an_override_may_skip(
-    given: Facts, gates: dict[str, Any], ordered: Outcome, overridden: Outcome
+    given: Facts,
+    gates: dict[str, Any],
+    ordered: Outcome,
+    overridden: Outcome,
+    skipped: list[str],
 ) -> None:
-    """Break-glass skips approval, freeze and budget; never switch, slot, target or restorable."""
+    """Break-glass skips approval, freeze and budget; never switch, slot, target or restorable.
+
+    What it skips is told, and nothing else.
+    """
+    forced = order(given, override=True, **gates)
+
     assert order(given, **gates).outcome is ordered
-    assert order(given, override=True, **gates).outcome is overridden
+    assert order(given, **gates).overridden == ()
+    assert forced.outcome is overridden
+    assert [one.gate for one in forced.overridden] == skipped
 
 
 def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:

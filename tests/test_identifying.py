@@ -6,6 +6,8 @@ the embedded cloud serves.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -51,6 +53,11 @@ OWN_MISTAKE: Content = {
 }
 
 
+OVERRIDE_OF_NOTHING: Content = {**OWN_MISTAKE, "override": True}
+OVERRIDE: Content = {**OVERRIDE_OF_NOTHING, "incident": "INC-20260302-001"}
+SECOND_FACTOR: Content = {"sign_in_provider": "password", "sign_in_second_factor": "totp"}
+
+
 class Google:
     """Where people sign in, and the one adapter that verifies them."""
 
@@ -71,6 +78,22 @@ class Google:
         """A token of the example's pipeline for that command."""
         claims = self._place.service_claims(DEPLOY, fingerprint(content))
         return self._place.service_token({**claims, **changes})
+
+    def resigned(self, token: str, header: Content) -> str:
+        """The claims of a token under another header, signed by nobody who is known."""
+        _, claims, signature = token.split(".")
+        written = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+        return f"{written}.{claims}.{signature}"
+
+    def put(self, account: Account) -> None:
+        """A person is like that from now on."""
+        self._place.put(account)
+
+    def remove(self, account: Account) -> None:
+        """There is no such person any more."""
+        user = self._place.users.called(account.email)
+        assert user is not None
+        self._place.users.remove(user.uid)
 
     def change(self, **changes: Any) -> None:
         """Ada's account is otherwise from now on."""
@@ -134,9 +157,9 @@ def claims(content: Content = PAUSE, **changes: Any) -> Callable[[Google], Conte
     return lambda google: {**content, "token": google.person(**changes)}
 
 
-def having(role: str | None) -> Callable[[Google], Content]:
+def having(role: str | None, content: Content = PROMOTION) -> Callable[[Google], Content]:
     account = Account("eve@example.com", "pw", role=role)
-    return lambda google: {**PROMOTION, "token": google.person(account)}
+    return lambda google: {**content, "token": google.person(account)}
 
 
 def of_service(content: Content, said: Content | None = None, **changes: Any) -> Any:
@@ -147,6 +170,25 @@ def disabled(google: Google) -> Content:
     token = google.person()
     google.change(disabled=True)
     return {**PAUSE, "token": token}
+
+
+def revoked(google: Google) -> Content:
+    stolen = Account("stolen@example.com", "pw", role="commander")
+    token = google.person(stolen, iat=int((START - MINUTE).timestamp()))
+    google.put(Account(stolen.email, stolen.password, role=stolen.role, revoke=True))
+    return {**PAUSE, "token": token}
+
+
+def deleted(google: Google) -> Content:
+    leaver = Account("leaver@example.com", "pw", role="commander")
+    token = google.person(leaver)
+    google.remove(leaver)
+    return {**PAUSE, "token": token}
+
+
+def headed(**header: Any) -> Callable[[Google], Content]:
+    """A person's token, under a header that says so."""
+    return lambda google: {**PAUSE, "token": google.resigned(google.person(), header)}
 
 
 def tampered(google: Google) -> Content:
@@ -172,13 +214,34 @@ WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
         "foreign",
     ),
     "of another issuer": (claims(iss="https://accounts.example.com"), "foreign"),
+    "of a tenant": (claims(firebase={**SECOND_FACTOR, "tenant": "elsewhere"}), "of a tenant"),
+    "signed with a shared secret": (headed(alg="HS256", kid="k"), "RS256 and a named key"),
+    "not signed": (headed(alg="none"), "RS256 and a named key"),
+    "signed with a key that has no name": (headed(alg="RS256"), "RS256 and a named key"),
+    "signed with a key that nobody publishes": (headed(alg="RS256", kid="unknown"), "signature"),
     "of a disabled user": (disabled, "disabled"),
+    "revoked": (revoked, "revoked"),
+    "of a user who was deleted": (deleted, "does not exist"),
     "no role": (having(None), "has no role; promote needs admin"),
     "a role of somebody's fancy": (having("superuser"), "has no role"),
     "a role that is too low": (having("commander"), "is commander; promote needs admin"),
     "a viewer": (having("viewer"), "is viewer; promote needs admin"),
     "no second factor": (claims(firebase={"sign_in_provider": "password"}), "second factor"),
     "signed in long ago": (claims(ago=5 * MINUTE + timedelta(seconds=1)), "sign in again"),
+    "signed in in the future": (claims(ago=-MINUTE), "future"),
+    "an override by a responder": (
+        having("responder", OVERRIDE),
+        "is responder; an override of rollback needs commander",
+    ),
+    "an override without a second factor": (
+        claims(OVERRIDE, firebase={"sign_in_provider": "password"}),
+        "second factor",
+    ),
+    "an override by a service": (of_service(OVERRIDE), "an override needs a person"),
+    "an override without an incident": (
+        lambda google: {**OVERRIDE_OF_NOTHING, "token": google.person()},
+        "incident is missing",
+    ),
     "a service that is not listed": (
         of_service(OWN_MISTAKE, email="ci@elsewhere.iam.gserviceaccount.com"),
         "not allow-listed",
@@ -204,6 +267,20 @@ WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
 }
 
 
+def audited_and_told(world: World, before: Content, reason: str) -> dict[str, str]:
+    """The documents that a refusal has made, as texts: one event, its notices, and no other."""
+    after = world.ports.store.documents
+    new = {path: str(after[path]) for path in after.keys() - before.keys()}
+    audited = [text for path, text in new.items() if path.startswith("systems/unclaimed/audit/")]
+    told = [path for path in new if path.startswith("notices/")]
+    assert len(audited) == 1
+    assert reason in audited[0]
+    assert told != []
+    assert all(reason in str(after[path]["text"]) for path in told)
+    assert len(audited) + len(told) == len(new)
+    return new
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_token_is_refused_audited_told_and_nothing_is_done(
     case: str, world: World, google: Google
@@ -223,15 +300,10 @@ def test_a_wrong_token_is_refused_audited_told_and_nothing_is_done(
     assert reason in letter["reason"]
     assert letter["source_topic"].endswith(topics.COMMANDS)
     after = world.ports.store.documents
-    new = {path: str(after[path]) for path in after.keys() - before.keys()}
-    audited = [text for path, text in new.items() if path.startswith("systems/unclaimed/audit/")]
-    told = [path for path in new if path.startswith("notices/")]
-    assert len(audited) == 1
-    assert reason in audited[0]
-    assert told != []
-    assert len(audited) + len(told) == len(new)  # no command, no used token, no incident
+    new = audited_and_told(world, before, reason)  # no command, no used token, no incident
     changed = [path for path in before if before[path] != after[path]]
-    assert [path for path in changed if not path.startswith("systems/unclaimed")] == []
+    of_telling = ("channels/", "systems/unclaimed")
+    assert [path for path in changed if not path.startswith(of_telling)] == []
     token = content.get("token")
     if isinstance(token, str) and len(token) > 20:
         everything = [*new.values(), *(str(one) for one in world.ports.bus.messages)]
@@ -266,12 +338,15 @@ def test_a_used_token_with_another_command(world: World, google: Google) -> None
     """A token authorises one command: the second one is refused, audited and told."""
     token = google.person()
     say(world, {**PAUSE, "id": "first", "token": token})
+    before = dict(world.ports.store.documents)
 
     say(world, {**PAUSE, "id": "second", "token": token})
 
     [letter] = dead_letters(world)
-    assert "used up: command first was said with it" in letter["reason"]
+    reason = "used up: command first was said with it"
+    assert reason in letter["reason"]
     assert [one.id for one in records(world)] == ["first"]
+    audited_and_told(world, before, reason)
 
 
 def test_a_used_token_in_another_spelling(world: World, google: Google) -> None:

@@ -169,6 +169,8 @@ def test_every_event_of_a_rollback_is_told(said: Said) -> None:
     assert {(one["step"] != "", one["before"], one["after"]) for one in begun} == {
         (True, "PENDING", "BEGUN")
     }
+    labels = [one["logging.googleapis.com/labels"] for one in begun]
+    assert [one["step"] for one in labels] == [one["step"] for one in begun]
     shifted = next(one for one in lines if one["event"] == "rollback.shifted")
     assert (shifted["before"], shifted["after"]) == ("RUNNING", "VERIFYING")
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.looks import HALF_MINUTE, Look, is_fresh, shows, untellable, usual, ways
-from shared.policy import Condition, Mode, ScenarioName, Severity, Signal, Unit
+from shared.policy import Condition, Mode, ScenarioName, Signal, Unit
+from shared.severity import Severity
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

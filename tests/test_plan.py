@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -9,10 +10,11 @@ from responders.scenarios import functions
 from shared.deployment import Deployment, Status
 from shared.deployment import placements as placed
 from shared.facts import compare
-from shared.plan import Plan, Step, StepStatus, blocked, frozen, ready
+from shared.plan import Plan, Step, StepStatus, blocked, frozen, progress, ready
 from shared.policy import Group, Policy, ScenarioName
 from tests.world import BOOKSHOP, World
 
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 A, B, C = (Step(name, "shift", name) for name in "ABC")
 
 
@@ -125,3 +127,26 @@ def test_what_was_created_or_deleted_since_is_left_and_reported() -> None:
         "payOrder was created since: left as it is",
         "listBooks was deleted since: not brought back",
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ([], (0, 0)),
+        ([("", StepStatus.PENDING, False), ("x", StepStatus.PENDING, False)], (0, 1)),
+        ([("", StepStatus.DONE, True), ("x", StepStatus.UNNEEDED, False)], (1, 1)),
+        ([("", StepStatus.FAILED, True), ("x", StepStatus.BEGUN, True)], (1, 2)),
+        ([("", StepStatus.FAILED, True), ("x", StepStatus.DONE, True)], (2, 2)),
+        ([("", StepStatus.SKIPPED, False), ("x", StepStatus.SKIPPED, False)], (1, 1)),
+    ],
+)
+def test_a_stand_in_counts_once_it_is_called_for(
+    steps: list[tuple[str, StepStatus, bool]], told: tuple[int, int]
+) -> None:
+    """Whoever follows a rollback is not told of steps that nobody may ever need."""
+    plan = [
+        Step(str(n), "shift", "f", instead_of=other, status=status, begun_at=NOW if begun else None)
+        for n, (other, status, begun) in enumerate(steps)
+    ]
+
+    assert progress(plan) == told

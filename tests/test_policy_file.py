@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared import policy_file
 from shared.errors import BadConfiguration
-from shared.policy import Mode, Policy, ScenarioName, Severity
+from shared.policy import Mode, Policy, ScenarioName
+from shared.severity import Severity
 
 POLICIES = Path(__file__).parent.parent / "policies"
 
@@ -180,6 +181,83 @@ def test_a_faulty_file(old: str, new: str, said: str) -> None:
 
 
 ADDITIONS = {
+    "findings without their signal": (
+        "findings: {}",
+        "shop.yaml:10: findings are told of by the signal security_breach, which is not declared",
+    ),
+    "asset in the clear": (
+        "assets: {static: [{name: a, first: 'http://a.example', fallback: 'https://b.example'}]}",
+        "shop.yaml:10: an origin is asked by https",
+    ),
+    "asset that falls back on itself": (
+        "assets: {static: [{name: a, first: 'https://a.example', fallback: 'https://a.example'}]}",
+        "shop.yaml:10: the fallback is the first origin itself",
+    ),
+    "asset twice": (
+        "assets:\n  static:\n"
+        "  - { name: a, first: 'https://a.example', fallback: 'https://b.example' }\n"
+        "  - { name: a, first: 'https://c.example', fallback: 'https://d.example' }",
+        "shop.yaml:13: name 'a' is taken by an earlier entry",
+    ),
+    "asset without a fallback": (
+        "assets: { static: [{ name: a, first: 'https://a.example/' }] }",
+        "shop.yaml:10: assets.static.0: key 'fallback' is missing",
+    ),
+    "made again by nobody": (
+        "collections: { cvs: {} }\nassets: { regenerated: [cvs] }",
+        "shop.yaml:11: nothing says how 'cvs' is made again",
+    ),
+    "reference to no collection": (
+        "collections: { jobs: { references: { owner: users } } }",
+        "shop.yaml:10: 'users' is no collection here",
+    ),
+    "written by no group": (
+        "collections: { jobs: { writers: [gone] } }",
+        "shop.yaml:10: 'gone' is no group",
+    ),
+    "a schema that is none": (
+        "collections: { jobs: { schema: { type: objekt } } }",
+        "shop.yaml:10: is no JSON Schema",
+    ),
+    "a schema that would have to be fetched": (
+        "collections: { jobs: { schema: { $ref: 'https://a.example/' } } }",
+        "shop.yaml:10: is no JSON Schema",
+    ),
+    "a comparison with nothing": (
+        "collections: { jobs: { faulty: [{ name: a, where: [{ field: n, op: '<' }] }] } }",
+        "shop.yaml:10: < needs a value",
+    ),
+    "a presence with a value": (
+        "collections: {jobs: {faulty: [{ name: a, where: [{ field: n, op: absent, value: 1 }]}]}}",
+        "shop.yaml:10: absent takes no value",
+    ),
+    "a choice of one": (
+        "collections: { jobs: { faulty: [{ name: a, where: [{ field: n, op: in, value: 1 }] }] } }",
+        "shop.yaml:10: in needs a list",
+    ),
+    "a collection by its path": (
+        "collections: { users/ada/jobs: {} }",
+        "shop.yaml:10: name 'users/ada/jobs' is not a collection's id",
+    ),
+    "probe of nothing": (
+        "probes: [{ name: a }]",
+        "shop.yaml:10: a probe has either an address or a sign-in",
+    ),
+    "probe of both": (
+        "probes: [{ name: a, url: 'https://a.example/', sign_in:"
+        " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
+        "shop.yaml:10: a probe has either an address or a sign-in",
+    ),
+    "sign-in of a function": (
+        "probes: [{ name: a, function: placeOrder, sign_in:"
+        " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
+        "shop.yaml:10: a sign-in tells of no single function",
+    ),
+    "sign-in with its password": (
+        "probes: [{ name: a, sign_in:"
+        " { email: a@b.example, password_secret: 'of ours!', api_key_secret: k } }]",
+        "shop.yaml:10: probes.0.sign_in: [removed] with values is not at most 255 letters",
+    ),
     "probe of no function": (
         "probes: [{ name: a, url: 'https://a.example/', function: gone }]",
         "shop.yaml:10: function 'gone' is in no group",
@@ -198,11 +276,31 @@ ADDITIONS = {
     ),
     "web hook to nowhere": (
         "channels:\n- { name: a, kind: webhook }",
-        "shop.yaml:11: a webhook channel needs a url",
+        "shop.yaml:11: a channel of kind webhook needs a url",
     ),
     "recording to somewhere": (
         "channels: [{ name: a, kind: recording, url: 'https://a.example' }]",
-        "shop.yaml:10: a recording channel has no url",
+        "shop.yaml:10: a channel of kind recording has no url",
+    ),
+    "chat without a secret": (
+        "channels:\n- { name: a, kind: apprise }",
+        "shop.yaml:11: a channel of kind apprise needs a secret",
+    ),
+    "push with a secret": (
+        "channels:\n- { name: a, kind: push, target: t, secret: s }",
+        "shop.yaml:11: a channel of kind push has no secret",
+    ),
+    "page without its id": (
+        "channels:\n- { name: a, kind: statuspage, secret: s }",
+        "shop.yaml:11: a channel of kind statuspage needs a target",
+    ),
+    "part of the page with a signal that is none": (
+        "status_page: { components: [{ name: Shop, signals: [smell] }] }",
+        "shop.yaml:10: signal 'smell' does not stand under signals",
+    ),
+    "two parts of the page with one name": (
+        "status_page:\n  components: [{ name: Shop }, { name: Shop }]",
+        "shop.yaml:11: name 'Shop' is taken by an earlier entry",
     ),
     "contact on no channel": (
         "contacts: [{ name: anna, channels: [pager] }]",
@@ -232,6 +330,38 @@ ADDITIONS = {
     "alias named as a group": (
         "group_aliases: { books: [orders] }",
         "shop.yaml:10: alias 'books' is the name of a group",
+    ),
+    "all sign-ins may fail": (
+        "verification: { sign-in: { sign_in_failures: 1 } }",
+        "shop.yaml:10: verification.sign-in.sign_in_failures:",
+    ),
+    "check of no probe": (
+        "verification: { payment: { probes: [gone] } }",
+        "shop.yaml:10: check 'payment': 'gone' is no probe",
+    ),
+    "check of no group": (
+        "verification: { payment: { groups: [gone] } }",
+        "shop.yaml:10: check 'payment': 'gone' is no group",
+    ),
+    "check of nothing": (
+        "verification: { payment: {} }",
+        "shop.yaml:10: check 'payment' names neither a probe nor a group",
+    ),
+    "copy of nothing": (
+        "backups: { second: copies }",
+        "shop.yaml:10: there is nothing to copy: no bucket is exported to",
+    ),
+    "copy in the same bucket": (
+        "backups: { bucket: exports, second: exports }",
+        "shop.yaml:10: the copy must lie in another bucket",
+    ),
+    "slots that drift": (
+        "backups: { bucket: exports, every: 7h }",
+        "shop.yaml:10: a day is not a whole number of these, of an hour at least",
+    ),
+    "slots that overlap": (
+        "backups: { bucket: exports, every: 59m }",
+        "shop.yaml:10: a day is not a whole number of these, of an hour at least",
     ),
     "principal twice": (
         "identity: { principals: [{ email: a@b.c, commands: [pause] },"
@@ -356,7 +486,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     """Every system of the folder is known by its name; other files are left alone."""
     (tmp_path / "shop.yaml").write_text(SMALL)
-    (tmp_path / "tea.yml").write_text(SMALL.replace("system: shop", "system: tea"))
+    other = SMALL.replace("project: shop", "project: tea").replace("system: shop", "system: tea")
+    (tmp_path / "tea.yml").write_text(other)
     (tmp_path / "README.md").write_text("not a policy")
 
     assert sorted(policy_file.load_all(tmp_path)) == ["shop", "tea"]
@@ -436,3 +567,51 @@ def test_any_damage(words: list[str], at: int, length: int) -> None:
     except BadConfiguration:
         return
     assert policy.fingerprint == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("shares", "fault"),
+    [
+        ((0.7, 0.3), None),
+        ((0.7, 0.4), "the shares of one write quota add up to 1.1"),
+        ((0.7, None), "the shares of one write quota add up to 1.7"),
+    ],
+)
+def test_systems_that_share_a_write_quota(
+    tmp_path: Path, shares: tuple[float | None, ...], fault: str | None
+) -> None:
+    """Together they cannot spend more than all of it, and absent means all of it."""
+    for name, share in zip("ab", shares, strict=True):
+        quota = f"execution: {{ write_quota: {{ share: {share} }} }}\n" if share else ""
+        text = SMALL.replace("system: shop", f"system: shop-{name}") + quota
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    if fault is None:
+        assert len(policy_file.load_all(tmp_path)) == 2
+        return
+    with pytest.raises(BadConfiguration) as caught:
+        policy_file.load_all(tmp_path)
+    [said] = caught.value.faults
+    assert said.startswith(f"{tmp_path / 'b.yaml'}:")
+    assert fault in said
+
+
+def test_systems_that_declare_their_one_write_quota_otherwise(tmp_path: Path) -> None:
+    """One project and region has one quota: parts of different wholes add up to nothing."""
+    for name, burst in (("a", 60), ("b", 50)):
+        quota = f"execution: {{ write_quota: {{ share: 0.5, burst: {burst} }} }}\n"
+        text = SMALL.replace("system: shop", f"system: shop-{name}") + quota
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    with pytest.raises(BadConfiguration, match="declares the same write quota otherwise"):
+        policy_file.load_all(tmp_path)
+
+
+def test_a_share_that_no_canary_fits_in() -> None:
+    """A canary takes two writes at once: barely enough, and barely too little."""
+    quota = "execution: {{ write_quota: {{ share: {} }} }}\n"
+
+    enough = policy_file.loads(SMALL + quota.format(0.034), "shop.yaml")
+    assert enough.execution.write_quota.ours.burst == 2
+    [fault] = faults_of(SMALL + quota.format(0.033))
+    assert "a canary takes 2" in fault

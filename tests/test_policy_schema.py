@@ -12,23 +12,28 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from shared import authority, credential, policy
+from shared import (
+    audience,
+    authority,
+    credential,
+    execution,
+    integrity_rules,
+    policy,
+    resources,
+    severity,
+)
 from shared.durations import PATTERN, format_duration, parse_duration
 from shared.policy_schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
-STRUCTS = [
+KINDS = [
     kind
-    for kind in vars(policy).values()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind is not msgspec.Struct
+    for module in (policy, audience, execution, integrity_rules, resources, severity)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and kind.__module__ == module.__name__
 ]
-ENUMS = [
-    kind
-    for kind in vars(policy).values()
-    if isinstance(kind, type)
-    and issubclass(kind, Enum)
-    and kind.__module__ in (policy.__name__, credential.__name__)
-]
+STRUCTS = [kind for kind in KINDS if issubclass(kind, msgspec.Struct)]
+ENUMS = [credential.Role, *(kind for kind in KINDS if issubclass(kind, Enum))]
 FILLED_IN = {("Policy", "fingerprint")}
 
 

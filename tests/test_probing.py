@@ -21,6 +21,7 @@ from shared.policy import Policy, Probe
 from shared.ports import Query
 from shared.probing import Finding, Record, after, judge, patience, recorded, seen
 from tests.crash import Crashed, Fault, Saboteur
+from tests.fakes.pool import InlinePool
 from tests.world import PROBED, World
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -343,9 +344,8 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
             swept.append(now)
             honest(self, now)
 
-    pool = world.ports.pool()
-    pool.latency_seconds = 20.0
     ports = world.ports
+    pool = InlinePool(ports.clock, latency_seconds=20.0)
     ports.pool = lambda: pool  # type: ignore[method-assign]
     world.responders[topics.CLOCK] = Watched(ports, {"bookshop": PROBED})
     start = ports.clock.now()

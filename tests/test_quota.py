@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.policy import WriteQuota
+from shared.execution import WriteQuota
 from shared.quota import PaceLeft, TokenBucket, resumed
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -29,22 +29,58 @@ def test_a_refusal_closes_it_for_as_long_as_the_service_says() -> None:
     bucket.refused(10.0, 0.0)
 
     assert bucket.seconds_until(0, 0.0) == 10.0
-    assert not bucket.take(1, 10.0)
+    assert not bucket.take(1, 9.9)
+    assert bucket.take(60, 10.0)
 
 
-def test_it_recovers_with_each_write_that_is_admitted() -> None:
-    """Slower after a refusal, and back to the full rate in time."""
+def test_what_flows_in_while_it_is_closed_makes_no_burst() -> None:
+    """Whoever asks for a pause counts otherwise than we do: after it, only the rate counts."""
+    bucket = TokenBucket(burst=60, rate=1.0, now=0.0, level=0.0)
+
+    bucket.refused(30.0, 0.0)
+
+    assert bucket.level(30.0) == TokenBucket.PAUSED_BURST
+    assert bucket.level(31.0) == TokenBucket.PAUSED_BURST + 1
+
+
+def test_refusals_far_apart_slow_nothing() -> None:
+    """A service refuses for reasons of its own too: one by itself says nothing of the quota."""
+    bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
+
+    for _ in range(10):
+        bucket.refused(0.0, 0.0)
+        for _ in range(6):
+            bucket.accepted(1)
+
+    assert (bucket.rate, bucket.level(0.0)) == (1.0, 60.0)
+
+
+def test_clustered_refusals_empty_it_and_halve_its_rate() -> None:
+    """A quota that is tighter than believed is met with less, at once and from then on."""
+    bucket = TokenBucket(burst=60, rate=1.0, now=0.0)
+
+    bucket.refused(1.0, 0.0)
+    for _ in range(5):
+        bucket.accepted(1)
+    bucket.refused(1.0, 0.0)
+    assert bucket.rate == 1.0  # suspicion 1/6 + 1: barely no cluster
+    bucket.refused(1.0, 0.0)
+
+    assert (bucket.rate, bucket.level(0.0)) == (0.5, 0.0)
+
+
+def test_it_recovers_with_each_write_that_is_accepted() -> None:
+    """Slower after a cluster of refusals, and back to the full rate in time."""
     bucket = TokenBucket(burst=10, rate=1.0, now=0.0)
+    bucket.refused(1.0, 0.0)
     bucket.refused(1.0, 0.0)
     slowed = bucket.seconds_until(1, 0.0)
 
-    now = 0.0
-    for _ in range(60):
-        now += bucket.seconds_until(1, now)
-        assert bucket.take(1, now)
+    for _ in range(25):
+        bucket.accepted(1)
 
-    assert bucket.seconds_until(1, now) == pytest.approx(1.0)
-    assert slowed > 2.0
+    assert slowed == 2.0
+    assert bucket.rate == 1.0
 
 
 @given(
@@ -61,6 +97,7 @@ def test_it_never_admits_more_than_burst_and_rate(
         if refused:
             bucket.refused(3.0, now)
         elif bucket.take(tokens, now):
+            bucket.accepted(tokens)
             admitted += tokens
 
     assert admitted <= 20 + 2.0 * now + 1e-6
@@ -95,3 +132,12 @@ def test_the_pause_after_a_batch_outlives_its_worker() -> None:
     pace = resumed(left, WriteQuota(), AT + timedelta(seconds=10), 1000.0)
 
     assert pace.batch_over_at == 985.0
+
+
+def test_what_a_worker_learnt_of_the_rate_outlives_it() -> None:
+    """The next worker does not have to be refused to learn it again."""
+    left = PaceLeft(0.0, AT, per_second=0.25)
+
+    pace = resumed(left, WriteQuota(), AT + timedelta(seconds=8), 1000.0)
+
+    assert (pace.bucket.rate, pace.bucket.level(1000.0)) == (0.25, 2.0)

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.announcing import after
-from shared.deployment import Status
+from shared.changed_by import Compared, Wrote, compare, rolled_on
+from shared.deployment import Deployment, Status
 from shared.differences import Change, Difference, Part, differences
 from shared.inventory import (
     Configuration,
@@ -20,7 +21,7 @@ from shared.inventory import (
     Source,
     WholeInventory,
 )
-from shared.rollout import Compared, Situation, Wrote, compare, merged
+from shared.rollout import Situation, merged
 from shared.stock import Stock
 from shared.system import System
 from shared.traffic import LATEST, TrafficTarget
@@ -114,6 +115,53 @@ def test_who_changed_a_function(
     whose = "ours" if found.ours else "theirs"
     assert (whose, "by hand" if found.by_hand else "") == expected
     assert bool(found.changes) is (whose == "theirs")
+
+
+SECOND = timedelta(seconds=1)
+QUIET = 2 * MINUTE
+AT = {"pay": NOW - 6 * MINUTE, "ship": NOW - 4 * MINUTE, "send": NOW}
+
+
+@pytest.mark.parametrize(
+    ("seen", "detected", "made", "expected"),
+    [
+        # Begun since the last look, before the trouble was detected: each after the one before.
+        ("", 4 * MINUTE, AT, {"pay", "ship"}),
+        ("", 4 * MINUTE, {**AT, "send": NOW - 2 * MINUTE}, {"pay", "ship", "send"}),
+        ("", 4 * MINUTE, {**AT, "send": NOW - 2 * MINUTE + SECOND}, {"pay", "ship"}),
+        # All of it after: that is no cause, whoever did it.
+        ("", 6 * MINUTE + SECOND, AT, set()),
+        ("", 6 * MINUTE, {"pay": AT["pay"]}, {"pay"}),
+        # Seen before, by its newest revision: within the quiet time, and not any more.
+        ("before", 7 * MINUTE, {"ship": NOW - 6 * MINUTE}, {"ship"}),
+        ("before", 7 * MINUTE, {"ship": NOW - 6 * MINUTE + SECOND}, set()),
+        ("after", 7 * MINUTE, {"ship": NOW - 6 * MINUTE}, set()),
+    ],
+)
+def test_what_a_roll_out_reaches_after_the_trouble_was_detected(
+    seen: str, detected: timedelta, made: dict[str, datetime], expected: set[str]
+) -> None:
+    """Deployments that follow each other within the quiet time are one roll-out, nobody's cure."""
+    began = NOW - 8 * MINUTE
+    old = replace(BEFORE, revisions={"pay-1": RevisionState(began, "i1", Configuration())})
+    names = {**dict.fromkeys(made, old), "seen": old}
+    kept = stock(live=WholeInventory(functions={name: replace(old, name=name) for name in names}))
+    now = WholeInventory(
+        functions={
+            **(kept.live.functions or {}),
+            **{name: replace(function(NEWEST, at), name=name) for name, at in made.items()},
+        }
+    )
+    found = differences(kept.live, now)
+    at = {"before": began, "after": NOW - detected + SECOND}.get(seen)
+    rolling = Deployment("v2", "bookshop", at, Status.ROLLING_OUT, {}) if at else None
+    system = incident(detected)
+
+    assert rolled_on(found, kept, now, (), system, rolling, QUIET) == expected
+    by_hand = compare(found, kept, now, {}, system, rolls_on=expected).by_hand
+    late = {name for name, at in made.items() if at > NOW - detected}
+    assert set(by_hand) == late - expected
+    assert rolled_on(found, kept, now, (), PEACE, rolling, QUIET) == set()
 
 
 def test_what_we_led_back_before_its_deployment_was_seen() -> None:

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import flask
 import pytest
+from click.testing import Result
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 import main
 from cli.replay import Replay
+from cli.wired import NO, UNUSABLE
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.health import ProbeAnswer
 from shared.logged import LoggedStore
-from shared.policy import Policy
-from shared.ports import Letter
+from shared.messages import Letter
+from shared.outside import EVERYWHERE, UNCLAIMED
+from shared.policy import Policy, Probe, ProbeAccount
+from shared.prober import HttpProber
+from shared.reading import Reading
 from shared.redaction import holds_token
+from shared.rollback import ENDED
+from tests.contracts.serving import serving
+from tests.contracts.test_sign_in_probe import Toolkit, Vault
 from tests.fakes.letters import MemoryLetters
 from tests.fakes.store import MemoryStore
+from tests.prompt import Prompt
 from tests.test_scrubbing import PERSONAL, SECRETS
 from tests.world import BOOKSHOP, FakePorts, World
 
+OUTSIDE = (EVERYWHERE, UNCLAIMED)
 APP = flask.Flask("secrets")
 POISON = {
     **SECRETS,
@@ -46,11 +59,18 @@ TARGET = " and ".join(secret for secret in POISON.values() if not holds_token(se
 """What a command may say: one with a web token outside its field is refused."""
 
 
+NAMED = re.compile(r'secret_|old_secrets|"secrets"|\[removed\]')
+"""Words of ours that hold that word."""
+
+
 class Everything:
     """A world whose entry points are those of main.py, and all that can be seen of it."""
 
-    def __init__(self, world: World, memory: MemoryStore, errors: Callable[[], str]) -> None:
+    def __init__(
+        self, world: World, memory: MemoryStore, errors: Callable[[], str], prompt: Prompt
+    ) -> None:
         self.world = world
+        self._prompt = prompt
         self._memory = memory
         self._errors = errors
         self._letters = ""
@@ -89,6 +109,37 @@ class Everything:
             "replay": _replayed(letters),
         }
 
+    def shown(self) -> dict[str, str]:
+        """Everything that a person can have shown at the prompt, by the line that shows it."""
+        return {" ".join(words): self.said(*words) for words in self._lines()}
+
+    def said(self, *words: str) -> str:
+        """What one line at the prompt prints; it ends with a yes or a no."""
+        done = self.typed(*words)
+        assert done.exit_code in (0, NO), done.output
+        return done.output
+
+    def typed(self, *words: str) -> Result:
+        """What becomes of one line at the prompt."""
+        return self._prompt.say(*words)
+
+    def _lines(self) -> Iterator[tuple[str, ...]]:
+        looks = [("status",), ("deployments",), ("deploy-lock", BOOKSHOP.system)]
+        looks += [("pins",), ("backups",)]
+        known = Reading(self.world.ports.store).deployments(BOOKSHOP.system)
+        looks += [("deployments", "show", one.id) for one in known]
+        looks += [("audit", "verify", "--all")]
+        looks += [("audit", "show", "--system", system) for system in (BOOKSHOP.system, *OUTSIDE)]
+        for one in self.world.rollbacks():
+            looks += [("explain", one.incident), ("report", one.incident)]
+            looks += [("audit", "show", one.id)]
+            if one.status in ENDED:
+                looks += [("watch", one.incident)]
+        for words in looks:
+            yield words
+            yield (*words, "--json")
+        yield from (("audit", "export", "--format", form) for form in ("ndjson", "csv"))
+
 
 def _replayed(letters: list[Any]) -> str:
     """What `rollback replay` shows of the letters, to people and to programs."""
@@ -109,7 +160,7 @@ def _replayed(letters: list[Any]) -> str:
 
 @pytest.fixture
 def everything(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Everything]:
     world = World()
 
@@ -122,7 +173,8 @@ def everything(
     monkeypatch.setattr(main, "_wiring", lambda: world.ports)
     main._responder.cache_clear()
     capsys.readouterr()
-    yield Everything(world, memory, lambda: capsys.readouterr().err)
+    errors = lambda: capsys.readouterr().err  # noqa: E731
+    yield Everything(world, memory, errors, Prompt(monkeypatch, tmp_path, world))
     main._responder.cache_clear()
 
 
@@ -131,7 +183,7 @@ def require_clean(outputs: Mapping[str, str]) -> None:
     for where, text in outputs.items():
         for kind, secret in POISON.items():
             assert secret not in text, (where, kind)
-        assert "secret" not in text.replace("secret_", "").replace("[removed]", ""), where
+        assert "secret" not in NAMED.sub("", text), where
         if where in ("log", "notices"):
             for kind, said in PERSONAL.items():
                 assert said not in text, (where, kind)
@@ -173,7 +225,7 @@ def test_a_message_with_secrets(kind: str, everything: Everything) -> None:
     assert everything.push(entry_point, content) == 204
     everything.world.settle()
 
-    require_clean(everything.outputs())
+    require_clean({**everything.outputs(), **everything.shown()})
 
 
 @pytest.mark.parametrize(
@@ -208,7 +260,9 @@ def test_a_malformed_request_with_secrets(
 
     assert everything.post(entry_point, body, clean) == 204
 
-    require_clean(everything.outputs())
+    refused = everything.said("audit", "show", "--system", UNCLAIMED)
+    assert "message.refused" in refused
+    require_clean({**everything.outputs(), "audit": refused})
 
 
 def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> None:
@@ -244,6 +298,57 @@ def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> No
     assert "incident.detected" in found["log"]
     assert "rollback.ordered" in found["log"]
     require_clean(found)
+    shown = everything.shown()
+    assert f"rollback accept {world.incidents()[-1].id} --reason WHY" in shown["status"]
+    verbs = ("explain", "watch", "report")
+    assert all(f"{verb} {world.incidents()[0].id}" in shown for verb in verbs)
+    assert "events exported" in shown["audit export --format csv"]
+    require_clean(shown)
+
+
+class SigningIn:
+    """A Prober that signs in whatever it is asked, at a server that repeats what it was sent."""
+
+    def __init__(self, toolkit: Toolkit) -> None:
+        vault = Vault({"password": SAID, "key": POISON["named"]})
+        self._prober = HttpProber(
+            lambda _: f"127.0.0.1:{toolkit.server_port}", secrets=lambda: vault
+        )
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """As the port says."""
+        account = ProbeAccount("probe@shop.example", "password", "key")
+        return self._prober.ask(replace(probe, url="", function=None, sign_in=account))
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (200, {"idToken": SAID, "refreshToken": SAID}),
+        (400, {"error": {"message": f"{SAID} : {SAID}"}}),
+        (200, {"mfaPendingCredential": SAID}),
+        (400, {"error": {"message": f"TOO_MANY_ATTEMPTS_TRY_LATER : {SAID}"}}),
+    ],
+    ids=["signed in", "refused", "a second factor", "throttled"],
+)
+def test_a_test_account_leaves_nothing_of_its_secrets(
+    status: int, content: Any, everything: Everything
+) -> None:
+    """Whatever Google answers to password and key: looks, decisions and verification are clean."""
+    world, toolkit = everything.world, Toolkit()
+    toolkit.answer = (status, json.dumps(content).encode())
+    with serving(toolkit):
+        world.ports.prober = SigningIn(toolkit)  # type: ignore[assignment]
+        world.deploy_bad()
+        assert everything.push("on_alert", world.notification()) == 204
+        world.settle()
+        world.pass_time(timedelta(minutes=6))
+    found = everything.outputs()
+
+    assert all(key == POISON["named"] for _, _, key, _ in toolkit.seen)
+    assert toolkit.seen
+    assert "incident.detected" in found["log"]
+    require_clean({**found, **everything.shown()})
 
 
 def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Everything) -> None:
@@ -272,6 +377,64 @@ def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> 
     assert whom in found["documents"]
     assert who in found["log"]
     assert whom not in found["log"]
+
+
+def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(
+    everything: Everything,
+) -> None:
+    """Whoever may read dead letters, and replay, sees the data verbatim; our reason is ours."""
+    whom, number = "joe@example.org", PERSONAL["phone"]
+    everything.push(
+        "on_command",
+        {**command(command="pause", reason="a test"), "system": f"{whom} {number}", "actor": whom},
+        attributes={},
+    )
+
+    [letter] = [
+        one for one in everything.world.ports.bus.messages if one.topic == topics.DEAD_LETTERS
+    ]
+    found = everything.outputs()
+
+    assert letter.data.decode().count(whom) == 2
+    assert found["replay"].count(whom) >= 1
+    for one in (*letter.attributes.values(), found["notices"], found["log"]):
+        assert whom not in one
+        assert number not in one
+
+
+ORDER = ("run", "--yes", "--no-follow", "--reason")
+SPOKEN = (
+    (("pause", "--all", "--reason", SAID[:900]), NO),
+    (("pause", "--all", "--reason", TARGET), 0),
+    (("freeze", "--all", "--until", "2036-01-01T00:00:00Z", "--reason", TARGET), 0),
+    ((*ORDER, TARGET, "--target", TARGET), 0),
+    ((*ORDER, "x", "--group", SAID), UNUSABLE),
+    ((*ORDER, "x", "--scenario", SAID), UNUSABLE),
+    ((*ORDER, "x", "--system", SAID), UNUSABLE),
+    (("drill", "--reason", "x", "--function", SAID), UNUSABLE),
+    (("ack", SAID), NO),
+    (("watch", TARGET), NO),
+    (("explain", SAID), NO),
+    (("status", "--system", SAID), UNUSABLE),
+    (("audit", "show", SAID), UNUSABLE),
+    (("audit", "verify", SAID), UNUSABLE),
+    (("deployments", "show", SAID), UNUSABLE),
+    (("deployments", "mark-bad", SAID, "--reason", "x"), UNUSABLE),
+    (("audit", "export", "--since", SAID, "--reason", SAID), UNUSABLE),
+    (("audit", "export", "--reason", TARGET), 0),
+)
+"""What may be said at the prompt, and its exit code."""
+
+
+@pytest.mark.parametrize(("words", "code"), SPOKEN)
+def test_what_is_said_at_the_prompt_holds_secrets(
+    words: tuple[str, ...], code: int, everything: Everything
+) -> None:
+    """What a person types in the wrong place is neither kept nor said back to them."""
+    done = everything.typed(*words)
+
+    assert done.exit_code == code, done.output
+    require_clean({**everything.outputs(), "answer": done.output})
 
 
 def test_an_error_text_never_holds_a_secret() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -21,6 +21,7 @@ from responders.notices import Notices
 from responders.refusal import refuse
 from responders.work import Work
 from shared import policy_file, topics
+from shared.assets import derived_topics
 from shared.audit import Entry
 from shared.audit import faults as chain_faults
 from shared.credential import ROLE_CLAIM
@@ -28,23 +29,36 @@ from shared.documents import decode
 from shared.envelope import Message
 from shared.errors import LostRollback, Refused, RollbackError
 from shared.incident import Incident
-from shared.plan import Step
+from shared.plan import Step, StepStatus
+from shared.platform import Metrics, Platform
 from shared.policy import Policy
-from shared.ports import Identity, Metrics, Platform, Query
+from shared.ports import Identity, Pool, Query
 from shared.rollback import Rollback
+from shared.steps import shift
 from shared.traffic import shares
+from shared.wording_rendering import Templates
 from tests.fakes.alert_states import FakeAlertStates
+from tests.fakes.builder import FakeBuilder
 from tests.fakes.bus import MemoryBus, Published
 from tests.fakes.clock import FakeClock
+from tests.fakes.databases import FakeDatabases
+from tests.fakes.documents import FakeDocuments
 from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import Hook, no_hook
-from tests.fakes.identity import FakeIdentity
+from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.fakes.media import MemoryMedia
+from tests.fakes.mirrors import MemoryMirrors
 from tests.fakes.objects import MemoryObjects
+from tests.fakes.pages import MemoryPages
 from tests.fakes.platform import FakePlatform
 from tests.fakes.pool import InlinePool
+from tests.fakes.provisions import FakeProvisions
+from tests.fakes.restores import FakeRestores
+from tests.fakes.rewrites import FakeRewrites
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
 from tests.fakes.store import MemoryStore
+from tests.fakes.vault import MemoryVault
 
 POLICIES = Path(__file__).parent.parent / "policies"
 TURNS = frozenset(
@@ -60,7 +74,9 @@ TURNS = frozenset(
 )
 """What happens at most once to a rollback, or to one of its steps."""
 PROBED = policy_file.load(POLICIES / "example.yaml")
-BOOKSHOP = replace(PROBED, probes=tuple(replace(probe, signal=None) for probe in PROBED.probes))
+CHECKED = replace(PROBED, probes=tuple(replace(probe, signal=None) for probe in PROBED.probes))
+"""The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
+BOOKSHOP = replace(CHECKED, collections={})
 """The example, told of trouble by Cloud Monitoring alone."""
 
 
@@ -73,14 +89,32 @@ class FakePorts:
         self.store = MemoryStore(self.clock, hook)
         self.bus = MemoryBus(hook, topics.ALL)
         self.world = FakePlatform(self.clock, policy.functions, hook)
+        self.builds = FakeBuilder(self.world, self.clock, hook)
         self.beside = FakeEstate(hook)
         self.prober = FakeProber(self.world, self.random, hook)
         self.sender = FakeSender(hook)
         self.sign_in = FakeIdentity(self.clock, policy.project)
         self.identity: Identity = self.sign_in
+        self.console = "rollback-console@bookshop-ops.iam.gserviceaccount.com"
+        self.entrance = FakeEntrance(self.sign_in)
+        self.voice = FakeVoice(self.sign_in, self.console)
         self.counts = FakeMetrics(self.world, self.clock, hook)
         self.anchors = MemoryObjects(hook)
+        self.sources = MemoryVault(self.clock, "sources", hook)
+        self.values = MemoryVault(self.clock, "values", hook)
+        self.quarantine = MemoryVault(self.clock, "quarantine", hook)
+        self.forms = Templates()
+        self.pages: MemoryPages | None = None
+        """None: most worlds have no status page, which saves the time to write it."""
         self.alerts = FakeAlertStates(hook)
+        self.mirrors = MemoryMirrors(hook)
+        self.databases = FakeDatabases(self.clock, self.mirrors, hook)
+        self.kept = FakeDocuments(self.clock, hook)
+        self.rewritten = FakeRewrites(self.kept, hook)
+        self.filled = FakeRestores(self.clock, self.databases, self.kept, hook)
+        self.media = MemoryMedia(hook)
+        self.provisions = FakeProvisions(hook)
+        self.theirs = MemoryBus(hook, derived_topics(policy))
         self._ids = 0
 
     def ids(self) -> str:
@@ -88,9 +122,17 @@ class FakePorts:
         self._ids += 1
         return f"id-{self._ids:06d}"
 
+    def application_bus(self, system: str) -> MemoryBus:
+        """The application's own topics."""
+        return self.theirs
+
     def platform(self, system: str) -> Platform:
         """The one platform there is."""
         return self.world
+
+    def builder(self, system: str) -> FakeBuilder:
+        """The one platform's deployments."""
+        return self.builds
 
     def estate(self, system: str) -> FakeEstate:
         """What is beside the functions."""
@@ -104,7 +146,27 @@ class FakePorts:
         """What Cloud Monitoring says of its alerts."""
         return self.alerts
 
-    def pool(self) -> InlinePool:
+    def exports(self, system: str) -> FakeDatabases:
+        """The one project's databases."""
+        return self.databases
+
+    def backups(self, system: str) -> FakeDatabases:
+        """The same, as Google's own backups see them."""
+        return self.databases
+
+    def restores(self, system: str) -> FakeRestores:
+        """What is made of the one project's backups."""
+        return self.filled
+
+    def documents(self, system: str) -> FakeDocuments:
+        """The application's."""
+        return self.kept
+
+    def rewrites(self, system: str) -> FakeRewrites:
+        """The same, for writing back."""
+        return self.rewritten
+
+    def pool(self) -> Pool:
         """A pool of one invocation."""
         return InlinePool(self.clock)
 
@@ -119,13 +181,21 @@ class World:
         *,
         seed: int = 0,
         promoted: bool = True,
+        ports: FakePorts | None = None,
+        furnish: Callable[[FakeEstate], None] = lambda _: None,
     ) -> None:
         self.policy = policy
-        self.ports = FakePorts(policy, hook, seed)
+        self.ports = ports or FakePorts(policy, hook, seed)
+        furnish(self.ports.beside)
         self.delivered = 0
         self._said = 0
         self.start_instances()
         self.announce("v1", stable=True)
+        gates = policy.gates
+        if promoted and (gates.drills_before_ask or gates.drills_before_act):
+            self.settle()
+            self.command(command="drill", system=policy.system)
+            self.settle()
         if promoted:
             self.command(command="promote", system=policy.system, mode="act")
         self.settle()
@@ -309,12 +379,24 @@ class World:
             ]
             found += [f"{one.id}: {twice}" for twice in self._told_twice(one)]
         shifts = Counter(self.ports.world.applied_shifts)
+        planned = self._planned()
         found += [
-            f"{name} was shifted {times} times" for name, times in shifts.items() if times > 1
+            f"{name} was shifted {times} times"
+            for name, times in shifts.items()
+            if times > max(1, planned[name])
         ]
         said = Counter(sent.key for sent in self.ports.sender.sent if not sent.notice["repeated"])
         found += [f"{key} was said twice unmarked" for key, times in said.items() if times > 1]
         return found
+
+    def _planned(self) -> Counter[str]:
+        """How many plans were to shift each service: more than one where a person takes it back."""
+        steps = (step for one in self.rollbacks() for step in self.steps(one.id).values())
+        return Counter(
+            step.goal["service"].rpartition("/")[2]
+            for step in steps
+            if step.kind == shift.KIND and step.status is StepStatus.DONE
+        )
 
     def _told_twice(self, one: Rollback) -> list[str]:
         """Ends and turns that the trail tells more than once: each happens once."""

@@ -1,0 +1,38 @@
+"""What a shell offers when somebody presses the tab key: the names that the policies know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from shared.errors import BadConfiguration
+from shared.policy import Policy
+from shared.policy_file import load_all
+
+
+def systems(incomplete: str) -> list[str]:
+    """The protected systems that begin so."""
+    return _beginning(incomplete, _policies())
+
+
+def groups(incomplete: str) -> list[str]:
+    """The groups of functions, and what people call them, that begin so."""
+    known = _policies().values()
+    return _beginning(incomplete, (n for one in known for n in (*one.groups, *one.group_aliases)))
+
+
+def functions(incomplete: str) -> list[str]:
+    """The functions that begin so."""
+    return _beginning(incomplete, (name for one in _policies().values() for name in one.functions))
+
+
+def _policies() -> Mapping[str, Policy]:
+    try:
+        return load_all(Path(os.environ.get("ROLLBACK_POLICIES", "policies")))
+    except BadConfiguration:  # told by the verb itself; a line that is being typed shows no errors
+        return {}
+
+
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})

@@ -1,0 +1,83 @@
+"""What rollbacks of ours have sent, or may have sent, since what is live was looked at last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.changed_by import Wrote
+from shared.differences import Difference
+from shared.documents import decode
+from shared.engine import load_steps
+from shared.inventory import WholeInventory
+from shared.plan import Step, StepStatus
+from shared.ports import Query, Store
+from shared.rollback import Rollback, Way
+from shared.rollback import Status as RollbackStatus
+from shared.steps import redeploy, shift
+from shared.steps.brought import is_ours
+
+LANDS_WITHIN = timedelta(minutes=10)
+"""What a rollback has sent before its end may be seen so long after it."""
+NEVER_SENT = (StepStatus.PENDING, StepStatus.SKIPPED, StepStatus.UNNEEDED)
+
+
+class Sent(Struct, frozen=True):
+    """One rollback, and those of its steps whose effects may have been sent."""
+
+    rollback: Rollback
+    steps: tuple[Step, ...]
+
+
+def sent(store: Store, system: str, since: datetime) -> list[Sent]:
+    """By rollback, the oldest first, without those of which all had landed before `since`."""
+    found = store.query(Query("rollbacks", where=(("system", "==", system),)))
+    rollbacks = sorted(
+        (decode(Rollback, one.fields) for one in found), key=lambda one: one.created_at
+    )
+    return [
+        Sent(one, tuple(_sent_by(store, one)))
+        for one in rollbacks
+        if one.plan is not None and (one.ended_at is None or one.ended_at + LANDS_WITHIN >= since)
+    ]
+
+
+def _sent_by(store: Store, rollback: Rollback) -> Iterable[Step]:
+    steps = load_steps(store, rollback.id).values()
+    return (step for step in steps if step.status not in NEVER_SENT)
+
+
+def wrote(found: Iterable[Sent]) -> dict[str, Wrote]:
+    """What functions may have been led to, by function; the newest rollback wins."""
+    said: dict[str, Wrote] = {}
+    for one in found:
+        rollback = one.rollback
+        well = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
+        helped = well and rollback.way is Way.BACK
+        for step in one.steps:
+            known = said.get(step.target, Wrote(rollback.id, (), (), helped))
+            if step.kind == shift.KIND:
+                goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+                said[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
+            elif step.kind == redeploy.KIND:
+                built = decode(redeploy.Goal, step.goal).recipe.source
+                said[step.target] = replace(known, rollback=rollback.id, source=built)
+    return said
+
+
+def beside(
+    found: Sequence[Sent],
+    differing: Iterable[Difference],
+    before: WholeInventory,
+    live: WholeInventory,
+) -> dict[Difference, str]:
+    """What differs beside the functions and is of our making, with the newest that made it so."""
+    return {
+        one: each.rollback.id
+        for one in differing
+        for each in found
+        if is_ours(one, before, live, each.steps)
+    }

@@ -1,0 +1,68 @@
+"""The status page of a system, written anew: whatever is down here, the last one still stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from shared import incident as incidents
+from shared.buckets import Pages
+from shared.documents import decode
+from shared.errors import Exists, Moved
+from shared.handover import Due
+from shared.incident import PUBLIC_KEPT_FOR, PublicState
+from shared.policy import Policy
+from shared.ports import Create, Ports, Query
+from shared.status_page import view
+from shared.status_rendering import NAMES, PAGE, folder, rendered
+
+STALE = timedelta(minutes=5)
+"""Later sweeps have asked for it again: one that comes that late writes nothing."""
+
+
+class Showing:
+    """Writes status pages; without a bucket there are none."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+
+    def show(self, due: Due) -> None:
+        """Return once page and feeds say what is public now, or say something newer.
+
+        A redelivery writes them again. Raises: Ambiguous, Unavailable, Rejected.
+        """
+        pages, now = self._ports.pages, self._ports.clock.now()
+        if pages is None or due.id not in self._policies or now - due.due_at > STALE:
+            return
+        with suppress(Moved):  # whoever wrote meanwhile has read what is public after we began
+            self._write(pages, self._policies[due.id], now)
+
+    def _write(self, pages: Pages, policy: Policy, now: datetime) -> None:
+        place = folder(policy.system)
+        generations = {name: pages.generation(f"{place}/{name}") for name in NAMES}
+        since = self._watched_since(policy.system, now)
+        seen = view(policy, self._states(policy.system, now), since, now)
+        address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
+        for name, made in rendered(seen, address).items():
+            pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
+
+    def _states(self, system: str, now: datetime) -> list[PublicState]:
+        query = Query(
+            incidents.public_history(system),
+            where=(("updated_at", ">=", now - PUBLIC_KEPT_FOR),),
+            order_by="updated_at",
+        )
+        return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+
+    def _watched_since(self, system: str, now: datetime) -> datetime:
+        """When the first page of the system was written: what was before, nobody knows."""
+        store, path = self._ports.store, f"pages/{system}"
+        document = store.get(path)
+        if document.fields is None:
+            with suppress(Exists):  # another instance writes its first page too
+                store.commit([Create(path, {"system": system, "since": now})])
+            return now
+        since: datetime = document.fields["since"]
+        return since

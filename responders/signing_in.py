@@ -1,0 +1,99 @@
+"""Who is at the console: signed in with a second factor and a role, by the token in a cookie."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from shared import visits
+from shared.credential import Credential, Kind
+from shared.errors import Rejected
+from shared.ports import Ports
+from shared.visits import SESSION, VISITOR, Page, Visit
+
+LONGEST = timedelta(hours=1)
+"""As long as an ID token lives."""
+NO_ROLE = "you have no role here: an administrator can give you one (docs/identity.md)"
+NO_SECOND_FACTOR = "you have no second factor: first enrol an app (rollback enrol)"
+NO_MARK = "this form is of another sign-in, or of another page: open it anew"
+
+
+class Session(Struct, frozen=True):
+    """Somebody who may look, and perhaps change something."""
+
+    credential: Credential
+    token: str
+
+    @property
+    def mark(self) -> str:
+        """What their forms show."""
+        return visits.mark(self.token)
+
+
+class SigningIn:
+    """Signs operators in and out, and knows them again.
+
+    The session is the ID token itself, which Google has signed: nothing of it is kept here. It is
+    verified, and its user looked up, on each request, so whoever is disabled or revoked is out at
+    once.
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def session(self, visit: Visit) -> Session | None:
+        """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
+        token = visit.cookies.get(SESSION, "")
+        if not token:
+            return None
+        try:
+            credential = self._ports.identity.verify(token)
+        except Rejected:
+            return None
+        return None if _fault(credential) else Session(credential, token)
+
+    def form(self, visit: Visit, why: str = "") -> tuple[dict[str, object], str]:
+        """What the page of signing in shows, and the cookie that its form is of."""
+        visitor = visit.cookies.get(VISITOR) or self._ports.ids()
+        facts: dict[str, object] = {
+            "mark": visits.mark(visitor),
+            "to": visits.own(visit.form.get("to") or visit.query.get("to", "/")),
+            "why": why,
+            "email": visit.form.get("email", ""),
+        }
+        return facts, visits.kept(VISITOR, visitor, int(LONGEST.total_seconds()))
+
+    def enter(self, visit: Visit) -> Page | str:
+        """The way on for whoever has proven who they are; else why not, for the form.
+
+        Raises: Unavailable.
+        """
+        if not visits.is_marked(visit, visit.cookies.get(VISITOR, "")):
+            return NO_MARK
+        said = (visit.form.get(name, "") for name in ("email", "password", "code"))
+        try:
+            token = self._ports.entrance.enter(*said)
+            credential = self._ports.identity.verify(token)
+        except Rejected as rejected:
+            return str(rejected)
+        fault = _fault(credential)
+        if fault:
+            return fault
+        left = credential.expires_at - self._ports.clock.now()
+        seconds = int(min(LONGEST, left).total_seconds())
+        to = visits.own(visit.form.get("to", "/"))
+        return visits.sent_on(visit, to, visits.kept(SESSION, token, seconds))
+
+    def leave(self, visit: Visit, session: Session) -> Page:
+        """Nobody is signed in there any more. Raises: Rejected."""
+        if not visits.is_marked(visit, session.token):
+            raise Rejected(NO_MARK)
+        return visits.sent_on(visit, "/sign-in", visits.kept(SESSION, "", 0))
+
+
+def _fault(credential: Credential) -> str:
+    """Why somebody may not even look; "" when they may."""
+    if credential.kind is not Kind.PERSON or credential.role is None:
+        return NO_ROLE
+    return "" if credential.second_factor else NO_SECOND_FACTOR

@@ -1,0 +1,33 @@
+"""Whether a switch is set that what a command still has to do must wait for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared import system as systems
+from shared.documents import decode
+from shared.policy import Policy
+from shared.ports import Ports
+from shared.system import GLOBAL, Controls, System, frozen
+
+
+def is_stopped(ports: Ports, policy: Policy, now: datetime) -> bool:
+    """Whether a pause or a freeze window says that nothing may be done. Raises: Unavailable."""
+    controls, system = _switches(ports, policy)
+    windows = (*controls.freezes, *system.freezes)
+    paused = controls.pause or system.pause
+    return bool(paused or frozen(windows, now, ordered=True))
+
+
+def paused_by(ports: Ports, policy: Policy) -> str:
+    """Who has paused automation, here or everywhere; empty: nobody. Raises: Unavailable."""
+    controls, system = _switches(ports, policy)
+    pause = controls.pause or system.pause
+    return str(pause) if pause is not None else ""
+
+
+def _switches(ports: Ports, policy: Policy) -> tuple[Controls, System]:
+    everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.path(policy.system))
+    controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
+    system = decode(System, here.fields) if here.fields else System(policy.system)
+    return controls, system

@@ -1,0 +1,33 @@
+"""What one call for a step comes to, where it does not raise."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.errors import Ambiguous, Moved, Rejected
+from shared.steps import Look
+
+
+class Sent(Struct, frozen=True):
+    """The effect was sent; the platform works on it under this name."""
+
+    operation: str
+
+
+class OverQuota(Struct, frozen=True):
+    """The effect was sent, and refused for its number."""
+
+    reason: str
+    retry_after_seconds: float
+
+
+class Withheld(Struct, frozen=True):
+    """The effect was due, and something forbids it."""
+
+    reason: str
+
+
+Result = Look | Sent | Withheld | OverQuota
+
+WROTE = (Sent, OverQuota, Ambiguous, Moved, Rejected)
+"""Ends of a call that has written, or tried to: it counts against the quota. No look ends so."""

@@ -1,0 +1,96 @@
+"""Who is told, by which ways, and what the public is shown, as declared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from shared.severity import Severity
+
+
+class ChannelKind(StrEnum):
+    """How a notice leaves: kept as a record only, or by one of these ways."""
+
+    RECORDING = "recording"
+    WEBHOOK = "webhook"
+    APPRISE = "apprise"
+    """Chat, mail, text message, pager: whatever apprise has an address for."""
+    PUSH = "push"
+    """Firebase Cloud Messaging, to a topic that users have subscribed to."""
+    STATUSPAGE = "statuspage"
+    """An incident on a page of Atlassian's."""
+
+
+class Audience(StrEnum):
+    """Who hears a channel: it decides of what they are told, and in which words."""
+
+    TEAM = "team"
+    """Everything, with the causes and what to do."""
+    STAKEHOLDERS = "stakeholders"
+    """What the business must know, in a summary."""
+    USERS = "users"
+    """What the affected see: that it began, and that it is over."""
+    PUBLIC = "public"
+
+
+class Channel(Struct, frozen=True):
+    """One way to tell people."""
+
+    name: str
+    kind: ChannelKind
+    url: str | None = None
+    secret: str | None = None
+    """The secret of the operations project that holds apprise's addresses, one a line, or the key
+    of Atlassian's API."""
+    target: str | None = None
+    """The topic of a push, or the id of the page."""
+    severities: tuple[Severity, ...] = tuple(Severity)
+    audience: Audience = Audience.TEAM
+    per_minute: int = 60
+    """So many notices leave in a minute, and at once after a quiet one."""
+    attempts: int = 10
+    """Of one notice, until it is given up."""
+    first_retry: timedelta = timedelta(seconds=10)
+    """So long nothing is tried after the first failure; twice as long after each further one."""
+    longest_retry: timedelta = timedelta(minutes=10)
+
+
+class Contact(Struct, frozen=True):
+    """A person or a team, and the channels that reach them."""
+
+    name: str
+    channels: tuple[str, ...]
+
+
+class Rung(Struct, frozen=True):
+    """One step of the on-call ladder: who is told when nobody has acknowledged until then."""
+
+    after: timedelta
+    """Since detection."""
+    contact: str | None = None
+    channel: str | None = None
+    """Either of the two."""
+
+
+def _published_after() -> dict[Severity, timedelta]:
+    return dict.fromkeys(Severity, timedelta(0))
+
+
+class Component(Struct, frozen=True):
+    """A part of the system as its users know it: one line of the status page."""
+
+    name: str
+    signals: tuple[str, ...] = ()
+    """Whatever shows in one of these concerns it; empty: whatever shows at all."""
+
+
+class StatusPage(Struct, frozen=True):
+    """What the public is told, and when."""
+
+    publish_after: dict[Severity, timedelta] = field(default_factory=_published_after)
+    """How long after its detection an incident is shown unasked; a severity that is absent here is
+    shown when a person says so."""
+    components: tuple[Component, ...] = ()
+    """Empty: the system is one."""

@@ -1,0 +1,120 @@
+"""Objects in buckets: written once, kept as long as they are named, or shown to everybody.
+
+Kept by shared/gcp and by the fakes of the tests, as shared/ports.py says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from shared.inventory import Source
+
+
+class Objects(Protocol):
+    """What is written once and read by name: one bucket of Cloud Storage."""
+
+    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
+        """Keep the content under a name that is free.
+
+        Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None where there is no such object."""
+        ...
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin so, ascending."""
+        ...
+
+
+class Vault(Protocol):
+    """What is kept until no record names it: one bucket of Cloud Storage."""
+
+    def copy(self, source: Source, name: str) -> Source:
+        """Where the copy is that has this name from now on, or had it already.
+
+        Raises: Rejected when there is no such source, or it must not be read.
+        """
+        ...
+
+    def keep(self, name: str, content: bytes) -> Source:
+        """Where the content is that has this name from now on, or had it already."""
+        ...
+
+    def read(self, kept: Source) -> bytes:
+        """The content of just this generation. Raises: Rejected when it is gone."""
+        ...
+
+    def made(self, prefix: str) -> dict[str, datetime]:
+        """When each object whose name begins so was made, by name."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """There is no such object any more."""
+        ...
+
+
+class Seen(Struct, frozen=True):
+    """What somebody without an account is answered at the address of a page."""
+
+    status: int
+    """Of HTTP."""
+    content_type: str = ""
+    cache_control: str = ""
+
+
+class Pages(Protocol):
+    """What everybody reads, written again and again: one bucket of Cloud Storage."""
+
+    def generation(self, name: str) -> int:
+        """Which one of its contents an object has now; 0 where there is no such object."""
+        ...
+
+    def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
+        """Give the object a new content in the place of that generation.
+
+        Raises: Moved (somebody has written it meanwhile), Ambiguous, Throttled (not written).
+        """
+        ...
+
+    def address(self, name: str) -> str:
+        """Where everybody reads it."""
+        ...
+
+    def seen(self, name: str) -> Seen:
+        """What everybody sees there just now. Raises: Unavailable."""
+        ...
+
+
+class Provisions(Protocol):
+    """What an application's assets rely on, for looking: its buckets and its topics."""
+
+    def location_type(self, bucket: str) -> str:
+        """`region`, `dual-region` or `multi-region`; empty: there is no such bucket.
+
+        Raises: Unavailable, Throttled; Rejected, when it is we who may not look.
+        """
+        ...
+
+    def listeners(self, project: str, topic: str) -> int | None:
+        """How many subscriptions a topic has, fewer than 1,000; None: there is no such topic.
+
+        Raises: as `location_type`.
+        """
+        ...
+
+
+class Media(Protocol):
+    """The files of a protected application, for looking: every bucket that may be read."""
+
+    def why_unreadable(self, bucket: str, name: str) -> str:
+        """Why nobody can read the object; empty: its first byte came.
+
+        Raises: Unavailable; Rejected, when it is we who may not read.
+        """
+        ...

@@ -1,0 +1,123 @@
+"""The steps as committed: what they have become since is written, with what may go on after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from shared import plan as plans
+from shared.audit import Event, event
+from shared.documents import encode
+from shared.plan import ENDED, Step, StepStatus
+from shared.ports import Put, Update
+from shared.quota import PaceLeft
+from shared.quota import path as quota_path
+from shared.rollback import LEASE, Rollback
+from shared.tenure import Draft, Tenure
+
+COMMIT_GAP_SECONDS = 1.0
+"""Firestore is comfortable with one write a second to a document."""
+RENEW_AFTER_SECONDS = LEASE.total_seconds() / 3
+
+
+class Commits:
+    """Results and intents in as few commits as the store likes, and the lease's renewals."""
+
+    def __init__(
+        self,
+        tenure: Tenure,
+        saved: Mapping[str, Step],
+        steps: dict[str, Step],
+        pace_left: Callable[[datetime], PaceLeft],
+    ) -> None:
+        """`saved` is what was read; `steps`, in the caller's hands, what is known since.
+
+        An intent that must not land is taken back there. `pace_left` tells how fast the next worker
+        may go on; it rides along with every commit.
+        """
+        self._tenure = tenure
+        self._saved = dict(saved)
+        self._steps = steps
+        self._pace_left = pace_left
+
+    def when_due(self, *, leaving: bool) -> None:
+        """Commit results and intents after a second, the lease's renewal after ten.
+
+        Raises: as Tenure.commit.
+        """
+        since = self._tenure.seconds_since_commit
+        at_once = leaving or not self._tenure.commits
+        if (self.is_wanted() and (at_once or since >= COMMIT_GAP_SECONDS)) or (
+            since >= RENEW_AFTER_SECONDS
+        ):
+            self._tenure.commit(self._draft)
+            self._saved = dict(self._steps)
+
+    def is_wanted(self) -> bool:
+        """Whether a result or an intent is worth a commit; an operation's name can wait."""
+        saved = self._saved  # most are as they were saved
+        return any(
+            step is not saved[name] and not self.has(step) for name, step in self._steps.items()
+        )
+
+    def seconds_until_next(self) -> float:
+        """How long until what is waited for may be committed."""
+        return COMMIT_GAP_SECONDS - self._tenure.seconds_since_commit
+
+    def has(self, step: Step) -> bool:
+        """Whether the step, as far as others must know of it, has landed."""
+        saved = self._saved[step.name]
+        return saved is step or _essence(saved) == _essence(step)
+
+    def is_finished(self) -> bool:
+        """Whether every step has ended, and that is committed."""
+        return all(step.status in ENDED for step in self._saved.values())
+
+    def _draft(self, rollback: Rollback) -> Draft:
+        """Everything known and not yet committed; no intents when the rollback is to stop."""
+        if rollback.cancel_requested:
+            self._withdraw_intents()
+        now = self._tenure.now()
+        changed = [step for name, step in self._steps.items() if step != self._saved[name]]
+        in_flight = sum(
+            step.status is StepStatus.BEGUN and step.writes > 0 for step in self._steps.values()
+        )
+        changes: dict[str, object] = {"due_at": now + 2 * LEASE, "in_flight": in_flight}
+        if any(step.status is not self._saved[step.name].status for step in changed):
+            changes["held_since"] = None
+        if rollback.started_at is None and any(step.begun_at for step in changed):
+            changes["started_at"] = now
+        return Draft(
+            events=tuple(self._events(changed, now)) or (event("lease.renewed", now, "worker"),),
+            changes=changes,
+            writes=(
+                *(Update(plans.path(rollback.id, step.name), encode(step)) for step in changed),
+                Put(quota_path(rollback.system), encode(self._pace_left(now))),
+            ),
+        )
+
+    def _withdraw_intents(self) -> None:
+        """Take back intents that never landed: a person's word came first."""
+        for name, saved in self._saved.items():
+            if saved.status is StepStatus.PENDING:
+                self._steps[name] = saved
+
+    def _events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
+        for step in changed:
+            if not self.has(step):
+                yield event(
+                    f"step.{step.status.value.lower()}",
+                    now,
+                    "worker",
+                    step=step.name,
+                    before=self._saved[step.name].status,
+                    seen=step.seen,
+                    attempts=step.attempts,
+                    operation=step.operation,
+                    note=step.note,
+                )
+
+
+def _essence(step: Step) -> tuple[object, ...]:
+    """What others must know of a step before anything follows from it."""
+    return (step.status, step.seen, step.deadline)

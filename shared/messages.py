@@ -1,0 +1,79 @@
+"""How events reach the responders, and what people are told by: topics, dead letters, channels.
+
+Kept by shared/gcp, by shared/sender and by the fakes of the tests, as shared/ports.py says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from shared.audience import Channel
+from shared.worded import Worded
+
+
+class Bus(Protocol):
+    """Topics: Pub/Sub."""
+
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
+        """The message's id, once the service keeps it."""
+        ...
+
+
+class Letter(Struct, frozen=True):
+    """A message that nobody could act on, as it is kept."""
+
+    id: str
+    """Of the message that it was."""
+    handle: str
+    """By which it is acknowledged."""
+    source: str
+    """The topic it came from, `projects/P/topics/T`; "" when nothing tells."""
+    reason: str
+    data: bytes
+    attributes: dict[str, str]
+    """Those of the message itself, without what was added to keep it."""
+
+
+class Letters(Protocol):
+    """Dead letters, for a person who brings them back: Pub/Sub."""
+
+    def pull(self, limit: int) -> list[Letter]:
+        """Some of the letters that nobody has in hand; empty when there are none now.
+
+        Whoever pulls has them in hand, for minutes.
+        """
+        ...
+
+    def resend(self, letter: Letter) -> None:
+        """Publish the letter where it came from. Raises: Rejected when there is no such topic."""
+        ...
+
+    def acknowledge(self, letter: Letter) -> None:
+        """The letter is kept no longer."""
+        ...
+
+    def put_back(self, letters: Iterable[Letter]) -> None:
+        """The letters are in nobody's hand any more."""
+        ...
+
+
+class Forms(Protocol):
+    """Templates of notices."""
+
+    def written(self, template: str, facts: Mapping[str, Any]) -> Worded:
+        """The wording by that template; no value in it does anything but be read."""
+        ...
+
+
+class Sender(Protocol):
+    """A way to tell people."""
+
+    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+        """Hand over one notice; `key` lets a channel recognise a repeat.
+
+        Raises: Unavailable (try again), Rejected (never will).
+        """
+        ...

@@ -1,0 +1,138 @@
+"""The platform that a protected system runs on: functions, their traffic, what routers counted.
+
+Kept by shared/gcp and by the fakes of the tests, as shared/ports.py says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from shared.build import Built, Recipe, Running
+from shared.copies import Values
+from shared.deployment import Inventory
+from shared.health import Requests
+from shared.inventory import FunctionState
+from shared.traffic import Revision, Scaling, Service, Traffic
+
+
+class OperationState(Struct, frozen=True):
+    """A long-running change of the platform as last seen."""
+
+    done: bool
+    error: str = ""
+
+
+class Platform(Protocol):
+    """The functions of one protected system, and the traffic of the services behind them."""
+
+    def inventory(self) -> Inventory:
+        """What is live now, read whole."""
+        ...
+
+    def functions(self) -> dict[str, FunctionState]:
+        """Every function of both generations, by name, as it would be recorded."""
+        ...
+
+    def values(self, function: str) -> Values:
+        """The values of a function's plain variables. Raises: Gone."""
+        ...
+
+    def invokers(self, service: str) -> tuple[str, ...]:
+        """Who holds which role on a service (full name), `MEMBER ROLE` each, in order.
+
+        Raises: Gone.
+        """
+        ...
+
+    def service(self, name: str) -> Service:
+        """One service by its full name. Raises: Gone."""
+        ...
+
+    def revision(self, service: str, revision: str) -> Revision:
+        """One revision by its short name. Raises: Gone."""
+        ...
+
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Replace the traffic list of a service that is still at `etag`; the operation's name.
+
+        Its scaling changes with it, in the same request; None leaves that as it is.
+        Raises: Moved on another etag, Throttled, Ambiguous.
+        """
+        ...
+
+    def operation(self, name: str) -> OperationState:
+        """How far an operation has come. Raises: Rejected when it is not known any more."""
+        ...
+
+
+class Builder(Protocol):
+    """The deployments of one protected system's functions: Cloud Functions."""
+
+    def found(self, function: str) -> Built | None:
+        """The function of that short name as it is now; None: there is none."""
+        ...
+
+    def running(self, function: str) -> Running | None:
+        """The deployment of it that has not ended, anybody's; None: there is none."""
+        ...
+
+    def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
+        """Deploy a function, or create it; the operation's name, without waiting for it.
+
+        No precondition protects an update; a creation is refused where there is one already.
+        Triggers, traffic and who may call it stay as they are.
+        Raises: Moved (another deployment runs, or it is there, or not there, after all), Throttled,
+        Ambiguous, Rejected; Unavailable, when nothing was sent.
+        """
+        ...
+
+    def operation(self, name: str) -> OperationState:
+        """How far a deployment has come; done, where it is not known any more."""
+        ...
+
+
+class Metrics(Protocol):
+    """What routers and logs counted. Points come up to 3 minutes late."""
+
+    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+        """Per service (short name), over the points that lie whole within `start` and `end`."""
+        ...
+
+    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+        """All that were tried in the system's project, over such points; none where none shows."""
+        ...
+
+    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+        """What counters have counted over such points, all that a filter of Monitoring finds.
+
+        None: there is no series, be it that nothing was counted or that nothing counts.
+        Raises: Rejected, also for what is no filter, or finds no counter.
+        """
+        ...
+
+    def waiting(self, functions: Collection[FunctionState], now: datetime) -> dict[str, int]:
+        """Events or tasks that wait for each function (short name), as last counted.
+
+        One of which nothing was counted in the last minutes, or can be, is left out.
+        """
+        ...
+
+
+class AlertStates(Protocol):
+    """What Cloud Monitoring says of its alerts now, whatever it notified of."""
+
+    def is_open(self, alert: str) -> bool:
+        """Whether the alert of that id is open. Raises: Rejected when there is none."""
+        ...

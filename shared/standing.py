@@ -1,0 +1,129 @@
+"""What one protected system is in now, as whoever answers for it must know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared import forecast
+from shared.copying import Copy
+from shared.fence import Fence
+from shared.forecast import Outlook
+from shared.incident import Incident
+from shared.plan import Step
+from shared.policy import Policy
+from shared.reading import Reading
+from shared.response import Response, response
+from shared.rollback import Rollback, Status
+from shared.system import Freeze, Pause, Paused, System, paused
+
+
+class Standing(Struct, frozen=True):
+    """One system at a moment."""
+
+    system: str
+    name: str
+    mode: str
+    paused: Pause | None
+    in_flight: int
+    pause: Paused
+    freezes: tuple[Freeze, ...]
+    """Those that are not over."""
+    cool_down_until: datetime | None
+    """None: automation need not wait."""
+    pins: int
+    pinned_by: Sequence[str]
+    """Whose the pins are."""
+    pinned_since: datetime | None
+    """Since when the oldest holds; None: nothing is pinned."""
+    copies: Sequence[Copy]
+    """Copies of its database that are made or kept."""
+    fence: Fence | None
+    """None: none stands, or is raised or falling."""
+    incident: Incident | None
+    """The open one, or the newest that ended."""
+    rollback: Rollback | None
+    """The newest of that incident."""
+    steps: Sequence[Step]
+    outlook: Outlook | None
+    older: Sequence[Rollback]
+    """Others of the system that have not ended."""
+    target: timedelta | None
+    """In which the incident's system is to be restored."""
+    response: Response | None
+
+
+def standing(
+    reading: Reading, policy: Policy, alive: Iterable[Rollback], now: datetime
+) -> Standing:
+    """One system now; `alive`: the rollbacks of all that have not ended. Raises: Unavailable."""
+    system = reading.system(policy.system)
+    incident = reading.incident(system.incident) if system.incident else None
+    rollback = reading.rollback(system.rollback) if system.rollback else None
+    ours_alive = [one for one in alive if one.system == policy.system]
+    steps = reading.steps(rollback.id) if rollback else []
+    pins = reading.pins(policy.system)
+    return Standing(
+        system=policy.system,
+        name=policy.display_name or policy.system,
+        mode=system.mode.name.lower(),
+        paused=system.pause,
+        in_flight=sum(one.in_flight for one in ours_alive),
+        pause=paused(system.pause),
+        freezes=ahead(system.freezes, now),
+        cool_down_until=system.cool_down_until if _lies_ahead(system, now) else None,
+        pins=len(pins),
+        pinned_by=sorted({pin.owner for pin in pins}),
+        pinned_since=min((pin.since for pin in pins), default=None),
+        copies=reading.copies(policy.system) if policy.backups.copies else (),
+        fence=_up(reading.fence(policy.system)) if policy.fence else None,
+        incident=incident,
+        rollback=rollback,
+        steps=steps,
+        outlook=outlook(reading, policy, rollback, steps, now),
+        older=[one for one in ours_alive if one.id != system.rollback],
+        target=policy.targets.by_severity[incident.severity] if incident else None,
+        response=stands(reading, incident, rollback, now) if incident else None,
+    )
+
+
+def stands(
+    reading: Reading, incident: Incident, rollback: Rollback | None, now: datetime
+) -> Response:
+    """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
+    return response(incident, rollback, reading.notices(incident.id), now)
+
+
+def outlook(
+    reading: Reading,
+    policy: Policy,
+    rollback: Rollback | None,
+    steps: Iterable[Step],
+    now: datetime,
+) -> Outlook | None:
+    """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
+    if rollback is None or rollback.status is not Status.RUNNING:
+        return None
+    return forecast.outlook(
+        steps,
+        policy,
+        order=rollback.order,
+        left=reading.pace(policy.system),
+        began=rollback.started_at or now,
+        now=now,
+    )
+
+
+def ahead(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
+    """The windows that are not over."""
+    return tuple(one for one in freezes if one.until > now)
+
+
+def _up(fence: Fence | None) -> Fence | None:
+    return fence if fence is not None and not fence.is_over else None
+
+
+def _lies_ahead(system: System, now: datetime) -> bool:
+    return bool(system.cool_down_until and system.cool_down_until > now)
