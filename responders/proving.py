@@ -1,35 +1,46 @@
-"""What is due of a deployment that has settled: is it good, and can it be gone back to?"""
+"""What is due of a deployment that has settled: is it good, and is all there to go back to it?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.asking import ask_all, looking, or_none, seen
-from responders.gathering import METRICS_WINDOW
+from responders.asking import METRICS_WINDOW, ask_all, looking, named, or_none, seen
+from responders.clearing import clear
+from responders.keeping import kept_again
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
-from shared import handover
+from shared import handover, shortened
 from shared import stock as stocks
 from shared import system as systems
 from shared.audit import Event, event
 from shared.baking import Baked, baked, bakes_since
-from shared.deployment import Deployment, Status, by_service, placements
+from shared.deployment import (
+    Deployment,
+    Restorability,
+    Status,
+    by_service,
+    placements,
+    returnable,
+)
 from shared.documents import decode, encode
 from shared.errors import Moved
-from shared.health import Requests
-from shared.inventory import WholeInventory
+from shared.estate import Estate, Hosting, Rules
+from shared.health import Requests, summed
+from shared.images import images_of, repositories
+from shared.inventory import WholeInventory, accounts_of
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
-from shared.policy import Policy, Severity
+from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, Write
 from shared.redaction import without_secrets
-from shared.restorability import restorability
+from shared.restorability import Beside, restorability
 from shared.rollout import PROVE_EVERY
+from shared.severity import Severity
 from shared.stock import protected
 from shared.system import System
 
@@ -39,15 +50,20 @@ FAULTS_TOLD = 10
 
 
 def recorded(
-    ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory
+    ports: Ports,
+    policy: Policy,
+    deployment: Deployment,
+    live: WholeInventory,
+    unkept: Mapping[str, str],
 ) -> Deployment:
-    """The deployment with what probes and routers say of it now, and whether it can be restored."""
+    """The deployment with what probes and routers say of it now, and what going back would lack."""
     metrics = ports.metrics(policy.system)
     now = deployment.settled_at or deployment.at
     answers = ask_all(
         ports,
         {
             "inventory": ports.platform(policy.system).inventory,
+            **_started_from(ports.estate(policy.system), live),
             **looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now),
         },
     )
@@ -55,11 +71,17 @@ def recorded(
     health = {
         f"probe {probe.name}": _said_by(look.probes.get(probe.name)) for probe in policy.probes
     }
-    counted = look.requests
-    total = None if counted is None else sum(one.total for one in counted.values())
-    failed = None if counted is None else sum(one.failed for one in counted.values())
-    health["requests"] = "no answer" if total is None else f"{total}, {failed} failed"
-    proof = restorability(deployment, live, live, or_none(answers["inventory"]), now)
+    counted = None if look.requests is None else summed(look.requests.values())
+    said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
+    health["requests"] = said
+    inventory = or_none(answers["inventory"])
+    beside = Beside(
+        accounts=named(answers, "account "),
+        images=named(answers, "images "),
+        runtimes=or_none(answers["runtimes"]),
+        unkept=dict(unkept),
+    )
+    proof = restorability(deployment, live, live, inventory, now, beside)
     return replace(deployment, health=health, restorable=proof)
 
 
@@ -82,15 +104,20 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
         decode(Deployment, one.fields)
         for one in ports.store.query(Query("deployments", where=(("system", "==", policy.system),)))
     ]
-    judged = deployment
+    judged, in_the_record = deployment, list[Write]()
     if deployment.status is Status.LIVE:
         judged = _judged(ports, policy, deployment, live, known, now)
-    if judged.status is Status.STABLE:
-        next_at = now + PROVE_EVERY if _is_target(judged, known) else None
-        judged = replace(_proven(ports, policy, judged, live, now), due_at=next_at)
-    said = alarm(policy, judged, deployment, now)
+    is_target = _is_target(judged, known)
+    if judged.status is Status.STABLE or judged.due_at is None:
+        proof, in_the_record = _proof(ports, policy, judged, live, now)
+        judged = replace(
+            judged, restorable=proof, due_at=_proven_again_at(judged, known, policy, now)
+        )
+    severity = Severity.HIGH if is_target else Severity.LOW
+    said = alarm(policy, judged, deployment, now, severity)
     writes: list[Write] = [
         Update(document.path, encode(judged), document.version),
+        *in_the_record,
         *(
             write_down(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
             for told in _told(deployment, judged, now)
@@ -102,6 +129,8 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
     except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
         return
     handover.publish_notices(ports.bus, said)
+    if is_target:
+        clear(ports, policy)
 
 
 def _judged(
@@ -151,33 +180,99 @@ def _is_target(deployment: Deployment, known: list[Deployment]) -> bool:
     )
 
 
-def _proven(
+def _proven_again_at(
+    deployment: Deployment, known: list[Deployment], policy: Policy, now: datetime
+) -> datetime | None:
+    """Daily, as long as it is one of those that are kept to be gone back to."""
+    others = (one for one in known if one.id != deployment.id)
+    kept = returnable([deployment, *others], policy.deployments.kept)
+    return now + PROVE_EVERY if deployment in kept else None
+
+
+def _proof(
     ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory, now: datetime
-) -> Deployment:
-    """The deployment with a fresh proof."""
-    path = deployments.record_path(deployment.system, deployment.id)
-    fields = ports.store.get(path).fields
-    record = stocks.unpacked(fields["live"]) if fields else WholeInventory()
-    calls = {"inventory": partial(ports.platform(policy.system).inventory)}
-    inventory = or_none(ask_all(ports, calls)["inventory"])
-    proof = restorability(deployment, record, live, inventory, now)
-    return replace(deployment, restorable=proof)
+) -> tuple[Restorability, list[Write]]:
+    """A fresh proof, and the write of what was found on the way to be kept, or not any more."""
+    kept = ports.store.get(deployments.record_path(deployment.system, deployment.id))
+    recorded = stocks.unpacked(kept.fields["live"]) if kept.fields else WholeInventory()
+    record, unkept = kept_again(ports, policy, recorded)
+    calls: dict[str, Callable[[], Any]] = {
+        "inventory": partial(ports.platform(policy.system).inventory),
+        **_not_live(ports.estate(policy.system), record, live),
+    }
+    answers = ask_all(ports, calls)
+    beside = Beside(
+        versions=named(answers, "version "),
+        roles=or_none(answers.get("roles")),
+        accounts=named(answers, "account "),
+        images=named(answers, "images "),
+        runtimes=or_none(answers["runtimes"]),
+        rulesets=named(answers, "ruleset "),
+        unkept=unkept,
+    )
+    proof = restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
+    if record == recorded:
+        return proof, []
+    return proof, [Update(kept.path, {"live": stocks.packed(record)}, kept.version)]
+
+
+def _not_live(
+    estate: Estate, record: WholeInventory, live: WholeInventory
+) -> dict[str, Callable[[], Any]]:
+    """The calls that look at what a deployment had and nothing shows now."""
+    sites, rules = live.sites or {}, live.rules or {}
+    calls = _started_from(estate, record)
+    if live.accounts is not None and (record.accounts or {}).keys() - live.accounts.keys():
+        calls["roles"] = estate.accounts.roles
+    for site, one in (record.sites or {}).items():
+        if one.version and (site not in sites or sites[site].version != one.version):
+            key = f"version {site}/{one.version}"
+            calls[key] = partial(_state, estate.hosting, site, one.version)
+    for release, kept in (record.rules or {}).items():
+        is_live = release in rules and rules[release].ruleset == kept.ruleset
+        if not (is_live or kept.source):
+            calls[f"ruleset {kept.ruleset}"] = partial(_is_there, estate.rules, kept.ruleset)
+    return calls
+
+
+def _started_from(estate: Estate, record: WholeInventory) -> dict[str, Callable[[], Any]]:
+    """The calls that look for what the functions of a deployment start from, with, and as."""
+    places = repositories(images_of(record))
+    accounts = accounts_of((record.functions or {}).values())
+    return {
+        "runtimes": estate.runtimes.offered,
+        **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
+        **{f"images {one}": partial(estate.images.stored, one) for one in places},
+    }
+
+
+def _state(hosting: Hosting, site: str, version: str) -> str:
+    """The status of a version; empty: it is gone. None would say that nobody answered."""
+    return hosting.version(site, version) or ""
+
+
+def _is_there(rules: Rules, ruleset: str) -> bool:
+    return rules.ruleset(ruleset) is not None
 
 
 def alarm(
-    policy: Policy, deployment: Deployment, before: Deployment | None, now: datetime
+    policy: Policy,
+    deployment: Deployment,
+    before: Deployment | None,
+    now: datetime,
+    severity: Severity = Severity.HIGH,
 ) -> list[Notice]:
     """What people are told when other things stand in the way of going back than were known."""
     faults = deployment.restorable.faults if deployment.restorable else ()
     if faults == _faults(before):
         return []
-    more = len(faults) - FAULTS_TOLD
-    shown = [*faults[:FAULTS_TOLD], *([f"and {more} more"] if more > 0 else [])]
-    word = "cannot be gone back to" if faults else "can be gone back to again"
-    text = "\n".join((f"{policy.system}: {deployment.id} {word}", *shown))
+    word = "cannot be gone back to" if faults else "has all again that going back needs"
+    text = "\n".join(
+        (f"{policy.system}: {deployment.id} {word}", *shortened.lines(faults, FAULTS_TOLD))
+    )
     key = f"deployment-{deployment.id}-{policy.system}"
     occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"
-    return notices(policy, key, Severity.HIGH, occasion, text, now, faults=faults)
+    return notices(policy, key, severity, occasion, text, now, faults=faults)
 
 
 def _faults(deployment: Deployment | None) -> tuple[str, ...]:

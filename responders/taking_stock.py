@@ -6,12 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from responders.asking import ask_all, or_none
 from shared.errors import RollbackError
 from shared.estate import Estate
-from shared.inventory import FunctionState, WholeInventory
-from shared.policy import Policy, Resources
+from shared.inventory import (
+    FunctionState,
+    RulesRelease,
+    RulesSource,
+    WholeInventory,
+    accounts_of,
+)
+from shared.policy import Policy
 from shared.ports import Ports
+from shared.resources import Resources
 
 CLIENTS: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""
@@ -23,25 +32,39 @@ def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
     """What is live now; a part that gave no answer, or not a whole one, is None.
 
     What the policy does not name is empty. Changes made meanwhile may be seen in part. Takes two
-    rounds of calls, each no longer than `asking.ANSWER_SECONDS`: a secret's versions are asked for
-    by its name. Raises: whatever is no RollbackError.
+    rounds of calls, each no longer than `asking.ANSWER_SECONDS`: a secret's versions, what a
+    ruleset says, and who may call a function, are asked for by their names.
+    Raises: whatever is no RollbackError.
     """
     resources, estate = policy.resources, ports.estate(policy.system)
     functions_call: Calls = {"functions": ports.platform(policy.system).functions}
     answers = ask_all(ports, {**functions_call, **_calls(resources, estate)})
-    names = _beginning(or_none(answers.get("secrets", ())), resources.secrets)
-    secrets = ask_all(ports, {name: partial(estate.secrets.versions, name) for name in names or ()})
     functions = or_none(answers["functions"])
+    callable_ones = _with_services(functions, policy) if resources.invokers else {}
+    names = _beginning(or_none(answers.get("secrets", ())), resources.secrets)
+    releases = _only(or_none(answers.get("rules", {})), resources.releases)
+    rulesets = {one.ruleset for one in (releases or {}).values()}
+    further: Calls = {
+        **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
+        **{f"ruleset {name}": partial(estate.rules.ruleset, name) for name in rulesets},
+        **{
+            f"invokers {name}": partial(ports.platform(policy.system).invokers, service)
+            for name, service in (callable_ones or {}).items()
+        },
+    }
+    told = ask_all(ports, further)
+    secrets = _chosen(told, "secret ", names or ())
     return WholeInventory(
         functions=functions,
         sites=_present(_chosen(answers, "site ", resources.hosting_sites)),
         remote_config=_chosen(answers, "template ", (CLIENTS,) if resources.remote_config else ()),
-        rules=_only(or_none(answers.get("rules", {})), resources.releases),
+        rules=_with_sources(releases, _chosen(told, "ruleset ", rulesets)),
         identity=or_none(answers.get("identity", {})),
         indexes=_merged(_chosen(answers, "indexes ", resources.databases)),
         secrets=None if names is None else _versions(secrets),
         schedules=_jobs(or_none(answers.get("schedules", {})), resources.schedules),
         accounts=_running(or_none(answers["accounts"]), functions) if resources.accounts else {},
+        invokers=None if callable_ones is None else _chosen(told, "invokers ", callable_ones),
     )
 
 
@@ -65,6 +88,19 @@ def _calls(resources: Resources, estate: Estate) -> Calls:
     if resources.accounts:
         calls["accounts"] = estate.accounts.roles
     return calls
+
+
+def _with_services(
+    functions: Mapping[str, FunctionState] | None, policy: Policy
+) -> dict[str, str] | None:
+    """The services of the policy's functions; None: it is not known which there are."""
+    if functions is None:
+        return None
+    return {
+        name: functions[name].service
+        for name in policy.functions
+        if name in functions and functions[name].service
+    }
 
 
 def _chosen(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:
@@ -108,9 +144,21 @@ def _jobs(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any]
     return _only(found, _beginning(found, beginning) or ())
 
 
-def _versions(secrets: Mapping[str, Any]) -> dict[str, Any] | None:
+def _with_sources(
+    releases: Mapping[str, RulesRelease] | None, sources: Mapping[str, RulesSource | None] | None
+) -> dict[str, RulesRelease] | None:
+    """The releases with what their rulesets say; of one that is gone already nothing is kept."""
+    if releases is None or sources is None:
+        return None
+    return {
+        name: replace(release, source=sources[release.ruleset] or ())
+        for name, release in releases.items()
+    }
+
+
+def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """By `SECRET/VERSION`; None when those of any secret are missing."""
-    if any(isinstance(answer, RollbackError) for answer in secrets.values()):
+    if secrets is None:
         return None
     return {
         f"{secret}/{number}": version
@@ -128,12 +176,4 @@ def _running(
     """
     if roles is None or functions is None:
         return None
-    accounts = {
-        configuration.account
-        for function in functions.values()
-        for configuration in (
-            function.configuration,
-            *(revision.configuration for revision in function.revisions.values()),
-        )
-    }
-    return {account: roles.get(account, ()) for account in sorted(accounts) if account}
+    return {account: roles.get(account, ()) for account in sorted(accounts_of(functions.values()))}

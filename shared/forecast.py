@@ -3,50 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.build import REBUILD_SECONDS, REDEPLOY
+from shared.execution import Execution
 from shared.plan import Step, StepStatus
-from shared.policy import Execution
+from shared.policy import Policy
+from shared.quota import PaceLeft, resumed
+from shared.rollback import Order
+from shared.traffic import SHIFT_SECONDS
 
 CALL_SECONDS = 0.2
 REFUSED_SHARE = 0.05
 """Calls that are answered 429 or 503 and made again (the assumption of the bound)."""
 
 
+class Outlook(Struct, frozen=True):
+    """How long it will take yet, and whether that is in time."""
+
+    seconds: float
+    """From now to the last shift."""
+    whole_seconds: float
+    """From the beginning to the last shift."""
+    target_seconds: float
+    """What the policy wants of functions."""
+    fits: bool
+    """Whether the target will be met."""
+
+    def __str__(self) -> str:
+        fits = "within" if self.fits else "MORE THAN"
+        target = f"{fits} the target of {self.target_seconds / 60:g} min"
+        whole = f"about {ceil(self.whole_seconds / 6) / 10:g} min to the last shift, {target}"
+        return whole if self.is_ahead else f"about {ceil(self.seconds)} s left; {whole}"
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether nothing of it has begun."""
+        return self.seconds == self.whole_seconds
+
+
+def outlook(
+    steps: Iterable[Step],
+    policy: Policy,
+    *,
+    order: Order | None = None,
+    left: PaceLeft | None = None,
+    began: datetime | None = None,
+    now: datetime | None = None,
+) -> Outlook:
+    """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
+
+    `left` is the pace as its worker last kept it; None: a full bucket.
+    """
+    execution, quota = policy.execution, policy.execution.write_quota.ours
+    tokens = float(quota.burst)
+    if left is not None and now is not None:
+        bucket = resumed(left, quota, now, 0.0).bucket
+        tokens = bucket.level(0.0) + left.set_apart
+        quota = replace(quota, per_second=bucket.rate)
+    took = remaining(
+        steps,
+        replace(execution, write_quota=quota),
+        tokens=tokens,
+        batch_size=(order and order.batch_size) or execution.batch_size,
+        delay=timedelta(seconds=order.delay_seconds if order else 0.0) or execution.delay,
+        now=now,
+    ).total_seconds()
+    spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
+    whole, target = spent + took, policy.targets.functions.total_seconds()
+    return Outlook(took, whole, target, fits=whole <= target)
+
+
 def remaining(
     steps: Iterable[Step],
     execution: Execution,
     *,
-    shift_seconds: float,
     tokens: float,
     batch_size: int | None = None,
     delay: timedelta = timedelta(0),
+    now: datetime | None = None,
 ) -> timedelta:
     """From now to the last shift, as far as quota, batches and the platform's own time say.
 
     `tokens` is the write quota's level now. What waits for another step begins a round trip later.
-    What has ended costs nothing more.
+    What has ended costs nothing more, and what was sent already no more of the quota, and less time
+    by how long ago that was; nor does what stands in for another, while it is not begun.
     """
-    left = [one for one in steps if one.status in (StepStatus.PENDING, StepStatus.BEGUN)]
-    writes = sum(one.writes for one in left)
-    if not writes:
+    left = [
+        one
+        for one in steps
+        if one.status is StepStatus.BEGUN
+        or (one.status is StepStatus.PENDING and not one.instead_of)
+    ]
+    if not any(one.writes for one in left):
         return timedelta(0)
-    round_trip = 2 * CALL_SECONDS + shift_seconds
-    waves = _waves(left)
+    writes = sum(one.writes for one in left if not one.attempts)
+    round_trip = 2 * CALL_SECONDS + SHIFT_SECONDS
+    chain = _chain_seconds(left, now)
     if batch_size is not None:
-        batches = ceil(writes / batch_size)
+        batches = max(1, ceil(writes / batch_size))
         paused = (batches - 1) * delay.total_seconds()
-        return timedelta(seconds=max(batches, waves) * round_trip + paused)
+        return timedelta(seconds=max(batches * round_trip, chain) + paused)
     quota = execution.write_quota
     throttled = max(0.0, (writes / (1 - REFUSED_SHARE) - tokens) / quota.per_second)
-    return timedelta(seconds=throttled + waves * round_trip)
+    return timedelta(seconds=throttled + chain)
 
 
-def _waves(steps: Iterable[Step]) -> int:
-    """The longest chain of writes that wait for one another."""
-    depth: dict[str, int] = {}
+def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
+    """How long the longest chain of writes takes that wait for one another.
+
+    Whatever does not build is taken for a shift. What takes longer than usual ends any moment.
+    """
+    ends: dict[str, float] = {}
     for one in steps:  # the plan's order: predecessors come first
-        before = max((depth.get(name, 0) for name in one.after), default=0)
-        depth[one.name] = before + bool(one.writes)
-    return max(depth.values(), default=0)
+        before = max((ends.get(name, 0.0) for name in one.after), default=0.0)
+        takes = REBUILD_SECONDS if one.kind == REDEPLOY else SHIFT_SECONDS
+        takes = max(0.0, takes + 2 * CALL_SECONDS - _under_way(one, now))
+        ends[one.name] = before + (takes if one.writes else 0.0)
+    return max(ends.values(), default=0.0)
+
+
+def _under_way(step: Step, now: datetime | None) -> float:
+    """For how many seconds an effect that was sent has been on its way."""
+    if now is None or step.begun_at is None or not step.attempts:
+        return 0.0
+    return (now - step.begun_at).total_seconds()

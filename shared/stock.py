@@ -32,6 +32,10 @@ class Stock(Struct, frozen=True):
     """The deployment that has not settled yet."""
     wrote: dict[str, str] = {}
     """The functions that are where a rollback of ours has put them, and which one."""
+    unkept: dict[str, str] = {}
+    """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
+    old_secrets: tuple[str, ...] = ()
+    """Those in use that nobody has renewed for too long, in order."""
     schema: int = SCHEMA
 
 
@@ -69,6 +73,23 @@ def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
 def unknown_parts(whole: WholeInventory) -> tuple[Part, ...]:
     """The parts that gave no answer."""
     return tuple(part for part in Part if getattr(whole, part) is None)
+
+
+def old_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
+    """The secrets that functions use whose newest enabled version is older than it should be.
+
+    Of secrets that are not watched, or that gave no answer, none.
+    """
+    newest: dict[str, datetime] = {}
+    for name, version in (live.secrets or {}).items():
+        secret = name.partition("/")[0]
+        if version.state == "ENABLED":
+            newest[secret] = max(version.created_at, newest.get(secret, version.created_at))
+    used = {
+        use.secret for one in (live.functions or {}).values() for use in one.configuration.secrets
+    }
+    limit = now - policy.deployments.secrets_renewed_within
+    return tuple(sorted(secret for secret in used if newest.get(secret, now) < limit))
 
 
 def filled(live: WholeInventory, before: WholeInventory) -> WholeInventory:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from shared.forecast import remaining
+from shared.documents import encode
+from shared.execution import Execution, WriteQuota
+from shared.forecast import outlook, remaining
 from shared.plan import Step, StepStatus
-from shared.policy import Execution, WriteQuota
+from shared.ports import Put
+from shared.quota import PaceLeft
+from shared.quota import path as quota_path
+from tests.world import BOOKSHOP, World
 
-SHIFT_SECONDS = 8.0
 ROUND_TRIP = 8.4
 QUOTA = Execution(write_quota=WriteQuota(burst=60, per_second=1.0))
 
@@ -22,7 +27,7 @@ def judge(name: str, *after: str) -> Step:
 
 
 def seconds(steps: list[Step], tokens: float = 60, **limits: object) -> float:
-    took = remaining(steps, QUOTA, shift_seconds=SHIFT_SECONDS, tokens=tokens, **limits)  # type: ignore[arg-type]
+    took = remaining(steps, QUOTA, tokens=tokens, **limits)  # type: ignore[arg-type]
     return round(took.total_seconds(), 1)
 
 
@@ -62,3 +67,98 @@ def test_batches_and_their_pauses_are_counted() -> None:
     took = seconds(steps, batch_size=10, delay=timedelta(seconds=30))
 
     assert took == pytest.approx(2 * ROUND_TRIP + 30)
+
+
+def test_what_was_sent_costs_no_more_of_the_quota() -> None:
+    """While it runs, only what is not sent yet waits for tokens."""
+    sent = [replace(shift(f"sent{n}", status=StepStatus.BEGUN), attempts=1) for n in range(60)]
+    waiting = [shift(str(n)) for n in range(10)]
+
+    assert seconds(sent, tokens=0) == ROUND_TRIP
+    assert seconds([*sent, *waiting], tokens=0) == pytest.approx(10 / 0.95 + ROUND_TRIP, abs=0.1)
+
+
+@pytest.mark.parametrize(("functions", "fits"), [(540, True), (619, True), (620, False)])
+def test_more_functions_than_ten_minutes_of_quota_do_not_fit(functions: int, fits: bool) -> None:
+    """What cannot be in time is known before it begins."""
+    ahead = outlook([shift(str(n)) for n in range(functions)], BOOKSHOP)
+
+    assert ahead.fits is fits
+    assert ("MORE THAN the target of 10 min" in str(ahead)) is not fits
+
+
+def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -> None:
+    """The quota's level and rate are those that its worker last kept."""
+    now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    left = PaceLeft(0.0, now, per_second=0.5)
+    steps = [shift(str(n)) for n in range(19)]
+
+    ahead = outlook(steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now)
+
+    assert ahead.seconds == pytest.approx(19 / 0.95 / 0.5 + ROUND_TRIP)
+    assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
+    assert not ahead.fits
+    assert str(ahead).startswith("about 49 s left; about 10.4 min")
+
+
+@pytest.mark.parametrize(("ago", "left"), [(0, 90.4), (60, 30.4), (200, 0.0)])
+def test_what_is_on_its_way_takes_the_less_the_longer_it_is(ago: float, left: float) -> None:
+    """A build that was begun a minute ago is nearer to its end; one that lasts is due."""
+    now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    begun = replace(
+        Step("redeploy a", "redeploy", "a", writes=2, attempts=1, status=StepStatus.BEGUN),
+        begun_at=now - timedelta(seconds=ago),
+    )
+
+    assert seconds([begun], now=now) == pytest.approx(left)
+    assert seconds([replace(begun, attempts=0)], now=now) == pytest.approx(90.4)
+
+
+def test_a_share_of_the_quota_takes_its_time() -> None:
+    """Half of a pool is half of its burst and half of its rate."""
+    execution = replace(BOOKSHOP.execution, write_quota=WriteQuota(share=0.5))
+    ahead = outlook([shift(str(n)) for n in range(38)], replace(BOOKSHOP, execution=execution))
+
+    assert ahead.seconds == pytest.approx((40 - 30) / 0.5 + ROUND_TRIP)
+
+
+def test_what_cannot_fit_says_so_before_it_starts() -> None:
+    """The frozen plan reports it, and whoever is told of the decision reads it."""
+    slow = replace(BOOKSHOP.execution, write_quota=WriteQuota(burst=4, per_second=0.01))
+    world = World(policy=replace(BOOKSHOP, execution=slow))
+    world.deploy_bad()
+
+    world.alert()
+    world.settle()
+
+    header = world.rollbacks()[0].plan
+    assert header is not None
+    assert header.reported[0].startswith("it cannot fit: about ")
+    [told] = [
+        sent.notice
+        for sent in world.ports.sender.sent
+        if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
+    ]
+    assert "MORE THAN the target of 10 min" in str(told)
+
+
+def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
+    """Another rollback has spent it: the plan would fit with the whole of it, and now does not."""
+    slow = replace(BOOKSHOP.execution, write_quota=WriteQuota(per_second=0.003))
+    world = World(policy=replace(BOOKSHOP, execution=slow))
+    world.deploy_bad()
+    spent = PaceLeft(0.0, world.ports.clock.now())
+    world.ports.store.commit([Put(quota_path(BOOKSHOP.system), encode(spent))])
+
+    world.alert()
+    world.settle()
+
+    header = world.rollbacks()[0].plan
+    assert header is not None
+    assert not any("cannot fit" in line for line in header.reported)
+    [told] = [
+        sent.notice
+        for sent in world.ports.sender.sent
+        if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
+    ]
+    assert "MORE THAN the target of 10 min" in str(told)

@@ -7,7 +7,7 @@ from typing import Any
 from google.cloud import functions_v2, run_v2
 
 from shared.gcp.function_states import function_states
-from shared.inventory import Generation, SecretUse, Source
+from shared.inventory import Generation, SecretUse, Source, values_hash
 from shared.traffic import LATEST, Service, TrafficTarget
 
 PARENT = "projects/shop/locations/europe-west1"
@@ -40,6 +40,46 @@ def test_a_function_of_the_first_generation() -> None:
     assert state.source == Source("b", "o", 0)
     assert state.configuration.variables == ("A",)
     assert state.configuration.max_instances == 3
+
+
+def test_what_it_was_deployed_with() -> None:
+    """All that a person said is recorded verbatim; values, the source and outputs are not."""
+    message = _Function(
+        name=f"{PARENT}/functions/pay",
+        labels={"team": "money"},
+        url="https://pay",
+        build_config={
+            "entry_point": "pay",
+            "docker_repository": "repository",
+            "environment_variables": {"B": "built"},
+            "source": {"storage_source": {"bucket": "b", "object_": "o"}},
+        },
+        service_config={
+            "service": SERVICE,
+            "available_memory": "512M",
+            "timeout_seconds": 60,
+            "vpc_connector": "connector",
+            "environment_variables": {"A": "hidden"},
+            "all_traffic_on_latest_revision": True,
+        },
+        event_trigger={"event_type": "placed", "trigger": "triggers/7"},
+    )
+
+    state = function_states([message], {}, [])["pay"]
+
+    assert state.definition == {
+        "name": f"{PARENT}/functions/pay",
+        "labels": {"team": "money"},
+        "buildConfig": {"entryPoint": "pay", "dockerRepository": "repository"},
+        "serviceConfig": {
+            "availableMemory": "512M",
+            "timeoutSeconds": 60,
+            "vpcConnector": "connector",
+        },
+        "eventTrigger": {"eventType": "placed"},
+    }
+    assert state.build_variables == ("B",)
+    assert state.build_variables_hash == values_hash({"B": "built"})
 
 
 def test_secrets_as_files() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shared.deployment import Deployment, Status, placements
 from shared.differences import Change, Difference, Part
@@ -19,10 +21,20 @@ from shared.inventory import (
     WholeInventory,
     configured,
 )
-from shared.stock import Stock, decode, encode, filled, packed, unknown_parts, unpacked
+from shared.stock import (
+    Stock,
+    decode,
+    encode,
+    filled,
+    old_secrets,
+    packed,
+    unknown_parts,
+    unpacked,
+)
 from shared.traffic import LATEST, TrafficTarget
 from tests.fakes.clock import START
 from tests.fakes.values import DOCUMENT_LIMIT_BYTES
+from tests.world import BOOKSHOP
 
 
 def digest(text: str) -> str:
@@ -33,22 +45,54 @@ def function(number: int) -> FunctionState:
     name = f"doSomethingOfUse{number}"
     service = f"projects/shop-production/locations/europe-west1/services/{name.lower()}"
     secrets = iter([SecretUse(f"KEY_{n}", f"PAYMENT_KEY_{n}", f"{number % 50}") for n in range(5)])
-    values = {f"VARIABLE_{n}": f"{number} {n}" for n in range(15)}
-    configuration = configured(values, secrets, account="runtime@shop.iam.gserviceaccount.com")
+    variables = {f"VARIABLE_{n}": f"{number} {n}" for n in range(15)}
+    configuration = configured(variables, secrets, account="runtime@shop.iam.gserviceaccount.com")
     image = f"europe-west1-docker.pkg.dev/shop/gcf-artifacts/{name}@sha256:{digest(name)}"
     revision = f"{name.lower()}-{number:05d}-abc"
+    values = Source("shop-rollback-values", f"shop/{name}/{digest(image)}.json", number**5)
     return FunctionState(
         name,
         Generation.SECOND,
         "nodejs20",
         name,
         Source("gcf-v2-sources-123456789-europe-west1", f"{name}/function-source.zip", number**5),
-        configuration,
+        replace(configuration, values=values),
         service,
         (TrafficTarget(LATEST, 100),),
         {revision: RevisionState(START + timedelta(seconds=number), image, configuration)},
         revision,
+        definition(name, number),
+        ("GOOGLE_NODE_RUN_SCRIPTS",),
+        digest(revision),
+        Source("shop-rollback-sources", f"shop/{name}/{digest(name)}.zip", number**5),
     )
+
+
+def definition(name: str, number: int) -> dict[str, Any]:
+    """As a function of Firebase has it, a trigger with it."""
+    uses = [
+        {"key": f"KEY_{n}", "projectId": "shop", "secret": f"PAYMENT_KEY_{n}", "version": "1"}
+        for n in range(5)
+    ]
+    return {
+        "name": f"projects/shop-production/locations/europe-west1/functions/{name}",
+        "buildConfig": {"runtime": "nodejs20", "entryPoint": name},
+        "serviceConfig": {
+            "timeoutSeconds": 60,
+            "availableMemory": "512Mi",
+            "availableCpu": "1",
+            "maxInstanceRequestConcurrency": 80,
+            "serviceAccountEmail": "runtime@shop.iam.gserviceaccount.com",
+            "secretEnvironmentVariables": uses,
+        },
+        "eventTrigger": {
+            "triggerRegion": "europe-west1",
+            "eventType": "google.cloud.firestore.document.v1.written",
+            "eventFilters": [{"attribute": "document", "value": f"things{number}/{{id}}"}],
+            "retryPolicy": "RETRY_POLICY_RETRY",
+        },
+        "labels": {"deployment-tool": "cli-firebase", "firebase-functions-hash": digest(name)},
+    }
 
 
 LARGE = WholeInventory(functions={one.name: one for one in map(function, range(1000))})
@@ -83,6 +127,34 @@ def test_a_stock_is_kept_and_read_again() -> None:
     assert decode(encode(stock)) == stock
     assert unpacked(packed(LARGE)) == LARGE
     assert encode(stock)["id"] == "shop"
+
+
+DAY = timedelta(days=1)
+AGE = BOOKSHOP.deployments.secrets_renewed_within
+
+
+@pytest.mark.parametrize(
+    ("secrets", "old"),
+    [
+        ({"PAY/1": SecretVersion("ENABLED", START - AGE)}, ()),
+        ({"PAY/1": SecretVersion("ENABLED", START - AGE - DAY)}, ("PAY",)),
+        ({"PAY/1": SecretVersion("ENABLED", START - AGE - DAY),
+          "PAY/2": SecretVersion("ENABLED", START - DAY)}, ()),
+        ({"PAY/1": SecretVersion("ENABLED", START - AGE - DAY),
+          "PAY/2": SecretVersion("DISABLED", START - DAY)}, ("PAY",)),
+        ({"OTHER/1": SecretVersion("ENABLED", START - AGE - DAY)}, ()),  # nobody uses it
+        (None, ()),
+    ],
+)  # fmt: skip
+def test_secrets_that_nobody_renews(
+    secrets: dict[str, SecretVersion] | None, old: tuple[str, ...]
+) -> None:
+    """A secret in use is old when its newest enabled version is; what is unknown is not."""
+    configuration = configured({}, iter([SecretUse("KEY", "PAY", "latest")]))
+    one = FunctionState("pay", Generation.SECOND, configuration=configuration)
+    live = WholeInventory(functions={"pay": one}, secrets=secrets)
+
+    assert old_secrets(live, BOOKSHOP, START) == old
 
 
 @pytest.mark.parametrize("before", [None, {"PAY/1": SecretVersion("ENABLED", START)}])

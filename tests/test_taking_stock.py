@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from shared.inventory import (
     HostingSite,
     Index,
     IndexField,
+    RulesFile,
     RulesRelease,
     Schedule,
     SecretVersion,
     WholeInventory,
+    kept,
 )
-from shared.policy import Policy, Resources
+from shared.policy import Policy
+from shared.resources import Resources
 from tests.fakes.clock import START
 from tests.fakes.platform import DEFAULT
 from tests.world import BOOKSHOP, FakePorts
@@ -32,12 +36,13 @@ EVERYTHING = Resources(
     secrets="PAY",
     schedules="nightly-",
     accounts=True,
+    invokers=True,
 )
 SHOP = replace(BOOKSHOP, resources=EVERYTHING)
 BARE = replace(BOOKSHOP, resources=Resources())
 SITE = HostingSite("v1", START, {"next": "v2"})
 INDEX = Index("orders", "carts", "COLLECTION", (IndexField("at", "DESCENDING"),))
-RELEASE = RulesRelease("r1", START)
+RELEASE = RulesRelease("r1", START, (RulesFile("rules", "closed"),))
 RELEASES = ("cloud.firestore", "firebase.storage/pictures", "cloud.x")
 JOB = Schedule("0 3 * * *", "https://shop.example/", "ENABLED", "hash")
 VERSION = SecretVersion("ENABLED", START)
@@ -48,7 +53,8 @@ def ports() -> FakePorts:
     ports = FakePorts(SHOP)
     estate = ports.beside
     estate.sites = {"shop": SITE, "another": SITE}
-    estate.released = dict.fromkeys(RELEASES, RELEASE)
+    estate.released = dict.fromkeys(RELEASES, replace(RELEASE, source=()))
+    estate.rulesets = {"r1": RELEASE.source}
     estate.configured = {"mfa.state": "DISABLED"}
     estate.declared = [INDEX]
     estate.kept = {"PAYMENT": {"1": VERSION, "2": VERSION}, "MAIL": {"1": VERSION}}
@@ -78,6 +84,7 @@ def test_everything_that_the_policy_names() -> None:
     assert stock.secrets == {"PAYMENT/1": VERSION, "PAYMENT/2": VERSION}
     assert stock.schedules == {"nightly-report": JOB}
     assert stock.accounts == {DEFAULT.account: ("roles/editor",)}
+    assert stock.invokers == dict.fromkeys(SHOP.functions, ("allUsers roles/run.invoker",))
 
 
 def test_a_policy_that_names_nothing() -> None:
@@ -94,10 +101,12 @@ def test_a_policy_that_names_nothing() -> None:
 @pytest.mark.parametrize(
     ("verb", "unknown"),
     [
-        ("platform.functions", {"functions", "accounts"}),
+        ("platform.functions", {"functions", "accounts", "invokers"}),
+        ("platform.invokers", {"invokers"}),
         ("hosting.site", {"sites"}),
         ("remote_config.template", {"remote_config"}),
         ("rules.releases", {"rules"}),
+        ("rules.ruleset", {"rules"}),
         ("identity.settings", {"identity"}),
         ("indexes.of", {"indexes"}),
         ("secrets.names", {"secrets"}),
@@ -133,6 +142,26 @@ def test_one_of_several_that_gives_no_answer() -> None:
     policy = replace(SHOP, resources=replace(EVERYTHING, secrets=""))
 
     assert taken(policy, found).secrets is None
+
+
+def test_a_ruleset_that_is_gone_already() -> None:
+    """Which one is in force is known, and that no copy of it is kept."""
+    found = ports()
+    found.beside.rulesets = {}
+
+    rules = taken(SHOP, found).rules
+
+    assert rules is not None
+    assert rules["cloud.firestore"] == replace(RELEASE, source=())
+
+
+@pytest.mark.parametrize(("characters", "is_kept"), [(1_000, True), (200_000, False)])
+def test_a_text_that_may_be_too_large(characters: int, is_kept: bool) -> None:
+    """A record has the room for what becomes small enough, and for nothing else."""
+    text = Random(1).randbytes(characters).hex()
+
+    assert kept(text) == (text if is_kept else "")
+    assert kept("a" * 1_000_000)
 
 
 def test_an_account_without_any_role() -> None:

@@ -1,0 +1,184 @@
+"""`rollback pins`, `unpin` and `undo`: what rollbacks hold, and how a person takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from cli.ordering import DryRun, Follow, Manner, Yes, go_through
+from cli.screen import AsJson, System, lasting, print_json, say, table
+from cli.sending import Incident, Reason, checked
+from cli.wired import NO, Operations, leaving, operations
+from responders.reversing import WorkedOut, undoing, unpinning, worked_out
+from responders.subject import find
+from responders.verbs import Asked
+from shared import pin as held
+from shared.errors import Refused
+from shared.gate import Outcome
+from shared.pin import Pin
+from shared.policy import Policy
+
+
+def pins(system: System = "", as_json: AsJson = False) -> None:
+    """List what rollbacks hold on old revisions: whose it is, since when, and what lifts it."""
+    with operations() as ours:
+        policies = [ours.policy(system)] if system else list(ours.policies.values())
+        now = ours.wiring.clock.now()
+        found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
+    if as_json:
+        every = [pin for several in found.values() for pin in several]
+        print_json(
+            [{"pin": one, "age_seconds": _age(one, now), "unpin": one.command} for one in every]
+        )
+        return
+    for name, several in found.items():
+        _list(name, several, now)
+
+
+def unpin(
+    reason: Reason,
+    system: System = "",
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="only this group; may be repeated")
+    ] = None,
+    function: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only this function; may be repeated")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Lift pins: the newest revisions serve again, or what was asked for before the pins.
+
+    Shows what would serve, then asks. It is looked at before and after, verified and watched like
+    a rollback, in an incident of its own.
+
+    Exit code 0 when it succeeded, or --dry-run; 1 when it was refused, declined, failed or left to
+    a person.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        content = {
+            "command": "unpin",
+            "system": policy.system,
+            "groups": group or [],
+            "functions": function or [],
+            "reason": reason,
+        }
+
+        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+
+
+def undo(
+    incident: Incident,
+    reason: Reason,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Put back, verbatim, what an incident's rollbacks have found: every share and every tag.
+
+    Shows what would serve, then asks. Whether that is well, nobody asks: the incident stays open
+    until somebody accepts it.
+
+    Exit codes as of unpin.
+    """
+    with operations() as ours:
+        policy = ours.policies[ours.incident(incident).system]
+        content = {
+            "command": "undo",
+            "system": policy.system,
+            "incident": incident,
+            "reason": reason,
+        }
+
+        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+
+
+def _take_back(
+    ours: Operations,
+    policy: Policy,
+    content: Mapping[str, Any],
+    manner: Manner,
+) -> None:
+    """Show what would be done, and go through with it; exits where it did not go well."""
+    shown = _preview(ours, policy, content)
+    if not manner.as_json:
+        _show(shown)
+    elif manner.dry_run:
+        print_json(
+            {
+                "outcome": shown.outcome,
+                "reason": shown.reason,
+                "functions": shown.reversal.shown,
+                "left": shown.reversal.refused,
+            }
+        )
+    if shown.outcome is Outcome.ESCALATE:
+        raise leaving(NO, f"refused: {shown.reason}")
+    go_through(ours, content, manner, f"{str(content['command']).capitalize()}?")
+
+
+def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> WorkedOut:
+    """What would be done now, by the responders' own code; exits with what stands against it."""
+    command, now = checked(ours, content), ours.wiring.clock.now()
+    asked = Asked(command, now, ours.wiring, ours.policies)
+    try:
+        undo = command.command == "undo"
+        order = undoing(find(asked)) if undo else unpinning(asked)
+    except Refused as refused:
+        raise leaving(NO, f"refused: {refused.reason}") from refused
+    return worked_out(ours.wiring, policy, order)
+
+
+def _show(shown: WorkedOut) -> None:
+    if shown.outcome is Outcome.HOLD:
+        say(f"{shown.outcome}: {shown.reason}", "yellow")
+    rows = [
+        (f"  {one.function}", _percents(one.live), _percents(one.target))
+        for one in shown.reversal.shown
+    ]
+    if rows:
+        table(("  function", "serves", "would serve"), rows)
+    for line in shown.reversal.refused:
+        say(f"  left as it is: {line}", "yellow")
+
+
+def _list(system: str, found: list[Pin], now: datetime) -> None:
+    if not found:
+        say(f"{system}: nothing is pinned")
+        return
+    say(f"{system}: {len(found)} pinned", "bold")
+    table(
+        ("  function", "held on", "for", "by"),
+        (
+            (
+                f"  {one.function}",
+                _percents(one.revisions),
+                lasting(now - one.since),
+                f"{one.owner}, {one.rollback}",
+            )
+            for one in found
+        ),
+    )
+    for one in found:
+        if one.newest not in one.revisions:
+            say(f"  {one.function}: not served is {one.newest}", "yellow")
+    names = [pin.function for pin in found] if len(found) == 1 else []
+    more = "" if names else ", or one: --function NAME"
+    say(f"  lift: {held.command(system, names)}{more}")
+
+
+def _age(pin: Pin, now: datetime) -> float:
+    return (now - pin.since).total_seconds()
+
+
+def _percents(revisions: Mapping[str, int]) -> str:
+    return ", ".join(
+        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
+    )

@@ -1,0 +1,85 @@
+"""The pins that a rollback leaves, in the commit that ends its shifts; and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from responders.case import Case
+from shared import pin as pins
+from shared.documents import decode, encode
+from shared.pin import AUTOMATION, Pin, Shifted
+from shared.plan import Step, StepStatus
+from shared.ports import Document, Query, Store, Write, written
+from shared.steps import serve, shift
+from shared.traffic import LATEST, TrafficTarget
+
+LEADING = frozenset({shift.KIND, serve.KIND})
+"""The kinds of step that lead a function's requests anywhere."""
+FOLLOWING = (TrafficTarget(LATEST, 100),)
+"""What a service has that did not exist yet."""
+
+
+def pins_of(store: Store, system: str) -> list[Pin]:
+    """The pins of a system that hold, by function."""
+    return pins.holding(pin for _, pin in known(store, system).values())
+
+
+def known(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
+    """Every pin of a system that is kept, with its document, by function."""
+    found = store.query(Query("pins", where=(("system", "==", system),)))
+    read = ((document, decode(Pin, document.fields)) for document in found)
+    return {pin.function: (document, pin) for document, pin in read}
+
+
+def left_by(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
+    """The writes of what the shifts that are done make of their functions' pins.
+
+    Raises: Unavailable, Rejected, where the list of a function that was built again is not to be
+    read.
+    """
+    done = [step for step in steps if step.kind in LEADING and step.status is StepStatus.DONE]
+    return tuple(_written(case, done)) if done else ()
+
+
+def _written(case: Case, done: Iterable[Step]) -> Iterator[Write]:
+    now, before = case.now(), known(case.ports.store, case.policy.system)
+    for step in done:
+        absent = Document(pins.path(case.policy.system, step.target), None, None, now), None
+        document, pin = before.get(step.target, absent)
+        after = pins.after(_shifted(case, step), pin)
+        if after is not None and after != pin:
+            yield written(document, encode(after))
+
+
+def _shifted(case: Case, step: Step) -> Shifted:
+    """What a step has asked for; of what serves a new build only the platform tells."""
+    if step.kind == serve.KIND:
+        led = decode(serve.Goal, step.goal).service
+        service = case.ports.platform(case.policy.system).service(led)
+        goal, newest = service.traffic, service.latest_created
+        origin = decode(serve.Origin, step.origin).found or FOLLOWING
+    else:
+        asked, found = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+        led, goal = asked.service, asked.traffic
+        origin, newest = found.traffic, found.latest_created
+    return Shifted(
+        system=case.policy.system,
+        function=step.target,
+        service=led,
+        goal=goal,
+        origin=origin,
+        newest=newest,
+        owner=_owner(case),
+        rollback=case.rollback.id,
+        at=step.ended_at or case.now(),
+    )
+
+
+def _owner(case: Case) -> str:
+    """Who wanted it: who ordered it, else who approved it, else nobody but automation."""
+    rollback = case.rollback
+    if rollback.order is not None:
+        return rollback.order.actor
+    plan = rollback.plan.fingerprint if rollback.plan is not None else ""
+    approved = (word.actor for word in rollback.approvals if word.plan == plan)
+    return ", ".join(dict.fromkeys(approved)) or AUTOMATION

@@ -1,0 +1,141 @@
+"""What a decision leads to: the plan of its scenario, at once or once people have agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from responders.scenarios import auth, capacity, complete, database, feature, functions
+from responders.scenarios.halves import Halves, Sight, joined, left_alone
+from responders.scenarios.products import Portion
+from shared import forecast
+from shared import plan as plans
+from shared.differences import Part
+from shared.facts import Facts
+from shared.gate import Outcome
+from shared.gates import Decision, asking
+from shared.plan import Plan, Step, frozen
+from shared.policy import Policy, Rebuilds, ScenarioName
+from shared.reach import REACHES
+from shared.rollback import Order
+from shared.steps import release_rules, set_identity
+from shared.steps.brought import PARTS, all_of
+
+WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, Sight], Halves]] = {
+    ScenarioName.COMPLETE: complete.plan,
+    ScenarioName.AUTH: auth.plan,
+    ScenarioName.DATABASE: database.plan,
+    ScenarioName.FEATURE: feature.plan,
+}
+"""The scenarios of more than functions."""
+BUILT = frozenset({ScenarioName.FUNCTIONS, *WIDER})
+"""Scenarios that can be carried out."""
+REOPENING = frozenset({release_rules.KIND, set_identity.KIND})
+"""Kinds of steps that four eyes look at, whatever the scenario."""
+CANNOT_FIT = "it cannot fit"
+"""How a plan begins that is longer than its target even with the whole quota."""
+WHY = "older rules and settings of identity can reopen a hole"
+
+
+def prepared(
+    policy: Policy,
+    facts: Facts,
+    decision: Decision,
+    sight: Sight | None,
+    order: Order | None = None,
+    *,
+    expired: bool = True,
+) -> tuple[Decision, Plan | None]:
+    """The decision as its plan makes it, and the plan that it leads to or leaves to a person.
+
+    What needs a person's word in any case goes into the plan where people are asked anyway, or
+    have agreed in advance; else it is named by the plan, and a further plan asks for it.
+    """
+    leads = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
+    left = decision.outcome is Outcome.ESCALATE and (decision.scope or sight is not None)
+    if not (leads or left) or decision.scenario not in BUILT or facts.inventory is None:
+        return decision, None
+    target = decision.change.target
+    made = functions.plan(
+        policy,
+        facts.inventory,
+        decision.change,
+        decision.scope,
+        may_rebuild=decision.outcome is Outcome.ASK or policy.gates.rebuilds is Rebuilds.ACT,
+        record=facts.records.get(target.id) if target is not None else None,
+        seen=facts.seen,
+        waiting=facts.waiting,
+    )
+    made = capacity.provided(made, policy, facts.inventory, target)
+    if sight is None:
+        header = replace(made.header, scenario=decision.scenario)
+        return decision, _told(replace(made, header=header), policy, order)
+    sight, theirs = left_alone(sight, facts.suspended if order is None else {})
+    part = Portion(made.steps, (*theirs, *made.header.reported))
+    halves = WIDER[decision.scenario](policy, part, sight)
+    if order is not None and order.rest:
+        halves = Halves(asks=halves.asks)
+    if decision.outcome is Outcome.ROLLBACK:
+        unseen = [part for part in REACHES[decision.scenario].beside if _unseen(sight, part)]
+        wait = bool(unseen) and not expired
+        decision = _asked(decision, halves, order, wait=wait)
+    together = decision.outcome is not Outcome.ROLLBACK or _agreed(order)
+    chosen = joined(halves.acts, halves.asks) if together else halves.acts
+    if not chosen.steps:
+        return decision, None
+    others = () if together else tuple(step.name for step in halves.asks.steps)
+    lines = (*(f"{name}: asked about next" for name in others), *chosen.reported)
+    plan = frozen(decision.scenario, decision.target, chosen.steps, policy.fingerprint, lines)
+    header = replace(plan.header, asks=others)
+    return decision, _told(replace(plan, header=header), policy, order)
+
+
+def _told(plan: Plan, policy: Policy, order: Order | None) -> Plan:
+    """The plan, which says so where it cannot fit into its time, at the pace that was ordered.
+
+    Not even with the whole quota: what is left of it changes while people are asked.
+    """
+    ahead = forecast.outlook(plan.steps, policy, order=order)
+    return plan if ahead.fits else plans.reporting(plan, f"{CANNOT_FIT}: {ahead}")
+
+
+def counted(plan: Plan, shown: int) -> str:
+    """What a plan brings back, in words."""
+    return all_of(shown, beside_of(plan))
+
+
+def beside_of(plan: Plan) -> list[str]:
+    """The steps of a plan that are about something else than functions, by name."""
+    return [step.name for step in plan.steps if step.kind in PARTS]
+
+
+def people_needed(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
+    """How many different people must want it; rules and identity are never one person's word."""
+    reopens = any(step.kind in REOPENING for step in steps)
+    return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
+
+
+def _asked(decision: Decision, halves: Halves, order: Order | None, *, wait: bool) -> Decision:
+    """What becomes of a decision to go back, by what there is to bring back."""
+    if halves.acts.steps or (halves.asks.steps and _agreed(order)):
+        return decision
+    if halves.asks.steps:
+        return asking(decision, WHY)
+    said = joined(halves.acts, halves.asks).reported
+    if not said and order is not None and not order.rest:
+        reason = "everything asked for is at its target already"
+        return replace(decision, outcome=Outcome.IGNORE, reason=reason)
+    reason = "; ".join(("there is nothing that can be brought back", *said[:5]))
+    outcome = Outcome.HOLD if wait else Outcome.ESCALATE
+    return replace(decision, outcome=outcome, reason=reason)
+
+
+def _unseen(sight: Sight, part: Part) -> bool:
+    """Whether it is there, and gave no answer."""
+    return getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
+
+
+def _agreed(order: Order | None) -> bool:
+    """Whether a person has said in advance what is asked: by break-glass."""
+    return order is not None and order.override

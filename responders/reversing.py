@@ -1,0 +1,323 @@
+"""undo and unpin: a person takes back what rollbacks have done, by a plan like any other.
+
+An undo is a further rollback of its incident, an unpin opens one of its own. Neither is the answer
+to an alert, and automation leaves alone for a while what they have led anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.case import Case, Turn
+from responders.deciding import held, kept
+from responders.ending import ended
+from responders.gathering import gather
+from responders.ordering import ordered
+from responders.pinning import pins_of
+from responders.repairing import PEOPLE, WORD_OF_TWO
+from responders.scenarios import reversal
+from responders.scenarios.reversal import Reversal, Wanted
+from responders.subject import Subject, find
+from responders.verbs import Asked, Effect
+from responders.waiting import parked
+from shared import incident as incidents
+from shared import quarantine
+from shared import rollback as rollbacks
+from shared import system as systems
+from shared.deployment import Inventory
+from shared.documents import decode, encode
+from shared.engine import load_steps
+from shared.errors import Refused
+from shared.facts import Facts
+from shared.gate import GateAnswer, Outcome
+from shared.gates import evaluate_reversal
+from shared.incident import Incident, Status
+from shared.opening import counter_path, open_incident, reopen_incident
+from shared.plan import Plan, Step
+from shared.policy import Policy, ScenarioName
+from shared.ports import Ports, Query, Store
+from shared.rollback import ENDED, Order, Question, Rollback, Way, in_favour
+from shared.rollback import Status as RollbackStatus
+from shared.severity import Severity
+from shared.steps import put_back
+from shared.steps.brought import all_of
+from shared.system import System
+
+SIGNAL = "unpin"
+"""Of the incident that an unpin opens."""
+
+
+class WorkedOut(Struct, frozen=True):
+    """What an order to take back would do now."""
+
+    outcome: Outcome
+    reason: str
+    gates: tuple[GateAnswer, ...]
+    reversal: Reversal
+
+
+def undo(asked: Asked) -> Effect:
+    """A further rollback of the incident: everything as its rollbacks have found it, verbatim.
+
+    Raises: Refused, when none of them is over, or none has done anything that stands.
+    """
+    subject = find(asked)
+    order = undoing(subject)
+    now = subject.system.read_at
+    opening = reopen_incident(
+        asked.policy,
+        subject.system,
+        subject.incident_document,
+        now=now,
+        commit_id=asked.ports.ids(),
+        events=[ordered(asked, now)],
+        order=order,
+    )
+    return Effect(f"ordered {opening.rollback.id}", opening.writes)
+
+
+def undoing(subject: Subject) -> Order:
+    """The order that an undo gives. Raises: Refused, with what stands against it."""
+    command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
+    if rollback.status not in ENDED:
+        raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
+    if decode(System, subject.system.fields).incident != name:
+        raise Refused(f"{name} is not the system's newest incident")
+    subject.require_said_since()
+    store, policy = subject.asked.ports.store, subject.asked.policy
+    if not (_found(store, subject.incident) or _put_back(store, policy, name)):
+        raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        target=f"what {name} found",
+        incident=name,
+        person=subject.asked.person,
+        right=subject.asked.right,
+        way=Way.UNDO,
+    )
+
+
+def unpin(asked: Asked) -> Effect:
+    """An incident of its own, in which the pins that are named (else all) are lifted.
+
+    Raises: Refused, when an incident is open, or nothing of that is pinned.
+    """
+    policy, store = asked.policy, asked.ports.store
+    system = store.get(systems.path(policy.system))
+    order, now = unpinning(asked), system.read_at
+    opening = open_incident(
+        policy,
+        system,
+        store.get(counter_path(now)),
+        severity=Severity.LOW,
+        signal=SIGNAL,
+        onset=now,
+        now=now,
+        commit_id=asked.ports.ids(),
+        events=[ordered(asked, now)],
+        order=order,
+    )
+    opened = opening.incident.id
+    return Effect(f"opened {opened}", opening.writes, incident=opened)
+
+
+def unpinning(asked: Asked) -> Order:
+    """The order that an unpin gives. Raises: Refused, with what stands against it."""
+    command, policy, store = asked.command, asked.policy, asked.ports.store
+    document = store.get(systems.path(policy.system))
+    system = decode(System, document.fields) if document.fields else System(policy.system)
+    if system.incident and system.incident_ended_at is None:
+        raise Refused(f"{system.incident} is open: what is pinned stays until it is over")
+    groups = {group for name in command.groups for group in policy.groups_called(name)}
+    held_now = [one.function for one in pins_of(store, policy.system)]
+    named = [
+        function
+        for function in held_now
+        if not (command.groups or command.functions)
+        or policy.functions.get(function) in groups
+        or function in command.functions
+    ]
+    if not named:
+        raise Refused(f"nothing of that is pinned; pinned is {', '.join(held_now) or 'nothing'}")
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        target="the newest revisions",
+        functions=tuple(named),
+        person=asked.person,
+        right=asked.right,
+        way=Way.UNPIN,
+    )
+
+
+def decide(case: Case) -> bool:
+    """Whether the worker goes on with this rollback now; otherwise it was let go."""
+    policy, rollback, now = case.policy, case.rollback, case.now()
+    order = rollback.order
+    if order is None:
+        raise ValueError(f"{rollback.id} takes back what nobody has ordered")
+    gathered = gather(case.ports, policy, now, case.joined_alerts, rollback.id)
+    if case.raised(gathered.alerts):
+        return True
+    deadline = rollback.decide_by or now
+    found = work_out(case.ports.store, policy, order, gathered.facts, deadline, now, rollback.id)
+    found = _agreed(rollback, found)
+    told = {
+        "outcome": found.outcome,
+        "scenario": ScenarioName.FUNCTIONS,
+        "target": order.target,
+        "gates": [encode(answer) for answer in found.gates],
+        "difference": [encode(one) for one in found.reversal.shown],
+        "reported": found.reversal.refused,
+    }
+    match found.outcome:
+        case Outcome.HOLD:
+            return not case.take(held(case, found.reason, told))
+        case Outcome.ROLLBACK if found.reversal.plan is not None:
+            case.take(_going(case, order, found.reversal.plan, told))
+            return True
+        case Outcome.ASK if found.reversal.plan is not None:
+            question = Question(found.reversal.plan.header, PEOPLE, found.reason, now)
+            turn = parked(case, question, found.reversal.shown, "documents among it", told)
+        case _:
+            turn = _let_go(case, found, told)
+    answered = {alert.key for alert in gathered.alerts}
+    return not case.end(turn, answered=answered)
+
+
+def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
+    now = ports.clock.now()
+    facts = gather(ports, policy, now, list, "").facts
+    deadline = now + policy.gates.decide_within[Severity.LOW]
+    return work_out(ports.store, policy, order, facts, deadline, now, "")
+
+
+def work_out(
+    store: Store,
+    policy: Policy,
+    order: Order,
+    facts: Facts,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+) -> WorkedOut:
+    """What the order does by these facts, and whether it may."""
+    inventory = facts.inventory or {}
+    wanted = _wanted(store, policy, order, inventory)
+    outcome, reason, answers = evaluate_reversal(facts, policy, deadline, now, rollback)
+    found = reversal.plan(policy, inventory, wanted, order.target)
+    if order.way is Way.UNDO:
+        documents = _put_back(store, policy, order.incident)
+        found = reversal.with_documents(found, documents, policy, order.target)
+    if outcome is Outcome.ROLLBACK:
+        if found.plan is None:
+            outcome = Outcome.ESCALATE
+            reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
+        elif any(map(_is_of_data, found.plan.steps)):
+            outcome, reason = Outcome.ASK, WORD_OF_TWO
+    return WorkedOut(outcome, reason, answers, found)
+
+
+def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
+    """What becomes of a question once enough people want its plan."""
+    plan = found.reversal.plan
+    if found.outcome is not Outcome.ASK or plan is None:
+        return found
+    people = in_favour(rollback, plan.header.fingerprint, PEOPLE)
+    if len(people) < PEOPLE:
+        return found
+    reason = f"approved by {', '.join(people.values())}"
+    return replace(found, outcome=Outcome.ROLLBACK, reason=reason)
+
+
+def _is_of_data(step: Step) -> bool:
+    return step.kind == put_back.KIND
+
+
+def _wanted(store: Store, policy: Policy, order: Order, inventory: Inventory) -> dict[str, Wanted]:
+    if order.way is Way.UNDO:
+        document = store.get(incidents.path(order.incident))
+        return _found(store, decode(Incident, document.fields))
+    named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
+    return reversal.unpinned(named, inventory)
+
+
+def _found(store: Store, incident: Incident) -> dict[str, Wanted]:
+    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
+    return reversal.found_by([load_steps(store, name).values() for name in names])
+
+
+def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
+    """The steps that put back what an incident's repairs have written, the newest first.
+
+    What an undo has put back is not put back again.
+    """
+    document = store.get(incidents.path(incident))
+    repaired: list[str] = []
+    for number in range(decode(Incident, document.fields).rollbacks):
+        name = incidents.rollback_id(incident, number + 1)
+        known = decode(Rollback, store.get(rollbacks.path(name)).fields)
+        if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
+            repaired.clear()
+        elif store.query(Query(quarantine.journal(name), limit=1)) and known.way is Way.REPAIR:
+            repaired.insert(0, name)
+    steps: list[Step] = []
+    for name in repaired:
+        goal = put_back.Goal(name, policy.integrity.database)
+        step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
+        steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
+    return steps
+
+
+def _going(case: Case, order: Order, plan: Plan, told: Mapping[str, Any]) -> Turn:
+    """Freeze the plan and take the system's slot, in one commit, before any effect."""
+    now, rollback = case.now(), case.rollback
+    functions = sorted({one.target for one in plan.steps if not _is_of_data(one)})
+    beside = [one.name for one in plan.steps if _is_of_data(one)]
+    until = now + case.policy.deployments.human_first
+
+    def slot_taken(system: System) -> System | None:
+        if system.slot not in ("", rollback.id):
+            return None
+        suspended = {**system.suspended, **dict.fromkeys(functions, until)}
+        return replace(system, slot=rollback.id, suspended=suspended)
+
+    return Turn(
+        event="rollback.decided",
+        note=f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
+        details=plan.header.reported,
+        facts={**told, "plan": plan.header.fingerprint, "suspended": until},
+        changes={
+            "status": RollbackStatus.RUNNING,
+            "plan": plan.header,
+            "gates": tuple(told["gates"]),
+        },
+        status=Status.ROLLING_BACK,
+        writes=tuple(kept(case, plan)),
+        system=slot_taken,
+    )
+
+
+def _let_go(case: Case, found: WorkedOut, told: Mapping[str, Any]) -> Turn:
+    """The turn that does nothing, and says why."""
+    return Turn(
+        event="rollback.not-taken",
+        note=f"nothing was done: {found.reason}",
+        details=found.reversal.refused,
+        choices=("retry", "accept"),
+        facts=told,
+        changes={
+            **ended(case, RollbackStatus.NOT_TAKEN, found.reason),
+            "gates": tuple(told["gates"]),
+        },
+        status=Status.ESCALATED,
+    )

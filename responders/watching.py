@@ -1,0 +1,105 @@
+"""on_clock: once an hour, whether Google's own backups are there; a change is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from responders.asking import answered, ask_all
+from shared import log, native
+from shared.audit import event
+from shared.documents import decode, encode
+from shared.errors import Moved, Rejected, Unavailable
+from shared.handover import publish_notices
+from shared.native import Watched
+from shared.notice import Notice, creates, notices
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Document, Ports, written
+from shared.severity import Severity
+
+ACTOR: Final = "on_clock"
+
+
+class Watching:
+    """Looks at the native backups of the systems whose policy wants them."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = [one for one in policies.values() if one.backups.native]
+        self._looked: dict[str, datetime] = {}
+        """When each system was looked at, as far as this instance knows."""
+
+    def watch(self) -> None:
+        """Look where nobody has for an hour; what cannot be seen is looked at again in a minute.
+
+        Raises: Unavailable, for the store's.
+        """
+        now = self._ports.clock.now()
+        for policy in self._policies:
+            looked = self._looked.get(policy.system)
+            if looked is None or now - looked >= native.LOOK_EVERY:
+                self._watch(policy)
+
+    def _watch(self, policy: Policy) -> None:
+        document = self._ports.store.get(native.path(policy.system))
+        before = decode(Watched, document.fields) if document.fields else None
+        now = document.read_at
+        if before is None or now - before.looked_at >= native.LOOK_EVERY:
+            try:
+                found = self._faults(policy, now)
+            except (Rejected, Unavailable) as failure:
+                log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+                return
+            before = Watched(policy.system, now, found)
+            self._keep(policy, document, before, now)
+        self._looked[policy.system] = before.looked_at
+
+    def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
+        backups, database = self._ports.backups(policy.system), policy.backups.database
+        answers = ask_all(
+            self._ports,
+            {
+                "database": partial(backups.database, database),
+                "schedules": partial(backups.schedules, database),
+                "backups": partial(backups.backups, database),
+            },
+        )
+        found = {name: answered(one) for name, one in answers.items()}
+        return native.faults(found["database"], found["schedules"], found["backups"], now)
+
+    def _keep(self, policy: Policy, document: Document, after: Watched, now: datetime) -> None:
+        """One commit: what was found, and, where that is new, its event and who is told."""
+        known = tuple((document.fields or {}).get("faults", ()))
+        said: list[Notice] = []
+        events = []
+        if after.faults != known:
+            name = "backups.missing" if after.faults else "backups.complete"
+            said = _said(policy, after, now)
+            facts = event(name, now, ACTOR, faults=after.faults)
+            key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
+            events = [write_down(policy.system, key, facts)]
+        with suppress(Moved):  # another instance has looked, and told
+            self._ports.store.commit([written(document, encode(after)), *events, *creates(said)])
+            publish_notices(self._ports.bus, said)
+
+
+def _said(policy: Policy, after: Watched, now: datetime) -> list[Notice]:
+    word = (
+        "Google's own backups are incomplete"
+        if after.faults
+        else "Google's own backups are complete again"
+    )
+    text = "\n".join((f"{policy.system}: {word}", *after.faults))
+    return notices(
+        policy,
+        f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",
+        Severity.HIGH,
+        "native-backups",
+        text,
+        now,
+        faults=after.faults,
+    )

@@ -1,0 +1,45 @@
+"""How fast and how patiently a rollback is carried out, as declared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+
+class WriteQuota(Struct, frozen=True):
+    """Writes that the platform admits per project and region: a token bucket."""
+
+    burst: int = 60
+    per_second: float = 1.0
+    share: float = 1.0
+    """The part of it that is this system's: systems of one project and region divide it."""
+
+    @property
+    def ours(self) -> WriteQuota:
+        """This system's part, as a quota of its own; never less than a write at once."""
+        burst = max(1, int(self.burst * self.share))
+        return WriteQuota(burst, self.per_second * self.share)
+
+
+class Execution(Struct, frozen=True):
+    """How a rollback is carried out."""
+
+    canary_probes: int = 5
+    canary_within: timedelta = timedelta(seconds=60)
+    write_quota: WriteQuota = WriteQuota()
+    batch_size: int | None = None
+    """At most this many shifts in flight; None: what the quota allows."""
+    delay: timedelta = timedelta(0)
+    """Pause after each batch."""
+    step_attempts: int = 5
+    step_within: timedelta = timedelta(minutes=5)
+    rebuild_within: timedelta = timedelta(minutes=15)
+    """The same for a function that is built again."""
+    confirm_within: timedelta = timedelta(minutes=3)
+    """Probes that still fail so long after the last shift: it is not restored."""
+    verify_within: timedelta = timedelta(minutes=5)
+    """The same for what routers count: it is known up to 3 minutes later."""
+    watch: timedelta = timedelta(minutes=30)
+    watch_every: timedelta = timedelta(minutes=1)
+    bake: timedelta = timedelta(minutes=30)

@@ -1,0 +1,36 @@
+"""How fast documents may be written, by the rule for traffic that Firestore does not know yet."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Final
+
+FIRST_PER_SECOND: Final = 500.0
+GROWTH: Final = 1.5
+EVERY_SECONDS: Final = 300.0
+"""500 operations a second, and half as much again every five minutes
+(https://cloud.google.com/firestore/docs/best-practices#ramping_up_traffic, read 2026-11-26)."""
+
+
+class Ramp:
+    """Writes of one repair in one worker's hands. Bare times are seconds of its monotonic clock.
+
+    Safe for threads.
+    """
+
+    def __init__(self, ran_for: float, now: float) -> None:
+        """Of a repair that has been running for so many seconds, by whomever."""
+        self._began = now - ran_for
+        self._free_at = now
+        self._lock = Lock()
+
+    def per_second(self, now: float) -> float:
+        """How many writes a second may be sent by then."""
+        return float(FIRST_PER_SECOND * GROWTH ** ((now - self._began) // EVERY_SECONDS))
+
+    def delay(self, writes: int, now: float) -> float:
+        """Seconds until so many writes may be sent; they are booked."""
+        with self._lock:
+            begins = max(self._free_at, now)
+            self._free_at = begins + writes / self.per_second(now)
+            return begins - now

@@ -1,0 +1,102 @@
+"""`rollback pins`, `unpin` and `undo` at the prompt, over a world in one thread."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cli import sending
+from tests.prompt import Prompt
+from tests.test_pins import kept, rolled_back
+from tests.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return rolled_back()
+
+
+@pytest.fixture
+def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompt:
+    # In one thread the whole unpin passes before its answer can be read.
+    monkeypatch.setattr(sending, "ANSWER_SECONDS", 3600.0)
+    return Prompt(monkeypatch, tmp_path, world)
+
+
+def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
+    prompt: Prompt, world: World
+) -> None:
+    """For people and for programs; `status` tells whose they are, and how old the oldest is."""
+    world.ports.world.deploy(["getBook"])
+    world.pass_time(timedelta(minutes=6))
+
+    shown = prompt.say("pins")
+    pins = json.loads(prompt.say("pins", "--json").stdout)
+
+    assert "bookshop: 8 pinned" in shown.stdout
+    line, behind = (one for one in shown.stdout.splitlines() if "getBook" in one)
+    assert line.split()[:2] == ["getBook", "getbook-00001"]
+    assert line.endswith("automation, INC-20260302-001")
+    assert behind == "  getBook: not served is getbook-00003"
+    assert "lift: rollback unpin --system bookshop" in shown.stdout
+    assert len(pins) == 8
+    assert pins[0]["age_seconds"] > 0
+    assert pins[0]["unpin"].startswith("rollback unpin --system bookshop --function ")
+    said = prompt.say("status").stdout
+    assert re.search("8 pinned to an old revision by automation, the oldest for [0-9]+ min", said)
+
+
+def test_an_unpin_is_shown_asked_said_and_followed(prompt: Prompt, world: World) -> None:
+    """A dry run changes nothing; the pins are gone once it has succeeded."""
+    world.ports.world.deploy()
+    world.pass_time(timedelta(minutes=6))
+    words = ("unpin", "--reason", "fixed", "--function", "getBook")
+
+    tried = prompt.say(*words, "--dry-run")
+    before = set(kept(world))
+    done = prompt.say(*words, "--yes")
+
+    assert "getbook-00001  getbook-00003" in tried.stdout
+    assert "getBook" in before
+    assert done.exit_code == 0, done.output
+    assert world.live["getBook"] == {"getbook-00003": 100}
+    assert "getBook" not in kept(world)
+    done = prompt.say("unpin", "--reason", "fixed", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "bookshop: nothing is pinned" in prompt.say("pins").stdout
+    again = prompt.say("unpin", "--reason", "again", "--yes")
+    assert (again.exit_code, "nothing of that is pinned" in again.output) == (1, True)
+
+
+def test_an_undo_is_shown_and_refused_with_its_reason(prompt: Prompt, world: World) -> None:
+    """Before anything is said, the prompt tells what stands against it."""
+    incident = world.incidents()[-1].id
+    words = ("undo", incident, "--reason", "it was no cure")
+
+    tried = prompt.say(*words, "--dry-run", "--json")
+    found = json.loads(tried.stdout)
+    done = prompt.say(*words, "--yes")
+    again = prompt.say(*words, "--yes")
+
+    assert (found["outcome"], len(found["functions"]), found["left"]) == ("rollback", 8, [])
+    assert done.exit_code == 0, done.output
+    assert kept(world) == {}
+    assert (again.exit_code, "has nothing to undo" in again.output) == (1, True)
+
+
+def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
+    prompt: Prompt, world: World
+) -> None:
+    """Each function says why; nothing is said to the responders."""
+    world.ports.world.deploy()
+    incident = world.incidents()[-1].id
+
+    refused = prompt.say("undo", incident, "--reason", "any", "--yes")
+
+    assert refused.exit_code == 1
+    assert "getBook: getbook-00003 was deployed since" in refused.output
+    assert len(world.rollbacks()) == 1

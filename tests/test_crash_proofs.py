@@ -1,0 +1,48 @@
+"""A proof disturbed at every point: what it comes to stays, and no database is left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.proving import Status
+from tests.crash import Fault, Saboteur
+from tests.fakes.restores import ORIGINAL
+from tests.test_crash_backups import pass_time
+from tests.test_proving_backups import MINUTE, notified, proof, told, world
+from tests.world import World
+
+COUNTED = ("restores.create", "restores.fill", "restores.delete")
+"""A commit lies before and behind each of them: that of the intent, and that of what came of it."""
+
+
+def run(saboteur: Saboteur) -> World:
+    shop = world(hook=saboteur)
+    saboteur.world = shop
+    saboteur.active = True
+    pass_time(shop, saboteur, 15 * MINUTE)
+    saboteur.active = False
+    pass_time(shop, saboteur, 10 * MINUTE)
+    return shop
+
+
+def points() -> list[tuple[Fault, int]]:
+    counted = Saboteur(counted=COUNTED)
+    run(counted)
+    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+
+
+@pytest.mark.parametrize(("fault", "point"), points())
+def test_a_fault_anywhere_leaves_a_proof_and_no_scratch_database(fault: Fault, point: int) -> None:
+    """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
+    saboteur = Saboteur(point, fault, COUNTED)
+
+    shop = run(saboteur)
+
+    assert saboteur.happened
+    found = proof(shop)
+    assert (found.status, found.faults, found.compared) == (Status.PROVEN, (), 40)
+    assert told(shop) == ["backup.restoring", "backup.restored", "backup.proven"]
+    assert notified(shop) == []
+    left = set(shop.ports.filled.made) - {ORIGINAL}
+    assert left == set() or fault is Fault.ZOMBIE
+    assert left <= {found.database}

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios.reversal import Wanted, found_by, plan
+from shared.documents import encode
+from shared.incident import Status as IncidentStatus
+from shared.plan import Step, StepStatus
+from shared.rollback import Status
+from shared.steps import redeploy, shift
+from shared.traffic import LATEST, Traffic, TrafficTarget, standing
+from shared.traffic import Standing as At
+from tests.crash import quick
+from tests.test_answers import failed, running, say
+from tests.test_pins import FOLLOWING, kept, rolled_back, to
+from tests.world import World
+
+MINUTE = timedelta(minutes=1)
+PINNED = (to("r-1"),)
+
+
+def step(
+    goal: Traffic, origin: Traffic, status: StepStatus = StepStatus.DONE, newest: str = "r-2"
+) -> Step:
+    return Step(
+        name="shift order",
+        kind=shift.KIND,
+        target="order",
+        goal=encode(shift.Goal("services/order", goal)),
+        origin=encode(shift.Origin(origin, newest)),
+        status=status,
+    )
+
+
+def found(*steps: Step) -> Wanted | None:
+    """What is wanted of one function after rollbacks of one step each."""
+    return found_by([[one] for one in steps]).get("order")
+
+
+# Pure: what is to be put back
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ((), None),
+        ((step(PINNED, FOLLOWING),), ((FOLLOWING), (PINNED,))),
+        ((step(PINNED, FOLLOWING, StepStatus.STOPPED),), None),
+        ((step(PINNED, FOLLOWING, StepStatus.SKIPPED),), None),
+        ((step(PINNED, FOLLOWING, StepStatus.FAILED),), (FOLLOWING, (PINNED,))),
+        # a retry: what the first of them found counts
+        (
+            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED)),
+            (FOLLOWING, ((to("r-0"),),)),
+        ),
+        (
+            (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED, StepStatus.FAILED)),
+            (FOLLOWING, (PINNED, (to("r-0"),))),
+        ),
+        # undone, and rolled back once more
+        ((step(PINNED, FOLLOWING), step(FOLLOWING, PINNED)), None),
+        (
+            (step(PINNED, FOLLOWING), step(FOLLOWING, PINNED), step(PINNED, FOLLOWING)),
+            (FOLLOWING, (PINNED,)),
+        ),
+        # by its name the newest is not what was found
+        (
+            (step(PINNED, FOLLOWING), step((to("r-2"),), PINNED)),
+            (FOLLOWING, ((to("r-2"),),)),
+        ),
+    ],
+)
+def test_what_rollbacks_have_found(
+    steps: tuple[Step, ...], wanted: tuple[Traffic, tuple[Traffic, ...]] | None
+) -> None:
+    """The list that the first of them found, unless one of them has put just that back."""
+    one = found(*steps)
+
+    assert (one and (one.traffic, one.left)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "stands"),
+    [
+        (FOLLOWING, At.AT_GOAL),
+        ((to("r-2"),), At.ELSEWHERE),  # the same requests, and no deployment would be served
+        ((to("r-1"),), At.AT_ORIGIN),
+    ],
+)
+def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
+    """LATEST stays LATEST: a name that leads the same requests to the same place is not it."""
+    world = World(policy=quick())
+    live = world.ports.world.inventory()["getBook"].service
+    service = replace(
+        live, traffic=asked, serving=(to("r-2"),), latest_created="r-2", latest_ready="r-2"
+    )
+
+    assert standing(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
+
+
+def test_what_was_built_again_is_wanted_and_cannot_be_led_back() -> None:
+    """Instead of a shift that failed, or from the first: its newest revision is that build."""
+    shifted = step(PINNED, FOLLOWING, StepStatus.FAILED)
+    built = Step(name="redeploy order", kind=redeploy.KIND, target="order", status=StepStatus.DONE)
+
+    assert [found(built), found(shifted, built)] == [
+        Wanted("order", (), (), rebuilt=True),
+        Wanted("order", FOLLOWING, (PINNED,), "r-2", rebuilt=True),
+    ]
+    assert found(shifted, replace(built, status=StepStatus.UNNEEDED)) == found(shifted)
+
+
+# The world
+
+
+def test_an_undo_puts_back_the_very_lists_that_were_found() -> None:
+    """Tags, shares and what follows the newest are as before the rollback; nothing is pinned."""
+    world = World(policy=quick())
+    before = (TrafficTarget(LATEST, 100), TrafficTarget("getbook-00001", 0, "fh-1"))
+    world.ports.world.change_by_hand("getBook", before)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(12 * MINUTE)
+    assert world.live["getBook"] == {"getbook-00001": 100}
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(3 * MINUTE)
+
+    services = world.ports.world.services()
+    assert services["getBook"].traffic == before
+    assert {one.traffic for name, one in services.items() if name != "getBook"} == {FOLLOWING}
+    assert kept(world) == {}
+    last = world.rollbacks()[-1]
+    assert (last.status, last.outcome) == (
+        Status.SUCCEEDED,
+        f"undone: {len(services)} functions as before",
+    )
+    assert last.order is not None
+    assert last.order.actor == "alice"
+
+
+def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() -> None:
+    """What a person has put back is not taken back by an alert; they accept when they are done."""
+    world = rolled_back()
+    say(world, "undo", actor="alice")
+    world.pass_time(3 * MINUTE)
+    bad = world.live
+
+    world.alert("0.second")
+    world.pass_time(20 * MINUTE)
+
+    assert world.live == bad
+    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert say(world, "accept", actor="alice") == ""
+    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
+
+
+@pytest.mark.parametrize("make", [failed, running])
+def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
+    make: Callable[[], World],
+) -> None:
+    """What it has moved goes back, and what it has not is left as it is."""
+    world = make()
+    world.pass_time(MINUTE)
+    first = world.rollbacks()[-1]
+    moved = {
+        one.target
+        for one in world.steps(first.id).values()
+        if one.kind == shift.KIND and one.status is StepStatus.DONE
+    }
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(3 * MINUTE)
+
+    assert {one.target for one in world.steps(world.rollbacks()[-1].id).values()} == moved
+    assert {one.traffic for one in world.ports.world.services().values()} == {FOLLOWING}
+
+
+def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_so() -> None:
+    """LATEST is another revision now: that is an unpin, and no undo."""
+    world = rolled_back()
+    world.ports.world.deploy(["getBook"])
+    held = world.live
+
+    assert say(world, "undo", actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    last = world.rollbacks()[-1]
+    assert last.plan is not None
+    [refused] = last.plan.reported
+    assert refused.startswith("getBook: getbook-00003 was deployed since")
+    assert world.live["getBook"] == held["getBook"]
+    assert set(kept(world)) == {"getBook"}
+
+
+def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
+    """With nothing that may be put back it ends with each reason, and a person is there."""
+    world = rolled_back()
+    world.ports.world.deploy()
+
+    say(world, "undo", actor="alice")
+    world.pass_time(MINUTE)
+
+    last = world.rollbacks()[-1]
+    assert last.status is Status.NOT_TAKEN
+    assert "getBook: getbook-00003 was deployed since" in last.outcome
+    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+
+
+def test_an_undo_is_refused_with_its_reason() -> None:
+    """Nothing was moved; it goes on; it was undone already; another incident is newer."""
+    world = World(policy=quick())
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    assert "is PARKED: cancel it, or wait for its end" in say(world, "undo")
+    say(world, "reject")
+    world.settle()
+    assert "has nothing to undo" in say(world, "undo")
+    world.command(command="rollback", system="bookshop", actor="alice")
+    world.pass_time(12 * MINUTE)
+    first = world.incidents()[0].id
+    assert "is not the system's newest incident" in say(world, "undo", incident=first)
+    say(world, "undo")
+    world.pass_time(3 * MINUTE)
+
+    assert "has nothing to undo" in say(world, "undo")
+    assert "possible is accept" in say(world, "retry")
+
+
+def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
+    """The plan says of each function why it is left."""
+    world = rolled_back()
+    inventory = world.ports.world.inventory()
+    one = inventory["getBook"]
+    left = (one.service.traffic,)
+
+    def against(traffic: Traffic, newest: str = "") -> str:
+        wanted = {"getBook": Wanted("getBook", traffic, left, newest)}
+        found = plan(world.policy, inventory, wanted, "anywhere")
+        assert (found.plan is None) == bool(found.refused)
+        return "; ".join(found.refused)
+
+    assert against((to("getbook-00002"),)) == ""
+    assert against((to("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
+    assert against(FOLLOWING, "getbook-00002") == ""
+    again = {"getBook": Wanted("getBook", FOLLOWING, left, rebuilt=True)}
+    assert plan(world.policy, inventory, again, "anywhere").refused == (
+        "getBook: it was built again, and that is its newest revision: deploy what is wanted",
+    )
+    assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
+    unready = tuple(replace(revision, ready=False) for revision in one.revisions)
+    inventory["getBook"] = replace(one, revisions=unready)
+    assert against((to("getbook-00002"),)) == "getBook: its revision getbook-00002 is not ready"
+    del inventory["getBook"]
+    assert against(FOLLOWING) == "getBook: it is gone"
