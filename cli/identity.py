@@ -1,4 +1,4 @@
-"""`rollback login`, `logout`, `token`, `sign` and `fingerprint`: a person's proof of identity."""
+"""`rollback enrol`, `login`, `logout`, `token`, `sign`, `fingerprint`: a proof of identity."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ import typer
 from msgspec.structs import replace
 
 from cli import session as sessions
+from cli.screen import AlreadyJson, AsJson, print_json
 from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared import policy_file
-from shared.credential import LONGEST_TOKEN, TOKEN, fingerprint, hashed
+from shared.credential import (
+    LONGEST_TOKEN,
+    TOKEN,
+    Credential,
+    fingerprint,
+    hashed,
+    of_person,
+    unverified,
+)
 from shared.errors import BadConfiguration, Refused, Rejected, Unavailable
 from shared.json_object import read_object
 from shared.settings import LOCAL_CLOUD, Settings
@@ -23,6 +32,8 @@ from shared.sign_in import Challenge, Session, SignIn
 from shared.wiring import played_at
 
 STANDARD_INPUT = "-"
+WITHOUT = "rollback --without-sign-in"
+PASSWORD, CODE = "Password", "Code of the authenticator app"
 LIMIT_BYTES = 64 * 1024
 ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
 
@@ -34,16 +45,52 @@ ApiKey = Annotated[
         help="web API key of the project to sign in to; default: the policies' identity.api_key",
     ),
 ]
-Policies = Annotated[Path, typer.Option(metavar="DIR", help="the folder of the policy files")]
+Email = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="who signs in; left out, it is asked for")
+]
+Policies = Annotated[
+    Path,
+    typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files"),
+]
 CommandText = Annotated[
     str, typer.Argument(metavar="COMMAND", help="the command as JSON; - is standard input")
 ]
 
 
-def login(
-    email: Annotated[str, typer.Option(metavar="ADDRESS", prompt="E-mail", help="who signs in")],
+def enrol(
+    email: Email = "",
     api_key: ApiKey = "",
     policies: Policies = Path("policies"),
+    as_json: AsJson = False,
+) -> None:
+    """Make an authenticator app your second factor, once; then log in.
+
+    The secret for the app is shown on standard error, and kept nowhere.
+
+    Exit code 0 when enrolled; 1 when the answer is no; 2 without an API key; 3 without an answer.
+    """
+    sign_in = SignIn(api_key or _api_key(policies), _played())
+    email = _asked(email)
+    password = typer.prompt(PASSWORD, hide_input=True, err=True)
+    try:
+        begun = sign_in.begin(email, password)
+        if isinstance(begun, Challenge):
+            raise leaving(NO, "an authenticator app is enrolled: rollback login")
+        enrolment = sign_in.enrol(begun)
+        typer.echo(f"Secret for the app (by time, six digits): {enrolment.secret}", err=True)
+        sign_in.enrolled(enrolment, typer.prompt(CODE, err=True))
+    except (Rejected, Unavailable) as error:
+        raise _unanswered(error) from None
+    typer.echo(f"Enrolled as {email}. Now: rollback login", err=True)
+    if as_json:
+        print_json({"enrolled": email})
+
+
+def login(
+    email: Email = "",
+    api_key: ApiKey = "",
+    policies: Policies = Path("policies"),
+    as_json: AsJson = False,
 ) -> None:
     """Sign in with password and authenticator app; the next ten minutes of commands are yours.
 
@@ -53,31 +100,50 @@ def login(
     """
     key = api_key or _api_key(policies)
     sign_in = SignIn(key, _played())
-    password = typer.prompt("Password", hide_input=True, err=True)
+    email = _asked(email)
+    password = typer.prompt(PASSWORD, hide_input=True, err=True)
     try:
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
-            code = typer.prompt("Code of the authenticator app", err=True)
-            begun = sign_in.finish(begun, code)
+            session = sign_in.finish(begun, typer.prompt(CODE, err=True))
         else:
-            typer.echo("Signed in without a second factor: no command takes that.", err=True)
+            session = begun
     except (Rejected, Unavailable) as error:
         raise _unanswered(error) from None
-    sessions.keep(sessions.Kept(email, key, begun.refresh_token))
-    typer.echo(f"Signed in as {email}.", err=True)
+    sessions.keep(sessions.Kept(email, key, session.refresh_token))
+    proven = _proven(session)
+    role = proven.role.name.lower() if proven.role is not None else None
+    if not proven.second_factor:
+        why = "Signed in without a second factor: no command takes that. First: rollback enrol"
+        typer.echo(why, err=True)
+    if role is None:
+        why = "Signed in without a role: no command takes that. An administrator gives you one"
+        typer.echo(why, err=True)
+    typer.echo(f"Signed in as {email}, {role or 'no role'}.", err=True)
+    if as_json:
+        print_json({"signed_in": email, "role": role, "second_factor": proven.second_factor})
 
 
-def logout() -> None:
-    """Forget the sign-in on this machine. Tokens that were printed live on for up to an hour."""
+def logout(as_json: AsJson = False) -> None:
+    """Forget the sign-in on this machine. Tokens that were printed live on for up to an hour.
+
+    Exit code 0, also when nobody was signed in.
+    """
     sessions.forget()
+    if as_json:
+        print_json({"signed_in": None})
 
 
-def token() -> None:
+def token(as_json: AsJson = False) -> None:
     """Print a fresh ID token. It is a secret: it says any one command that you may say.
 
     Exit code 0 when printed; 1 when nobody is signed in, or the answer is no; 3 without an answer.
     """
-    print(fresh_token())
+    printed = fresh_token()
+    if as_json:
+        print_json({"token": printed})
+    else:
+        print(printed)
 
 
 def sign(
@@ -88,6 +154,7 @@ def sign(
             "--with", metavar="FILE", help="take the token from FILE, such as a service account's"
         ),
     ] = None,
+    as_json: AlreadyJson = False,
 ) -> None:
     """Print the command with a fresh token in it, ready to be published on rollback-commands.
 
@@ -99,12 +166,21 @@ def sign(
     print(json.dumps({**content, TOKEN: proof}, ensure_ascii=False))
 
 
-def fingerprint_of(command: CommandText) -> None:
+def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
     """Print the hash of a command: the audience that a service account's token for it must have.
 
     Exit code 0 when printed; 2 when the command is no JSON object.
     """
-    print(fingerprint(_content(command)))
+    said = fingerprint(_content(command))
+    if as_json:
+        print_json({"fingerprint": said})
+    else:
+        print(said)
+
+
+def _asked(email: str) -> str:
+    """Who it is, asked for where it was not said: on standard error, which is not the answer."""
+    return email or str(typer.prompt("E-mail", err=True))
 
 
 def signed_in() -> sessions.Kept:
@@ -125,6 +201,15 @@ def fresh_token() -> str:
     printed = hashed(session.id_token)
     sessions.keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
     return session.id_token
+
+
+def _proven(session: Session) -> Credential:
+    """What the responders will read in the tokens of a sign-in; exits when it is none."""
+    try:
+        _, claims = unverified(session.id_token)
+        return of_person(claims, session.id_token)
+    except Rejected as unreadable:
+        raise _unanswered(unreadable) from None
 
 
 def _refreshed(kept: sessions.Kept) -> Session:
@@ -176,5 +261,7 @@ def _played() -> str | None:
 
 
 def _unanswered(error: Rejected | Unavailable) -> typer.Exit:
-    """What ends a verb that was told no, or nothing."""
-    return leaving(NO_ANSWER if isinstance(error, Unavailable) else NO, str(error))
+    """What ends a verb that was told no, or nothing; then there is another way to say it."""
+    if isinstance(error, Rejected):
+        return leaving(NO, str(error))
+    return leaving(NO_ANSWER, f"{error}; on the day when sign-in is down: {WITHOUT} VERB …")

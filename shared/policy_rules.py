@@ -11,9 +11,23 @@ from datetime import timedelta
 from typing import Any
 
 from shared.durations import parse_duration
+from shared.execution import WriteQuota
 from shared.looks import untellable
 from shared.marked_yaml import Finding, Path
 from shared.policy import SIGNALS, Unit, service_of
+from shared.reach import BREACH
+
+CANARY_WRITES = 2
+"""Its shift, and the rehearsal of it."""
+
+_NEEDED = {
+    "recording": (),
+    "webhook": ("url",),
+    "apprise": ("secret",),
+    "push": ("target",),
+    "statuspage": ("secret", "target"),
+}
+"""What a channel of each kind needs to know, and nothing else."""
 
 
 def findings(policy: Any) -> Iterator[Finding]:
@@ -25,12 +39,23 @@ def findings(policy: Any) -> Iterator[Finding]:
     yield from _order_of_groups(policy)
     yield from _aliases(policy)
     yield from _probes(policy)
+    yield from _verification(policy)
     yield from _thresholds(policy)
     yield from _alert_policies_once(policy)
     yield from _channels(policy)
     yield from _contacts(policy)
     yield from _on_call(policy)
     yield from _principals(policy)
+    yield from _components(policy)
+    yield from _write_quota(policy)
+    yield from _backups(policy)
+    yield from _security_findings(policy)
+
+
+def _security_findings(policy: Any) -> Iterator[Finding]:
+    """A finding becomes an alert of a signal, which has to mean something."""
+    if policy.get("findings") is not None and BREACH not in _mapping(policy, "signals"):
+        yield ("findings",), f"findings are told of by the signal {BREACH}, which is not declared"
 
 
 def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
@@ -107,9 +132,33 @@ def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
         url = probe.get("url")
         if isinstance(url, str) and url.startswith("http://"):
             yield ("probes", index, "url"), "a probe asks by https"
+        if bool(url) == isinstance(probe.get("sign_in"), dict):
+            yield ("probes", index), "a probe has either an address or a sign-in"
+        if function and probe.get("sign_in"):
+            yield ("probes", index, "function"), "a sign-in tells of no single function"
         if probe.get("external") is True and (function or probe.get("signal")):
             yield ("probes", index, "external"), "what is external tells of no function or signal"
     yield from _signals_of_probes(policy)
+
+
+def _verification(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """A check asks something, of what there is."""
+    probes, groups = _names(policy, "probes"), _mapping(policy, "groups")
+    for name, check in _mapping(policy, "verification").items():
+        path: Path = ("verification", name)
+        asked, counted = list(_texts(check, "probes")), list(_texts(check, "groups"))
+        if isinstance(check, dict) and not asked and not counted and not _counts_sign_ins(check):
+            yield path, f"check {name!r} names neither a probe nor a group"
+        for place, probe in asked:
+            if probe not in probes:
+                yield (*path, *place), f"check {name!r}: {probe!r} is no probe"
+        for place, group in counted:
+            if group not in groups:
+                yield (*path, *place), f"check {name!r}: {group!r} is no group"
+
+
+def _counts_sign_ins(check: Mapping[str, Any]) -> bool:
+    return check.get("sign_in_failures") is not None
 
 
 def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -141,11 +190,13 @@ def _untold(name: str, signal: Any) -> list[str]:
 def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _names_once(policy, "channels")
     for index, channel in _entries(policy, "channels"):
-        kind, url = channel.get("kind"), channel.get("url")
-        if kind == "webhook" and url is None:
-            yield ("channels", index), "a webhook channel needs a url"
-        if kind == "recording" and url is not None:
-            yield ("channels", index, "url"), "a recording channel has no url"
+        kind = channel.get("kind")
+        for key in ("url", "secret", "target"):
+            needs, has = key in _NEEDED.get(str(kind), ()), channel.get(key) is not None
+            if needs and not has:
+                yield ("channels", index), f"a channel of kind {kind} needs a {key}"
+            if has and not needs and kind in _NEEDED:
+                yield ("channels", index, key), f"a channel of kind {kind} has no {key}"
 
 
 def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -188,6 +239,18 @@ def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield (*path, *place), f"principal {email!r}: {group!r} is no group"
 
 
+def _components(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Each once, of signals that there are."""
+    page, signals = _mapping(policy, "status_page"), _mapping(policy, "signals")
+    for path, what in _names_once(page, "components"):
+        yield ("status_page", *path), what
+    for index, component in _entries(page, "components"):
+        for place, signal in _texts(component, "signals"):
+            if signal not in signals:
+                path = ("status_page", "components", index, *place)
+                yield path, f"signal {signal!r} does not stand under signals"
+
+
 def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, entry in _entries(policy, section):
@@ -197,6 +260,18 @@ def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
         if name in seen:
             yield (section, index, "name"), f"name {name!r} is taken by an earlier entry"
         seen.add(name)
+
+
+def _backups(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    rules = _mapping(policy, "backups")
+    bucket, second = rules.get("bucket"), rules.get("second")
+    if isinstance(second, str) and not isinstance(bucket, str):
+        yield ("backups", "second"), "there is nothing to copy: no bucket is exported to"
+    elif isinstance(second, str) and second == bucket:
+        yield ("backups", "second"), "the copy must lie in another bucket"
+    every = _span(rules, "every")
+    if every and (every < timedelta(hours=1) or timedelta(days=1) % every):
+        yield ("backups", "every"), "a day is not a whole number of these, of an hour at least"
 
 
 def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -269,3 +344,12 @@ def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
     for index, entry in enumerate(found if isinstance(found, list) else ()):
         if isinstance(entry, str):
             yield (key, index), entry
+
+
+def _write_quota(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    quota = _mapping(_mapping(policy, "execution"), "write_quota")
+    burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
+    numbers = isinstance(burst, int | float) and isinstance(share, int | float)
+    if numbers and burst * share < CANARY_WRITES:
+        what = f"{burst * share:g} writes at once are this system's: a canary takes {CANARY_WRITES}"
+        yield ("execution", "write_quota"), what

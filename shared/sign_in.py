@@ -1,8 +1,9 @@
-"""A person signs in: password, then the code of an authenticator app.
+"""A person signs in: password, then the code of an authenticator app, once that is enrolled.
 
 Identity Toolkit's REST (cloud.google.com/identity-platform/docs/reference/rest, accounts
-.signInWithPassword v1 and accounts.mfaSignIn.finalize v2) and Secure Token's (firebase.google.com
-/docs/reference/rest/auth, "Exchange a refresh token"); both read 2026-11-24.
+.signInWithPassword v1, accounts.mfaSignIn.finalize and accounts.mfaEnrollment v2) and Secure
+Token's (firebase.google.com/docs/reference/rest/auth, "Exchange a refresh token"); both read
+2026-11-24.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _MEANINGS = {
     "TOKEN_EXPIRED": "signed out: sign in again",
     "INVALID_REFRESH_TOKEN": "signed out: sign in again",
     "USER_NOT_FOUND": "the account is gone",
+    "UNVERIFIED_EMAIL": "the address is not verified: an administrator can say that it is",
+    "OPERATION_NOT_ALLOWED": "the project does not allow that: docs/operate.md switches it on",
 }
 """Google's words, as a person understands them."""
 
@@ -45,6 +48,15 @@ class Challenge(Struct, frozen=True):
 
     pending: str
     enrolment: str
+
+
+class Enrolment(Struct, frozen=True):
+    """An authenticator app that is to be a person's second factor, once it has shown a code."""
+
+    id_token: str
+    session: str
+    secret: str
+    """What the app is told: base32."""
 
 
 class SignIn:
@@ -78,6 +90,35 @@ class SignIn:
         }
         answer = self._post(TOOLKIT, "/v2/accounts/mfaSignIn:finalize", json=said)
         return _session(answer, "idToken", "refreshToken")
+
+    def enter(self, email: str, password: str, code: str) -> str:
+        """As the port of that name says."""
+        begun = self.begin(email, password)
+        if not isinstance(begun, Challenge):
+            raise Rejected("you have no second factor: first enrol an app (rollback enrol)")
+        return self.finish(begun, code).id_token
+
+    def enrol(self, session: Session) -> Enrolment:
+        """An app for a person who has signed in without one. Raises: Rejected, Unavailable."""
+        said = {"idToken": session.id_token, "totpEnrollmentInfo": {}}
+        answer = self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:start", json=said)
+        try:
+            begun = answer["totpSessionInfo"]
+            return Enrolment(session.id_token, begun["sessionInfo"], begun["sharedSecretKey"])
+        except (KeyError, TypeError):
+            raise Unavailable("sign-in: an answer without a secret") from None
+
+    def enrolled(self, enrolment: Enrolment, code: str) -> None:
+        """From now on that app is asked for. Raises: Rejected, Unavailable."""
+        said = {
+            "idToken": enrolment.id_token,
+            "displayName": "rollback",
+            "totpVerificationInfo": {
+                "sessionInfo": enrolment.session,
+                "verificationCode": code,
+            },
+        }
+        self._post(TOOLKIT, "/v2/accounts/mfaEnrollment:finalize", json=said)
 
     def refresh(self, refresh_token: str) -> Session:
         """A new token of the same sign-in, as old as that. Raises: Rejected, Unavailable."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
+from werkzeug import Request, Response
+from werkzeug.serving import make_server
 
 from cli import session
 from cli.app import app
@@ -20,6 +24,7 @@ from local.identity.users import code
 from shared.credential import fingerprint, unverified
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.local.run_world import policy
+from tests.world import POLICIES
 
 SECRET = "JBSWY3DPEHPK3PXP"
 ADA = "ada@example.com"
@@ -64,6 +69,24 @@ def test_signing_in_and_out(cloud: Cloud) -> None:
     assert run("logout").exit_code == 0
     assert session.kept() is None
     assert run("logout").exit_code == 0
+
+
+def test_an_app_is_enrolled_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its secret is shown and kept nowhere; from then on nobody signs in without it."""
+    cloud.identity.put(Account(ADA, "pw", role="commander"))
+    monkeypatch.setattr("local.identity.enrolling.new_secret", lambda: SECRET)
+    assert "rollback enrol" in login(answers="pw\n").output
+
+    mistyped = run("enrol", "--email", ADA, answers="pw\n12345\n")
+    enrolled = run("enrol", "--email", ADA, answers=f"pw\n{code(SECRET, time.time())}\n")
+    again = run("enrol", "--email", ADA, answers="pw\n")
+
+    assert (mistyped.exit_code, enrolled.exit_code, again.exit_code) == (1, 0, 1)
+    assert SECRET in enrolled.output
+    assert "wrong code" in mistyped.output
+    assert login().exit_code == 0
+    _, claims = unverified(run("token").stdout.strip())
+    assert claims["firebase"]["sign_in_second_factor"] == "totp"
 
 
 def test_a_token_says_who_signed_in_and_how(cloud: Cloud) -> None:
@@ -137,6 +160,80 @@ def test_what_is_no_command(cloud: Cloud, verb: str, text: str) -> None:
     assert "not a command" in result.output
 
 
+def test_for_programs(cloud: Cloud, tmp_path: Path) -> None:
+    """With `--json` standard output is one document, whatever is asked for beside it."""
+    typed = f"{ADA}\npw\n{code(SECRET, time.time())}\n"
+    assert said("login", answers=typed) == {
+        "signed_in": ADA,
+        "role": "commander",
+        "second_factor": True,
+    }
+    token = said("token")["token"]
+    assert unverified(token)
+    assert said("sign", json.dumps(PAUSE))["command"] == "pause"
+    assert said("fingerprint", json.dumps(PAUSE)) == {"fingerprint": fingerprint(PAUSE)}
+    assert said("logout") == {"signed_in": None}
+
+    cloud.identity.put(Account(ADA, "pw", role="admin"))
+    assert said("login", answers=f"{ADA}\npw\n") == {
+        "signed_in": ADA,
+        "role": "admin",
+        "second_factor": False,
+    }
+
+
+def said(*words: str, answers: str = "") -> Any:
+    """What a verb prints for programs."""
+    done = run(*words, "--json", answers=answers)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout[done.stdout.index("{") :])  # behind a terminal's echo, played
+
+
+def test_no_secret_of_a_sign_in_is_shown(cloud: Cloud) -> None:
+    """Neither password nor token; the ID token by the verbs that are asked for it alone."""
+    shown = {
+        "wrong": login("pw-of-ada\n").output,
+        "signed in": login().output,
+        "wrong code": login("pw\n000000\n").output,
+        "fingerprint": run("fingerprint", json.dumps({**PAUSE, "token": "a.b.c"})).output,
+        "no command": run("sign", '{"token": "a.b.c"').output,
+        "logout": run("logout", "--json").output,
+        "nobody": run("token").output,
+    }
+
+    for where, text in shown.items():
+        assert [one for one in ("pw", SECRET, "a.b.c") if one in text] == [], where
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_service_that_repeats_what_it_was_sent(
+    status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever an answer quotes, no word of it is shown."""
+
+    @Request.application
+    def answer(request: Request) -> Response:
+        quoted = request.get_data(as_text=True)
+        return Response(json.dumps({"error": {"message": quoted}}), status=status)
+
+    server = make_server("127.0.0.1", 0, answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    monkeypatch.setenv(LOCAL_CLOUD, f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("ROLLBACK_API_KEY", "any")
+    session.keep(session.Kept(ADA, "any", "a-refresh-token"))
+    try:
+        shown = [login("open-sesame\n").output, run("token").output, run("pause").output]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    for secret in ("open-sesame", "a-refresh-token"):
+        assert [text for text in shown if secret in text] == []
+
+
 def test_a_wrong_password_or_code(cloud: Cloud) -> None:
     """Said in words, exit code 1, and nobody is signed in."""
     for result, why in (
@@ -148,14 +245,24 @@ def test_a_wrong_password_or_code(cloud: Cloud) -> None:
     assert session.kept() is None
 
 
-def test_an_account_without_a_second_factor(cloud: Cloud) -> None:
-    """Signed in, and told that it is of no use."""
-    cloud.identity.put(Account(ADA, "pw", role="admin"))
+@pytest.mark.parametrize(
+    ("account", "lacks"),
+    [
+        (Account(ADA, "pw", role="admin"), "without a second factor"),
+        (Account(ADA, "pw", totp_secret=SECRET), "without a role"),
+        (Account(ADA, "pw", role="boss", totp_secret=SECRET), "without a role"),
+        (Account(ADA, "pw", role="viewer", totp_secret=SECRET), ""),
+    ],
+)
+def test_a_sign_in_that_is_of_no_use(account: Account, lacks: str, cloud: Cloud) -> None:
+    """Told at once what every command would be refused for, by what the token itself says."""
+    cloud.identity.put(account)
 
     result = login()
 
     assert result.exit_code == 0
-    assert "without a second factor" in result.output
+    assert lacks in result.output
+    assert ("no command takes that" in result.output) is bool(lacks)
 
 
 def test_nobody_is_signed_in(cloud: Cloud) -> None:
@@ -193,11 +300,27 @@ def test_no_api_key(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "--api-key" in result.output
 
 
+def test_the_api_key_is_that_of_the_policies_of_this_shell(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """ROLLBACK_POLICIES names their folder to every verb, to those of signing in as well."""
+    monkeypatch.delenv("ROLLBACK_API_KEY")
+    monkeypatch.setenv("ROLLBACK_POLICIES", str(tmp_path))
+    example = (POLICIES / "example.yaml").read_text()
+    stated = example.replace("\nidentity:\n", "\nidentity:\n  api_key: any\n")
+    (tmp_path / "example.yaml").write_text(stated)
+
+    assert login().exit_code == 0
+    assert run("parse", "-").exit_code == 0
+
+
 def test_nobody_answers(cloud: Cloud) -> None:
     """No answer is no verdict: exit code 3, nothing is kept, nothing is forgotten."""
     login()
     cloud.stop()
 
-    assert login().exit_code == 3
+    unheard = login()
+    assert unheard.exit_code == 3
+    assert "sign-in is down: rollback --without-sign-in VERB" in unheard.output
     assert run("token").exit_code == 3
     assert session.kept() is not None

@@ -1,58 +1,94 @@
-"""Functions back to the revisions of a stable deployment, by traffic."""
+"""Functions back to what served in a stable deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
 
 from msgspec.structs import replace
 
-from shared.deployment import Deployment, Inventory, Live
+from responders.scenarios import beside
+from responders.scenarios.ways import Ways
+from shared.deployment import Deployment, Inventory
 from shared.documents import encode
 from shared.facts import Change, served
+from shared.inventory import WholeInventory
 from shared.plan import Plan, Step, frozen
-from shared.policy import Execution, Group, Policy, Probe, ScenarioName
-from shared.steps import judge, shift
-from shared.traffic import moved_to
+from shared.policy import Group, Policy, Probe, ScenarioName
+from shared.steps import judge
+
+MOST_WITH_REBUILDS = 300
+"""Functions whose rebuilds stand in the plan beside their shifts: it is frozen in one commit of at
+most 1,000 writes."""
+_BY_NAME = "; ordered by its name it is, built again from our copy"
 
 
-def plan(policy: Policy, inventory: Inventory, change: Change, scope: Collection[str]) -> Plan:
+def plan(
+    policy: Policy,
+    inventory: Inventory,
+    change: Change,
+    scope: Collection[str],
+    *,
+    may_rebuild: bool = False,
+    record: WholeInventory | None = None,
+    seen: WholeInventory | None = None,
+    waiting: Mapping[str, int] | None = None,
+) -> Plan:
     """Group by group: one canary, its judgement, then all others of the group at once.
 
-    Over the functions of `scope` that differ from the target. What was created or deleted since
-    is left alone and reported. Groups wait for those that the policy puts before them.
+    Over the functions of `scope` that differ from the target: by traffic; built again where only
+    that brings them back, or, where it may be (`may_rebuild`), where the traffic could not be
+    shifted. What was created or deleted since is left alone and reported, with what does not come
+    back beside the code (`record` and `seen`: all that was live then, and was last seen), and the
+    events that wait for it (`waiting`, by function; None: they could not be counted).
+    Groups wait for those that the policy puts before them.
     """
     target = change.target
     if target is None:
         raise ValueError("a plan needs a deployment to go back to")
     differing = set(scope) & set(change.functions)
+    fits = len(differing) <= MOST_WITH_REBUILDS
+    ways = Ways(inventory, change, policy.execution, seen, may_rebuild=may_rebuild and fits)
     steps: list[Step] = []
     last_of: dict[str, tuple[str, ...]] = {}
     for name in _in_order(policy):
         group = policy.groups[name]
         members = [function for function in group.functions if function in differing]
         before = tuple(step for other in group.after for step in last_of.get(other, ()))
-        if not members:
-            last_of[name] = before  # who waits for this group waits for those before it
-            continue
-        canary = _canary(group, members, inventory, target)
-        alone = not _called(policy, name, differing)
-        probe = _probe(policy, inventory[canary]) if alone else None
-        first = (
-            [_shift(inventory[canary], target, policy.execution, after=before, canary=True)]
-            if canary in members
-            else []
-        )
-        verdict = _judge(name, inventory[canary], target, policy.execution, probe)
-        behind = [step.name for step in first]
-        verdict = replace(verdict, after=tuple(behind) or before, despite_stopped=bool(behind))
-        others = [
-            _shift(inventory[function], target, policy.execution, after=(verdict.name,))
-            for function in members
-            if function != canary
-        ]
-        steps += [*first, verdict, *others]
-        last_of[name] = tuple(step.name for step in others) or (verdict.name,)
-    return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, _reported(change))
+        last_of[name] = before  # who waits for a group without steps waits for those before it
+        if members:
+            first = [one for one in members if one not in change.rebuilt] or members
+            canary = _canary(group, first, inventory, target)
+            verdict = _judge(name, canary, target, policy, ways)
+            if not _called(policy, name, differing):
+                goal = _asked(verdict.goal, policy, canary, inventory)
+                verdict = replace(verdict, goal=goal)
+            more, last_of[name] = _of_group(members, canary, verdict, before, ways)
+            steps += more
+    reported = (
+        *_reported(change, scope),
+        *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
+        *beside.told(differing, inventory, record, seen, waiting),
+    )
+    return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
+
+
+def _of_group(
+    members: Collection[str], canary: str, verdict: Step, before: tuple[str, ...], ways: Ways
+) -> tuple[list[Step], tuple[str, ...]]:
+    """The steps of one group behind those of `before`, and what waits for the group waits for."""
+    going = ways.back(canary, before, canary=True) if canary in members else ()
+    behind = tuple(one.name for one in going if not one.instead_of)[-1:]
+    judged = (replace(verdict, after=behind or before),) if ways.service(canary) else ()
+    gate = tuple(one.name for one in judged) or behind or before
+    others = [ways.back(function, gate) for function in members if function != canary]
+    ends = tuple(_end(several) for several in others)
+    return [*going, *judged, *(step for several in others for step in several)], ends or gate
+
+
+def _end(steps: Sequence[Step]) -> str:
+    """The step that those after a function wait for: what stands in for it speaks for it."""
+    return [one.name for one in steps if not one.instead_of][-1]
 
 
 def _canary(group: Group, members: list[str], inventory: Inventory, target: Deployment) -> str:
@@ -84,31 +120,6 @@ def _in_order(policy: Policy) -> Iterator[str]:
         yield from free
 
 
-def _shift(
-    live: Live,
-    target: Deployment,
-    execution: Execution,
-    *,
-    after: tuple[str, ...],
-    canary: bool = False,
-) -> Step:
-    placed = target.functions[live.function]
-    service = live.service
-    return Step(
-        name=f"shift {live.function}",
-        kind=shift.KIND,
-        target=live.function,
-        goal=encode(
-            shift.Goal(service.name, moved_to(service.traffic, placed.revisions), rehearsed=canary)
-        ),
-        origin=encode(shift.Origin(service.traffic, service.latest_created)),
-        after=after,
-        writes=2 if canary else 1,
-        within_seconds=execution.step_within.total_seconds(),
-        seen=service.etag,
-    )
-
-
 def _called(policy: Policy, name: str, differing: Set[str]) -> bool:
     """Whether a group calls, itself or through others, one that goes back after it.
 
@@ -123,48 +134,59 @@ def _called(policy: Policy, name: str, differing: Set[str]) -> bool:
     )
 
 
-def _probe(policy: Policy, live: Live) -> Probe:
-    """The declared probe of a function, else a look at its own address."""
-    declared = (one for one in policy.probes if one.function == live.function)
-    return next(declared, Probe(name=f"{live.function} answers", url=live.service.uri))
+def _probe(policy: Policy, function: str, inventory: Inventory) -> Probe | None:
+    """The declared probe of a function, else a look at its own address; None: it has neither."""
+    declared = next((one for one in policy.probes if one.function == function), None)
+    if declared is not None or function not in inventory:
+        return declared
+    return Probe(name=f"{function} answers", url=inventory[function].service.uri)
 
 
-def _judge(
-    group: str,
-    live: Live,
-    target: Deployment,
-    execution: Execution,
-    probe: Probe | None,
-) -> Step:
+def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Ways) -> Step:
     """Ready in any case, and well by its probe where one can tell."""
-    placed = target.functions[live.function]
+    placed = target.functions.get(canary)
     goal = judge.Goal(
-        service=live.service.name,
-        revisions=placed.revisions,
-        times=execution.canary_probes,
+        service=ways.service(canary),
+        revisions=placed.revisions if placed is not None else {},
+        newest=ways.newest(canary),
+        times=policy.execution.canary_probes,
     )
-    if probe is not None:
-        goal = replace(
-            goal,
-            probe=probe.name,
-            url=probe.url,
-            status_below=probe.status_below,
-            timeout_seconds=probe.timeout.total_seconds(),
-        )
     return Step(
         name=f"judge {group}",
         kind=judge.KIND,
-        target=live.function,
+        target=canary,
         goal=encode(goal),
+        despite_stopped=True,
+        despite_failed=True,
         halts=True,
-        within_seconds=execution.canary_within.total_seconds(),
+        within_seconds=policy.execution.canary_within.total_seconds(),
     )
 
 
-def _reported(change: Change) -> Iterable[str]:
+def _asked(
+    goal: Mapping[str, Any], policy: Policy, canary: str, inventory: Inventory
+) -> dict[str, Any]:
+    """The goal of a judgement that asks the canary's probe too."""
+    probe = _probe(policy, canary, inventory)
+    if probe is None:
+        return dict(goal)
+    return {
+        **goal,
+        "probe": probe.name,
+        "url": probe.url,
+        "status_below": probe.status_below,
+        "timeout_seconds": probe.timeout.total_seconds(),
+    }
+
+
+def _reported(change: Change, scope: Collection[str]) -> Iterable[str]:
+    for function in sorted(change.rebuilt & set(scope)):
+        yield f"{function} is built again from our copy of its source: not the artefact of old"
     for function in change.created:
         yield f"{function} was created since: left as it is"
     for function in change.deleted:
-        yield f"{function} was deleted since: not brought back"
+        if function not in scope:
+            known = function in change.recipes
+            yield f"{function} was deleted since: not brought back{_BY_NAME if known else ''}"
     for function in change.left:
         yield f"{function} is in a person's hands: left as it is"

@@ -28,6 +28,8 @@ class Look(Struct, frozen=True):
     token: str = ""
     """The precondition under which the effect may be sent now."""
     note: str = ""
+    is_further: bool = False
+    """Whether an effect that comes in portions has come further: the next one is a new attempt."""
 
 
 class Kind(Protocol):

@@ -9,8 +9,9 @@ from msgspec import Struct
 from shared.documents import decode
 from shared.errors import Rejected
 from shared.plan import Step
+from shared.platform import Platform
 from shared.policy import Probe
-from shared.ports import Platform, Prober
+from shared.ports import Prober
 from shared.steps import Look, Verdict
 from shared.traffic import shares
 
@@ -23,6 +24,9 @@ class Goal(Struct, frozen=True):
     service: str
     revisions: dict[str, int]
     """Percent per revision that the canary was to have; each must be ready."""
+    newest: str = ""
+    """The newest revision that the plan found: where a newer one serves alone, the canary was built
+    again, and that one is judged."""
     probe: str = ""
     """Name of the probe, empty when the function cannot be asked from outside."""
     url: str = ""
@@ -44,14 +48,20 @@ class Judge:
     def look(self, step: Step) -> Look:
         """At the goal when the canary serves what it should, is ready, and each probe passes.
 
-        A canary that a person holds elsewhere says nothing about ours: the others go on.
+        A canary that is elsewhere, in a person's hands or not to be brought back, says nothing
+        about ours: the others go on. That is told by what the routers do: a shift that failed has
+        been asked for all the same.
         """
         goal = decode(Goal, step.goal)
         try:
             service = self._platform.service(goal.service)
-            if shares(service.traffic, service.latest_ready) != goal.revisions:
-                return Look(Verdict.AT_GOAL, note="not judged: a person holds the canary")
-            for revision in goal.revisions:
+            served = shares(service.serving, service.latest_ready)
+            again = service.latest_created != goal.newest and served == {
+                service.latest_created: 100
+            }
+            if served != goal.revisions and not again:
+                return Look(Verdict.AT_GOAL, note="not judged: the canary is elsewhere")
+            for revision in served:
                 if not self._platform.revision(goal.service, revision).ready:
                     return Look(Verdict.UNDER_WAY, note=f"{revision} is not ready")
         except Rejected as gone:

@@ -7,9 +7,9 @@ from msgspec import Struct
 from shared.documents import decode
 from shared.errors import Rejected
 from shared.plan import Step
-from shared.ports import OperationState, Platform
+from shared.platform import OperationState, Platform
 from shared.steps import Look, Verdict
-from shared.traffic import Standing, Traffic, standing
+from shared.traffic import SHIFT_SECONDS, Scaling, Standing, Traffic, standing
 
 KIND = "shift"
 
@@ -21,6 +21,10 @@ class Goal(Struct, frozen=True):
     traffic: Traffic
     rehearsed: bool = False
     """Ask with validate_only first: a group's canary does, for all of its group."""
+    verbatim: bool = False
+    """Nothing but this very list will do: LATEST stays LATEST, and no name takes its place."""
+    scaling: Scaling | None = None
+    """What the service's instances are to be from then on; None: they are left as they are."""
 
 
 class Origin(Struct, frozen=True):
@@ -28,12 +32,13 @@ class Origin(Struct, frozen=True):
 
     traffic: Traffic
     latest_created: str
+    scaling: Scaling = Scaling()
 
 
 class Shift:
     """Conditional on the service's etag; done when the routers follow."""
 
-    expected_seconds = 8.0
+    expected_seconds = SHIFT_SECONDS
     unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform) -> None:
@@ -49,9 +54,18 @@ class Shift:
             service = self._platform.service(goal.service)
         except Rejected as gone:
             return Look(Verdict.IMPOSSIBLE, note=str(gone))
-        found = standing(service, goal.traffic, origin.traffic, origin.latest_created)
+        found = standing(
+            service,
+            goal.traffic,
+            origin.traffic,
+            origin.latest_created,
+            verbatim=goal.verbatim,
+        )
         if found is Standing.ELSEWHERE:
             return Look(Verdict.ELSEWHERE, note=_described(service.traffic, service.latest_created))
+        scaled = goal.scaling is not None and service.scaling != origin.scaling
+        if found is Standing.AT_ORIGIN and scaled:
+            return Look(Verdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
         given_up = not service.reconciling and not service.ready
         if found is Standing.UNDER_WAY and given_up:
             # The platform failed to do what was asked for: it must be asked again.
@@ -62,12 +76,14 @@ class Shift:
         """Ask with validate_only, where the goal wants that."""
         goal = decode(Goal, step.goal)
         if goal.rehearsed:
-            self._platform.shift(goal.service, goal.traffic, step.seen, dry_run=True)
+            self._platform.shift(
+                goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True
+            )
 
     def set(self, step: Step) -> str:
         """Ask for the goal's traffic list, at the etag that the intent names."""
         goal = decode(Goal, step.goal)
-        return self._platform.shift(goal.service, goal.traffic, step.seen)
+        return self._platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling)
 
     def _operation(self, step: Step) -> OperationState:
         if not step.operation:

@@ -1,0 +1,162 @@
+"""What an application can make again from its data is asked for, at a person's word.
+
+A message on each topic that the policy declares for a collection. Which of them were taken is kept
+after each: whoever dies is followed by the next. A message whose answer was lost is sent again; by
+its command's id, which is in it, whoever listens knows the repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.switched import is_stopped
+from responders.verbs import Asked, Effect
+from shared import assets, handover
+from shared import command as commands
+from shared.audit import event
+from shared.command import CommandRecord, nearest
+from shared.documents import encode
+from shared.errors import Refused, Rejected, Unavailable
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Create, Document, Ports, Update
+from shared.rollback import KEPT_FOR
+from shared.severity import Severity
+from shared.versions import collection_of
+
+VERB: Final = "regenerate"
+AGAIN_AFTER: Final = timedelta(seconds=20)
+"""While a switch is set, or where nobody knows whether a topic took its message."""
+DOCUMENTS_AT_ONCE: Final = 500
+"""So many are named in one message."""
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+
+
+def regenerate(asked: Asked) -> Effect:
+    """Derived data is to be made again. Raises: Refused, where nothing says how."""
+    command, policy = asked.command, asked.policy
+    declared = {name: one for name, one in policy.collections.items() if one.derived}
+    if command.collection not in declared:
+        meant = nearest(command.collection, declared)
+        what = f"nothing says how {command.collection!r} is made again{meant}"
+        raise Refused(f"{what}; {policy.system} has {', '.join(sorted(declared)) or 'none'}")
+    strange = [one for one in command.documents if command.collection not in one.split("/")]
+    if strange:
+        raise Refused(f"{strange[0]!r} is no document of {command.collection}")
+    result = f"what is made from {command.collection} is to be asked for"
+    wanted = {"collection": command.collection, "documents": [*command.documents]}
+    return Effect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
+
+
+def after_repair(
+    policy: Policy, rollback: str, written: Iterable[str], now: datetime
+) -> Iterator[Create]:
+    """What has a worker ask for what is made from documents that were written back."""
+    by_collection: dict[str, list[str]] = {}
+    for path in sorted(written):
+        name = collection_of(path)
+        declared = name if name in policy.collections else name.rpartition("/")[2]
+        if declared in policy.collections and policy.collections[declared].derived:
+            by_collection.setdefault(declared, []).append(path)
+    for collection, paths in by_collection.items():
+        for number, first in enumerate(range(0, len(paths), DOCUMENTS_AT_ONCE), 1):
+            some = paths[first : first + DOCUMENTS_AT_ONCE]
+            record = CommandRecord(
+                id=f"{VERB}-{rollback}-{collection}-{number}",
+                command=VERB,
+                system=policy.system,
+                actor="worker",
+                reason=f"documents were brought back by {rollback}",
+                received_at=now,
+                result=f"what is made from {len(some)} of {collection} is to be asked for",
+                due_at=now,
+                answer={"collection": collection, "documents": some, "taken": {}, "refused": {}},
+            )
+            yield Create(commands.path(record.id), encode(record))
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Ask on topic after topic, until each has taken its message or refused it.
+
+    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
+    """
+    path = commands.path(record.id)
+    while record.due_at is not None:
+        record = _one_topic(ports, policy, record, document.read_at)
+        write = Update(path, encode(record), document.version)
+        if record.due_at is None:
+            text = f"{policy.system}: {record.result}"
+            said = notices(policy, record.id, Severity.MEDIUM, VERB, text, document.read_at)
+            facts = event("regeneration.asked", document.read_at, "worker", result=record.result)
+            known = write_down(policy.system, f"{VERB}:{record.id}", facts)
+            ports.store.commit([write, known, *creates(said)])
+            handover.publish_notices(ports.bus, said)
+            return
+        ports.store.commit([write])
+        document = ports.store.get(path)
+        if record.due_at > document.read_at:
+            return
+
+
+def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+    """The record after one message more, or its end once there is none."""
+    collection, taken = record.answer["collection"], record.answer["taken"]
+    refused = record.answer["refused"]
+    left = [one for one in assets.topics(policy, collection) if one not in (*taken, *refused)]
+    if not left:
+        return _over(record, _told(collection, taken, refused), now)
+    if now - record.received_at > GIVEN_UP_AFTER:
+        return _over(record, _told(collection, taken, dict.fromkeys(left, "given up")), now)
+    if is_stopped(ports, policy, now):
+        return replace(record, due_at=now + AGAIN_AFTER)
+    topic = left[0]
+    try:
+        message = ports.application_bus(policy.system).publish(
+            topic, msgspec.json.encode(_message(policy, record, topic)), _attributes(policy, record)
+        )
+    except Rejected as error:
+        answer = {**record.answer, "refused": {**refused, topic: str(error)}}
+        return replace(record, answer=answer, due_at=now)
+    except Unavailable:
+        return replace(record, due_at=now + AGAIN_AFTER)
+    answer = {**record.answer, "taken": {**taken, topic: message}}
+    return replace(record, answer=answer, due_at=now)
+
+
+def _message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:
+    """What is said: no field named means whole documents, no document named all of them."""
+    collection = record.answer["collection"]
+    derived = [one for one in policy.collections[collection].derived if one.topic == topic]
+    whole = any(not one.fields for one in derived)
+    fields = () if whole else dict.fromkeys(field for one in derived for field in one.fields)
+    return {
+        "version": 1,
+        "id": record.id,
+        "system": policy.system,
+        "collection": collection,
+        "documents": record.answer["documents"],
+        "fields": [*fields],
+        "reason": record.reason,
+    }
+
+
+def _attributes(policy: Policy, record: CommandRecord) -> dict[str, str]:
+    return {"rollback_command": record.id, "rollback_system": policy.system}
+
+
+def _told(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
+    """How it ended, in words."""
+    asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
+    failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
+    nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""
+    return "; ".join(filter(None, (asked, nobody)))
+
+
+def _over(record: CommandRecord, result: str, now: datetime) -> CommandRecord:
+    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)

@@ -1,0 +1,13 @@
+"""How people sign in: the functions of authentication, and the settings of Identity Platform."""
+
+from __future__ import annotations
+
+from responders.scenarios.halves import Halves, Sight, of
+from responders.scenarios.products import Portion
+from shared.differences import Part
+from shared.policy import Policy
+
+
+def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+    """The functions at once; the settings, field by field, ask."""
+    return Halves(functions, of(Part.IDENTITY, sight, policy.execution.step_within))

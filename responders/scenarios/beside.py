@@ -1,0 +1,83 @@
+"""What does not come back with a function's code: compared with the record, and told; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from shared.deployment import Inventory
+from shared.differences import Part, differences
+from shared.inventory import FunctionState, Generation, WholeInventory
+
+HOSTING_TAG = "fh-"
+"""How the tags begin by which Firebase Hosting pins a rewrite to a revision
+(firebase/firebase-tools src/hosting/runTags.ts, read 2026-11)."""
+_CALLED: Mapping[Part, str] = {
+    Part.SCHEDULES: "schedule",
+    Part.ACCOUNTS: "the roles of",
+    Part.INVOKERS: "who may call",
+}
+RETRIED_FOR: Mapping[Generation, str] = {Generation.FIRST: "7 days", Generation.SECOND: "a day"}
+"""How long an event that failed is delivered again
+(https://cloud.google.com/functions/docs/bestpractices/retries, read 2026-11)."""
+
+
+def told(
+    functions: Collection[str],
+    inventory: Inventory,
+    record: WholeInventory | None,
+    live: WholeInventory | None,
+    waiting: Mapping[str, int] | None,
+) -> Iterator[str]:
+    """One line for each thing beside the code that differs, or that old code will meet.
+
+    `live` is what was last seen; without it, or without a record, nothing can be compared.
+    `waiting` are the events or tasks that wait, by function; None: they could not be counted.
+    """
+    yield from _pinned(functions, inventory)
+    if live is None:
+        return
+    was, now = (record.functions or {}) if record is not None else {}, live.functions or {}
+    for name in sorted(set(functions) & now.keys()):
+        if name in was:
+            yield from _trigger(name, was[name], now[name])
+        if now[name].is_retried or now[name].has_queue:
+            yield _queued(now[name], (waiting or {}).get(name))
+    if record is None:
+        return
+    for one in differences(record, live):
+        concerns = one.part is not Part.INVOKERS or one.name in functions
+        if one.part in _CALLED and concerns:
+            yield f"{_CALLED[one.part]} {one.name}: {one.change.value} since, and left so"
+
+
+def _pinned(functions: Collection[str], inventory: Inventory) -> Iterator[str]:
+    for name in sorted(functions):
+        if name not in inventory:
+            continue
+        tags = [one.tag for one in inventory[name].service.traffic]
+        pins = [tag for tag in tags if tag.startswith(HOSTING_TAG)]
+        if pins:
+            yield f"{name}: what Hosting pins by {', '.join(pins)} goes back with Hosting"
+
+
+def _trigger(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]:
+    """A trigger is not touched: changing one loses the messages in flight."""
+    if was.definition and _said(was) != _said(now):
+        yield f"{name}: its trigger or retry setting was changed since, and is left so"
+
+
+def _queued(function: FunctionState, waiting: int | None) -> str:
+    """What is queued meets the old code; nobody knows how much of it has failed already."""
+    known = "an unknown number waits" if waiting is None else f"{waiting} wait"
+    retried = (
+        "tasks that failed are tried again as its queue says"
+        if function.has_queue
+        else f"events that failed are retried for {RETRIED_FOR[function.generation]}"
+    )
+    return f"{function.name}: {retried}, and will meet the old code: {known} now"
+
+
+def _said(function: FunctionState) -> dict[str, Any]:
+    trigger: dict[str, Any] = function.definition.get("eventTrigger", {})
+    return trigger

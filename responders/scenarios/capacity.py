@@ -1,0 +1,105 @@
+"""What functions run on once they are back: instances come with the shift, or are warned about.
+
+The service's own instances change in the request that moves the traffic: they are shared out by
+it, so that more of them before it would warm the revision that is left (https://cloud.google.com/
+run/docs/configuring/min-instances, read 2026-11). Nothing is ever taken away, and what is scaled by
+hand stays so: somebody may have stopped it. What a revision brings along comes back with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import inf
+
+from msgspec.structs import replace
+
+from shared.deployment import Deployment, Inventory, Live
+from shared.documents import decode, encode
+from shared.facts import served
+from shared.plan import Plan, Step, frozen
+from shared.policy import Policy
+from shared.steps import shift
+from shared.traffic import Capacity, Scaling
+
+
+def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None) -> Plan:
+    """The plan with the instances that its shifts need, and a line for what they will not have."""
+    steps, lines, groups = list[Step](), list[str](), policy.functions
+    for step in plan.steps:
+        live = inventory.get(step.target)
+        placed = target.functions.get(step.target) if target is not None else None
+        if step.kind != shift.KIND or live is None or placed is None:
+            steps.append(step)
+            continue
+        now, then = live.service.scaling, placed.scaling
+        warm = policy.groups[groups[step.target]].keep_warm
+        back = [one.capacity for one in live.revisions if one.name in placed.revisions]
+        wanted = wanted_scaling(now, then, warm, min((one.minimum for one in back), default=0))
+        steps.append(step if wanted == now else _scaled(step, wanted))
+        lines += _told(step.target, now, then, wanted, warm)
+        lines += _lost(live, back)
+    if steps == list(plan.steps) and not lines:
+        return plan
+    header = plan.header
+    reported = (*header.reported, *lines)
+    return frozen(header.scenario, header.target, steps, header.policy, reported)
+
+
+def wanted_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> Scaling:
+    """A service's instances once it is back: those of now, and what it had or needs beyond that.
+
+    `warm` is what the policy wants kept, `own` what the revision keeps by itself.
+    """
+    if now.manual is not None:
+        return now
+    before = then if then is not None and then.manual is None else now
+    least = max(now.minimum, before.minimum, warm if own < warm else 0)
+    most = max(now.maximum, before.maximum) if now.maximum and before.maximum else 0
+    return Scaling(least, max(most, least) if most else 0)
+
+
+def _scaled(step: Step, wanted: Scaling) -> Step:
+    goal = replace(decode(shift.Goal, step.goal), scaling=wanted)
+    return replace(step, goal=encode(goal))
+
+
+def _told(
+    function: str, now: Scaling, then: Scaling | None, wanted: Scaling, warm: int
+) -> Iterator[str]:
+    """What becomes of a service's instances, where that is not what they are and were."""
+    if now.manual is not None:
+        yield f"{function}: its instances are {now}, and stay so"
+    elif wanted != now:
+        why = f", {warm} are kept warm" if wanted.minimum == warm > now.minimum else ""
+        yield f"{function}: its service's instances become {wanted} with the shift ({now} now{why})"
+    elif then is not None and then != now:
+        yield f"{function}: its service's instances stay {now} ({then} then)"
+
+
+def _lost(live: Live, back: Iterable[Capacity]) -> Iterator[str]:
+    """What the revisions that come back have less of than those that serve now."""
+    then = list(back)
+    now = [one.capacity for one in live.revisions if one.name in served(live)]
+    said = _less("requests at once of an instance", _concurrencies(then), _concurrencies(now))
+    if live.service.scaling.manual is None:  # else neither limit is in force
+        kept = "instances kept warm by itself"
+        said += _less(kept, [one.minimum for one in then], [one.minimum for one in now])
+        said += _less("instances at most", _limits(then), _limits(now))
+    if said:
+        yield f"{live.function}: its old revision has {', '.join(said)}"
+
+
+def _less(what: str, then: list[float], now: list[float]) -> list[str]:
+    if not then or not now or min(then) >= max(now):
+        return []
+    most = "no limit" if max(now) == inf else max(now)
+    return [f"{min(then)} {what} ({most} now)"]
+
+
+def _concurrencies(capacities: Iterable[Capacity]) -> list[float]:
+    """Those that are given; the platform's default is not known here."""
+    return [one.concurrency for one in capacities if one.concurrency]
+
+
+def _limits(capacities: Iterable[Capacity]) -> list[float]:
+    return [one.maximum or inf for one in capacities]

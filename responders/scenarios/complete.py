@@ -1,0 +1,27 @@
+"""Everything that changed since a deployment: sites, configuration, functions; never data."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.scenarios.halves import Halves, Sight, behind, joined, of
+from responders.scenarios.products import Portion
+from shared.differences import Part
+from shared.policy import Policy
+
+NEW_CLIENTS = "what stays new of the sites will call old functions: the system's probes are asked"
+
+
+def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+    """Sites before the functions that they call; the configuration of clients beside them.
+
+    Rules and identity ask.
+    """
+    within = policy.execution.step_within
+    sites = of(Part.SITES, sight, within)
+    if sites.reported and functions.steps:
+        sites = replace(sites, reported=(*sites.reported, NEW_CLIENTS))
+    return Halves(
+        acts=joined(sites, of(Part.REMOTE_CONFIG, sight, within), behind(sites, functions)),
+        asks=joined(of(Part.RULES, sight, within), of(Part.IDENTITY, sight, within)),
+    )

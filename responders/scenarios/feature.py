@@ -1,0 +1,14 @@
+"""One feature: a group of functions, and the configuration that turns features on."""
+
+from __future__ import annotations
+
+from responders.scenarios.halves import Halves, Sight, joined, of
+from responders.scenarios.products import Portion
+from shared.differences import Part
+from shared.policy import Policy
+
+
+def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:
+    """Side by side: neither calls the other."""
+    config = of(Part.REMOTE_CONFIG, sight, policy.execution.step_within)
+    return Halves(joined(config, functions))

@@ -1,0 +1,106 @@
+"""What a scenario does by itself, and what it asks first, from what was recorded and is live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.scenarios.products import (
+    Portion,
+    hosting,
+    identity,
+    indexes,
+    remote_config,
+    rules,
+)
+from shared.changed_by import BROUGHT_BACK, called
+from shared.differences import Part
+from shared.inventory import WholeInventory
+from shared.plan import Step
+
+
+class Sight(Struct, frozen=True):
+    """What lies beside the functions: as it was recorded, and as it is."""
+
+    recorded: WholeInventory
+    live: WholeInventory
+    """A part that gave no answer is None."""
+    statuses: hosting.Statuses = {}
+    """Of the versions that would be released."""
+    written: rules.Written = {}
+    """Documents on the paths that the rules would touch."""
+
+
+class Halves(Struct, frozen=True):
+    """The two plans that a scenario may lead to."""
+
+    acts: Portion = Portion()
+    asks: Portion = Portion()
+    """What needs a person's word in any case."""
+
+
+def left_alone(sight: Sight, until: Mapping[str, datetime]) -> tuple[Sight, tuple[str, ...]]:
+    """The sight in which nothing is to be brought back that a person has changed, and what that is.
+
+    `until` tells how long each thing is theirs, by its part and name.
+    """
+    recorded, told = sight.recorded, list[str]()
+    for part in sorted(BROUGHT_BACK):
+        was, now = getattr(recorded, part), getattr(sight.live, part)
+        if was is None or now is None:
+            continue
+        theirs = [
+            name
+            for name in sorted(was.keys() | now.keys())
+            if called(part, name) in until and was.get(name) != now.get(name)
+        ]
+        told += [
+            f"{part} {name}: in a person's hands until {until[called(part, name)]:%H:%M} UTC: left"
+            for name in theirs
+        ]
+        others = {name: one for name, one in was.items() if name not in theirs}
+        as_it_is = {name: now[name] for name in theirs if name in now}
+        recorded = replace(recorded, **{part.value: {**others, **as_it_is}})
+    return replace(sight, recorded=recorded), tuple(told)
+
+
+def of(part: Part, sight: Sight, within: timedelta) -> Portion:
+    """What one part beside the functions adds. Raises: KeyError for a part that nothing builds."""
+    seen = sight.recorded, sight.live
+    match part:
+        case Part.SITES:
+            return hosting.portion(*seen, sight.statuses, within)
+        case Part.REMOTE_CONFIG:
+            return remote_config.portion(*seen, within)
+        case Part.RULES:
+            return rules.portion(*seen, sight.written, within)
+        case Part.IDENTITY:
+            return identity.portion(*seen, within)
+        case Part.INDEXES:
+            return indexes.portion(*seen)
+    raise KeyError(part)
+
+
+def joined(*portions: Portion) -> Portion:
+    """All of them, side by side."""
+    return Portion(
+        tuple(step for one in portions for step in one.steps),
+        tuple(line for one in portions for line in one.reported),
+    )
+
+
+def behind(clients: Portion, called: Portion) -> Portion:
+    """What is called goes back once its clients have been tried: one that fails holds up nobody."""
+    names = tuple(step.name for step in clients.steps)
+    return replace(called, steps=tuple(_after(called.steps, names)))
+
+
+def _after(steps: Iterable[Step], names: tuple[str, ...]) -> Iterable[Step]:
+    for step in steps:
+        if step.after or not names:
+            yield step
+        else:
+            yield replace(step, after=names, despite_stopped=True, despite_failed=True)

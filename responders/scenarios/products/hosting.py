@@ -1,0 +1,108 @@
+"""Hosting: each channel back to the version that it served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from msgspec import Struct
+
+from responders.scenarios.products import Portion, unseen
+from shared.differences import Part
+from shared.documents import encode
+from shared.inventory import LIVE, WholeInventory
+from shared.plan import Step
+from shared.steps.release_hosting import FINALIZED, KIND, Goal, Origin
+
+Statuses = Mapping[tuple[str, str], str | None]
+"""By site and version; None: it is gone; absent: it could not be seen."""
+
+
+class _Channel(Struct, frozen=True):
+    site: str
+    name: str
+    then: str
+    """The version; empty: nothing was released."""
+    now: str | None
+    """None: the site or the channel is gone."""
+
+    def __str__(self) -> str:
+        return self.site if self.name == LIVE else f"{self.site} ({self.name})"
+
+
+def needed(recorded: WholeInventory, live: WholeInventory) -> set[tuple[str, str]]:
+    """The versions, by site, whose statuses must be known before a plan is made."""
+    return {
+        (one.site, one.then) for one in _changed(recorded, live) if one.then and one.now is not None
+    }
+
+
+def portion(
+    recorded: WholeInventory, live: WholeInventory, statuses: Statuses, within: timedelta
+) -> Portion:
+    """One release for each channel that serves another version, where the old one is there."""
+    unknown = unseen(Part.SITES, recorded, live)
+    if unknown:
+        return unknown
+    changed = list(_changed(recorded, live))
+    obstacles = {one: _obstacle(one, statuses) for one in changed}
+    return Portion(
+        steps=tuple(_step(one, within) for one in changed if not obstacles[one]),
+        reported=(
+            *(f"{one}: {said}" for one, said in obstacles.items() if said),
+            *(f"{one} was made since: left as it is" for one in _created(recorded, live)),
+        ),
+    )
+
+
+def _obstacle(channel: _Channel, statuses: Statuses) -> str:
+    """Why a channel is left as it is; empty: nothing stands in the way."""
+    key = (channel.site, channel.then)
+    if channel.now is None:
+        return "it was deleted since: not brought back"
+    if not channel.then:
+        return "nothing was released then: left as it is"
+    if not channel.now and channel.name == LIVE:
+        return "nothing is released now, perhaps because a person disabled it: left as it is"
+    if key not in statuses:
+        return f"whether {channel.then} can still be released cannot be seen: left as it is"
+    if statuses[key] != FINALIZED:
+        return f"{channel.then} is {statuses[key] or 'gone'}: it cannot be gone back to"
+    return ""
+
+
+def _step(channel: _Channel, within: timedelta) -> Step:
+    now = channel.now or ""
+    return Step(
+        name=f"release {channel}",
+        kind=KIND,
+        target=channel.site,
+        goal=encode(Goal(channel.site, channel.name, channel.then)),
+        origin=encode(Origin(now)),
+        writes=1,
+        within_seconds=within.total_seconds(),
+        seen=now,
+    )
+
+
+def _changed(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:
+    """The channels that were there then and do not serve now what they served, by name."""
+    now = _channels(live)
+    for (site, name), version in sorted(_channels(recorded).items()):
+        found = now.get((site, name))
+        if found != version:
+            yield _Channel(site, name, version, found)
+
+
+def _created(recorded: WholeInventory, live: WholeInventory) -> Iterator[str]:
+    for site, name in sorted(_channels(live).keys() - _channels(recorded).keys()):
+        yield site if name == LIVE else f"{site} ({name})"
+
+
+def _channels(inventory: WholeInventory) -> dict[tuple[str, str], str]:
+    """The version of each channel, the live one among them."""
+    return {
+        (name, channel): version
+        for name, site in (inventory.sites or {}).items()
+        for channel, version in site.served.items()
+    }

@@ -1,0 +1,99 @@
+"""Identity Platform: each setting that is not as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from responders.scenarios.products import Portion, unseen
+from shared.differences import Part
+from shared.documents import encode
+from shared.inventory import WholeInventory, has_secret
+from shared.plan import Step
+from shared.steps.set_identity import KIND, Goal, Setting, fields, seen
+
+BLOCKING = "blockingFunctions.triggers"
+
+_SAID_BY_THE_SERVER = re.compile(
+    r"signIn\.hashConfig\b.*|client\.firebaseSubdomain|notification\.sendEmail\.dnsInfo\b.*"
+    r"|notification\.sendEmail\.\w+Template\.customized|passwordPolicyConfig\.lastUpdateTime"
+)
+"""Output only, as far as is known."""
+
+
+def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
+    """One step that sets what differs, and nothing else; secrets were never recorded.
+
+    Settings that call functions which are not there now are left as they are.
+    """
+    unknown = unseen(Part.IDENTITY, recorded, live)
+    if unknown:
+        return unknown
+    if not recorded.identity:
+        return Portion()
+    settings = [one for one in _differing(recorded, live) if not has_secret(one.path)]
+    said = [one for one in settings if _SAID_BY_THE_SERVER.fullmatch(one.path)]
+    called, missing = _called(settings, live)
+    settable = tuple(
+        one for one in settings if one not in said and not (missing and one.path == BLOCKING)
+    )
+    reported = [f"identity {one.path} is the platform's to say: left as it is" for one in said]
+    if missing:
+        reported.append(f"identity {BLOCKING} is left as it is: {', '.join(missing)} is not there")
+    if any(one.path.startswith("notification.sendEmail.smtp.") for one in settable):
+        reported.append("identity: the password of the mail server is not kept and stays as it is")
+    if not settable:
+        return Portion(reported=tuple(reported))
+    return Portion((_step(settable, () if missing else called, within),), tuple(reported))
+
+
+def _differing(recorded: WholeInventory, live: WholeInventory) -> list[Setting]:
+    then, now = fields(recorded.identity or {}), fields(live.identity or {})
+    return [
+        Setting(path, then.get(path), now.get(path))
+        for path in sorted(then.keys() | now.keys())
+        if then.get(path) != now.get(path)
+    ]
+
+
+def _called(settings: Iterable[Setting], live: WholeInventory) -> tuple[tuple[str, ...], list[str]]:
+    """The functions that restored triggers call, and the addresses at which there is none."""
+    goal = next((one.goal for one in settings if one.path == BLOCKING), None)
+    triggers = msgspec.json.decode(goal, type=dict[str, dict[str, Any]]) if goal else {}
+    addresses = sorted({str(one.get("functionUri", "")) for one in triggers.values()})
+    found = {address: _function(address, live) for address in addresses}
+    called = tuple(sorted({name for name in found.values() if name}))
+    return called, [address or "a function" for address, name in found.items() if not name]
+
+
+def _function(address: str, live: WholeInventory) -> str:
+    """The live function behind an address: by the name in it, or by its service's; or empty.
+
+    `https://REGION-PROJECT.cloudfunctions.net/NAME`, or `https://SERVICE-….run.app`.
+    """
+    parts = urlsplit(address)
+    host, path = parts.hostname or "", parts.path.strip("/")
+    for name, function in (live.functions or {}).items():
+        service = function.service.rpartition("/")[2]
+        if path == name and host.endswith(".cloudfunctions.net"):
+            return name
+        if service and host.startswith(f"{service}-") and host.endswith(".run.app"):
+            return name
+    return ""
+
+
+def _step(settings: tuple[Setting, ...], functions: tuple[str, ...], within: timedelta) -> Step:
+    return Step(
+        name="set identity",
+        kind=KIND,
+        target="identity",
+        goal=encode(Goal(settings, functions)),
+        writes=1,
+        within_seconds=within.total_seconds(),
+        seen=seen(settings),
+    )

@@ -1,0 +1,50 @@
+"""Composite indexes: those that were dropped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from responders.scenarios.products import Portion, unseen
+from shared.differences import Part
+from shared.documents import encode
+from shared.inventory import Index, WholeInventory, fingerprint, is_creatable
+from shared.plan import Step
+from shared.steps.create_index import ABSENT, KIND
+
+BUILT_WITHIN = timedelta(hours=1)
+"""How long an index may take: it depends on how many documents there are, and nobody says how."""
+
+
+def portion(recorded: WholeInventory, live: WholeInventory) -> Portion:
+    """One step for each index that is gone; one that was added hurts nobody and is left."""
+    unknown = unseen(Part.INDEXES, recorded, live)
+    if unknown:
+        return unknown
+    then, now = recorded.indexes or {}, live.indexes or {}
+    dropped = [then[name] for name in sorted(then.keys() - now.keys())]
+    return Portion(
+        steps=tuple(_step(one) for one in dropped if is_creatable(one)),
+        reported=(
+            *(
+                f"index {one.definition}: of a kind that is not made again: do it by hand"
+                for one in dropped
+                if not is_creatable(one)
+            ),
+            *(
+                f"index {name} was added since: left as it is"
+                for name in sorted(now.keys() - then.keys())
+            ),
+        ),
+    )
+
+
+def _step(index: Index) -> Step:
+    return Step(
+        name=f"create index {index.group} {fingerprint(index.definition)[:8]}",
+        kind=KIND,
+        target=index.database,
+        goal=encode(index),
+        writes=1,
+        within_seconds=BUILT_WITHIN.total_seconds(),
+        seen=ABSENT,
+    )

@@ -1,0 +1,105 @@
+"""Firebase Rules: the rulesets that were in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from responders.scenarios.products import Portion, unseen
+from shared import rules_text
+from shared.differences import Part
+from shared.documents import encode
+from shared.inventory import RulesRelease, WholeInventory
+from shared.plan import Step
+from shared.steps.release_rules import KIND, Goal, Origin
+
+
+class Count(Struct, frozen=True):
+    """Documents on a path, written since other rules than the recorded ones are in force."""
+
+    documents: int
+    since: datetime
+
+
+Written = Mapping[tuple[str, str], Count]
+"""By release, and the path that a match names; one that is absent could not be counted."""
+
+
+def needed(recorded: WholeInventory, live: WholeInventory) -> dict[str, list[str]]:
+    """By release, the paths on which documents must be counted before a plan is made."""
+    return {
+        name: rules_text.touched(now.source, then.source)
+        for name, then, now in _changed(recorded, live)
+        if now is not None and now.source and then.source
+    }
+
+
+def portion(
+    recorded: WholeInventory, live: WholeInventory, written: Written, within: timedelta
+) -> Portion:
+    """One step for each release that leads elsewhere, with what that changes for whom."""
+    unknown = unseen(Part.RULES, recorded, live)
+    if unknown:
+        return unknown
+    changed = list(_changed(recorded, live))
+    before, now = recorded.rules or {}, live.rules or {}
+    return Portion(
+        steps=tuple(_step(*one, within) for one in changed),
+        reported=(
+            *(line for one in changed for line in _told(*one, written)),
+            *(
+                f"rules {name} were released for the first time since: left as they are"
+                for name in sorted(now.keys() - before.keys())
+            ),
+        ),
+    )
+
+
+def _changed(
+    recorded: WholeInventory, live: WholeInventory
+) -> Iterator[tuple[str, RulesRelease, RulesRelease | None]]:
+    """The releases whose rules say something else now, or that are gone, by name.
+
+    Another ruleset that says the same is the same.
+    """
+    for name, then in sorted((recorded.rules or {}).items()):
+        now = (live.rules or {}).get(name)
+        if now is not None and now.ruleset == then.ruleset:
+            continue
+        if now is None or not then.source or now.source != then.source:
+            yield name, then, now
+
+
+def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timedelta) -> Step:
+    found = now.ruleset if now else ""
+    return Step(
+        name=f"release rules {name}".replace("/", " "),
+        kind=KIND,
+        target=name,
+        goal=encode(Goal(name, then.ruleset, then.source)),
+        origin=encode(Origin(found)),
+        writes=1,
+        within_seconds=within.total_seconds(),
+        seen=found,
+    )
+
+
+def _told(
+    name: str, then: RulesRelease, now: RulesRelease | None, written: Written
+) -> Iterator[str]:
+    if not then.source or (now is not None and not now.source):
+        yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
+        return
+    source = now.source if now else ()
+    for line in rules_text.difference(source, then.source):
+        yield f"rules {name}: {line}"
+    for path in rules_text.touched(source, then.source):
+        count = written.get((name, path))
+        said = (
+            "documents written since cannot be counted"
+            if count is None
+            else f"{count.documents} documents written since {count.since:%Y-%m-%d %H:%M} UTC"
+        )
+        yield f"rules {name}: {path}: {said}"

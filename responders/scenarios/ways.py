@@ -1,0 +1,117 @@
+"""The steps by which one function comes back: by traffic, by a rebuild, or by either; pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from shared.build import mark
+from shared.deployment import Inventory
+from shared.documents import encode
+from shared.execution import Execution
+from shared.facts import Change
+from shared.inventory import Generation, WholeInventory
+from shared.plan import Step
+from shared.steps import redeploy, serve, shift
+from shared.traffic import Traffic, moved_to
+
+
+class Ways:
+    """Chooses by what is live, what was recorded, and what a rebuild may do."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        change: Change,
+        execution: Execution,
+        seen: WholeInventory | None,
+        *,
+        may_rebuild: bool,
+    ) -> None:
+        if change.target is None:
+            raise ValueError("there is no way back without a deployment to go back to")
+        self._inventory = inventory
+        self._target = change.target
+        self._change = change
+        self._execution = execution
+        self._seen = (seen.functions or {}) if seen is not None else {}
+        self._may_rebuild = may_rebuild
+
+    def service(self, function: str) -> str:
+        """Full name of its Cloud Run service, or of the one that it had; empty: it has none."""
+        if function in self._inventory:
+            return self._inventory[function].service.name
+        placed = self._target.functions.get(function)
+        return placed.service if placed is not None else ""
+
+    def newest(self, function: str) -> str:
+        """Short name of the newest revision that was found; empty: there is none."""
+        live = self._inventory.get(function)
+        return live.service.latest_created if live is not None else ""
+
+    def back(
+        self, function: str, after: tuple[str, ...], *, canary: bool = False
+    ) -> tuple[Step, ...]:
+        """Its steps, in order: a rebuild and then its traffic, or a shift and what stands in."""
+        if function in self._change.rebuilt:
+            return self._rebuilt(function, after)
+        direct = self._shift(function, after, canary=canary)
+        known = function in self._change.recipes and function in self._seen
+        if not (self._may_rebuild and known):
+            return (direct,)
+        asked = moved_to(
+            self._inventory[function].service.traffic, self._target.functions[function].revisions
+        )
+        instead = self._rebuilt(function, (), asked)
+        return (direct, *(replace(step, instead_of=direct.name) for step in instead))
+
+    def _shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
+        service = self._inventory[function].service
+        traffic = moved_to(service.traffic, self._target.functions[function].revisions)
+        return Step(
+            name=f"shift {function}",
+            kind=shift.KIND,
+            target=function,
+            goal=encode(shift.Goal(service.name, traffic, rehearsed=canary)),
+            origin=encode(shift.Origin(service.traffic, service.latest_created, service.scaling)),
+            after=after,
+            despite_stopped=True,
+            despite_failed=True,
+            writes=2 if canary else 1,
+            within_seconds=self._execution.step_within.total_seconds(),
+            seen=service.etag,
+        )
+
+    def _rebuilt(
+        self, function: str, after: tuple[str, ...], asked: Traffic = ()
+    ) -> tuple[Step, ...]:
+        """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
+        recipe = self._change.recipes[function]
+        here = mark(self._seen.get(function))
+        build = Step(
+            name=f"redeploy {function}",
+            kind=redeploy.KIND,
+            target=function,
+            goal=encode(redeploy.Goal(function, recipe)),
+            origin=encode(redeploy.Origin(here)),
+            after=after,
+            despite_stopped=True,
+            despite_failed=True,
+            writes=2,  # a deployment costs about two of the writes to Cloud Run
+            within_seconds=self._execution.rebuild_within.total_seconds(),
+            seen=here,
+        )
+        if recipe.generation is Generation.FIRST:
+            return (build,)
+        live = self._inventory.get(function)
+        found = live.service.traffic if live is not None else ()
+        route = Step(
+            name=f"serve {function}",
+            kind=serve.KIND,
+            target=function,
+            goal=encode(serve.Goal(function, self.service(function))),
+            origin=encode(serve.Origin(found, asked)),
+            after=(build.name,),
+            writes=1,
+            within_seconds=self._execution.step_within.total_seconds(),
+        )
+        return (build, route)

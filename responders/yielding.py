@@ -1,0 +1,50 @@
+"""A rollback of one feature makes way for whatever is worse."""
+
+from __future__ import annotations
+
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared.alert_record import Alert
+from shared.audit import event
+from shared.documents import decode
+from shared.incident import Incident
+from shared.policy import Mode, Policy, ScenarioName
+from shared.ports import Ports, Write
+from shared.rollback import Rollback, Status
+from shared.severity import is_worse
+from shared.system import System
+from shared.tenure import Draft, prepared
+
+INTERRUPTED = frozenset({Status.DECIDING, Status.PARKED, Status.RUNNING, Status.VERIFYING})
+"""Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
+
+
+def making_way(
+    ports: Ports, policy: Policy, system: System, alert: Alert, actor: str
+) -> list[Write]:
+    """The commit by which the rollback under way is to stop for an alert; none where it goes on."""
+    signal = policy.signals[alert.signal]
+    if policy.strictest(signal) is Mode.OBSERVE:
+        return []
+    document = ports.store.get(rollbacks.path(system.rollback))
+    rollback = decode(Rollback, document.fields) if document.fields else None
+    if rollback is None or not _is_of_a_feature(rollback) or rollback.cancel_requested:
+        return []
+    fields = ports.store.get(incidents.path(rollback.incident)).fields
+    if rollback.status not in INTERRUPTED or fields is None:
+        return []
+    if not is_worse(signal.severity, decode(Incident, fields).severity):
+        return []
+    why = f"it yields to {alert.signal} ({signal.severity})"
+    now = document.read_at
+    told = event("rollback.yields", now, actor, alert=alert.key)
+    changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}
+    draft = Draft((told,), changes)
+    return prepared(rollback, document.version, draft, ports.ids(), renew=False)[1]
+
+
+def _is_of_a_feature(rollback: Rollback) -> bool:
+    scenario = rollback.plan.scenario if rollback.plan is not None else None
+    if scenario is None and rollback.order is not None:
+        scenario = rollback.order.scenario
+    return scenario is ScenarioName.FEATURE

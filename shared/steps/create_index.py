@@ -1,0 +1,45 @@
+"""A composite index that was dropped, made again."""
+
+from __future__ import annotations
+
+from shared.documents import decode
+from shared.estate import Estate
+from shared.inventory import Index
+from shared.plan import Step
+from shared.steps import Look, Verdict
+
+KIND = "create_index"
+ABSENT = "absent"
+"""The state in which it may be made."""
+
+_VERDICTS = {"READY": Verdict.AT_GOAL, "CREATING": Verdict.UNDER_WAY}
+
+Goal = Index
+"""What is to be there, whoever makes it."""
+
+
+class CreateIndex:
+    """An index of the same definition cannot be made twice: nothing else need protect it."""
+
+    expected_seconds = 60.0
+    unconditional_timeout_seconds: float | None = None
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+
+    def look(self, step: Step) -> Look:
+        """At the goal once queries can use it; there is nothing of a person's to overwrite."""
+        goal = decode(Goal, step.goal)
+        found = self._estate.indexes.of(goal.database).get(goal.definition)
+        if found is None:
+            return Look(Verdict.AT_ORIGIN, ABSENT)
+        verdict = _VERDICTS.get(found.state, Verdict.IMPOSSIBLE)
+        note = "" if verdict is Verdict.AT_GOAL else f"the index is {found.state}"
+        return Look(verdict, note=note)
+
+    def rehearse(self, step: Step) -> None:
+        """The platform cannot be asked beforehand."""
+
+    def set(self, step: Step) -> str:
+        """Begin to make it; the operation's name."""
+        return self._estate.indexes.create(decode(Goal, step.goal))

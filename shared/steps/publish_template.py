@@ -1,0 +1,71 @@
+"""The Remote Config template of before, published again."""
+
+from __future__ import annotations
+
+import zlib
+
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.estate import Estate
+from shared.plan import Step
+from shared.steps import Look, Verdict
+
+KIND = "publish_template"
+
+
+class Goal(Struct, frozen=True):
+    """What the template is to say."""
+
+    hash: str
+    content: bytes
+    """The template as JSON, compressed."""
+
+
+class Origin(Struct, frozen=True):
+    """What the template said when the plan was made."""
+
+    hash: str
+
+
+class PublishTemplate:
+    """Conditional on the template's etag. `:rollback` could not be, so it is not used."""
+
+    expected_seconds = 1.0
+    unconditional_timeout_seconds: float | None = None
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+
+    def look(self, step: Step) -> Look:
+        """Compare what is published with goal and origin by what it says, not by its version."""
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        template = self._estate.remote_config.template()
+        if template.hash == goal.hash:
+            return Look(Verdict.AT_GOAL)
+        if template.hash == origin.hash:
+            return Look(Verdict.AT_ORIGIN, template.etag)
+        return Look(Verdict.ELSEWHERE, note=f"version {template.version} says something else")
+
+    def rehearse(self, step: Step) -> None:
+        """Let the platform validate the template, and publish nothing."""
+        self._publish(step, dry_run=True)
+
+    def set(self, step: Step) -> str:
+        """Publish it over the template that the intent names by its etag."""
+        self._publish(step, dry_run=False)
+        return ""
+
+    def _publish(self, step: Step, *, dry_run: bool) -> None:
+        content = unpacked(decode(Goal, step.goal).content)
+        self._estate.remote_config.publish(content, step.seen, dry_run=dry_run)
+
+
+def packed(content: str) -> bytes:
+    """A template in the room that a step has: at most `shared.inventory.ROOM_BYTES`."""
+    return zlib.compress(content.encode())
+
+
+def unpacked(content: bytes) -> str:
+    """The template again."""
+    return zlib.decompress(content).decode()

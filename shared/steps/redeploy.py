@@ -1,0 +1,92 @@
+"""A function built again from our copy of its recorded source, with its recorded configuration."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.build import REBUILD_SECONDS, REDEPLOY, Built, Recipe, is_built_from, mark
+from shared.documents import decode
+from shared.plan import Step
+from shared.platform import Builder
+from shared.steps import Look, Verdict
+
+KIND = REDEPLOY
+FAILED = " failed"
+"""What the token says beyond the mark, once a deployment did not succeed."""
+
+
+class Goal(Struct, frozen=True):
+    """What a function is to run, as of a deployment that was stable."""
+
+    function: str
+    recipe: Recipe
+
+
+class Origin(Struct, frozen=True):
+    """What the plan found."""
+
+    mark: str
+    """Of the deployment that it had then, or of its absence."""
+
+
+class Redeploy:
+    """Unconditional, because Functions v2 has no etag. A rebuild is not the artefact of old.
+
+    Whose deployment runs is told by its operation's name, and by the source that it builds.
+    """
+
+    expected_seconds = REBUILD_SECONDS
+    """Minutes of Cloud Build; no primary figure exists."""
+    unconditional_timeout_seconds: float | None = 15.0
+    """The adapter's: the values of the variables are read, then one request is sent."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def look(self, step: Step) -> Look:
+        """Compare what the function was built from, and what builds it now, with the goal."""
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        error = ""
+        if step.operation:
+            operation = self._builder.operation(step.operation)
+            if not operation.done:
+                return Look(Verdict.UNDER_WAY, note="it is being built")
+            error = operation.error
+        found = self._builder.found(goal.function)
+        if found is not None and found.deploying:
+            running = self._builder.running(goal.function)
+            if running is not None and running.source != goal.recipe.source:
+                return Look(Verdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}")
+            return Look(Verdict.UNDER_WAY, note="it is being built")
+        return _compared(found, goal, origin, error)
+
+    def rehearse(self, step: Step) -> None:
+        """Functions takes no dry run."""
+
+    def set(self, step: Step) -> str:
+        """Ask for the build; where the function is not there, for the function."""
+        goal = decode(Goal, step.goal)
+        create = step.seen == mark(None)
+        return self._builder.build(goal.function, goal.recipe, create=create)
+
+
+def _compared(found: Built | None, goal: Goal, origin: Origin, error: str) -> Look:
+    if found is None:
+        if origin.mark == mark(None):
+            return Look(Verdict.AT_ORIGIN, mark(None), error)
+        return Look(Verdict.ELSEWHERE, note="somebody has deleted it")
+    if found.active and is_built_from(found.state, goal.recipe):
+        return Look(Verdict.AT_GOAL, note="built again from our copy of its source")
+    here = mark(found.state)
+    if not found.active and found.state.source == goal.recipe.source:
+        return Look(Verdict.AT_ORIGIN, here + FAILED, error or "its deployment failed")
+    if here == origin.mark:
+        return Look(Verdict.AT_ORIGIN, here if found.active else here + FAILED, error)
+    return Look(Verdict.ELSEWHERE, note=f"found another deployment, of {_place(found)}")
+
+
+def _place(found: Built) -> str:
+    source = found.state.source
+    if source is None:
+        return "no archive in Cloud Storage"
+    return f"gs://{source.bucket}/{source.object}#{source.generation}"

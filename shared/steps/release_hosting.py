@@ -1,0 +1,67 @@
+"""A version that a Hosting site served before, on one channel, served again."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.estate import Estate
+from shared.plan import Step
+from shared.steps import Look, Verdict
+
+KIND = "release_hosting"
+FINALIZED = "FINALIZED"
+"""The one status of a version that can be released."""
+
+
+class Goal(Struct, frozen=True):
+    """What a channel is to serve."""
+
+    site: str
+    channel: str
+    version: str
+    """Short name."""
+
+
+class Origin(Struct, frozen=True):
+    """What the plan found on the channel."""
+
+    version: str
+
+
+class ReleaseHosting:
+    """No precondition protects it: it lands within its time-out, or never."""
+
+    expected_seconds = 1.0
+    unconditional_timeout_seconds: float | None = 10.0
+    """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+
+    def look(self, step: Step) -> Look:
+        """Compare what is live with goal and origin; a version must still be there to go back."""
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        site = self._estate.hosting.site(goal.site)
+        if site is None:
+            return Look(Verdict.IMPOSSIBLE, note=f"there is no site {goal.site}")
+        serves = site.served.get(goal.channel)
+        if serves is None:
+            return Look(Verdict.IMPOSSIBLE, note=f"{goal.site} has no channel {goal.channel}")
+        if serves == goal.version:
+            return Look(Verdict.AT_GOAL)
+        if serves != origin.version:
+            return Look(Verdict.ELSEWHERE, note=f"found {serves or 'nothing'} released")
+        status = self._estate.hosting.version(goal.site, goal.version)
+        if status != FINALIZED:
+            return Look(Verdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
+        return Look(Verdict.AT_ORIGIN, serves)
+
+    def rehearse(self, step: Step) -> None:
+        """The platform cannot be asked beforehand; the look has seen that the version is there."""
+
+    def set(self, step: Step) -> str:
+        """Release the goal's version, whatever is live by then."""
+        goal = decode(Goal, step.goal)
+        self._estate.hosting.release(goal.site, goal.channel, goal.version, "rolled back")
+        return ""

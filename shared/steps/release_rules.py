@@ -1,0 +1,83 @@
+"""The ruleset of before in force again, made once more where it was deleted."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.estate import Estate
+from shared.inventory import RulesSource
+from shared.plan import Step
+from shared.steps import Look, Verdict
+
+KIND = "release_rules"
+
+
+ANEW = " anew"
+"""Behind what was found in force: the goal's ruleset is gone, and is to be made first."""
+
+
+class Goal(Struct, frozen=True):
+    """What is to be in force."""
+
+    release: str
+    """`cloud.firestore`, `firebase.storage/BUCKET`."""
+    ruleset: str
+    """Short name."""
+    source: RulesSource
+    """Our copy of what it says; empty: there is none."""
+
+
+class Origin(Struct, frozen=True):
+    """What the plan found in force."""
+
+    ruleset: str
+    """Empty: there was no such release."""
+
+
+class ReleaseRules:
+    """No precondition protects it. A ruleset that is made anew is in force nowhere until then.
+
+    Whoever dies between the two leaves a ruleset that nothing leads to, and the next attempt
+    makes another.
+    """
+
+    expected_seconds = 1.0
+    unconditional_timeout_seconds: float | None = 20.0
+    """Twice `shared.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+
+    def look(self, step: Step) -> Look:
+        """Compare what is in force with goal and origin; rules that say the same are the same."""
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        released = self._estate.rules.releases().get(goal.release)
+        found = released.ruleset if released else ""
+        if found == goal.ruleset:
+            return Look(Verdict.AT_GOAL)
+        if found == origin.ruleset:
+            if self._estate.rules.ruleset(goal.ruleset) is not None:
+                return Look(Verdict.AT_ORIGIN, found)
+            if goal.source:
+                return Look(Verdict.AT_ORIGIN, found + ANEW)
+            return Look(Verdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is kept")
+        if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
+            return Look(Verdict.AT_GOAL, note=f"{found} says the same")
+        return Look(Verdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
+
+    def rehearse(self, step: Step) -> None:
+        """The platform cannot be asked beforehand."""
+
+    def set(self, step: Step) -> str:
+        """Release the goal's ruleset, or one that says the same, whatever is in force by then.
+
+        Nothing is read meanwhile: the deadline has room for these two calls.
+        """
+        goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
+        rules = self._estate.rules
+        ruleset = goal.ruleset
+        if step.seen.endswith(ANEW):
+            ruleset = rules.create_ruleset(goal.source)
+        rules.enforce(goal.release, ruleset, new=not origin.ruleset)
+        return ""

@@ -1,0 +1,112 @@
+"""Settings of Identity Platform as they were, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.documents import decode
+from shared.estate import Estate
+from shared.inventory import fingerprint
+from shared.plan import Step
+from shared.platform import Platform
+from shared.steps import Look, Verdict
+
+KIND = "set_identity"
+
+WHOLE = ("blockingFunctions.triggers", "smsRegionConfig")
+"""Fields that are set whole: a mask does not reach into a map, and of two alternatives one goes
+with the other (google/protobuf/field_mask.proto)."""
+_SAID_BY_THE_SERVER = "updateTime"
+"""Of each blocking function: when it was set."""
+
+
+class Setting(Struct, frozen=True):
+    """One field."""
+
+    path: str
+    goal: str | None
+    """As JSON; None: it was not set."""
+    origin: str | None
+
+
+class Goal(Struct, frozen=True):
+    """What is to be set; all other fields stay as they are."""
+
+    settings: tuple[Setting, ...]
+    functions: tuple[str, ...] = ()
+    """The functions that these settings have called; they must be there."""
+
+
+class SetIdentity:
+    """No precondition protects it: the configuration has neither etag nor versions."""
+
+    expected_seconds = 1.0
+    unconditional_timeout_seconds: float | None = 10.0
+    """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
+
+    def __init__(self, estate: Estate, platform: Platform) -> None:
+        self._estate = estate
+        self._platform = platform
+
+    def look(self, step: Step) -> Look:
+        """Compare each field with its goal and its origin; one that is neither is a person's."""
+        goal = decode(Goal, step.goal)
+        live = fields(self._estate.identity.settings())
+        found = {one.path: live.get(one.path) for one in goal.settings}
+        if all(found[one.path] == one.goal for one in goal.settings):
+            return Look(Verdict.AT_GOAL)
+        others = [
+            one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)
+        ]
+        if others:
+            return Look(Verdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
+        missing = self._missing(goal.functions)
+        if missing:
+            return Look(Verdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}")
+        return Look(Verdict.AT_ORIGIN, fingerprint(found))
+
+    def rehearse(self, step: Step) -> None:
+        """The platform cannot be asked beforehand."""
+
+    def set(self, step: Step) -> str:
+        """Set exactly these fields, whatever they are by then."""
+        goal = decode(Goal, step.goal)
+        self._estate.identity.configure(
+            {one.path: one.goal and msgspec.json.decode(one.goal) for one in goal.settings}
+        )
+        return ""
+
+    def _missing(self, functions: tuple[str, ...]) -> list[str]:
+        if not functions:
+            return []
+        live = self._platform.functions()
+        return [name for name in functions if name not in live]
+
+
+def seen(settings: tuple[Setting, ...]) -> str:
+    """What a look tells while every field is at its origin."""
+    return fingerprint({one.path: one.origin for one in settings})
+
+
+def fields(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What a mask can name, each as JSON, from settings by their paths."""
+    whole: dict[str, dict[str, Any]] = {}
+    found = {}
+    for path, value in settings.items():
+        name = next((one for one in WHOLE if path.startswith(f"{one}.")), None)
+        if name is None:
+            found[path] = value
+        elif path.rpartition(".")[2] != _SAID_BY_THE_SERVER:
+            *parents, last = path.removeprefix(f"{name}.").split(".")
+            place = whole.setdefault(name, {})
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+    return {
+        path: msgspec.json.encode(value, order="deterministic").decode()
+        for path, value in {**found, **whole}.items()
+    }

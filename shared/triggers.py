@@ -1,0 +1,54 @@
+"""Which of a system's own functions a document that is written would start. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from shared.inventory import FunctionState
+from shared.resources import DEFAULT_DATABASE
+from shared.versions import Scope
+
+_EVENTS = ("google.cloud.firestore.document.", "providers/cloud.firestore/")
+"""How the types of events on documents begin, of the 2nd and of the 1st generation
+(https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
+
+
+def started_by(functions: Iterable[FunctionState], database: str, scope: Scope) -> list[str]:
+    """The functions that hear of writes to documents of a scope, by name."""
+    return sorted(
+        one.name
+        for one in functions
+        for pattern, of in _heard(one.definition.get("eventTrigger", {}))
+        if of == database and _may_match(pattern, scope)
+    )
+
+
+def _heard(trigger: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The pattern of documents that a trigger hears of, and their database."""
+    if not str(trigger.get("eventType", "")).startswith(_EVENTS):
+        return
+    filters = {
+        one.get("attribute", ""): one.get("value", "") for one in trigger.get("eventFilters", ())
+    }
+    resource = str(trigger.get("resource", ""))
+    if resource:
+        before, _, pattern = resource.partition("/documents/")
+        yield pattern, before.rpartition("/")[2]
+    else:
+        yield filters.get("document", ""), filters.get("database", DEFAULT_DATABASE)
+
+
+def _may_match(pattern: str, scope: Scope) -> bool:
+    """Whether a document of the scope can be one that the pattern means."""
+    parts = pattern.strip("/").split("/")
+    if any("**" in part for part in parts):
+        return True
+    if scope.everywhere:
+        return len(parts) > 1 and _is(parts[-2], scope.collection)
+    wanted = scope.collection.split("/")
+    return len(parts) == len(wanted) + 1 and all(map(_is, parts, wanted))
+
+
+def _is(part: str, name: str) -> bool:
+    return part == name or "{" in part or part == "*"

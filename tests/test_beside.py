@@ -1,0 +1,112 @@
+"""What does not come back with a function's code is compared, counted and told; nothing is set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios import beside
+from shared.inventory import FunctionState, Generation, Schedule, WholeInventory
+from tests.world import World
+
+TOPIC = {"eventType": "published", "retryPolicy": "RETRY_POLICY_DO_NOT_RETRY"}
+RETRIED = {**TOPIC, "retryPolicy": "RETRY_POLICY_RETRY"}
+SEND = "sendMail"
+TASKS = (
+    f"{SEND}: tasks that failed are tried again as its queue says, and will meet the old code:"
+    " %s now"
+)
+MEETS = f"{SEND}: events that failed are retried for %s, and will meet the old code: %s now"
+CHANGED = f"{SEND}: its trigger or retry setting was changed since, and is left so"
+
+
+def function(trigger: dict[str, Any], generation: Generation = Generation.SECOND) -> FunctionState:
+    return FunctionState(
+        SEND,
+        generation,
+        definition={"name": SEND, **({"eventTrigger": trigger} if trigger else {})},
+    )
+
+
+def live(one: FunctionState, **beside_it: Any) -> WholeInventory:
+    return WholeInventory(functions={SEND: one}, **beside_it)
+
+
+FED, FED_ONCE = live(function(RETRIED)), live(function(TOPIC))
+QUEUED = live(replace(function({}), definition={"labels": {"deployment-taskqueue": "true"}}))
+FIRST = live(function(RETRIED, Generation.FIRST))
+NIGHTLY = Schedule("0 3 * * *", "topic", "ENABLED", "1")
+AT_NOON = replace(NIGHTLY, schedule="0 12 * * *", hash="2")
+SCHEDULED = live(function({}), schedules={"nightly": NIGHTLY}, accounts={"run@": ("owner",)})
+MOVED = live(function({}), schedules={"nightly": AT_NOON, "hourly": NIGHTLY}, accounts={"run@": ()})
+EVERYBODY = ("allUsers roles/run.invoker",)
+PUBLIC = live(function({}), invokers={SEND: EVERYBODY, "another": EVERYBODY})
+PRIVATE = live(function({}), invokers={SEND: (), "another": ()})
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "waiting", "told"),
+    [
+        (FED_ONCE, FED_ONCE, {}, []),
+        (FED, FED, {SEND: 312}, [MEETS % ("a day", "312 wait")]),
+        (FED, FED, {SEND: 0}, [MEETS % ("a day", "0 wait")]),
+        (FED, FED, {}, [MEETS % ("a day", "an unknown number waits")]),
+        (FED, FED, None, [MEETS % ("a day", "an unknown number waits")]),
+        (None, FED, {SEND: 3}, [MEETS % ("a day", "3 wait")]),
+        (FIRST, FIRST, None, [MEETS % ("7 days", "an unknown number waits")]),
+        (QUEUED, QUEUED, {SEND: 7}, [TASKS % "7 wait"]),
+        (QUEUED, QUEUED, None, [TASKS % "an unknown number waits"]),
+        (FED_ONCE, FED, {SEND: 1}, [CHANGED, MEETS % ("a day", "1 wait")]),
+        (FED, FED_ONCE, {}, [CHANGED]),
+        (
+            SCHEDULED,
+            MOVED,
+            {},
+            [
+                "schedule hourly: created since, and left so",
+                "schedule nightly: changed since, and left so",
+                "the roles of run@: changed since, and left so",
+            ],
+        ),
+        (PUBLIC, PRIVATE, {}, [f"who may call {SEND}: changed since, and left so"]),
+        (FED_ONCE, PRIVATE, {}, [CHANGED]),
+        (None, MOVED, {}, []),
+        (SCHEDULED, None, {}, []),
+    ],
+)
+def test_what_is_told_beside_the_code(
+    then: WholeInventory | None,
+    now: WholeInventory | None,
+    waiting: dict[str, int] | None,
+    told: list[str],
+) -> None:
+    """A change is told, what queued events will meet is, and unknown is not none."""
+    assert list(beside.told({SEND}, {}, then, now, waiting)) == told
+
+
+def test_a_function_that_does_not_go_back_is_not_told_of() -> None:
+    """Its events meet the code that they met before."""
+    assert list(beside.told(set(), {}, FED, FED, {SEND: 3})) == []
+
+
+def test_queued_events_are_counted_before_a_rollback_and_told_with_it() -> None:
+    """Whoever is told of the decision reads how many events will meet the old code."""
+    world = World()
+    world.ports.world.services()["orderStatus"].waiting = 41
+    world.deploy_bad()
+
+    world.alert()
+    world.settle()
+
+    [rollback] = world.rollbacks()
+    [decided] = [
+        str(sent.notice)
+        for sent in world.ports.sender.sent
+        if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
+    ]
+    line = "orderStatus: events that failed are retried for a day, and will meet the old code"
+    assert rollback.plan is not None
+    assert f"{line}: 41 wait now" in rollback.plan.reported
+    assert f"{line}: 41 wait now" in decided

@@ -1,0 +1,106 @@
+"""A fault at each effect and each commit of a complete rollback, the question included."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+import pytest
+
+from shared import topics
+from shared.rollback import Status
+from tests.crash import Fault, Saboteur, deliver_all
+from tests.furnished import shop, spoil
+from tests.world import World
+
+EFFECTS = (
+    "hosting.release",
+    "remote_config.publish",
+    "rules.enforce",
+    "identity.configure",
+    "platform.shift",
+)
+EVERYTHING = (*EFFECTS, "store.commit")
+
+
+def run(saboteur: Saboteur) -> World:
+    """What may go back does, two people agree to the rest, and all of it is watched."""
+    world = shop(saboteur)
+    stable = world.live
+    spoil(world, "sites", "remote_config", "rules", "identity", "signing in")
+    estate = world.ports.beside
+    world.ports.prober.down = lambda probe: (
+        probe == "shop"
+        and (estate.sites["shop"].version, estate.configured["mfa.state"]) != ("v1", "ENABLED")
+    )
+    saboteur.active, saboteur.world = True, world
+    world.alert(signal="frontend_unavailable")
+    asked = False
+    for _ in range(30):
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        newest = world.rollbacks()[-1]
+        if newest.status is Status.PARKED and not asked:
+            asked = True
+            for person in ("alice", "bob"):
+                said = {"command": "approve", "incident": newest.incident}
+                world.command(person, system="bookshop", **said)
+        world.publish(topics.CLOCK, b"{}")
+        world.ports.clock.advance(timedelta(seconds=30))
+    saboteur.active = False
+    assert world.live == stable
+    return world
+
+
+@cache
+def undisturbed() -> tuple[str, ...]:
+    saboteur = Saboteur(counted=EVERYTHING)
+    expect_all_back(run(saboteur))
+    return tuple(saboteur.points)
+
+
+def expect_all_back(world: World) -> None:
+    estate = world.ports.beside
+    assert sorted(estate.effects) == [
+        "a template is published",
+        "cloud.firestore enforces r1",
+        "set authorizedDomains, mfa.state",
+        "shop live serves v1",
+    ]
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.SUCCEEDED]
+    assert world.broken_laws() == []
+
+
+def effects() -> range:
+    """Before and after each effect."""
+    return range(sum("store" not in point for point in undisturbed()))
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("point", effects())
+def test_a_fault_at_an_effect(point: int, fault: Fault) -> None:
+    """Whatever happens right before or after it, each takes effect once, and all are back."""
+    saboteur = Saboteur(point, fault, EFFECTS)
+
+    world = run(saboteur)
+
+    assert saboteur.happened
+    expect_all_back(world)
+
+
+def commits() -> list[int]:
+    """After each commit from the decision on, up to the last effect: what it promised is done."""
+    points = undisturbed()
+    last = max(number for number, point in enumerate(points) if "store" not in point)
+    return [number for number in range(last + 3) if points[number] == "after store.commit"]
+
+
+@pytest.mark.parametrize("point", commits())
+def test_a_crash_after_a_commit(point: int) -> None:
+    """Whichever commit it dies at, nobody is asked twice, and all are back."""
+    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+
+    world = run(saboteur)
+
+    expect_all_back(world)
+    asked = {one.key for one in world.ports.sender.sent if "rollback.parked" in one.key}
+    assert len(asked) == len(world.policy.channels)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios import functions
+from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
+from shared import rollback
+from shared.inventory import (
+    HostingSite,
+    Index,
+    IndexField,
+    RemoteConfigTemplate,
+    RulesFile,
+    RulesRelease,
+    WholeInventory,
+    fingerprint,
+)
+from shared.plan import Plan, frozen
+from shared.policy import Policy
+from shared.steps.release_hosting import FINALIZED
+from tests.crash import Fault, Saboteur, carried, quick
+from tests.fakes.clock import START
+from tests.fakes.estate import FakeEstate
+from tests.world import World
+
+EFFECTS = (
+    "hosting.release",
+    "remote_config.publish",
+    "rules.create_ruleset",
+    "rules.enforce",
+    "identity.configure",
+    "indexes.create",
+)
+EVERYTHING = (*EFFECTS, "store.commit")
+CARTS = Index("(default)", "carts", "COLLECTION", (IndexField("a", "ASCENDING"),) * 2)
+RULESET, NEWER = (RulesFile("rules", "closed"),), (RulesFile("rules", "open"),)
+
+
+def template(number: str, content: str) -> dict[str, RemoteConfigTemplate]:
+    said = fingerprint({"parameters": content})
+    published = f'{{"parameters":"{content}"}}'
+    return {"firebase": RemoteConfigTemplate(number, f"etag-{number}", said, published)}
+
+
+RECORDED = WholeInventory(
+    sites={"shop": HostingSite("v1", START)},
+    remote_config=template("1", "red"),
+    rules={"cloud.firestore": RulesRelease("r1", START, RULESET)},
+    identity={"mfa.state": "ENABLED", "authorizedDomains": ["a", "b"]},
+    indexes={CARTS.definition: CARTS},
+)
+LIVE = WholeInventory(
+    sites={"shop": HostingSite("v2", START)},
+    remote_config=template("2", "blue"),
+    rules={"cloud.firestore": RulesRelease("r2", START, NEWER)},
+    identity={"mfa.state": "DISABLED", "authorizedDomains": ["a"]},
+    indexes={},
+)
+
+
+def wider(honest: Callable[..., Plan]) -> Callable[..., Plan]:
+    """Plans that bring back all that lies beside the functions, too."""
+
+    def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
+        made, within = honest(policy, *facts, **ways), policy.execution.step_within
+        portions = (
+            hosting.portion(RECORDED, LIVE, {("shop", "v1"): FINALIZED}, within),
+            remote_config.portion(RECORDED, LIVE, within),
+            rules.portion(RECORDED, LIVE, {}, within),
+            identity.portion(RECORDED, LIVE, within),
+            indexes.portion(RECORDED, LIVE),
+        )
+        steps = [step for portion in portions for step in portion.steps]
+        header = made.header
+        return frozen(header.scenario, header.target, (*steps, *made.steps), header.policy)
+
+    return plan
+
+
+def spoil(estate: FakeEstate) -> None:
+    """All of it was changed, and the ruleset of before was deleted."""
+    estate.sites, estate.published = dict(LIVE.sites or {}), template("2", "blue")["firebase"]
+    estate.statuses = dict.fromkeys((("shop", "v1"), ("shop", "v2")), FINALIZED)
+    estate.released, estate.rulesets = dict(LIVE.rules or {}), {"r2": NEWER}
+    estate.configured, estate.declared = dict(LIVE.identity or {}), []
+
+
+def run(saboteur: Saboteur) -> World:
+    """The whole path with one fault in it."""
+    world = World(saboteur, quick())
+    spoil(world.ports.beside)
+    with patch.object(functions, "plan", wider(functions.plan)):
+        return carried(world, saboteur)
+
+
+@cache
+def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
+    saboteur = Saboteur(counted=counted)
+    expect_all_back(run(saboteur))
+    return tuple(saboteur.points)
+
+
+def expect_all_back(world: World) -> None:
+    estate = world.ports.beside
+    assert estate.sites["shop"].version == "v1"
+    assert estate.published.hash == template("1", "red")["firebase"].hash
+    assert estate.rulesets[estate.released["cloud.firestore"].ruleset] == RULESET
+    assert estate.configured == RECORDED.identity
+    assert estate.declared == [CARTS]
+    assert world.broken_laws() == []
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
+
+
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.LOST_ANSWER])
+@pytest.mark.parametrize("point", range(2 * len(EFFECTS)))
+def test_a_fault_at_an_effect(point: int, fault: Fault) -> None:
+    """Whatever happens right before or after it, each takes effect once, and all are back."""
+    assert len(undisturbed(EFFECTS)) == 2 * len(EFFECTS)
+    saboteur = Saboteur(point, fault, EFFECTS)
+
+    world = run(saboteur)
+
+    assert saboteur.happened
+    expect_all_back(world)
+    assert len(world.ports.beside.effects) == len(EFFECTS) - 1  # a ruleset alone is no effect
+
+
+def between_effects() -> list[int]:
+    """The points at which it is committed what is begun and done, counted with the effects."""
+    points = undisturbed(EVERYTHING)
+    effects = [number for number, point in enumerate(points) if "store" not in point]
+    inside = range(effects[0] - 2, effects[-1] + 3)
+    return [number for number in inside if "store" in points[number]]
+
+
+@pytest.mark.parametrize("point", between_effects())
+def test_a_crash_at_a_commit(point: int) -> None:
+    """Whichever commit it dies at, each takes effect once, and all are back."""
+    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+
+    world = run(saboteur)
+
+    expect_all_back(world)
+    assert len(world.ports.beside.effects) == len(EFFECTS) - 1
+
+
+def test_a_person_at_everything() -> None:
+    """What somebody has changed since the plan was made is left as they made it."""
+    world = World(policy=quick())
+    estate = world.ports.beside
+    spoil(estate)
+    estate.sites["shop"] = replace(estate.sites["shop"], version="theirs")
+    estate.land_template('{"parameters":"theirs"}')
+    estate.rulesets["theirs"] = (RulesFile("rules", "theirs"),)
+    estate.released["cloud.firestore"] = RulesRelease("theirs", START)
+    estate.configured["mfa.state"] = "MANDATORY"
+
+    with patch.object(functions, "plan", wider(functions.plan)):
+        carried(world, Saboteur())
+
+    assert estate.sites["shop"].version == "theirs"
+    assert estate.published.content == '{"parameters":"theirs"}'
+    assert estate.released["cloud.firestore"].ruleset == "theirs"
+    assert estate.configured == {**(LIVE.identity or {}), "mfa.state": "MANDATORY"}
+    assert estate.effects == [f"index {CARTS.definition}"]

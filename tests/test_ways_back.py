@@ -1,0 +1,488 @@
+"""Functions come back by kind: traffic, a rebuild, or the one where the other fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.audit import Event
+from shared.deployment import Deployment
+from shared.deployment import Status as DeploymentStatus
+from shared.deployment import path as deployment_path
+from shared.documents import encode
+from shared.errors import Unavailable
+from shared.inventory import FunctionState, Generation, Source
+from shared.plan import ENDED, Step, StepStatus, blocked, ready, undone, unneeded
+from shared.policy import Rebuilds
+from shared.ports import Put, Update
+from shared.rollback import Rollback, Status
+from shared.traffic import TrafficTarget
+from tests.fakes.copies import kept
+from tests.world import BOOKSHOP, World
+
+ORDER, SHOP = "orderStatus", "renderShop"
+
+
+def world(rebuilds: Rebuilds = Rebuilds.ACT, blast_radius: int | None = None) -> World:
+    """A shop whose stable deployment is recorded with copies of all its sources."""
+    gates = replace(BOOKSHOP.gates, rebuilds=rebuilds, blast_radius=blast_radius)
+    shop = World(policy=replace(BOOKSHOP, gates=gates))
+    shop.pass_time(timedelta(minutes=2))
+    return shop
+
+
+def roll_back(shop: World, minutes: int = 20) -> Rollback:
+    shop.alert()
+    shop.pass_time(timedelta(minutes=minutes))
+    return shop.rollbacks()[-1]
+
+
+def ends(shop: World, function: str) -> dict[str, StepStatus]:
+    """How each step of a function ended, by kind."""
+    steps = shop.steps(shop.rollbacks()[-1].id).values()
+    return {
+        step.name.partition(" ")[0]: step.status
+        for step in steps
+        if step.target == function and step.kind != "judge"
+    }
+
+
+def on_copies(shop: World) -> set[str]:
+    """The functions that run what was built from our copies."""
+    functions = shop.ports.world.functions()
+    sources = {name: one.source for name, one in functions.items()}
+    return {name for name, one in sources.items() if one and name in one.object.split("/")}
+
+
+def back(shop: World) -> set[str]:
+    """The functions that requests reach without failing."""
+    services = shop.ports.world.services()
+    return {
+        name
+        for name, served in shop.live.items()
+        if all(services[name].failure_rates[revision] == 0.0 for revision in served)
+    }
+
+
+def test_a_revision_that_is_gone_is_built_again_and_served() -> None:
+    """What cannot be shifted is rebuilt from our copy; the plan says that it is no old artefact."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop)
+
+    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert on_copies(shop) == {ORDER}
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert rollback.plan is not None
+    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
+        rollback.plan.reported
+    )
+    assert shop.broken_laws() == []
+
+
+def test_a_shift_that_fails_falls_back_to_a_rebuild() -> None:
+    """What looked ready and does not come up is built again, and what waits for it goes on."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER, told=False)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop)
+
+    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert on_copies(shop) == {ORDER}
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {
+        "shift": StepStatus.FAILED,
+        "redeploy": StepStatus.DONE,
+        "serve": StepStatus.DONE,
+    }
+    assert set(ends(shop, SHOP).values()) == {StepStatus.DONE, StepStatus.UNNEEDED}
+
+
+def test_one_function_that_cannot_come_back_stops_no_other() -> None:
+    """The others are back; the end is FAILED, and lists what is where."""
+    shop = world()
+    lost = "renderBasket"
+    shop.ports.world.lose_image(lost, told=False)
+    shop.ports.builds.missing.add(lost)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop, minutes=40)
+
+    assert rollback.status is Status.FAILED
+    storefront = set(shop.policy.groups["storefront"].functions)
+    assert back(shop) >= storefront - {lost}
+    assert lost not in back(shop)
+    assert f"1 of 8 not done: shift {lost}: FAILED" in rollback.outcome
+    assert f"redeploy {lost}: FAILED" in rollback.outcome
+    lines = failure(shop)
+    why = next(line for line in lines if line.startswith(f"shift {lost}: FAILED"))
+    assert "7 of 8 done" in lines
+    assert why.endswith(f"; it serves {shop.ports.world.services()[lost].latest_ready}")
+    served = {name: next(iter(served)) for name, served in shop.live.items()}
+    assert ended(shop).facts["serves"] == served
+
+
+@pytest.mark.parametrize("canary", [ORDER, "getBook"])
+def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
+    """What routers never led to the old revision is not asked how that one does: the others go."""
+    shop = world()
+    shop.ports.world.lose_image(canary, told=False)
+    shop.ports.builds.missing.add(canary)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop, minutes=40)
+
+    assert rollback.status is Status.FAILED
+    assert set(shop.live) - back(shop) == {canary}
+    assert f"1 of 8 not done: shift {canary}: FAILED" in rollback.outcome
+    steps = shop.steps(rollback.id)
+    judged = {step.target: step for step in steps.values() if step.kind == "judge"}
+    assert judged[canary].note == "not judged: the canary is elsewhere"
+
+
+def test_what_serves_may_not_be_known_at_the_end() -> None:
+    """The end is told all the same, and that nobody said what serves."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER, told=False)
+    shop.ports.builds.missing.add(ORDER)
+    shop.deploy_bad()
+
+    def mute(verb: str, side: str) -> None:
+        if verb == "platform.inventory" and shop.rollbacks()[-1].status is Status.RUNNING:
+            raise Unavailable("no answer")
+
+    shop.ports.world.hook = mute
+    rollback = roll_back(shop, minutes=40)
+
+    assert rollback.status is Status.FAILED
+    assert "what serves could not be read" in failure(shop)
+    assert ended(shop).facts["serves"] is None
+
+
+def test_what_somebody_moves_after_its_shift_is_listed_with_what_serves_there() -> None:
+    """Everything was brought back, and one function is not there any more: FAILED tells where."""
+    shop = world()
+    shop.deploy_bad()
+    newest = shop.ports.world.services()[ORDER].latest_created
+    moved: list[str] = []
+
+    def somebody(verb: str, side: str) -> None:
+        steps = shop.steps(shop.rollbacks()[-1].id).values() if verb == "platform.service" else ()
+        back = steps and all(step.status in ENDED for step in steps)
+        if back and not moved:
+            moved.append(ORDER)
+            shop.ports.world.operation_latency = timedelta(0)
+            shop.ports.world.change_by_hand(ORDER, (TrafficTarget(newest, 100),))
+
+    shop.ports.world.hook = somebody
+    rollback = roll_back(shop)
+
+    assert rollback.status is Status.FAILED
+    assert rollback.outcome == f"1 changed by somebody after their shift: {ORDER}"
+    lines = failure(shop)
+    assert "7 of 8 done" in lines
+    assert f"{ORDER}: changed by somebody after its shift; it serves {newest}" in lines
+
+
+PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
+"""A repository of which nothing is kept, unless a test says so."""
+
+
+def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
+    """A release reaches checkout once the rollback of catalogue has begun.
+
+    With that `barrier` it is known by then to have one.
+    """
+    shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
+    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
+    shop.ports.clock.advance(timedelta(minutes=3))
+    fields = encode(
+        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
+    )
+    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
+    reached = [shop.policy.groups["checkout"].functions]
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and reached:
+            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
+            if barrier:
+                told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
+                shop.ports.store.commit([told])
+
+    shop.ports.world.hook = goes_on
+    return roll_back(shop, minutes=40)
+
+
+def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:
+    """An extension looks into the registry as the first plan does, and shifts nothing in vain."""
+    shop = world()
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.SUCCEEDED
+    assert rollback.plan is not None
+    assert rollback.plan.extensions == 1
+    assert on_copies(shop) == {ORDER}
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
+        rollback.plan.reported
+    )
+    assert shop.broken_laws() == []
+
+
+def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> None:
+    """What has lost its image is left and said: all else goes back, and the end is no success."""
+    shop = world(Rebuilds.ASK)
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.FAILED
+    assert rollback.outcome == (
+        f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
+    )
+    served = shop.ports.world.services()[ORDER].latest_ready
+    assert any(line.endswith(f"; it serves {served}") for line in failure(shop))
+    line = f"{ORDER} has lost what it starts from: left as it is"
+    assert rollback.plan is not None
+    assert line in rollback.plan.reported
+    assert any(line in sent.notice["text"] for sent in shop.ports.sender.sent)
+    assert on_copies(shop) == set()
+    assert set(shop.live) - back(shop) == {ORDER}
+    assert ORDER.lower() not in shop.ports.world.applied_shifts
+
+
+CHECKOUT = BOOKSHOP.groups["checkout"].functions
+
+
+def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> None:
+    """A barrier that is declared meanwhile holds up nothing that was planned, and hides nothing."""
+    shop = world()
+
+    rollback = rolls_out_under_its_rollback(shop, barrier="a migration")
+
+    assert rollback.status is Status.FAILED
+    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert "3 of 6 not done" in rollback.outcome
+    assert "lies behind a barrier of v2" in rollback.outcome
+    assert shop.broken_laws() == []
+
+
+def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
+    """The plan grows no further than the policy lets automation go, and what is more is told."""
+    shop = world(blast_radius=4)
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.FAILED
+    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert "is beyond the blast radius of 4" in rollback.outcome
+
+
+@pytest.mark.parametrize(
+    "silent", [True, False], ids=["a silent registry", "an image that is kept"]
+)
+def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
+    """Silence is no loss: what looks ready is shifted."""
+    shop = world()
+    shop.ports.beside.pushed[PLACE] = {f"{PLACE}/order@sha256:1"}
+
+    def mute(verb: str, side: str) -> None:
+        if silent and verb == "images.stored":
+            raise Unavailable("no answer")
+
+    shop.ports.beside.hook = mute
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.SUCCEEDED
+    assert on_copies(shop) == set()
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {
+        "shift": StepStatus.DONE,
+        "redeploy": StepStatus.UNNEEDED,
+        "serve": StepStatus.UNNEEDED,
+    }
+
+
+def test_the_policy_may_have_a_rebuild_asked_for() -> None:
+    """A person is shown the plan first, and nothing is touched until they approve."""
+    shop = world(Rebuilds.ASK)
+    shop.ports.world.lose_image(ORDER)
+    shop.deploy_bad()
+
+    parked = roll_back(shop, minutes=3)
+
+    assert parked.status is Status.PARKED
+    assert on_copies(shop) == set()
+    shop.command(command="approve", system=shop.policy.system, incident=parked.incident)
+    shop.pass_time(timedelta(minutes=15))
+    assert on_copies(shop) == {ORDER}
+
+
+def test_without_an_approval_no_rebuild_stands_in_for_a_shift() -> None:
+    """Where the policy asks, a plan that nobody saw holds no rebuild."""
+    shop = world(Rebuilds.ASK)
+    shop.ports.world.lose_image(ORDER, told=False)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop)
+
+    assert rollback.status is Status.FAILED
+    assert on_copies(shop) == set()
+
+
+def test_a_function_that_was_deleted_is_left_by_automation() -> None:
+    """The others come back without it, and the plan says how it can."""
+    shop = world()
+    shop.deploy_bad()
+    shop.ports.world.delete_function("listBooks")
+
+    rollback = roll_back(shop)
+
+    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert "listBooks" not in shop.ports.world.functions()
+    assert rollback.plan is not None
+    assert any("listBooks was deleted since" in line for line in rollback.plan.reported)
+
+
+def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> None:
+    """An order by its name asks, and then builds it from our copy."""
+    shop = world()
+    shop.ports.world.delete_function("listBooks")
+    shop.command(command="rollback", system=shop.policy.system, functions=["listBooks"])
+    shop.pass_time(timedelta(minutes=2))
+    [parked] = shop.rollbacks()
+    assert parked.status is Status.PARKED
+
+    shop.command("anna", command="approve", system=shop.policy.system, incident=parked.incident)
+    shop.pass_time(timedelta(minutes=10))
+
+    assert "listBooks" in on_copies(shop)
+    assert "listBooks" in back(shop)
+
+
+def test_a_function_of_the_first_generation_is_deployed_again() -> None:
+    """It has no traffic to shift: its recorded source replaces what runs."""
+    shop = World()
+    state = shop.ports.world.functions()["listBooks"]
+    older = replace(
+        state, generation=Generation.FIRST, service="", latest="", traffic=(), revisions={}
+    )
+    shop.ports.world.delete_function("listBooks")
+    shop.ports.world.first_generation["listBooks"] = older
+    shop.announce("v2", stable=True)
+    shop.pass_time(timedelta(minutes=10))
+    shop.deploy_bad([ORDER])
+    newer = replace(older, source=Source("sources", "listBooks.zip", 2))
+    shop.ports.world.first_generation["listBooks"] = newer
+
+    roll_back(shop)
+
+    assert "listBooks" in on_copies(shop)
+    assert ends(shop, "listBooks") == {"redeploy": StepStatus.DONE}
+
+
+def test_somebody_elses_deployment_is_left_alone() -> None:
+    """A person deploys what we would build: theirs goes on, and we say so."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER)
+    shop.deploy_bad()
+    recipe_of = shop.ports.builds
+    state = kept(shop.ports.world.functions()[ORDER])
+    theirs = _recipe(state, Source("theirs", "fix.zip", 7))
+    recipe_of.latency = timedelta(minutes=30)
+    recipe_of.begin(ORDER, theirs)
+
+    rollback = roll_back(shop)
+
+    assert rollback.status is Status.FAILED
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.STOPPED
+    assert recipe_of.built == [ORDER]
+
+
+def _recipe(state: FunctionState, source: Source):  # type: ignore[no-untyped-def]
+    from shared.build import recipe
+
+    made = recipe(state)
+    assert made is not None
+    return replace(made, source=source)
+
+
+def test_what_hosting_pins_by_tag_is_told() -> None:
+    """A tag of Hosting's keeps its revision: that way goes back with Hosting."""
+    shop = world()
+    service = shop.ports.world.services()[ORDER]
+    tagged = (*service.traffic, TrafficTarget(service.latest_ready, 0, "fh-1234"))
+    shop.ports.world.change_by_hand(ORDER, tagged)
+    shop.deploy_bad()
+
+    rollback = roll_back(shop)
+
+    assert rollback.plan is not None
+    told = [line for line in rollback.plan.reported if line.startswith(ORDER)]
+    assert told == [f"{ORDER}: what Hosting pins by fh-1234 goes back with Hosting"]
+
+
+def failure(shop: World) -> list[str]:
+    """The lines that people read of how it failed."""
+    [told] = [
+        str(sent.notice["text"])
+        for sent in shop.ports.sender.sent
+        if sent.key.split(":")[1] == "rollback.failed" and sent.key.endswith(":record")
+    ]
+    return told.splitlines()
+
+
+def ended(shop: World) -> Event:
+    """The event of its end."""
+    entries = shop.trail(shop.rollbacks()[-1])
+    [event] = [one for entry in entries for one in entry.events if one.name == "rollback.failed"]
+    return event
+
+
+A, B, C, D = Step("A", "shift", "A"), Step("B", "x", "A"), Step("C", "y", "A"), Step("D", "z", "D")
+STANDING = (
+    replace(B, instead_of="A"),
+    replace(C, instead_of="A", after=("B",)),
+    replace(D, after=("A",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "build", "route", "begins", "spared", "never", "bad"),
+    [
+        ("BEGUN", "PENDING", "PENDING", "", "", "", "AD"),
+        ("DONE", "PENDING", "PENDING", "D", "BC", "", "D"),
+        ("STOPPED", "PENDING", "PENDING", "", "BC", "D", "AD"),
+        ("FAILED", "PENDING", "PENDING", "B", "", "", "ABCD"),
+        ("FAILED", "DONE", "PENDING", "C", "", "", "ACD"),
+        ("FAILED", "DONE", "DONE", "D", "", "", "D"),
+        ("FAILED", "FAILED", "PENDING", "", "", "CD", "ABCD"),
+        ("FAILED", "DONE", "STOPPED", "", "", "D", "ACD"),
+    ],
+)
+def test_what_stands_in_for_a_step_speaks_for_it(
+    first: str, build: str, route: str, begins: str, spared: str, never: str, bad: str
+) -> None:
+    """It begins once that one has failed; the last of them lets the others go on, or does not."""
+    statuses = (first, build, route, "PENDING")
+    steps = {
+        step.name: replace(step, status=StepStatus(status))
+        for step, status in zip((A, *STANDING), statuses, strict=True)
+    }
+
+    assert names(ready(steps)) == begins
+    assert names(unneeded(steps)) == spared
+    assert names(blocked(steps)) == never
+    assert names(undone(steps)) == bad
+
+
+def names(steps: Iterable[Step]) -> str:
+    return "".join(sorted(step.name for step in steps))

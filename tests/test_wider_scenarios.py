@@ -1,0 +1,511 @@
+"""The ways back that bring more than functions, in a whole world."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.scenarios.complete import NEW_CLIENTS
+from shared import deployment, incident
+from shared.documents import decode
+from shared.inventory import RulesFile, RulesSource
+from shared.policy import Check, ScenarioName
+from shared.rollback import Rollback, Status
+from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
+from tests.test_deciding import said, went_back
+from tests.test_deployments import hint
+from tests.world import World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def trouble(world: World, signal: str, *cured_by: str) -> None:
+    """The outside sees it until all of these are as they were; Cloud Monitoring tells of it."""
+    well = {"site": "v1", "mfa": "ENABLED", "rules": "r1", "indexes": [CARTS]}
+
+    def is_down(probe: str) -> bool:
+        there = back(world)
+        return probe == "shop" and any(there[one] != well[one] for one in cured_by)
+
+    world.ports.prober.down = is_down if cured_by else lambda probe: probe == "shop"
+    world.alert(signal=signal)
+    world.settle()
+
+
+def approve(world: World, *people: str) -> None:
+    [open_one] = world.incidents()
+    for person in people:
+        world.command(person, command="approve", system="bookshop", incident=open_one.id)
+        world.settle()
+
+
+def ruled(condition: str) -> RulesSource:
+    """Rules over one collection."""
+    lines = ("match /orders/{id} {", f"allow read: if {condition};", "}")
+    return (RulesFile("rules", "\n".join(lines)),)
+
+
+def write(world: World, *documents: str) -> None:
+    """These documents are written now."""
+    now = world.ports.clock.now()
+    world.ports.beside.held |= {("(default)", path): now for path in documents}
+
+
+def newest(world: World) -> Rollback:
+    return world.rollbacks()[-1]
+
+
+def back(world: World) -> dict[str, object]:
+    """What is live beside the functions."""
+    estate = world.ports.beside
+    return {
+        "site": estate.sites["shop"].version,
+        "colour": estate.published.content,
+        "rules": estate.released["cloud.firestore"].ruleset,
+        "mfa": estate.configured["mfa.state"],
+        "indexes": list(estate.declared),
+    }
+
+
+def known(world: World) -> dict[str, deployment.Deployment]:
+    documents = world.ports.store.documents
+    return {
+        path.partition(":")[2]: decode(deployment.Deployment, fields)
+        for path, fields in documents.items()
+        if path.startswith("deployments/") and path.count("/") == 1
+    }
+
+
+def test_a_bad_site() -> None:
+    """The version of before is released at once, verified, watched; what was bad stays bad."""
+    world = shop()
+    stable = world.live
+    spoil(world, "sites")
+
+    trouble(world, "frontend_unavailable", "site")
+    world.pass_time(HOUR)
+
+    assert back(world)["site"] == "v1"
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.status is Status.SUCCEEDED
+    unmeasured = "not known to be over: frontend_unavailable"
+    assert one.outcome == f"stable through the watch, {unmeasured}"
+    assert {name: it.status for name, it in known(world).items()} == {
+        "v1": deployment.Status.STABLE,
+        "bad": deployment.Status.BAD,
+    }
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+
+def test_sign_in_that_fails_by_its_settings() -> None:
+    """Nothing goes back by itself; two people are asked, and then exactly what differs is set."""
+    world = shop()
+    spoil(world, "identity")
+
+    trouble(world, "authentication_failure", "mfa")
+
+    [one] = world.rollbacks()
+    assert one.status is Status.PARKED
+    assert one.question is not None
+    assert one.question.needed == 2
+    approve(world, "alice")
+    assert back(world)["mfa"] == "DISABLED"
+    approve(world, "bob")
+    world.pass_time(HOUR)
+    assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
+    assert newest(world).status is Status.SUCCEEDED
+    assert went_back(world) == set()
+
+
+@pytest.mark.parametrize(
+    ("still_failing", "enough", "status", "outcome"),
+    [
+        (0.1, 20, Status.SUCCEEDED, "stable through the watch"),
+        (0.5, 20, Status.FAILED, "50% of 90 sign-ins failed"),
+        (0.1, 10_000, Status.SUCCEEDED, "but never verified"),
+    ],
+)
+def test_who_signs_in_once_the_settings_are_back(
+    still_failing: float, enough: int, status: Status, outcome: str
+) -> None:
+    """Of all who signed in since, and of nobody before: few failures, or it is not well."""
+    gates = replace(SHOP.gates, minimum_requests=enough)
+    sign_in = {"sign-in": Check(sign_in_failures=0.3)}
+    world = World(policy=replace(SHOP, verification=sign_in, gates=gates), furnish=furnish)
+    world.ports.counts.fail_sign_ins(0.9)
+    spoil(world, "identity")
+    trouble(world, "authentication_failure", "mfa")
+    approve(world, "alice")
+    world.ports.counts.fail_sign_ins(still_failing)
+
+    approve(world, "bob")
+    world.pass_time(HOUR)
+
+    assert newest(world).status is status
+    assert outcome in newest(world).outcome
+    assert (newest(world).verified_at is not None) is (still_failing < 0.3 and enough == 20)
+
+
+def test_sign_in_that_fails_by_functions_and_settings() -> None:
+    """The functions of authentication go back at once, no others; the settings are asked about."""
+    world = shop()
+    spoil(world, "signing in", "identity")
+
+    trouble(world, "authentication_failure", "mfa")
+    world.pass_time(MINUTE)
+
+    assert went_back(world) == set(SIGNING_IN)
+    first, second = world.rollbacks()
+    assert (first.status, second.status) == (Status.SUCCEEDED, Status.PARKED)
+    assert (second.id, back(world)["mfa"]) == (f"{first.id}-r2", "DISABLED")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert back(world)["mfa"] == "ENABLED"
+    assert newest(world).status is Status.SUCCEEDED
+    assert world.broken_laws() == []
+
+
+def test_sign_in_that_fails_without_a_change() -> None:
+    """That is an attack, or an outage elsewhere: people are told, and nothing goes back."""
+    world = shop()
+    world.ports.clock.advance(HOUR)
+
+    trouble(world, "authentication_failure")
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.outcome) == (
+        Status.NOT_TAKEN,
+        "cause: nothing changed since v1",
+    )
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.ports.beside.effects == []
+
+
+def test_everything_at_once() -> None:
+    """Sites before functions, configuration beside them; rules and identity are asked about."""
+    world = shop()
+    stable = world.live
+    spoil(world, "functions", "sites", "remote_config", "rules", "identity", "indexes")
+
+    trouble(world, "frontend_unavailable", "site", "mfa")
+    world.pass_time(MINUTE)
+
+    assert world.live == stable
+    assert (back(world)["site"], "red" in str(back(world)["colour"])) == ("v1", True)
+    assert (back(world)["rules"], back(world)["mfa"]) == ("r2", "DISABLED")
+    first, second = world.rollbacks()
+    steps = world.steps(first.id)
+    first_of_all = [one for one in steps.values() if not one.after]
+    assert {one.name for one in first_of_all} == {"release shop", "publish firebase template"}
+    assert (first.status, second.status) == (Status.SUCCEEDED, Status.PARKED)
+    assert any("release rules cloud.firestore" in text for text in said(world, "rollback.parked"))
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert (back(world)["rules"], back(world)["mfa"]) == ("r1", "ENABLED")
+    assert back(world)["indexes"] == []  # what stands between code and data is another scenario's
+    assert world.broken_laws() == []
+    assert world.incidents()[0].status is incident.Status.RESOLVED
+
+
+@pytest.mark.parametrize("part", ["site", "colour"])
+def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
+    """Whoever repairs it forward is not disturbed; all else goes back, and the plan says so."""
+    world = shop()
+    estate = world.ports.beside
+    stable = world.live
+    spoil(world, "functions", "sites", "remote_config")
+    until = world.ports.clock.now() + HOUR
+    world.command(command="freeze", system="bookshop", until=until.isoformat())
+    world.settle()
+    world.ports.prober.down = lambda probe: probe == "shop" and world.live != stable
+    world.alert(signal="frontend_unavailable")
+    world.pass_time(MINUTE)
+
+    if part == "site":
+        now = world.ports.clock.now()
+        estate.statuses["shop", "v3"] = "FINALIZED"
+        estate.sites["shop"] = replace(estate.sites["shop"], version="v3", released_at=now)
+    else:
+        hint(world)  # what was there before is seen once more, after the detection
+        world.settle()
+        world.ports.clock.advance(timedelta(seconds=10))
+        estate.land_template('{"parameters":{"colour":"green"}}')
+    hint(world)
+    world.settle()
+    world.command(command="unfreeze", system="bookshop")
+    world.pass_time(5 * MINUTE)
+
+    theirs = {"site": "v3"} if part == "site" else {"colour": '{"parameters":{"colour":"green"}}'}
+    ours = {"site": "v1", "colour": '{"parameters":{"colour":"red"}}'}
+    assert world.live == stable
+    assert {name: back(world)[name] for name in ours} == {**ours, **theirs}
+    plan = world.rollbacks()[0].plan
+    assert plan is not None
+    assert any("in a person's hands until" in line for line in plan.reported)
+    assert "changed by hand" in str(said(world, "suspended"))
+
+
+def test_documents_that_were_written_under_other_rules() -> None:
+    """Whoever is asked reads how many there are on each path that the rules would touch."""
+    world = shop()
+    world.ports.beside.rulesets = {"r1": ruled("false"), "r2": ruled("true")}
+    world.announce("ruled", stable=True)
+    world.settle()
+    write(world, "orders/before")
+    spoil(world, "rules")
+    write(world, "orders/after", "users/ann/orders/elsewhere")
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.settle()
+
+    parked, *_ = said(world, "rollback.parked")
+    assert "rules cloud.firestore: /orders/{id}: 1 documents written since" in parked
+
+
+@pytest.mark.parametrize("word", ["reject", "nobody"])
+def test_what_asks_is_not_wanted(word: str) -> None:
+    """What went back at once stays back, what asked is left, and a person has the incident."""
+    world = shop()
+    spoil(world, "sites", "rules")
+    trouble(world, "frontend_unavailable", "rules")
+    world.pass_time(MINUTE)
+    [one] = world.incidents()
+    if word == "reject":
+        world.command(command="reject", system="bookshop", incident=one.id)
+
+    world.pass_time(HOUR)
+
+    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
+    assert [it.status for it in world.rollbacks()] == [Status.SUCCEEDED, Status.NOT_TAKEN]
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
+def test_well_without_what_asks() -> None:
+    """It is watched first, and what is left is asked about after that."""
+    world = shop()
+    spoil(world, "sites", "rules")
+    trouble(world, "frontend_unavailable", "site")
+
+    world.pass_time(MINUTE)
+    during = [one.status for one in world.rollbacks()]
+    world.pass_time(20 * MINUTE)
+
+    assert during == [Status.WATCHING] or during == [Status.VERIFYING]
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.PARKED]
+
+
+def test_a_version_that_is_gone() -> None:
+    """It cannot be gone back to: a person is told at once, and why."""
+    world = shop()
+    spoil(world, "sites")
+    del world.ports.beside.statuses["shop", "v1"]
+
+    trouble(world, "frontend_unavailable")
+
+    [one] = world.rollbacks()
+    assert one.status is Status.NOT_TAKEN
+    assert "v1 is gone: it cannot be gone back to" in one.outcome
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_new_client_against_old_functions(works: bool) -> None:
+    """A site that stays new is probed once the functions behind it are old: that is the verdict."""
+    world = shop()
+    stable = world.live
+    spoil(world, "functions", "sites")
+    del world.ports.beside.statuses["shop", "v1"]
+    world.ports.prober.down = lambda probe: probe == "shop" and not (works and world.live == stable)
+
+    world.alert(signal="frontend_unavailable")
+    world.settle()
+    world.pass_time(HOUR)
+
+    one = newest(world)
+    assert (world.live, back(world)["site"]) == (stable, "v2")
+    assert one.plan is not None
+    assert NEW_CLIENTS in one.plan.reported
+    assert one.status is (Status.SUCCEEDED if works else Status.FAILED)
+    assert works or one.outcome.endswith("probes fail: shop")
+
+
+@pytest.mark.parametrize(
+    ("others", "scenario"),
+    [
+        (("authentication_failure",), ScenarioName.COMPLETE),
+        (("database_failure_rate",), ScenarioName.COMPLETE),
+        (("performance_degraded",), ScenarioName.FUNCTIONS),
+        ((), ScenarioName.FUNCTIONS),
+    ],
+)
+def test_triggers_that_come_together(others: tuple[str, ...], scenario: ScenarioName) -> None:
+    """Functions and sign-in, or the database, at once: that is no matter of one of them alone."""
+    world = shop()
+    spoil(world, "functions", "sites")
+    world.ports.prober.down = lambda probe: probe == "shop" and back(world)["site"] != "v1"
+
+    world.alert("0.functions")
+    for signal in others:
+        world.alert(f"0.{signal}", signal=signal)
+    world.settle()
+
+    plan = world.rollbacks()[0].plan
+    assert plan is not None
+    assert plan.scenario is scenario
+
+
+def test_a_dropped_index() -> None:
+    """It is made again; no data moves."""
+    world = shop()
+    spoil(world, "indexes")
+
+    trouble(world, "database_failure_rate", "indexes")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+
+    assert back(world)["indexes"] == [CARTS]
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_a_database_that_fails_without_a_change() -> None:
+    """Nothing of ours explains it: a person is told, and data stays where it is."""
+    world = shop()
+    world.ports.clock.advance(HOUR)
+
+    trouble(world, "database_failure_rate")
+    world.pass_time(5 * MINUTE)
+
+    assert newest(world).outcome == "cause: nothing changed since v1"
+    assert world.ports.beside.effects == []
+
+
+def test_a_breach_that_is_declared() -> None:
+    """Whatever seems well, two people are asked about all that changed."""
+    world = shop()
+    spoil(world, "sites", "rules", "identity")
+
+    world.alert(signal="security_breach")
+    world.pass_time(MINUTE)
+
+    assert newest(world).status is Status.PARKED
+    assert (back(world)["site"], back(world)["rules"]) == ("v2", "r2")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert (back(world)["site"], back(world)["rules"], back(world)["mfa"]) == (
+        *("v1", "r1"),
+        "ENABLED",
+    )
+
+
+def test_a_barrier_before_everything() -> None:
+    """Nobody goes back past it by machine: a person is asked, with the whole plan."""
+    world = shop()
+    spoil(world, "sites", "rules")
+    world.command(command="mark-barrier", system="bookshop", deployment="bad")
+    world.settle()
+
+    trouble(world, "frontend_unavailable", "site")
+
+    assert newest(world).status is Status.PARKED
+    assert "barrier" in newest(world).outcome
+    assert back(world)["site"] == "v2"
+
+
+def test_every_function_failing_as_one() -> None:
+    """All at 100 % is no matter of functions alone: all that changed goes back."""
+    world = shop()
+    spoil(world, "sites")
+    world.ports.world.deploy(None, failure_rate=1.0)
+    world.announce("worse")
+    world.settle()
+    world.ports.clock.advance(10 * MINUTE)
+
+    trouble(world, "function_failure_rate", "site")
+    world.pass_time(HOUR)
+
+    plan = world.rollbacks()[0].plan
+    assert plan is not None
+    assert plan.scenario is ScenarioName.COMPLETE
+    assert back(world)["site"] == "v1"
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_an_order_for_everything() -> None:
+    """A person answers for the cause; what asks in any case is asked about after it."""
+    world = shop()
+    spoil(world, "sites", "rules")
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.pass_time(20 * MINUTE)
+
+    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.PARKED]
+
+
+def test_an_order_that_confirms_itself() -> None:
+    """One person's word is enough where one person is asked; rules wait for a second one."""
+    world = shop()
+    spoil(world, "sites", "rules")
+
+    world.command(command="rollback", system="bookshop", scenario="complete", auto_confirm=True)
+    world.pass_time(20 * MINUTE)
+
+    assert (back(world)["site"], back(world)["rules"]) == ("v1", "r2")
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert back(world)["rules"] == "r1"
+    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED, Status.SUCCEEDED]
+
+
+def test_an_order_for_what_is_there_already() -> None:
+    """Nothing is done, and that is said."""
+    world = shop()
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.settle()
+
+    assert newest(world).outcome == "everything asked for is at its target already"
+
+
+@pytest.mark.parametrize(
+    ("order", "site", "colour", "functions"),
+    [
+        ({}, "v2", "red", set()),
+        ({"groups": ["authentication"]}, "v2", "blue", set(SIGNING_IN)),
+    ],
+)
+def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set[str]) -> None:
+    """A group of functions that is named, or the configuration: nothing else goes back."""
+    world = shop()
+    spoil(world, "functions", "sites", "remote_config")
+
+    world.command(command="rollback", system="bookshop", scenario="feature", **order)
+    world.pass_time(20 * MINUTE)
+
+    assert (back(world)["site"], went_back(world)) == (site, functions)
+    assert colour in str(back(world)["colour"])
+    assert newest(world).status is Status.SUCCEEDED
+
+
+def test_settings_that_were_changed_as_it_began() -> None:
+    """No look can tell what was first: a person answers, with the whole plan before them."""
+    world = shop()
+    world.pass_time(MINUTE)
+    began = world.ports.clock.now()
+    spoil(world, "identity", "signing in")
+
+    world.ports.prober.down = lambda probe: probe == "shop" and back(world)["mfa"] != "ENABLED"
+    world.alert(signal="authentication_failure", started_at=began)
+    world.settle()
+
+    assert newest(world).status is Status.PARKED
+    assert "no look can tell" in newest(world).outcome
+    assert went_back(world) == set()
+    approve(world, "alice", "bob")
+    world.pass_time(HOUR)
+    assert (went_back(world), back(world)["mfa"]) == (set(SIGNING_IN), "ENABLED")
