@@ -2,18 +2,22 @@
 
 A hold goes on until its incident can get no more documents: each look takes the expiry off what has
 come to rest since, and the next one is due later. What is under way is left alone, because its
-worker writes it; it is kept for weeks in any case.
+worker writes it; it is kept for weeks in any case. A notice that may have to be said some day is
+under way only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
+from responders import holding_backups
 from responders.subject import find
 from responders.verbs import Asked, Effect
+from shared import filed
 from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.audit import event
@@ -32,7 +36,9 @@ LOOK_AGAIN = timedelta(minutes=10)
 
 
 def hold(asked: Asked) -> Effect:
-    """Nothing of the incident expires until it is released."""
+    """Nothing of the incident, or of the backup, expires until it is released."""
+    if asked.command.backup:
+        return holding_backups.change(asked)
     subject = find(asked)
     if subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
@@ -42,11 +48,17 @@ def hold(asked: Asked) -> Effect:
         f"{held.id} is held",
         (Update(document.path, encode(held), document.version),),
         goes_on=True,
+        changes={"held_by": ("", held.held_by)},
     )
 
 
 def release(asked: Asked) -> Effect:
-    """What is kept of the incident expires after the usual time, counted from now."""
+    """What is kept of the incident expires after the usual time, counted from now.
+
+    A backup does when it would have expired without the hold.
+    """
+    if asked.command.backup:
+        return holding_backups.change(asked)
     subject = find(asked)
     if not subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is not held")
@@ -58,6 +70,7 @@ def release(asked: Asked) -> Effect:
         f"{released.id} is released",
         (Update(document.path, encode(released), document.version),),
         goes_on=True,
+        changes={"held_by": (subject.incident.held_by, "")},
     )
 
 
@@ -66,6 +79,9 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
     """
+    if "backup" in record.answer:
+        holding_backups.go_on(ports, policy, document, record)
+        return
     incident = decode(Incident, ports.store.get(incidents.path(record.incident)).fields)
     holding = record.command == "hold"
     now = document.read_at
@@ -90,7 +106,13 @@ def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
 def _waits(ports: Ports, incident: Incident) -> bool:
     """Whether something is still to be said of it, or withdrawn: its worker writes that."""
     said = ports.store.query(Query("notices", where=(("incident", "==", incident.id),)))
-    return any((one.fields or {}).get("due_at") is not None for one in said)
+    return any(_is_coming(one.fields or {}) for one in said)
+
+
+def _is_coming(fields: Mapping[str, Any]) -> bool:
+    """Whether a worker is to write it soon."""
+    scheduled = fields.get("unless") and not fields.get("attempts")
+    return fields.get("due_at") is not None and not scheduled
 
 
 def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterator[list[Write]]:
@@ -100,12 +122,13 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
     about = (("incident", "==", incident.id),)
     for collection in ("alerts", "notices"):
         yield from _batches(store.query(Query(collection, where=about)), expires_at)
+    yield from _batches([store.get(filed.path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
         document = store.get(rollbacks.path(incidents.rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields)
         if rollback.status not in ENDED:
             continue
-        for below in ("steps", "audit"):
+        for below in ("steps", "audit", "journal"):
             yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)
         if _differs(rollback.expires_at, expires_at):
             told = event(f"rollback.{record.command}", document.read_at, record.actor)
@@ -118,7 +141,7 @@ def _batches(found: Sequence[Document], expires_at: datetime | None) -> Iterator
         Update(one.path, {"expires_at": expires_at})
         for one in found
         if one.fields is not None
-        and one.fields.get("due_at") is None
+        and not _is_coming(one.fields)
         and _differs(one.fields.get("expires_at"), expires_at)
     ]
     for first in range(0, len(writes), BATCH):

@@ -1,16 +1,61 @@
-"""Can a deployment still be gone back to? What it needs, compared with what is there; pure."""
+"""Is all there that going back to a deployment needs? Compared with what is there now; pure.
+
+Nothing is started to find out (docs/decisions/0031-a-proof-of-the-way-back-starts-nothing.md): a
+revision may still not come up, which shows when its traffic is shifted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
+from msgspec import Struct
+
+from shared import shortened
+from shared.build import recipe
+from shared.copies import without_rebuild
 from shared.deployment import Deployment, Inventory, Restorability
 from shared.differences import Part
-from shared.inventory import FunctionState, SecretVersion, WholeInventory
+from shared.images import Stored, images_of, is_there
+from shared.inventory import (
+    AccountState,
+    FunctionState,
+    Generation,
+    SecretVersion,
+    WholeInventory,
+)
 
 IMAGES = "images"
-"""Nobody here can look into the registry: a revision that is ready has its image, as of then."""
+"""Some of them nobody could look for: a revision that is ready had its image when it started."""
+FINALIZED: Final = "FINALIZED"
+"""The one state in which a version of Hosting can be released
+(https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
+LOOKED_AT: Final = (
+    "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
+    "versions of Hosting, rulesets, indexes; nothing was started"
+)
+"""What a proof looks at, in words for people."""
+REASONS_KEPT: Final = 50
+"""Of why functions could not be built again, so many lines are kept with a deployment."""
+
+
+class Beside(Struct, frozen=True):
+    """What was asked of the things of a deployment that are not live now; None: no answer."""
+
+    versions: dict[str, str | None] = {}
+    """The state of a version of Hosting by `SITE/VERSION`; empty: there is no such version."""
+    rulesets: dict[str, bool | None] = {}
+    """Whether a ruleset is there, by its short name."""
+    roles: dict[str, tuple[str, ...]] | None = None
+    """Of the accounts in the project, where some run nothing that is live."""
+    accounts: dict[str, AccountState | None] = {}
+    """What is known of those that functions run as, by address."""
+    images: Stored = {}
+    runtimes: frozenset[tuple[Generation, str]] | None = None
+    """That are not decommissioned."""
+    unkept: dict[str, str] = {}
+    """Why something of a live function is not kept (`shared.stock.Stock.unkept`)."""
 
 
 def restorability(
@@ -19,19 +64,46 @@ def restorability(
     live: WholeInventory,
     inventory: Inventory | None,
     now: datetime,
+    beside: Beside = Beside(),  # noqa: B008 - frozen
 ) -> Restorability:
     """What stands in the way of going back, and what could not be looked at.
 
     `record` is all that was live in the deployment, `live` what is live now, each part None where
-    it gave no answer; `inventory` has every revision that there is.
+    it gave no answer; `inventory` has every revision that there is, `beside` what else was asked.
     """
-    faults = [*_of_secrets(record, live), *_of_accounts(record, live), *_of_indexes(record, live)]
+    faults = [
+        *(line for _, line in without_secrets(record, live)),
+        *_of_accounts(record, live, beside),
+        *_of_indexes(record, live),
+        *_of_sites(record, beside),
+        *_of_rules(record, beside),
+        *_of_images(deployment, record, beside),
+        *_of_runtimes(record, beside),
+    ]
     unknown = [part.value for part in _looked_at(record) if getattr(live, part) is None]
+    unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
+    unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
+    unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
+    unknown += _of_roles(record, live, beside)
+    if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
+        unknown.append("runtimes")
     if inventory is None:
         unknown.append("revisions")
     else:
         faults += _of_revisions(deployment, inventory)
-    return Restorability(now, tuple(sorted(set(faults))), (*sorted(unknown), IMAGES))
+    unseen = any(is_there(image, beside.images) is None for image in images_of(record))
+    return Restorability(
+        now,
+        tuple(sorted(set(faults))),
+        (*sorted(unknown), *([IMAGES] if unseen else [])),
+        rebuild_faults(record, beside.unkept),
+    )
+
+
+def rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
+    """Why not each function could be built again; the first of many reasons, and how many more."""
+    every = list(without_rebuild((record.functions or {}).values(), unkept))
+    return tuple(shortened.lines(every, REASONS_KEPT))
 
 
 def _looked_at(record: WholeInventory) -> Iterator[Part]:
@@ -55,8 +127,32 @@ def _of_revisions(deployment: Deployment, inventory: Inventory) -> Iterator[str]
                 yield f"{function}: revision {name} is not ready"
 
 
-def _of_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
-    """The bound versions of secrets that are there no more, or not enabled."""
+def _of_images(deployment: Deployment, record: WholeInventory, beside: Beside) -> Iterator[str]:
+    """The images that are gone of functions that cannot be built again either."""
+    for name, function in (record.functions or {}).items():
+        placed = deployment.functions.get(name)
+        if placed is None or recipe(function) is not None:
+            continue
+        for revision in placed.revisions:
+            known = function.revisions.get(revision)
+            if known is not None and is_there(known.image, beside.images) is False:
+                yield f"{name}: the image of {revision} is gone, and it cannot be built again"
+
+
+def _of_runtimes(record: WholeInventory, beside: Beside) -> Iterator[str]:
+    """The runtimes with which nothing is deployed any more, and what runs may be disabled."""
+    if beside.runtimes is None:
+        return
+    for name, one in (record.functions or {}).items():
+        if one.runtime and (one.generation, one.runtime) not in beside.runtimes:
+            yield f"{name}: runtime {one.runtime} is decommissioned"
+
+
+def without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
+    """The functions of which a bound version of a secret is gone or not enabled, and why.
+
+    What of the secrets gave no answer, or is not watched, is in nobody's way.
+    """
     if live.secrets is None or not record.secrets:
         return
     for function in (record.functions or {}).values():
@@ -64,7 +160,7 @@ def _of_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
             if f"{secret}/{version}" in record.secrets or version == "latest":
                 state = _state(secret, version, live.secrets)
                 if state != "ENABLED":
-                    yield f"{function.name}: secret {secret}/{version} is {state}"
+                    yield function.name, f"{function.name}: secret {secret}/{version} is {state}"
 
 
 def _bound(function: FunctionState) -> set[tuple[str, str]]:
@@ -86,13 +182,38 @@ def _state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str
     return "ENABLED" if "ENABLED" in states else "gone or disabled"
 
 
-def _of_accounts(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
-    """The runtime accounts that may do nothing any more: deleted, or stripped of every role."""
+def _of_accounts(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
+    """The runtime accounts that can do nothing any more: disabled, deleted, without any role."""
+    for account, state in beside.accounts.items():
+        if state not in (AccountState.ENABLED, None):
+            yield f"account {account} is {state.lower()}"
+    for account, roles in _held(record, live, beside).items():
+        if roles or beside.accounts.get(account) is AccountState.GONE:
+            continue
+        known = beside.accounts.get(account) is AccountState.ENABLED
+        yield f"account {account} {'has' if known else 'is gone, or has'} no role any more"
+
+
+def _of_roles(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
+    """Roles that an account has lost while it kept or got others: it may have needed them."""
+    for account, roles in _held(record, live, beside).items():
+        for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
+            yield f"whether {account} needs {lost}, which it has lost"
+
+
+def _held(
+    record: WholeInventory, live: WholeInventory, beside: Beside
+) -> dict[str, tuple[str, ...]]:
+    """What each account that had roles in the project has now; left out: it is not known."""
     if live.accounts is None:
-        return
-    for account, roles in (record.accounts or {}).items():
-        if roles and account in live.accounts and not live.accounts[account]:
-            yield f"account {account} is gone, or has no role any more"
+        return {}
+    others = dict.fromkeys(record.accounts or {}, ()) if beside.roles is not None else {}
+    held = {**others, **(beside.roles or {}), **live.accounts}
+    return {
+        account: held[account]
+        for account, roles in (record.accounts or {}).items()
+        if roles and account in held
+    }
 
 
 def _of_indexes(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
@@ -101,3 +222,17 @@ def _of_indexes(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
     for definition in record.indexes or {}:
         if definition not in live.indexes:
             yield f"index {definition} is gone"
+
+
+def _of_sites(record: WholeInventory, beside: Beside) -> Iterator[str]:
+    """Versions that cannot be released any more."""
+    for site, one in (record.sites or {}).items():
+        state = beside.versions.get(f"{site}/{one.version}", FINALIZED)
+        if state not in (FINALIZED, None):
+            yield f"site {site}: version {one.version} is {state or 'gone'}"
+
+
+def _of_rules(record: WholeInventory, beside: Beside) -> Iterator[str]:
+    for release, one in (record.rules or {}).items():
+        if beside.rulesets.get(one.ruleset) is False:
+            yield f"rules {release}: ruleset {one.ruleset} is gone"

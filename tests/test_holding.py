@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared import incident, topics
+from shared.execution import WriteQuota
 from shared.policy import Group
 from shared.rollback import KEPT_FOR
 from tests.crash import Saboteur, deliver_all, quick
@@ -21,7 +22,9 @@ MANY = replace(
     groups={"all": Group(functions=tuple(f"function{number:03d}" for number in range(230)))},
     group_aliases={},
     probes=(),
+    execution=replace(quick().execution, write_quota=WriteQuota(burst=500, per_second=50.0)),
 )
+"""So many that no single commit holds them, and led back at once: that is tested elsewhere."""
 
 
 def kept(world: World) -> Iterator[tuple[str, datetime | None]]:

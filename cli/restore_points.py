@@ -1,0 +1,79 @@
+"""`rollback restore-points`: what the data can be brought back to, and what a name stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from cli.screen import AsJson, System, at, print_json, say, table
+from cli.wired import NO, leaving, operations
+from responders import restoring
+from shared import restore_point
+from shared.errors import Refused
+from shared.restore_point import Kept, Point
+
+NO_WINDOW = "the database cannot be read as of any minute that is over"
+NOTHING = "there is no backup that can be restored"
+NOT_TRIED = "never: taken by its name alone"
+
+
+def restore_points(
+    point: Annotated[
+        str,
+        typer.Argument(metavar="[POINT]", help=f"what this one would be: {restore_point.FORMS}"),
+    ] = "",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """List what the data can be brought back to: the window of the database, and its backups.
+
+    Exit code 1 when POINT cannot be had, with the nearest that can.
+    """
+    with operations() as ours:
+        found = restoring.kept(ours.wiring, ours.policy(system))
+    if point:
+        try:
+            meant = restore_point.resolved(point, found)
+        except Refused as refused:
+            raise leaving(NO, refused.reason) from refused
+        print_json(meant) if as_json else say(f"{point} is {meant}{_until(meant)}")
+        return
+    if as_json:
+        print_json({"window": found.window, "backups": found.backups, "copies": found.copies})
+        return
+    for line in _lines(found):
+        say(line)
+    if found.backups:
+        table(
+            ("backup", "moment (UTC)", "from", "proven", "kept until"),
+            (
+                (
+                    *(one.backup, at(one.at), one.source),
+                    *(_day(one.proven_at) or NOT_TRIED, _day(one.until)),
+                )
+                for one in reversed(found.backups)
+            ),
+        )
+
+
+def _lines(found: Kept) -> Iterator[str]:
+    window = found.window
+    if window is None:
+        yield NO_WINDOW
+    else:
+        first, last = window
+        yield f"any whole minute from {first} to {last}"
+    yield from (f"the copy {one.place} of {one.at:%Y-%m-%d %H:%M} UTC" for one in found.copies)
+    if not found.backups:
+        yield NOTHING
+
+
+def _until(point: Point) -> str:
+    return f", until about {at(point.until)} UTC" if point.until else ""
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""

@@ -1,0 +1,272 @@
+"""Exports by time slot and before deployments, carried by the clock one conditional step each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.asking import answered, ask, ask_all
+from shared import backing, log
+from shared import stock as stocks
+from shared.audit import event
+from shared.backing import Backup, Status
+from shared.backup import Export, Stored
+from shared.documents import decode, encode
+from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
+from shared.handover import publish_notices
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Create, Document, Ports, Query, Update
+from shared.severity import Severity
+
+ACTOR: Final = "on_clock"
+FOR_SECONDS: Final = 15.0
+"""Nothing more is begun after that long: the rest comes with the next minute."""
+COPY_SECONDS: Final = 65.0
+"""A call gives up by itself after a minute, and keeps what it has copied."""
+TURNS: Final = {
+    Status.COPYING: "backup.copying",
+    Status.KEPT: "backup.kept",
+    Status.FAILED: "backup.failed",
+}
+"""What is written down when a backup has come that far."""
+
+
+class BackingUp:
+    """The backups of the systems that export; one that does not costs nothing."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = {
+            system: policy for system, policy in policies.items() if policy.backups.bucket
+        }
+        self._begun: dict[str, str] = {}
+        """The newest backup of each system that is in the catalogue, whoever put it there."""
+
+    def back_up(self) -> None:
+        """Begin the backup of the present slot, and carry each unfinished one a step forward.
+
+        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
+        store's.
+        """
+        for policy in self._policies.values():
+            self._begin(policy)
+        if not self._policies:
+            return
+        until = self._ports.clock.monotonic() + FOR_SECONDS
+        for document in self._ports.store.query(
+            Query("backups", where=(("is_over", "==", False),))
+        ):
+            if self._ports.clock.monotonic() >= until:
+                return
+            backup = decode(Backup, document.fields)
+            if backup.system in self._policies:
+                self._carry_forward(self._policies[backup.system], backup, document)
+
+    def _begin(self, policy: Policy) -> None:
+        """Have the intent on record; the name of the slot keeps a second one out."""
+        now = self._ports.clock.now()
+        slot_at = backing.slot(policy.backups.every, now)
+        name = backing.id_of(policy.system, slot_at)
+        if self._begun.get(policy.system) == name:
+            return
+        _intend(self._ports, backing.begun(policy, slot_at, now), ACTOR, now)
+        self._begun[policy.system] = name
+
+    def _carry_forward(self, policy: Policy, backup: Backup, document: Document) -> None:
+        now = document.read_at
+        try:
+            after = self._after(policy, backup, document, now)
+        except Unavailable as failure:
+            log.write("WARNING", f"backup {backup.id}: {failure}", event="backup.waits")
+            after = backup
+        except Rejected as refused:  # said when it is late: a person may set it right until then
+            log.write("ERROR", f"backup {backup.id}: {refused}", event="backup.refused")
+            after = replace(backup, failure=str(refused), copying="", token="")
+        if not after.is_over and backing.is_late(backup, policy, now):
+            reason = after.failure or f"not over when the next one is due ({after.status.lower()})"
+            after = backing.failed(after, reason, now)
+        if after != backup:
+            self._keep(policy, document, backup, after, now)
+
+    def _after(self, policy: Policy, backup: Backup, document: Document, now: datetime) -> Backup:
+        """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
+        if backup.status is Status.COPYING:
+            return self._copied(self._described(backup), now)
+        export = self._export(policy, backup)
+        if export is None:
+            return self._asked(policy, backup, document, now)
+        if export.ended_at is None:
+            return replace(backup, operation=export.operation)
+        if not export.is_whole:
+            return backing.retried(backup, f"the export failed: {export.failure}", now)
+        return backing.exported(backup, export, self._listed(backup, backup.bucket), now)
+
+    def _export(self, policy: Policy, backup: Backup) -> Export | None:
+        """What became of the export of this attempt, whoever began it; None: nobody has."""
+        exports = self._ports.exports(policy.system)
+        if backup.operation:
+            found: Export = ask(self._ports, partial(exports.look, backup.operation))
+            return found
+        if backup.asked_at is None:
+            return None
+        known: Export | None = ask(
+            self._ports, partial(exports.find, backup.database, backup.prefix)
+        )
+        return known
+
+    def _asked(self, policy: Policy, backup: Backup, document: Document, now: datetime) -> Backup:
+        """Begin the export, once it is on record that it is asked for: of two, one loses there."""
+        if not backing.may_ask(backup, now):
+            return backup
+        chosen = backing.exportable(backup, now)
+        intent = backing.asked(chosen, self._counts(policy, chosen), now)
+        with suppress(Moved):
+            version = self._ports.store.commit(
+                [Update(document.path, encode(intent), document.version)]
+            )
+            self._ask(policy, replace(document, version=version), intent, now)
+        return backup
+
+    def _counts(self, policy: Policy, backup: Backup) -> dict[str, int]:
+        """The documents of the declared collections at the moment that is exported."""
+        count = partial(self._ports.exports(policy.system).count, backup.database)
+        asked = {one: partial(count, one, backup.snapshot_at) for one in policy.backups.collections}
+        return {one: answered(found) for one, found in ask_all(self._ports, asked).items()}
+
+    def _ask(self, policy: Policy, document: Document, intent: Backup, now: datetime) -> None:
+        begin = partial(
+            self._ports.exports(policy.system).begin,
+            intent.database,
+            intent.prefix,
+            intent.snapshot_at,
+            (),
+        )
+        try:
+            operation: str = ask(self._ports, begin)
+        except Ambiguous:  # the next look finds it, or not
+            return
+        except (Exists, Rejected) as refused:
+            after = backing.retried(intent, f"the export was refused: {refused}", now)
+        else:
+            after = replace(intent, operation=operation)
+        self._keep(policy, document, intent, after, now)
+
+    def _copied(self, backup: Backup, now: datetime) -> Backup:
+        """The backup with more of its copy, or whole: what differs is copied again."""
+        mirrors = self._ports.mirrors
+        files: dict[str, Stored] = self._listed(backup, backup.bucket)
+        if not backing.is_as_exported(backup, files):
+            reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
+            return backing.retried(backup, f"{reason} files", now)
+        if backup.second is None:
+            return backing.kept(backup, now)
+        if backup.configuration:
+            files |= self._found(backup.bucket, backup.configuration)
+        copies = self._listed(backup, backup.second) | self._found(
+            backup.second, backup.described_in
+        )
+        waiting = backing.differing(files, copies)
+        if not waiting:
+            return backing.kept(backup, now)
+        until = self._ports.clock.monotonic() + FOR_SECONDS
+        for name in waiting:
+            token = backup.token if name == backup.copying else ""
+            while self._ports.clock.monotonic() < until:
+                part = partial(mirrors.copy, backup.bucket, name, backup.second, token)
+                token = ask(self._ports, part, COPY_SECONDS)
+                backup = replace(backup, copying=name if token else "", token=token)
+                if not token:
+                    break
+        return backup
+
+    def _described(self, backup: Backup) -> Backup:
+        """The backup with all that is live beside it, as far as anybody has looked.
+
+        Where that may not be written, the backup is none the worse, and it is logged.
+        """
+        if backup.configuration:
+            return backup
+        document = self._ports.store.get(stocks.path(backup.system))
+        if document.fields is None:
+            return backup
+        content = backing.snapshot(stocks.decode(document.fields))
+        write = partial(self._ports.mirrors.write, backup.bucket, backup.described_in, content)
+        try:
+            ask(self._ports, write)
+        except Exists:  # of an attempt before
+            pass
+        except Rejected as refused:
+            why = f"backup {backup.id}: what is live was not written beside it: {refused}"
+            log.write("ERROR", why, event="backup.refused")
+            return backup
+        return replace(backup, configuration=backup.described_in)
+
+    def _listed(self, backup: Backup, bucket: str) -> dict[str, Stored]:
+        return self._found(bucket, f"{backup.folder}/")
+
+    def _found(self, bucket: str, prefix: str) -> dict[str, Stored]:
+        found: dict[str, Stored] = ask(
+            self._ports, partial(self._ports.mirrors.listed, bucket, prefix)
+        )
+        return found
+
+    def _keep(
+        self, policy: Policy, document: Document, before: Backup, after: Backup, now: datetime
+    ) -> None:
+        """One commit: the step, its event, and who is told; whoever wrote first has done it."""
+        said = []
+        if after.status is Status.FAILED:
+            text = f"{policy.system}: backup {after.id} failed: {after.failure}"
+            key = f"backup-{after.id}"
+            said = notices(policy, key, Severity.HIGH, "backup-failed", text, now)
+        events = [_told(after, name, now) for name in _turns(before, after)]
+        with suppress(Moved):
+            self._ports.store.commit(
+                [Update(document.path, encode(after), document.version), *events, *creates(said)]
+            )
+            publish_notices(self._ports.bus, said)
+
+
+def before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
+    """Have the intent of a backup of this minute on record; the clock carries it out.
+
+    Nothing is recorded for a system that exports nothing, or a second time. Raises: Unavailable.
+    """
+    if policy.backups.bucket is not None:
+        minute = now.replace(second=0, microsecond=0)
+        _intend(ports, backing.begun(policy, minute, now, deployment), "on_deployment", now)
+
+
+def _intend(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
+    """Have a backup in the catalogue, once."""
+    with suppress(Exists):
+        ports.store.commit(
+            [
+                Create(backing.path(backup.id), encode(backup)),
+                _told(backup, "backup.begun", now, actor),
+            ]
+        )
+
+
+def _turns(before: Backup, after: Backup) -> Iterable[str]:
+    """What is written down of a step."""
+    if after.attempt != before.attempt:
+        yield "backup.retried"
+    elif after.status is not before.status:
+        yield TURNS[after.status]
+
+
+def _told(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:
+    facts = {"backup": backup.id, "attempt": backup.attempt, "failure": backup.failure}
+    return write_down(
+        backup.system,
+        f"{name}:{backup.id}:{backup.attempt}",
+        event(name, now, actor, **facts),
+    )

@@ -1,0 +1,60 @@
+"""A plan's steps as people follow them: batch by batch, function by function. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from shared.plan import ENDED, Step, StepStatus
+from shared.steps.judge import KIND as JUDGE
+
+BESIDE = "beside the functions"
+"""The batch of what is no function."""
+
+
+class Row(Struct, frozen=True):
+    """One step: of a function, or of something beside them."""
+
+    name: str
+    status: StepStatus
+    note: str
+    judged: bool
+    """Whether it is the look at a canary, and changes nothing."""
+
+
+class Batch(Struct, frozen=True):
+    """A group of functions, which follow their canary; or all that is beside the functions."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def total(self) -> int:
+        """How many steps it has."""
+        return len(self.rows)
+
+    @property
+    def ended(self) -> int:
+        """How many of them have ended."""
+        return sum(row.status in ENDED for row in self.rows)
+
+    @property
+    def troubled(self) -> int:
+        """How many of them have ended otherwise than they were to."""
+        return sum(row.status in ENDED - {StepStatus.DONE} for row in self.rows)
+
+
+def batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[Batch]:
+    """The steps in the plan's order by their batch; `groups`: each function's.
+
+    A stand-in is there once it is called for; what nothing called for is not.
+    """
+    found: dict[str, list[Row]] = {}
+    for step in steps:
+        waits_in_vain = step.instead_of and step.begun_at is None
+        if waits_in_vain or step.status is StepStatus.UNNEEDED:
+            continue
+        row = Row(step.target, step.status, step.note, step.kind == JUDGE)
+        found.setdefault(groups.get(step.target, BESIDE), []).append(row)
+    return [Batch(name, tuple(rows)) for name, rows in found.items()]

@@ -1,0 +1,190 @@
+"""What a repair of the data would do: looked through beforehand, in pieces, and made a plan of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from msgspec import Struct
+
+from responders import restoring
+from responders.asking import answered, ask_all
+from responders.mending import CHUNK, Mending
+from shared import ramp, repair, restore_point, triggers
+from shared.damage import MINUTE, Record
+from shared.documents import encode
+from shared.durations import in_words
+from shared.errors import Refused
+from shared.facts import Facts
+from shared.integrity_rules import OnRepair
+from shared.plan import Plan, Step, frozen
+from shared.policy import Policy, ScenarioName
+from shared.ports import Ports
+from shared.repair import GOOD_UNDONE, WRITTEN, Fate, Goal, Look, Select, Selecting, Survey
+
+DOCUMENTS_PER_SECOND = 1000.0
+"""Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
+machine (`python -m benchmarks.repair`)."""
+
+
+class Target(Struct, frozen=True):
+    """What older versions are taken from."""
+
+    database: str
+    before: datetime | None
+    """None: that database as it is now."""
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"the database {self.database}"
+        return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def target(ports: Ports, policy: Policy, record: Record, said: str, said_at: datetime) -> Target:
+    """The restore point that a person has named; else the minute before what was found began.
+
+    A span counts back from when it was said.
+    Raises: Refused, where that cannot be had; Unavailable, Rejected.
+    """
+    database = policy.integrity.database
+    if said:
+        moment = restore_point.moment(said, said_at)
+        name = moment.isoformat() if moment is not None else said
+        found = restore_point.resolved(name, restoring.kept(ports, policy))
+        read = found.read_from(database)
+        if read is None:
+            raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
+        return Target(*read)
+    began = [one.onset_at for one in record.open.values()]
+    if not began:
+        raise Refused(
+            "no damage was found that is not over: say how old the data may be (restore_point)"
+        )
+    first = min(began)
+    whole = first.replace(second=0, microsecond=0)
+    return Target(database, whole if whole < first else whole - MINUTE)
+
+
+def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Target) -> Survey:
+    """A survey of which nothing is looked through yet. Raises: Unavailable, Rejected."""
+    database, documents = policy.integrity.database, ports.documents(policy.system)
+    roots: list[str] = []
+    if select.by is Selecting.ALL:
+        roots += documents.collections(database, at)
+        roots += documents.collections(source.database, source.before)
+    scopes = repair.scopes(select, policy.collections, roots)
+    calls = {str(n): partial(documents.count, database, one, at) for n, one in enumerate(scopes)}
+    counts = [answered(one) for one in ask_all(ports, calls).values()]
+    goals: list[Goal] = []
+    for scope, count in zip(scopes, counts, strict=True):
+        goal = Goal(database, at, source.database, source.before, select, scope)
+        pieces = min(repair.PIECES, count // repair.PIECE)
+        cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
+        goals += repair.cut(goal, cuts)
+    return Survey(tuple(goals))
+
+
+def advanced(ports: Ports, policy: Policy, survey: Survey, seconds: float) -> Survey:
+    """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
+    until = ports.clock.monotonic() + seconds
+    looks = list(survey.looks)
+    for number, goal in enumerate(survey.goals):
+        if number == len(looks):
+            looks.append(Look())
+        if looks[number].position.is_over:
+            continue
+        for pairs, fated in Mending(ports, policy, goal).batches(looks[number].position):
+            passed = repair.passed(looks[number].position, pairs, fated, is_last=len(pairs) < CHUNK)
+            looks[number] = repair.looked(looks[number], passed, fated)
+            if ports.clock.monotonic() >= until:
+                return Survey(survey.goals, tuple(looks))
+    return Survey(survey.goals, tuple(looks))
+
+
+def refusals(policy: Policy, survey: Survey, facts: Facts) -> list[str]:
+    """The functions that documents written back would start, where the policy does not let them."""
+    return [
+        f"{name} is started by writes to {collection}"
+        for collection, names in _started(survey, facts).items()
+        for name in names
+        if _on_repair(policy, collection) is OnRepair.REFUSE
+    ]
+
+
+def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:
+    """The steps that bring back what the survey has found; None: there is nothing to do."""
+    within = policy.execution.step_within.total_seconds()
+    steps = [
+        Step(
+            name=f"repair {number} {goal.scope.collection.replace('/', '.')}",
+            kind=repair.KIND,
+            target=goal.scope.collection,
+            goal=encode(goal),
+            within_seconds=within,
+        )
+        for number, (goal, look) in enumerate(zip(survey.goals, survey.looks, strict=True), 1)
+        if any(look.position.fates.get(fate) for fate in WRITTEN)
+    ]
+    if not steps:
+        return None
+    lines = (*_lines(policy, survey), *_firing(survey, facts))
+    return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
+
+
+def written(fates: Mapping[Fate, int]) -> int:
+    """How many documents are written."""
+    return sum(fates.get(one, 0) for one in WRITTEN)
+
+
+def undone(fates: Mapping[Fate, int]) -> int:
+    """How many changes are undone that nothing is wrong with."""
+    return sum(fates.get(one, 0) for one in GOOD_UNDONE)
+
+
+def seconds(survey: Survey) -> float:
+    """How long it takes from the first document to the last, where the survey is over."""
+    looked, writes = survey.seen / DOCUMENTS_PER_SECOND, float(written(survey.fates))
+    ramped, rate = 0.0, ramp.FIRST_PER_SECOND
+    while writes > rate * ramp.EVERY_SECONDS:
+        ramped, writes = ramped + ramp.EVERY_SECONDS, writes - rate * ramp.EVERY_SECONDS
+        rate *= ramp.GROWTH
+    return max(looked, ramped + writes / rate)
+
+
+def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
+    """What people read before they agree: how long, how many, and some of each fate by name."""
+    takes, wanted = timedelta(seconds=seconds(survey)), policy.targets.database
+    fits = "within" if takes <= wanted else "MORE THAN"
+    yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
+    yield f"{survey.seen} documents looked at: {repair.worded(survey.fates)}"
+    good = undone(survey.fates)
+    if good:
+        yield f"{good} changes that nothing is wrong with would be undone"
+    for fate in Fate:
+        for look in survey.looks:
+            yield from (f"{fate}: {one}" for one in look.samples.get(fate, ()))
+
+
+def _firing(survey: Survey, facts: Facts) -> Iterator[str]:
+    for collection, names in _started(survey, facts).items():
+        yield from (f"{name} is started by each document of {collection}" for name in names)
+
+
+def _started(survey: Survey, facts: Facts) -> dict[str, list[str]]:
+    """The functions that are started, by the collection that is written."""
+    functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
+    scopes = {
+        goal.scope.collection: goal
+        for goal, look in zip(survey.goals, survey.looks, strict=True)
+        if written(look.position.fates)
+    }
+    return {
+        name: triggers.started_by(functions, goal.database, goal.scope)
+        for name, goal in scopes.items()
+    }
+
+
+def _on_repair(policy: Policy, collection: str) -> OnRepair:
+    declared = policy.collections.get(collection)
+    return declared.on_repair if declared is not None else OnRepair.REFUSE

@@ -1,0 +1,191 @@
+"""Documents at two moments looked through side by side: what is to become of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from responders.asking import answered, ask, ask_all
+from responders.erasing import read_ledger
+from responders.examining import Examining
+from shared import damage
+from shared.errors import Rejected
+from shared.policy import Policy
+from shared.ports import Ports
+from shared.repair import (
+    PAST_HOUR,
+    Fate,
+    Fated,
+    Goal,
+    Pair,
+    Position,
+    Selecting,
+    has_expired,
+    merged,
+    moment_before,
+)
+from shared.versions import Version
+
+CHUNK = 400
+"""Documents that are judged together, and written together."""
+VERSIONS_BACK = 10
+"""So many versions of a document are tried, the newest first; then that of the stated moment."""
+ASKED_AT_ONCE = 100
+
+
+class Mending:
+    """One piece of a database, for the length of one invocation.
+
+    Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
+    """
+
+    def __init__(self, ports: Ports, policy: Policy, goal: Goal) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._goal = goal
+        self._documents = ports.documents(policy.system)
+        self._examining = Examining(ports, policy)
+        self._declared = policy.collections.get(goal.scope.collection)
+        self._ledger = read_ledger(ports, policy)
+        self._earliest: datetime | None = None
+
+    def batches(self, position: Position) -> Generator[tuple[list[Pair], list[Fated]]]:
+        """Documents beside each other behind a position, with the fate of those that have one.
+
+        The same position gives the same batches, whoever asks, while both moments can be read. The
+        last one is shorter than CHUNK.
+        """
+        with closing(self._pairs(position.cursor)) as pairs:
+            while True:
+                some = list(islice(pairs, CHUNK))
+                yield some, self.fates(some)
+                if len(some) < CHUNK:
+                    return
+
+    def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
+        """What becomes of each; of one that is as it was, and valid, nothing."""
+        if self._goal.select.by is Selecting.INVALID:
+            found = self._of_invalid(pairs)
+        else:
+            found = self._of_chosen([one for one in pairs if self._goal.select.wants(one)])
+        return [self._allowed(one) for one in found]
+
+    def _pairs(self, after: str) -> Generator[Pair]:
+        goal = self._goal
+        if goal.select.by is Selecting.DOCUMENT:
+            yield from self._one(after)
+            return
+        start = after or goal.after
+        now = self._documents.stream(goal.database, goal.scope, goal.at, start)
+        then = self._documents.stream(goal.source, goal.scope, goal.before, start)
+        with closing(now), closing(then):  # type: ignore[type-var]
+            yield from merged(now, then, goal.until)
+
+    def _one(self, after: str) -> Iterator[Pair]:
+        """The one document that is meant, where it does not lie before."""
+        goal, path = self._goal, self._goal.select.value
+        if after:
+            return
+        now = self._documents.get(goal.database, [path], goal.at)[path]
+        then = self._documents.get(goal.source, [path], goal.before)[path]
+        if now is not None or then is not None:
+            yield Pair(path, now, then)
+
+    def _of_invalid(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+        valid = self._verdicts([one.now for one in pairs if one.now is not None])
+        bad = [one for one in pairs if one.now is not None and valid[one.path] is False]
+        passing = self._passing(bad)
+        for pair in pairs:
+            if pair.now is None:
+                yield Fated(pair.path, Fate.DELETED, wanted=pair.then)
+            elif valid[pair.path] is None:
+                yield Fated(pair.path, Fate.UNKNOWN, pair.now)
+            elif valid[pair.path] is False:
+                wanted = passing.get(pair.path)
+                yield Fated(pair.path, Fate.BACK if wanted else Fate.LOST, pair.now, wanted)
+            elif not pair.is_same:
+                fate = Fate.MADE if pair.then is None else Fate.CHANGED
+                yield Fated(pair.path, fate, pair.now, pair.then)
+
+    def _of_chosen(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+        changed = [one for one in pairs if not one.is_same]
+        now = self._verdicts([one.now for one in changed if one.now is not None])
+        then = self._verdicts([one.then for one in changed if one.then is not None])
+        for pair in changed:
+            if pair.then is None:
+                yield Fated(pair.path, Fate.REMOVED, pair.now)
+            elif then[pair.path] is not True:
+                fate = Fate.LOST if then[pair.path] is False else Fate.UNKNOWN
+                yield Fated(pair.path, fate, pair.now, None)
+            elif pair.now is None:
+                yield Fated(pair.path, Fate.REVIVED, None, pair.then)
+            else:
+                fate = Fate.BACK if now[pair.path] is False else Fate.OLDER
+                yield Fated(pair.path, fate, pair.now, pair.then)
+
+    def _allowed(self, fated: Fated) -> Fated:
+        """The fate, unless what would come back is of an erased person, or over."""
+        version = fated.wanted
+        if version is None or fated.fate is Fate.CHANGED:
+            return fated
+        if self._ledger is not None and self._ledger.forbids(version):
+            return Fated(fated.path, Fate.ERASED, fated.now)
+        if has_expired(self._declared, version, self._ports.clock.now()):
+            return Fated(fated.path, Fate.EXPIRED, fated.now)
+        return fated
+
+    def _verdicts(self, versions: list[Version]) -> dict[str, bool | None]:
+        """Whether each is valid, by path; what is not declared is."""
+        if self._declared is None:
+            return {one.path: True for one in versions}
+        judged = self._examining.verdicts(self._goal.scope.collection, versions, self._goal.at)
+        return {version.path: verdict.is_valid for version, verdict in judged}
+
+    def _passing(self, bad: Sequence[Pair]) -> dict[str, Version]:
+        """Of each document its newest version that passes; one without any is left out."""
+        passing: dict[str, Version] = {}
+        left = {one.path: one.now for one in bad if one.now is not None}
+        for _ in range(0 if self._goal.is_copy else VERSIONS_BACK):
+            before = self._before(list(left.values()))
+            valid = self._verdicts(list(before.values()))
+            passing |= {path: one for path, one in before.items() if valid[path]}
+            left = {path: one for path, one in before.items() if not valid[path]}
+            if not left:
+                return passing
+        then = {one.path: one.then for one in bad if one.path in left and one.then is not None}
+        valid = self._verdicts(list(then.values()))
+        return passing | {path: one for path, one in then.items() if valid[path]}
+
+    def _before(self, versions: Sequence[Version]) -> dict[str, Version]:
+        """The version right before each of these; one without any that can be read is left out."""
+        now, earliest = self._ports.clock.now(), self._can_be_read_from()
+        asked: dict[datetime, list[str]] = {}
+        for one in versions:
+            at = moment_before(one, now, earliest)
+            if at is not None:
+                asked.setdefault(at, []).append(one.path)
+        get = partial(self._documents.get, self._goal.database)
+        calls = {str(at): partial(get, paths, at) for at, paths in asked.items()}
+        found: dict[str, Version] = {}
+        names = list(calls)
+        for first in range(0, len(names), ASKED_AT_ONCE):
+            some = {name: calls[name] for name in names[first : first + ASKED_AT_ONCE]}
+            for answer in ask_all(self._ports, some).values():
+                known: dict[str, Version | None] = answered(answer)
+                found |= {path: one for path, one in known.items() if one is not None}
+        return found
+
+    def _can_be_read_from(self) -> datetime:
+        """How far back the database can be read; an hour, where it does not say."""
+        if self._earliest is None:
+            database = partial(
+                self._ports.backups(self._policy.system).database, self._goal.database
+            )
+            try:
+                self._earliest = ask(self._ports, database).earliest_at + damage.MINUTE
+            except Rejected:
+                self._earliest = self._ports.clock.now() - PAST_HOUR
+        return self._earliest

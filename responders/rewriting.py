@@ -1,0 +1,239 @@
+"""Documents written back in batches: a copy of what stood there, the writes, what landed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.erasing import Erasing, Ledger, read_ledger
+from responders.mending import CHUNK, Mending
+from shared import quarantine, repair
+from shared.buckets import Vault
+from shared.documents import decode, encode
+from shared.errors import Exists, Moved, Rejected, RollbackError, Unavailable
+from shared.inventory import Source
+from shared.policy import Policy
+from shared.ports import Create, Ports, Put, Query
+from shared.quarantine import Change, Entry
+from shared.ramp import Ramp
+from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
+from shared.steps.put_back import Goal as PutBackGoal
+from shared.versions import Landed, Rewrite, Version, same
+
+PORTION_SECONDS = 8.0
+"""So long one effect of a repair lasts: well within the lease."""
+
+
+class Ours(Struct, frozen=True):
+    """For which rollback documents are written."""
+
+    rollback: str
+    expires_at: datetime | None = None
+
+
+class Rewriting:
+    """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        ours: Ours,
+        ramp: Ramp,
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        """`may_go_on` is asked before each batch: controls, and whether we hold the rollback."""
+        self._ports = ports
+        self._policy = policy
+        self._ours = ours
+        self._ramp = ramp
+        self._may_go_on = may_go_on
+
+    def portion(self, step: str, goal: Goal, position: Position) -> Position:
+        """The position after some seconds; what was written until then stays so.
+
+        Raises: Unavailable, Rejected, when nothing came of it.
+        """
+        clock = self._ports.clock
+        until, began_at = clock.monotonic() + PORTION_SECONDS, position
+        if goal.select.is_forced:  # what is made again must not be of somebody erased just now
+            self._learn()
+        try:
+            for pairs, fated in Mending(self._ports, self._policy, goal).batches(position):
+                fated = self._written(step, goal, position.cursor, fated)
+                position = repair.passed(position, pairs, fated, is_last=len(pairs) < CHUNK)
+                if clock.monotonic() >= until:
+                    break
+        except RollbackError:
+            if position == began_at:
+                raise
+        return position
+
+    def return_portion(self, step: str, goal: PutBackGoal, position: Position) -> Position:
+        """The same for what another rollback has written, which is put back as it stood there.
+
+        A document that is not as that one has left it stays; so does who was erased since.
+        """
+        clock = self._ports.clock
+        until, began_at = clock.monotonic() + PORTION_SECONDS, position
+        self._learn()
+        ledger = read_ledger(self._ports, self._policy)
+        path = quarantine.journal(goal.rollback)
+        found = self._ports.store.query(Query(path))
+        left = [one for one in found if one.path.removeprefix(f"{path}/") > position.cursor]
+        try:
+            for document in left:
+                name = document.path.removeprefix(f"{path}/")
+                entry = decode(Entry, document.fields)
+                fated = self._returned(step, goal, name, entry, ledger)
+                pairs = [Pair(name, None, None)] * len(fated)
+                position = repair.passed(position, pairs, fated, is_last=False)
+                if clock.monotonic() >= until:
+                    return position
+        except RollbackError:
+            if position == began_at:
+                raise
+            return position
+        return replace(position, is_over=True)
+
+    def _learn(self) -> None:
+        """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
+        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+
+    def _returned(
+        self, step: str, goal: PutBackGoal, name: str, entry: Entry, ledger: Ledger | None
+    ) -> list[Fated]:
+        """What becomes of each document of one batch, though nobody could tell what had landed."""
+        before = quarantine.unpacked(self._vault.read(entry.kept))
+        wanted = {one.path: one for one in before if one.path not in entry.left}
+        there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
+        fated: list[Fated] = []
+        changes: list[Change] = []
+        for path, known in wanted.items():
+            now, was = there[path], known.before
+            if was is not None and ledger is not None and ledger.forbids(was):
+                fated.append(Fated(path, Fate.ERASED))
+            elif _is(now, known):
+                changes.append(Change(path, now, was.fields if was is not None else None))
+            elif _is(now, Change(path, None, was.fields if was is not None else None)):
+                fated.append(Fated(path, Fate.RETURNED))
+            else:
+                fated.append(Fated(path, Fate.MEANWHILE))
+        landed = self.changed(step, goal.database, name, changes)
+        after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
+        return [*fated, *after]
+
+    def changed(
+        self, step: str, database: str, cursor: str, changes: Sequence[Change]
+    ) -> dict[str, Landed]:
+        """What became of each change: a copy is kept and on record before, the journal tells after.
+
+        Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
+        """
+        if not changes:
+            return {}
+        kept = self._vault.keep(*self._content(changes))
+        with suppress(Exists):  # it is on record already, perhaps with what has landed
+            self._ports.store.commit([Create(*self._entry(step, database, cursor, kept, {}))])
+        self._wait(len(changes))
+        rewrites = [
+            Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
+            for one in changes
+        ]
+        answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
+        landed = dict(zip((one.path for one in changes), answers, strict=True))
+        landed |= self._ours_already(database, changes, landed)
+        for answer in landed.values():
+            if isinstance(answer, Unavailable):
+                raise answer
+        self._ports.store.commit([Put(*self._entry(step, database, cursor, kept, landed))])
+        return landed
+
+    def _written(self, step: str, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
+        """The documents with what became of them."""
+        known = list(fated)
+        changes = [
+            Change(one.path, one.now, one.wanted.fields if one.wanted is not None else None)
+            for one in known
+            if one.fate in WRITTEN
+        ]
+        landed = self.changed(step, goal.database, cursor, changes)
+        return [_after(one, landed.get(one.path)) for one in known]
+
+    def _content(self, changes: Sequence[Change]) -> tuple[str, bytes]:
+        content = quarantine.packed(changes)
+        return quarantine.name(self._policy.system, self._ours.rollback, content), content
+
+    def _wait(self, writes: int) -> None:
+        """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
+        clock = self._ports.clock
+        delay = self._ramp.delay(writes, clock.monotonic())
+        if delay:
+            clock.sleep(delay)
+        if not self._may_go_on():
+            raise Unavailable("nothing may be written now")
+
+    def _ours_already(
+        self, database: str, changes: Sequence[Change], landed: dict[str, Landed]
+    ) -> dict[str, Landed]:
+        """Of what somebody has written since, what stands there as it is wanted: it was us."""
+        moved = {one.path: one for one in changes if isinstance(landed[one.path], Moved)}
+        if not moved:
+            return {}
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(database, sorted(moved), None)
+        return {
+            path: version.updated_at if version is not None else None
+            for path, version in there.items()
+            if _is(version, moved[path])
+        }
+
+    def _entry(
+        self,
+        step: str,
+        database: str,
+        cursor: str,
+        kept: Source,
+        landed: dict[str, Landed],
+    ) -> tuple[str, dict[str, Any]]:
+        """The entry of the journal that tells of it, and where it stands."""
+        done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
+        entry = Entry(
+            step=step,
+            database=database,
+            kept=kept,
+            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
+            left={path: str(why) for path, why in landed.items() if path not in done},
+            expires_at=self._ours.expires_at,
+        )
+        name = quarantine.entry_name(step, cursor)
+        return f"{quarantine.journal(self._ours.rollback)}/{name}", encode(entry)
+
+    @property
+    def _vault(self) -> Vault:
+        vault = self._ports.quarantine
+        if vault is None:
+            raise Rejected("there is no bucket for what a repair changes: nothing is written")
+        return vault
+
+
+def _is(version: Version | None, change: Change) -> bool:
+    """Whether a document is as the change wants it."""
+    if version is None or change.after is None:
+        return version is None and change.after is None
+    return same(version.fields, change.after)
+
+
+def _after(fated: Fated, landed: Landed) -> Fated:
+    """What became of a document that was to be written."""
+    match landed:
+        case Moved():
+            return Fated(fated.path, Fate.MEANWHILE, fated.now)
+        case Rejected():
+            return Fated(fated.path, Fate.REFUSED, fated.now)
+    return fated

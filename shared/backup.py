@@ -1,0 +1,238 @@
+"""Backups of a database: exports, Google's own, and the objects they lie in.
+
+The Protocols are kept by shared/gcp and by the fakes of the tests, as shared/ports.py says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Export(Struct, frozen=True):
+    """An export as its operation tells it."""
+
+    operation: str
+    """`projects/P/databases/D/operations/ID`."""
+    prefix: str
+    """Where its files are: `gs://BUCKET/FOLDER`."""
+    began_at: datetime
+    snapshot_at: datetime | None
+    """The moment that it holds; None: not one moment."""
+    ended_at: datetime | None = None
+    failure: str = ""
+    documents: int = 0
+    """Written, by the service's own count; 0 until it is over."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is over, and good as far as the service says."""
+        return self.ended_at is not None and not self.failure
+
+
+class Database(Struct, frozen=True):
+    """A database's own account of how far back it can be read."""
+
+    uid: str
+    location: str
+    point_in_time_recovery: bool
+    earliest_at: datetime
+
+
+class Recurrence(StrEnum):
+    """How often a native schedule makes a backup."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+    @property
+    def interval(self) -> timedelta:
+        """From one backup to the next."""
+        return timedelta(days=1 if self is Recurrence.DAILY else 7)
+
+
+class Schedule(Struct, frozen=True):
+    """A native backup schedule; it tells nothing of whether it works."""
+
+    recurrence: Recurrence
+    kept: timedelta
+    created_at: datetime
+
+
+class NativeBackup(Struct, frozen=True):
+    """A backup that a schedule made. Nothing holds it beyond its expiry."""
+
+    name: str
+    """`projects/P/locations/L/backups/ID`."""
+    snapshot_at: datetime
+    expires_at: datetime
+    is_ready: bool
+    documents: int = 0
+    size_bytes: int = 0
+
+
+class Stored(Struct, frozen=True):
+    """What a bucket says of an object, without its content."""
+
+    size_bytes: int
+    crc32c: str
+    """Base64 of four bytes, big-endian, as Cloud Storage writes it."""
+
+
+class Restoring(Struct, frozen=True):
+    """How far a database that is filled has come."""
+
+    operation: str
+    """`projects/P/databases/D/operations/ID`."""
+    began_at: datetime
+    source: str = ""
+    """`gs://BUCKET/FOLDER` of an export, the full name of a native backup, or `cloned_from`."""
+    ended_at: datetime | None = None
+    failure: str = ""
+    percent: int = 0
+    """By the service's own account; 0 where it gives none."""
+
+
+def cloned_from(database: str, at: datetime) -> str:
+    """What a clone of a database, as of a whole minute, is filled from."""
+    return f"{database} as of {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+class Exports(Protocol):
+    """Exports of one project's databases; each ends minutes to hours after it was begun."""
+
+    def begin(
+        self, database: str, prefix: str, snapshot_at: datetime, collections: Sequence[str]
+    ) -> str:
+        """The operation of a new export of one whole minute; no collections: all.
+
+        The name of a whole export is taken; that of one that still runs is not: `find` it first.
+        Raises: Exists (taken); Rejected (no such bucket, a moment that cannot be read); Ambiguous.
+        """
+        ...
+
+    def find(self, database: str, prefix: str) -> Export | None:
+        """The export that was begun last under that name, whoever began it; None: nobody did."""
+        ...
+
+    def look(self, operation: str) -> Export:
+        """How far an export has come. Raises: Rejected when it is not known any more."""
+        ...
+
+    def count(self, database: str, collection: str, at: datetime | None = None) -> int:
+        """Documents of a collection group at a moment that can be read; None: now.
+
+        One read is paid for a thousand of them. Raises: Rejected (the moment cannot be read).
+        """
+        ...
+
+
+class Backups(Protocol):
+    """Google's own backups of one project's databases, for looking."""
+
+    def database(self, database: str) -> Database:
+        """How far back it can be read. Raises: Rejected when there is no such database."""
+        ...
+
+    def schedules(self, database: str) -> list[Schedule]:
+        """Its schedules, two at most."""
+        ...
+
+    def backups(self, database: str) -> list[NativeBackup]:
+        """What its schedules made and has not expired, the oldest first.
+
+        Raises: Unavailable, when a location did not answer, too: absent is not gone.
+        """
+        ...
+
+
+class Restores(Protocol):
+    """New databases of one project, filled from backups or from the past; in minutes to hours.
+
+    Nothing is restored into a database that an application uses: `fill` overwrites what is there.
+    """
+
+    def create(self, database: str, location: str) -> None:
+        """Begin an empty database. Raises: Exists; Rejected (no such place, no right); Ambiguous.
+
+        It can be filled once it is there, which may take minutes.
+        """
+        ...
+
+    def fill(self, database: str, prefix: str) -> str:
+        """The operation that puts a whole export, `gs://BUCKET/FOLDER`, into a database.
+
+        Raises: Rejected (no such database yet, or export); Ambiguous.
+        """
+        ...
+
+    def restore(self, database: str, backup: str) -> str:
+        """The operation that makes a new database of a native backup, at the backup's place.
+
+        Raises: Exists; Rejected (no such backup); Moved (it is not ready); Ambiguous.
+        """
+        ...
+
+    def clone(self, database: str, original: str, at: datetime) -> str:
+        """The operation that makes a new database of what one was at a whole minute, beside it.
+
+        Raises: Exists; Rejected (no such database, or minute that can be read); Ambiguous.
+        """
+        ...
+
+    def find(self, database: str) -> Restoring | None:
+        """What fills the database, or filled it last, whoever began it; None: nobody did."""
+        ...
+
+    def look(self, operation: str) -> Restoring:
+        """How far it has come. Raises: Rejected when it is not known any more."""
+        ...
+
+    def delete(self, database: str) -> None:
+        """Let a database be gone, with all that is in it; one that is gone already is.
+
+        Raises: Moved (something still works on it, or it is protected); Rejected; Ambiguous.
+        """
+        ...
+
+    def remove(self, database: str, paths: Sequence[str]) -> None:
+        """Let up to 500 documents of a database that was made so be gone, whatever they are.
+
+        Raises: Rejected; Ambiguous, Throttled (none is gone).
+        """
+        ...
+
+    def names(self) -> list[str]:
+        """The ids of all databases, those that are being made too, in order."""
+        ...
+
+
+class Mirrors(Protocol):
+    """Objects of several buckets, copied by the service itself and compared."""
+
+    def listed(self, bucket: str, prefix: str) -> dict[str, Stored]:
+        """Every live object whose name begins so. Raises: Rejected (no such bucket)."""
+        ...
+
+    def copy(self, source: str, name: str, target: str, token: str = "") -> str:
+        """Copy a part of an object to the same name in another bucket; what was there is replaced.
+
+        "" when the copy is whole; otherwise the token that goes on with it.
+        Raises: Rejected (no such object, or a token that is too old); Ambiguous.
+        """
+        ...
+
+    def write(self, bucket: str, name: str, content: bytes) -> None:
+        """Keep JSON under a name that is free. Raises: Exists; Rejected; Ambiguous, Throttled."""
+        ...
+
+    def hold(self, bucket: str, name: str, *, held: bool) -> None:
+        """Let nobody delete or replace an object, the bucket's own rules included, or let them.
+
+        Raises: Rejected (no such object); Ambiguous.
+        """
+        ...

@@ -1,0 +1,171 @@
+"""Who must stay erased wherever a copy of data is opened, without knowing who that is. Pure.
+
+The ledger keeps a keyed hash of each person's id, with the time of the erasure. Whoever opens a
+copy hashes the ids that stand in it, and takes out whoever is found in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.documents import SCHEMA
+from shared.judging import values
+from shared.versions import Reference, Scope, Version, collection_of, covers
+
+
+class Place(Struct, frozen=True):
+    """Documents that belong to a person."""
+
+    collection: str
+    everywhere: bool = False
+    """Whether collections of that name below any document are meant too."""
+    field: str = ""
+    """The field that names the person; empty: the document is called like them."""
+
+    @property
+    def scope(self) -> Scope:
+        """Where they are."""
+        return Scope(self.collection, self.everywhere)
+
+    def __str__(self) -> str:
+        """As a path template: `users/{person}`, or `orders where customer is {person}`."""
+        if self.field:
+            return f"{self.collection} where {self.field} is {{person}}"
+        return f"{self.collection}/{{person}}"
+
+
+class ErasureRules(Struct, frozen=True):
+    """Where the application says who was erased, and where what belongs to a person stands."""
+
+    documents: tuple[Place, ...]
+    """What stands below one of them goes with it."""
+    collection: str = ""
+    """Where the application keeps whom it has erased; empty: people say it by command."""
+    person: str = ""
+    """The field there that names the person."""
+    erased_at: str = ""
+    """The field there that says when it was done; a document without it is not done yet."""
+
+
+class Book(Struct, frozen=True):
+    """What the ledger of a system is written with, `erasing/{system}`."""
+
+    system: str
+    salt: str
+    """The key of every hash in it."""
+    read_until: datetime
+    """Whatever was written into the declared collection before is in the ledger."""
+    schema: int = SCHEMA
+
+
+class Erasure(Struct, frozen=True):
+    """One person, `erasures/{system}:{hash}`. It is kept as long as there may be a copy."""
+
+    system: str
+    hash: str
+    erased_at: datetime
+    places: tuple[str, ...]
+    """The path templates that held then."""
+    schema: int = SCHEMA
+
+
+class Progress(Struct, frozen=True):
+    """How far a copy was gone through."""
+
+    place: int = 0
+    """Which place is gone through."""
+    cursor: str = ""
+    """The last path of it that was looked at; empty: none."""
+    removed: dict[str, int] = {}
+    """Documents that were taken out, by the id of their collection."""
+    is_over: bool = False
+
+
+def book_path(system: str) -> str:
+    """Where the salt of a system's ledger is kept."""
+    return f"erasing/{system}"
+
+
+def path(system: str, hashed: str) -> str:
+    """Where an erasure is kept."""
+    return f"erasures/{system}:{hashed}"
+
+
+def hashed(salt: str, person: str) -> str:
+    """HMAC-SHA256 of a person's id, 64 hexadecimal digits."""
+    return hmac.new(salt.encode(), person.encode(), hashlib.sha256).hexdigest()
+
+
+def persons(place: Place, version: Version) -> Iterator[str]:
+    """The ids of whom a document may belong to."""
+    if not place.field:
+        yield version.path.rpartition("/")[2]
+        return
+    for value in values(version.fields, place.field):
+        if isinstance(value, Reference):
+            yield value.path.rpartition("/")[2]
+        elif isinstance(value, str):
+            yield value.rpartition("/")[2]
+
+
+def is_erased(
+    place: Place, version: Version, book: Book, erased: Mapping[str, datetime], at: datetime
+) -> bool:
+    """Whether a document of a copy made at `at` belongs to somebody who was erased since then.
+
+    Who came back after an erasure, before the copy was made, stays.
+    """
+    times = (erased.get(hashed(book.salt, person)) for person in persons(place, version))
+    return any(time is not None and time >= at for time in times)
+
+
+def is_of_erased(
+    rules: ErasureRules, version: Version, book: Book, erased: Mapping[str, datetime]
+) -> bool:
+    """Whether a version, or what it stands below, belongs to somebody erased since it was written.
+
+    What stands above is known by its name alone.
+    """
+    parts = version.path.split("/")
+    above = [
+        replace(version, path="/".join(parts[:end]), fields={}) for end in range(2, len(parts), 2)
+    ]
+    return any(
+        covers(place.scope, one.path) and is_erased(place, one, book, erased, version.updated_at)
+        for place in rules.documents
+        for one in (version, *above)
+    )
+
+
+def known(found: Iterable[Erasure]) -> dict[str, datetime]:
+    """When each person was erased last, by hash."""
+    return {one.hash: one.erased_at for one in sorted(found, key=lambda one: one.erased_at)}
+
+
+def removed(progress: Progress, paths: Iterable[str]) -> Progress:
+    """The progress with these documents taken out."""
+    counts = dict(progress.removed)
+    for one in paths:
+        collection = collection_of(one).rpartition("/")[2]
+        counts[collection] = counts.get(collection, 0) + 1
+    return replace(progress, removed=counts)
+
+
+def of_document(rules: ErasureRules, version: Version) -> tuple[str, datetime] | None:
+    """Whom a document of the declared collection says to be erased, and since when; None: nobody.
+
+    A person is named by a text or a reference, the moment by a timestamp.
+    """
+    [person, *_] = [*values(version.fields, rules.person), None]
+    [erased_at, *_] = [*values(version.fields, rules.erased_at), None]
+    if isinstance(person, Reference):
+        person = person.path.rpartition("/")[2]
+    if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):
+        return None
+    return person, erased_at

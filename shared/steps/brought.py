@@ -1,0 +1,88 @@
+"""What a step beside the functions has to do with a difference of the inventory; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.differences import Difference, Part
+from shared.documents import decode
+from shared.inventory import Index, WholeInventory
+from shared.plan import Step
+from shared.steps import create_index, publish_template, release_hosting, release_rules
+from shared.steps import set_identity as identity
+
+PARTS: dict[str, Part] = {
+    release_hosting.KIND: Part.SITES,
+    publish_template.KIND: Part.REMOTE_CONFIG,
+    release_rules.KIND: Part.RULES,
+    identity.KIND: Part.IDENTITY,
+    create_index.KIND: Part.INDEXES,
+}
+"""By the kind of a step, the part of an inventory that it changes."""
+
+
+def all_of(functions: int, beside: Iterable[str]) -> str:
+    """So many functions, and the name of each step of something else."""
+    others = list(beside)
+    return ", ".join([*([f"{functions} functions"] if functions or not others else []), *others])
+
+
+def touches(step: Step, difference: Difference) -> bool:
+    """Whether the step changes the thing that differs."""
+    if PARTS.get(step.kind) is not difference.part:
+        return False
+    match difference.part:
+        case Part.IDENTITY:
+            paths = [one.path for one in decode(identity.Goal, step.goal).settings]
+            return any(f"{difference.name}.".startswith(f"{path}.") for path in paths)
+        case Part.INDEXES:
+            return decode(Index, step.goal).definition == difference.name
+    return step.target == difference.name
+
+
+def is_ours(
+    difference: Difference, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
+) -> bool:
+    """Whether all that differs is where one of these steps was to lead."""
+    mine = [step for step in steps if touches(step, difference)]
+    if difference.part is Part.SITES:
+        return bool(mine) and _released(difference.name, before, live, mine)
+    return any(_is_there(step, difference, live) for step in mine)
+
+
+def _released(
+    site: str, before: WholeInventory, live: WholeInventory, steps: Iterable[Step]
+) -> bool:
+    was, now = (
+        found.served if (found := (one.sites or {}).get(site)) else {} for one in (before, live)
+    )
+    changed = {channel: now.get(channel) for channel in was | now}
+    changed = {name: serves for name, serves in changed.items() if serves != was.get(name)}
+    goals = [decode(release_hosting.Goal, step.goal) for step in steps]
+    return changed.items() <= {goal.channel: goal.version for goal in goals}.items()
+
+
+def _is_there(step: Step, difference: Difference, live: WholeInventory) -> bool:
+    name = difference.name
+    match difference.part:
+        case Part.REMOTE_CONFIG:
+            template = (live.remote_config or {}).get(name)
+            goal = decode(publish_template.Goal, step.goal)
+            return template is not None and template.hash == goal.hash
+        case Part.RULES:
+            rules, release = decode(release_rules.Goal, step.goal), (live.rules or {}).get(name)
+            if release is None:
+                return False
+            same = bool(rules.source) and release.source == rules.source
+            return same or release.ruleset == rules.ruleset
+        case Part.IDENTITY:
+            found = identity.fields(live.identity or {})
+            settings = decode(identity.Goal, step.goal).settings
+            return all(
+                found.get(one.path) == one.goal
+                for one in settings
+                if f"{name}.".startswith(f"{one.path}.")
+            )
+        case Part.INDEXES:
+            return name in (live.indexes or {})
+    return False

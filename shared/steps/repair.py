@@ -1,0 +1,53 @@
+"""Documents brought back, a piece of a collection at a time, in portions that each are an effect.
+
+How far a piece was gone through is kept with the step: the precondition of the next portion is the
+position that it begins at, and what a portion leads to comes back as the name of its operation.
+Each document is written under the time at which it was read, so that a portion which is done again
+finds what it has done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.documents import decode
+from shared.plan import Step
+from shared.repair import KIND, Goal, Position, as_text, from_text, worded
+from shared.steps import Look, Verdict
+
+__all__ = ["KIND", "Repair", "look_at"]
+
+Portion = Callable[[str, Goal, Position], Position]
+"""Carries the step of that name a portion further. Raises: Unavailable, Rejected."""
+
+
+class Repair:
+    """It ends where nothing is left: each portion has all of the step's time and attempts again."""
+
+    expected_seconds = 0.0
+    unconditional_timeout_seconds: float | None = None
+
+    def __init__(self, portion: Portion) -> None:
+        self._portion = portion
+
+    def look(self, step: Step) -> Look:
+        """At the goal behind the last document; what became of them stands in the note."""
+        return look_at(step)
+
+    def rehearse(self, step: Step) -> None:
+        """A survey was made before the plan."""
+
+    def set(self, step: Step) -> str:
+        """One portion behind the position that was saved with the intent; where that leads."""
+        return as_text(self._portion(step.name, decode(Goal, step.goal), from_text(step.seen)))
+
+
+def look_at(step: Step) -> Look:
+    """Where a step stands that is carried out in portions, by the position that it has come to."""
+    position = from_text(step.operation or step.seen)
+    note = f"{position.seen} documents: {worded(position.fates)}"
+    if position.is_over:
+        return Look(Verdict.AT_GOAL, note=note)
+    token = as_text(position)
+    further = bool(step.operation) and token != step.seen
+    return Look(Verdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)

@@ -1,0 +1,132 @@
+"""A rollback whose worker holds it, or writes it, with less care."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from shared import tenure
+from shared.commits import Commits
+from shared.ports import Create, Document, Put, Update, Write
+from shared.rollback import ENDED, LEASE, Rollback
+from shared.tenure import Draft, Tenure
+
+
+def _blind(write: Write) -> Write:
+    match write:
+        case Update():
+            return replace(write, version=None)
+        case Create():
+            return Put(write.path, write.fields)
+    return write
+
+
+def _prepared(changed: Callable[[Draft, list[Write]], list[Write]]) -> AbstractContextManager[Any]:
+    honest = tenure.prepared
+
+    def prepared(
+        rollback: Rollback, version: Any, draft: Draft, commit_id: str, *, renew: bool
+    ) -> tuple[Rollback, list[Write]]:
+        after, writes = honest(rollback, version, draft, commit_id, renew=renew)
+        return after, changed(draft, writes)
+
+    return patch.object(tenure, "prepared", prepared)
+
+
+def no_fence() -> AbstractContextManager[Any]:
+    """Every commit of a worker lands, whoever has written since."""
+    return _prepared(lambda draft, writes: [_blind(write) for write in writes])
+
+
+def no_fence_on_intents() -> AbstractContextManager[Any]:
+    """Only intents land unconditionally."""
+
+    def changed(draft: Draft, writes: list[Write]) -> list[Write]:
+        intents = any(event.name == "step.begun" for event in draft.events)
+        return [_blind(write) for write in writes] if intents else writes
+
+    return _prepared(changed)
+
+
+def due_at_lost_on_wait() -> AbstractContextManager[Any]:
+    """Whoever lets go forgets to say when to look again."""
+
+    def changed(draft: Draft, writes: list[Write]) -> list[Write]:
+        first, *others = writes
+        lets_go = draft.changes.get("lease", 0) is None
+        return (
+            [replace(first, fields={**first.fields, "due_at": None}), *others]
+            if (lets_go)
+            else writes
+        )
+
+    return _prepared(changed)
+
+
+def no_events_of_steps() -> AbstractContextManager[Any]:
+    """Steps change, and the trail does not tell."""
+    return patch.object(Commits, "_events", lambda self, changed, now: iter(()))
+
+
+def lease_by_wall_clock() -> AbstractContextManager[Any]:
+    """The holder believes its own clock."""
+
+    def lasts(self: Tenure, seconds: float) -> bool:
+        held = self._clock.now() - (self._version or self._clock.now())
+        return held + timedelta(seconds=seconds) <= LEASE
+
+    return patch.object(Tenure, "lasts", lasts)
+
+
+def lease_never_ends() -> AbstractContextManager[Any]:
+    """The holder does not ask whether it still holds."""
+    return patch.object(Tenure, "lasts", lambda self, seconds: True)
+
+
+def takeover_ignores_the_lease() -> AbstractContextManager[Any]:
+    """Any message takes a rollback from its living holder."""
+
+    def free(rollback: Rollback, document: Document, message_id: str) -> bool:
+        return rollback.status not in ENDED and rollback.due_at is not None
+
+    return patch.object(tenure, "_free", free)
+
+
+def copies_count_as_deaths() -> AbstractContextManager[Any]:
+    """Whoever takes a rollback over has seen its holder die."""
+    return patch.object(tenure, "COPY_WITHIN", timedelta(0))
+
+
+def no_receipt() -> AbstractContextManager[Any]:
+    """A commit of which the answer was lost counts as not landed."""
+    honest = Tenure._look_back
+
+    def forgetful(self: Tenure, after: Rollback) -> bool:
+        honest(self, after)
+        return False
+
+    return patch.object(Tenure, "_look_back", forgetful)
+
+
+def every_worker_on_its_own_time() -> AbstractContextManager[Any]:
+    """Times and deadlines by the clock of whichever instance works."""
+    return patch.object(Tenure, "now", lambda self: self._clock.now())
+
+
+MUTANTS = (
+    no_fence,
+    no_fence_on_intents,
+    due_at_lost_on_wait,
+    no_events_of_steps,
+    lease_by_wall_clock,
+    lease_never_ends,
+    takeover_ignores_the_lease,
+    copies_count_as_deaths,
+    no_receipt,
+    every_worker_on_its_own_time,
+)

@@ -1,0 +1,154 @@
+"""What is kept of functions so that they can be built again."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from shared.copies import (
+    Values,
+    carried,
+    lacks_copy,
+    lacks_values,
+    named,
+    present,
+    read,
+    source_name,
+    values_name,
+    written,
+)
+from shared.inventory import (
+    Configuration,
+    FunctionState,
+    Generation,
+    Source,
+    WholeInventory,
+    values_hash,
+)
+
+VALUES = Values({"A": "1"}, {"B": "2"})
+FOUND = FunctionState(
+    "pay",
+    Generation.SECOND,
+    source=Source("sources", "pay.zip", 7),
+    configuration=Configuration(variables=("A",), variables_hash=values_hash({"A": "1"})),
+    build_variables=("B",),
+    build_variables_hash=values_hash({"B": "2"}),
+)
+COPY, OBJECT = Source("ours", "pay.zip", 1), Source("ours", "pay.json", 2)
+KEPT = replace(FOUND, copy=COPY, configuration=replace(FOUND.configuration, values=OBJECT))
+BARE = FunctionState("pay", Generation.SECOND)
+
+
+def whole(one: FunctionState) -> WholeInventory:
+    return WholeInventory(functions={"pay": one})
+
+
+@pytest.mark.parametrize(
+    ("function", "copy", "values"),
+    [
+        (FOUND, True, True),
+        (KEPT, False, False),
+        (BARE, False, False),
+        (replace(BARE, build_variables=("B",)), False, True),
+    ],
+)
+def test_what_is_lacking(function: FunctionState, copy: bool, values: bool) -> None:
+    """Where there is a source, a copy of it; where there are plain variables, their values."""
+    assert (lacks_copy(function), lacks_values(function)) == (copy, values)
+
+
+@pytest.mark.parametrize(
+    ("live", "before", "wanted"),
+    [
+        (whole(FOUND), whole(KEPT), whole(KEPT)),
+        (whole(KEPT), whole(FOUND), whole(KEPT)),
+        (whole(FOUND), WholeInventory(functions={}), whole(FOUND)),
+        (whole(FOUND), WholeInventory(), whole(FOUND)),
+        (WholeInventory(), whole(KEPT), WholeInventory()),
+        (
+            whole(replace(FOUND, source=Source("sources", "pay.zip", 8))),
+            whole(KEPT),
+            whole(replace(KEPT, source=Source("sources", "pay.zip", 8), copy=None)),
+        ),
+        (
+            whole(replace(FOUND, build_variables_hash="other")),
+            whole(KEPT),
+            whole(replace(FOUND, build_variables_hash="other", copy=COPY)),
+        ),
+    ],
+)
+def test_what_was_kept_is_known_again(
+    live: WholeInventory, before: WholeInventory, wanted: WholeInventory
+) -> None:
+    """Of just that source, and of just those values; of nothing else."""
+    assert carried(live, before) == wanted
+
+
+def test_another_source_and_other_values_have_another_name() -> None:
+    """What is kept under a name is never anything else; no name tells a value."""
+    other = replace(FOUND, source=Source("sources", "pay.zip", 8), build_variables_hash="other")
+
+    assert source_name("shop", FOUND) == source_name("shop", KEPT) != source_name("shop", other)
+    assert values_name("shop", FOUND) == values_name("shop", KEPT) != values_name("shop", other)
+    assert source_name("shop", FOUND).startswith("shop/pay/")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (VALUES, True),
+        (Values({"A": "1"}), False),
+        (Values({"A": "2"}, {"B": "2"}), False),
+        (Values({"A": "1"}, {"B": "3"}), False),
+    ],
+)
+def test_whose_values_they_are(values: Values, expected: bool) -> None:
+    """Those that the record was made with, all of them; a redeployment meanwhile has others."""
+    assert values.are_of(FOUND) is expected
+
+
+def test_values_are_shown_nowhere() -> None:
+    """Neither in a text nor in an error: only what is written into their object has them."""
+    secret = Values({"KEY": "hidden"}, {"B": "hidden"})
+
+    assert "hidden" not in f"{secret} {secret!r}"
+    assert msgspec.json.decode(msgspec.json.encode(secret), type=Values) == secret
+
+
+def test_values_that_were_kept() -> None:
+    """They come back for the function that they are of, and for no other."""
+    assert read(written(VALUES), KEPT) == VALUES
+
+
+@pytest.mark.parametrize("content", [b"hidden", b'{"variables":{"A":"hidden"}}', b"{}"])
+def test_what_is_not_what_was_kept(content: bytes) -> None:
+    """The error does not tell what it is."""
+    with pytest.raises(ValueError, match="kept") as raised:
+        read(content, KEPT)
+
+    assert "hidden" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("sources", "values", "wanted"),
+    [
+        ({"pay.zip"}, {"pay.json"}, KEPT),
+        (set(), {"pay.json"}, replace(KEPT, copy=None)),
+        ({"pay.zip"}, set(), replace(FOUND, copy=COPY)),
+        (None, None, KEPT),  # could not be looked at
+    ],
+)
+def test_what_is_there_no_more(
+    sources: set[str] | None, values: set[str] | None, wanted: FunctionState
+) -> None:
+    """It is not kept; what could not be looked at is, as far as anybody knows."""
+    assert present(whole(KEPT), sources, values) == whole(wanted)
+
+
+def test_the_names_of_all_that_is_kept() -> None:
+    """Of sources and of values."""
+    assert set(named(whole(KEPT))) == {"pay.zip", "pay.json"}
+    assert set(named(whole(FOUND))) == set(named(WholeInventory())) == set()

@@ -1,0 +1,64 @@
+"""A backup disturbed at every point: one whole copy in two places, each time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared import topics
+from shared.backing import Status
+from tests.crash import Fault, Saboteur, deliver_all
+from tests.test_backing_up import HERE, MINUTE, THERE, backup, told, world
+from tests.world import World
+
+COUNTED = ("store.commit", "exports.begin", "mirrors.copy", "mirrors.write")
+
+
+def pass_time(shop: World, saboteur: Saboteur, span: timedelta) -> None:
+    until = shop.ports.clock.now() + span
+    while shop.ports.clock.now() < until:
+        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
+        shop.publish(topics.CLOCK, b"{}")
+    deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
+
+
+def run(saboteur: Saboteur) -> World:
+    shop = world(saboteur)
+    saboteur.world = shop
+    saboteur.active = True
+    pass_time(shop, saboteur, 6 * MINUTE)
+    saboteur.active = False
+    pass_time(shop, saboteur, 5 * MINUTE)
+    return shop
+
+
+def points() -> list[tuple[Fault, int]]:
+    counted = Saboteur(counted=COUNTED)
+    run(counted)
+    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+
+
+@pytest.mark.parametrize(("fault", "point"), points())
+def test_a_fault_anywhere_leaves_one_whole_backup(fault: Fault, point: int) -> None:
+    """Whoever dies, is deaf or stands still, the next one finds what was begun.
+
+    Who stood still with the request in hand begins a second one, in a folder that nobody reads.
+    """
+    saboteur = Saboteur(point, fault, COUNTED)
+
+    shop = run(saboteur)
+
+    assert saboteur.happened
+    kept = backup(shop)
+    assert (kept.status, kept.documents, len(kept.places)) == (Status.KEPT, 55, 2)
+    mirrors = shop.ports.mirrors
+    there, described = mirrors.listed(THERE, ""), mirrors.listed(HERE, kept.configuration)
+    assert [*described] == [kept.configuration]
+    wanted = mirrors.listed(HERE, f"{kept.folder}/") | described
+    assert {name: one for name, one in there.items() if name in wanted} == wanted
+    assert all(name.endswith(".json") for name in set(there) - set(wanted))
+    assert told(shop) == ["begun", "copying", "kept"]
+    begun = shop.ports.databases.begun
+    assert len(set(begun)) == len(begun) <= (2 if fault is Fault.ZOMBIE else 1)
+    assert kept.places[0] in begun

@@ -1,0 +1,205 @@
+"""The ledger of erased people: who is in it stays erased in what is restored, by a hash alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared import erasure as erasures
+from shared import topics
+from shared.documents import decode
+from shared.erasure import Book, Erasure, ErasureRules, Place
+from shared.errors import Ambiguous
+from shared.ports import Query
+from shared.proving import Status
+from shared.versions import Reference, Version
+from tests.fakes.clock import START
+from tests.fakes.restores import ORIGINAL
+from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, pass_time, proof
+from tests.world import World
+
+HOUR = timedelta(hours=1)
+RULES = ErasureRules(
+    documents=(Place("customers"), Place("orders", field="customer")),
+    collection="erased",
+    person="who",
+    erased_at="done",
+)
+BOOK = Book("bookshop", "salt", START)
+ADA = {"email": "ada@example.com"}
+
+
+def world(rules: ErasureRules = RULES) -> World:
+    """Two customers with an order each; what stands below one of them belongs to her too."""
+    made = World(policy=replace(POLICY, erasure=rules))
+    made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
+    documents: dict[str, Any] = {
+        "customers/ada": ADA,
+        "customers/ada/notes/1": {"text": "likes tea"},
+        "customers/bob": {"email": "bob@example.com"},
+        "orders/1": {"status": "open", "customer": "ada"},
+        "orders/2": {"status": "open", "customer": "bob"},
+    }
+    made.ports.kept.write(ORIGINAL, documents)
+    made.ports.databases.hold_documents(ORIGINAL, customers=2, orders=2)
+    made.ports.clock.advance(MINUTE)
+    return made
+
+
+def book(world: World) -> Book:
+    return decode(Book, world.ports.store.get(erasures.book_path("bookshop")).fields)
+
+
+def ledger(world: World) -> list[Erasure]:
+    return [decode(Erasure, one.fields) for one in world.ports.store.query(Query("erasures"))]
+
+
+def erase(world: World, person: str) -> None:
+    """By command, as the prompt sends it."""
+    hashed = erasures.hashed(book(world).salt, person)
+    world.command(command="erase", system="bookshop", person=hashed)
+    world.settle()
+
+
+def seen(shop: World) -> list[str]:
+    """The documents that were there when the copy was looked through, and ever after."""
+    found: list[str] = []
+
+    def look(verb: str, side: str) -> None:
+        if (verb, side) == ("restores.delete", "before") and not found:
+            [name] = shop.ports.filled.ever
+            everything = shop.ports.kept.collections(name, None)
+            assert everything == sorted({path.partition("/")[0] for path in remaining(shop, name)})
+            found.extend(remaining(shop, name))
+
+    shop.ports.filled.hook = look
+    pass_time(shop, 20 * MINUTE)
+    return found
+
+
+def remaining(shop: World, database: str) -> list[str]:
+    known = [
+        "customers/ada",
+        "customers/ada/notes/1",
+        "customers/bob",
+        "orders/1",
+        "orders/2",
+    ]
+    return sorted(shop.ports.kept.existing(database, known, None))
+
+
+def test_whoever_is_erased_after_a_backup_is_not_in_what_is_restored() -> None:
+    """With all that stands below, and what names them; the proof knows that it had to be less."""
+    shop = world()
+    pass_time(shop, 2 * MINUTE)
+    erase(shop, "ada")
+
+    assert seen(shop) == ["customers/bob", "orders/2"]
+    assert (proof(shop).status, proof(shop).faults) == (Status.PROVEN, ())
+    assert proof(shop).purge.removed == {"customers": 1, "notes": 1, "orders": 1}
+
+
+def test_the_ledger_names_nobody() -> None:
+    """Neither the person nor what they were called stands anywhere in the state."""
+    shop = world()
+    pass_time(shop, MINUTE)
+    erase(shop, "ada")
+
+    [entry] = ledger(shop)
+    assert entry.places == ("customers/{person}", "orders where customer is {person}")
+    assert entry.hash == erasures.hashed(book(shop).salt, "ada")
+    kept = str(shop.ports.store.documents)
+    assert "'ada'" not in kept
+    assert "/ada" not in kept
+
+
+def test_whom_the_application_has_erased_is_read_from_its_own_collection() -> None:
+    """Once it says when; what is not done yet is read when it is."""
+    shop = world()
+    shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.ports.kept.write(ORIGINAL, {"erased/2": {"who": "bob"}})
+    held, clock = shop.ports.beside.held, shop.ports.clock
+    held |= dict.fromkeys([(ORIGINAL, "erased/1"), (ORIGINAL, "erased/2")], clock.now())
+    pass_time(shop, MINUTE)
+
+    [entry] = ledger(shop)
+    assert entry.hash == erasures.hashed(book(shop).salt, "ada")
+
+    done = {"who": "bob", "done": clock.now()}
+    held[ORIGINAL, "erased/2"] = clock.now()
+    shop.ports.kept.write(ORIGINAL, {"erased/2": done})
+    pass_time(shop, HOUR + 2 * MINUTE)
+
+    assert len(ledger(shop)) == 2
+
+
+def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:
+    """The next one goes on: nothing of them is left, and nothing else is gone."""
+    shop = world()
+    pass_time(shop, 2 * MINUTE)
+    erase(shop, "ada")
+    cut: list[str] = []
+
+    def lose(verb: str, side: str) -> None:
+        if (verb, side) == ("restores.remove", "before") and len(cut) < 2:
+            cut.append(verb)
+            raise Ambiguous("cut")
+
+    shop.ports.filled.hook = lose
+    pass_time(shop, 25 * MINUTE)
+
+    assert proof(shop).status is Status.PROVEN
+    assert len(cut) == 2
+
+
+def test_a_system_that_says_nothing_of_persons() -> None:
+    """A command for it is refused with the reason."""
+    shop = World(policy=replace(POLICY, erasure=None))
+    shop.command(command="erase", system="bookshop", person="0" * 64)
+    shop.settle()
+
+    assert ledger(shop) == []
+    letters = [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    assert ["no data of persons" in one.attributes["reason"] for one in letters] == [True]
+
+
+def version(path: str, **fields: Any) -> Version:
+    return Version(path, fields, START, START)
+
+
+@pytest.mark.parametrize(
+    ("place", "document", "persons"),
+    [
+        (Place("customers"), version("customers/ada"), ["ada"]),
+        (Place("orders", field="customer"), version("orders/1", customer="ada"), ["ada"]),
+        (Place("orders", field="customer"), version("orders/1", customer="users/ada"), ["ada"]),
+        (
+            Place("orders", field="customer"),
+            version("orders/1", customer=Reference("projects/p/databases/d/documents/users/ada")),
+            ["ada"],
+        ),
+        (Place("teams", field="members.id"), version("teams/1", members=[{"id": "a"}, {}]), ["a"]),
+        (Place("orders", field="customer"), version("orders/1", customer=7), []),
+        (Place("orders", field="customer"), version("orders/1"), []),
+    ],
+)
+def test_whom_a_document_may_belong_to(place: Place, document: Version, persons: list[str]) -> None:
+    """By its name or a field, a text or a reference."""
+    assert list(erasures.persons(place, document)) == persons
+
+
+@pytest.mark.parametrize(
+    ("erased_at", "copied_at", "goes"),
+    [(START, START, True), (START + MINUTE, START, True), (START, START + MINUTE, False)],
+)
+def test_who_came_back_stays(erased_at: datetime, copied_at: datetime, goes: bool) -> None:
+    """A copy that was made after an erasure holds only what came since."""
+    erased = {erasures.hashed(BOOK.salt, "ada"): erased_at}
+    found = erasures.is_erased(
+        Place("customers"), version("customers/ada"), BOOK, erased, copied_at
+    )
+
+    assert found is goes

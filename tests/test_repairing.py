@@ -1,0 +1,428 @@
+"""A bookshop's data brought back by a person's order: prepared, asked about, written, looked at."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from responders.repairing import PREPARE_WITHIN
+from shared import quarantine
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.erasure import Book, Erasure, book_path, hashed
+from shared.erasure import path as erasure_path
+from shared.errors import Ambiguous
+from shared.impact import Counts
+from shared.incident import Status as IncidentStatus
+from shared.integrity_rules import Derived, IntegrityRules, OnRepair
+from shared.inventory import FunctionState, Generation
+from shared.policy import Policy
+from shared.ports import Put, Query
+from shared.quarantine import Entry
+from shared.reading import Reading
+from shared.report import report
+from shared.report_rendering import markdown
+from shared.reported import gathered
+from shared.rollback import Rollback, Status
+from shared.trail import Trail
+from tests.crash import quick
+from tests.fakes.hooks import Hook, no_hook
+from tests.world import CHECKED, World
+
+HERE = "(default)"
+MINUTE = timedelta(minutes=1)
+SHOP = quick(
+    replace(
+        CHECKED,
+        integrity=IntegrityRules(quiet=2 * MINUTE),
+        collections={
+            name: replace(one, on_repair=OnRepair.FIRE) for name, one in CHECKED.collections.items()
+        },
+    )
+)
+GOOD: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"email": "ada@example.com"},
+    "customers/bob": {"email": "bob@example.com"},
+    "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
+}
+SPOILT: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"name": "Ada"},
+    "orders/1": {"customer": "ada", "status": "paid"},
+}
+
+
+class Shop(World):
+    """The bookshop, whose data a release has spoilt a quarter of an hour ago."""
+
+    def __init__(
+        self,
+        policy: Policy = SHOP,
+        hook: Hook = no_hook,
+        spoilt: dict[str, dict[str, Any] | None] | None = None,
+    ) -> None:
+        super().__init__(hook, policy)
+        self.ports.databases.hold_documents(HERE)
+        self.write(GOOD)
+        self.pass_time(3 * MINUTE)
+        self.spoilt = SPOILT if spoilt is None else spoilt
+        self.write(self.spoilt)
+        self.ports.clock.advance(15 * MINUTE)
+
+    def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
+        self.ports.kept.write(HERE, documents)
+
+    def order(self, **more: Any) -> None:
+        said = {"scenario": "database", "restore_point": "15m", **more}
+        self.command("alice", command="rollback", system="bookshop", **said)
+        self.settle()
+
+    def approve(self, *people: str) -> None:
+        for person in people:
+            said = {"command": "approve", "incident": self.newest.incident}
+            self.command(person, system="bookshop", **said)
+            self.settle()
+
+    @property
+    def newest(self) -> Rollback:
+        return self.rollbacks()[-1]
+
+    @property
+    def data(self) -> dict[str, dict[str, Any] | None]:
+        found = self.ports.kept.get(HERE, sorted({*GOOD, *self.spoilt}), None)
+        return {path: one.fields if one is not None else None for path, one in found.items()}
+
+    def written(self) -> set[str]:
+        path = quarantine.journal(self.newest.id)
+        found = [decode(Entry, one.fields) for one in self.ports.store.query(Query(path))]
+        return {landed.path for entry in found for landed in entry.landed}
+
+    def parked(self, minutes: int = 8) -> Rollback:
+        self.pass_time(minutes * MINUTE)
+        assert self.newest.status is Status.PARKED, self.newest.outcome
+        return self.newest
+
+
+def test_the_data_come_back_by_the_word_of_two() -> None:
+    """Looked through, asked about, written, looked through again, watched; nothing before that."""
+    shop = Shop()
+    shop.order()
+    parked = shop.parked()
+    assert parked.question is not None
+    assert parked.question.needed == 2
+    told = "\n".join(parked.question.plan.reported)
+    assert "3 documents looked at: 2 brought back" in told
+    assert "brought back: customers/ada (email, name; of" in told
+    assert shop.data == {**GOOD, **SPOILT}
+
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+    assert shop.written() == set(SPOILT)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.newest.verified_at is not None
+    assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
+    assert shop.broken_laws() == []
+    [verified] = [
+        one.facts
+        for entry in shop.trail(shop.newest)
+        for one in entry.events
+        if one.name == "rollback.verified"
+    ]
+    assert "customers: 2 of 2 valid" in str(verified)
+
+
+def test_one_word_is_not_enough() -> None:
+    """Who ordered it is one of the two; nobody else has said yes, and nothing is moved."""
+    shop = Shop()
+    shop.order(auto_confirm=True)
+    shop.parked()
+    shop.approve("alice")
+    shop.pass_time(40 * MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_while_the_writer_goes_on_nothing_is_moved() -> None:
+    """It is waited for, as long as anybody waits; then it is told why not."""
+    shop = Shop()
+    shop.order()
+    for _ in range(int(PREPARE_WITHIN / MINUTE) + 5):
+        shop.write({"customers/ada": {"name": "Ada"}})
+        shop.pass_time(MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "an invalid document was written" in shop.newest.outcome
+    assert shop.written() == set()
+
+
+def test_nothing_is_wrong() -> None:
+    """Then nobody is asked."""
+    shop = Shop(spoilt={})
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "there is nothing to bring back" in shop.newest.outcome
+
+
+def test_what_a_selection_would_undo_is_told() -> None:
+    """All of it is as it was then, with the good changes that this undoes in the question."""
+    shop = Shop(spoilt={**SPOILT, "customers/bob": {"email": "new@example.com"}})
+    shop.order(restore_point="16m", select="collection:customers")
+    parked = shop.parked()
+    assert parked.question is not None
+    assert "1 changes that nothing is wrong with would be undone" in parked.question.reason
+
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.written() == {"customers/ada", "customers/bob"}
+    assert shop.data["customers/bob"] == GOOD["customers/bob"]
+    assert shop.data["orders/1"] == SPOILT["orders/1"]
+
+
+def trigger(document: str) -> FunctionState:
+    """A function that hears of documents."""
+    definition = {
+        "eventTrigger": {
+            "eventType": "google.cloud.firestore.document.v1.written",
+            "eventFilters": [{"attribute": "document", "value": document}],
+        }
+    }
+    return FunctionState("sendReceipt", Generation.SECOND, definition=definition)
+
+
+@pytest.mark.parametrize(
+    ("policy", "document", "status"),
+    [
+        (SHOP, "orders/{id}", Status.PARKED),
+        (replace(SHOP, collections=CHECKED.collections), "orders/{id}", Status.NOT_TAKEN),
+        (replace(SHOP, collections=CHECKED.collections), "books/{id}", Status.PARKED),
+    ],
+)
+def test_functions_that_would_be_started(
+    policy: Policy, document: str, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are named; where the policy does not let them start, no document is written."""
+    shop = Shop(policy)
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger(document)}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is status
+    if status is Status.NOT_TAKEN:
+        assert "sendReceipt is started by writes to orders" in shop.newest.outcome
+    elif document == "orders/{id}" and shop.newest.question is not None:
+        assert "sendReceipt is started by each document of orders" in str(
+            shop.newest.question.plan.reported
+        )
+
+
+def test_a_dry_run_tells_and_does_nothing() -> None:
+    """Counts, samples and what differs; no incident, no copy, no write."""
+    shop = Shop()
+    incidents = len(shop.incidents())
+    shop.order(dry_run=True, id="dry")
+    shop.pass_time(MINUTE)
+
+    found = shop.ports.store.get("commands/dry")
+    record = decode(CommandRecord, found.fields)
+    assert record.result.startswith("ask: data are moved by people's word alone")
+    assert "2 documents back to" in record.result
+    assert record.answer["fates"] == {"brought back": 2}
+    assert len(shop.incidents()) == incidents
+    assert shop.data == {**GOOD, **SPOILT}
+    assert shop.ports.quarantine.objects == {}
+
+
+def test_a_restore_point_that_cannot_be_had() -> None:
+    """It is said, with the nearest ones, and nothing is moved."""
+    shop = Shop()
+    shop.order(restore_point="2020-01-01T00:00:00Z")
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "cannot be had" in shop.newest.outcome
+
+
+def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
+    """As the look through the data has found it."""
+    shop = Shop()
+    shop.pass_time(2 * MINUTE)
+    said = {"scenario": "database", "select": "invalid"}
+    shop.command("alice", command="rollback", system="bookshop", **said)
+    shop.settle()
+    parked = shop.parked()
+    assert parked.question is not None
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+
+
+def test_what_is_written_meanwhile_stays_and_is_told() -> None:
+    """Between the question and the answer the application goes on: its valid writes survive."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    shop.write({"customers/ada": {"email": "mine@example.com"}})
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.data == {**GOOD, "customers/ada": {"email": "mine@example.com"}}
+    assert shop.written() == {"orders/1"}
+    assert shop.newest.status is Status.SUCCEEDED
+
+
+def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
+    """The kill switch is looked at before each batch."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    said: list[str] = []
+
+    def pause(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.keep", "after") and not said:
+            said.append(verb)
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            waiting = [one for one in shop.waiting() if one.topic == "rollback-commands"]
+            for one in waiting:
+                shop.ports.bus.messages.remove(one)
+                shop.deliver(one)
+
+    shop.ports.quarantine.hook = pause
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+    assert said
+    assert shop.ports.rewritten.written == []
+    shop.command("carol", command="resume")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+    assert shop.broken_laws() == []
+
+
+def undo(shop: Shop) -> None:
+    said = {"command": "undo", "incident": shop.newest.incident}
+    shop.command("alice", system="bookshop", **said)
+    shop.pass_time(2 * MINUTE)
+    if shop.newest.status is Status.PARKED:
+        shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+
+def repaired() -> Shop:
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    return shop
+
+
+def test_a_repair_is_undone_out_of_quarantine() -> None:
+    """What it has written is as it stood there before; what was written since stays."""
+    shop = repaired()
+    shop.write({"customers/ada": {"email": "since@example.com"}})
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {
+        **GOOD,
+        "customers/ada": {"email": "since@example.com"},
+        "orders/1": SPOILT["orders/1"],
+    }
+    assert shop.written() == {"orders/1"}
+    assert "1 written meanwhile, and left" in shop.newest.outcome
+    assert shop.broken_laws() == []
+
+    undo(shop)
+    assert len(shop.rollbacks()) == 2
+
+
+def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
+    """The copy is on record before the writes: a repair that was given up then can be undone."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+
+    def silent(verb: str, side: str) -> None:
+        if side == "after":
+            raise Ambiguous("no answer")
+
+    shop.ports.rewritten.hook = silent
+    shop.approve("bob")
+    shop.pass_time(4 * MINUTE)
+    assert shop.newest.status is Status.FAILED
+    assert shop.data == GOOD
+
+    shop.ports.rewritten.hook = no_hook
+    undo(shop)
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_an_undo_of_data_waits_for_a_second_person() -> None:
+    """Data are moved by the word of two, whichever way."""
+    shop = repaired()
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    assert shop.data == GOOD
+
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
+    """Whoever was erased since the repair is not put back out of quarantine."""
+    shop = repaired()
+    book = Book("bookshop", "salt", shop.ports.clock.now())
+    entry = Erasure("bookshop", hashed("salt", "ada"), shop.ports.clock.now(), ())
+    store = shop.ports.store
+    store.commit([Put(book_path("bookshop"), encode(book))])
+    store.commit([Put(erasure_path("bookshop", entry.hash), encode(entry))])
+    shop.write({"customers/ada": None, "orders/1": None})
+    undo(shop)
+
+    assert shop.data == {**GOOD, "customers/ada": None, "orders/1": None}
+    assert "2 of somebody who was erased, and left" in shop.newest.outcome
+
+
+def test_the_report_names_each_document() -> None:
+    """What was written, and what was left and why, by path; the steps count the others."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    shop.write({"customers/ada": {"email": "mine@example.com"}})
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
+    incident, now = shop.incidents()[-1], shop.ports.clock.now()
+    kept = gathered(reading, trail, SHOP, incident, now, Counts())
+    [course] = report(kept).rollbacks
+    told = {one.path: bool(one.left) for one in course.documents}
+    assert told == {"customers/ada": True, "orders/1": False}
+    text = markdown(report(kept))
+    assert "Documents: 2, of which the first are" in text
+    assert "| orders/1 | 2026-03-02" in text
+
+
+def test_what_is_made_from_them_is_asked_for_again() -> None:
+    """The application hears on the declared topic of just the documents that were written."""
+    derived = (Derived("regenerate-receipts"),)
+    orders = replace(SHOP.collections["orders"], derived=derived)
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "orders": orders}))
+    shop.order()
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    [asked] = shop.ports.theirs.messages
+    assert asked.topic == "regenerate-receipts"
+    said = json.loads(asked.data)
+    assert (said["collection"], said["documents"]) == ("orders", ["orders/1"])

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.inventory import RulesFile
+from shared.rules_text import MOST_LINES, collection, difference, matches, touched
+
+RULES = """rules_version = '2';
+service cloud.firestore {
+  match /databases/{database}/documents {
+    function mine(id) { return request.auth.uid == id; } // {
+    match /orders/{id} {
+      allow read: if mine(id);
+      match /lines/{line} { allow read; }
+    }
+    match /{path=**} {
+      allow read: if '}' == "{";
+    }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "paths"),
+    [
+        ("allow read: if mine(id);", "allow read;", ["/orders/{id}"]),
+        ("{ allow read; }", "{ allow write; }", ["/orders/{id}/lines/{line}"]),
+        ("""if '}' == "{";""", "if true;", ["/{path=**}"]),
+        ("request.auth.uid == id", "true", ["/"]),
+        ("// {", "// nothing", []),
+        ("version = '2'", "version = '1'", ["/"]),
+        ("match /orders/{id}", "match /carts/{id}", ["/carts/{id}", "/orders/{id}"]),
+        ("    match /{path=**} {\n", "\n    match /{path=**} {\n", []),
+    ],
+)
+def test_a_line_that_differs(line: str, other: str, paths: list[str]) -> None:
+    """It touches the match that it stands in; outside of every match, everything."""
+    assert line in RULES
+    now = (RulesFile("rules", RULES),)
+    then = (RulesFile("rules", RULES.replace(line, other)),)
+
+    found = touched(now, then)
+
+    assert [path for path in found if path in paths] == paths
+    assert set(found) <= {*paths, "/orders/{id}/lines/{line}", "/carts/{id}/lines/{line}", "/"}
+
+
+def test_the_same_rules() -> None:
+    """They touch nothing and show nothing."""
+    same = (RulesFile("rules", RULES),)
+
+    assert touched(same, same) == difference(same, same) == []
+
+
+def test_rules_that_are_all_different() -> None:
+    """So much is shown, and how much is not."""
+    now = (RulesFile("rules", "\n".join(f"a{number}" for number in range(100))),)
+
+    shown = difference(now, ())
+
+    assert len(shown) == MOST_LINES + 1
+    assert shown[-1].endswith("lines more")
+
+
+@pytest.mark.parametrize(
+    ("path", "group", "inside", "outside"),
+    [
+        ("/orders/{id}", "orders", "orders/1", "orders/1/lines/2"),
+        ("/orders/special", "orders", "orders/special", "orders/1"),
+        ("/users/{user}/orders/{id}", "orders", "users/1/orders/2", "orders/2"),
+        ("/users/me/orders/{id}", "orders", "users/me/orders/2", "users/1/orders/2"),
+        ("/{parents=**}/orders/{id}", "orders", "users/1/orders/2", "users/1/carts/2"),
+        ("/{parents=**}/orders/{id}", "orders", "orders/2", "orders/2/lines/1"),
+    ],
+)
+def test_documents_that_a_match_is_about(path: str, group: str, inside: str, outside: str) -> None:
+    """They lie in one collection group, and not all that lies there is meant."""
+    assert collection(path) == group
+    assert matches(path, inside)
+    assert not matches(path, outside)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/{path=**}", "/orders/{id=**}", "/{group}/{id}", "/orders", "/a/{b}/orders"]
+)
+def test_a_match_of_no_single_collection(path: str) -> None:
+    """What it is about cannot be counted by asking for one collection."""
+    assert collection(path) == ""
