@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,9 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli import completing
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+AlreadyJson = Annotated[
+    bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")
+]
+"""Of verbs that print nothing else, so that a program may say it to every verb."""
 System = Annotated[
-    str, typer.Option(metavar="SYSTEM", help="the protected system; may be left out if only one")
+    str,
+    typer.Option(
+        metavar="SYSTEM",
+        help="the protected system; may be left out if only one",
+        autocompletion=completing.systems,
+    ),
 ]
 
 STYLES = {
@@ -30,6 +41,7 @@ STYLES = {
     "DONE": "green",
     "BAD": "red",
     "STABLE": "green",
+    "KEPT": "green",
     "pass": "green",
     "stop": "bold red",
     "unknown": "yellow",
@@ -38,6 +50,12 @@ STYLES = {
     "wrong": "bold red",
 }
 """Of words that mean the same wherever they stand."""
+GAP = 2
+"""Signs between columns."""
+SHORT = 20
+"""Signs of a column that need not be broken, a moment or a verdict, and that a longer one keeps."""
+ENDLESS = 10_000
+"""Signs in a line, where no terminal limits them."""
 
 
 def console() -> Console:
@@ -45,9 +63,9 @@ def console() -> Console:
     return Console(markup=False, highlight=False, soft_wrap=True)
 
 
-def print_json(value: Any) -> None:
-    """One document of JSON; times in ISO 8601."""
-    typer.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+def print_json(value: Any, *, err: bool = False) -> None:
+    """One document of JSON, on standard output unless `err`; times in ISO 8601."""
+    typer.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False), err=err)
 
 
 def say(text: str, style: str = "") -> None:
@@ -56,16 +74,35 @@ def say(text: str, style: str = "") -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows under headings; known words in their colours.
+    """Rows under headings; known words in their colours. A column without content is left out.
 
-    The first column names the row and is never cut or broken; what is too long elsewhere, breaks.
+    The first column names the row and is never cut or broken; on a terminal, what is long elsewhere
+    breaks. In a file or a pipe every row is one line.
     """
-    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in headings:
-        shown.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in row))
-    console().print(shown)
+    cells = zip(*([printable(cell) for cell in row] for row in rows), strict=True)
+    columns = {
+        heading: column for heading, column in zip(headings, cells, strict=False) if any(column)
+    }
+    if not columns:
+        return
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = ENDLESS
+    whole = _unbroken(columns, screen.width)
+    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for heading in columns:
+        shown.add_column(heading, no_wrap=heading in whole, overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+    screen.print(shown)
+
+
+def _unbroken(columns: Mapping[str, Sequence[str]], width: int) -> set[str]:
+    """The columns that are not broken: the first, and short ones while all of them have room."""
+    widths = {name: max(map(len, (name, *column))) for name, column in columns.items()}
+    short = {name for name, signs in widths.items() if signs <= SHORT} | {*[*columns][:1]}
+    taken = sum(GAP + (widths[name] if name in short else SHORT) for name in columns)
+    return short if taken <= width else {*[*columns][:1]}
 
 
 def printable(text: str) -> str:

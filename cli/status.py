@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
+from cli.choosing import show_choices
+from cli.response import told
 from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
-from cli.wired import Operations, operations
-from shared.incident import Incident
-from shared.plan import ENDED, Step
-from shared.policy import Policy
+from cli.wired import operations
+from shared import copy_told
+from shared.forecast import Outlook
+from shared.plan import Step, progress
 from shared.rollback import Rollback
+from shared.standing import Standing, ahead, standing
 from shared.system import Freeze, Pause, paused
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
-    """Show mode, switches, incident, rollback and progress of every system, or of one."""
+    """Show mode, switches, incident, response time, rollback and progress of every system, or one.
+
+    Exit code 0, whatever is shown.
+    """
     with operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
-        seen = [_seen(ours, policy, now) for policy in policies]
+        alive = ours.reading.alive()
+        seen = [standing(ours.reading, policy, alive, now) for policy in policies]
         controls = ours.reading.controls()
-        in_flight = sum(_in_flight(ours, name) for name in ours.policies)
-    freezes = _ahead(controls.freezes, now)
+    in_flight = sum(one.in_flight for one in alive)
+    freezes = ahead(controls.freezes, now)
     if as_json:
-        everything = {"paused": controls.pause, "pause": paused(controls.pause, in_flight)}
+        everything = {"paused": controls.pause, "pause": paused(controls.pause)}
         print_json({"at": now, **everything, "freezes": freezes, "systems": seen})
         return
     if controls.pause:
@@ -36,53 +42,18 @@ def status(system: System = "", as_json: AsJson = False) -> None:
         _show(one, now)
 
 
-def _seen(ours: Operations, policy: Policy, now: datetime) -> dict[str, Any]:
-    """What is known of one system."""
-    reading = ours.reading
-    system = reading.system(policy.system)
-    incident = reading.incident(system.incident) if system.incident else None
-    rollback = reading.rollback(system.rollback) if system.rollback else None
-    return {
-        "system": policy.system,
-        "name": policy.display_name or policy.system,
-        "mode": system.mode.name.lower(),
-        "paused": system.pause,
-        "in_flight": (in_flight := _in_flight(ours, policy.system)),
-        "pause": paused(system.pause, in_flight),
-        "freezes": _ahead(system.freezes, now),
-        "cool_down_until": system.cool_down_until if _lies_ahead(system, now) else None,
-        "incident": incident,
-        "rollback": rollback,
-        "steps": reading.steps(rollback.id) if rollback else [],
-        "target": policy.targets.by_severity[incident.severity] if incident else None,
-    }
-
-
-def _in_flight(ours: Operations, name: str) -> int:
-    """Effects of a system's newest rollback that have not settled."""
-    newest = ours.reading.system(name).rollback
-    rollback = ours.reading.rollback(newest) if newest else None
-    return rollback.in_flight if rollback else 0
-
-
-def _lies_ahead(system: Any, now: datetime) -> bool:
-    return bool(system.cool_down_until and system.cool_down_until > now)
-
-
-def _ahead(freezes: Iterable[Freeze], now: datetime) -> list[Freeze]:
-    """The windows that are not over."""
-    return [one for one in freezes if one.until > now]
-
-
-def _show(seen: dict[str, Any], now: datetime) -> None:
-    say(f"{seen['name']} ({seen['system']}), mode {seen['mode']}", "bold")
-    if seen["paused"]:
-        say(f"  {_paused(seen['paused'], seen['in_flight'])}", "yellow")
-    for window in seen["freezes"]:
+def _show(seen: Standing, now: datetime) -> None:
+    say(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
+    if seen.paused:
+        say(f"  {_paused(seen.paused, seen.in_flight)}", "yellow")
+    for window in seen.freezes:
         say(f"  {_when(window)}", "yellow")
-    if seen["cool_down_until"]:
-        say(f"  cooling down until {at(seen['cool_down_until'])} UTC: no automatic rollback")
-    incident: Incident | None = seen["incident"]
+    if seen.cool_down_until:
+        say(f"  cooling down until {at(seen.cool_down_until)} UTC: no automatic rollback")
+    if seen.pinned_since:
+        say(f"  {_pinned(seen, seen.pinned_since, now)}", "yellow")
+    _show_data(seen)
+    incident = seen.incident
     if incident is None:
         say("  no incident is known")
         return
@@ -90,20 +61,46 @@ def _show(seen: dict[str, Any], now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    target = lasting(seen["target"])
-    say(f"  detected {at(incident.detected_at)} UTC, {how_long}; to be restored within {target}")
-    if seen["rollback"]:
-        _show_rollback(seen["rollback"], seen["steps"])
+    say(f"  detected {at(incident.detected_at)} UTC, {how_long}{_within(seen)}")
+    for text, style in told(seen.response, incident.id, now) if seen.response else ():
+        say(f"  {text}", style)
+    if seen.rollback:
+        _show_rollback(seen.rollback, seen.steps, seen.outlook)
+        show_choices(incident, seen.rollback)
+    for older in seen.older:
+        said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
+        say(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
 
 
-def _show_rollback(rollback: Rollback, steps: list[Step]) -> None:
-    done = sum(step.status in ENDED for step in steps)
+def _show_data(seen: Standing) -> None:
+    """What is done about its data."""
+    if seen.fence:
+        said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
+        say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
+    for copy in seen.copies:
+        say(f"  {copy_told.line(copy)}")
+
+
+def _pinned(seen: Standing, since: datetime, now: datetime) -> str:
+    whose = ", ".join(seen.pinned_by)
+    oldest = f"the oldest for {lasting(now - since)}"
+    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}: rollback pins"
+
+
+def _within(seen: Standing) -> str:
+    return f"; to be restored within {lasting(seen.target)}" if seen.target else ""
+
+
+def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: Outlook | None) -> None:
+    done, total = progress(steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
-    progress = f", {done} of {len(steps)} steps" if steps else ""
-    progress += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
-    say(f"  rollback {rollback.id}{target}: {rollback.status}{progress}")
+    come = f", {done} of {total} steps" if steps else ""
+    come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
+    say(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
     if rollback.outcome:
         say(f"  {rollback.outcome}")
+    if outlook is not None:
+        say(f"  {outlook}", "" if outlook.fits else "bold yellow")
 
 
 def _when(window: Freeze) -> str:
@@ -114,4 +111,4 @@ def _paused(pause: Pause, in_flight: int) -> str:
     """How far it has come, and whose it is."""
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
-    return f"{paused(pause, in_flight)}{count} {by}"
+    return f"{paused(pause)}{count} {by}"

@@ -1,9 +1,10 @@
-"""approve, reject, ack and accept: a person's answer to what the responders ask or tell."""
+"""approve, reject, ack, accept and publish: what a person answers to the responders."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
+from responders import filing
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from shared import incident as incidents
@@ -12,8 +13,8 @@ from shared.documents import decode, encode
 from shared.errors import Refused
 from shared.incident import Status
 from shared.notice import creates, notices
-from shared.opening import public_state
-from shared.ports import Put, Update, Write
+from shared.opening import shown
+from shared.ports import Update, Write
 from shared.rollback import Question, Word, in_favour
 from shared.system import System
 from shared.tenure import SKEW, Draft
@@ -88,6 +89,7 @@ def ack(asked: Asked) -> Effect:
             ),
             *_told(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
+        changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
     )
 
 
@@ -106,14 +108,33 @@ def accept(asked: Asked) -> Effect:
         *_told(subject, f"accepted-{incident.rollbacks}", "accepted"),
     ]
     system = decode(System, subject.system.fields)
-    if system.incident == incident.id:
-        state = public_state(asked.policy, incident, now)
+    newest = system.incident == incident.id
+    writes += [*shown(asked.policy, incident, now, newest=newest), *filing.due(incident)]
+    if newest:
         closed = replace(system, incident_ended_at=now)
-        writes += [
-            Put(incidents.public_path(system.name), encode(state)),
-            Update(subject.system.path, encode(closed), subject.system.version),
-        ]
-    return Effect(f"accepted {incident.id}", tuple(writes))
+        writes.append(Update(subject.system.path, encode(closed), subject.system.version))
+    changes = {"status": (subject.incident.status, incident.status)}
+    return Effect(f"accepted {incident.id}", tuple(writes), changes=changes)
+
+
+def publish(asked: Asked) -> Effect:
+    """A person has the incident shown on the status page, whatever the policy says of when."""
+    subject = find(asked)
+    command, now = asked.command, subject.system.read_at
+    if subject.incident.published_by:
+        raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
+    incident = replace(subject.incident, published_by=command.actor)
+    document = subject.incident_document
+    newest = decode(System, subject.system.fields).incident == incident.id
+    return Effect(
+        f"published {incident.id}",
+        (
+            Update(document.path, encode(incident), document.version),
+            *shown(asked.policy, incident, now, newest=newest),
+            *_told(subject, "published", "put on the status page"),
+        ),
+        changes={"published_by": ("", command.actor)},
+    )
 
 
 def _told(subject: Subject, event_name: str, word: str) -> list[Write]:

@@ -1,66 +1,176 @@
-"""on_notice: say what is to be said, at least once, and record that it was."""
+"""on_notice: say what is to be said, at least once, and record that it was; write status pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from shared import handover
+from responders.showing import Showing
+from responders.writing import told
+from shared import command as commands
+from shared import handover, outbox
 from shared import incident as incidents
 from shared import notice as notices
+from shared.audience import Channel
 from shared.documents import decode, encode
 from shared.envelope import Message
 from shared.errors import Moved, Rejected, Unavailable
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
-from shared.notice import LIMIT_ATTEMPTS, Notice, Status, Unless, retry_after
-from shared.policy import Channel, Policy
-from shared.ports import Document, Ports, Update
+from shared.notice import Notice, Stage, Status, Unless, stage
+from shared.outbox import SENDING_TAKES, Answer, ChannelState
+from shared.policy import Policy
+from shared.ports import Document, Ports, Query, Update, written
+from shared.status_page import is_shown
 
-SENDING_TAKES = timedelta(minutes=1)
-"""Longer than any channel may take: until then nobody else sends it."""
+COMMIT_ATTEMPTS = 10
+RETRY_SECONDS = 0.2
 
 
 class Notices:
-    """The outbox: one notice per message, claimed before it is sent."""
+    """The outbox: one notice per message, claimed before it is sent, in order on its channel."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
+        self._showing = Showing(ports, policies)
 
     def receive(self, message: Message) -> None:
-        """Return once the notice is sent, withdrawn, or its next attempt is due later.
+        """Return once the notice is sent, withdrawn, or due again later.
 
-        A redelivery sends nothing twice, unless the instance died between sending and recording;
-        then the channel sees the same key again. Raises: Refused; Unavailable.
+        Or once the status page that the sweep asks for is written. A redelivery sends nothing
+        twice, unless the instance died between sending and recording; then the channel sees the
+        same key again. Raises: Refused; Unavailable.
         """
-        due = handover.parse(message.data, handover.NOTICE)
-        document = self._ports.store.get(notices.path(due.id))
+        due = handover.parse(message.data, handover.NOTICE, handover.PAGE)
+        if due.kind == handover.PAGE:
+            self._showing.show(due)
+            return
+        for _ in range(COMMIT_ATTEMPTS):
+            try:
+                self._say(notices.path(due.id))
+            except Moved:  # it, or its channel, is in another's hands as well: look again
+                self._ports.clock.sleep(RETRY_SECONDS)
+                continue
+            return
+        raise Unavailable(f"{due.id}: its documents change too fast")
+
+    def _say(self, path: str) -> None:
+        """Take one notice as far as it goes now. Raises: Moved, while nothing was sent."""
+        document = self._ports.store.get(path)
         if document.fields is None:
             return
-        notice = decode(Notice, document.fields)
-        if notice.due_at is None or notice.due_at > document.read_at:
+        notice, now = decode(Notice, document.fields), document.read_at
+        if notice.due_at is None or notice.due_at > now:
             return
+        if self._is_pointless(notice):
+            withdrawn = replace(notice, status=Status.WITHDRAWN, due_at=None)
+            self._keep(document, withdrawn)
+            if notice.is_waiting:
+                self._wake(notice)
+            return
+        before = outbox.ahead_of(notice, _read(self._lane(notice)), now)
+        if before is not None:
+            self._keep(document, outbox.deferred(notice, before, now))
+            return
+        channel = self._channel(notice)
+        if channel is None:
+            why = "the policy has no such channel any more"
+            self._keep(document, outbox.given_up(notice, why))
+            self._wake(notice)
+            return
+        self._send(notice, document, channel)
+
+    def _send(self, notice: Notice, document: Document, channel: Channel) -> None:
+        """Claim, send, record; or put off, where the channel takes nothing now."""
+        now = document.read_at  # all instances agree on the store's time
+        known = self._ports.store.get(outbox.path(notice.system, channel.name))
+        state = outbox.admitted(_state(known, notice, channel), channel, now)
+        if isinstance(state, datetime):
+            self._keep(document, replace(notice, due_at=state))
+            return
+        content = told(self._ports, self._policies[notice.system], notice, channel)
+        claimed = replace(notice, attempts=notice.attempts + 1, due_at=now + SENDING_TAKES)
+        self._ports.store.commit(
+            [
+                Update(document.path, encode(claimed), document.version),
+                written(known, encode(state)),
+            ]
+        )
+        self._record(claimed, channel, *self._handed_over(claimed, channel, content))
+
+    def _handed_over(
+        self, notice: Notice, channel: Channel, content: Mapping[str, Any]
+    ) -> tuple[Answer, str]:
+        """What the channel answers, and what is wrong with it."""
         try:
-            if self._is_pointless(notice):
-                withdrawn = replace(notice, status=Status.WITHDRAWN, due_at=None)
-                self._ports.store.commit(
-                    [Update(document.path, encode(withdrawn), document.version)]
-                )
+            self._ports.sender.send(channel, notice.id, content)
+        except Rejected as refused:
+            return Answer.REFUSED, str(refused)
+        except Unavailable as unanswered:
+            return Answer.NONE, str(unanswered)
+        return Answer.TAKEN, ""
+
+    def _record(self, claimed: Notice, channel: Channel, answer: Answer, error: str) -> None:
+        """Keep what became of it, with what that says of its channel. Raises: Unavailable."""
+        store = self._ports.store
+        for _ in range(COMMIT_ATTEMPTS):
+            document = store.get(notices.path(claimed.id))
+            now = document.read_at
+            if document.fields is None:
                 return
-            self._send(notice, document)
-        except Moved:  # another instance has it in hand
+            current = decode(Notice, document.fields)
+            if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
+                return  # it took so long that another has claimed it anew
+            known = store.get(outbox.path(claimed.system, channel.name))
+            state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
+            ended = outbox.concluded(current, channel, answer, error, state, now)
+            try:
+                store.commit(
+                    [
+                        Update(document.path, encode(ended), document.version),
+                        written(known, encode(state)),
+                    ]
+                )
+            except Moved:  # the channel's state, by another notice
+                self._ports.clock.sleep(RETRY_SECONDS)
+                continue
+            if ended.due_at is None:
+                self._wake(ended)
+            return
+        raise Unavailable(f"{claimed.id}: its documents change too fast")
+
+    def _wake(self, ended: Notice) -> None:
+        """Hand over the next of its lane, which may have been put off behind it."""
+        for _ in range(COMMIT_ATTEMPTS):
+            lane = {one.path: one for one in self._lane(ended)}
+            if not lane:
+                return
+            now = next(iter(lane.values())).read_at
+            following = outbox.next_of(_read(lane.values()), now)
+            if following is None or following.attempts:
+                return
+            document = lane[notices.path(following.id)]
+            try:
+                self._keep(document, replace(following, due_at=now))
+            except Moved:  # it is just being put off
+                self._ports.clock.sleep(RETRY_SECONDS)
+                continue
+            handover.publish(self._ports.bus, handover.NOTICE, following.id, now)
             return
 
-    def _send(self, notice: Notice, document: Document) -> None:
-        store, now = self._ports.store, document.read_at  # all instances agree on the store's time
-        attempt = replace(notice, attempts=notice.attempts + 1, due_at=now + SENDING_TAKES)
-        version = store.commit([Update(document.path, encode(attempt), document.version)])
-        ended = self._after(attempt, self._channel(notice))
-        store.commit([Update(document.path, encode(ended), version)])
+    def _keep(self, document: Document, notice: Notice) -> None:
+        self._ports.store.commit([Update(document.path, encode(notice), document.version)])
+
+    def _lane(self, notice: Notice) -> list[Document]:
+        """The notices of the same incident on the same channel; of an earlier version's, none."""
+        if not notice.lane:
+            return []
+        return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
 
     def _is_pointless(self, notice: Notice) -> bool:
         """Whether what a scheduled notice is to tell of was prevented in time."""
@@ -70,31 +180,33 @@ class Notices:
             switch = self._ports.store.get(notice.facts["switch"]).fields or {}
             pause = switch.get("pause") or {}
             return bool(pause.get("command") != notice.facts["command"])
+        if notice.unless is Unless.CALLED_OFF:
+            record = self._ports.store.get(commands.path(notice.facts["command"])).fields or {}
+            return record.get("due_at") is None
         fields = self._ports.store.get(incidents.path(notice.incident)).fields
         incident = decode(Incident, fields)
+        if notice.unless is Unless.HELD_BACK:
+            return self._is_held_back(notice, incident)
+        if notice.unless is Unless.ANALYSED:
+            same_end = msgspec.to_builtins(incident.ended_at) == notice.facts["ended_at"]
+            return incident.analysis is not None or not same_end
         if incident.ended_at is not None:
             return True
         if notice.unless is Unless.ACKNOWLEDGED:
-            return bool(incident.acknowledged_by) or _was_over_since(incident, notice.created_at)
+            return bool(incident.acknowledged_by) or incidents.was_over_since(
+                incident, notice.created_at
+            )
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         return incident.status is IncidentStatus.WATCHING or not counted
 
-    def _after(self, notice: Notice, channel: Channel | None) -> Notice:
-        """The notice after one attempt to send it."""
+    def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
+        """Whether the public may not see it, or has no use any more for that it began."""
+        policy = self._policies.get(notice.system)
         now = self._ports.clock.now()
-        if channel is None:
-            return _given_up(notice, "the policy has no such channel any more")
-        content = {**encode(notice), "repeated": notice.attempts > 1}
-        try:
-            self._ports.sender.send(channel, notice.id, content)
-        except Rejected as refused:
-            return _given_up(notice, str(refused))
-        except Unavailable as unanswered:
-            if notice.attempts >= LIMIT_ATTEMPTS:
-                return _given_up(notice, str(unanswered))
-            again = now + retry_after(notice.attempts)
-            return replace(notice, due_at=again, last_error=str(unanswered))
-        return replace(notice, status=Status.SENT, sent_at=now, due_at=None)
+        if policy is None or (stage(notice.event) is Stage.BEGUN and incident.ended_at is not None):
+            return True
+        state = incidents.public_state(policy, incident, now)
+        return not is_shown(state, policy.status_page, now)
 
     def _channel(self, notice: Notice) -> Channel | None:
         policy = self._policies.get(notice.system)
@@ -102,12 +214,12 @@ class Notices:
         return next((one for one in channels if one.name == notice.channel), None)
 
 
-def _was_over_since(incident: Incident, moment: datetime) -> bool:
-    """Whether it has ended after that moment, and come back with timers of its own."""
-    return any(
-        one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline
-    )
+def _read(documents: Iterable[Document]) -> list[Notice]:
+    return [decode(Notice, one.fields) for one in documents]
 
 
-def _given_up(notice: Notice, why: str) -> Notice:
-    return replace(notice, status=Status.UNDELIVERABLE, due_at=None, last_error=why)
+def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
+    """What is known of the channel."""
+    if known.fields is None:
+        return outbox.fresh(notice.system, channel, known.read_at)
+    return decode(ChannelState, known.fields)

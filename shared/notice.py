@@ -11,15 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.audience import Audience, Channel
 from shared.documents import SCHEMA, encode
-from shared.policy import Channel, Policy, Severity
+from shared.policy import Policy
 from shared.ports import Create
 from shared.redaction import redacted, without_personal
 from shared.rollback import KEPT_FOR
-
-LIMIT_ATTEMPTS = 10
-FIRST_RETRY = timedelta(seconds=10)
-LONGEST_RETRY = timedelta(minutes=10)
+from shared.severity import Severity
 
 
 class Status(StrEnum):
@@ -42,6 +40,29 @@ class Unless(StrEnum):
     """The system is back, or another response time holds."""
     LIFTED = "lifted"
     """The pause that it tells of is not in force any more."""
+    CALLED_OFF = "called off"
+    """What was planned does not begin, or has begun."""
+    ANALYSED = "analysed"
+    """Somebody has recorded the root cause, or the incident has come back since."""
+    HELD_BACK = "held back"
+    """The public may not see the incident: the policy waits, or asks a person."""
+
+
+OUTSIDE = frozenset({Audience.USERS, Audience.PUBLIC})
+"""Who hears nothing of what the status page does not show."""
+
+
+class Stage(StrEnum):
+    """What an event is in the course of its incident."""
+
+    BEGUN = "begun"
+    UNDER_WAY = "under way"
+    BACK = "back"
+    STUCK = "stuck"
+    OVER = "over"
+    REPORTED = "reported"
+    """It is known what it has meant, or what it came from."""
+    OTHER = "other"
 
 
 class Notice(Struct, frozen=True):
@@ -56,7 +77,15 @@ class Notice(Struct, frozen=True):
     text: str
     created_at: datetime
     due_at: datetime | None
+    since: datetime | None = None
+    """When it was first due: the earlier one of an incident is said first on each channel."""
+    order: int = 0
+    """Among those of the same moment."""
+    lane: str = ""
+    """Incident and channel, which are one queue."""
     facts: dict[str, Any] = {}
+    commands: tuple[str, ...] = ()
+    """Lines of its text that are commands of ours, to be pasted."""
     unless: Unless = Unless.NOTHING
     status: Status = Status.PENDING
     attempts: int = 0
@@ -78,11 +107,36 @@ def notices(
     event: str,
     text: str,
     now: datetime,
+    *,
+    to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """The notices of one event, one for each channel that wants incidents of that severity."""
-    wanting = _wanting(policy.channels, severity)
-    return _for_each(policy, wanting, incident, severity, event, text, now, now, facts=facts)
+    """The notices of one event, one for each channel that wants it at that severity.
+
+    `to_paste`: lines of the text that are commands of ours.
+    """
+    wanting = _wanting(policy.channels, severity, event)
+    ours = tuple(map(without_personal, to_paste))
+    for_us = [one for one in wanting if one.audience not in OUTSIDE]
+    others = [one for one in wanting if one.audience in OUTSIDE]
+    said = _for_each(policy, for_us, incident, severity, event, text, now, now, facts=facts)
+    public = _outside(policy, others, incident, severity, event, now)
+    return [*(replace(notice, commands=ours) for notice in said), *public]
+
+
+def _outside(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    now: datetime,
+) -> list[Notice]:
+    """Notices to people outside: when the policy shows the incident, and without a word of ours."""
+    after = policy.status_page.publish_after.get(severity, timedelta(0))
+    due_at = now + after if event == "detected" else now
+    said = _for_each(policy, channels, incident, severity, event, "", now, due_at, facts={})
+    return [replace(notice, unless=Unless.HELD_BACK) for notice in said]
 
 
 def loud(
@@ -94,9 +148,15 @@ def loud(
     now: datetime,
     **facts: Any,
 ) -> list[Notice]:
-    """The notices of one event that every channel hears, whatever severities it wants."""
-    channels = policy.channels
+    """The notices of one event that every channel of the team hears, whatever it wants."""
+    channels = [one for one in policy.channels if one.audience is Audience.TEAM]
     return _for_each(policy, channels, incident, severity, event, text, now, now, facts=facts)
+
+
+def trial(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
+    """A test of every channel, whatever it wants; none of those that people outside hear."""
+    channels = [one for one in policy.channels if one.audience not in OUTSIDE]
+    return _for_each(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
 
 
 def scheduled(
@@ -109,12 +169,18 @@ def scheduled(
     now: datetime,
     due_at: datetime,
     unless: Unless,
+    *,
+    to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels."""
-    wanting = _wanting(channels, severity)
+    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels.
+
+    `to_paste`: lines of the text that are commands of ours.
+    """
+    wanting = _wanting(channels, severity, event)
+    ours = tuple(map(without_personal, to_paste))
     said = _for_each(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
-    return [replace(notice, unless=unless) for notice in said]
+    return [replace(notice, unless=unless, commands=ours) for notice in said]
 
 
 def _for_each(
@@ -140,6 +206,8 @@ def _for_each(
             text=without_personal(text),
             created_at=now,
             due_at=due_at,
+            since=due_at,
+            lane=f"{incident}:{channel.name}",
             facts=redacted(msgspec.to_builtins(facts), without_personal),
             expires_at=now + KEPT_FOR,
         )
@@ -147,18 +215,54 @@ def _for_each(
     ]
 
 
-def _wanting(channels: Iterable[Channel], severity: Severity) -> list[Channel]:
-    return [channel for channel in channels if severity in channel.severities]
+def _wanting(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
+    return [
+        channel
+        for channel in channels
+        if severity in channel.severities and is_heard(event, channel.audience)
+    ]
+
+
+def is_heard(event: str, audience: Audience) -> bool:
+    """Whether an event is for these people."""
+    return audience is Audience.TEAM or stage(event) in _HEARD[audience]
+
+
+def stage(event: str) -> Stage:
+    """What an event is in the course of its incident; its name may end in a number."""
+    return next((one for name, one in _STAGES.items() if event.startswith(name)), Stage.OTHER)
+
+
+_STAGES = {
+    "detected": Stage.BEGUN,
+    "reopened": Stage.BEGUN,
+    "published": Stage.BEGUN,
+    "rollback.decided": Stage.UNDER_WAY,
+    "rollback.verified": Stage.BACK,
+    "rollback.unverified": Stage.BACK,
+    "rollback.escalated": Stage.STUCK,
+    "rollback.failed": Stage.STUCK,
+    "rollback.cancelled": Stage.STUCK,
+    "rollback.expired": Stage.STUCK,
+    "rollback.rejected": Stage.STUCK,
+    "rollback.succeeded": Stage.OVER,
+    "rollback.not-taken": Stage.OVER,
+    "accepted": Stage.OVER,
+    "report": Stage.REPORTED,
+    "analysed": Stage.REPORTED,
+}
+_HEARD = {
+    Audience.STAKEHOLDERS: {
+        *(Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.STUCK, Stage.OVER, Stage.REPORTED)
+    },
+    Audience.USERS: {Stage.BEGUN, Stage.OVER},
+    Audience.PUBLIC: {Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.OVER},
+}
 
 
 def creates(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
     return [Create(path(notice.id), encode(notice)) for notice in notices]
-
-
-def retry_after(attempts: int) -> timedelta:
-    """How long to wait after that many failures: doubling, bounded."""
-    return min(FIRST_RETRY * float(2 ** (attempts - 1)), LONGEST_RETRY)
 
 
 def path(notice: str) -> str:

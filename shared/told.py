@@ -90,8 +90,9 @@ def _told(event: Event, system: str, **where: Any) -> Told:
 
 def _change(event: Event) -> tuple[str, str]:
     """What the event changed, before and after, where that is known."""
-    if event.name.startswith("step."):
-        return str(event.facts.get("before", "")), event.name.removeprefix("step.").upper()
+    kind, _, became = event.name.partition(".")
+    if kind == "step" or (kind == "deployment" and "before" in event.facts):
+        return str(event.facts.get("before", "")), became.upper()
     changes = event.facts.get("changes")
     if not isinstance(changes, Mapping) or not changes:
         return "", ""

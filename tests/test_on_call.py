@@ -6,7 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared import incident
-from shared.policy import Channel, ChannelKind, Contact, Rung, Severity
+from shared.audience import Channel, ChannelKind, Contact, Rung
+from shared.severity import Severity
 from shared.timers import timers
 from tests.world import BOOKSHOP, World
 

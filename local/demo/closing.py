@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from local.demo import laws, times
+from local.demo import laws
 from local.demo.laws import Before
-from local.demo.scene import Scene, made_at
+from local.demo.scene import Scene
 from local.demo.screen import mark
 from local.demo.stage import Broken
+from shared.incident import Incident
+from shared.phases import Phase, phases, told, totals
 
 
 class Closing:
@@ -32,11 +34,14 @@ class Closing:
             self._screen.say(text, rollback.ended_at, "bold")
         public = self._evidence.public()
         self._scene.show_public(public, public.updated_at if public else None)
+        if not self._scene.lost.broken:  # else the incident stays open
+            self._scene.stage.wait_for("the last status page", self._page_is_calm)
+        self._scene.stage.wait_for("the console", self._scene.stage.console_answers)
         self._scene.show_alerts()
         self._scene.show_requests()
 
-    def show_times(self, incident: str, before: Before, published_at: datetime | None) -> None:
-        """Each phase beside its target."""
+    def show_times(self, incident: str, struck_at: datetime, published_at: datetime | None) -> None:
+        """Each phase beside its target; the bad release was there at `struck_at`."""
         evidence = self._evidence
         ended = next((one for one in evidence.incidents() if one.id == incident), None)
         rollback = self._scene.rollback(incident)
@@ -46,13 +51,12 @@ class Closing:
         self._screen.say(
             "Our probes look each half minute; metrics are a minute late, up to three at Google."
         )
-        phases = times.phases(
-            self._scene.stage.policy,
-            ended,
-            rollback,
-            evidence.trail(rollback.id),
-            made_at(before.inventory),
-            published_at,
+        policy = self._scene.stage.policy
+        said = [one for one in evidence.notices() if one.incident == incident]
+        took = (
+            *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said)),
+            *totals(ended, rollback, policy.targets),
+            *self._shown(ended, published_at),
         )
         rows = [
             (
@@ -61,21 +65,37 @@ class Closing:
                 _words(phase.took),
                 f"< {_words(phase.target)}" if phase.target else "",
             )
-            for phase in phases
+            for phase in took
         ]
         self._screen.table(("", "phase", "took", "target"), rows)
+
+    def _shown(self, ended: Incident, published_at: datetime | None) -> tuple[Phase, ...]:
+        """When the status page showed it, where it shows at once what is as bad as this."""
+        policy = self._scene.stage.policy
+        if policy.status_page.publish_after.get(ended.severity, timedelta()):
+            return ()
+        target = policy.targets.status_page
+        return (Phase("status page", ended.detected_at, published_at, target),)
 
     def show_laws(self, before: Before) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""
         self._screen.act("Laws")
         found = laws.check(
-            self._evidence, before, self._scene.stage.standing(), disturbed=self._scene.kills
+            self._evidence,
+            before,
+            self._scene.stage.standing(),
+            self._evidence.beside(self._scene.stage.policy),
+            scenario=self._scene.scenario,
+            disturbed=self._scene.kills,
         )
         self._screen.table(("", "law"), [(mark(law.holds), law.text) for law in found])
         for law in found:
             for fault in law.faults[: laws.SHOWN_FAULTS]:
                 self._screen.say(f"{law.text}: {fault}", style="red")
         return all(law.holds for law in found)
+
+    def _page_is_calm(self) -> bool:
+        return "All parts work." in self._evidence.page()
 
     def _all_is_said(self) -> bool:
         return not any(notice.is_waiting for notice in self._evidence.notices())

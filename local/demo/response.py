@@ -5,19 +5,36 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import datetime
+from functools import partial
 
-from local.demo import strangers
+from local.demo import operator, strangers
 from local.demo.scene import Scene
 from local.demo.screen import Counts, mark
 from local.demo.strangers import Strangers
+from responders import whereabouts
 from shared.alert_record import Alert
+from shared.forecast import outlook
 from shared.incident import Incident
-from shared.plan import Step, StepStatus
-from shared.rollback import IN_EFFECT, Rollback, Status
+from shared.plan import Step, StepStatus, progress
+from shared.policy import ScenarioName
+from shared.rollback import IN_EFFECT, Question, Rollback, Status
 from shared.steps.judge import KIND as JUDGE
 
 UNDECIDED = (Status.DECIDING, Status.PARKED)
 CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")
+
+REFUSALS = {
+    "calls": [
+        {
+            "call": "google.cloud.run.v2.Services/UpdateService",
+            "answer": "RESOURCE_EXHAUSTED",
+            "retry_after_seconds": 5.0,
+            "skip": 4,
+            "times": 6,
+        }
+    ]
+}
+"""A quota that is tighter than the policy declares, from the fifth write on."""
 
 
 class Response:
@@ -28,6 +45,7 @@ class Response:
         self._stage = scene.stage
         self._evidence = scene.evidence
         self._screen = scene.screen
+        self._of_functions = scene.scenario is ScenarioName.FUNCTIONS
 
     def show_detection(
         self, incident: Incident, alert: Alert, published_at: datetime | None
@@ -45,13 +63,15 @@ class Response:
     def show_strangers(self, sent: Strangers) -> None:
         """What became of the messages that must change nothing, from the trail."""
         stage, evidence = self._stage, self._evidence
-        self._screen.act("Three messages that must change nothing")
+        self._screen.act("Messages that must change nothing")
         test = stage.wait_for("the test notification", lambda: strangers.test_event(evidence))
         foreign = stage.wait_for("the foreign alert", lambda: strangers.foreign_event(evidence))
-        kept = [one for one in evidence.alerts() if one.key == sent.repeated.key]
+        repeated = sent.repeated
+        kept = [one for one in evidence.alerts() if repeated and one.key == repeated.key]
         received = ", ".join(f"{one.received_at:%H:%M:%S}" for one in kept)
+        twice = [("a duplicate", f"kept {len(kept)} time, received {received}, as before")]
         rows = [
-            ("a duplicate", f"kept {len(kept)} time, received {received}, as before"),
+            *(twice if repeated else ()),
             ("a test notification", f"recorded as {test.name}, nothing else"),
             ("a foreign project's", f"{foreign.name}: {foreign.facts['reason']}"),
         ]
@@ -68,16 +88,50 @@ class Response:
         if plan is None:
             self._screen.say(f"{rollback.status}: {rollback.outcome}", style="bold red")
         else:
-            text = f"{plan.scenario} back to {plan.target}: {plan.steps} steps"
+            steps = self._evidence.steps(rollback.id)
+            text = f"{plan.scenario} back to {plan.target}: {progress(steps)[1]} steps"
             self._screen.say(text, self._stage.now(), "bold")
+            for decided in self._scene.events(rollback.id, "rollback.decided"):
+                if self._of_functions:
+                    self._screen.say(decided.facts["forecast"], style="bold")
+            for line in plan.reported:
+                self._screen.say(line)
         return rollback
+
+    def answer_question(self, incident: str) -> None:
+        """Return once as many people as are asked want the plan; each signs in and says so."""
+        with self._screen.waiting("the worker decides"):
+            question = self._stage.wait_for("the question", lambda: self._question(incident))
+        self._screen.act("Asked")
+        people = operator.PEOPLE[: question.needed]
+        self._screen.say(f"{question.reason}: {question.needed} people", question.asked_at, "bold")
+        for line in question.plan.reported:
+            self._screen.say(line)
+        for person in people:
+            said = {"command": "approve", "incident": incident, "plan": question.plan.fingerprint}
+            about = {"version": 1, "system": self._stage.policy.system, "reason": "as recorded"}
+            operator.command(self._stage, {**about, **said}, person)
+            self._stage.wait_for(f"the word of {person}", partial(self._heard, incident, person))
+            self._screen.say(f"{person} approves", self._stage.now())
+
+    def _question(self, incident: str) -> Question | None:
+        found = self._scene.rollback(incident)
+        return found.question if found is not None and found.status is Status.PARKED else None
+
+    def _heard(self, incident: str, person: str) -> bool:
+        found = self._scene.rollback(incident)
+        return found is not None and person in [word.actor for word in found.approvals]
 
     def go_back(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""
         self._screen.act("Going back")
         judged: set[str] = set()
         to_be_killed = self._scene.kills
-        with self._screen.progress("functions are back") as bars:
+        if self._scene.refuses:
+            self._stage.go_wrong(REFUSALS)
+        with self._screen.progress(
+            "functions are back" if self._of_functions else "things are back"
+        ) as bars:
 
             def look() -> bool:
                 nonlocal to_be_killed
@@ -89,11 +143,13 @@ class Response:
                     if step.kind == JUDGE and step.ended_at and step.name not in judged:
                         judged.add(step.name)
                         self._show_judgement(step)
-                bars.show(self._counted(steps), self._stage.now())
                 rollback = self._scene.rollback(name)
+                bars.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
                 return rollback is not None and rollback.status is not Status.RUNNING
 
             self._stage.wait_for("the functions to go back", look)
+        if self._scene.refuses:
+            self._show_refusals()
         restored = self._scene.rollback(name)
         done = Counter(step.status for step in self._evidence.steps(name))
         counted = ", ".join(f"{count} {status}" for status, count in done.items())
@@ -118,6 +174,29 @@ class Response:
         for event in CONCLUSIONS:
             for at, note in self._scene.notes(name, event):
                 self._screen.say(note, at, "bold")
+        for failed in self._scene.events(name, "rollback.failed"):
+            serves = failed.facts["serves"]
+            for line in whereabouts.lines(self._evidence.steps(name), serves):
+                self._screen.say(line)
+
+    def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:
+        """How long it will take yet, while functions go back."""
+        if rollback is None or rollback.status is not Status.RUNNING or not self._of_functions:
+            return ""
+        now = self._stage.now()
+        began, left = rollback.started_at or now, self._evidence.pace()
+        return str(outlook(steps, self._stage.policy, left=left, began=began, now=now))
+
+    def _show_refusals(self) -> None:
+        """How many writes were refused, and what that made of the pace; then nothing is refused."""
+        refused = self._stage.went_wrong()
+        self._stage.go_right()
+        pace = self._evidence.pace()
+        text = f"Cloud Run refused {refused} writes for their number (429), each was sent again"
+        self._screen.say(text, self._stage.now(), "bold red" if refused else "")
+        if pace is not None and pace.per_second is not None:
+            rate = f"writes a second that the worker keeps to now: {pace.per_second:.2g}"
+            self._screen.say(rate, pace.at)
 
     def _kill_worker(self, steps: list[Step]) -> None:
         """Kill -9 in the middle; its message comes again, and the next worker takes over."""
@@ -138,14 +217,17 @@ class Response:
         self._screen.say(text, step.ended_at, "green" if well else "red")
 
     def _counted(self, steps: list[Step]) -> Counts:
-        """Done and total shifts of each group."""
+        """Of each group, how many functions are back, and how many are to come back."""
         groups = self._stage.policy.functions
-        shifts = [step for step in steps if step.kind != JUDGE]
-        total = Counter(groups[step.target] for step in shifts)
-        done = Counter(groups[step.target] for step in shifts if step.status is StepStatus.DONE)
-        return {group: (done[group], total[group]) for group in total}
+        ways = [step for step in steps if step.kind != JUDGE and not step.instead_of]
+        named = {step.target: groups.get(step.target, step.name) for step in ways}
+        away = {step.target for step in ways if step.status is not StepStatus.DONE}
+        total = Counter(named.values())
+        left = Counter(named[target] for target in away)
+        return {group: (total[group] - left[group], total[group]) for group in total}
 
 
 def _is_half_done(steps: list[Step]) -> bool:
     """Whether the middle of it all is reached."""
-    return 2 * sum(step.status is StepStatus.DONE for step in steps) >= len(steps) > 0
+    planned = [step for step in steps if not step.instead_of]
+    return 2 * sum(step.status is StepStatus.DONE for step in planned) >= len(planned) > 0

@@ -82,17 +82,19 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
         self._said = -1
 
-    def show(self, counts: Counts, at: datetime) -> None:
-        """Show how far it is now."""
+    def show(self, counts: Counts, at: datetime, ahead: str = "") -> None:
+        """Show how far it is now, and what is to be expected."""
         done = sum(one for one, _ in counts.values())
         total = sum(of for _, of in counts.values())
         parts = counts if len(counts) > 1 else {}
         if self._progress is not None:
             self._draw(self._progress, {**parts, self._what: (done, total)})
+            self._progress.update(self._tasks[self._what], description=f"{self._what}  {ahead}")
         elif done * PLAIN_STEPS // total > self._said:
             self._said = done * PLAIN_STEPS // total
             listed = ", ".join(f"{name} {one}/{of}" for name, (one, of) in parts.items())
-            self._screen.say(f"{done} of {total} {self._what} {listed and f'({listed})'}", at)
+            said = f"{done} of {total} {self._what} {listed and f'({listed})'}"
+            self._screen.say(f"{said}{ahead and f'; {ahead}'}", at)
 
     def _draw(self, progress: Progress, counts: Counts) -> None:
         for name, (done, total) in counts.items():

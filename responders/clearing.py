@@ -1,0 +1,60 @@
+"""What we keep of functions is let go once no record names it any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from responders.asking import ask_all, or_none
+from shared import deployment as deployments
+from shared import stock as stocks
+from shared.copies import named
+from shared.policy import Policy
+from shared.ports import Ports, Query
+
+UNNAMED_FOR: Final = timedelta(days=1)
+"""What is younger may be named by a commit that is on its way."""
+MOST_AT_ONCE: Final = 500
+"""So many are removed in one go; the next day goes on."""
+
+
+def clear(ports: Ports, policy: Policy) -> None:
+    """Return once what neither the stock nor any record names is removed, as far as it could be.
+
+    Records stay 30 days after their deployment is no longer kept, and what they name with them.
+    What is not removed now is found again. Raises: Unavailable, before anything is removed.
+    """
+    vaults = [vault for vault in (ports.sources, ports.values) if vault is not None]
+    if not vaults:
+        return
+    # Listed first: what is kept meanwhile is not among them.
+    listed = ask_all(
+        ports,
+        {str(place): partial(one.made, f"{policy.system}/") for place, one in enumerate(vaults)},
+    )
+    in_use = _in_use(ports, policy)
+    until = ports.clock.now() - UNNAMED_FOR
+    removals = {
+        f"remove {place} {name}": partial(vault.remove, name)
+        for place, vault in enumerate(vaults)
+        for name, made_at in (or_none(listed[str(place)]) or {}).items()
+        if name not in in_use and made_at < until
+    }
+    chosen = dict(sorted(removals.items())[:MOST_AT_ONCE])
+    if chosen:
+        ask_all(ports, chosen)
+
+
+def _in_use(ports: Ports, policy: Policy) -> set[str]:
+    """The names that the stock or a record of any deployment has. Raises: Unavailable."""
+    found = set[str]()
+    paths = [stocks.path(policy.system)]
+    query = Query("deployments", where=(("system", "==", policy.system),))
+    for one in ports.store.query(query):
+        paths.append(deployments.record_path(policy.system, str((one.fields or {})["id"])))
+    for path in paths:
+        fields = ports.store.get(path).fields
+        if fields is not None:
+            found |= {*named(stocks.unpacked(fields["live"]))}
+    return found

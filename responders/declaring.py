@@ -1,0 +1,51 @@
+"""A breach that a person declares: an alert like that of a finding, which nothing need confirm."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.recording import Recording
+from responders.verbs import Asked, Effect
+from shared import command as commands
+from shared.alert import key_of
+from shared.alert_record import DECLARED, Alert
+from shared.command import CommandRecord
+from shared.documents import encode
+from shared.errors import Refused
+from shared.policy import Policy
+from shared.ports import Document, Ports, Update
+from shared.reach import BREACH
+from shared.rollback import KEPT_FOR
+
+
+def declare(asked: Asked) -> Effect:
+    """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
+    if BREACH not in asked.policy.signals:
+        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH}")
+    return Effect("a security breach is declared", goes_on=True)
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Record the alert, once by the command's id, and with it an incident.
+
+    Raises: Moved, Unavailable.
+    """
+    now, name = document.read_at, f"{DECLARED}{record.id}"
+    alert = Alert(
+        key=key_of(name, "open"),
+        monitoring_id=name,
+        state="open",
+        verdict="open",
+        system=policy.system,
+        signal=BREACH,
+        incident="",
+        started_at=record.received_at,
+        published_at=now,
+        received_at=now,
+        function=None,
+        notification=f"declared by {record.actor}: {record.reason}",
+        expires_at=now + KEPT_FOR,
+    )
+    Recording(ports, "on_work").settle(alert, policy)
+    over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
+    ports.store.commit([Update(commands.path(record.id), encode(over), document.version)])

@@ -1,0 +1,170 @@
+"""The report of an incident that is over: counted, written and filed by itself, and told of.
+
+A commit that ends an incident makes its report due; a root cause that is recorded later makes it
+due again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.counting import counted
+from shared import filed, handover
+from shared import incident as incidents
+from shared.audit import event
+from shared.documents import decode, encode
+from shared.filed import COUNTED_WITHIN, REMINDED_AFTER, Filed
+from shared.impact import Counts, in_one_line
+from shared.incident import Incident
+from shared.notice import Notice, Unless, creates, notices, scheduled
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Document, Ports, Put, Update, Write
+from shared.reading import Reading
+from shared.report import Facts, Report, report
+from shared.report_html import html
+from shared.report_rendering import markdown
+from shared.reported import gathered
+from shared.rollback import KEPT_FOR
+from shared.tallies import tally
+from shared.trail import Trail
+
+ACTOR: Final = "on_work"
+LOOK_AGAIN: Final = timedelta(minutes=1)
+"""Where Monitoring has given no answer."""
+
+
+def due(incident: Incident) -> list[Write]:
+    """The write by which an incident's report is due, where it is over."""
+    if incident.ended_at is None:
+        return []
+    return [Put(filed.path(incident.id), encode(filed.begun(incident, incident.ended_at)))]
+
+
+def due_again(ports: Ports, incident: Incident, now: datetime) -> list[Write]:
+    """The write by which a report that is filed already is written anew."""
+    document = ports.store.get(filed.path(incident.id))
+    if document.fields is None or document.fields["written_at"] is None:
+        return []
+    return [Update(document.path, {"due_at": now}, document.version)]
+
+
+def file(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
+    """Return once the report is filed, or due again later; a redelivery files it once.
+
+    Raises: Moved, Unavailable.
+    """
+    document = ports.store.get(filed.path(incident))
+    if document.fields is None:
+        return
+    record, now = decode(Filed, document.fields), document.read_at
+    if record.due_at is None or record.due_at > now or record.system not in policies:
+        return
+    policy = policies[record.system]
+    found = decode(Incident, ports.store.get(incidents.path(incident)).fields)
+    if found.ended_at is None:  # it is not over after all, and its next end makes it due
+        ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
+        return
+    counts = counted(ports, policy, found, record.counts, now)
+    if _waits(policy, counts) and now < record.ended_at + COUNTED_WITHIN:
+        later = {"due_at": now + LOOK_AGAIN, "counts": encode(counts)}
+        ports.store.commit([Update(document.path, later, document.version)])
+        return
+    trail = Trail(ports.store, None)
+    facts = gathered(Reading(ports.store), trail, policy, found, now, counts)
+    _file(ports, document, record, facts)
+
+
+def _waits(policy: Policy, counts: Counts) -> bool:
+    """Whether what is to be counted is not known yet."""
+    has_counter = policy.outage is not None and bool(policy.outage.users)
+    return counts.requests is None or (has_counter and counts.users is None)
+
+
+def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None:
+    """One commit: the report, its event, and whom it is told to the first time."""
+    made, now, incident = report(facts), facts.now, facts.incident
+    said = [] if record.written_at is not None else _said(facts, made)
+    became = replace(
+        record,
+        due_at=None,
+        written_at=record.written_at or now,
+        counts=facts.counts,
+        markdown=filed.packed(markdown(made)),
+        html=filed.packed(html(made)),
+        expires_at=None if incident.held_by else now + KEPT_FOR,
+    )
+    told = event("report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts))
+    key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
+    ports.store.commit(
+        [
+            Update(document.path, encode(became), document.version),
+            write_down(incident.system, key, told),
+            *creates(said),
+        ]
+    )
+    handover.publish_notices(ports.bus, said)
+
+
+def _said(facts: Facts, made: Report) -> list[Notice]:
+    """That it is filed, and in a day that nobody knows the cause; of a false alarm nothing."""
+    summary = tally(facts.incident, [one.rollback for one in facts.rollbacks])
+    if summary is None or summary.false_alarm:
+        return []
+    return [*_told(facts, made), *_reminders(facts)]
+
+
+def _told(facts: Facts, made: Report) -> list[Notice]:
+    incident, meant = facts.incident, in_one_line(made.impact)
+    to_paste = _to_paste(facts)
+    headline = f"{incident.id} {incident.severity}: its report is written"
+    return notices(
+        facts.policy,
+        incident.id,
+        incident.severity,
+        f"report{_response(incident)}",
+        "\n".join((headline, meant, *to_paste)),
+        facts.now,
+        to_paste=to_paste,
+        meant=meant,
+    )
+
+
+def _reminders(facts: Facts) -> list[Notice]:
+    """Each is withdrawn, where a cause is recorded by then, or the incident has come back."""
+    incident, ended_at = facts.incident, facts.incident.ended_at
+    if ended_at is None or incident.analysis is not None:
+        return []
+    headline = f"{incident.id} {incident.severity}: nobody has recorded its root cause in a day"
+    return scheduled(
+        facts.policy,
+        facts.policy.channels,
+        incident.id,
+        incident.severity,
+        f"root-cause{_response(incident)}",
+        "\n".join((headline, *_to_paste(facts))),
+        facts.now,
+        max(facts.now, ended_at + REMINDED_AFTER),
+        Unless.ANALYSED,
+        to_paste=_to_paste(facts),
+        ended_at=ended_at,
+    )
+
+
+def _to_paste(facts: Facts) -> tuple[str, ...]:
+    """How to read it, and how to say what it came from."""
+    name, console = facts.incident.id, facts.policy.console_url.rstrip("/")
+    page = (f"{console}/incidents/{name}/report",) if console else ()
+    cause = ("what it came from", "--prevention", "what keeps it from coming again")
+    lines = (("report", name), ("root-cause", name, *cause))
+    return (*page, *(shlex.join(("rollback", *words)) for words in lines))
+
+
+def _response(incident: Incident) -> str:
+    """What tells a further end of the incident from its first."""
+    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

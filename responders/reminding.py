@@ -1,0 +1,66 @@
+"""Once a day: which pins are older than the policy wants them to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from responders import pinned
+from responders.pinning import pins_of
+from shared import handover
+from shared import pin as pins
+from shared.audit import event
+from shared.durations import format_duration
+from shared.errors import Exists
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Create, Ports
+from shared.rollback import KEPT_FOR
+from shared.severity import Severity
+
+
+class Reminding:
+    """Tells of each system's old pins, on the first sweep of a day (UTC)."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+        self._done: set[tuple[str, date]] = set()
+        """What this instance knows to be told."""
+
+    def remind(self, now: datetime) -> None:
+        """Tell what is not known to be told today. Raises: Unavailable."""
+        for policy in self._policies.values():
+            today = (policy.system, now.date())
+            if today not in self._done:
+                self._tell(policy, now)
+                self._done = {one for one in self._done if one[1] == now.date()} | {today}
+
+    def _tell(self, policy: Policy, now: datetime) -> None:
+        """One commit: that it was looked at today, and what was found."""
+        ports, span = self._ports, policy.deployments.pinned_for
+        marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
+        if ports.store.get(marker).fields is not None:
+            return
+        old = pins.older(pins_of(ports.store, policy.system), span, now)
+        said, told = [], []
+        if old:
+            key = f"pins-{now:%Y%m%d}-{policy.system}"
+            text = "\n".join(
+                (
+                    f"{policy.system}: {len(old)} functions are pinned for longer than "
+                    f"{format_duration(span)}, and serve nothing that was deployed since:",
+                    *pinned.lines(old, policy),
+                )
+            )
+            functions = [one.function for one in old]
+            said = notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
+            happened = event("pin.old", now, "on_clock", functions=functions)
+            told = [write_down(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+        done = Create(marker, {"at": now, "expires_at": now + KEPT_FOR})
+        try:
+            ports.store.commit([done, *told, *creates(said)])
+        except Exists:  # another instance has told it
+            return
+        handover.publish_notices(ports.bus, said)

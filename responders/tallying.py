@@ -1,0 +1,73 @@
+"""Once a day: what stays of each incident that is over, when it expires; told as metrics, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+
+from shared import incident as incidents
+from shared import rollback as rollbacks
+from shared import tallies
+from shared.audit import event
+from shared.documents import decode, encode
+from shared.errors import Exists
+from shared.incident import Incident
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Create, Ports, Query, Write
+from shared.rollback import KEPT_FOR, Rollback
+from shared.tallies import FINAL_AFTER, TALLIED_WITHIN, Tally
+
+
+class Tallying:
+    """Tallies each system's incidents on the first sweep of a day (UTC)."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+        self._done: set[tuple[str, date]] = set()
+        """What this instance knows to be tallied."""
+
+    def tally(self, now: datetime) -> None:
+        """Tally what is not known to be tallied today. Raises: Unavailable."""
+        for system in self._policies:
+            today = (system, now.date())
+            if today not in self._done:
+                self._keep(system, now)
+                self._done = {one for one in self._done if one[1] == now.date()} | {today}
+
+    def _keep(self, system: str, now: datetime) -> None:
+        """One commit: that it was looked at today, and what was found, each with its event."""
+        store, marker = self._ports.store, f"ticks/{now:%Y%m%d}-tallies-{system}"
+        if store.get(marker).fields is not None:
+            return
+        writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + KEPT_FOR})]
+        for one in self._fresh(system, now):
+            told = event("incident.tallied", now, "on_clock", **tallies.facts(one))
+            writes += [
+                Create(tallies.path(one.incident), encode(one)),
+                write_down(system, f"tallied:{one.incident}", told),
+            ]
+        try:
+            store.commit(writes)
+        except Exists:  # another instance has tallied them
+            return
+
+    def _fresh(self, system: str, now: datetime) -> Iterator[Tally]:
+        """Of the incidents that ended of late, and for good, those without a tally."""
+        store = self._ports.store
+        ended = store.query(Query("incidents", where=(("ended_at", ">", now - TALLIED_WITHIN),)))
+        for incident in (decode(Incident, one.fields) for one in ended):
+            is_final = incident.ended_at is not None and incident.ended_at <= now - FINAL_AFTER
+            if incident.system != system or not is_final:
+                continue
+            if store.get(tallies.path(incident.id)).fields is not None:
+                continue
+            made = tallies.tally(incident, self._rollbacks(incident))
+            if made is not None:
+                yield made
+
+    def _rollbacks(self, incident: Incident) -> list[Rollback]:
+        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
+        found = [self._ports.store.get(rollbacks.path(name)).fields for name in names]
+        return [decode(Rollback, fields) for fields in found if fields is not None]

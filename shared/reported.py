@@ -1,0 +1,50 @@
+"""All that is kept of an incident, gathered for its report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.impact import Counts
+from shared.incident import Incident
+from shared.policy import Policy
+from shared.reading import Reading
+from shared.report import Facts, Kept
+from shared.rollback import Rollback
+from shared.trail import Trail
+
+
+def gathered(
+    reading: Reading,
+    trail: Trail,
+    policy: Policy,
+    incident: Incident,
+    now: datetime,
+    counts: Counts,
+) -> Facts:
+    """As it stands.
+
+    Raises: Unavailable.
+    """
+    name = incident.id
+    others = [
+        one
+        for one in reading.rollbacks_of(incident.system)
+        if one.incident != name and any(said.incident == name for said in one.overrides)
+    ]
+    return Facts(
+        policy=policy,
+        incident=incident,
+        alerts=reading.alerts(name),
+        rollbacks=[_kept(reading, one) for one in reading.rollbacks(incident)],
+        elsewhere=[_kept(reading, one) for one in others],
+        outside=trail.told_of_system(incident.system),
+        notices=reading.notices(name),
+        pins=reading.pins(incident.system),
+        now=now,
+        counts=counts,
+    )
+
+
+def _kept(reading: Reading, rollback: Rollback) -> Kept:
+    name = rollback.id
+    return Kept(rollback, reading.steps(name), reading.trail(name), reading.journal(name))

@@ -1,0 +1,13 @@
+"""A notice in words."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Worded(Struct, frozen=True):
+    """What a channel hands over."""
+
+    subject: str
+    """One line."""
+    body: str
