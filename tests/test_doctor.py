@@ -10,21 +10,38 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor import installation
+from cli.doctor import apis, installation, measuring, rights
 from cli.doctor import system as systems
-from cli.doctor.facts import Facts, StoreTime, function
+from cli.doctor.entrusted import FIRESTORE, LISTS
+from cli.doctor.facts import Facts, StoreTime, accounts, function
 from cli.doctor.finding import CHECKS, CLAIMS, ESSENTIAL, Finding, Verdict, exit_code
-from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
-from cli.doctor.messaging import DETACHED, MONITORING
-from shared import topics
-from shared.deployment import Deployment, Live, Status, placements
-from shared.errors import Unavailable
+from cli.doctor.installation import CODE_LABEL, DEAD_MAN, POLICY_LABEL
+from cli.doctor.measuring import Measured, counting, series
+from cli.doctor.messaging import DETACHED, FINDINGS, MONITORING
+from cli.doctor.spoken import Spoken
+from shared import damage, integrity, topics
+from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
+from shared.assets import Posture
+from shared.audience import Channel, ChannelKind
+from shared.backing import Status as Kept
+from shared.backing import begun
+from shared.buckets import Seen
+from shared.deployment import Deployment, Live, Restorability, Status, placements
+from shared.errors import Rejected, RollbackError, Unavailable
+from shared.gcp.pages import CACHE_CONTROL
 from shared.health import ProbeAnswer, Requests
-from shared.installation import Deployed, Subscription
-from shared.inventory import FunctionState, Generation, HostingSite, WholeInventory
+from shared.installation import Asked, Deployed, Metric, Run, Subscription
+from shared.integrity_rules import Collection
+from shared.inventory import FunctionState, Generation, HostingSite, Source, WholeInventory
 from shared.looks import Look
-from shared.policy import Group, Mode, Policy, Probe, Resources, ScenarioName, Severity, Signal
+from shared.native import Watched
+from shared.notice import Notice
+from shared.policy import Check, Group, Mode, Policy, Probe, ScenarioName, Signal
 from shared.probing import Record
+from shared.proving import Proof
+from shared.resources import AssetRules, BackupRules, ProofRules, Resources
+from shared.severity import Severity
+from shared.status_rendering import HTML
 from shared.system import Controls, Freeze, Pause, System
 from shared.traffic import Revision, Service, TrafficTarget
 
@@ -61,10 +78,63 @@ KEPT = Subscription(
     kept_for=topics.LETTERS_KEPT_FOR,
 )
 LABELS = {CODE_LABEL: "code", f"{POLICY_LABEL}shop": "policy"}
+CONSOLE = function(topics.CONSOLE)
+COMMANDED = (topics.COMMANDS, topics.OVERRIDE)
 FUNCTIONS = tuple(
-    Deployed(function(name), name, True, f"https://{function(name)}-x.a.run.app", LABELS)
-    for name in topics.ENTRY_POINTS
+    Deployed(
+        function(name),
+        name,
+        True,
+        f"https://{function(name)}-x.a.run.app",
+        LABELS,
+        installation.RUNTIME,
+        f"{function(name)}@{OPS}.iam.gserviceaccount.com",
+    )
+    for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
 )
+CALLED = Run(enabled=True, at=NOON - installation.CALLED_WITHIN)
+"""The dead man's switch was called as long ago as it may be."""
+LONG_AGO = NOON - installation.CALLED_WITHIN - timedelta(seconds=1)
+VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
+OUR_ROLES = f"projects/{OPS}/roles/rollback_"
+READER = "roles/storage.legacyObjectReader"
+OWNED = {
+    f"roles/storage.{role}": (f"projectOwner:{OPS}",)
+    for role in ("legacyBucketOwner", "legacyObjectOwner")
+}
+
+
+def member(entry_point: str) -> str:
+    """A responder, as policies name it."""
+    return f"serviceAccount:{function(entry_point)}@{OPS}.iam.gserviceaccount.com"
+
+
+def asked(one: Asked, *filters: str, queries: tuple[str, ...] = (), **others: Any) -> Measured:
+    """What one alert policy asks for, all of which Cloud Monitoring knows."""
+    wanted = replace(one, filters=filters, queries=queries)
+    known = measuring.filters([wanted])
+    answered = [*queries, *(counting(one) for query in queries for one in series(query))]
+    return Measured(
+        project="p",
+        asked=[wanted],
+        metrics={one.metric: Metric(one.metric_labels, frozenset({one.resource})) for one in known},
+        resources={one.resource: one.resource_labels for one in known},
+        answers={**dict.fromkeys(answered, 1), **others.get("answers", {})},
+    )
+
+
+CLOCK_FILTER = (
+    'metric.type="pubsub.googleapis.com/subscription/push_request_count"'
+    ' AND resource.type="pubsub_subscription" AND resource.label.project_id="ops"'
+    ' AND metric.label.response_class="ack"'
+)
+CLOCK_QUERY = (
+    'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
+)
+MEASURED_SELF = asked(
+    Asked("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
+)
+
 HEALTHY = Facts(
     project=OPS,
     is_local=False,
@@ -72,12 +142,37 @@ HEALTHY = Facts(
     code="code",
     policies={"shop": "policy"},
     state=StoreTime(NOON, NOON, NOON),
-    topics=topics.ALL,
+    versions={"msgspec": ("0.22.0", "0.22.0")},
+    topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL},
     subscriptions=(*PUSHES, KEPT),
-    grants={topic: {PUBLISHER: (AGENT,) if topic == topics.ALERTS else ()} for topic in topics.ALL},
+    grants={
+        **{topic: {} for topic in topics.ALL},
+        topics.ALERTS: {PUBLISHER: (AGENT,)},
+        topics.COMMANDS: {PUBLISHER: (member(topics.CONSOLE),)},
+    },
+    project_grants={"roles/owner": ("user:o@example.com",)},
+    sign_in={"people": True, OPS: True},
+    measured=MEASURED_SELF,
+    dead_man=CALLED,
+    values=VALUES,
+    bucket_grants={
+        VALUES: {
+            **OWNED,
+            READER: (member("on_work"),),
+            LISTS: (f"projectViewer:{OPS}",),
+            f"{OUR_ROLES}keeper": (member("on_deployment"),),
+        },
+        EXPORTS: {
+            **OWNED,
+            READER: (f"projectOwner:{OPS}",),
+            "roles/storage.admin": (f"serviceAccount:service-1{FIRESTORE}",),
+            f"{OUR_ROLES}mirrors": (member("on_clock"),),
+        },
+    },
     functions=FUNCTIONS,
     ticks={"ticks/20260301T1159-1": True, "ticks/20260301T1159-0": True},
     due_since={"rollback": NOON - timedelta(minutes=2), "notice": None, "command": None},
+    unanchored_since=NOON - timedelta(minutes=2),
 )
 """An installation on Google, as Terraform makes it."""
 
@@ -89,6 +184,13 @@ def amiss(facts: Facts) -> list[tuple[str, str, Verdict]]:
         for one in installation.examined(facts)
         if one.verdict is not WELL
     ]
+
+
+def test_findings_arrive_beside_alerts() -> None:
+    """Security Command Center may say what it has found."""
+    facts = replace(HEALTHY, **granted(topics.ALERTS, AGENT, f"serviceAccount:x{FINDINGS}"))
+
+    assert ("publishers", topics.ALERTS, DOUBTFUL) not in amiss(facts)
 
 
 def test_a_healthy_installation_is_well() -> None:
@@ -108,12 +210,36 @@ def granted(topic: str, *members: str, role: str = PUBLISHER) -> dict[str, Any]:
     return {"grants": {**HEALTHY.grants, topic: {role: members}}}
 
 
+def console(**changes: Any) -> dict[str, Any]:
+    """A change of the console's function."""
+    return {"functions": (*FUNCTIONS[:-1], replace(FUNCTIONS[-1], **changes))}
+
+
+def read(bucket: str, member: str, role: str = READER) -> dict[str, Any]:
+    """A change of who else has a role on a bucket."""
+    granted = HEALTHY.bucket_grants[bucket]
+    assert not isinstance(granted, RollbackError)
+    more = {role: (*granted.get(role, ()), member)}
+    return {"bucket_grants": {**HEALTHY.bucket_grants, bucket: {**granted, **more}}}
+
+
 def functions(**changes: Any) -> dict[str, Any]:
     """A change of one function."""
     first, *others = FUNCTIONS
     return {"functions": (replace(first, **changes), *others)}
 
 
+def schemas(**changes: str | None) -> dict[str, str]:
+    """The topics, with another schema for some; without one that is None."""
+    assert not isinstance(HEALTHY.topics, RollbackError)
+    other = {getattr(topics, name): one for name, one in changes.items()}
+    found = {**HEALTHY.topics, **other}
+    return {name: schema for name, schema in found.items() if schema is not None}
+
+
+PUSHED = "pubsub.googleapis.com/subscription/push_request_count"
+NONE: frozenset[str] = frozenset()
+RESPONSES, SUBSCRIPTIONS = frozenset({"response_class"}), frozenset({"pubsub_subscription"})
 CLOCK, WORK, ALERTS = f"{topics.CLOCK}-push", f"{topics.WORK}-push", f"{topics.ALERTS}-push"
 HALVES = tuple(HEALTHY.ticks)
 INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
@@ -123,7 +249,13 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
         {"state": StoreTime(NOON, NOON + timedelta(seconds=5.1), NOON)},
         *("state", "state database", DOUBTFUL),
     ),
-    ("a topic gone", {"topics": topics.ALL[1:]}, "topics", topics.ALL[0], WRONG),
+    ("a topic gone", {"topics": schemas(ALERTS=None)}, "topics", topics.ALERTS, WRONG),
+    ("no schema", {"topics": schemas(COMMANDS="")}, "schemas", topics.COMMANDS, DOUBTFUL),
+    ("a schema too many", {"topics": schemas(WORK="x")}, "schemas", topics.WORK, WRONG),
+    ("schemas unseen", {"topics": SILENT}, "schemas", "topics", UNKNOWN),
+    ("other library", {"versions": {"x": ("1", "2")}}, "versions", "libraries", DOUBTFUL),
+    ("no library", {"versions": {"x": ("1", "")}}, "versions", "libraries", DOUBTFUL),
+    ("old runtime", functions(runtime="python310"), "versions", FUNCTIONS[0].name, DOUBTFUL),
     ("topics unseen", {"topics": SILENT}, "topics", "topics", UNKNOWN),
     ("no push", {"subscriptions": (*PUSHES[1:], KEPT)}, "subscriptions", PUSHES[0].name, WRONG),
     (
@@ -181,6 +313,11 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
     ),
     ("no agent", granted(topics.ALERTS), "publishers", topics.ALERTS, WRONG),
     (
+        "findings alone",
+        granted(topics.ALERTS, f"serviceAccount:x{FINDINGS}"),
+        *("publishers", topics.ALERTS, WRONG),
+    ),
+    (
         "others beside the agent",
         granted(topics.ALERTS, AGENT, "user:a@example.com"),
         *("publishers", topics.ALERTS, DOUBTFUL),
@@ -205,6 +342,125 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
         {"due_since": {"notice": NOON - timedelta(minutes=2, seconds=1)}},
         *("overdue", "notices", WRONG),
     ),
+    (
+        "not anchored",
+        {"unanchored_since": NOON - timedelta(minutes=2, seconds=1)},
+        *("anchors", "audit trail", WRONG),
+    ),
+    (
+        "sign-in off for ourselves",
+        {"sign_in": {"people": True, OPS: False}},
+        *("apis", f"{OPS} {apis.SIGN_IN}", WRONG),
+    ),
+    (
+        "sign-in off where people are",
+        {"sign_in": {"people": False, OPS: True}},
+        *("apis", f"people {apis.SIGN_IN}", WRONG),
+    ),
+    ("sign-in unseen", {"sign_in": {OPS: SILENT}}, "apis", f"{OPS} {apis.SIGN_IN}", UNKNOWN),
+    (
+        "editors of the project",
+        {"project_grants": {"roles/editor": ("user:e@example.com",)}},
+        *("publishers", OPS, DOUBTFUL),
+    ),
+    ("grants of the project unseen", {"project_grants": SILENT}, "publishers", OPS, UNKNOWN),
+    ("alerts on ourselves unseen", {"measured": SILENT}, "alert-policies", OPS, UNKNOWN),
+    (
+        "an alert on ourselves that reaches nobody",
+        {"measured": asked(Asked("rollback: silent clock"), CLOCK_FILTER)},
+        *("alert-policies", OPS, DOUBTFUL),
+    ),
+    (
+        "a query that cannot be evaluated",
+        {"measured": replace(MEASURED_SELF, answers={CLOCK_QUERY: Rejected("parse error")})},
+        *("queries", OPS, WRONG),
+    ),
+    (
+        "a query without an answer",
+        {"measured": replace(MEASURED_SELF, answers={CLOCK_QUERY: SILENT})},
+        *("queries", OPS, UNKNOWN),
+    ),
+    (
+        "a series of which nothing is measured",
+        {"measured": replace(MEASURED_SELF, answers={CLOCK_QUERY: 0})},
+        *("queries", OPS, UNKNOWN),
+    ),
+    ("no query", {"measured": asked(Asked("rollback: x", channels=1))}, "queries", OPS, UNKNOWN),
+    ("no filter", {"measured": asked(Asked("rollback: x"))}, "metric-names", OPS, UNKNOWN),
+    (
+        "a metric that is not known",
+        {"measured": replace(MEASURED_SELF, metrics={})},
+        *("metric-names", OPS, WRONG),
+    ),
+    (
+        "a label that the metric lacks",
+        {"measured": replace(MEASURED_SELF, metrics={PUSHED: Metric(NONE, SUBSCRIPTIONS)})},
+        *("metric-names", OPS, WRONG),
+    ),
+    (
+        "another resource",
+        {"measured": replace(MEASURED_SELF, metrics={PUSHED: Metric(RESPONSES, NONE)})},
+        *("metric-names", OPS, WRONG),
+    ),
+    (
+        "a label that the resource lacks",
+        {"measured": replace(MEASURED_SELF, resources={"pubsub_subscription": NONE})},
+        *("metric-names", OPS, WRONG),
+    ),
+    ("no console", {"functions": FUNCTIONS[:-1]}, "console", CONSOLE, UNKNOWN),
+    ("a broken console", console(active=False), "console", CONSOLE, WRONG),
+    ("another's console", console(entry_point="other"), "console", CONSOLE, WRONG),
+    ("a mute console", granted(topics.COMMANDS), "console", CONSOLE, WRONG),
+    (
+        "a console unheard",
+        {"grants": {**HEALTHY.grants, topics.COMMANDS: SILENT}},
+        *("console", topics.COMMANDS, UNKNOWN),
+    ),
+    (
+        "metrics unseen",
+        {"measured": replace(MEASURED_SELF, metrics={PUSHED: SILENT})},
+        *("metric-names", OPS, UNKNOWN),
+    ),
+    ("no dead man's switch", {"dead_man": None}, "dead-man", DEAD_MAN, UNKNOWN),
+    ("the switch unseen", {"dead_man": SILENT}, "dead-man", DEAD_MAN, UNKNOWN),
+    ("paused", {"dead_man": replace(CALLED, enabled=False)}, "dead-man", DEAD_MAN, WRONG),
+    ("never called", {"dead_man": replace(CALLED, at=None)}, "dead-man", DEAD_MAN, WRONG),
+    ("called long ago", {"dead_man": replace(CALLED, at=LONG_AGO)}, "dead-man", DEAD_MAN, WRONG),
+    ("refused there", {"dead_man": replace(CALLED, code=7)}, "dead-man", DEAD_MAN, WRONG),
+    ("not known there", {"dead_man": replace(CALLED, code=-1)}, "dead-man", DEAD_MAN, UNKNOWN),
+    (
+        "viewers read exports",
+        read(EXPORTS, f"projectViewer:{OPS}"),
+        *("readers", EXPORTS, WRONG),
+    ),
+    (
+        "editors own values",
+        read(VALUES, f"projectEditor:{OPS}", "roles/storage.legacyBucketOwner"),
+        *("readers", VALUES, WRONG),
+    ),
+    ("everybody reads values", read(VALUES, "allUsers"), "readers", VALUES, WRONG),
+    ("a person reads exports", read(EXPORTS, "user:a@example.com"), "readers", EXPORTS, DOUBTFUL),
+    (
+        "another responder reads values",
+        read(VALUES, member("on_clock")),
+        "readers",
+        VALUES,
+        DOUBTFUL,
+    ),
+    (
+        "an agent reads values",
+        read(VALUES, f"serviceAccount:service-1{FIRESTORE}"),
+        *("readers", VALUES, DOUBTFUL),
+    ),
+    (
+        "a person in a role of ours",
+        read(VALUES, "user:a@example.com", f"{OUR_ROLES}keeper"),
+        *("readers", VALUES, DOUBTFUL),
+    ),
+    ("no bucket of values named", {"values": None}, "readers", "values", UNKNOWN),
+    ("readers unseen", {"bucket_grants": {VALUES: SILENT}}, "readers", VALUES, UNKNOWN),
+    ("no word of who ours are", {"functions": SILENT}, "readers", VALUES, UNKNOWN),
+    ("anchors unseen", {"unanchored_since": SILENT}, "anchors", "audit trail", UNKNOWN),
     ("due unseen", {"due_since": {"notice": SILENT}}, "overdue", "notices", UNKNOWN),
 )
 """What is so, what changes for it in a healthy installation, and the finding that tells."""
@@ -232,7 +488,8 @@ def test_whoever_may_only_read_publishes_nothing() -> None:
 def test_on_this_machine_nobody_is_asked_who_pushes() -> None:
     """An embedded cloud needs neither tokens nor agents, and has the functions beside it."""
     bare = delivered(topics.ALERTS, account="", audience="")
-    local = replace(HEALTHY, is_local=True, functions=(), **bare, **granted(topics.ALERTS))
+    nobody = {"bucket_grants": {one: {} for one in HEALTHY.bucket_grants}, "functions": ()}
+    local = replace(HEALTHY, is_local=True, **nobody, **bare, **granted(topics.ALERTS))
 
     assert {verdict for _, _, verdict in amiss(local)} == {UNKNOWN}
 
@@ -242,10 +499,16 @@ SHOP = Policy(
     "shop-prod",
     "europe-west1",
     {"all": Group(("placeOrder",))},
-    {"frontend_unavailable": Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)},
+    dict.fromkeys(
+        ("frontend_unavailable", rights.SIGN_IN),
+        Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
+    ),
     {},
     probes=(Probe("shop", "https://shop.example/", signal="frontend_unavailable"),),
-    resources=Resources(hosting_sites=("shop",)),
+    resources=Resources(hosting_sites=("shop",), identity=True),
+    backups=BackupRules(bucket="shop-exports", native=True, proof=ProofRules()),
+    assets=AssetRules(replicated=("covers",)),
+    collections={"orders": Collection()},
 )
 SERVICE = Service(
     name="projects/shop-prod/locations/europe-west1/services/placeorder",
@@ -266,7 +529,51 @@ FOUND = FunctionState(
     traffic=SERVICE.traffic,
     latest=SERVICE.latest_ready,
 )
-STABLE = Deployment("v1", "shop", NOON, Status.STABLE, placements({"placeOrder": FOUND}))
+PROVEN = Restorability(NOON)
+STABLE = Deployment(
+    "v1",
+    "shop",
+    NOON,
+    Status.STABLE,
+    placements({"placeOrder": FOUND}),
+    restorable=PROVEN,
+)
+WHOLE = replace(
+    begun(SHOP, NOON - 2 * SHOP.backups.every, NOON - 2 * SHOP.backups.every),
+    status=Kept.KEPT,
+    is_over=True,
+)
+"""An export of as long ago as the newest may be."""
+RESTORED = Proof(
+    id="shop-1",
+    system="shop",
+    backup=WHOLE.id,
+    source=WHOLE.prefix,
+    snapshot_at=WHOLE.snapshot_at,
+    original="(default)",
+    database="proof-shop-1",
+    began_at=NOON - timedelta(days=2),
+    is_over=True,
+)
+"""A proof of as long ago as the newest may be."""
+UNDER = {"sources": ' if resource.name.startsWith("projects/_/buckets/gcf-sources-")'}
+"""The conditions under which roles are held, as the adapter of accounts tells them."""
+BUILT = FunctionState(
+    "placeOrder",
+    Generation.SECOND,
+    source=Source("sources", "placeOrder.zip", 7),
+    trigger="triggers/placeorder",
+)
+TOLD = asked(
+    Asked("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: rights.SIGN_IN}, channels=1),
+    'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
+    queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
+)
+SEEN_DOWN = Asked(
+    "shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1
+)
+TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
+LOOKED_THROUGH = integrity.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
 HEALTHY_SHOP = systems.Facts(
     policy=SHOP,
     now=NOON,
@@ -277,7 +584,32 @@ HEALTHY_SHOP = systems.Facts(
     requests={"placeorder": Requests(7, 0)},
     probes={"shop": ProbeAnswer(passed=True, status=200)},
     looks=Record("shop", NOON, {"shop": (Look(NOON, NOON, passed=True, seconds=0.1, status=200),)}),
-    rest=WholeInventory(sites={"shop": HostingSite("v1")}),
+    accounts=accounts(FUNCTIONS),
+    granted={
+        f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
+            f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles
+        )
+        for name, roles in rights.ROLES.items()
+    },
+    read_back=True,
+    writes=60,
+    rest=WholeInventory(
+        functions={"placeOrder": BUILT},
+        sites={"shop": HostingSite("v1")},
+        identity={"monitoring.requestLogging.enabled": True},
+        invokers={"placeOrder": ("allUsers roles/run.invoker",)},
+    ),
+    exports=(replace(WHOLE, is_over=False), WHOLE),
+    proofs=(replace(RESTORED, is_over=False), RESTORED),
+    native=Watched("shop", NOON),
+    assets=Posture("shop", NOON - timedelta(hours=25)),
+    page=Seen(200, HTML, CACHE_CONTROL),
+    push={},
+    measured=TOLD,
+    sign_ins=Requests(9, 1),
+    waiting={"placeOrder": 0},
+    integrity=damage.Record("shop", last=LOOKED_THROUGH),
+    spoken={},
 )
 
 
@@ -288,8 +620,21 @@ def ill(facts: systems.Facts) -> list[tuple[str, Verdict]]:
 
 
 def test_a_healthy_system_is_well() -> None:
-    """All but the quota, which nothing reads."""
-    assert ill(HEALTHY_SHOP) == [("write-quota", UNKNOWN)]
+    """Nothing is amiss."""
+    assert ill(HEALTHY_SHOP) == []
+
+
+def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
+    """Nobody pushes to users of a shop without a channel for that."""
+    held = {who: tuple(roles) for who, roles in rights.roles_in(SHOP).items()}
+    granted = {HEALTHY_SHOP.accounts[who]: roles for who, roles in held.items()}
+    pushing = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
+
+    assert held["on_notice"] == ()
+    assert ill(replace(HEALTHY_SHOP, granted=granted)) == []
+    spoken = {"users": Spoken(sent=True, given_up=())}
+    pushed = replace(HEALTHY_SHOP, granted=granted, policy=pushing, spoken=spoken)
+    assert ill(pushed) == [("own-roles", WRONG)]
 
 
 PAUSE = Pause("anna", NOON, "we look")
@@ -301,14 +646,60 @@ def live(**changes: Any) -> dict[str, Any]:
     return {"inventory": {"placeOrder": replace(LIVE, service=replace(SERVICE, **changes))}}
 
 
+def beside(**parts: Any) -> dict[str, Any]:
+    """A change of what was read beside services and revisions."""
+    return {"rest": replace(HEALTHY_SHOP.rest, **parts)}
+
+
+def built(**changes: Any) -> dict[str, Any]:
+    """A change of what is shown of the only function."""
+    return beside(functions={"placeOrder": replace(BUILT, **changes)})
+
+
+def proven(**found: Any) -> dict[str, Any]:
+    """What the proof of the only deployment has found."""
+    return {"deployments": (replace(STABLE, restorable=replace(PROVEN, **found)),)}
+
+
+def of_alert(**changes: Any) -> Measured:
+    """A change of the only alert policy."""
+    return replace(TOLD, asked=[replace(TOLD.asked[0], **changes), SEEN_DOWN])
+
+
+def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
+    """What became of the notices of the only channel, a week ago at the longest."""
+    notice = Notice(
+        *("n", "i", "shop", "e", "users", None, "t"),
+        created_at=NOON - timedelta(days=7) + timedelta(microseconds=1),
+        due_at=None,
+        last_error="403",
+    )
+    return {"policy": PUSHING, "spoken": {"users": Spoken(sent, [notice] * given_up)}}
+
+
+PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
+VERIFYING = replace(SHOP, verification={"sign-in": Check(sign_in_failures=0.3)})
+UNKNOWN_FILES = {"orders": integrity.Tally(unknown=1)}
 SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("paused", {"system": System("shop", pause=PAUSE)}, "mode", DOUBTFUL),
+    ("a source unsaid", built(source=None), "sources", DOUBTFUL),
+    ("a source that may be another", built(source=Source("x", "y")), "sources", DOUBTFUL),
+    ("functions unseen", beside(functions=None), "sources", UNKNOWN),
+    ("fewer writes are admitted", {"writes": 59}, "write-quota", DOUBTFUL),
+    ("more writes are admitted", {"writes": 61}, "write-quota", DOUBTFUL),
+    ("no limit of writes is listed", {"writes": None}, "write-quota", UNKNOWN),
+    ("the quota gives no answer", {"writes": SILENT}, "write-quota", UNKNOWN),
     ("all paused", {"controls": Controls(pause=PAUSE)}, "mode", DOUBTFUL),
     ("frozen", {"system": System("shop", freezes=(FREEZE,))}, "mode", DOUBTFUL),
     ("switches unseen", {"controls": SILENT}, "mode", UNKNOWN),
     ("nothing stable", {"deployments": ()}, "stable", WRONG),
     ("only bad", {"deployments": (replace(STABLE, status=Status.BAD),)}, "stable", WRONG),
     ("deployments unseen", {"deployments": SILENT}, "stable", UNKNOWN),
+    ("proofs unseen", {"deployments": SILENT}, "proof", UNKNOWN),
+    ("not proven", {"deployments": (replace(STABLE, restorable=None),)}, "proof", UNKNOWN),
+    ("an index gone", proven(faults=("index a is gone",)), "proof", WRONG),
+    ("a version unseen", proven(unknown=("version shop/v1",)), "proof", UNKNOWN),
+    ("no copy", proven(rebuild=("placeOrder: no copy of its source",)), "kept", DOUBTFUL),
     ("revision gone", {"inventory": {"placeOrder": replace(LIVE, revisions=())}}, "stable", WRONG),
     (
         "revision broken",
@@ -330,10 +721,83 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("metrics unseen", {"requests": SILENT}, "metrics", UNKNOWN),
     ("probe fails", {"probes": {"shop": ProbeAnswer(passed=False, status=500)}}, "probes", WRONG),
     ("probe unseen", {"probes": {"shop": SILENT}}, "probes", UNKNOWN),
+    ("a role gone", {"granted": {}}, "own-roles", WRONG),
+    ("roles unseen", {"granted": SILENT}, "own-roles", UNKNOWN),
+    ("accounts unknown", {"accounts": {}}, "own-roles", UNKNOWN),
+    ("no alert yet", {"read_back": None}, "alert-ids", UNKNOWN),
+    ("another id", {"read_back": Rejected("no such alert")}, "alert-ids", DOUBTFUL),
+    ("alerts unseen", {"read_back": SILENT}, "alert-ids", UNKNOWN),
+    ("log off", {"rest": WholeInventory(sites={}, identity={})}, "request-log", DOUBTFUL),
     ("looks stale", {"now": NOON + timedelta(seconds=61)}, "looks", DOUBTFUL),
     ("looks unseen", {"looks": SILENT}, "looks", UNKNOWN),
     ("no such site", {"rest": WholeInventory(sites={})}, "hosting", WRONG),
     ("sites unseen", {"rest": WholeInventory()}, "hosting", UNKNOWN),
+    ("none over", {"exports": (replace(WHOLE, is_over=False),)}, "exports", UNKNOWN),
+    ("failed", {"exports": (replace(WHOLE, status=Kept.FAILED), WHOLE)}, "exports", WRONG),
+    ("old", {"now": NOON + timedelta(microseconds=1)}, "exports", WRONG),
+    ("exports unseen", {"exports": SILENT}, "exports", UNKNOWN),
+    ("no proof over", {"proofs": (replace(RESTORED, is_over=False),)}, "backup-proof", UNKNOWN),
+    ("unproven", {"proofs": (replace(RESTORED, faults=("lost",)),)}, "backup-proof", WRONG),
+    ("proven long ago", {"now": NOON + timedelta(microseconds=1)}, "backup-proof", WRONG),
+    ("backup proofs unseen", {"proofs": SILENT}, "backup-proof", UNKNOWN),
+    ("no schedule", {"native": Watched("shop", NOON, ("none",))}, "native-backups", WRONG),
+    ("never watched", {"native": None}, "native-backups", UNKNOWN),
+    (
+        "watched long ago",
+        {"native": Watched("shop", NOON - timedelta(hours=2, microseconds=1))},
+        *("native-backups", UNKNOWN),
+    ),
+    ("one place", {"assets": Posture("shop", NOON, {"covers": "one place"})}, "assets", WRONG),
+    ("a place unseen", {"assets": Posture("shop", NOON, unseen=("covers",))}, "assets", UNKNOWN),
+    ("never inspected", {"assets": None}, "assets", UNKNOWN),
+    (
+        "inspected long ago",
+        {"assets": Posture("shop", NOON - timedelta(hours=25, microseconds=1))},
+        *("assets", UNKNOWN),
+    ),
+    ("assets unseen", {"assets": SILENT}, "assets", UNKNOWN),
+    ("no page", {"page": Seen(404)}, "status-page", WRONG),
+    ("a page as a file", {"page": Seen(200, "", CACHE_CONTROL)}, "status-page", DOUBTFUL),
+    ("a page of an hour ago", {"page": Seen(200, HTML)}, "status-page", DOUBTFUL),
+    ("no bucket of pages named", {"page": None}, "status-page", UNKNOWN),
+    ("the page unseen", {"page": SILENT}, "status-page", UNKNOWN),
+    ("push off", {"push": {"shop-prod": True, OPS: False}}, "apis", WRONG),
+    ("push off in the application", {"push": {"shop-prod": False, OPS: True}}, "apis", WRONG),
+    ("push unseen", {"push": {"shop-prod": SILENT}}, "apis", UNKNOWN),
+    ("alerts unseen", {"measured": SILENT}, "alert-policies", UNKNOWN),
+    ("no alert", {"measured": asked(Asked("x"))}, "alert-policies", DOUBTFUL),
+    ("an alert off", {"measured": of_alert(enabled=False)}, "alert-policies", WRONG),
+    ("an alert to nobody", {"measured": of_alert(channels=0)}, "alert-policies", WRONG),
+    ("no sign-in", {"policy": VERIFYING, "sign_ins": Requests(0, 0)}, "sign-ins", DOUBTFUL),
+    ("sign-ins unseen", {"policy": VERIFYING, "sign_ins": SILENT}, "sign-ins", UNKNOWN),
+    ("a backlog unknown", {"waiting": {}}, "backlogs", DOUBTFUL),
+    ("backlogs unseen", {"waiting": SILENT}, "backlogs", UNKNOWN),
+    ("callers unseen", beside(invokers=None), "invokers", UNKNOWN),
+    (
+        "a setting that is called a secret",
+        beside(identity={"signIn.newVendor.signingKey": "x"}),
+        *("secret-settings", DOUBTFUL),
+    ),
+    ("data never looked through", {"integrity": None}, "data", UNKNOWN),
+    ("a first run under way", {"integrity": damage.Record("shop")}, "data", UNKNOWN),
+    (
+        "data that cannot be looked through",
+        {"integrity": damage.Record("shop", failure="PERMISSION_DENIED", failed_at=NOON)},
+        *("data", WRONG),
+    ),
+    (
+        "files that cannot be looked at",
+        {"integrity": damage.Record("shop", last=replace(LOOKED_THROUGH, tallies=UNKNOWN_FILES))},
+        *("data", UNKNOWN),
+    ),
+    ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
+    ("data unseen", {"integrity": SILENT}, "data", UNKNOWN),
+    ("given up", spoke(sent=True, given_up=1), "channels", DOUBTFUL),
+    ("never taken", spoke(sent=False, given_up=1), "channels", WRONG),
+    ("nothing said", spoke(sent=False, given_up=0), "channels", UNKNOWN),
+    ("a channel unseen", {"policy": PUSHING, "spoken": {"users": SILENT}}, "channels", UNKNOWN),
+    ("moved", {"probes": {"shop": ProbeAnswer(passed=True, status=301)}}, "probes", DOUBTFUL),
+    ("watching unseen", {"native": SILENT}, "native-backups", UNKNOWN),
 )
 """What is so, what changes for it in a healthy system, and the finding that tells."""
 
@@ -348,6 +812,15 @@ def test_what_is_amiss_with_a_system_is_told(
 ) -> None:
     """By a row of its own."""
     assert (check, verdict) in ill(replace(HEALTHY_SHOP, **changes))
+
+
+def test_what_is_not_backed_up_is_not_judged() -> None:
+    """A policy that asks for no backup, and declares no assets, has no row of either."""
+    policy = replace(SHOP, backups=BackupRules(), assets=AssetRules())
+    bare = replace(HEALTHY_SHOP, policy=policy, exports=SILENT)
+    judged = {one.check for one in systems.examined(bare)}
+
+    assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
 
 
 def test_a_service_on_its_way_is_not_judged() -> None:
@@ -381,14 +854,20 @@ def test_every_row_is_of_a_known_check_and_every_error_is_told() -> None:
         HEALTHY,
         **dict.fromkeys(("state", "topics", "subscriptions", "functions"), SILENT),
         grants=dict.fromkeys(topics.ALL, SILENT),
+        bucket_grants={VALUES: SILENT},
+        sign_in={OPS: SILENT},
+        project_grants=SILENT,
+        measured=SILENT,
+        dead_man=SILENT,
         ticks=dict.fromkeys(HALVES, SILENT),
         due_since={"notice": SILENT},
+        unanchored_since=SILENT,
     )
     checks = [one.check for one in installation.examined(blind)]
 
     assert checks == sorted(checks, key=list(CHECKS).index)
     seen = {one.check for one in installation.examined(blind) if one.verdict is WELL}
-    assert seen == {"settings"}
+    assert seen == {"settings", "versions"}
     assert {*CHECKS} > ESSENTIAL
 
 

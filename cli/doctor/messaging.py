@@ -14,14 +14,20 @@ from shared.installation import Subscription
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 ONLY_READ = frozenset({"roles/pubsub.viewer", "roles/pubsub.subscriber"})
 """Roles that let nobody publish."""
+PUBLISHES = ("roles/editor", "roles/pubsub.admin", "roles/pubsub.editor", "roles/pubsub.publisher")
+"""Of Google's roles those that let publish, but for owners
+(cloud.google.com/iam/docs/roles-permissions/pubsub, read 2026-11)."""
 MONITORING = "@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 """How the notification agents of projects end."""
+FINDINGS = "@gcp-sa-scc-notification.iam.gserviceaccount.com"
+"""How those of Security Command Center end."""
 DETACHED = "_deleted-topic_"
 
 
 def examined(facts: Facts) -> Iterator[Finding]:
     """Every finding, in the order of `CHECKS`."""
     yield from _topics(facts)
+    yield from _schemas(facts)
     yield from _subscriptions(facts)
     yield _letters_kept(facts)
     yield from _publishers(facts)
@@ -37,6 +43,27 @@ def _topics(facts: Facts) -> Iterator[Finding]:
         yield Finding("topics", topic, Verdict.WRONG, why, "terraform apply")
     if not missing:
         yield Finding("topics", "topics", Verdict.WELL, f"all {len(topics.ALL)} are there")
+
+
+def _schemas(facts: Facts) -> Iterator[Finding]:
+    """A schema refuses what does not fit: wanted of commands, a loss anywhere else."""
+    if isinstance(facts.topics, RollbackError):
+        yield unseen("schemas", "topics", facts.topics)
+        return
+    if facts.is_local:
+        return
+    commands = (topics.COMMANDS, topics.OVERRIDE)
+    bare = [one for one in commands if one in facts.topics and not facts.topics[one]]
+    others = [one for one in topics.ALL if one not in commands and facts.topics.get(one)]
+    for topic in bare:
+        why = "without a schema: a wrong command is refused later, and not at its publisher"
+        yield Finding("schemas", topic, Verdict.DOUBTFUL, why, "terraform apply")
+    for topic in others:
+        why = f"its schema {facts.topics[topic]} refuses what is no command of ours"
+        yield Finding("schemas", topic, Verdict.WRONG, why, "terraform apply")
+    if not bare and not others:
+        why = "the topics of commands alone have one"
+        yield Finding("schemas", "topics", Verdict.WELL, why)
 
 
 def _subscriptions(facts: Facts) -> Iterator[Finding]:
@@ -139,7 +166,8 @@ def _letters_kept(facts: Facts) -> Finding:
 
 
 def _publishers(facts: Facts) -> Iterator[Finding]:
-    """Who may publish by a topic's own policy; what the project grants is not looked at."""
+    """Who may publish, by each topic's own policy and by the project's."""
+    yield from _of_the_project(facts)
     for topic in topics.ALL:
         granted = facts.grants.get(topic)
         if granted is None:
@@ -156,8 +184,28 @@ def _publishers(facts: Facts) -> Iterator[Finding]:
         yield _judged(topic, may, is_local=facts.is_local)
 
 
+def _of_the_project(facts: Facts) -> Iterator[Finding]:
+    """Who may publish on every topic; its owners may give themselves anything."""
+    if facts.is_local:
+        return
+    check, granted = "publishers", facts.project_grants
+    if isinstance(granted, RollbackError):
+        yield unseen(check, facts.project, granted)
+        return
+    may = {member for role in PUBLISHES for member in granted.get(role, ())}
+    if may:
+        why = f"on every topic by the project's own policy, as override too: {named(may)}"
+        to_do = "take it away, or keep operations in a project of their own"
+        yield Finding(check, facts.project, Verdict.DOUBTFUL, why, to_do)
+    else:
+        why = "by the project's own policy nobody but its owners"
+        yield Finding(check, facts.project, Verdict.WELL, why)
+
+
 def _judged(topic: str, may: set[str], *, is_local: bool) -> Finding:
-    public, others = may & EVERYBODY, {one for one in may if not one.endswith(MONITORING)}
+    public = may & EVERYBODY
+    others = {one for one in may if not one.endswith((MONITORING, FINDINGS))}
+    is_heard = any(one.endswith(MONITORING) for one in may)
     verdict, why, to_do = Verdict.WELL, named(may) or "nobody by its own policy", ""
     if public:
         verdict, to_do = Verdict.WRONG, "take the grant away"
@@ -165,7 +213,7 @@ def _judged(topic: str, may: set[str], *, is_local: bool) -> Finding:
     elif topic == topics.OVERRIDE and may:
         verdict, to_do = Verdict.DOUBTFUL, "is this the day when sign-in is down? else take it away"
         why = f"may command without proof: {named(may)}"
-    elif topic == topics.ALERTS and may == others and not is_local:
+    elif topic == topics.ALERTS and not is_heard and not is_local:
         verdict, to_do = Verdict.WRONG, "terraform apply"
         why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
     elif topic == topics.ALERTS and others:

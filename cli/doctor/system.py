@@ -7,16 +7,24 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from cli.doctor import apis, backups, counts, measuring, probed, rights, spoken
 from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.doctor.page import status_page
+from cli.doctor.proof import newest_stable, proofs
 from cli.screen import lasting
-from shared.deployment import Deployment, Inventory, Status
+from shared import damage
+from shared.assets import Posture
+from shared.backing import Backup
+from shared.buckets import Seen
+from shared.deployment import Deployment, Inventory
 from shared.errors import RollbackError
 from shared.facts import Change, unrestorable
 from shared.health import ProbeAnswer, Requests
 from shared.inventory import WholeInventory
-from shared.looks import is_fresh
+from shared.native import Watched
 from shared.policy import Mode, Policy, service_of
-from shared.probing import Record, feeding
+from shared.probing import Record
+from shared.proving import Proof
 from shared.system import Controls, System, frozen
 from shared.traffic import shares
 
@@ -39,24 +47,75 @@ class Facts(Struct, frozen=True):
     probes: Mapping[str, ProbeAnswer | RollbackError]
     looks: Record | RollbackError
     """What the clock saw through the probes."""
+    accounts: Mapping[str, str]
+    """What each responder runs as, by entry point."""
+    granted: rights.Granted
+    read_back: rights.ReadBack
+    writes: int | RollbackError | None
+    """What Cloud Run admits a minute; None: no such limit is listed."""
     rest: WholeInventory
     """What there is beside the functions; None for each part that could not be read."""
+    exports: Sequence[Backup] | RollbackError
+    """Newest first."""
+    proofs: Sequence[Proof] | RollbackError
+    """Newest first."""
+    native: Watched | RollbackError | None
+    """What the clock saw of Google's own backups; None: it has not looked."""
+    assets: Posture | RollbackError | None
+    """What the clock saw of the assets; None: it has not looked."""
+    page: Seen | RollbackError | None
+    """What everybody sees of the status page; None: this shell names no bucket of pages."""
+    push: apis.Answers
+    """Whether the API is on by which its users are reached; none: no channel reaches them."""
+    measured: measuring.Measured | RollbackError
+    """What its alert policies and its dashboard ask for."""
+    sign_ins: Requests | RollbackError
+    """Within the last day; none where nothing is decided by them."""
+    waiting: Mapping[str, int] | RollbackError
+    """Events and tasks that wait, by function."""
+    integrity: damage.Record | RollbackError | None
+    """What the clock saw of its documents; None: it has not looked."""
+    spoken: Mapping[str, spoken.Spoken | RollbackError]
+    """By channel."""
 
 
 def examined(facts: Facts) -> Iterator[Finding]:
     """Every finding, in the order of `CHECKS`."""
+    asked = facts.measured
+    yield from measuring.policies(
+        facts.policy, asked if isinstance(asked, RollbackError) else asked.asked
+    )
+    yield measuring.names(facts.policy.system, asked)
+    yield from measuring.queries(facts.policy.system, asked)
     yield from _mode(facts)
     yield _stable(facts)
+    yield from proofs(facts.policy.system, facts.deployments)
     yield from _functions(facts)
+    yield _sources(facts)
     if not isinstance(facts.inventory, RollbackError):
         yield _services(facts, facts.inventory)
         yield _revisions(facts, facts.inventory)
         yield _routers(facts, facts.inventory)
     yield _quota(facts)
     yield _metrics(facts)
-    yield from _probes(facts)
-    yield from _looks(facts)
+    yield from counts.sign_ins(facts.policy, facts.sign_ins)
+    yield from counts.backlogs(facts.policy, facts.rest, facts.waiting)
+    yield counts.invokers(facts.policy, facts.rest)
+    yield from probed.probes(facts.probes)
+    yield rights.alert_ids(facts.policy, facts.read_back)
+    yield from probed.looks(facts.policy, facts.looks, facts.now)
+    yield from rights.own_roles(facts.policy, facts.accounts, facts.granted)
+    yield from rights.request_log(facts.policy, facts.rest)
     yield from _rest(facts)
+    yield from counts.secretive(facts.policy, facts.rest)
+    yield from backups.exports(facts.policy, facts.exports, facts.now)
+    yield from backups.proven(facts.policy, facts.proofs, facts.now)
+    yield from backups.native(facts.policy, facts.native, facts.now)
+    yield from backups.data(facts.policy, facts.integrity, facts.now)
+    yield from backups.assets(facts.policy, facts.assets, facts.now)
+    yield from spoken.channels(facts.policy, facts.spoken, facts.now)
+    yield status_page(facts.policy.system, facts.page)
+    yield from apis.are_on(apis.PUSH, facts.push)
 
 
 def _mode(facts: Facts) -> Iterator[Finding]:
@@ -82,7 +141,7 @@ def _stable(facts: Facts) -> Finding:
     name = facts.policy.system
     if isinstance(facts.deployments, RollbackError):
         return unseen("stable", name, facts.deployments)
-    stable = next((one for one in facts.deployments if one.status is Status.STABLE), None)
+    stable = newest_stable(facts.deployments)
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
         return Finding("stable", name, Verdict.WRONG, why, "rollback deployments baseline")
@@ -91,10 +150,10 @@ def _stable(facts: Facts) -> Finding:
     both = {*stable.functions} & {*facts.inventory} & {*facts.policy.functions}
     gone = [*unrestorable(Change(stable, dict.fromkeys(both, stable.at)), facts.inventory)]
     if gone:
-        why = f"revisions of {named(gone)} are gone or do not start"
+        why = f"revisions of {named(gone)} are gone or not ready"
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
         return Finding("stable", stable.id, Verdict.WRONG, why, to_do)
-    why = f"the newest STABLE one; {len(both)} functions can go back to it"
+    why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"
     return Finding("stable", stable.id, Verdict.WELL, why)
 
 
@@ -114,6 +173,19 @@ def _functions(facts: Facts) -> Iterator[Finding]:
     if not missing and not unknown:
         groups = f"{len(facts.policy.functions)} functions in {len(facts.policy.groups)} groups"
         yield Finding("functions", name, Verdict.WELL, f"{groups}, all live, no other")
+
+
+def _sources(facts: Facts) -> Finding:
+    name, functions = facts.policy.project, facts.rest.functions
+    if functions is None:
+        why = "the functions could not be read whole: what they are built from is not known"
+        return Finding("sources", name, Verdict.UNKNOWN, why, "do you have the rights?")
+    bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
+    if bare:
+        why = f"no source with its generation is shown of {named(bare)}: they cannot be built again"
+        return Finding("sources", name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
+    why = f"shown of {len(functions)} functions, each with its generation"
+    return Finding("sources", name, Verdict.WELL, why)
 
 
 def _services(facts: Facts, inventory: Inventory) -> Finding:
@@ -158,14 +230,20 @@ def _routers(facts: Facts, inventory: Inventory) -> Finding:
 
 
 def _quota(facts: Facts) -> Finding:
-    quota = facts.policy.execution.write_quota
-    return Finding(
-        "write-quota",
-        f"{facts.policy.project} {facts.policy.region}",
-        Verdict.UNKNOWN,
-        f"declared: {quota.burst} at once, {quota.per_second * 60:g} a minute; nothing reads it",
-        "compare with Write requests per minute of Cloud Run, in IAM & Admin, Quotas",
-    )
+    what = f"{facts.policy.project} {facts.policy.region}"
+    admitted, declared = facts.writes, round(facts.policy.execution.write_quota.per_second * 60)
+    if isinstance(admitted, RollbackError):
+        return unseen("write-quota", what, admitted)
+    if admitted is None:
+        why = f"declared: {declared} writes a minute; no such limit is listed"
+        to_do = "compare with Write requests per minute of Cloud Run, in IAM & Admin, Quotas"
+        return Finding("write-quota", what, Verdict.UNKNOWN, why, to_do)
+    if admitted == declared:
+        return Finding("write-quota", what, Verdict.WELL, f"{admitted} writes a minute")
+    takes = "takes longer than it says" if admitted < declared else "could be faster"
+    why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
+    to_do = "correct execution.write_quota in the policy"
+    return Finding("write-quota", what, Verdict.DOUBTFUL, why, to_do)
 
 
 def _metrics(facts: Facts) -> Finding:
@@ -178,36 +256,6 @@ def _metrics(facts: Facts) -> Finding:
         return Finding("metrics", name, Verdict.DOUBTFUL, why, "is there traffic at all?")
     why = f"{total} requests were counted within {lasting(COUNTED_WITHIN)}"
     return Finding("metrics", name, Verdict.WELL, why)
-
-
-def _probes(facts: Facts) -> Iterator[Finding]:
-    for name, answer in facts.probes.items():
-        if isinstance(answer, RollbackError):
-            yield unseen("probes", name, answer)
-        elif answer.passed:
-            yield Finding("probes", name, Verdict.WELL, f"{answer.status}, {answer.seconds:.1f} s")
-        else:
-            why = answer.detail or f"answers {answer.status}"
-            to_do = "an incident, or a wrong address in the policy"
-            yield Finding("probes", name, Verdict.WRONG, why, to_do)
-
-
-def _looks(facts: Facts) -> Iterator[Finding]:
-    asked = [probe.name for probes in feeding(facts.policy).values() for probe in probes]
-    if not asked:
-        return
-    name = facts.policy.system
-    if isinstance(facts.looks, RollbackError):
-        yield unseen("looks", name, facts.looks)
-        return
-    stale = [one for one in asked if not is_fresh(facts.looks.looks.get(one, ()), facts.now)]
-    if stale:
-        why = f"the clock has not seen the answer of {named(stale)} within a minute"
-        to_do = "can on_clock reach these addresses? its log tells"
-        yield Finding("looks", name, Verdict.DOUBTFUL, why, to_do)
-    else:
-        why = f"the clock sees {len(asked)} probes each half minute"
-        yield Finding("looks", name, Verdict.WELL, why)
 
 
 def _rest(facts: Facts) -> Iterator[Finding]:

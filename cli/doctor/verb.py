@@ -8,11 +8,13 @@ import typer
 
 from cli.doctor import gathering, installation
 from cli.doctor import system as systems
-from cli.doctor.finding import Verdict, exit_code
-from cli.screen import AsJson, System, print_json, say, table
+from cli.doctor.facts import accounts as accounts_of
+from cli.doctor.finding import Finding, Verdict, exit_code
+from cli.screen import STYLES, AsJson, System, print_json, say
 from cli.wired import operations
 
-HEADINGS = ("verdict", "check", "what", "why", "what to do")
+WORST_LAST = (Verdict.WELL, Verdict.UNKNOWN, Verdict.DOUBTFUL, Verdict.WRONG)
+"""What a person must read stands beside the sum."""
 
 
 def doctor(system: System = "", as_json: AsJson = False) -> None:
@@ -26,12 +28,14 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     """
     with operations() as ours:
         policies = [ours.policy(system)] if system else [*ours.policies.values()]
+        responders = gathering.installation(ours, policies)
+        accounts = accounts_of(responders.functions)
         findings = [
-            *installation.examined(gathering.installation(ours, policies)),
+            *installation.examined(responders),
             *(
                 finding
                 for policy in policies
-                for finding in systems.examined(gathering.system(ours, policy))
+                for finding in systems.examined(gathering.system(ours, policy, accounts))
             ),
         ]
         at = ours.wiring.clock.now()
@@ -39,8 +43,16 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json({"at": at, "findings": findings})
     else:
-        rows = ((one.verdict, one.check, one.what, one.why, one.what_to_do) for one in findings)
-        table(HEADINGS, rows)
+        for one in sorted(findings, key=lambda one: WORST_LAST.index(one.verdict)):
+            _show(one)
         said = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
         say(", ".join(said))
     raise typer.Exit(exit_code(findings))
+
+
+def _show(finding: Finding) -> None:
+    """One line, and another with what to do about it."""
+    style = "" if finding.verdict is Verdict.WELL else STYLES.get(finding.verdict, "")
+    say(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
+    if finding.what_to_do:
+        say(f"{'':<9} → {finding.what_to_do}", style)

@@ -1,0 +1,32 @@
+"""Whether APIs are on that the responders' requests need: answer in, finding out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cli.doctor.finding import Finding, Verdict, unseen
+from shared.errors import RollbackError
+
+SIGN_IN = "identitytoolkit.googleapis.com"
+"""Whoever commands is looked up through it, in the identity project."""
+PUSH = "fcm.googleapis.com"
+"""Users of an application are reached through it; messages belong to its project."""
+
+Answers = Mapping[str, bool | RollbackError]
+"""By project. Requests count in that of the account that makes them, which needs the API too."""
+
+
+def are_on(service: str, answers: Answers) -> Iterator[Finding]:
+    """Whether each of some projects has an API switched on."""
+    for project, answer in answers.items():
+        yield _is_on(project, service, answer)
+
+
+def _is_on(project: str, service: str, answer: bool | RollbackError) -> Finding:
+    what = f"{project} {service}"
+    if isinstance(answer, RollbackError):
+        return unseen("apis", what, answer)
+    if answer:
+        return Finding("apis", what, Verdict.WELL, "it is on")
+    why = "it is off: whatever is asked through it is refused"
+    return Finding("apis", what, Verdict.WRONG, why, "terraform apply")
