@@ -42,6 +42,8 @@ resource "google_firestore_backup_schedule" "applications_daily" {
   retention = "${each.value.daily_days * 86400}s"
 
   daily_recurrence {}
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
 resource "google_firestore_backup_schedule" "applications_weekly" {
@@ -54,4 +56,6 @@ resource "google_firestore_backup_schedule" "applications_weekly" {
   weekly_recurrence {
     day = "SUNDAY"
   }
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }

@@ -27,12 +27,21 @@ resource "google_storage_bucket" "audit" {
 
 locals {
   exports = merge(
-    { for system, bucket in var.exports : system => { location = bucket.location, kms_key = bucket.kms_key, days = bucket.retention_days } },
+    { for system, bucket in var.exports : system => { location = lookup(local.export_locations, bucket.database_location, bucket.database_location), kms_key = bucket.kms_key, days = bucket.retention_days } },
     { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
   )
 
+  # What functions are made of: copies of their sources, and values of their plain variables.
+  kept = {
+    sources = { kms_key = var.kept.sources_kms_key }
+    values  = { kms_key = var.kept.values_kms_key }
+  }
+
+  # Only where some policy says what is valid can anything be repaired.
+  quarantines = { for key in ["quarantine"] : key => var.quarantine if anytrue([for policy in values(local.policies) : length(try(policy.collections, {})) > 0]) }
+
   bucket_keys = {
-    for name, bucket in merge({ for bucket in var.audit_bucket[*] : "audit" => bucket }, local.exports) :
+    for name, bucket in merge({ for bucket in var.audit_bucket[*] : "audit" => bucket }, local.exports, local.kept, local.quarantines) :
     name => bucket.kms_key if bucket.kms_key != null
   }
 }
@@ -67,17 +76,103 @@ resource "google_storage_bucket" "exports" {
   depends_on = [google_kms_crypto_key_iam_member.buckets]
 }
 
+# Objects stay until no record names them: on_deployment lets them go, once a day, and not their age,
+# because a function that has not changed for years needs a copy that is as old. What it removes can be
+# taken back for 30 days.
+resource "google_storage_bucket" "kept" {
+  for_each = local.kept
+
+  project                     = var.operations_project
+  name                        = "${var.operations_project}-rollback-${each.key}"
+  location                    = coalesce(var.kept.location, var.region)
+  labels                      = var.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  versioning {
+    enabled = true
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      days_since_noncurrent_time = 30
+    }
+  }
+
+  dynamic "encryption" {
+    for_each = each.value.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  depends_on = [google_kms_crypto_key_iam_member.buckets]
+}
+
+# Documents of the applications as they were before a repair wrote them: the worker puts them here and
+# takes them out to undo it, and nothing but their age removes them.
+resource "google_storage_bucket" "quarantine" {
+  for_each = local.quarantines
+
+  project                     = var.operations_project
+  name                        = "${var.operations_project}-rollback-quarantine"
+  location                    = coalesce(each.value.location, var.region)
+  labels                      = var.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = each.value.days
+    }
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = 0 # who was erased is not kept longer than that
+  }
+
+  dynamic "encryption" {
+    for_each = each.value.kms_key[*]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  depends_on = [google_kms_crypto_key_iam_member.buckets]
+}
+
+# An export is written by Firestore's agent of the application's own project, into a bucket of ours
+# (cloud.google.com/firestore/docs/manage-data/export-import, read 2026-11-25). It asks for the bucket
+# as well: scripts in use give it roles/storage.admin there.
+resource "google_storage_bucket_iam_member" "exporters" {
+  for_each = var.exports
+
+  bucket = google_storage_bucket.exports[each.key].name
+  role   = "roles/storage.admin"
+  member = "serviceAccount:service-${data.google_project.every[local.policies[each.key].project].number}@gcp-sa-firestore.iam.gserviceaccount.com"
+
+  # The agent is there once its API is on.
+  depends_on = [google_project_service.operations, google_project_service.others]
+}
+
 data "google_storage_project_service_account" "operations" {
   project = var.operations_project
 }
 
-# Cloud Storage's agent, before the bucket that is encrypted with the key.
 resource "google_kms_crypto_key_iam_member" "buckets" {
   for_each = local.bucket_keys
 
   crypto_key_id = each.value
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = "serviceAccount:${data.google_storage_project_service_account.operations.email_address}"
+
+  depends_on = [google_project_service.operations]
 }
 
 # The status page is an object, so that it lives while everything else is down.
@@ -89,25 +184,19 @@ resource "google_storage_bucket" "status" {
   location                    = each.key
   labels                      = var.labels
   uniform_bucket_level_access = true
-  public_access_prevention    = "inherited" # all others are enforced; this one has a public folder
+  public_access_prevention    = "inherited" # all others are enforced; this one holds public pages alone
 
   depends_on = [google_project_service.operations]
 }
 
-resource "google_storage_managed_folder" "public" {
+# Of Google's roles the one that cannot list. It goes on a bucket alone, not on a folder in it
+# (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11-25), so the bucket holds
+# nothing else.
+resource "google_storage_bucket_iam_member" "public" {
+  #checkov:skip=CKV_GCP_28:The status page is for everybody; tests/terraform/checks.py finds any other.
   for_each = google_storage_bucket.status
 
   bucket = each.value.name
-  name   = "public/"
-}
-
-# Everybody reads what lies in the folder, and cannot list it. A grant on the bucket could not be
-# confined: conditions are refused for allUsers (cloud.google.com/iam/docs/conditions-overview, read 2026-11).
-resource "google_storage_managed_folder_iam_member" "public" {
-  for_each = google_storage_managed_folder.public
-
-  bucket         = each.value.bucket
-  managed_folder = each.value.name
-  role           = "roles/storage.legacyObjectReader"
-  member         = "allUsers"
+  role   = "roles/storage.legacyObjectReader" # exactly storage.objects.get
+  member = "allUsers"
 }

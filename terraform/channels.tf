@@ -11,9 +11,10 @@ resource "google_monitoring_notification_channel" "alerts" {
   type         = "pubsub"
   user_labels  = var.labels
   labels       = { topic = google_pubsub_topic.rollback["rollback-alerts"].id }
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-# Reason: Cloud Monitoring of the application's project says there what it has seen, and nothing else.
 resource "google_pubsub_topic_iam_member" "monitoring_publishes_alerts" {
   for_each = local.applications
 
@@ -49,6 +50,8 @@ resource "google_monitoring_notification_channel" "pager" {
   type         = each.value.type
   labels       = each.value.labels
   user_labels  = var.labels
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
 # Terraform warns, and applies all the same: the responders work without a person.

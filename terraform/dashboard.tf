@@ -1,18 +1,23 @@
 # Two kinds of dashboards: a system's health beside the runbook's numbers, in the project of the
 # application, and the responders themselves, in the operations project. Each tile is one query;
-# where it has a limit, the limit is drawn. How long a page takes to load only browsers know.
+# where it has a limit, the limit is drawn. Of a page that loads, a check sees the document alone.
 
 locals {
   system_tiles = {
-    for system, policy in local.policies : system => [
+    for system, policy in local.policies : system => concat(length(local.checks[system].site) == 0 ? [] : [
       {
         title = "Site: answers within 3 s (ms)", limit = 3000
-        query = "max by (check_id) (monitoring_googleapis_com:uptime_check_request_latency{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].site)}\"})"
+        query = "max by (check_id) (${local.site_latency[system]})"
+      },
+      {
+        title = "Site: the page loads within 5 s (its document, from the slowest region, ms)", limit = 5000
+        query = "max(${local.site_latency[system]})"
       },
       {
         title = "Site: checks passed, above 99.9 %", limit = 0.999
         query = "avg by (check_id) (avg_over_time(${local.series[system].site}[10m]))"
       },
+      ], [
       {
         title = "Functions: answers within 30 s (95th percentile, ms)", limit = 30000
         query = "topk(10, histogram_quantile(0.95, sum by (service_name, le) (rate(${local.series[system].latencies}[5m]))))"
@@ -37,7 +42,19 @@ locals {
         title = "Rollbacks: changes of services by the responders", limit = null
         query = "sum(increase(logging_googleapis_com:user_${local.log_prefix[system]}_shifts[10m]))"
       },
-    ]
+      {
+        title = "Cost: bytes of metrics that Monitoring bills, per hour", limit = null
+        query = "sum(increase(monitoring_googleapis_com:billing_bytes_ingested{monitored_resource=\"global\",project_id=\"${policy.project}\"}[1h]))"
+      },
+      {
+        title = "Cost: runs of the probes' checks, per hour", limit = null
+        query = "sum(count_over_time(monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",project_id=\"${policy.project}\"}[1h]))"
+      },
+    ])
+  }
+  site_latency = {
+    for system in keys(local.policies) : system =>
+    "monitoring_googleapis_com:uptime_check_request_latency{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].site)}\"}"
   }
   critical_series = {
     for system, policy in local.policies : system =>
@@ -58,8 +75,8 @@ locals {
       query = "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{${local.own_pushes}})"
     },
     {
-      title = "Oldest due work, when it is overdue (s)", limit = 300
-      query = "histogram_quantile(0.99, sum by (le) (increase(logging_googleapis_com:user_rollback_overdue_seconds_bucket{monitored_resource=\"cloud_run_revision\"}[5m])))"
+      title = "Oldest due work: for how long it has been due (s)", limit = 300
+      query = "histogram_quantile(0.99, sum by (le) (increase(logging_googleapis_com:user_rollback_due_seconds_bucket{monitored_resource=\"cloud_run_revision\"}[5m])))"
     },
     {
       title = "Dead letters that nobody has looked at", limit = 0
@@ -68,6 +85,10 @@ locals {
     {
       title = "Ticks of the clock that were answered, two a minute", limit = null
       query = "sum(increase(pubsub_googleapis_com:subscription_push_request_count{monitored_resource=\"pubsub_subscription\",project_id=\"${var.operations_project}\",subscription_id=\"rollback-clock-push\",response_class=\"ack\"}[1m]))"
+    },
+    {
+      title = "Rollbacks that ended, by how", limit = null
+      query = "sum by (event) (increase(logging_googleapis_com:user_rollback_rollbacks{monitored_resource=\"cloud_run_revision\"}[10m]))"
     },
     {
       title = "Errors of the responders", limit = null
@@ -81,6 +102,14 @@ locals {
       title = "Cost: reads and writes of the state database, per hour", limit = null
       query = "sum(increase(firestore_googleapis_com:document_read_ops_count{${local.state_database}}[1h])) + sum(increase(firestore_googleapis_com:document_write_ops_count{${local.state_database}}[1h]))"
     },
+    {
+      title = "Cost: bytes of metrics that Monitoring bills, per hour", limit = null
+      query = "sum(increase(monitoring_googleapis_com:billing_bytes_ingested{monitored_resource=\"global\",project_id=\"${var.operations_project}\"}[1h]))"
+    },
+    {
+      title = "Cost: bytes of logs that Logging bills, per hour", limit = null
+      query = "sum(increase(logging_googleapis_com:billing_bytes_ingested{monitored_resource=\"global\",project_id=\"${var.operations_project}\"}[1h]))"
+    },
   ]
 
   # A page for each: three tiles side by side.
@@ -91,7 +120,7 @@ locals {
 }
 
 resource "google_monitoring_dashboard" "page" {
-  for_each = local.dashboards
+  for_each = { for key, page in local.dashboards : key => page if var.dashboards }
 
   project = each.value.project
   dashboard_json = jsonencode({
@@ -119,4 +148,6 @@ resource "google_monitoring_dashboard" "page" {
       ]
     }
   })
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }

@@ -1,8 +1,25 @@
 locals {
+  status_bucket = { for bucket in values(google_storage_bucket.status) : "ROLLBACK_STATUS_BUCKET" => bucket.name }
+
   # What one responder needs to know beside what all do.
   environments = {
-    on_clock   = { for bucket in values(google_storage_bucket.audit) : "ROLLBACK_AUDIT_BUCKET" => bucket.name }
-    on_command = { ROLLBACK_IDENTITY_PROJECT = local.identity_project }
+    on_clock = merge(
+      { for bucket in values(google_storage_bucket.audit) : "ROLLBACK_AUDIT_BUCKET" => bucket.name },
+      local.status_bucket, # it asks for the pages, and writes none
+    )
+    on_deployment = {
+      ROLLBACK_SOURCES_BUCKET = google_storage_bucket.kept["sources"].name
+      ROLLBACK_VALUES_BUCKET  = google_storage_bucket.kept["values"].name
+    }
+    on_work = merge(
+      { ROLLBACK_VALUES_BUCKET = google_storage_bucket.kept["values"].name },
+      { for bucket in values(google_storage_bucket.quarantine) : "ROLLBACK_QUARANTINE_BUCKET" => bucket.name },
+    )
+    on_command = merge(
+      { for account in values(google_service_account.console) : "ROLLBACK_CONSOLE_ACCOUNT" => account.email },
+      { ROLLBACK_IDENTITY_PROJECT = local.identity_project },
+    )
+    on_notice  = local.status_bucket
   }
 }
 
@@ -32,7 +49,7 @@ resource "google_cloudfunctions2_function" "responders" {
 
   service_config {
     service_account_email            = google_service_account.responders[each.key].email
-    available_cpu                    = "1" # the least with which requests may share an instance
+    available_cpu                    = each.value.cpu # requests share an instance from a whole one on
     available_memory                 = each.value.memory
     max_instance_count               = each.value.instances
     max_instance_request_concurrency = each.value.concurrency
@@ -49,13 +66,13 @@ resource "google_cloudfunctions2_function" "responders" {
 
   depends_on = [
     google_artifact_registry_repository_iam_member.build,
+    google_firestore_index.due,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_sources,
     google_storage_bucket_iam_member.build,
   ]
 }
 
-# On the Cloud Run service, which carries the function's name; and nobody else, not even us.
 resource "google_cloud_run_v2_service_iam_member" "push" {
   for_each = google_cloudfunctions2_function.responders
 

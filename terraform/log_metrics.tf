@@ -49,7 +49,7 @@ locals {
         }
         shifts = {
           description = "Traffic shifts and other changes of the system's services by the responders."
-          signals     = keys(policy.signals) # for the dashboard
+          signals     = []
           filter = join("\n", [
             "log_id(\"cloudaudit.googleapis.com/activity\")",
             "protoPayload.methodName=\"google.cloud.run.v2.Services.UpdateService\"",
@@ -57,7 +57,12 @@ locals {
           ])
         }
       } : "${system}/${name}" => merge(counter, { project = policy.project, name = "${local.log_prefix[system]}_${name}" })
-      if anytrue([for signal in counter.signals : contains(keys(policy.signals), signal)])
+      if anytrue([for signal in counter.signals : contains(keys(local.signals), "${system}/${signal}")]) ||
+      var.dashboards && contains(["requests", "server_errors", "shifts"], name) ||
+      contains(["sign_ins", "sign_in_failures"], name) && anytrue([
+        # What verifies a rollback of authentication is counted whether an alert asks for it or not.
+        for check in values(try(policy.verification, {})) : try(check.sign_in_failures, null) != null
+      ])
     }
   ]...)
 }
@@ -75,6 +80,8 @@ resource "google_logging_metric" "counter" {
     value_type  = "INT64"
     unit        = "1"
   }
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
 resource "google_logging_metric" "responder_errors" {
@@ -83,7 +90,7 @@ resource "google_logging_metric" "responder_errors" {
   description = "Errors of the responders, failed starts included."
   filter = join("\n", [
     "resource.type=\"cloud_run_revision\"",
-    "resource.labels.service_name=(\"${join("\" OR \"", values(local.function_names))}\")",
+    "resource.labels.service_name=(\"${join("\" OR \"", local.own_functions)}\")",
     "severity>=ERROR",
   ])
 
@@ -92,6 +99,8 @@ resource "google_logging_metric" "responder_errors" {
     value_type  = "INT64"
     unit        = "1"
   }
+
+  depends_on = [google_project_service.operations]
 }
 
 # Each audit event is a line of the log as well.
@@ -106,21 +115,134 @@ resource "google_logging_metric" "unrestorable" {
     value_type  = "INT64"
     unit        = "1"
   }
+
+  depends_on = [google_project_service.operations]
 }
 
-# The clock says how long the oldest due work has been due when that is too long.
-resource "google_logging_metric" "overdue" {
+# A backup that was not proven in its time, or of Google's own one that is not there.
+resource "google_logging_metric" "unproven_backups" {
+  project     = var.operations_project
+  name        = "rollback_unproven_backups"
+  description = "Exports that were not whole, copied and compared when the next one was due; backups that could not be restored, or held something else; looks that found Google's own backups incomplete."
+  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=(\"backup.failed\" OR \"backup.unproven\" OR \"backups.missing\")"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+
+  depends_on = [google_project_service.operations]
+}
+
+# The clock says at each sweep for how long the oldest due work has been due.
+resource "google_logging_metric" "due" {
   project         = var.operations_project
-  name            = "rollback_overdue_seconds"
-  description     = "For how long the oldest due work has been due, as the clock's sweeps find it overdue."
-  filter          = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"work.overdue\""
-  value_extractor = "EXTRACT(jsonPayload.overdue_seconds)"
+  name            = "rollback_due_seconds"
+  description     = "For how long the oldest due work has been due, as the clock's sweeps find it."
+  filter          = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"work.due\""
+  value_extractor = "EXTRACT(jsonPayload.due_seconds)"
 
   metric_descriptor {
     metric_kind = "DELTA"
     value_type  = "DISTRIBUTION"
     unit        = "s"
   }
+
+  depends_on = [google_project_service.operations]
+}
+
+# How rollbacks end: for the dashboard alone.
+resource "google_logging_metric" "rollbacks" {
+  count = var.dashboards ? 1 : 0
+
+  project          = var.operations_project
+  name             = "rollback_rollbacks"
+  description      = "Rollbacks that have ended, by the event that ended them."
+  filter           = "resource.type=\"cloud_run_revision\"\njsonPayload.event=(\"rollback.succeeded\" OR \"rollback.failed\" OR \"rollback.cancelled\")"
+  label_extractors = { event = "EXTRACT(jsonPayload.event)" }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+
+    labels {
+      key        = "event"
+      value_type = "STRING"
+    }
+  }
+
+  depends_on = [google_project_service.operations]
+}
+
+# What stays of each incident that is over (incident.tallied), for the trends: how long it took, in
+# seconds, and how it ended. False alarms and the success of rollbacks are counts, by their labels.
+locals {
+  trends = {
+    detect  = "From the beginning of an incident to its detection, where an alert told of it."
+    restore = "From the detection of an incident to the last shift of its rollback."
+    took    = "What the rollback of an incident took, from its first intent to its last shift."
+  }
+}
+
+resource "google_logging_metric" "trends" {
+  for_each = local.trends
+
+  project         = var.operations_project
+  name            = "rollback_${each.key}_seconds"
+  description     = each.value
+  filter          = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"incident.tallied\"\njsonPayload.facts.${each.key}_seconds>=0"
+  value_extractor = "EXTRACT(jsonPayload.facts.${each.key}_seconds)"
+  label_extractors = {
+    scenario = "EXTRACT(jsonPayload.facts.scenario)"
+    system   = "EXTRACT(jsonPayload.facts.system)"
+  }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+    unit        = "s"
+
+    dynamic "labels" {
+      for_each = ["scenario", "system"]
+      content {
+        key        = labels.value
+        value_type = "STRING"
+      }
+    }
+  }
+
+  depends_on = [google_project_service.operations]
+}
+
+resource "google_logging_metric" "incidents" {
+  project     = var.operations_project
+  name        = "rollback_incidents"
+  description = "Incidents that are over, by system, scenario, how the rollback ended, and whether it was a false alarm."
+  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"incident.tallied\""
+  label_extractors = {
+    false_alarm = "EXTRACT(jsonPayload.facts.false_alarm)"
+    outcome     = "EXTRACT(jsonPayload.facts.outcome)"
+    scenario    = "EXTRACT(jsonPayload.facts.scenario)"
+    system      = "EXTRACT(jsonPayload.facts.system)"
+  }
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+
+    dynamic "labels" {
+      for_each = ["false_alarm", "outcome", "scenario", "system"]
+      content {
+        key        = labels.value
+        value_type = "STRING"
+      }
+    }
+  }
+
+  depends_on = [google_project_service.operations]
 }
 
 # A condition on a metric that Monitoring does not know yet is refused, and a log-based metric is
@@ -130,7 +252,7 @@ resource "time_sleep" "log_metrics_known" {
   triggers = {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
-      [for metric in [google_logging_metric.responder_errors, google_logging_metric.overdue, google_logging_metric.unrestorable] : metric.id],
+      [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
     ))
   }
 }

@@ -59,8 +59,8 @@ locals {
   # Probes that exercise no function ask for the site, the others for the critical path.
   checks = {
     for system in keys(local.policies) : system => {
-      site     = [for key, probe in local.probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function == null]
-      critical = [for key, probe in local.probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function != null]
+      site     = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function == null]
+      critical = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function != null]
     }
   }
   critical_services = {
@@ -267,14 +267,16 @@ locals {
           above   = condition.threshold
           lasting = condition.seconds
         })]
-        count = [merge(local.shapes.count, {
-          name     = "failed checks of a probe"
-          filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical))}\")"
-          aligner  = "ALIGN_COUNT_FALSE"
-          period   = condition.seconds
-          group_by = ["metric.label.check_id"]
-          above    = condition.threshold - 1
-        })]
+        count = [
+          for checks in [concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical)] : merge(local.shapes.count, {
+            name     = "failed checks of a probe"
+            filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", checks)}\")"
+            aligner  = "ALIGN_COUNT_FALSE"
+            period   = condition.seconds
+            group_by = ["metric.label.check_id"]
+            above    = condition.threshold - 1
+          }) if length(checks) > 0
+        ]
         seconds = [
           for index, filter in local.run_filters[signal.system] : merge(local.shapes.slowest, {
             name    = "95th percentile of a function (${index + 1})"

@@ -20,13 +20,26 @@ locals {
   gate_defaults = { auto_close = "7d", minimum_requests = 20 }
   probe_timeout = "10s"
 
-  # Signals that no metric shows. They come on rollback-commands, or on rollback-alerts from an
+  # What no metric shows. They come on rollback-commands, or on rollback-alerts from an
   # alert policy of somebody else that carries both labels.
   unmeasured_signals = {
     database_corruption = "only an integrity check that reads the documents can tell"
     data_loss           = "only an integrity check that reads the documents can tell"
-    security_breach     = "declared by a person, or by a finding that carries our labels"
+    security_breach     = "declared by a person, or by a finding (findings.tf)"
   }
+
+  # Signals that have no alert here, by system and signal, each with its reason.
+  signals_without_alert = merge([
+    for system, policy in local.policies : {
+      for name, signal in policy.signals : "${system}/${name}" => (
+        contains(keys(local.unmeasured_signals), name) ? local.unmeasured_signals[name] :
+        !contains(var.alert_severities, signal.severity) ? "alert_severities has no ${signal.severity}" :
+        "uptime_checks is off: the responders' own looks alone tell it"
+      )
+      if contains(keys(local.unmeasured_signals), name) || !contains(var.alert_severities, signal.severity) ||
+      !var.uptime_checks && name == "frontend_unavailable" && alltrue([for condition in try(signal.also, []) : condition.unit == "count"])
+    }
+  ]...)
 
   # `also` is measured on requests and probes: for other signals it would mean something else.
   signals_with_also = [
@@ -79,7 +92,7 @@ locals {
             seconds   = local.seconds[coalesce(try(condition.duration, null), local.signal_defaults[name].duration)]
           }
         ]
-      } if !contains(keys(local.unmeasured_signals), name)
+      } if !contains(keys(local.signals_without_alert), "${system}/${name}")
     }
   ]...)
 
@@ -97,9 +110,11 @@ locals {
     }
   }
 
+  # Those that Google asks.
+  checked_probes = { for key, probe in local.probes : key => probe if var.uptime_checks }
   probes = merge([
     for system, policy in local.policies : {
-      for probe in try(policy.probes, []) : "${system}/${probe.name}" => {
+      for probe in try(policy.probes, []) : "${system}/${probe.name}" => { # no check signs in
         system       = system
         name         = probe.name
         project      = policy.project
@@ -107,7 +122,7 @@ locals {
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         status_below = try(probe.status_below, 500)
         timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]
-      }
+      } if try(probe.url, "") != ""
     }
   ]...)
 }

@@ -4,10 +4,6 @@ output "alert_policies" {
 }
 
 output "signals_without_alert" {
-  description = "Signals of the policy files that no metric shows, with the reason: declare them by a command, or by an alert policy of your own with both labels."
-  value = merge([
-    for system, policy in local.policies : {
-      for name, reason in local.unmeasured_signals : "${system}/${name}" => reason if contains(keys(policy.signals), name)
-    }
-  ]...)
+  description = "Signals of the policy files without an alert policy, with the reason: what no metric shows is declared by a command, or by an alert policy of your own with both labels."
+  value       = local.signals_without_alert
 }

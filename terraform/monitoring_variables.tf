@@ -1,3 +1,14 @@
+variable "alert_severities" {
+  description = "The severities whose signals get an alert policy, and with it the log-based counters that it reads. CRITICAL and HIGH are what a rollback answers; each condition and each series that it reads is paid for."
+  type        = set(string)
+  default     = ["CRITICAL", "HIGH"]
+
+  validation {
+    condition     = length(setsubtract(var.alert_severities, ["CRITICAL", "HIGH", "MEDIUM", "LOW"])) == 0
+    error_message = "Of CRITICAL, HIGH, MEDIUM and LOW."
+  }
+}
+
 variable "billing_account" {
   description = "Billing account of the operations project, such as 012345-6789AB-CDEF01; null: no budget. Whoever applies needs roles/billing.costsManager on it."
   type        = string
@@ -10,7 +21,7 @@ variable "billing_account" {
 }
 
 variable "budget_amount" {
-  description = "What the operations project may cost in a month, in whole units of the billing account's currency."
+  description = "What the operations project may cost in a month, in whole units of the billing account's currency. The default is about twice what the responders cost when nothing happens (docs/operate.md); where the application lives in the same project, add what that costs."
   type        = number
   default     = 50
 
@@ -18,6 +29,12 @@ variable "budget_amount" {
     condition     = var.budget_amount >= 1 && floor(var.budget_amount) == var.budget_amount
     error_message = "The budget is a whole number, at least 1."
   }
+}
+
+variable "dashboards" {
+  description = "Make a dashboard of each system's health and one of the responders, with the counters that only they show."
+  type        = bool
+  default     = false
 }
 
 variable "dead_man_url" {
@@ -64,6 +81,12 @@ variable "pager_channels" {
   }
 }
 
+variable "uptime_checks" {
+  description = "Let Google ask the probes of the policy files each minute, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks."
+  type        = bool
+  default     = false
+}
+
 variable "uptime_regions" {
   description = "From where probes are asked; Google wants at least three locations, and two that fail together count as a failure."
   type        = list(string)
@@ -72,5 +95,9 @@ variable "uptime_regions" {
   validation {
     condition     = length(distinct(var.uptime_regions)) >= 3
     error_message = "At least three different regions."
+  }
+  validation {
+    condition     = length(setsubtract(var.uptime_regions, ["ASIA_PACIFIC", "EUROPE", "SOUTH_AMERICA", "USA_IOWA", "USA_OREGON", "USA_VIRGINIA"])) == 0
+    error_message = "Of ASIA_PACIFIC, EUROPE, SOUTH_AMERICA, USA_IOWA, USA_OREGON and USA_VIRGINIA."
   }
 }

@@ -9,12 +9,20 @@ output "applications" {
 }
 
 output "buckets" {
-  description = "Names of the private buckets, by what they hold: audit, source, exports-SYSTEM, exports-SYSTEM-second."
+  description = "Names of the buckets, by what they hold: audit, quarantine, source, sources, status (public), values, exports-SYSTEM, exports-SYSTEM-second."
   value = merge(
     { for key, bucket in google_storage_bucket.audit : key => bucket.name },
     { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket.name },
+    { for key, bucket in google_storage_bucket.kept : key => bucket.name },
+    { for key, bucket in google_storage_bucket.quarantine : key => bucket.name },
     { source = google_storage_bucket.source.name },
+    { for bucket in values(google_storage_bucket.status) : "status" => bucket.name },
   )
+}
+
+output "console" {
+  description = "The address of the operators' console; null where there is none."
+  value       = one([for function in values(google_cloudfunctions2_function.console) : function.service_config[0].uri])
 }
 
 output "database" {
@@ -38,6 +46,11 @@ output "emergency_stop" {
 output "functions" {
   description = "The address of each function, by entry point; only Pub/Sub gets in."
   value       = { for entry_point, function in google_cloudfunctions2_function.responders : entry_point => function.service_config[0].uri }
+}
+
+output "grants" {
+  description = "Why each grant is there, by the address of its resource in this module."
+  value       = local.reasons
 }
 
 output "status_page" {

@@ -17,7 +17,6 @@ resource "google_cloud_scheduler_job" "clock" {
   depends_on = [google_pubsub_topic_iam_member.clock]
 }
 
-# Scheduler's agent has this by a role on the whole project, unless the organisation took it away.
 resource "google_pubsub_topic_iam_member" "clock" {
   project = var.operations_project
   topic   = google_pubsub_topic.rollback["rollback-clock"].name

@@ -51,7 +51,7 @@ locals {
       severity = "CRITICAL"
       does     = "The clock hands work on, and nobody does it: rollbacks or notices stand still. See the logs of on_work and on_notice; roll back by hand if need be."
       condition = {
-        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.overdue.name}\" AND ${local.own_services}"
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.due.name}\" AND ${local.own_services}"
         aligner  = "ALIGN_DELTA"
         reducer  = "REDUCE_PERCENTILE_99"
         period   = 60
@@ -70,6 +70,19 @@ locals {
         period   = 60
         group_by = []
         absent   = 300
+      }
+    }
+    unproven_backup = {
+      severity = "ERROR"
+      does     = "There may be no data to go back to: an export was not whole in its time, a backup could not be restored, or Google's own backups are incomplete. `rollback backups` tells which, and why."
+      condition = {
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.unproven_backups.name}\" AND ${local.own_services}"
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = []
+        above    = 0
+        lasting  = 0
       }
     }
     unrestorable = {

@@ -33,18 +33,19 @@ resource "google_logging_project_sink" "changes" {
   exclusions {
     name        = "own-changes"
     description = "What the responders do themselves."
-    filter      = "protoPayload.authenticationInfo.principalEmail=(${join(" OR ", [for account in google_service_account.responders : "\"${account.email}\""])})"
+    filter      = "protoPayload.authenticationInfo.principalEmail=(${join(" OR ", [for account in concat(values(google_service_account.responders), values(google_service_account.console)) : "\"${account.email}\""])})"
   }
 
   # Where operations and application are one project, an apply deploys the responders in it.
   exclusions {
     name        = "own-functions"
     description = "Deployments of the responders."
-    filter      = "protoPayload.resourceName:(${join(" OR ", [for name in values(local.function_names) : "\"/${name}\""])})"
+    filter      = "protoPayload.resourceName:(${join(" OR ", [for name in local.own_functions : "\"/${name}\""])})"
   }
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-# Each sink writes with an identity of its own.
 resource "google_pubsub_topic_iam_member" "changes" {
   for_each = google_logging_project_sink.changes
 

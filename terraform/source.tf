@@ -3,12 +3,13 @@ locals {
   # what Python leaves behind.
   code_files = merge(
     { for file in ["main.py", "requirements.txt"] : file => "${local.repository}/${file}" },
-    { for file in fileset(local.repository, "{responders,shared}/**/*.{json,py}") : file => "${local.repository}/${file}" },
+    { for file in fileset(local.repository, "{responders,shared}/**/*.{atom,css,html,js,json,md,py,txt}") : file => "${local.repository}/${file}" },
   )
   source_files = merge(
     local.code_files,
     { "policies/policy.schema.json" = "${local.repository}/policies/policy.schema.json" },
     { for file in var.policies : "policies/${basename(file)}" => file },
+    { for file in var.templates : "policies/templates/${basename(file)}" => file },
   )
 
   # What the functions were made of, for whoever compares it with a checkout (rollback doctor).

@@ -23,7 +23,6 @@ resource "google_firestore_database" "state" {
   ]
 }
 
-# Firestore's agent, before the database that is encrypted with the key.
 resource "google_kms_crypto_key_iam_member" "state" {
   for_each = toset(var.state_kms_key[*])
 
@@ -41,15 +40,22 @@ resource "google_firestore_field" "expires_at" {
     "alerts",
     "anchors",
     "audit",
+    "backups",
     "commands",
+    "copies",
     "counters",
     "deployments",
     "incidents",
+    "journal",
     "notices",
+    "pins",
+    "proofs",
     "record",
+    "reports",
     "rollbacks",
     "seals",
     "steps",
+    "surveys",
     "ticks",
     "tokens",
   ])
@@ -74,6 +80,27 @@ resource "google_firestore_field" "looks" {
   field      = "looks"
 
   index_config {}
+}
+
+# What is due in one system, the longest due first: the clock asks for each system by itself, so
+# that none starves another. Functions are deployed once these are ready.
+resource "google_firestore_index" "due" {
+  for_each = toset(["commands", "deployments", "inventory", "notices", "reports", "rollbacks"])
+
+  project     = var.operations_project
+  database    = google_firestore_database.state.name
+  collection  = each.key
+  query_scope = "COLLECTION"
+
+  fields {
+    field_path = "system"
+    order      = "ASCENDING"
+  }
+
+  fields {
+    field_path = "due_at"
+    order      = "ASCENDING"
+  }
 }
 
 # The last days, day by day.

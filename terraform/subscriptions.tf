@@ -50,7 +50,6 @@ resource "google_pubsub_subscription" "push" {
   depends_on = [google_cloud_run_v2_service_iam_member.push]
 }
 
-# Pub/Sub acknowledges here what it has moved to the dead letters.
 resource "google_pubsub_subscription_iam_member" "given_up" {
   for_each = google_pubsub_subscription.push
 
@@ -62,7 +61,6 @@ resource "google_pubsub_subscription_iam_member" "given_up" {
   depends_on = [google_project_service_identity.agents]
 }
 
-# Agents from before 2021-04-08 are not allowed to sign as an account of ours by themselves.
 resource "google_service_account_iam_member" "push_identity" {
   service_account_id = google_service_account.push.name
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
@@ -86,7 +84,6 @@ resource "google_pubsub_subscription" "letters_kept" {
   }
 }
 
-# Whoever replays takes the letters out.
 resource "google_pubsub_subscription_iam_member" "letters_kept" {
   for_each = var.letter_keepers
 
@@ -96,7 +93,6 @@ resource "google_pubsub_subscription_iam_member" "letters_kept" {
   member       = each.key
 }
 
-# Which topic a given-up letter came from, its subscription tells.
 resource "google_pubsub_subscription_iam_member" "letters_from" {
   for_each = {
     for pair in setproduct(keys(local.pushes), var.letter_keepers) :

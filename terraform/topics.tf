@@ -32,7 +32,6 @@ resource "google_pubsub_schema" "command" {
   depends_on = [google_project_service.operations]
 }
 
-# Pub/Sub itself moves to the dead letters what was not acknowledged in all its attempts.
 resource "google_pubsub_topic_iam_member" "given_up" {
   project = var.operations_project
   topic   = google_pubsub_topic.rollback["rollback-dead-letters"].name
@@ -42,7 +41,6 @@ resource "google_pubsub_topic_iam_member" "given_up" {
   depends_on = [google_project_service_identity.agents]
 }
 
-# People and CI, each on the one topic that is theirs.
 resource "google_pubsub_topic_iam_member" "people" {
   for_each = merge([
     for topic, members in {
@@ -58,7 +56,6 @@ resource "google_pubsub_topic_iam_member" "people" {
   member  = each.value.member
 }
 
-# Dead letters go back where they came from, but never to where a message alone is an order.
 resource "google_pubsub_topic_iam_member" "replay" {
   for_each = {
     for pair in setproduct(setsubtract(keys(local.topics), ["rollback-dead-letters", "rollback-override"]), var.letter_keepers) :

@@ -2,7 +2,7 @@
 # same questions themselves before they believe an alert.
 
 resource "google_monitoring_uptime_check_config" "probe" {
-  for_each = local.probes
+  for_each = local.checked_probes
 
   project          = each.value.project
   display_name     = "${each.value.system}: ${each.value.name}"
@@ -37,4 +37,6 @@ resource "google_monitoring_uptime_check_config" "probe" {
   }
 
   user_labels = { rollback_system = each.value.system }
+
+  depends_on = [google_project_service.operations, google_project_service.others]
 }

@@ -1,7 +1,33 @@
 # Three are required: operations_project, policies, region. All else is off or at its smallest.
 
+locals {
+  # What the validations below know of Google's places; nothing here depends on a variable.
+  continents = {
+    africa       = "Africa"
+    asia         = "Asia"
+    australia    = "Australia"
+    eu           = "Europe"
+    eur          = "Europe"
+    europe       = "Europe"
+    me           = "Middle East"
+    nam          = "North America"
+    northamerica = "North America"
+    southamerica = "South America"
+    us           = "North America"
+  }
+  # Where the key of a multi-region lies; a region's lies in the region.
+  key_locations = { asia = "asia", eu = "europe", eur3 = "europe", nam5 = "us", nam7 = "us", us = "us" }
+  # The bucket that is at the location of a database.
+  export_locations = { eur3 = "EU", nam5 = "US", nam7 = "US" }
+
+  key_name      = "^projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+$"
+  bucket_place  = "^([A-Z]+[0-9]?|[a-z]+-[a-z]+[0-9]+)$"
+  region_name   = "^[a-z]+-[a-z]+[0-9]+$"
+  iam_principal = "^(user|group|serviceAccount|principal|principalSet):.+"
+}
+
 variable "access_logs" {
-  description = "Log each access to buckets and secrets of the operations project (Data Access). Where operations and application share a project, the application's accesses are logged and paid for as well."
+  description = "Log each access to secrets and backups, in the operations project and in the applications' (Data Access); in the operations project, to objects of buckets too. Where both share a project, the application's accesses are logged and paid for as well."
   type        = bool
   default     = false
 }
@@ -28,6 +54,13 @@ variable "application_databases" {
     condition     = alltrue([for one in values(var.application_databases) : one.weekly_weeks >= 0 && one.weekly_weeks <= 14])
     error_message = "A weekly backup is kept 1 to 14 weeks; 0: none."
   }
+  validation {
+    condition = alltrue([
+      for one in values(var.application_databases) : one.adopt_location == null ? true :
+      can(regex(local.region_name, one.adopt_location)) || contains(keys(local.export_locations), one.adopt_location)
+    ])
+    error_message = "adopt_location is where the database is: eur3, nam5, nam7, or a region such as us-east1 (gcloud firestore databases describe)."
+  }
 }
 
 variable "audit_bucket" {
@@ -44,6 +77,14 @@ variable "audit_bucket" {
     condition     = var.audit_bucket == null ? true : var.audit_bucket.retention_days >= 1 && var.audit_bucket.retention_days <= 3650
     error_message = "retention_days is 1 to 3650."
   }
+  validation {
+    condition     = var.audit_bucket == null ? true : can(regex(local.bucket_place, var.audit_bucket.location)) && can(local.continents[regex("^[a-z]+", lower(var.audit_bucket.location))])
+    error_message = "location is a bucket's: US, EU, ASIA, or a region such as us-east1."
+  }
+  validation {
+    condition     = try(var.audit_bucket.kms_key, null) == null ? true : try(regex(local.key_name, var.audit_bucket.kms_key)[0], "") == lookup(local.key_locations, lower(var.audit_bucket.location), lower(var.audit_bucket.location))
+    error_message = "kms_key is projects/P/locations/L/keyRings/R/cryptoKeys/K, in the bucket's location (us for US, europe for EU)."
+  }
 }
 
 variable "change_hints" {
@@ -58,8 +99,12 @@ variable "clock_regions" {
   default     = ["us-central1", "us-east1"]
 
   validation {
-    condition     = length(distinct(var.clock_regions)) == 2
+    condition     = length(var.clock_regions) == 2 && length(distinct(var.clock_regions)) == 2
     error_message = "Two different regions."
+  }
+  validation {
+    condition     = alltrue([for one in var.clock_regions : can(regex(local.region_name, one))])
+    error_message = "Regions, such as us-east1."
   }
 }
 
@@ -69,28 +114,42 @@ variable "command_publishers" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.command_publishers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", one))])
+    condition     = alltrue([for one in var.command_publishers : can(regex(local.iam_principal, one))])
     error_message = "IAM members, such as group:oncall@example.com; never allUsers or allAuthenticatedUsers."
   }
 }
 
+variable "console" {
+  description = "The operators' console. invokers reach it, as IAM members: people who go through `gcloud run services proxy`, or allUsers for everybody's browser; all it shows them then is the page of signing in. api_key: the web API key of the project that people sign in to, where no policy states it (identity.api_key). null: there is no console."
+  type = object({
+    invokers = set(string)
+    api_key  = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.console == null ? true : alltrue([for one in var.console.invokers : one == "allUsers" || can(regex(local.iam_principal, one))])
+    error_message = "IAM members, such as group:oncall@example.com, or allUsers."
+  }
+}
+
 variable "deployment_publishers" {
-  description = "Who may announce deployments on rollback-deployments, as IAM members: the accounts of CI."
+  description = "Who may speak on rollback-deployments, as IAM members: the accounts of CI, which announce deployments, and whoever records the baseline."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.deployment_publishers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", one))])
+    condition     = alltrue([for one in var.deployment_publishers : can(regex(local.iam_principal, one))])
     error_message = "IAM members, such as serviceAccount:ci@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
   }
 }
 
 variable "exports" {
-  description = "Buckets for exports of an application's database, by system: one at the database's location (US for nam5), and a second one in another continent."
+  description = "Buckets for exports of an application's database, by system: one at database_location, where the database is (for nam5 that is US), and a second one in another continent."
   type = map(object({
-    location       = string
-    kms_key        = optional(string)
-    retention_days = optional(number, 30)
+    database_location = string
+    kms_key           = optional(string)
+    retention_days    = optional(number, 30)
     second = optional(object({
       location = string
       kms_key  = optional(string)
@@ -103,8 +162,44 @@ variable "exports" {
     error_message = "The keys are systems, as the policy files name them."
   }
   validation {
-    condition     = alltrue([for one in values(var.exports) : one.second == null ? true : lower(substr(one.second.location, 0, 2)) != lower(substr(one.location, 0, 2))])
-    error_message = "The second location must be in another continent than the first."
+    condition     = alltrue([for one in values(var.exports) : can(regex(local.region_name, one.database_location)) || contains(keys(local.export_locations), one.database_location)])
+    error_message = "database_location is where the database is: eur3, nam5, nam7, or a region such as us-east1 (gcloud firestore databases describe)."
+  }
+  validation {
+    condition = alltrue([
+      for system, one in var.exports :
+      try(var.application_databases[system].adopt_location, null) == null ? true : one.database_location == var.application_databases[system].adopt_location
+    ])
+    error_message = "database_location and adopt_location of a system are of the same database, and differ."
+  }
+  validation {
+    condition = alltrue([
+      for one in values(var.exports) : one.second == null ? true :
+      can(regex(local.bucket_place, one.second.location)) && can(local.continents[regex("^[a-z]+", lower(one.second.location))])
+    ])
+    error_message = "second.location is a bucket's: US, EU, ASIA, or a region such as us-east1."
+  }
+  validation {
+    condition = alltrue([
+      for one in values(var.exports) : one.second == null ? true :
+      try(local.continents[regex("^[a-z]+", lower(one.second.location))], "") != try(local.continents[regex("^[a-z]+", one.database_location)], "")
+    ])
+    error_message = "The second location must be in another continent than the database."
+  }
+  validation {
+    condition     = alltrue([for one in values(var.exports) : one.retention_days >= 1 && one.retention_days <= 3650])
+    error_message = "retention_days is 1 to 3650."
+  }
+  validation {
+    condition = alltrue(flatten([
+      for one in values(var.exports) : [
+        for place, key in {
+          (lower(lookup(local.export_locations, one.database_location, one.database_location))) = one.kms_key
+          (lower(try(one.second.location, "nowhere")))                                          = try(one.second.kms_key, null)
+        } : key == null ? true : try(regex(local.key_name, key)[0], "") == lookup(local.key_locations, place, place)
+      ]
+    ]))
+    error_message = "kms_key is projects/P/locations/L/keyRings/R/cryptoKeys/K, in its bucket's location (us for US, europe for EU)."
   }
 }
 
@@ -125,6 +220,55 @@ variable "identity_project" {
   }
 }
 
+variable "kept" {
+  description = "Where what functions are made of is kept, so that they can be built again: copies of their sources, and values of their plain variables. location: null means region; each key must be there."
+  type = object({
+    location        = optional(string)
+    sources_kms_key = optional(string)
+    values_kms_key  = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.kept.location == null ? true : can(regex(local.bucket_place, var.kept.location)) && can(local.continents[regex("^[a-z]+", lower(var.kept.location))])
+    error_message = "location is a bucket's: US, EU, ASIA, or a region such as us-east1."
+  }
+  validation {
+    condition = alltrue([
+      for key in [var.kept.sources_kms_key, var.kept.values_kms_key] : key == null ? true :
+      try(regex(local.key_name, key)[0], "") == lookup(local.key_locations, lower(coalesce(var.kept.location, var.region)), lower(coalesce(var.kept.location, var.region)))
+    ])
+    error_message = "A key is projects/P/locations/L/keyRings/R/cryptoKeys/K, in the buckets' location (us for US, europe for EU)."
+  }
+}
+
+variable "quarantine" {
+  description = "Where documents are kept for some days as they were before a repair. location: null means region."
+  type = object({
+    location = optional(string)
+    kms_key  = optional(string)
+    days     = optional(number, 7)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.quarantine.location == null ? true : can(regex(local.bucket_place, var.quarantine.location)) && can(local.continents[regex("^[a-z]+", lower(var.quarantine.location))])
+    error_message = "location is a bucket's: US, EU, ASIA, or a region such as us-east1."
+  }
+  validation {
+    condition     = var.quarantine.days >= 1 && var.quarantine.days <= 30 && floor(var.quarantine.days) == var.quarantine.days
+    error_message = "days: 1 to 30; a person who was erased may stand there so long."
+  }
+  validation {
+    condition = var.quarantine.kms_key == null ? true : (
+      try(regex(local.key_name, var.quarantine.kms_key)[0], "") == lookup(local.key_locations, lower(coalesce(var.quarantine.location, var.region)), lower(coalesce(var.quarantine.location, var.region)))
+    )
+    error_message = "A key is projects/P/locations/L/keyRings/R/cryptoKeys/K, in the bucket's location (us for US, europe for EU)."
+  }
+}
+
 variable "labels" {
   description = "Labels of everything that takes labels."
   type        = map(string)
@@ -142,7 +286,7 @@ variable "letter_keepers" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.letter_keepers : can(regex("^(user|group|serviceAccount|principal|principalSet):.+", one))])
+    condition     = alltrue([for one in var.letter_keepers : can(regex(local.iam_principal, one))])
     error_message = "IAM members, such as group:oncall@example.com; never allUsers or allAuthenticatedUsers."
   }
 }
@@ -183,7 +327,7 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    condition     = can(regex(local.region_name, var.region))
     error_message = "A region, such as us-east1."
   }
 }
@@ -218,6 +362,11 @@ variable "state_kms_key" {
   description = "A key for the state database (projects/P/locations/L/keyRings/R/cryptoKeys/K); for nam5 its location is us, for eur3 europe. Cannot be changed afterwards."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.state_kms_key == null ? true : try(regex(local.key_name, var.state_kms_key)[0], "") == lookup(local.key_locations, var.state_location, "")
+    error_message = "projects/P/locations/L/keyRings/R/cryptoKeys/K, where L is us for nam5 and nam7, europe for eur3."
+  }
 }
 
 variable "state_location" {
@@ -231,8 +380,46 @@ variable "state_location" {
   }
 }
 
+variable "state_readers" {
+  description = "Who may read the state, and nothing else, as IAM members: the accounts of CI, which wait while a rollback is under way."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.state_readers : can(regex(local.iam_principal, one))])
+    error_message = "IAM members, such as serviceAccount:ci@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
+  }
+}
+
 variable "status_page" {
-  description = "Location of a bucket for the public status page; null: no bucket. Only what lies below public/ in it can be read by everybody."
+  description = "Location of a bucket for the public status pages; null: no bucket. Everybody reads what lies in it, and nothing else lies there."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.status_page == null ? true : can(regex(local.bucket_place, var.status_page)) && can(local.continents[regex("^[a-z]+", lower(var.status_page))])
+    error_message = "A bucket's location: US, EU, ASIA, or a region such as us-east1."
+  }
+}
+
+variable "templates" {
+  description = "Files with the words of notices in place of ours, by the names in shared/templates/notices, such as users.txt."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.templates : fileexists(one) && fileexists("${local.repository}/shared/templates/notices/${basename(one)}")])
+    error_message = "Each file must exist, by a name in shared/templates/notices."
+  }
+}
+
+variable "viewers" {
+  description = "Who may look (status, explain, audit, doctor), and change nothing, as IAM members: groups of people, an account that runs doctor daily."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.viewers : can(regex(local.iam_principal, one))])
+    error_message = "IAM members, such as group:oncall@example.com; never allUsers or allAuthenticatedUsers."
+  }
 }

@@ -28,10 +28,15 @@ class Block:
         return [one for one in self.blocks if one.kind == kind]
 
 
-@cache
 def blocks_of(file: Path) -> tuple[Block, ...]:
     """The blocks of a file."""
-    tree = hcl2.parses(file.read_text(encoding="utf-8"))
+    return _parsed(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> tuple[Block, ...]:
+    """Once for each text, however many copies of its file there are: that takes long."""
+    tree = hcl2.parses(text)
     return tuple(_block(one) for one in tree.body.children if isinstance(one, BlockRule))
 
 

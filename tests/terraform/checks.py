@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.topics import ALERTS, OVERRIDE
+from shared.topics import ALERTS, CONSOLE, OVERRIDE
 from tests.terraform.evaluator import Configuration, Resource
 
 BASIC_ROLES = frozenset({"roles/browser", "roles/editor", "roles/owner", "roles/viewer"})
@@ -15,10 +15,22 @@ EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 PUBLISHER = "roles/pubsub.publisher"
 PREDEFINED = {
     PUBLISHER: {"pubsub.topics.publish"},
+    "roles/iam.serviceAccountOpenIdTokenCreator": {"iam.serviceAccounts.getOpenIdToken"},
     "roles/iam.serviceAccountUser": {"iam.serviceAccounts.actAs"},
+    "roles/secretmanager.secretAccessor": {"secretmanager.versions.access"},
+    "roles/storage.legacyObjectReader": {"storage.objects.get"},
 }
 """What is used of the roles of Google's that a responder has; any other must be one of our own
 (cloud.google.com/iam/docs/roles-permissions, read 2026-11)."""
+
+
+GIVEN_WITH_A_BUCKET = (
+    "roles/storage.legacyBucketOwner",
+    "roles/storage.legacyObjectOwner",
+    "roles/storage.legacyObjectReader",
+)
+"""To viewers and editors of its project: to read objects, or to give that to anybody
+(cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11)."""
 
 
 def agent(configuration: Configuration, service: str) -> str:
@@ -166,6 +178,8 @@ def sink_of_our_own_changes(configuration: Configuration) -> list[str]:
         for function in functions(configuration).values():
             if f'"{account_of(function)}"' not in excluded:
                 found.append(f"{sink.address}: tells of what {account_of(function)} does")
+            if f'"/{function["name"]}"' not in excluded:
+                found.append(f"{sink.address}: tells of deployments of {function['name']}")
     return found
 
 
@@ -192,14 +206,13 @@ def basic_role(configuration: Configuration) -> list[str]:
 
 
 def open_to_everybody(configuration: Configuration) -> list[str]:
-    """Only what lies below public/ in the bucket of the status page may be."""
+    """Only the bucket of the status pages may be, and nobody can list it."""
     found = []
     for one in grants(configuration):
-        public = one.type == "google_storage_managed_folder_iam_member" and (
+        public = one.type == "google_storage_bucket_iam_member" and (
             str(one.values["bucket"]).endswith("-rollback-status"),
-            one.values["managed_folder"],
             one.values["role"],
-        ) == (True, "public/", "roles/storage.legacyObjectReader")
+        ) == (True, "roles/storage.legacyObjectReader")
         if EVERYBODY & {*members(one)} and not public:
             found.append(f"{one.address}: open to everybody")
     for bucket in configuration.of("google_storage_bucket"):
@@ -209,9 +222,31 @@ def open_to_everybody(configuration: Configuration) -> list[str]:
         if not bucket.values.get("uniform_bucket_level_access"):
             found.append(f"{bucket.address}: objects may have rights of their own")
     for entry_point, function in functions(configuration).items():
-        if function["service_config"][0]["ingress_settings"] != "ALLOW_INTERNAL_ONLY":
+        ingress = function["service_config"][0]["ingress_settings"]
+        if ingress != "ALLOW_INTERNAL_ONLY" and entry_point != CONSOLE:  # browsers are outside
             found.append(f"{entry_point}: reachable from anywhere")
     return found
+
+
+def readable_by_the_project(configuration: Configuration) -> list[str]:
+    """Values and users' data are nothing for whoever may view or edit the project.
+
+    Cloud Storage gives them these roles with each new bucket; only a binding takes them away.
+    """
+    bound = {
+        (one.values["bucket"], one.values["role"]): {*members(one)}
+        for one in configuration.of("google_storage_bucket_iam_binding")
+    }
+    return [
+        f"{bucket.address}: viewers or editors of the project have {role}"
+        for bucket in configuration.of("google_storage_bucket")
+        if re.search(r"-rollback-(values|exports-.*)$", bucket.values["name"])
+        for role in GIVEN_WITH_A_BUCKET
+        if any(
+            one.startswith(("projectEditor:", "projectViewer:"))
+            for one in bound.get((bucket.values["name"], role), {"projectViewer:"})
+        )
+    ]
 
 
 def shared_account(configuration: Configuration) -> list[str]:
@@ -288,7 +323,7 @@ def stop_that_is_lifted(configuration: Configuration) -> list[str]:
 
 def application_that_is_managed(configuration: Configuration) -> list[str]:
     """What a rollback changes belongs to the application: an apply would undo it."""
-    own = r"google_cloudfunctions2_function\.responders\["
+    own = r"google_cloudfunctions2_function\.(responders|console)\["
     theirs = r"google_(cloudfunctions|cloud_run_(v2_)?service\.|firebase|identity_platform_config)"
     return [
         f"{one.address}: an apply would undo its rollback"
@@ -298,7 +333,7 @@ def application_that_is_managed(configuration: Configuration) -> list[str]:
 
 
 def permissions(configuration: Configuration, entry_point: str) -> dict[str, set[str]]:
-    """What a responder may, by project or bucket: by its topics, by roles of ours and of Google's.
+    """What a responder may, by project, bucket or secret: by roles of ours and of Google's.
 
     Raises: KeyError for a role that is neither ours nor in PREDEFINED.
     """
@@ -311,10 +346,11 @@ def permissions(configuration: Configuration, entry_point: str) -> dict[str, set
     member = f"serviceAccount:{account_of(functions(configuration)[entry_point])}"
     found: dict[str, set[str]] = defaultdict(set)
     for grant in grants(configuration):
-        if member not in members(grant) or grant.type == "google_secret_manager_secret_iam_member":
-            continue  # who reads which secret, a variable says
+        if member not in members(grant):
+            continue
         of_account = str(grant.values.get("service_account_id", ""))
-        place = of_account.split("/")[1] if of_account else grant.values.get("bucket")
+        narrow = grant.values.get("bucket") or grant.values.get("secret_id")
+        place = of_account.split("/")[1] if of_account else narrow
         found[place or grant.values["project"]] |= {**roles, **PREDEFINED}[grant.values["role"]]
     return dict(found)
 
@@ -345,6 +381,7 @@ CHECKS: tuple[Callable[[Configuration], Iterable[str]], ...] = (
     schema_on_what_google_writes,
     basic_role,
     open_to_everybody,
+    readable_by_the_project,
     shared_account,
     too_much_at_once,
     key_without_grant,

@@ -120,6 +120,8 @@ class _Instance(Mapping[str, Any]):
         made = COMPUTED.get((self._kind, name))
         if isinstance(made, str):
             return made.format_map(values)
+        if callable(made):
+            return made(values)
         return Unknown(f"{self._resource.address}.{name}") if made is None else made
 
     def __iter__(self) -> Iterator[str]:

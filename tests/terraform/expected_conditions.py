@@ -73,6 +73,13 @@ def expected(policy: Policy, name: str) -> list[Condition]:
     return conditions
 
 
+def reads_checks(condition: Condition) -> bool:
+    """Whether it is about what Google's uptime checks see."""
+    if isinstance(condition, Query):
+        return series(CHECKS) in condition.metrics
+    return condition.metric == CHECKS
+
+
 def _seconds(duration: timedelta) -> int:
     return int(duration.total_seconds())
 

@@ -8,12 +8,19 @@ import itertools
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.terraform.values import TerraformSet, Unevaluable, entries, text
+
+
+@cache
+def _yaml(written: str) -> Any:
+    """What the same policies say again and again; it is read, and never changed."""
+    return yaml.safe_load(written)
 
 
 def fileset(folder: str, pattern: str) -> TerraformSet:
@@ -148,7 +155,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "trimsuffix": lambda value, end: value.removesuffix(end),
     "upper": str.upper,
     "values": lambda values: [value for _, value in entries(values)],
-    "yamldecode": yaml.safe_load,
+    "yamldecode": _yaml,
     "zipmap": lambda keys, values: dict(zip(keys, values, strict=True)),
 }
 """By name. `try` and `can` are the evaluator's own: they look before they evaluate."""

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.policy import Policy, Severity, service_of
+from shared.policy import Policy, service_of
+from shared.severity import Severity
 from tests.terraform.alert_rules import Attributes, conditions, seconds, violations
 from tests.terraform.expected_conditions import (
     LATENCIES,
@@ -15,11 +16,13 @@ from tests.terraform.expected_conditions import (
     Query,
     Threshold,
     expected,
+    reads_checks,
 )
 from tests.terraform.monitoring_plan import Resources
 from tests.terraform.values import COMPUTED
 
 POLICY = "google_monitoring_alert_policy"
+CHECK = "google_monitoring_uptime_check_config"
 CHANNEL = "google_monitoring_notification_channel"
 PUBLISHER = "google_pubsub_topic_iam_member"
 SEVERITIES = {"CRITICAL": "CRITICAL", "HIGH": "ERROR", "MEDIUM": "WARNING", "LOW": None}
@@ -69,7 +72,7 @@ def _of_signal(
         yield f"{len(alerts)} alert policies carry its labels"
         return
     yield from _of_frame(alerts[0], policy, signal)
-    yield from _of_conditions(alerts[0], policy, signal)
+    yield from _of_conditions(alerts[0], policy, signal, CHECK in resources)
     yield from _of_channels(alerts[0], resources, policy.signals[signal].severity in URGENT)
 
 
@@ -89,9 +92,12 @@ def _of_frame(alert: Attributes, policy: Policy, signal: str) -> Iterator[str]:
         yield "is made before Monitoring may publish"
 
 
-def _of_conditions(alert: Attributes, policy: Policy, signal: str) -> Iterator[str]:
-    """Each condition is one that is expected, and each that is expected is there."""
-    wanted = expected(policy, signal)
+def _of_conditions(alert: Attributes, policy: Policy, signal: str, checked: bool) -> Iterator[str]:
+    """Each condition is one that is expected, and each that is expected is there.
+
+    Without uptime checks none reads them.
+    """
+    wanted = [one for one in expected(policy, signal) if checked or not reads_checks(one)]
     missing = [*wanted]
     for kind, block in conditions(alert):
         alike = [one for one in wanted if _is_about(kind, block, one)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.severity import Severity
 from tests.terraform.evaluator import Configuration, evaluated
 from tests.terraform.values import COMPUTED
 
@@ -35,11 +36,17 @@ Resources = dict[str, dict[str, dict[Any, Attributes]]]
 def plan(
     folder: Path, policies: list[Path], variables: Mapping[str, Any] | None = None
 ) -> Configuration:
-    """The monitoring files evaluated in a folder, beside a stand-in for the rest of the module."""
+    """The monitoring files evaluated in a folder, beside a stand-in for the rest of the module.
+
+    Everything that can be switched on is.
+    """
     for name in FILES:
         shutil.copy(TERRAFORM / name, folder)
     shutil.copy(Path(__file__).parent / "stand_in.tf", folder)
     given = {
+        "alert_severities": [*Severity],
+        "dashboards": True,
+        "uptime_checks": True,
         "operations_project": "rollback-operations",
         "pager_channels": PAGER,
         "policies": [str(policy) for policy in policies],

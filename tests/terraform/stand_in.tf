@@ -24,6 +24,7 @@ locals {
   projects       = setunion([var.operations_project], local.applications)
   database       = "rollback"
   function_names = { for name in ["on_alert", "on_clock", "on_work"] : name => "rollback-${replace(name, "_", "-")}" }
+  own_functions  = values(local.function_names)
   topics         = ["rollback-alerts", "rollback-clock", "rollback-dead-letters", "rollback-work"]
 }
 

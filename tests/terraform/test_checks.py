@@ -70,6 +70,7 @@ FUNCTION = 'google_cloudfunctions2_function.responders["{}"]'
 PUBLISHER = 'google_pubsub_topic_iam_member.{}["{} group:oncall@example.com"]'
 INVOKER = 'google_cloud_run_v2_service_iam_member.push["{}"]'
 AUDIT = 'google_storage_bucket.audit["audit"]'
+OWNERS = 'google_storage_bucket_iam_binding.owners["{}"]'
 PUSH = 'google_pubsub_subscription.push["{}"]'
 SINK = 'google_logging_project_sink.changes["cvplus"]'
 MISTAKES: list[tuple[str, Mistake]] = [
@@ -103,6 +104,10 @@ MISTAKES: list[tuple[str, Mistake]] = [
         saying(SINK, "exclusions", 0, "filter", value='principalEmail="rollback-on-work"'),
     ),
     (
+        "sink_of_our_own_changes",
+        saying(SINK, "exclusions", 1, "filter", value='resourceName:"/rollback-on-work"'),
+    ),
+    (
         "schema_on_what_google_writes",
         saying('google_pubsub_topic.rollback["rollback-alerts"]', "schema_settings",
                value=[{"schema": "any", "encoding": "JSON"}]),
@@ -119,8 +124,13 @@ MISTAKES: list[tuple[str, Mistake]] = [
     ),
     (
         "open_to_everybody",
-        saying('google_storage_managed_folder_iam_member.public["US"]', "role",
+        saying('google_storage_bucket_iam_member.public["US"]', "role",
                value="roles/storage.objectViewer"),
+    ),
+    (
+        "open_to_everybody",
+        saying('google_storage_bucket_iam_member.public["US"]', "bucket",
+               value="example-operations-rollback-audit"),
     ),
     (
         "open_to_everybody",
@@ -130,6 +140,13 @@ MISTAKES: list[tuple[str, Mistake]] = [
         "open_to_everybody",
         saying(FUNCTION.format("on_alert"), "service_config", 0, "ingress_settings",
                value="ALLOW_ALL"),
+    ),
+    ("readable_by_the_project", without(OWNERS.format("values legacyBucketOwner"))),
+    ("readable_by_the_project", without("google_storage_bucket_iam_binding.values_reader")),
+    (
+        "readable_by_the_project",
+        saying(OWNERS.format("exports-bookshop-second legacyObjectReader"), "members",
+               value=["projectViewer:example-operations"]),
     ),
     (
         "shared_account",
@@ -169,6 +186,92 @@ def test_an_application_s_own_function_is_found(two_projects: Configuration) -> 
     assert [one.partition(":")[0] for one in findings(two_projects)] == [
         "application_that_is_managed"
     ]
+
+
+def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configuration) -> None:
+    """Nothing that a rollback changes is managed: no function, service, traffic, site or rule.
+
+    All that stands in an application's project, or in the one where people sign in.
+    """
+    theirs = {"bookshop-prod", "cvplus", "example-people"}
+
+    found = {one.type for one in two_projects.resources if one.values.get("project") in theirs}
+
+    assert found == {
+        "google_firestore_backup_schedule",
+        "google_firestore_database",  # its point-in-time recovery, once it was adopted
+        "google_logging_metric",
+        "google_logging_project_sink",
+        "google_monitoring_alert_policy",
+        "google_monitoring_dashboard",
+        "google_monitoring_notification_channel",
+        "google_monitoring_uptime_check_config",
+        "google_project_iam_audit_config",
+        "google_project_iam_custom_role",
+        "google_project_iam_member",
+        "google_project_service",
+        "google_pubsub_topic_iam_member",  # who asks for data to be made again
+    }
+
+
+def test_an_adopted_database_keeps_what_a_person_changed(two_projects: Configuration) -> None:
+    """Of the application's own only its point-in-time recovery is ours."""
+    [adopted] = [
+        one for one in two_projects.of("google_firestore_database") if one.name == "applications"
+    ]
+
+    assert set(adopted.values) - {*adopted.ignored} == {
+        "deletion_policy",
+        "location_id",
+        "name",
+        "point_in_time_recovery_enablement",
+        "project",
+    }
+
+
+def test_an_application_has_the_apis_that_the_responders_ask(two_projects: Configuration) -> None:
+    """Of what its policy names, and no other; none of the operations project's."""
+    services: dict[str, set[str]] = {}
+    for one in two_projects.of("google_project_service"):
+        if one.name == "others":
+            name = one.values["service"].removesuffix(".googleapis.com")
+            services.setdefault(one.values["project"], set()).add(name)
+
+    always = {
+        *("artifactregistry", "cloudfunctions", "cloudresourcemanager"),
+        *("iam", "logging", "monitoring", "run"),
+    }
+    assert services == {
+        "bookshop-prod": always | {"firebasehosting", "firebaserules", "firestore"},
+        "cvplus": always
+        | {
+            "cloudscheduler",
+            "firebasehosting",
+            "firebaseremoteconfig",
+            "firebaserules",
+            "firestore",
+            "identitytoolkit",
+            "pubsub",
+            "secretmanager",
+            "storage",
+        },
+        "example-people": {"iam", "identitytoolkit"},
+    }
+
+
+def test_who_looks_at_a_backup_or_a_secret_is_told(two_projects: Configuration) -> None:
+    """In each project; never each read of a document."""
+    told = {
+        (one.values["project"], one.values["service"].partition(".")[0]): {
+            kind["log_type"] for kind in one.values["audit_log_config"]
+        }
+        for one in two_projects.of("google_project_iam_audit_config")
+    }
+
+    for project in ("bookshop-prod", "cvplus", "example-operations"):
+        assert told.pop((project, "secretmanager")) == {"ADMIN_READ", "DATA_READ", "DATA_WRITE"}
+        assert told.pop((project, "datastore")) == {"ADMIN_READ"}
+    assert told == {("example-operations", "storage"): {"DATA_READ", "DATA_WRITE"}}
 
 
 def test_a_role_that_is_too_broad_is_seen(two_projects: Configuration) -> None:

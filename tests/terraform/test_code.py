@@ -12,20 +12,30 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import main
 from cli.doctor.gathering import MARK_SIGNS, code_of
-from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
-from shared import topics
-from shared.policy_file import load
+from cli.doctor.installation import CODE_LABEL, POLICY_LABEL, RUNTIME
+from cli.doctor.rights import ASKED, roles_in
+from local import state
+from shared import status_rendering, topics
+from shared.assets import derived_topics
+from shared.policy import Policy
+from shared.policy_file import load, loads
 from shared.settings import Settings
-from tests.terraform.checks import functions, operations_project, permissions
-from tests.terraform.conftest import EXAMPLES, TERRAFORM
-from tests.terraform.evaluator import Configuration
-from tests.world import World
+from shared.traffic import LATEST, TrafficTarget
+from tests.terraform.checks import functions, grants, members, operations_project, permissions
+from tests.terraform.conftest import TERRAFORM
+from tests.terraform.evaluator import Configuration, evaluated
+from tests.terraform.test_variables import SMALLEST
+from tests.test_copying import ask as ask_for_a_copy
+from tests.test_copying import world as copying
+from tests.test_proving_backups import world as exporting
+from tests.test_repairing import Shop
 
 ROOT = TERRAFORM.parent
 RECEIVES = {
@@ -56,25 +66,81 @@ def settings_of(configuration: Configuration, entry_point: str) -> Settings:
 
 
 def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]]:
-    """The permissions that an entry point says it needs, by project or bucket.
+    """The permissions that an entry point says it needs, by project, bucket or secret.
 
     What its docstring says of no place, it needs in each application.
     """
     settings, said = settings_of(configuration, entry_point), docstring(entry_point)
-    places = {
-        "in the audit bucket": settings.audit_bucket,
-        "in the identity project": settings.identity_project or settings.project,
+    outputs, packed = outputs_of(configuration), policies_of(configuration)
+    exports = [
+        one.values["name"]
+        for one in configuration.of("google_storage_bucket")
+        if one.name == "exports"
+    ]
+    second = [one for one in exports if one.endswith("-second")]
+    secrets = [one.values["secret_id"] for one in configuration.of("google_secret_manager_secret")]
+    accounts = [one for one in secrets if one.startswith("rollback-probe-")]
+    places: dict[str, list[str | None]] = {
+        "in applications that are backed up": [
+            one.project for one in packed if ASKED["backups"](one)
+        ],
+        "in applications that declare collections": [
+            one.project for one in packed if ASKED["data"](one)
+        ],
+        "in applications whose backups are proven": [
+            one.project for one in packed if ASKED["proofs"](one)
+        ],
+        "in applications that admit copies": [
+            one.project for one in packed if ASKED["copies"](one)
+        ],
+        "in applications that declare assets": [
+            one.project for one in packed if ASKED["assets"](one)
+        ],
+        "in applications whose documents name files": [
+            one.project for one in packed if ASKED["media"](one)
+        ],
+        "in applications that make data again": [
+            one.project for one in packed if derived_topics(one)
+        ],
+        "in applications that have such a channel": [
+            one.project for one in packed if ASKED["push"](one)
+        ],
+        "in the audit bucket": [settings.audit_bucket],
+        "in the export buckets": [one for one in exports if one not in second],
+        "in the identity project": [settings.identity_project or settings.project],
+        "in the second buckets": second,
+        "in the quarantine bucket": [outputs["buckets"].get("quarantine")],
+        "in the sources bucket": [outputs["buckets"]["sources"]],
+        "in the values bucket": [settings.values_bucket],
+        "in the status bucket": [settings.status_bucket],
+        "the secrets of the test accounts among them": accounts,
+        "the secrets that channels name": [one for one in secrets if one not in accounts],
     }
     found = defaultdict(set, {settings.project: set(EVERYBODY)})
-    for place, name in places.items():
+    for place, names in places.items():
         if clause := re.search(place + r" \([^)]*\)", said):
             said = said.replace(clause[0], "")
-            if name is not None:
+            for name in filter(None, names):
                 found[name] |= declared(clause[0])
     if elsewhere := declared(said):
-        for project in configuration.outputs["rollback"]["applications"].values():
+        for project in outputs["applications"].values():
             found[project] |= elsewhere
     return dict(found)
+
+
+def outputs_of(configuration: Configuration) -> dict[str, Any]:
+    """What the module says, of itself or in an example."""
+    said: dict[str, Any] = configuration.outputs.get("rollback", configuration.outputs)
+    return said
+
+
+def policies_of(configuration: Configuration) -> list[Policy]:
+    """Those that the functions read."""
+    return [
+        loads(one["content"], one["filename"])
+        for one in configuration.named("archive_file.source").values["source"]
+        if re.fullmatch(r"policies/[^/]*\.yaml", one["filename"])
+    ]
 
 
 EVERYBODY = declared(inspect.getdoc(main) or "")
@@ -165,16 +231,107 @@ def test_a_responder_publishes_what_it_says(entry_point: str, example: Configura
     granted = {
         one.values["topic"]
         for one in example.of("google_pubsub_topic_iam_member")
-        if one.values["member"] == f"serviceAccount:{account}"
+        if one.values["member"] == f"serviceAccount:{account}" and one.name == "responders"
     }
 
     assert granted == wanted
+
+
+def test_the_worker_asks_for_data_where_a_policy_says_so(example: Configuration) -> None:
+    """On each declared topic, in its application's project, and on no other."""
+    declared_by = {
+        (one.project, topic) for one in policies_of(example) for topic in derived_topics(one)
+    }
+    account = functions(example)["on_work"]["service_config"][0]["service_account_email"]
+
+    granted = [
+        one.values
+        for one in example.of("google_pubsub_topic_iam_member")
+        if one.name == "regeneration"
+    ]
+
+    assert {(one["project"], one["topic"]) for one in granted} == declared_by
+    assert {one["member"] for one in granted} == {f"serviceAccount:{account}"}
+    assert len(declared_by) == 1
 
 
 @pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))
 def test_a_responder_may_do_what_its_adapters_do(entry_point: str, example: Configuration) -> None:
     """Nothing is missing, nothing unused: in each project, and in the bucket that it is told of."""
     assert permissions(example, entry_point) == needed(example, entry_point)
+
+
+ASKING = """\
+system: bare
+project: bare-bones
+region: europe-west1
+groups: { all: { functions: [readIt] } }
+signals: { error_rate: { severity: LOW, scenario: functions, mode: observe } }
+scenarios: { functions: observe }
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "entry_point", "permission"),
+    [
+        ("backups: { bucket: exports }", "on_clock", "datastore.databases.export"),
+        ("backups: { native: true }", "on_clock", "datastore.backups.list"),
+        ("backups: { native: true, proof: {} }", "on_clock", "datastore.databases.import"),
+        ("backups: { copies: {} }", "on_clock", "datastore.databases.clone"),
+        ("backups: { copies: {} }", "on_command", "datastore.backups.list"),
+        (
+            "channels: [{ name: users, kind: push, target: outages }]",
+            "on_notice",
+            "cloudmessaging.messages.create",
+        ),
+    ],
+)
+def test_a_right_that_few_applications_need_is_given_where_a_policy_asks_for_it(
+    said: str, entry_point: str, permission: str, tmp_path: Path
+) -> None:
+    """There it is all that its adapter declares; in other applications nobody has it."""
+    (tmp_path / "bare.yaml").write_text(ASKING + said)
+    (tmp_path / "plain.yaml").write_text(ASKING.replace("bare", "plain"))
+    both = [str(tmp_path / name) for name in ("bare.yaml", "plain.yaml")]
+
+    made = evaluated(TERRAFORM, {**SMALLEST, "policies": both})
+
+    may = permissions(made, entry_point)
+    assert may == needed(made, entry_point)
+    assert permission in may["bare-bones"]
+    assert permission not in may.get("plain-bones", set())
+
+
+def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
+    """What stands in a project unused is one more thing to explain."""
+    given = {one.values["role"] for one in grants(example)}
+
+    roles = example.of("google_project_iam_custom_role")
+
+    made = {f"projects/{one.values['project']}/roles/{one.values['role_id']}" for one in roles}
+    assert made - given == set()
+
+
+def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> None:
+    """What a responder has in an application, by name; and the runtime of every function."""
+    members = {
+        f"serviceAccount:{one['service_config'][0]['service_account_email']}": entry_point
+        for entry_point, one in functions(example).items()
+    }
+    grants = [
+        one.values
+        for one in example.of("google_project_iam_member")
+        if one.address.startswith("google_project_iam_member.applications")
+    ]
+
+    for policy in policies_of(example):
+        given: dict[str, set[str]] = defaultdict(set)
+        for one in grants:
+            if one["project"] == policy.project:
+                given[members[one["member"]]].add(one["role"])
+        assert given == {who: roles for who, roles in roles_in(policy).items() if roles}
+    runtimes = {one["build_config"][0]["runtime"] for one in functions(example).values()}
+    assert runtimes == {RUNTIME}
 
 
 def test_heads_are_anchored_wherever_there_is_a_bucket_for_them(example: Configuration) -> None:
@@ -186,17 +343,63 @@ def test_heads_are_anchored_wherever_there_is_a_bucket_for_them(example: Configu
     assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket}
 
 
+def test_values_have_one_reader(example: Configuration) -> None:
+    """Nobody but the worker gets what lies in their bucket, viewers of the project included."""
+    buckets, worker = example.outputs["rollback"]["buckets"], account(example, "on_work")
+    told = {one: settings_of(example, one) for one in functions(example)}
+
+    reads = {
+        member
+        for one in grants(example)
+        if one.values.get("bucket") == buckets["values"]
+        and not str(one.values["role"]).endswith("/roles/rollback_keeper")
+        for member in members(one)
+    }
+
+    owners = f"projectOwner:{operations_project(example)}"  # who may give the bucket to anybody
+    assert reads == {f"serviceAccount:{worker}", owners}
+    assert {one for one, seen in told.items() if seen.values_bucket == buckets["values"]} == {
+        "on_deployment",
+        "on_work",
+    }
+    assert {one for one, seen in told.items() if seen.sources_bucket == buckets["sources"]} == {
+        "on_deployment"
+    }
+
+
+def account(configuration: Configuration, entry_point: str) -> str:
+    """Whom a function runs as."""
+    [service] = functions(configuration)[entry_point]["service_config"]
+    email: str = service["service_account_email"]
+    return email
+
+
+def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(
+    example: Configuration,
+) -> None:
+    """Whoever asks for them is told of it, and whoever writes them."""
+    bucket = example.outputs["rollback"]["buckets"].get("status")
+
+    told = {one: settings_of(example, one).status_bucket for one in functions(example)}
+
+    assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket, "on_notice": bucket}
+    below = example.outputs["rollback"]["status_page"]
+    wanted = f"https://storage.googleapis.com/{bucket}/{status_rendering.folder('')}"
+    assert below == (wanted if bucket else None)
+
+
 def test_people_are_looked_up_where_they_sign_in(two_projects: Configuration) -> None:
     """Which need not be where the responders run."""
     assert settings_of(two_projects, "on_command").identity_project == "example-people"
 
 
 def test_no_tick_waits_for_the_one_before(example: Configuration) -> None:
-    """One instance has room for all of two minutes, the longest that the clock takes."""
+    """There is room for all of two minutes, the longest that the clock takes."""
     [service] = functions(example)["on_clock"]["service_config"]
     ticks = [one for one in example.of("google_cloud_scheduler_job") if one.name == "clock"]
 
-    assert service["max_instance_request_concurrency"] >= 2 * len(ticks)
+    at_once = service["max_instance_request_concurrency"] * service["max_instance_count"]
+    assert at_once >= 2 * len(ticks)
     assert service["timeout_seconds"] > 2 * 60
 
 
@@ -226,40 +429,41 @@ def test_an_example_warns_of_nothing(example: Configuration) -> None:
     assert example.warnings == []
 
 
-@pytest.mark.parametrize("folder", [".", *(f"examples/{name}" for name in EXAMPLES)])
-def test_every_provider_is_pinned(folder: str, two_projects: Configuration) -> None:
-    """Each one of which there is a resource, in the module and in each example."""
-    versions = (TERRAFORM / folder / "versions.tf").read_text()
+def test_every_provider_is_pinned(two_projects: Configuration) -> None:
+    """Each one of which there is a resource."""
+    versions = (TERRAFORM / "versions.tf").read_text()
     kinds = {one.type.partition("_")[0] for one in (*two_projects.resources, *two_projects.data)}
 
     assert kinds >= {"archive", "google", "time"}
     assert {kind for kind in kinds if f'source  = "hashicorp/{kind}"' not in versions} == set()
 
 
-def test_every_reason_is_written_down() -> None:
-    """Each role and each topic of a responder says what for; each other grant has a comment."""
-    for file in sorted(TERRAFORM.glob("*.tf")):
-        text = file.read_text()
-        for found in re.finditer(r'^resource "google_\w+_iam_(?:member|audit_config)"', text, re.M):
-            before = text[: found.start()].rstrip("\n").rpartition("\n")[2]
-            assert before.startswith("#"), f"{file.name}: {found[0]}"
-
-
 def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     """In a whole rollback something expires in just the collections that Terraform knows."""
-    world = World()
+    world = exporting()
     world.deploy_bad()
     world.alert()
     world.pass_time(timedelta(hours=1))
     world.publish(topics.COMMANDS, b"no command")
     world.ports.world.deploy()
+    world.ports.world.change_by_hand("getBook", (TrafficTarget(LATEST, 100),))  # a pin ends
     world.pass_time(timedelta(minutes=10))
     world.announce("v3")  # what was found before has another name now
     world.command(command="pause", actor="ada@example.com")
     world.settle()
+    repaired = Shop()
+    repaired.order()
+    repaired.parked()
+    repaired.approve("bob")
+    repaired.pass_time(timedelta(minutes=4))
+    copied = copying()
+    copied.ports.filled.failures.append("no room")  # a copy is over
+    ask_for_a_copy(copied)
+    copied.pass_time(timedelta(minutes=10))
     expiring = {
         path.split("/")[-2]
-        for path, fields in world.ports.store.documents.items()
+        for known in (world, repaired, copied)
+        for path, fields in known.ports.store.documents.items()
         if fields.get("expires_at") is not None
     }
 
@@ -267,7 +471,7 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
         one for one in two_projects.of("google_firestore_field") if "ttl_config" in one.values
     ]
 
-    assert {one.values["collection"] for one in fields} == expiring
+    assert {one.values["collection"] for one in fields} == expiring == set(state.COLLECTIONS)
     assert {one.values["field"] for one in fields} == {"expires_at"}
     assert all(one.values["ttl_config"] == [{}] for one in fields)
 
@@ -373,21 +577,35 @@ PROTO_TYPES = {
     "number": "double",
     "array": "repeated string",
     "boolean": "bool",
+    "object": "Operator",
 }
 
 
 def test_the_schema_of_commands_is_that_of_the_responder(example: Configuration) -> None:
     """Whatever a command may hold, Pub/Sub lets through, by the same names."""
     schema = json.loads((ROOT / "shared" / "command.schema.json").read_text())
+    [definition] = [one.values["definition"] for one in example.of("google_pubsub_schema")]
+    messages = dict(re.findall(r"^message (\w+) \{\n(.*?)^\}", definition, re.M | re.S))
+    shapes = (schema, *schema["oneOf"])
+
+    assert fields_of(messages["Command"]) == proto_types(*(one["properties"] for one in shapes))
+    said = schema["properties"]["operator"]["properties"]
+    assert fields_of(messages["Operator"]) == proto_types(said)
+
+
+def proto_types(*several: dict[str, Any]) -> dict[str, str]:
+    """The types that the properties of schemas have in a message."""
     wanted: dict[str, str] = {}
-    for properties in (schema["properties"], *(one["properties"] for one in schema["oneOf"])):
+    for properties in several:
         for name, said in properties.items():
             if said is not True:
                 kind = said.get("type") or ("integer" if said.get("const") == 1 else "string")
                 wanted[name] = PROTO_TYPES[kind]
+    return wanted
 
-    [definition] = [one.values["definition"] for one in example.of("google_pubsub_schema")]
 
-    fields = re.findall(r"^  ((?:repeated )?\w+) (\w+) = (\d+);$", definition, re.M)
-    assert {name: kind for kind, name, _ in fields} == wanted
+def fields_of(message: str) -> dict[str, str]:
+    """The types of a message's fields, no two of which have the same number."""
+    fields = re.findall(r"^  ((?:repeated )?\w+) (\w+) = (\d+);$", message, re.M)
     assert len({number for *_, number in fields}) == len(fields)
+    return {name: kind for kind, name, _ in fields}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pygohcl
 import pytest
 
-from tests.terraform.blocks import blocks_in
-from tests.terraform.conftest import EXAMPLES, TERRAFORM
+from tests.terraform.blocks import Block, blocks_in
+from tests.terraform.conftest import TERRAFORM
 
 FILES = sorted(
     file
@@ -15,7 +15,12 @@ FILES = sorted(
     for file in TERRAFORM.rglob(pattern)
     if ".terraform" not in file.parts
 )
-VARIABLES = {one.labels[0]: one for one in blocks_in(TERRAFORM) if one.kind == "variable"}
+NAMES = [
+    name
+    for file in sorted(TERRAFORM.glob("*.tf"))
+    for name in re.findall(r'^variable "(\w+)"', file.read_text(), flags=re.MULTILINE)
+]
+"""Found without a parser, which would hold up the start of every test."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(TERRAFORM)))
@@ -24,10 +29,20 @@ def test_every_file_is_terraform(file: Path) -> None:
     assert pygohcl.loads(file.read_text())
 
 
-@pytest.mark.parametrize("name", VARIABLES)
-def test_every_variable_is_typed_described_and_used(name: str) -> None:
+@pytest.fixture(scope="module")
+def variables() -> dict[str, Block]:
+    return {one.labels[0]: one for one in blocks_in(TERRAFORM) if one.kind == "variable"}
+
+
+def test_no_variable_is_overlooked(variables: dict[str, Block]) -> None:
+    """What is looked for below is what there is."""
+    assert [*variables] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variable_is_typed_described_and_used(name: str, variables: dict[str, Block]) -> None:
     """Nobody has to guess what it takes, and none does nothing."""
-    variable = VARIABLES[name]
+    variable = variables[name]
     elsewhere = "".join(
         file.read_text() for file in FILES if not file.name.endswith("variables.tf")
     )
@@ -44,11 +59,8 @@ def test_every_output_is_described() -> None:
     assert [one.labels[0] for one in outputs if "description" not in one.attributes] == []
 
 
-def test_every_folder_asks_for_the_same_versions() -> None:
-    """An example pins what the module pins."""
-    own = (TERRAFORM / "versions.tf").read_text()
-    wanted = set(re.findall(r'version += "(.*)"', own))
+def test_versions_are_asked_for_in_one_place() -> None:
+    """An example takes those of the module."""
+    asking = [file for file in FILES if "required_version" in file.read_text()]
 
-    for example in EXAMPLES:
-        said = (TERRAFORM / "examples" / example / "versions.tf").read_text()
-        assert set(re.findall(r'version += "(.*)"', said)) == wanted
+    assert asking == [TERRAFORM / "versions.tf"]

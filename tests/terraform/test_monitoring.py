@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from shared import alert, policy_file
 from shared.policy import SIGNALS, Policy
+from shared.tallies import Tally
 from tests.terraform.evaluator import Configuration
 from tests.terraform.monitoring_findings import CHANNEL, POLICY, findings
 from tests.terraform.monitoring_mistakes import MISTAKES, condition
@@ -28,6 +30,8 @@ groups: {{ all: {{ functions: [read_it, writeIt] }} }}
 probes:
   - {{ name: site, url: "https://bare.example:8080?deep=1", status_below: 403, timeout: 90s }}
   - {{ name: read, url: "https://bare.example/read", function: read_it }}
+  - name: sign-in
+    sign_in: {{ email: a@bare.example, password_secret: password, api_key_secret: key }}
 signals:
 {signals}
 scenarios: {{ functions: act }}
@@ -74,6 +78,60 @@ def test_the_alert_policies_are_what_the_policy_files_say(
 ) -> None:
     """Every signal has its conditions with the file's thresholds, or a reason for having none."""
     assert found_in(resources, shipped) == []
+
+
+def test_the_alert_policies_of_each_example_are_what_its_policy_files_say(
+    example: Configuration,
+) -> None:
+    """Nothing that a reader copies has a mistake that a plan does not show."""
+    rollback = example.outputs["rollback"]
+    policies = {
+        system: policy
+        for system, policy in loaded(*SHIPPED).items()
+        if system in rollback["applications"]
+    }
+
+    assert findings(resources_of(example), policies, rollback["signals_without_alert"]) == []
+
+
+def test_what_costs_money_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
+    """What a rollback answers has its alerts; no check, no dashboard, no counter for it."""
+    off = {"alert_severities": ["CRITICAL", "HIGH"], "dashboards": False, "uptime_checks": False}
+
+    configuration = plan(tmp_path, SHIPPED[:1], off)
+
+    resources, why = resources_of(configuration), configuration.outputs["signals_without_alert"]
+    assert findings(resources, loaded(SHIPPED[0]), why) == []
+    assert "google_monitoring_uptime_check_config" not in resources
+    assert "google_monitoring_dashboard" not in resources
+    assert "cvplus/shifts" not in resources["google_logging_metric"]["counter"]
+    assert why["cvplus/slow_response"] == "alert_severities has no MEDIUM"
+    assert "own looks" in why["cvplus/frontend_unavailable"]
+    assert all(why[name] for name in why)
+
+
+def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
+    """The responders' own alerts are left, their counters, and what verifies a rollback."""
+    off = {"alert_severities": [], "dashboards": False, "uptime_checks": False}
+
+    resources = resources_of(plan(tmp_path, SHIPPED[:1], off))
+
+    assert "signal" not in resources[POLICY]
+    assert set(resources["google_logging_metric"]["counter"]) == {
+        "cvplus/sign_in_failures",
+        "cvplus/sign_ins",
+    }
+    assert set(resources["google_logging_metric"]) == {
+        *(
+            "counter",
+            "due",
+            "incidents",
+            "responder_errors",
+            "trends",
+            "unproven_backups",
+            "unrestorable",
+        ),
+    }
 
 
 def test_a_file_without_thresholds_gets_those_of_the_embedded_cloud(tmp_path: Path) -> None:
@@ -169,10 +227,12 @@ def healthy(asked: Attributes, status: int) -> bool:
 
 
 def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> None:
-    """A bound of 403 takes 402 and no 403, and no check waits longer than Google lets it."""
+    """A bound of 403 takes 402 and no 403, no check is too patient for Google, none signs in."""
     resources = resources_of(plan(tmp_path, [bare(tmp_path)]))
 
-    check = resources["google_monitoring_uptime_check_config"]["probe"]["bare-bones/site"]
+    checks = resources["google_monitoring_uptime_check_config"]["probe"]
+    check = checks["bare-bones/site"]
+    assert set(checks) == {"bare-bones/site", "bare-bones/read"}
 
     asked = check["http_check"][0]
     assert (asked["port"], asked["use_ssl"], asked["path"]) == ("8080", True, "/?deep=1")
@@ -229,6 +289,50 @@ def test_the_counters_name_every_function_of_their_system(resources: Resources) 
             assert len(text) <= 20_000
 
 
+def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> None:
+    """Each event and each field that a metric of ours reads is one that they write."""
+    code = "\n".join(
+        file.read_text()
+        for folder in ("responders", "shared")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+    metrics = [
+        metric
+        for name, found in resources["google_logging_metric"].items()
+        if name != "counter"  # of what the application logs
+        for metric in found.values()
+    ]
+    read = [
+        *(
+            said
+            for one in metrics
+            for said in re.findall(r"jsonPayload\.event=(.*)", one["filter"])
+        ),
+        *(one.get("value_extractor", "") for one in metrics),
+    ]
+
+    events = {name for said in read for name in re.findall(r'"([^"]+)"', said)}
+    fields = {name for said in read for name in re.findall(r"EXTRACT\(jsonPayload\.(\w+)\)", said)}
+
+    assert events == {
+        *(
+            "backup.failed",
+            "backup.unproven",
+            "backups.missing",
+            "deployment.unrestorable",
+            "incident.tallied",
+            "work.due",
+        ),
+        *("rollback.cancelled", "rollback.failed", "rollback.succeeded"),
+    }
+    assert fields == {"due_seconds"}
+    assert [one for one in events if f'"{one}"' not in code] == []
+    assert [one for one in fields if f"{one}=" not in code] == []
+    labels = [one for metric in metrics for one in metric.get("label_extractors", {}).values()]
+    of_facts = re.findall(r"EXTRACT\(jsonPayload\.facts\.(\w+)\)", " ".join([*read, *labels]))
+    assert {*of_facts} <= {*Tally.__struct_fields__}
+
+
 def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
     resources: Resources,
 ) -> None:
@@ -248,8 +352,13 @@ def test_the_dashboards_lie_side_by_side_and_show_the_runbooks_numbers(
     charts = [
         tile["widget"]["xyChart"] for tile in pages["systems/cvplus"]["mosaicLayout"]["tiles"]
     ]
+    titles = [
+        tile["widget"]["title"] for page in pages.values() for tile in page["mosaicLayout"]["tiles"]
+    ]
+    for shown in ("Rollbacks", "Backlog", "Dead letters", "Oldest due work", "Cost: "):
+        assert any(title.startswith(shown) for title in titles)
     drawn = {limit["value"] for chart in charts for limit in chart["thresholds"]}
-    assert drawn == {3000, 0.999, 30000, 0.05, 0.95, 0.1, 0.5}
+    assert drawn == {3000, 5000, 0.999, 30000, 0.05, 0.95, 0.1, 0.5}
 
 
 def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resources) -> None:
@@ -267,6 +376,7 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
         "errors",
         "overdue_work",
         "silent_clock",
+        "unproven_backup",
         "unrestorable",
         "waiting_messages",
     }
@@ -314,11 +424,13 @@ def test_without_a_pager_the_plan_says_that_nobody_is_woken(tmp_path: Path) -> N
     [
         ({"billing_account": "012345"}, "012345-6789AB-CDEF01"),
         ({"budget_amount": 0.5}, "whole number"),
+        ({"alert_severities": ["URGENT"]}, "CRITICAL, HIGH"),
         ({"dead_man_url": "http://switch.example"}, "https address"),
         ({"existing_pager_channels": ["oncall"]}, "projects/P/notificationChannels/N"),
         ({"pager_channels": {"duty": {"type": "pagerduty", "labels": {}}}}, "need no secret"),
         ({"pager_channels": {"duty": {"type": "sms", "labels": {"email_address": "a"}}}}, "number"),
         ({"uptime_regions": ["EUROPE", "EUROPE", "USA_IOWA"]}, "three different"),
+        ({"uptime_regions": ["EUROPE", "USA_IOWA", "MARS"]}, "Of ASIA_PACIFIC"),
     ],
 )
 def test_a_variable_that_means_nothing_is_refused(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.terraform.archive import sha256_of
+
 
 class Unknown(str):
     """A value that only the cloud knows; its text says whose it is."""
@@ -24,6 +26,7 @@ class Unevaluable(Exception):
 
 
 COMPUTED = {
+    ("data.archive_file", "output_sha256"): sha256_of,
     ("data.google_project", "number"): "number-of-{project_id}",
     (
         "data.google_storage_project_service_account",
@@ -41,6 +44,10 @@ COMPUTED = {
     ("google_pubsub_schema", "id"): "projects/{project}/schemas/{name}",
     ("google_pubsub_subscription", "id"): "projects/{project}/subscriptions/{name}",
     ("google_pubsub_topic", "id"): "projects/{project}/topics/{name}",
+    (
+        "google_scc_v2_project_notification_config",
+        "service_account",
+    ): "findings-of-{project}@gcp-sa-scc-notification.iam.gserviceaccount.com",
     ("google_service_account", "disabled"): False,
     ("google_service_account", "email"): "{account_id}@{project}.iam.gserviceaccount.com",
     (
@@ -52,7 +59,8 @@ COMPUTED = {
         "name",
     ): "projects/{project}/serviceAccounts/{account_id}@{project}.iam.gserviceaccount.com",
 }
-"""What the provider makes of a resource's own arguments; what is not here is Unknown."""
+"""What the provider makes of a resource's own arguments, as a pattern, a value, or a function of
+them; what is not here is Unknown."""
 
 COMPUTED_IN_BLOCKS = {
     ("google_cloudfunctions2_function", "service_config"): {

@@ -7,17 +7,29 @@ module "rollback" {
   region             = "us-east1"
 
   command_publishers    = ["group:oncall@cvplus.com"]
-  deployment_publishers = ["serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
+  deployment_publishers = ["group:oncall@cvplus.com", "serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@cvplus.com"]
+  state_readers         = ["serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
+  viewers               = ["group:oncall@cvplus.com"]
   pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@cvplus.com" } } }
+
+  alert_severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+  dashboards       = true
+  dead_man_url     = "https://switch.example.com/cvplus" # of a service outside Google Cloud
+  uptime_checks    = true
 
   access_logs           = true
   application_databases = { cvplus = {} }
   audit_bucket          = { location = "US" }
-  exports               = { cvplus = { location = "US", second = { location = "EU" } } }
+  exports               = { cvplus = { database_location = "nam5", second = { location = "EU" } } }
   labels                = { owner = "operations" }
-  secrets               = { rollback-chat = { readers = ["on_notice"] } }
   status_page           = "EU"
+
+  secrets = {
+    rollback-chat           = { readers = ["on_notice"] }
+    rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+    rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work"] }
+  }
 }
 
 output "rollback" {

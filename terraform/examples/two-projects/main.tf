@@ -1,5 +1,12 @@
 # Operations in a project of their own, in another region, for two applications, with keys of ours
 # and people who sign in elsewhere.
+
+# The budget is asked for in the name of a project.
+provider "google" {
+  billing_project       = "example-operations"
+  user_project_override = true
+}
+
 module "rollback" {
   source = "../.."
 
@@ -14,10 +21,19 @@ module "rollback" {
 
   clock_regions         = ["europe-west1", "europe-west3"]
   command_publishers    = ["group:oncall@example.com"]
-  deployment_publishers = ["serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
+  deployment_publishers = ["group:oncall@example.com", "serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@example.com"]
   override_publishers   = ["group:incident-commanders@example.com"]
+  state_readers         = ["serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
+  viewers               = ["group:oncall@example.com"]
   pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
+
+  alert_severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+  billing_account  = "012345-6789AB-CDEF01"
+  budget_amount    = 60
+  dashboards       = true
+  dead_man_url     = "https://switch.example.com/rollback" # of a service outside Google Cloud
+  uptime_checks    = true
 
   access_logs = true
   application_databases = {
@@ -31,10 +47,15 @@ module "rollback" {
   }
   exports = {
     bookshop = {
-      location = "EU"
-      kms_key  = "projects/example-keys/locations/europe/keyRings/rollback/cryptoKeys/exports"
-      second   = { location = "US", kms_key = "projects/example-keys/locations/us/keyRings/rollback/cryptoKeys/exports" }
+      database_location = "eur3"
+      kms_key           = "projects/example-keys/locations/europe/keyRings/rollback/cryptoKeys/exports"
+      second            = { location = "US", kms_key = "projects/example-keys/locations/us/keyRings/rollback/cryptoKeys/exports" }
     }
+  }
+  kept = {
+    location        = "EU"
+    sources_kms_key = "projects/example-keys/locations/europe/keyRings/rollback/cryptoKeys/sources"
+    values_kms_key  = "projects/example-keys/locations/europe/keyRings/rollback/cryptoKeys/values"
   }
   state_kms_key  = "projects/example-keys/locations/europe/keyRings/rollback/cryptoKeys/state"
   state_location = "eur3"
