@@ -11,12 +11,17 @@ SYSTEM ?= cvplus
 ARGS ?=
 SERVICE ?=
 CHAOS ?=
+SCENARIO ?=
+FAULTS ?=
+PICTURES ?=
 SEEDS ?= 20000
 FIRST_SEED ?= 0
 PAIRS ?=
 FIRST_PAIR ?= 0
 RUNS ?= 500
-export SYSTEM CHAOS
+export SYSTEM CHAOS SCENARIO FAULTS PICTURES
+# Tests start hundreds of processes: what one of them has compiled is there for the others.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
@@ -29,12 +34,17 @@ $(STAMP):
 	@scripts/set-up $@
 
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken)
 	@$(BIN)/python -m local.demo
 
 .PHONY: test
 test: $(STAMP) ## run the tests (ARGS="-k traffic")
-	$(BIN)/pytest --numprocesses 2 $(ARGS)
+	@# For two cores: while one process waits for the embedded cloud's clock, the third goes on.
+	$(BIN)/pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+.PHONY: browser-tests
+browser-tests: $(STAMP) ## walk through the status page and the console with Debian's Chromium
+	@scripts/browser-tests
 
 .PHONY: check
 check: $(STAMP) ## run all that must hold: style, types, import contracts, tests, a slice of chaos
@@ -43,12 +53,18 @@ check: $(STAMP) ## run all that must hold: style, types, import contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(MAKE) terraform-checks
+	$(MAKE) terraform-test
 	$(MAKE) test
+	$(MAKE) browser-tests
 	$(MAKE) slice
 
 .PHONY: terraform-checks
 terraform-checks: ## run checkov over terraform/, in build/checkov
 	@scripts/terraform-checks
+
+.PHONY: terraform-test
+terraform-test: ## run terraform validate and test, where there is a terraform (TERRAFORM=/path/to/it)
+	@scripts/terraform-test
 
 .PHONY: format
 format: $(STAMP) ## bring the code into its format
@@ -60,19 +76,23 @@ judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVI
 	$(BIN)/python -m tests.judge $(SERVICE)
 
 .PHONY: bench
-bench: $(STAMP) ## measure the embedded cloud against bare gRPC, as ratios in one run
+bench: $(STAMP) ## measure the embedded cloud against bare gRPC, a rollback of a thousand functions against its bound, and a repair of documents against two streams
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: seeds, mutants, a few real kills
+slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --every-point $(wildcard tests/test_crash_*.py)
 	$(BIN)/python -m tests.chaos seeds --count 20000
+	$(BIN)/python -m tests.chaos singles
+	$(BIN)/python -m tests.chaos pairs --world least
+	$(BIN)/python -m tests.chaos pairs --world small --each 60
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 
 .PHONY: chaos
 chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS=)
 	$(BIN)/python -m tests.chaos seeds --count $(SEEDS) --first $(FIRST_SEED)
-	$(BIN)/python -m tests.chaos pairs --every --first $(FIRST_PAIR) $(PAIRS:%=--count %)
+	$(BIN)/python -m tests.chaos pairs --world small --every --first $(FIRST_PAIR) $(PAIRS:%=--count %)
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --runs $(RUNS)
 	$(BIN)/python -m tests.chaos storm

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import embedded_cloud
+from benchmarks import embedded_cloud, repair, rollback_speed
 
 if __name__ == "__main__":
-    sys.exit(0 if embedded_cloud.run() else 1)
+    met = [embedded_cloud.run(), rollback_speed.run(), repair.run()]
+    sys.exit(0 if all(met) else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from enum import StrEnum
 
@@ -43,13 +43,19 @@ def quick(policy: Policy = BOOKSHOP) -> Policy:
 class Saboteur:
     """A hook that counts the points and does one thing at one of them."""
 
-    def __init__(self, point: int | None = None, fault: Fault = Fault.CRASH) -> None:
+    def __init__(
+        self,
+        point: int | None = None,
+        fault: Fault = Fault.CRASH,
+        counted: Collection[str] = COUNTED,
+    ) -> None:
         self.points: list[str] = []
         self.active = False
         self.happened = False
         self.world: World | None = None
         self._point = point
         self._fault = fault
+        self._counted = counted
         self._dead = False
 
     def __call__(self, verb: str, side: str) -> None:
@@ -57,7 +63,7 @@ class Saboteur:
             return
         if self._dead:
             raise Crashed
-        if verb not in COUNTED:
+        if verb not in self._counted:
             return
         self.points.append(f"{side} {verb}")
         if len(self.points) - 1 == self._point:
@@ -94,7 +100,13 @@ Delivery = Callable[[World, Published], None]
 
 def run(saboteur: Saboteur, *, duplicated: bool = False, reversed_order: bool = False) -> World:
     """The whole path from the alert to the end, with one fault in it."""
-    world = World(saboteur, quick())
+    return carried(World(saboteur, quick()), saboteur, duplicated, reversed_order)
+
+
+def carried(
+    world: World, saboteur: Saboteur, duplicated: bool = False, reversed_order: bool = False
+) -> World:
+    """The world after a bad release, and all that follows from it."""
     saboteur.world = world
     world.deploy_bad()
     saboteur.active = True

@@ -35,7 +35,7 @@ def test_a_broken_world_is_told_with_the_line_that_shows_it_again(
 
 
 @pytest.mark.parametrize(
-    "line", ["seeds --only 3", "pairs --only 12:PAUSE 20:CRASH"], ids=["seed", "pair"]
+    "line", ["seeds --only 3", "pairs --world least --only 12:PAUSE 20:CRASH"], ids=["seed", "pair"]
 )
 def test_a_world_that_is_shown_again(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The history says what happened, and when."""

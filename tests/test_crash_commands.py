@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from shared import incident, topics
+from shared.documents import decode
+from shared.pin import Pin
+from shared.ports import Query
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all, quick
 from tests.world import World
@@ -15,6 +18,10 @@ MINUTE = timedelta(minutes=1)
 FIRST_POINTS = 14
 """Of what a command sets in motion, its beginning is disturbed here; the rest of a rollback is
 disturbed at every point elsewhere."""
+
+
+POINTS = {"undo": 20, "unpin": 20}
+"""Of these, all up to the commit that keeps what became of the pins."""
 
 
 class Scene(NamedTuple):
@@ -66,6 +73,33 @@ def held(world: World) -> None:
     assert world.rollbacks()[0].status is Status.RUNNING
 
 
+def called_off(world: World) -> None:
+    """Three functions were led back, and a person has ended the watch."""
+    world.deploy_bad(["getBook", "listBooks", "payOrder"])
+    world.command(command="rollback", system="bookshop")
+    world.settle()
+    world.command(command="cancel", **IT)
+    world.settle()
+    assert world.rollbacks()[0].status is Status.CANCELLED
+
+
+def pinned(world: World) -> None:
+    """Three functions are held, and what was deployed behind them is well."""
+    called_off(world)
+    world.command(command="accept", **IT)
+    world.ports.world.deploy(["getBook", "listBooks", "payOrder"])
+    world.settle()
+    world.ports.clock.advance(2 * MINUTE)
+
+
+def filed(world: World) -> None:
+    """It is over, and its report is filed."""
+    rejected(world)
+    world.command(command="accept", **IT)
+    world.pass_time(6 * MINUTE)
+    assert world.ports.store.documents[f"reports/{IT['incident']}"]["written_at"]
+
+
 def frozen(world: World) -> None:
     until = world.ports.clock.now() + timedelta(days=1)
     world.command(command="freeze", until=until.isoformat())
@@ -77,18 +111,25 @@ def ill(world: World) -> None:
 
 
 IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
+FOUND = {**IT, "cause": "a migration", "prevention": "a test of it", "public": "a change"}
 OVERRIDE = {**IT, "override": True}
 WINDOW = {"system": "bookshop", "until": "2026-03-09T00:00:00Z"}
 DONE, NOT_TAKEN, OFF = Status.SUCCEEDED, Status.NOT_TAKEN, Status.CANCELLED
 OVER, OPEN = incident.Status.RESOLVED, incident.Status.ESCALATED
+SWITCHED = ("rollback.paused", "rollback.resumed", "rollback.frozen", "rollback.unfrozen")
 SCENES = {
     "approve": Scene(parked, "approve", IT, (DONE,), (OVER,)),
     "reject": Scene(parked, "reject", IT, (NOT_TAKEN,), (OPEN,)),
     "cancel a question": Scene(parked, "cancel", IT, (OFF,), (OPEN,)),
     "cancel in the middle": Scene(held, "cancel", IT, (OFF,), (OPEN,)),
     "retry": Scene(rejected, "retry", IT, (NOT_TAKEN, DONE), (OVER,)),
+    "undo": Scene(called_off, "undo", IT, (OFF, DONE), (OPEN,)),
+    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (OVER, OVER)),
     "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (OVER,)),
     "ack": Scene(parked, "ack", IT, (NOT_TAKEN,), (OPEN,)),
+    "publish": Scene(parked, "publish", IT, (NOT_TAKEN,), (OPEN,)),
+    "root-cause": Scene(filed, "root-cause", FOUND, (NOT_TAKEN,), (OVER,)),
+    "pause": Scene(parked, "pause", {}, (NOT_TAKEN,), (OPEN,)),
     "resume": Scene(held, "resume", {}, (DONE,), (OVER,)),
     "freeze": Scene(ill, "freeze", WINDOW, (), ()),
     "unfreeze": Scene(frozen, "unfreeze", {}, (DONE,), (OVER,)),
@@ -120,17 +161,27 @@ def told(world: World) -> set[str]:
     return {key for key in keys if ":rollback.held" not in key and ":on-call" not in key}
 
 
+def pins(world: World) -> set[tuple[str, str, str]]:
+    """Each function that is or was held: by which rollback, and which one ended that."""
+    found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
+    return {(one.function, one.rollback, one.ended_by) for one in found}
+
+
+def switched(world: World) -> list[list[str]]:
+    """What each rollback's own trail tells of the switches, in order."""
+    return [[name for name in world.events(one) if name in SWITCHED] for one in world.rollbacks()]
+
+
+COUNTED = {name: Saboteur() for name in SCENES}
+UNDISTURBED = {name: run(scene, COUNTED[name]) for name, scene in SCENES.items()}
+
+
 def points() -> list[tuple[str, Fault, int]]:
     found = []
-    for name, scene in SCENES.items():
-        counted = Saboteur()
-        run(scene, counted)
-        for point in range(min(len(counted.points), FIRST_POINTS)):
+    for name, counted in COUNTED.items():
+        for point in range(min(len(counted.points), POINTS.get(name, FIRST_POINTS))):
             found += [(name, fault, point) for fault in (Fault.CRASH, Fault.LOST_ANSWER)]
     return found
-
-
-UNDISTURBED = {name: run(scene, Saboteur()) for name, scene in SCENES.items()}
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -155,9 +206,11 @@ def test_a_fault_anywhere_in_a_command_changes_nothing_of_the_end(
     same = UNDISTURBED[name]
     assert saboteur.happened
     assert world.live == same.live
+    assert pins(world) == pins(same)
     assert [one.status for one in world.rollbacks()] == [one.status for one in same.rollbacks()]
     assert [one.status for one in world.incidents()] == [one.status for one in same.incidents()]
     assert "commands/mine" in world.ports.store.documents
     assert [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS] == []
     assert told(world) == told(same)
+    assert switched(world) == switched(same)
     assert world.broken_laws() == []

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from shared import incident, rollback
+from shared.documents import decode
+from shared.pin import Pin, holding
+from shared.ports import Query
 from tests.crash import Fault, Saboteur, run
 from tests.world import World
 
@@ -11,20 +16,27 @@ VARIANTS = (
     (Fault.CRASH, True, False),
     (Fault.CRASH, False, True),
     (Fault.LOST_ANSWER, False, False),
+    (Fault.ZOMBIE, False, False),
     (Fault.ZOMBIE, True, False),
 )
 """The fault, whether each message comes twice, whether the newest message comes first."""
 
 
-def counted_points(duplicated: bool = False, reversed_order: bool = False) -> int:
-    """How many points the undisturbed path has."""
+@cache
+def undisturbed(duplicated: bool = False, reversed_order: bool = False) -> tuple[World, int]:
+    """The path on which nothing happens, and how many points it has."""
     saboteur = Saboteur()
-    run(saboteur, duplicated=duplicated, reversed_order=reversed_order)
-    return len(saboteur.points)
+    world = run(saboteur, duplicated=duplicated, reversed_order=reversed_order)
+    return world, len(saboteur.points)
 
 
-POINTS = counted_points()
-UNDISTURBED = run(Saboteur())
+UNDISTURBED, POINTS = undisturbed(False, False)
+
+
+def held(world: World) -> dict[str, dict[str, int]]:
+    """What is pinned to which revisions."""
+    found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
+    return {one.function: one.revisions for one in holding(found)}
 
 
 def expect_the_same_world(world: World) -> None:
@@ -34,6 +46,7 @@ def expect_the_same_world(world: World) -> None:
     assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
     [trouble] = world.incidents()
     assert trouble.status is incident.Status.RESOLVED
+    assert held(world) == held(UNDISTURBED)
     assert sorted(world.ports.world.applied_shifts) == sorted(
         UNDISTURBED.ports.world.applied_shifts
     )
@@ -41,7 +54,7 @@ def expect_the_same_world(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "duplicated", "reversed_order", "point"),
-    [(*variant, point) for variant in VARIANTS for point in range(counted_points(*variant[1:]))],
+    [(*variant, point) for variant in VARIANTS for point in range(undisturbed(*variant[1:])[1])],
 )
 def test_a_fault_anywhere_changes_nothing_of_the_end(
     fault: Fault, duplicated: bool, reversed_order: bool, point: int

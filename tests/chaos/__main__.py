@@ -1,4 +1,4 @@
-"""`python -m tests.chaos seeds|pairs|mutants|kills|storm`: attacks, for as long as one likes."""
+"""`python -m tests.chaos NAME`: seeds, singles, pairs, mutants, kills or storm attack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.chaos import kills, simulated, storm
 
 ATTACKS: dict[str, Callable[[Sequence[str]], int]] = {
     "seeds": simulated.seeds,
+    "singles": simulated.singles,
     "pairs": simulated.pairs,
     "mutants": simulated.mutations,
     "kills": kills.main,

@@ -52,14 +52,23 @@ class Plant:
         self.stage.adopt(self._cloud)
 
     def prepare(self) -> Deployment:
-        """A stable deployment, and leave to act."""
-        stage, said = self.stage, {"version": 1, "system": self.policy.system}
-        stage.publish(topics.DEPLOYMENTS, {**said, "deployment": "r1", "stable": True})
-        promotion = {**said, "command": "promote", "mode": "act", "reason": "chaos"}
-        stage.publish(topics.OVERRIDE, promotion)
+        """A stable deployment, a drill of the way back to it, and leave to act."""
+        stage, said = self.stage, {"version": 1, "system": self.policy.system, "reason": "chaos"}
         evidence = self.evidence
+        stable = self.announce("r1", stable=True)
+        stage.publish(topics.OVERRIDE, {**said, "command": "drill"})
+        stage.wait_for("the drill", evidence.drills)
+        stage.publish(topics.OVERRIDE, {**said, "command": "promote", "mode": "act"})
         stage.wait_for("the promotion", lambda: (one := evidence.system()) and one.mode is Mode.ACT)
-        return stage.wait_for("the stable deployment", lambda: evidence.deployment("r1"))
+        return stable
+
+    def announce(self, deployment: str, *, stable: bool = False) -> Deployment:
+        """What is live now, recorded as CI asks: it began to serve no later than that."""
+        said = {"version": 1, "system": self.policy.system, "deployment": deployment}
+        self.stage.publish(topics.DEPLOYMENTS, {**said, "stable": stable})
+        return self.stage.wait_for(
+            f"the record of {deployment}", lambda: self.evidence.deployment(deployment)
+        )
 
     def release(self) -> None:
         """The newest revisions serve: a rollback leaves traffic held on the old ones.

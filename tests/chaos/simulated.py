@@ -1,4 +1,4 @@
-"""The simulation on every core: seeds, pairs of faults, mutants."""
+"""The simulation on every core: seeds, faults, pairs of faults, mutants."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from functools import partial
 from msgspec import Struct, field
 
 from tests.simulation import exhaustive, mutants, schedule
+from tests.simulation.estate import LEAST, SMALL, WHOLE, Setting
 from tests.simulation.exhaustive import Place
 from tests.simulation.faults import Fault
 from tests.simulation.world import World
@@ -22,6 +23,8 @@ SEEDS_OF_A_BLOCK = 100
 SHOWN = 20
 """So many broken worlds are told; their number is told in any case."""
 PROGRESS_SECONDS = 15.0
+WORLDS: dict[str, Setting] = {"least": LEAST, "small": SMALL}
+"""Where pairs are played."""
 
 
 class Tally(Struct):
@@ -59,22 +62,38 @@ def seeds(arguments: Sequence[str]) -> int:
     return report(_each(blocks, asked.jobs), len(blocks))
 
 
+def singles(arguments: Sequence[str]) -> int:
+    """0 when no law was broken after any single fault of the whole path, 1 otherwise."""
+    parser = _parser("singles", "every single fault, at every point of the whole path")
+    parser.add_argument("--only", metavar="N:FAULT", help="show the world of this one")
+    asked = parser.parse_args(arguments)
+    if asked.only is not None:
+        return _show(exhaustive.world_with(WHOLE, _place(asked.only)))
+    places = list(exhaustive.every(exhaustive.path(WHOLE)))
+    starts = range(0, len(places), SEEDS_OF_A_BLOCK)
+    blocks = [partial(_of_singles, places[at : at + SEEDS_OF_A_BLOCK]) for at in starts]
+    return report(_each(blocks, asked.jobs), len(blocks))
+
+
 def pairs(arguments: Sequence[str]) -> int:
     """0 when no law was broken after any ordered pair of faults, 1 otherwise."""
     parser = _parser(
         "pairs", "ordered pairs of faults: crash, applied-but-error, duplicate, command"
     )
     parser.add_argument("--every", action="store_true", help="of every kind, at every point")
+    parser.add_argument("--world", choices=WORLDS, default="least", help="what goes back in it")
     parser.add_argument("--count", type=int, help="how many first faults; all by default")
     parser.add_argument("--first", type=int, default=0, help="where among them to begin")
+    parser.add_argument("--each", type=int, default=1, help="every so manieth of them")
     parser.add_argument("--only", nargs="+", metavar="N:FAULT", help="show the world of these")
     asked = parser.parse_args(arguments)
     if asked.only is not None:
-        return _show(exhaustive.world_with(*map(_place, asked.only)))
+        return _show(exhaustive.world_with(WORLDS[asked.world], *map(_place, asked.only)))
     choice = exhaustive.every if asked.every else exhaustive.telling
-    firsts = list(choice(exhaustive.path()))
+    firsts = list(choice(exhaustive.path(WORLDS[asked.world])))
     end = None if asked.count is None else asked.first + asked.count
-    blocks = [partial(_of_first, first, choice) for first in firsts[asked.first : end]]
+    chosen = firsts[asked.first : end : asked.each]
+    blocks = [partial(_of_first, asked.world, first, choice) for first in chosen]
     print(f"{len(blocks)} of {len(firsts)} first faults", flush=True)
     return report(_each(blocks, asked.jobs), len(blocks))
 
@@ -82,14 +101,18 @@ def pairs(arguments: Sequence[str]) -> int:
 def mutations(arguments: Sequence[str]) -> int:
     """0 when every mutant was caught, 1 otherwise."""
     parser = _parser("mutants", "the product without one guard, which a broken law must tell")
-    parser.add_argument("--count", type=int, default=2000, help="seeds within which it must")
+    parser.add_argument("--count", type=int, default=3000, help="seeds within which it must")
+    parser.add_argument("--first", type=int, default=20000, help="where among them to begin")
     asked = parser.parse_args(arguments)
+    seeds = range(asked.first, asked.first + asked.count)
     alive = 0
     with ProcessPoolExecutor(asked.jobs, initializer=_unheard) as processes:
-        found = processes.map(partial(mutants.caught, seeds=range(asked.count)), mutants.MUTANTS)
+        found = processes.map(partial(mutants.caught, seeds=seeds), mutants.MUTANTS)
         for mutant, caught in zip(mutants.MUTANTS, found, strict=True):
             alive += caught is None
             said = f"seed {caught[0]}: {caught[1]}" if caught else "NOT CAUGHT"
+            if caught and mutants.is_hidden(mutant, caught[0], asked.first):
+                said += f"\n    hides: {mutant.__name__!r}: {caught[0]} belongs to HIDING"
             print(f"{mutant.__name__:40} {said}", flush=True)
     killed = len(mutants.MUTANTS) - alive
     print(f"{killed} of {len(mutants.MUTANTS)} mutants were killed within {asked.count} seeds")
@@ -134,11 +157,20 @@ def _of_seeds(first: int, end: int) -> Tally:
     return tally
 
 
-def _of_first(first: Place, choice: exhaustive.Choice) -> Tally:
+def _of_singles(places: Sequence[Place]) -> Tally:
     tally = Tally()
-    for second in exhaustive.seconds(first, choice):
+    for number, fault in places:
+        world = exhaustive.world_with(WHOLE, (number, fault))
+        tally.add(f"singles --only {number}:{fault.name}", world)
+    return tally
+
+
+def _of_first(world: str, first: Place, choice: exhaustive.Choice) -> Tally:
+    tally, setting = Tally(), WORLDS[world]
+    for second in exhaustive.seconds(setting, first, choice):
         named = " ".join(f"{number}:{fault.name}" for number, fault in (first, second))
-        tally.add(f"pairs --only {named}", exhaustive.world_with(first, second))
+        again = f"pairs --world {world} --only {named}"
+        tally.add(again, exhaustive.world_with(setting, first, second))
     return tally
 
 

@@ -23,8 +23,8 @@ from local.demo.laws import Before
 from local.demo.strangers import Strangers
 from shared import policy_file
 from shared.incident import Status as IncidentStatus
-from shared.policy import Severity
 from shared.rollback import Status
+from shared.severity import Severity
 from tests.chaos import mix
 from tests.chaos.kills import DEPLOYED_BEFORE, Course, OneRun, Point
 from tests.chaos.mix import Told

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import deployment as deployments
+from shared import stock as stocks
 from shared import system as systems
+from shared.audience import Channel, ChannelKind, Rung
 from shared.deployment import Deployment, Status, placements
+from shared.differences import Part
 from shared.documents import encode
-from shared.inventory import FunctionState
-from shared.plan import Step
-from shared.policy import (
-    Channel,
-    ChannelKind,
-    Execution,
-    Gates,
-    Group,
-    Mode,
-    Policy,
-    Probe,
-    Rung,
-    ScenarioName,
-    Severity,
-    Signal,
-    Targets,
-    WriteQuota,
+from shared.execution import Execution, WriteQuota
+from shared.inventory import (
+    HostingSite,
+    RemoteConfigTemplate,
+    WholeInventory,
+    fingerprint,
 )
-from shared.ports import Create, Write
-from shared.steps import Look, Verdict
+from shared.policy import Gates, Group, Mode, Policy, Probe, ScenarioName, Signal, Targets
+from shared.ports import Create, Put, Write
+from shared.severity import Severity
+from shared.stock import Stock
 from shared.system import System
 from tests.fakes.clock import START
-from tests.fakes.hooks import Hook, around
 
 SYSTEM = "shop"
 LONG_AGO = START - timedelta(days=1)
 """When what is stable was released."""
+LOOKED_AT = START - timedelta(minutes=4, seconds=30)
+"""When all that is live was last looked at: before the bad release, and soon due again."""
 POLICY = Policy(
     system=SYSTEM,
     project="shop-prod",
     region="europe-west1",
     display_name="Shop",
     groups={
-        "front": Group(functions=("order",)),
+        "front": Group(functions=("order",), keep_warm=1),
         "core": Group(functions=("basket", "shelf"), canary="shelf", after=("front",)),
     },
     signals={
@@ -70,14 +66,51 @@ POLICY = Policy(
     on_call=(Rung(timedelta(minutes=1), channel="pager"),),
     fingerprint="first",
 )
-SMALL = replace(
-    POLICY,
-    groups={"core": Group(functions=("basket", "shelf"), canary="shelf")},
-    execution=replace(
-        POLICY.execution, watch=timedelta(seconds=20), watch_every=timedelta(seconds=20)
+
+
+class Setting(Struct, frozen=True):
+    """A plain world that faults are planned for: a site goes back in it, and functions do."""
+
+    policy: Policy
+    rebuilt: str = ""
+    """The function of which no image is left; empty: none."""
+    template: bool = False
+    """Whether a template goes back as well."""
+
+
+WHOLE = Setting(POLICY, rebuilt="basket", template=True)
+SMALL = Setting(
+    replace(
+        POLICY,
+        groups={"core": Group(functions=("basket", "shelf"), canary="shelf")},
+        execution=replace(
+            POLICY.execution, watch=timedelta(seconds=20), watch_every=timedelta(seconds=20)
+        ),
+        deployments=replace(POLICY.deployments, quiet=timedelta(seconds=45)),
     ),
+    rebuilt="basket",
+    template=True,
 )
-"""The least that has every kind of point: a canary, who waits for it, and a short watch."""
+"""The least that has every kind of point: a canary, who waits for it, and a short watch.
+
+A release goes on for three looks of the verification, not for a dozen that are all alike.
+"""
+LEAST = Setting(
+    replace(
+        SMALL.policy,
+        groups={"core": Group(functions=("shelf",))},
+        execution=replace(
+            POLICY.execution, watch=timedelta(seconds=10), watch_every=timedelta(seconds=10)
+        ),
+        gates=replace(POLICY.gates, minimum_requests=1),
+        deployments=replace(POLICY.deployments, quiet=timedelta(seconds=12)),
+        targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(seconds=55))),
+        on_call=(),
+    )
+)
+"""The least that has both kinds of effect: a function is shifted, where the platform compares what
+it is asked for, and a site released, where nothing does. All of it is over in two sweeps.
+"""
 
 
 def changed(policy: Policy) -> Policy:
@@ -91,60 +124,43 @@ def changed(policy: Policy) -> Policy:
     )
 
 
-def at_the_start(functions: Mapping[str, FunctionState]) -> list[Write]:
-    """A system that was promoted to act, and one stable deployment."""
+def at_the_start(recorded: WholeInventory) -> list[Write]:
+    """A system that was promoted to act, one stable deployment, and what a look has found live."""
+    functions = recorded.functions or {}
     stable = Deployment("v1", SYSTEM, LONG_AGO, Status.STABLE, placements(functions))
+    nothing: dict[str, Any] = {part: {} for part in Part}
+    whole = WholeInventory(**{**nothing, Part.FUNCTIONS: functions})
+    stock = Stock(SYSTEM, LOOKED_AT, LOOKED_AT + POLICY.deployments.look_every, whole)
     return [
         Create(systems.path(SYSTEM), encode(System(SYSTEM, mode=Mode.ACT))),
         Create(deployments.path(SYSTEM, stable.id), encode(stable)),
+        Create(stocks.path(SYSTEM), stocks.encode(stock)),
     ]
 
 
-class Site:
-    """A hosting site: one version is live, and a release is unconditional."""
-
-    def __init__(self, hook: Hook) -> None:
-        self.live = "site-1"
-        self._hook = hook
-
-    def version(self) -> str:
-        """What is live."""
-        with around(self._hook, "site.version"):
-            return self.live
-
-    def release(self, version: str) -> None:
-        """Make a version live, whatever was."""
-        with around(self._hook, "site.release"):
-            self.land(version)
-
-    def land(self, version: str) -> None:
-        """A release takes effect."""
-        self.live = version
+def kept(recorded: WholeInventory) -> list[Write]:
+    """The stable deployment with its record: everything can be built again."""
+    functions = recorded.functions or {}
+    stable = Deployment(
+        "v1", SYSTEM, LONG_AGO, Status.STABLE, placements(functions), settled_at=LONG_AGO
+    )
+    fields = {"live": stocks.packed(recorded), "at": LONG_AGO}
+    return [
+        Put(deployments.path(SYSTEM, stable.id), encode(stable)),
+        Put(deployments.record_path(SYSTEM, stable.id), fields),
+    ]
 
 
-class Release:
-    """The step kind of the simulation that no precondition protects."""
+def _beside(version: str, colour: str, number: str) -> WholeInventory:
+    content = f'{{"parameters":{{"colour":"{colour}"}}}}'
+    said = fingerprint({"parameters": {"colour": colour}})
+    return WholeInventory(
+        sites={SITE: HostingSite(version)},
+        remote_config={"firebase": RemoteConfigTemplate(number, f"etag-{number}", said, content)},
+    )
 
-    KIND = "release"
-    expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = 10.0
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def look(self, step: Step) -> Look:
-        """Compare what is live with goal and origin."""
-        live = self._site.version()
-        verdicts = {
-            step.goal["version"]: Verdict.AT_GOAL,
-            step.origin["version"]: Verdict.AT_ORIGIN,
-        }
-        return Look(verdicts.get(live, Verdict.ELSEWHERE), token=live, note=f"{live} is live")
-
-    def rehearse(self, step: Step) -> None:
-        """Nothing can be asked beforehand."""
-
-    def set(self, step: Step) -> str:
-        """Release the goal's version."""
-        self._site.release(step.goal["version"])
-        return ""
+SITE = "shop"
+GOOD = _beside("site-1", "green", "1")
+BAD = _beside("site-2", "red", "2")
+"""What is beside the functions, before and after the bad release."""

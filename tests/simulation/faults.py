@@ -35,6 +35,8 @@ class Fault(StrEnum):
     ORDER = "a person orders a rollback"
     BY_HAND = "a person changes traffic"
     POLICY = "the policy changes"
+    ROLL_OUT = "a release goes on"
+    HINT = "a hint comes"
 
 
 EVERYWHERE = (Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP, Fault.PAUSE, Fault.ORDER)
@@ -42,21 +44,37 @@ BEFORE_WRITE = (*EVERYWHERE, Fault.NO_ANSWER, Fault.THROTTLED)
 POSSIBLE: dict[str, tuple[Fault, ...]] = {
     "before store.get": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.PAUSE),
     "before store.query": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.ORDER),
-    "before store.commit": (*BEFORE_WRITE, Fault.POLICY, Fault.BY_HAND),
-    "after store.commit": (*EVERYWHERE, Fault.APPLIED, Fault.OWN_RETRY),
+    "before store.commit": (*BEFORE_WRITE, Fault.POLICY, Fault.BY_HAND, Fault.HINT),
+    "after store.commit": (*EVERYWHERE, Fault.APPLIED, Fault.OWN_RETRY, Fault.ROLL_OUT),
     "before platform.shift": (
         *BEFORE_WRITE,
         *(Fault.LANDS_LATE, Fault.FAILS_LATE, Fault.VANISHES, Fault.BY_HAND),
     ),
-    "after platform.shift": (*EVERYWHERE, Fault.APPLIED, Fault.BY_HAND),
+    "after platform.shift": (
+        *EVERYWHERE,
+        *(Fault.APPLIED, Fault.BY_HAND, Fault.ROLL_OUT, Fault.HINT),
+    ),
     "before platform.dry_run": (Fault.CRASH, Fault.NO_ANSWER, Fault.THROTTLED, Fault.BY_HAND),
     "before platform.service": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
     "before platform.operation": (Fault.CRASH, Fault.NO_ANSWER),
     "before platform.revision": (Fault.CRASH, Fault.NO_ANSWER),
-    "before platform.inventory": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
-    "before site.release": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.LANDS_LATE),
-    "after site.release": (*EVERYWHERE, Fault.APPLIED),
-    "before site.version": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before platform.inventory": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND, Fault.ROLL_OUT),
+    "before platform.functions": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
+    "before builder.build": (
+        *(Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.THROTTLED),
+        *(Fault.LANDS_LATE, Fault.FAILS_LATE),
+    ),
+    "after builder.build": (*EVERYWHERE, Fault.APPLIED),
+    "before builder.found": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before builder.operation": (Fault.CRASH, Fault.NO_ANSWER),
+    "before hosting.release": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.LANDS_LATE),
+    "after hosting.release": (*EVERYWHERE, Fault.APPLIED),
+    "before hosting.site": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before hosting.version": (Fault.CRASH, Fault.NO_ANSWER),
+    "before remote_config.template": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
+    "before remote_config.validate": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
+    "before remote_config.publish": (*BEFORE_WRITE, Fault.BY_HAND),
+    "after remote_config.publish": (*EVERYWHERE, Fault.APPLIED, Fault.BY_HAND),
     "before metrics.requests": (Fault.NO_ANSWER, Fault.STANDSTILL),
     "before prober.ask": (Fault.CRASH, Fault.STANDSTILL),
     "before bus.publish": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
@@ -87,8 +105,8 @@ class Point(NamedTuple):
 class Faults(Protocol):
     """Decides at each point."""
 
-    def at(self, point: Point) -> Fault | None:
-        """What goes wrong here, if anything does."""
+    def at(self, name: str, instance: str, seconds: float) -> Fault | None:
+        """What goes wrong at this point, if anything does; its parts as Point has them."""
         ...
 
 
@@ -99,11 +117,11 @@ class Planned:
         self._faults = faults
         self.points: list[Point] = []
 
-    def at(self, point: Point) -> Fault | None:
+    def at(self, name: str, instance: str, seconds: float) -> Fault | None:
         """The fault that was planned for this point, where it is possible."""
         fault = self._faults.get(len(self.points))
-        self.points.append(point)
-        return fault if fault in POSSIBLE.get(point.name, ()) else None
+        self.points.append(Point(name, instance, seconds))
+        return fault if fault in POSSIBLE.get(name, ()) else None
 
 
 class Chance:
@@ -121,19 +139,19 @@ class Chance:
         self._next = 0
         self._draw()
 
-    def at(self, point: Point) -> Fault | None:
+    def at(self, name: str, instance: str, seconds: float) -> Fault | None:
         """One of what is possible here, when it is time for the next fault."""
         if not self._budget:
             return None
         wanted = self._wanted
-        if wanted and wanted in POSSIBLE.get(point.name, ()) and self._random.random() < LIKELY:
+        if wanted and wanted in POSSIBLE.get(name, ()) and self._random.random() < LIKELY:
             self._budget -= 1
             self._wanted = None
             return wanted
         if self._next > 0:
             self._next -= 1
             return None
-        possible = [fault for fault in POSSIBLE.get(point.name, ()) if fault in self._kinds]
+        possible = [fault for fault in POSSIBLE.get(name, ()) if fault in self._kinds]
         if not possible:
             return None
         self._budget -= 1

@@ -9,21 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shared import handover, outside, topics
 from shared import incident as incidents
-from shared import outside, topics
 from shared.audit import Entry, Event, genesis
 from shared.audit import faults as chain_faults
 from shared.documents import decode
+from shared.notice import Unless
 from shared.ports import Document
-from shared.rollback import ENDED, LEASE, Status
+from shared.rollback import ENDED, LEASE, Status, Way
+from shared.steps import publish_template, release_hosting
+from shared.steps.redeploy import Redeploy
+from shared.steps.release_hosting import ReleaseHosting
 from shared.system import GLOBAL
 from shared.traffic import Traffic, shares
-from tests.simulation.estate import POLICY, SYSTEM, Release
+from tests.simulation.estate import POLICY, SITE, SYSTEM
+from tests.simulation.pins import PinLaws
 
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Instance
     from tests.simulation.world import World
 
+TEMPLATE = "template"
 Fields = dict[str, Any]
 IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
 SYSTEM_PATH = f"systems/{SYSTEM}"
@@ -37,7 +43,8 @@ TOLD_ONCE = frozenset(
     }
 )
 """What happens at most once to a rollback, or to one of its steps."""
-RELEASE_TAKES = timedelta(seconds=Release.unconditional_timeout_seconds or 0.0)
+RELEASE_TAKES = timedelta(seconds=ReleaseHosting.unconditional_timeout_seconds or 0.0)
+BUILD_IS_SENT_WITHIN = timedelta(seconds=Redeploy.unconditional_timeout_seconds or 0.0)
 BOTH_READ_WITHIN = timedelta(seconds=1)
 """The two switches, one after the other: a window may end between them."""
 ROUND_TRIP = timedelta(milliseconds=50)
@@ -50,11 +57,11 @@ MAY_FOLLOW = {
     Status.DECIDING: {Status.PARKED, Status.RUNNING, *WITHOUT_PLAN},
     Status.PARKED: {Status.DECIDING, *WITHOUT_PLAN},
     Status.RUNNING: {Status.VERIFYING, Status.FAILED, Status.CANCELLED},
-    Status.VERIFYING: {Status.WATCHING, Status.FAILED, Status.CANCELLED},
+    Status.VERIFYING: {Status.RUNNING, Status.WATCHING, Status.FAILED, Status.CANCELLED},
     Status.WATCHING: {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED},
 }
 STEP_MAY_FOLLOW = {
-    "PENDING": {"BEGUN", "SKIPPED"},
+    "PENDING": {"BEGUN", "SKIPPED", "UNNEEDED"},
     "BEGUN": {"DONE", "STOPPED", "FAILED", "PENDING"},
 }
 
@@ -67,6 +74,7 @@ class Laws:
         self._world = world
         self._alerts: set[tuple[str, str]] = set()
         self._commands: set[str] = set()
+        self._said: set[str] = set()
         self._switches: dict[Instance, dict[str, tuple[float, bool]]] = {}
         """Per instance and switch: when it was asked for, and whether it said stop."""
         self._tenures: dict[Instance, dict[str, tuple[int, float]]] = {}
@@ -75,14 +83,19 @@ class Laws:
         """When a person's word to stop each rollback was committed."""
         self._claimed: dict[str, float] = {}
         """When the newest claim of each rollback was."""
+        self._sent_by: dict[str, str] = {}
+        """Which rollback sent the newest shift of each function."""
         self._shifts: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._by_hand: dict[str, float] = {}
+        self._deployed_by_hand: set[str] = set()
         self._site_looked: dict[Instance, float] = {}
+        self._build_looked: dict[tuple[Instance, str], float] = {}
         self._frozen: dict[str, float] = {}
-        """When each rollback's plan was frozen."""
+        """When each rollback's plan was frozen, and each of its steps."""
         self._automatic: list[float] = []
         self._poison = 0
+        self._pins = PinLaws(world, self._break)
         self._rollbacks: dict[str, Fields] = {}
         self._steps: dict[str, dict[str, Fields]] = {}
 
@@ -117,6 +130,12 @@ class Laws:
     def changed_by_hand(self, function: str) -> None:
         """A person was at a function: nothing that was planned before may touch it any more."""
         self._by_hand[function] = self._now
+        self._deployed_by_hand.discard(function)
+
+    def deployed_by_hand(self, function: str) -> None:
+        """A person has made a new revision: within a roll-out nobody tells it from the roll-out."""
+        self._by_hand[function] = self._now
+        self._deployed_by_hand.add(function)
 
     # Reads
 
@@ -136,6 +155,11 @@ class Laws:
         """Somebody has looked at the site."""
         if self._instance is not None:
             self._site_looked[self._instance] = self._now
+
+    def looked_at_build(self, function: str) -> None:
+        """Somebody has looked at what a function was built from."""
+        if self._instance is not None:
+            self._build_looked[self._instance, function] = self._now
 
     # Commits
 
@@ -167,15 +191,16 @@ class Laws:
             return
         if after["sequence"] != (before["sequence"] if before else 0) + 1:
             self._break(5, f"{key} goes from entry {before and before['sequence']}")
-        if status is not was and status not in MAY_FOLLOW.get(was, ()):
-            self._break(6, f"{key} went from {was} to {status}")
+        if status is not was:
+            self._judge_turn(key, was, status, after)
         if (status in ENDED) != (after["due_at"] is None):
             self._break(6, f"{key} is {status} and due at {after['due_at']}")
         if before:
             self._judge_fence(key, before, after, entry)
         verified = after["verified_at"] is not None and after["order"] is None
-        if verified and self._world.incurable:
-            self._break(8, f"{key} is called verified, and the trouble goes on")
+        led_back = {step["target"] for step in self._steps.get(key, {}).values()}
+        if verified and self._world.incurable in led_back:
+            self._break(8, f"{key} is called verified, and {self._world.incurable} still fails")
         if status is Status.RUNNING and was is Status.DECIDING:
             self._frozen[key] = self._now
             self._judge_approval(key, after)
@@ -183,6 +208,15 @@ class Laws:
                 self._judge_automatic(key, commit)
         if status is not was and was is not None and self._speaks(before, after):
             self._require_notice(key, after, commit)
+
+    def _judge_turn(self, key: str, was: Status | None, status: Status, after: Fields) -> None:
+        """What a rollback may become; an undo is over once it is done, well or ill."""
+        undo = (after["order"] or {}).get("way") == Way.UNDO
+        over = undo and (was, status) == (Status.RUNNING, Status.SUCCEEDED)
+        if status not in MAY_FOLLOW.get(was, ()) and not over:
+            self._break(6, f"{key} went from {was} to {status}")
+        if status is Status.SUCCEEDED:
+            self._pins.ended(after, self._steps.get(key, {}), self._by_hand)
 
     @staticmethod
     def _speaks(before: Fields | None, after: Fields) -> bool:
@@ -256,8 +290,11 @@ class Laws:
         steps = self._steps.setdefault(key, {})
         steps[name] = after
         status = after["status"]
-        was = before["status"] if before else None
-        if before is None or status == was:
+        if before is None:
+            self._frozen[path] = self._now
+            return
+        was = before["status"]
+        if status == was:
             return
         rollback = commit.get(f"rollbacks/{key}")
         if rollback is None:
@@ -267,7 +304,7 @@ class Laws:
         told = [event["facts"].get("step") for event in entry["events"]]
         if name not in told:
             self._break(5, f"{key} {name} became {status} without its event")
-        if status not in STEP_MAY_FOLLOW.get(was or "", ()):
+        if status not in STEP_MAY_FOLLOW.get(was, ()):
             self._break(3, f"{key} {name} went from {was} to {status}")
         if status == "BEGUN" and rollback["cancel_requested"]:
             self._break(7, f"{key} {name} was begun though a person wants it to stop")
@@ -279,8 +316,11 @@ class Laws:
         function = step["target"]
         if self._by_hand.get(function, -1.0) >= 0:
             return True
+        newest = self._world.platform.services()[function].latest_ready
         goal = {
-            one["revision"]: one["percent"] for one in step["goal"]["traffic"] if one["percent"]
+            one["revision"] or newest: one["percent"]
+            for one in step["goal"]["traffic"]
+            if one["percent"]
         }
         return self._world.platform.live(function) == goal
 
@@ -329,9 +369,21 @@ class Laws:
         if topic not in (topics.WORK, topics.NOTICES):
             return
         due = msgspec.json.decode(data)
-        kind = "rollbacks" if topic == topics.WORK else "notices"
-        if self._world.store.peek(f"{kind}/{due['id']}") is None:
+        kept = handover.COLLECTIONS[due["kind"]]
+        if self._world.store.peek(f"{kept}/{due['id']}") is None:
             self._break(11, f"{due['id']} was handed over before it was committed")
+
+    def said(self, key: str) -> None:
+        """A channel has taken a notice: what came before it in its lane was said, or is over."""
+        notice = self._world.store.peek(f"notices/{key}") or {}
+        if key in self._said or notice.get("unless"):
+            return
+        self._said.add(key)
+        for path, other in self._world.store.documents_of("notices"):
+            mine = (other["lane"], other["unless"]) == (notice["lane"], "")
+            unsaid = other["status"] == "PENDING" and other["id"] not in self._said
+            if mine and unsaid and other["since"] < notice["since"]:
+                self._break(12, f"{key} was said before {path}")
 
     # Effects
 
@@ -339,8 +391,9 @@ class Laws:
         """A process is about to shift: judged here, before the network takes its time."""
         for key, step in self._intents():
             named = step["goal"].get("service") == service and step["seen"] == etag
-            if named and step["kind"] == "shift":
+            if named and step["kind"] in ("shift", "serve"):
                 self._judge_sending(key, step)
+                self._sent_by[step["target"]] = key
                 return
         instance = self._instance
         if instance is None or not instance.stood_still:
@@ -355,16 +408,45 @@ class Laws:
     def releasing(self) -> None:
         """A process is about to release: nothing but its own care protects what is there."""
         for key, step in self._intents():
-            if step["kind"] == "release":
+            if step["kind"] == release_hosting.KIND:
                 self._judge_sending(key, step)
                 lands_by = self._world.clock.now() + RELEASE_TAKES
                 if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
                     self._break(4, f"a release is sent that may land after {step['deadline']}")
                 looked = self._site_looked.get(self._instance, -1.0) if self._instance else -1.0
-                if self._by_hand.get("site", -1.0) > looked:
+                if self._by_hand.get(SITE, -1.0) > looked:
                     self._break(3, "a person's release is overwritten")
                 return
         self._break(3, "the site is released, which no intent names")
+
+    def building(self, function: str) -> None:
+        """A process is about to have a function built: no precondition protects what is there."""
+        for key, step in self._intents():
+            if step["kind"] == "redeploy" and step["target"] == function:
+                self._judge_sending(key, step)
+                lands_by = self._world.clock.now() + BUILD_IS_SENT_WITHIN
+                if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
+                    self._break(4, f"a build is sent that may land after {step['deadline']}")
+                return
+        instance = self._instance
+        if instance is None or not instance.stood_still:
+            self._break(3, f"{function} is built, which no intent names")
+
+    def publishing(self, etag: str) -> None:
+        """A process is about to publish a template: the etag is what an intent names."""
+        for key, step in self._intents():
+            if step["kind"] == publish_template.KIND and step["seen"] == etag:
+                self._judge_sending(key, step)
+                return
+        instance = self._instance
+        if instance is None or not instance.stood_still:
+            self._break(3, f"a template is published over {etag}, which no intent names")
+
+    def published_template(self) -> None:
+        """A publication of ours takes effect."""
+        self._world.note("published a template")
+        if TEMPLATE in self._by_hand:  # plans go back from the bad release, and from nothing else
+            self._break(3, "a template is taken from the person who published it")
 
     def _judge_sending(self, key: str, step: Fields) -> None:
         instance, now = self._instance, self._now
@@ -396,7 +478,8 @@ class Laws:
 
     def shifted(self, function: str, traffic: Traffic) -> None:
         """A shift of ours was accepted."""
-        ordered = any(self._rollbacks[key]["order"] for key, _ in self._intents())
+        sender = self._sent_by.get(function)  # it may land when its intent is taken back already
+        ordered = sender is not None and self._rollbacks[sender]["order"]
         if self._world.forbidden and not ordered:
             self._break(8, f"{function} is shifted though {self._world.forbidden}")
         if function in self._world.spared and not ordered:
@@ -409,27 +492,61 @@ class Laws:
             and (service.pending is None or not service.pending.error)
         ):
             self._break(3, f"{function} is shifted twice")
-        planned = [self._frozen[key] for key, step in self._intents() if step["target"] == function]
+        planned = [
+            self._planned_at(key, step)
+            for key, step in self._intents()
+            if step["target"] == function
+        ]
         asked_again = shares(service.traffic, "") == wanted  # it takes nothing from anybody
+        if not asked_again and self._asked_for(function) == shares(service.traffic, ""):
+            asked_again = True  # a person's list that is our own goal is told apart by nobody
         if not asked_again and self._by_hand.get(function, -1.0) > min(planned, default=1e9):
             self._break(3, f"{function} is taken from the person who changed it")
+        if sender is not None:
+            self._pins.shifted(self._rollbacks[sender]["incident"], function)
         self._shifts[function] += 1
         self._world.note(f"shifted {function}")
+
+    def _planned_at(self, key: str, step: Fields) -> float:
+        """When a step was planned, as far as what a person did to its target counts.
+
+        An extension takes back what was deployed until then, as it follows the roll-out; where a
+        person has led requests it has no part in.
+        """
+        if step["target"] in self._deployed_by_hand:
+            return self._frozen[f"{key}/steps/{step['name']}"]
+        return self._frozen[key]
+
+    def _asked_for(self, function: str) -> dict[str, int]:
+        """Percent per revision that the plan's own shift of a function asks for."""
+        for key, _ in self._intents():
+            step = self._steps[key].get(f"shift {function}")
+            if step is not None:
+                return {one["revision"]: one["percent"] for one in step["goal"]["traffic"]}
+        return {}
 
     def released(self, version: str) -> None:
         """A release of ours takes effect."""
         self._world.note(f"released {version}")
-        if self._world.site.live == version:
+        if self._world.estate.sites[SITE].version == version:
             self._break(3, f"{version} is released twice")
+
+    def built(self, function: str) -> None:
+        """A build of ours is accepted: one that succeeded, or may, makes another one senseless."""
+        self._world.note(f"building {function}")
+        if self._world.forbidden:
+            self._break(8, f"{function} is built though {self._world.forbidden}")
+        if self._world.builder.succeeded(function):
+            self._break(3, f"{function} is built twice")
 
     # The end
 
     def nothing_is_due(self) -> bool:
-        """Whether nobody has to look at anything again."""
+        """Whether nobody has to look at anything again, but in a day."""
         documents = self._world.store.documents_of
         return not any(
-            fields["due_at"] is not None
-            for collection in ("rollbacks", "notices")
+            fields["due_at"] is not None and not _in_a_day(fields)
+            for collection in ("rollbacks", "notices", "commands", "reports")
             for _, fields in documents(collection)
         )
 
@@ -438,6 +555,7 @@ class Laws:
         self._require_ends()
         self._require_memory()
         self._require_chains()
+        self._pins.at_the_end(self._steps, set(self._by_hand))
         if not self._world.excuses and self._world.injected.total() <= FEW_FAULTS:
             self._require_success()
 
@@ -453,9 +571,14 @@ class Laws:
         for path, notice in self._world.store.documents_of("notices"):
             if (
                 notice["status"] not in ("SENT", "WITHDRAWN")
+                and not _in_a_day(notice)
                 and "the policy changed" not in self._world.excuses
             ):
                 self._break(12, f"{path} is {notice['status']}")
+        for path, report in self._world.store.documents_of("reports"):
+            about = self._world.store.peek(incidents.path(report["incident"])) or {}
+            if about.get("ended_at") and report["written_at"] is None:
+                self._break(12, f"{path} was never written")
 
     def _require_memory(self) -> None:
         peek = self._world.store.peek
@@ -509,8 +632,9 @@ class Laws:
                 for event in entry.events
                 if event.name in TOLD_ONCE
             )
+            again = {("rollback.shifted", ""): (one["plan"] or {}).get("extensions", 0)}
             for turn, times in told.items():
-                if times > 1:
+                if times > 1 + again.get(turn, 0):
                     self._break(5, f"{key}: {turn} is told {times} times")
         for system in (SYSTEM, outside.EVERYWHERE, outside.UNCLAIMED):
             self._require_sealed(system)
@@ -539,5 +663,11 @@ class Laws:
             if one["status"] != Status.SUCCEEDED:
                 self._break(6, f"{key} {one['status']}: {one['outcome']}")
         for function, stable in self._world.stable.items():
-            if self._world.platform.live(function) != stable:
+            live = self._world.platform.live(function)
+            if live != stable and not self._world.builder.serves(function, live):
                 self._break(6, f"{function} is not back")
+
+
+def _in_a_day(fields: Mapping[str, Any]) -> bool:
+    """Whether it is the reminder of a root cause, for which no world waits."""
+    return bool(fields.get("unless") == Unless.ANALYSED and not fields["attempts"])

@@ -9,11 +9,12 @@ from functools import partial
 from shared import system as systems
 from shared import topics
 from shared.documents import encode
-from shared.policy import Mode, WriteQuota
+from shared.execution import WriteQuota
+from shared.policy import Mode
 from shared.ports import Put
 from shared.system import BUDGET, Budget, System
 from shared.traffic import LATEST
-from tests.simulation.estate import SYSTEM
+from tests.simulation.estate import SYSTEM, kept
 from tests.simulation.world import World
 
 ANSWERS = ("approve",) * 4 + ("reject", "cancel", "retry", "accept", "ack")
@@ -44,12 +45,35 @@ def partly_bad(world: World) -> None:
     world.plan(0.0, world.alert)
 
 
+def rolling_out(world: World) -> None:
+    """A bad release has reached some functions when the alert comes, and goes on after it."""
+    first = world.random.choice([*world.policy.functions])
+    world.deploy_bad([first])
+    world.plan(world.random.uniform(0.0, 20.0), world.alert)
+    for _ in range(world.random.randint(1, 3)):
+        world.plan(world.random.uniform(0.0, 150.0), world.roll_out)
+
+
 def outage(world: World) -> None:
     """Everything fails, and nothing was changed: a person is needed."""
     for function, service in world.platform.services().items():
         world.platform.set_failure_rate(function, service.latest_ready, 0.9)
     world.forbidden = "nothing was changed"
     world.excuses.add(world.forbidden)
+    world.plan(0.0, world.alert)
+
+
+def images_gone(world: World) -> None:
+    """Images are gone, which shows beforehand or in the shift: what is kept is built again.
+
+    After a shift that failed traffic is pinned to what does not come up: it is moved once more.
+    """
+    world.store.commit(kept(world.recorded))
+    for function in world.platform.services():
+        if world.random.random() < 0.6:
+            world.platform.lose_image(function, told=world.random.random() < 0.5)
+    world.builder.next_is_late = world.random.random() < 0.5
+    world.deploy_bad()
     world.plan(0.0, world.alert)
 
 
@@ -67,7 +91,7 @@ def no_cure(world: World) -> None:
     bad_release(world)
     first = world.platform.services()["basket"].revisions[0]
     world.platform.set_failure_rate("basket", first.name, 0.9)
-    world.incurable = True
+    world.incurable = "basket"
     world.excuses.add("the trouble goes on")
 
 
@@ -120,6 +144,7 @@ def people(world: World) -> None:
                 partial(world.command, "rollback", system=SYSTEM),
                 partial(world.command, "promote", system=SYSTEM, mode="ask"),
                 world.change_by_hand,
+                world.publish_by_hand,
                 world.change_policy,
             )
         )
@@ -153,6 +178,35 @@ def answered(world: World) -> None:
         world.plan(world.random.uniform(0.0, 150.0), act)
 
 
+def undone(world: World) -> None:
+    """A person takes the rollback back, at any moment, and goes on in any way."""
+    bad_release(world)
+    if world.random.random() < 0.5:
+        world.plan(world.random.uniform(5.0, 60.0), partial(world.answer, "cancel"))
+    for _ in range(world.random.randint(1, 2)):
+        world.plan(world.random.uniform(60.0, 300.0), partial(world.answer, "undo"))
+    if world.random.random() < 0.4:
+        verb = world.random.choice(("retry", "accept"))
+        world.plan(world.random.uniform(60.0, 400.0), partial(world.answer, verb))
+
+
+def unpinned(world: World) -> None:
+    """What is repaired is deployed behind the pins, and a person lifts them, more than once."""
+    bad_release(world)
+    world.plan(100.0, partial(world.answer, "accept"))
+
+    def repair() -> None:
+        world.platform.deploy_at(world.clock.now(), failure_rate=0.0)
+
+    begins = world.random.uniform(150.0, 300.0)
+    world.plan(begins, repair)
+    for _ in range(world.random.randint(1, 3)):
+        at = begins + world.random.uniform(1.0, 120.0)
+        world.plan(at, partial(world.command, "unpin", system=SYSTEM))
+    if world.random.random() < 0.5:
+        world.plan(begins + world.random.uniform(60.0, 300.0), partial(world.answer, "undo"))
+
+
 def throttled(world: World) -> None:
     """The platform takes a write every few seconds, and a person cancels while one is waited for.
 
@@ -172,6 +226,12 @@ def silent_bus(world: World) -> None:
     world.plan(
         begins + world.random.uniform(5.0, 60.0), partial(setattr, world.bus, "is_silent", False)
     )
+
+
+def repeating_bus(world: World) -> None:
+    """Each hand-over to a worker comes several times at once: nobody has died, and it succeeds."""
+    bad_release(world)
+    world.bus.repeats = True
 
 
 def poison(world: World) -> None:
@@ -198,10 +258,15 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (people, 14),
     (asked, 8),
     (answered, 8),
+    (undone, 6),
+    (unpinned, 6),
     (throttled, 3),
     (silent_bus, 4),
+    (repeating_bus, 2),
     (again, 9),
     (partly_bad, 6),
+    (images_gone, 12),
+    (rolling_out, 6),
     (no_better, 6),
     (no_cure, 4),
     (outage, 4),

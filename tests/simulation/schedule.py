@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
-from shared.policy import Policy
-from tests.simulation.estate import POLICY
+from tests.simulation.estate import Setting, kept
 from tests.simulation.faults import Chance, Fault, Faults
 from tests.simulation.scenes import SCENES, bad_release
 from tests.simulation.work import simulated
 from tests.simulation.world import World
 
-PERSONS = frozenset({Fault.PAUSE, Fault.ORDER, Fault.BY_HAND, Fault.POLICY})
+PERSONS = frozenset({Fault.PAUSE, Fault.ORDER, Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT})
 
 
 def world_of(seed: int) -> World:
@@ -21,7 +20,7 @@ def world_of(seed: int) -> World:
     if random.random() < 0.5:
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
-    world = World(faults, random, site=random.random() < 0.4)
+    world = World(faults, random, site=random.random() < 0.6)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*SCENES, strict=True)
     [scene] = random.choices(scenes, weights)
@@ -38,10 +37,13 @@ def run(seed: int) -> World:
     return world
 
 
-def run_planned(faults: Faults, *, policy: Policy = POLICY) -> World:
-    """The plain world of a policy, with these faults in it."""
-    world = World(faults, Random(0), site=True, policy=policy)
+def run_planned(faults: Faults, setting: Setting) -> World:
+    """A plain world, with these faults in it."""
+    world = World(faults, Random(0), site=True, policy=setting.policy)
+    world.store.commit(kept(world.recorded))
+    if setting.rebuilt:
+        world.platform.lose_image(setting.rebuilt)
     bad_release(world)
-    with simulated(world.scheduler, site=True):
+    with simulated(world.scheduler, site=True, template=setting.template):
         world.run()
     return world

@@ -206,7 +206,8 @@ class InstanceClock:
 
     def now(self) -> datetime:
         """The time, as wrong as the instance's clock is."""
-        return self._scheduler.time() + timedelta(seconds=self._instance.skew_seconds)
+        skew = self._instance.skew_seconds
+        return self._scheduler.time() + timedelta(seconds=skew) if skew else self._scheduler.time()
 
     def monotonic(self) -> float:
         """Seconds since some moment, from 1000 on."""

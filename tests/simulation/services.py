@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from shared import topics
+from shared.audience import Channel
+from shared.build import Built, Recipe
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.ports import Document, OperationState, Write
-from shared.traffic import Traffic
+from shared.inventory import HostingSite, WholeInventory
+from shared.platform import OperationState
+from shared.ports import Document, Write
+from shared.steps.release_hosting import FINALIZED
+from shared.traffic import Scaling, Traffic
+from tests.fakes.builder import FakeBuilder
+from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import around
 from tests.fakes.platform import FakePlatform
+from tests.fakes.sender import FakeSender
 from tests.fakes.services import FakeService
 from tests.fakes.store import MemoryStore
-from tests.simulation.estate import LONG_AGO, Site
+from tests.simulation.estate import GOOD, LONG_AGO, SITE
 from tests.simulation.faults import Fault, LandsLate
 
 if TYPE_CHECKING:
@@ -24,6 +33,10 @@ if TYPE_CHECKING:
 
 LATEST_LANDING_SECONDS = 9.0
 """A request that its client has given up lands before the client's time-out is over."""
+
+
+BUILD_TAKES = timedelta(seconds=4)
+"""Shorter than a request may be on its way: one that comes late finds no build that refuses it."""
 
 
 class Sent(Struct, frozen=True):
@@ -82,6 +95,8 @@ class BusService:
         self.dead_letters: list[bytes] = []
         self.is_silent = False
         """Whether it takes nothing and gives no answer."""
+        self.repeats = False
+        """Whether it delivers each hand-over to a worker several times at once."""
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         """The message's id, once it is kept."""
@@ -128,18 +143,26 @@ class PlatformService(FakePlatform):
         finally:
             self._clock = clock
 
-    def shift(self, service: str, traffic: Traffic, etag: str, *, dry_run: bool = False) -> str:
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
         """Ask for another traffic list; the operation's name, empty for a dry run."""
         world = self._world
         if dry_run:
-            return super().shift(service, traffic, etag, dry_run=True)
+            return super().shift(service, traffic, etag, scaling=scaling, dry_run=True)
         world.laws.sending(service, etag)
         self.next_fails = None
         try:
-            return super().shift(service, traffic, etag)
+            return super().shift(service, traffic, etag, scaling=scaling)
         except LandsLate:
             lag = LATEST_LANDING_SECONDS * world.random.random()
-            world.plan(lag, lambda: self._land_late(service, traffic, etag))
+            world.plan(lag, lambda: self._land_late(service, traffic, etag, scaling))
             world.give_up_waiting()
             raise Ambiguous("no answer in time") from None
 
@@ -157,9 +180,11 @@ class PlatformService(FakePlatform):
             raise Rejected(f"there is no operation {name}")
         return super().operation(name)
 
-    def _land_late(self, service: str, traffic: Traffic, etag: str) -> None:
+    def _land_late(
+        self, service: str, traffic: Traffic, etag: str, scaling: Scaling | None
+    ) -> None:
         try:
-            FakePlatform.shift(self, service, traffic, etag)
+            FakePlatform.shift(self, service, traffic, etag, scaling=scaling)
         except (Moved, Rejected, Throttled):
             self._world.note(f"a late shift of {service} was refused")
 
@@ -176,20 +201,94 @@ class PlatformService(FakePlatform):
         return name
 
 
-class SiteService(Site):
-    """The site; each release is judged when it is sent, and again when it takes effect."""
+class BuilderService(FakeBuilder):
+    """The builds; each is judged when it is sent, and again when it is accepted."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.next_is_late = False
+        """Whether the next request takes effect behind its caller's back."""
+        super().__init__(world.platform, world.clock, world.hook, BUILD_TAKES)
+
+    def found(self, function: str) -> Built | None:
+        """The function as it is now."""
+        found = super().found(function)
+        self._world.laws.looked_at_build(function)
+        return found
+
+    def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
+        """Deploy a function.
+
+        Once it is sent, the network carries it: a standstill or the death of its sender does not
+        hold it up.
+        """
+        world = self._world
+        world.laws.building(function)
+        fault = world.fault_at("before builder.build")
+        if self.next_is_late:
+            self.next_is_late, fault = False, Fault.LANDS_LATE
+        if fault is Fault.LANDS_LATE:
+            lag = LATEST_LANDING_SECONDS * world.random.random()
+            world.plan(lag, lambda: self._land(function, recipe))
+            world.give_up_waiting()
+            raise Ambiguous("no answer in time")
+        if fault is Fault.FAILS_LATE:
+            self.failures[function] = "the build failed"
+            fault = None
+        landed: list[str] = []
+        if fault not in (Fault.NO_ANSWER, Fault.THROTTLED):
+            world.plan(0.01, lambda: landed.append(self._land(function, recipe)))
+        if fault is not None:
+            world.inject(fault, "builder.build")
+        world.scheduler.sleep(0.02)
+        world.hook("builder.build", "after")
+        if not landed or not landed[0]:
+            raise Moved(f"an operation on {function} is already in progress")
+        return landed[0]
+
+    def _land(self, function: str, recipe: Recipe) -> str:
+        self.settle()
+        if self._alive(function) is not None:
+            self._world.note(f"a build of {function} was refused")
+            return ""
+        self._world.laws.built(function)
+        return self.begin(function, recipe)
+
+
+class SenderService(FakeSender):
+    """The channels; each notice that arrives is judged."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         super().__init__(world.hook)
 
-    def version(self) -> str:
-        """What is live."""
-        live = super().version()
-        self._world.laws.looked_at_site()
-        return live
+    def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+        """Hand over one notice. Raises: Unavailable while the channel is down."""
+        super().send(channel, key, notice)
+        self._world.laws.said(key)
 
-    def release(self, version: str) -> None:
+
+class EstateService(FakeEstate):
+    """What is beside the functions; each effect is judged when it is sent and when it lands."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        super().__init__(world.hook)
+        self.statuses = dict.fromkeys(((SITE, "site-1"), (SITE, "site-2")), FINALIZED)
+        self.show(GOOD)
+
+    def show(self, inventory: WholeInventory) -> None:
+        """All of it is as it is there."""
+        self.sites = dict(inventory.sites or {})
+        self.published = (inventory.remote_config or {})["firebase"]
+
+    def site(self, name: str) -> HostingSite | None:
+        """What is live."""
+        found = super().site(name)
+        self._world.laws.looked_at_site()
+        return found
+
+    def release(self, site: str, channel: str, version: str, message: str) -> None:
         """Make a version live, whatever was.
 
         Once it is sent, the network carries it: a standstill or the death of its sender does not
@@ -197,23 +296,39 @@ class SiteService(Site):
         """
         world = self._world
         world.laws.releasing()
-        fault = world.fault_at("before site.release")
+        fault = world.fault_at("before hosting.release")
         if fault is Fault.LANDS_LATE:
-            lag = LATEST_LANDING_SECONDS * world.random.random()
-            world.plan(lag, lambda: self.land(version))
+            lag = LATEST_LANDING_SECONDS * world.random.random() ** 0.5  # rather late than soon
+            world.plan(lag, lambda: self.land_release(site, channel, version))
             world.give_up_waiting()
             raise Ambiguous("no answer in time")
         if fault is not Fault.NO_ANSWER:
-            world.plan(0.01, lambda: self.land(version))
+            world.plan(0.01, lambda: self.land_release(site, channel, version))
         if fault is not None:
-            world.inject(fault, "site.release")
+            world.inject(fault, "hosting.release")
         world.scheduler.sleep(0.02)
-        world.hook("site.release", "after")
+        world.hook("hosting.release", "after")
 
-    def land(self, version: str) -> None:
-        """A release takes effect."""
+    def land_release(self, site: str, channel: str, version: str) -> None:
+        """A release takes effect, or is refused because nothing is left to do."""
         self._world.laws.released(version)
-        super().land(version)
+        with suppress(Moved):
+            super().land_release(site, channel, version)
+
+    def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
+        """Publish over the template at `etag`."""
+        if not dry_run:
+            self._world.laws.publishing(etag)
+        super().publish(content, etag, dry_run=dry_run)
+
+    def land_template(self, content: str) -> None:
+        """A publication of ours takes effect."""
+        self._world.laws.published_template()
+        super().land_template(content)
+
+    def publish_by_hand(self) -> None:
+        """A person publishes a template of their own."""
+        super().land_template('{"parameters":{"colour":"blue"}}')
 
 
 class _Fixed:

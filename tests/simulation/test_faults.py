@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.estate import POLICY
-from tests.simulation.exhaustive import every, path, seconds, telling, world_with
+from tests.simulation.estate import LEAST, SMALL, WHOLE
+from tests.simulation.exhaustive import every, path, telling, world_with
 from tests.simulation.faults import POSSIBLE, Fault, Point
+from tests.simulation.world import TICK_SECONDS
 
-BLOCK = 50
-SINGLES = list(every(path(policy=POLICY)))
-SMALL_PATH = path()
-FIRSTS = list(telling(SMALL_PATH))
-PAIRS_STRIDE = 53
-"""Every so many-th pair is run here, another each time the path changes; a slice runs them all."""
+BLOCK = 20
+STRIDE = 25
+SINGLES = list(every(path(WHOLE)))[::STRIDE]
+"""Every so many-th fault, others each time the path changes; `make slice` takes them all."""
+SMALL_PATH = path(SMALL)
 
 
 def test_every_kind_of_fault_has_its_place() -> None:
@@ -23,32 +23,30 @@ def test_every_kind_of_fault_has_its_place() -> None:
 
 def test_the_small_world_has_every_kind_of_point() -> None:
     """What is small about it is only how often a point comes."""
-    large = {point.name for point in path(policy=POLICY)}
+    large = {point.name for point in path(WHOLE)}
 
     assert {point.name for point in SMALL_PATH} == large
     assert set(POSSIBLE) <= large
 
 
+def test_the_least_world_has_both_kinds_of_effect() -> None:
+    """One that the platform makes conditional, one that nothing does; it is over in two sweeps."""
+    points = path(LEAST)
+    names = {point.name for point in points}
+
+    assert {"after platform.shift", "after hosting.release", "before delivery"} <= names
+    assert "before builder.build" not in names
+    assert points[-1].seconds < 2 * TICK_SECONDS
+
+
 @pytest.mark.parametrize("first", range(0, len(SINGLES), BLOCK))
 def test_no_single_fault_breaks_a_law(first: int) -> None:
-    """Each fault at each point of the whole path, exhaustively."""
+    """One fault at points all along the whole path."""
     broken = {
         place: found
         for place in SINGLES[first : first + BLOCK]
-        if (found := world_with(place, policy=POLICY).laws.broken)
+        if (found := world_with(WHOLE, place).laws.broken)
     }
-
-    assert broken == {}
-
-
-@pytest.mark.parametrize("offset", range(6))
-def test_no_pair_of_faults_breaks_a_law(offset: int) -> None:
-    """Crash, applied-but-error, duplicate and command, one after the other."""
-    broken = {}
-    for number, first in enumerate(FIRSTS[offset::6]):
-        for second in seconds(first, telling)[number % PAIRS_STRIDE :: PAIRS_STRIDE]:
-            if found := world_with(first, second).laws.broken:
-                broken[first, second] = found
 
     assert broken == {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import HIDING, MUTANTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "laws.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+\. ", line)]
@@ -32,6 +32,11 @@ def test_the_page_names_exactly_the_mutants_that_there_are() -> None:
     named = set(re.findall(r"`([a-z_]+)`", " ".join(row.split("|")[3] for row in ROWS)))
 
     assert named == {mutant.__name__ for mutant in MUTANTS}
+
+
+def test_what_is_remembered_of_mutants_is_of_those_that_there_are() -> None:
+    """Nothing is remembered of a mutant that has gone."""
+    assert set(HIDING) <= {mutant.__name__ for mutant in MUTANTS}
 
 
 def test_the_files_that_the_page_names_exist() -> None:

@@ -1,4 +1,4 @@
-"""on_work with one kind of step more: a release that no precondition protects."""
+"""What a worker of the simulation carries out: the product's plans, and more than functions."""
 
 from __future__ import annotations
 
@@ -9,27 +9,13 @@ from typing import Any
 from unittest.mock import patch
 
 from responders.scenarios import functions
-from responders.work import Work
+from responders.scenarios.products import hosting, remote_config
 from shared import controls
-from shared.plan import Plan, Step, frozen
+from shared.plan import Plan, frozen
 from shared.policy import Policy
-from shared.steps import Kind
-from tests.simulation.estate import Release
+from shared.steps.release_hosting import FINALIZED
+from tests.simulation.estate import BAD, GOOD
 from tests.simulation.scheduler import Scheduler
-
-
-class SimulatedWork(Work):
-    """The production responder; with a site, its plans release the site's former version too."""
-
-    def __init__(self, ports: Any, policies: Any, site: bool) -> None:
-        super().__init__(ports, policies)
-        self._site = ports.site if site else None
-
-    def _kinds(self, policy: Policy) -> dict[str, Kind]:
-        kinds = super()._kinds(policy)
-        if self._site is not None:
-            kinds[Release.KIND] = Release(self._site)
-        return kinds
 
 
 class TaskLock:
@@ -49,32 +35,27 @@ class TaskLock:
 
 
 @contextmanager
-def simulated(scheduler: Scheduler, *, site: bool) -> Iterator[None]:
-    """The product's locks are the tasks'; with a site, its plans release the former version too."""
+def simulated(scheduler: Scheduler, *, site: bool, template: bool = True) -> Iterator[None]:
+    """The product's locks are the tasks'; with a site, its plans are of more than functions."""
+    plan = functions.plan
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
         patch.object(controls, "threading", locks),
-        patch.object(functions, "plan", _releasing(functions.plan) if site else functions.plan),
+        patch.object(functions, "plan", _wider(plan, template=template) if site else plan),
     ):
         yield
 
 
-def _releasing(honest: Callable[..., Plan]) -> Callable[..., Plan]:
-    def plan(policy: Policy, *facts: Any) -> Plan:
-        made = honest(policy, *facts)
-        release = Step(
-            name="release site",
-            kind=Release.KIND,
-            target="site",
-            goal={"version": "site-1"},
-            origin={"version": "site-2"},
-            writes=1,
-            within_seconds=policy.execution.step_within.total_seconds(),
-            seen="site-2",
-        )
+def _wider(honest: Callable[..., Plan], *, template: bool) -> Callable[..., Plan]:
+    """Plans with a version of hosting, which nothing makes conditional, and maybe a template."""
+
+    def plan(policy: Policy, *facts: Any, **ways: Any) -> Plan:
+        made, within = honest(policy, *facts, **ways), policy.execution.step_within
+        statuses = dict.fromkeys(hosting.needed(GOOD, BAD), FINALIZED)
+        release = hosting.portion(GOOD, BAD, statuses, within)
+        published = remote_config.portion(GOOD, BAD, within).steps if template else ()
+        steps = (*release.steps, *published, *made.steps)
         header = made.header
-        return frozen(
-            header.scenario, header.target, (release, *made.steps), header.policy, header.reported
-        )
+        return frozen(header.scenario, header.target, steps, header.policy, header.reported)
 
     return plan

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from main import Responder
 from responders.alerts import Alerts
@@ -19,7 +20,8 @@ from responders.deployments import Deployments
 from responders.notices import Notices
 from responders.refusal import refuse
 from responders.sealing import Sealing
-from shared import topics
+from responders.work import Work
+from shared import copies, topics
 from shared.envelope import Message
 from shared.errors import (
     Ambiguous,
@@ -31,17 +33,27 @@ from shared.errors import (
     Throttled,
     Unavailable,
 )
+from shared.inventory import WholeInventory
 from shared.policy import Policy
 from shared.traffic import TrafficTarget
+from shared.wording_rendering import Templates
 from tests.fakes.alert_states import FakeAlertStates
-from tests.fakes.estate import FakeEstate
-from tests.fakes.identity import FakeIdentity
+from tests.fakes.bus import MemoryBus
+from tests.fakes.copies import record
+from tests.fakes.databases import FakeDatabases
+from tests.fakes.documents import FakeDocuments
+from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
+from tests.fakes.media import MemoryMedia
+from tests.fakes.mirrors import MemoryMirrors
 from tests.fakes.objects import MemoryObjects
+from tests.fakes.provisions import FakeProvisions
+from tests.fakes.restores import FakeRestores
+from tests.fakes.rewrites import FakeRewrites
 from tests.fakes.router import FakeMetrics, FakeProber
-from tests.fakes.sender import FakeSender
-from tests.simulation.estate import POLICY, SYSTEM, at_the_start, changed
-from tests.simulation.faults import Fault, Faults, LandsLate, Point
-from tests.simulation.laws import Laws
+from tests.fakes.vault import MemoryVault
+from tests.simulation.estate import BAD, POLICY, SYSTEM, at_the_start, changed
+from tests.simulation.faults import Fault, Faults, LandsLate
+from tests.simulation.laws import TEMPLATE, Laws
 from tests.simulation.pool import TaskPool
 from tests.simulation.scheduler import (
     Endless,
@@ -51,14 +63,16 @@ from tests.simulation.scheduler import (
     TrueClock,
 )
 from tests.simulation.services import (
+    BuilderService,
     BusService,
+    EstateService,
     PlatformService,
+    SenderService,
     Sent,
-    SiteService,
     StoreService,
 )
-from tests.simulation.work import SimulatedWork
 
+EFFECTS = ("platform.shift", "builder.build", "hosting.release", "remote_config.publish")
 ACKNOWLEDGE_WITHIN_SECONDS = 180.0
 """Then Pub/Sub delivers again, whether or not the first delivery still runs."""
 DELIVERY_ATTEMPTS = 100
@@ -88,17 +102,35 @@ class InstancePorts:
         self.prober = world.prober
         self.sender = world.sender
         self.identity = FakeIdentity(self.clock, POLICY.project)
+        self.console = ""
+        self.entrance = FakeEntrance(self.identity)
+        self.voice = FakeVoice(self.identity, self.console)
         self.ids = world.new_id
-        self.site = world.site
         self.anchors = world.anchors
+        self.sources = world.sources
+        self.values = world.values
+        self.quarantine = None
+        self.forms = Templates()
+        self.pages = None
+        self.mirrors = MemoryMirrors(world.hook)
+        self.media = MemoryMedia(world.hook)
+        self.provisions = FakeProvisions(world.hook)
+
+    def application_bus(self, system: str) -> MemoryBus:
+        """Nothing is asked for here."""
+        return MemoryBus(self._world.hook, ())
 
     def platform(self, system: str) -> PlatformService:
         """The one platform there is."""
         return self._world.platform
 
-    def estate(self, system: str) -> FakeEstate:
-        """Nothing is beside the functions here."""
-        return FakeEstate(self._world.hook)
+    def builder(self, system: str) -> BuilderService:
+        """The one platform's deployments."""
+        return self._world.builder
+
+    def estate(self, system: str) -> EstateService:
+        """The one there is."""
+        return self._world.estate
 
     def metrics(self, system: str) -> FakeMetrics:
         """The one platform's routers."""
@@ -107,6 +139,26 @@ class InstancePorts:
     def alert_states(self, system: str) -> FakeAlertStates:
         """Nobody has looked at them here."""
         return FakeAlertStates(self._world.hook)
+
+    def exports(self, system: str) -> FakeDatabases:
+        """Nothing is exported here."""
+        return FakeDatabases(self.clock, self.mirrors, self._world.hook)
+
+    def backups(self, system: str) -> FakeDatabases:
+        """Nor backed up."""
+        return self.exports(system)
+
+    def restores(self, system: str) -> FakeRestores:
+        """Nor restored."""
+        return FakeRestores(self.clock, self.exports(system), self.documents(system))
+
+    def documents(self, system: str) -> FakeDocuments:
+        """Nothing is looked through here."""
+        return FakeDocuments(self.clock, self._world.hook)
+
+    def rewrites(self, system: str) -> FakeRewrites:
+        """Nor written back."""
+        return FakeRewrites(self.documents(system), self._world.hook)
 
     def pool(self) -> TaskPool:
         """A pool of one invocation."""
@@ -127,8 +179,8 @@ class World:
         self.injected: Counter[Fault] = Counter()
         self.excuses: set[str] = set()
         """What has happened after which a rollback need not succeed."""
-        self.incurable = False
-        """Whether no rollback can be the cure."""
+        self.incurable = ""
+        """The function that fails where it is led back to as well; empty: none."""
         self.spared: frozenset[str] = frozenset()
         """Functions that no canary has spoken for."""
         self.asks = False
@@ -149,11 +201,19 @@ class World:
         self.started = False
         """Faults and laws wait until the world is set up."""
         self._instances: dict[str, list[tuple[Instance, InstancePorts, Responder]]] = {}
+        self._meanwhile = {
+            Fault.BY_HAND: self.change_by_hand,
+            Fault.ROLL_OUT: self.roll_out,
+            Fault.HINT: self.hint,
+            Fault.POLICY: self.change_policy,
+        }
+        """What others do at that moment, and the caller does not notice."""
         self.laws = Laws(self)
-        self.site = SiteService(self)
+        self.estate = EstateService(self)
         self.store = StoreService(self)
         self.bus = BusService(self)
         self.platform = PlatformService(self, policy.functions)
+        self.builder = BuilderService(self)
         self.metrics = FakeMetrics(
             self.platform,
             self.clock,
@@ -162,10 +222,28 @@ class World:
             point=timedelta(seconds=10),
         )
         self.prober = FakeProber(self.platform, random, self.hook)
-        self.sender = FakeSender(self.hook)
+        self.sender = SenderService(self)
         self.stable = {function: self.platform.live(function) for function in policy.functions}
         self.anchors = MemoryObjects(self.hook)
-        self.store.commit(at_the_start(self.platform.functions()))
+        self.sources = MemoryVault(self.clock, "sources", self.hook)
+        self.values = MemoryVault(self.clock, "values", self.hook)
+        self.recorded = self._recorded()
+        self.store.commit(at_the_start(self.recorded))
+
+    def _recorded(self) -> WholeInventory:
+        """What is live, with all that is kept so that it can be built again."""
+        functions = record(self.platform.functions()).functions or {}
+        for name, one in functions.items():
+            if one.source is None:
+                raise AssertionError("nothing here is built from nowhere")
+            values = copies.written(self.platform.values(name))
+            kept = self.values.keep(copies.values_name(SYSTEM, one), values)
+            functions[name] = replace(
+                one,
+                copy=self.sources.copy(one.source, copies.source_name(SYSTEM, one)),
+                configuration=replace(one.configuration, values=kept),
+            )
+        return WholeInventory(functions=functions)
 
     # Running
 
@@ -222,11 +300,36 @@ class World:
     # What people and the rest of the world do
 
     def deploy_bad(self, functions: list[str] | None = None) -> None:
-        """A bad release was made ten minutes ago."""
-        ago = timedelta(minutes=10)
+        """A bad release was made four minutes ago, after the last look; a hint of it may come."""
+        ago = timedelta(minutes=4)
         self.platform.deploy_at(self.clock.now() - ago, functions, failure_rate=0.9)
         if self.with_site:
-            self.site.live = "site-2"
+            self.estate.show(BAD)
+        if self.random.random() < 0.5:
+            self.plan(self.random.choice((0.0, 30.0)) * self.random.random(), self.hint)
+
+    def roll_out(self) -> None:
+        """A release that began before reaches one function more, and a hint of it may come."""
+        function = self.random.choice([*self.policy.functions])
+        self.excuses.add("a release goes on")
+        self._unspared(function)
+        self.note(f"rolled out: {function}")
+        self.platform.deploy_at(self.clock.now(), [function], failure_rate=0.9)
+        if self.random.random() < 0.7:
+            self.hint()
+
+    def hint(self) -> None:
+        """The audit log tells of a change of what is live."""
+        entry = {
+            "logName": "any",
+            "timestamp": self.clock.now().isoformat(),
+            "protoPayload": {
+                "serviceName": "run.googleapis.com",
+                "methodName": "google.cloud.run.v2.Services.UpdateService",
+                "resourceName": f"projects/{POLICY.project}/locations/any/services/any",
+            },
+        }
+        self.bus.deliver(topics.DEPLOYMENTS, msgspec.json.encode(entry))
 
     def alert(
         self, incident: str = "0.a", state: str = "open", signal: str = "function_failure_rate"
@@ -288,18 +391,30 @@ class World:
             about["plan"] = question["plan"]["fingerprint"]
         self.command(verb, **about)
 
+    def publish_by_hand(self) -> None:
+        """A person publishes another template."""
+        self.excuses.add("a person published a template")
+        self.note("by hand: a template")
+        self.estate.publish_by_hand()
+        self.laws.changed_by_hand(TEMPLATE)
+
     def change_by_hand(self) -> None:
         """A person sets the traffic of one function, or makes a new revision of it."""
         function = self.random.choice([*self.policy.functions])
         self.excuses.add("a person changed traffic")
         self.note(f"by hand: {function}")
+        self._unspared(function)
         if self.random.random() < 0.3:
             self.platform.deploy_at(self.clock.now(), [function], failure_rate=0.0)
+            self.laws.deployed_by_hand(function)
         else:
             [newest, *_] = self.platform.services()[function].revisions
             self.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
+            self.laws.changed_by_hand(function)
+
+    def _unspared(self, function: str) -> None:
+        """A canary that others have led elsewhere keeps nobody waiting."""
         self.spared -= frozenset(self.policy.groups[self.policy.functions[function]].functions)
-        self.laws.changed_by_hand(function)
 
     def release_by_hand(self, function: str, revision: str) -> None:
         """A person or their pipeline sends all requests of a function to a revision."""
@@ -323,7 +438,7 @@ class World:
             return None
         task = self.scheduler.current
         instance = task.instance.name if task else ""
-        fault = self.faults.at(Point(point, instance, self.scheduler.now))
+        fault = self.faults.at(point, instance, self.scheduler.now)
         if fault is not None:
             self.injected[fault] += 1
             self.note(f"FAULT {fault} {point}")
@@ -351,15 +466,15 @@ class World:
             case Fault.ORDER:
                 self.command("rollback", system=SYSTEM)
                 self.scheduler.sleep(0.5)
-            case Fault.BY_HAND:
-                self.change_by_hand()
-            case Fault.POLICY:
-                self.change_policy()
+            case Fault.BY_HAND if verb.startswith("remote_config."):
+                self.publish_by_hand()
+            case _ if fault in self._meanwhile:
+                self._meanwhile[fault]()
             case _:
                 self._answer_badly(fault, verb)
 
     def _answer_badly(self, fault: Fault, verb: str) -> None:
-        writes = verb in ("store.commit", "platform.shift", "site.release")
+        writes = verb in ("store.commit", *EFFECTS)
         match fault:
             case Fault.NO_ANSWER | Fault.APPLIED:
                 raise Ambiguous(f"{verb}: {fault}") if writes else Unavailable(f"{verb}: {fault}")
@@ -392,17 +507,19 @@ class World:
     def route(self, message: Sent) -> None:
         """Deliver a message once or several times, soon or late."""
         fault = self.fault_at("before delivery")
-        copies, late = 1, 0.0
+        times, late = 5 if self.bus.repeats and message.topic == topics.WORK else 1, 0.0
         if fault is Fault.DUPLICATE:
-            copies += self.random.randint(1, 4)
+            times += self.random.randint(1, 4)
         elif fault is Fault.LATE:
             late = self.random.choice((20.0, 70.0, 400.0, 1200.0))
             if message.topic == topics.ALERTS:
                 self.excuses.add("the alert was old news")
             if message.topic == topics.OVERRIDE:
                 self.excuses.add("a command was late")
-        apart = self.random.choice(((0.0,), (0.0, 3.0, 60.0))) if copies > 1 else (0.0,)
-        for _ in range(copies):
+        apart: tuple[float, ...] = (0.0,)
+        if fault is Fault.DUPLICATE:
+            apart = self.random.choice(((0.0,), (0.0, 3.0, 60.0)))
+        for _ in range(times):
             delay = late + 0.01 + 0.1 * self.random.random() + self.random.choice(apart)
             self.plan(delay, partial(self._push, message, 1))
 
@@ -486,7 +603,7 @@ class World:
         ports = InstancePorts(self, instance)
         policies = {SYSTEM: self.policy}
         if topic == topics.WORK:
-            responder: Responder = SimulatedWork(ports, policies, self.with_site)
+            responder: Responder = Work(ports, policies)
         else:
             responder = RESPONDERS[topic](ports, policies)
         started.append((instance, ports, responder))

@@ -1,0 +1,148 @@
+"""Rollbacks that are begun or called well too easily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from responders import case, deciding, ending, verifying, work
+from responders.case import Case, Turn
+from shared import gates
+from shared import health as healths
+from shared.gate import Answer, GateAnswer
+from shared.plan import Step
+
+
+def _without_gate(name: str) -> AbstractContextManager[Any]:
+    def passes(asked: Any) -> GateAnswer:
+        return GateAnswer(name, Answer.PASS, "not asked")
+
+    kept = tuple(passes if gate.__name__ == name else gate for gate in gates.GATES)
+    return patch.object(gates, "GATES", kept)
+
+
+def verified_on_old_points() -> AbstractContextManager[Any]:
+    """What was counted before the last shift is counted too."""
+    honest = verifying._health
+
+    def old(case: Case, steps: Iterable[Step], since: Any) -> healths.Health:
+        return honest(case, steps, since - timedelta(minutes=5))
+
+    return patch.object(verifying, "_health", old)
+
+
+def verified_without_a_look() -> AbstractContextManager[Any]:
+    """Shifted is taken for well."""
+    well = healths.Health(healths.Verdict.WELL, "surely")
+    return patch.object(verifying, "_health", lambda case, steps, since: well)
+
+
+def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
+    """The end does not read what has joined."""
+
+    @contextmanager
+    def deaf() -> Iterator[None]:
+        with (
+            patch.object(case, "unjudged", lambda alerts: []),
+            patch.object(ending, "unjudged", lambda alerts: []),
+            patch.object(verifying, "unjudged", lambda alerts: []),
+        ):
+            yield
+
+    return deaf()
+
+
+def ended_and_due_again() -> AbstractContextManager[Any]:
+    """No answer after the end makes an ended rollback due again."""
+    return patch.object(work, "ENDED", frozenset())
+
+
+def cool_down_ignored() -> AbstractContextManager[Any]:
+    """Automation goes back a second time."""
+    return _without_gate("cool_down")
+
+
+def budget_ignored() -> AbstractContextManager[Any]:
+    """Automation goes back more often than the hour allows."""
+    return _without_gate("budget")
+
+
+def mode_ignored() -> AbstractContextManager[Any]:
+    """Automation acts where nobody has promoted it."""
+    return _without_gate("mode")
+
+
+def cause_ignored() -> AbstractContextManager[Any]:
+    """Automation goes back without a change to go back from."""
+    return _without_gate("cause")
+
+
+def budget_not_spent() -> AbstractContextManager[Any]:
+    """A rollback is not counted."""
+    return patch.object(deciding, "_spent", lambda *facts: ())
+
+
+def slot_not_taken() -> AbstractContextManager[Any]:
+    """A plan is begun without the system's slot."""
+    honest = Case.take
+
+    def take(self: Case, turn: Turn) -> bool:
+        begins = turn.event == "rollback.decided"
+        return honest(self, replace(turn, system=None) if begins else turn)
+
+    return patch.object(Case, "take", take)
+
+
+def slot_not_asked_for() -> AbstractContextManager[Any]:
+    """A plan is begun though another has effects in flight."""
+
+    @contextmanager
+    def greedy() -> Iterator[None]:
+        honest = Case.take
+
+        def take(self: Case, turn: Turn) -> bool:
+            if turn.event != "rollback.decided" or turn.system is None:
+                return honest(self, turn)
+            taken = turn.system
+            return honest(
+                self, replace(turn, system=lambda system: taken(replace(system, slot="")))
+            )
+
+        without = tuple(
+            replace_gate if gate.__name__ == "active_rollback" else gate for gate in gates.GATES
+        )
+        orders = tuple(
+            replace_gate if gate.__name__ == "active_rollback" else gate
+            for gate in gates.ORDER_GATES
+        )
+        with (
+            patch.object(Case, "take", take),
+            patch.object(gates, "GATES", without),
+            patch.object(gates, "ORDER_GATES", orders),
+        ):
+            yield
+
+    def replace_gate(asked: Any) -> GateAnswer:
+        return GateAnswer("active rollback", Answer.PASS, "not asked")
+
+    return greedy()
+
+
+MUTANTS = (
+    verified_on_old_points,
+    verified_without_a_look,
+    finished_without_the_joined_alerts,
+    ended_and_due_again,
+    cool_down_ignored,
+    budget_ignored,
+    mode_ignored,
+    cause_ignored,
+    budget_not_spent,
+    slot_not_taken,
+    slot_not_asked_for,
+)

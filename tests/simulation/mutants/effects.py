@@ -1,0 +1,174 @@
+"""Steps that are sent, looked at or judged with less care."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from shared import carrying, engine
+from shared import plan as plans
+from shared.attempts import Sent
+from shared.carrying import Carrying
+from shared.documents import decode
+from shared.plan import Step, StepStatus
+from shared.steps import Kind, Look, Verdict, redeploy
+from shared.steps.judge import Judge
+from shared.steps.publish_template import PublishTemplate
+from shared.steps.serve import Serve
+from shared.steps.shift import Goal, Shift
+from shared.tenure import Tenure
+
+
+def no_precondition_on_the_effect() -> AbstractContextManager[Any]:
+    """A shift takes whatever etag the service has now."""
+
+    def set_anyway(self: Shift, step: Step) -> str:
+        goal = decode(Goal, step.goal)
+        etag = self._platform.service(goal.service).etag
+        return self._platform.shift(goal.service, goal.traffic, etag)
+
+    return patch.object(Shift, "set", set_anyway)
+
+
+def persons_change_overwritten() -> AbstractContextManager[Any]:
+    """Whatever is found is taken for the origin."""
+    honest = Shift.look
+
+    def greedy(self: Shift, step: Step) -> Look:
+        look = honest(self, step)
+        if look.verdict is not Verdict.ELSEWHERE:
+            return look
+        return Look(Verdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
+
+    return patch.object(Shift, "look", greedy)
+
+
+def persons_template_overwritten() -> AbstractContextManager[Any]:
+    """Whatever template is found is taken for the origin."""
+    honest = PublishTemplate.look
+
+    def greedy(self: PublishTemplate, step: Step) -> Look:
+        look = honest(self, step)
+        if look.verdict is not Verdict.ELSEWHERE:
+            return look
+        return Look(Verdict.AT_ORIGIN, self._estate.remote_config.template().etag)
+
+    return patch.object(PublishTemplate, "look", greedy)
+
+
+def template_published_over_the_newest() -> AbstractContextManager[Any]:
+    """The etag is read again when it is needed, not taken from the intent."""
+    honest = PublishTemplate._publish
+
+    def fresh(self: PublishTemplate, step: Step, *, dry_run: bool) -> None:
+        newest = self._estate.remote_config.template().etag
+        honest(self, replace(step, seen=newest), dry_run=dry_run)
+
+    return patch.object(PublishTemplate, "_publish", fresh)
+
+
+def done_without_a_look() -> AbstractContextManager[Any]:
+    """What was sent counts as done."""
+    honest = Carrying._after
+
+    def trusting(self: Carrying, step: Step, result: object) -> Step:
+        after = honest(self, step, result)
+        return self._ended(after, StepStatus.DONE, "") if isinstance(result, Sent) else after
+
+    return patch.object(Carrying, "_after", trusting)
+
+
+def sent_before_the_intent_landed() -> AbstractContextManager[Any]:
+    """Effects go out with their intents, not after them."""
+
+    def askable(self: Carrying, *, settling: bool) -> Iterator[Step]:
+        for name, step in self._steps.items():
+            if step.status is StepStatus.BEGUN and name not in self._calls:
+                yield step
+
+    return patch.object(Carrying, "_askable", askable)
+
+
+def unconditional_effect_repeated() -> AbstractContextManager[Any]:
+    """An unconditional effect without an answer is sent again at once."""
+    return patch.object(Carrying, "_may_still_land", lambda self, step: False)
+
+
+def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
+    """An unconditional effect is sent however little of its time is left."""
+
+    def without_deadline(step: Step, kind: Kind, now: datetime) -> bool:
+        return kind.unconditional_timeout_seconds is not None and step.deadline is None
+
+    @contextmanager
+    def late() -> Iterator[None]:
+        with (
+            patch.object(engine, "lands_late", lambda *facts: False),
+            patch.object(carrying, "lands_late", without_deadline),
+            patch.object(Tenure, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0),
+        ):
+            yield
+
+    return late()
+
+
+def rebuild_sent_again_at_once() -> AbstractContextManager[Any]:
+    """A rebuild without an answer is looked at, and sent again, before its deadline."""
+
+    def may_still_land(self: Carrying, step: Step) -> bool:
+        return step.kind != redeploy.KIND and honest(self, step)
+
+    honest = Carrying._may_still_land
+    return patch.object(Carrying, "_may_still_land", may_still_land)
+
+
+def rebuilt_and_not_served() -> AbstractContextManager[Any]:
+    """Whoever has built a function again forgets that its traffic is pinned elsewhere."""
+    forgotten = Look(Verdict.AT_GOAL, note="it was built")
+    return patch.object(Serve, "look", lambda self, step: forgotten)
+
+
+def stand_in_not_begun() -> AbstractContextManager[Any]:
+    """A shift that failed stays failed, whatever stands in for it."""
+    honest = plans.ready
+
+    def ready(steps: Any) -> list[Step]:
+        return [step for step in honest(steps) if not step.instead_of]
+
+    return patch.object(plans, "ready", ready)
+
+
+def canary_not_judged() -> AbstractContextManager[Any]:
+    """A canary is well because it is there."""
+    return patch.object(Judge, "_asked", lambda self, goal: Look(Verdict.AT_GOAL))
+
+
+def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:
+    """Everything is begun at once."""
+
+    def ready(steps: Any) -> list[Step]:
+        return [step for step in steps.values() if step.status is StepStatus.PENDING]
+
+    return patch.object(plans, "ready", ready)
+
+
+MUTANTS = (
+    no_precondition_on_the_effect,
+    persons_change_overwritten,
+    persons_template_overwritten,
+    template_published_over_the_newest,
+    done_without_a_look,
+    sent_before_the_intent_landed,
+    unconditional_effect_repeated,
+    unconditional_effect_sent_late,
+    rebuild_sent_again_at_once,
+    rebuilt_and_not_served,
+    stand_in_not_begun,
+    canary_not_judged,
+    others_do_not_wait_for_the_canary,
+)

@@ -1,0 +1,126 @@
+"""Messages, notices and records of which some are lost, or come twice."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from responders import clock, sealing
+from responders.alerts import Alerts
+from responders.notices import Notices
+from responders.recording import Recording
+from shared import handover, outbox
+from shared.alert_record import Alert
+from shared.documents import encode
+from shared.envelope import Message
+from shared.notice import Notice
+from shared.notice import Status as NoticeStatus
+from shared.ports import Document, Update
+from tests.simulation.world import World
+
+
+def acknowledged_before_commit() -> AbstractContextManager[Any]:
+    """The message is gone before what it asks for is kept."""
+    return patch.object(World, "acknowledges_first", True)
+
+
+def alerts_known_by_message_id() -> AbstractContextManager[Any]:
+    """A repeated notification is another alert."""
+    honest = Alerts._alert
+
+    def named(self: Alerts, notification: Any, message: Message, *facts: Any) -> Alert:
+        alert = honest(self, notification, message, *facts)
+        return replace(alert, key=f"{message.id}:{alert.state}")
+
+    return patch.object(Alerts, "_alert", named)
+
+
+def remembered_before_commit() -> AbstractContextManager[Any]:
+    """An instance takes for settled what it has only begun."""
+    honest = Alerts._settle
+
+    def hasty(self: Alerts, alert: Alert, policy: Any) -> None:
+        self._remember(alert.key)
+        honest(self, alert, policy)
+
+    return patch.object(Alerts, "_settle", hasty)
+
+
+def published_before_commit() -> AbstractContextManager[Any]:
+    """Work is handed over before it is kept."""
+    honest = Recording._opened
+
+    def hasty(self: Recording, *facts: Any) -> Any:
+        opening = honest(self, *facts)
+        rollback = opening.rollback
+        handover.publish(
+            self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
+        )
+        return opening
+
+    return patch.object(Recording, "_opened", hasty)
+
+
+def notices_not_claimed() -> AbstractContextManager[Any]:
+    """A notice is sent by whoever is handed it."""
+
+    def send(self: Notices, notice: Notice, document: Document, channel: Any) -> None:
+        attempt = replace(notice, attempts=notice.attempts + 1)
+        self._handed_over(attempt, channel, {**encode(attempt), "repeated": False})
+        ended = replace(attempt, status=NoticeStatus.SENT, due_at=None)
+        self._ports.store.commit([Update(document.path, encode(ended), document.version)])
+
+    return patch.object(Notices, "_send", send)
+
+
+def failed_notices_count_as_sent() -> AbstractContextManager[Any]:
+    """A dead channel is believed."""
+    honest = outbox.concluded
+
+    def hopeful(*facts: Any) -> Notice:
+        return replace(honest(*facts), due_at=None)
+
+    return patch.object(outbox, "concluded", hopeful)
+
+
+def notices_in_any_order() -> AbstractContextManager[Any]:
+    """No notice waits for the one before it."""
+    return patch.object(outbox, "ahead_of", lambda *_: None)
+
+
+def seal_skipped() -> AbstractContextManager[Any]:
+    """What happens outside rollbacks stays loose."""
+    return patch.object(sealing.Sealing, "seal", lambda self, now: None)
+
+
+def nothing_swept() -> AbstractContextManager[Any]:
+    """What was dropped on the way stays dropped."""
+    return patch.object(clock.Clock, "sweep", lambda self, now: None)
+
+
+def errors_swallowed() -> AbstractContextManager[Any]:
+    """A failure is logged, and the message is acknowledged."""
+    honest = World._delivered
+
+    def swallowing(self: World, *facts: Any) -> bool:
+        honest(self, *facts)
+        return True
+
+    return patch.object(World, "_delivered", swallowing)
+
+
+MUTANTS = (
+    acknowledged_before_commit,
+    alerts_known_by_message_id,
+    remembered_before_commit,
+    published_before_commit,
+    notices_not_claimed,
+    failed_notices_count_as_sent,
+    notices_in_any_order,
+    seal_skipped,
+    nothing_swept,
+    errors_swallowed,
+)

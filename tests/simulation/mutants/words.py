@@ -1,0 +1,148 @@
+"""People whose word counts for less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from responders import deciding, ending, verifying
+from responders.scenarios import reversal
+from shared import controls
+from shared.controls import Switches
+from shared.rollback import Rollback
+from shared.tenure import Tenure
+
+
+def kill_switch_read_once() -> AbstractContextManager[Any]:
+    """The switches are looked at when the worker begins."""
+    return patch.object(controls, "CONTROLS_MAY_BE_OLD_SECONDS", 1e9)
+
+
+def kill_switch_ignored() -> AbstractContextManager[Any]:
+    """The switches are read, and what they say is not heeded."""
+    honest = Switches._look
+
+    def deaf(self: Switches) -> str:
+        honest(self)
+        return ""
+
+    return patch.object(Switches, "_look", deaf)
+
+
+def unreadable_switch_means_go() -> AbstractContextManager[Any]:
+    """No answer is taken for a yes."""
+    honest = Switches._look
+
+    def hopeful(self: Switches) -> str:
+        said = honest(self)
+        return "" if said.startswith("the kill switch could not be read") else said
+
+    return patch.object(Switches, "_look", hopeful)
+
+
+def own_document_not_asked() -> AbstractContextManager[Any]:
+    """A person's cancel and another worker's claim are heard of at the next commit alone."""
+    return patch.object(Switches, "_called_off", lambda self, itself: "")
+
+
+def cancel_ignored() -> AbstractContextManager[Any]:
+    """A person's word is overwritten by the next commit."""
+    honest = Tenure._look_back
+
+    def deaf(self: Tenure, after: Rollback) -> bool:
+        landed = honest(self, after)
+        self.rollback = replace(self.rollback, cancel_requested="")
+        return landed
+
+    return patch.object(Tenure, "_look_back", deaf)
+
+
+def question_ignored() -> AbstractContextManager[Any]:
+    """Nobody is needed to approve."""
+    return patch.object(deciding, "people_needed", lambda *facts: 0)
+
+
+def approval_of_another_plan() -> AbstractContextManager[Any]:
+    """Who has approved something has approved everything."""
+
+    def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
+        return {word.person: word.actor for word in rollback.approvals}
+
+    return patch.object(deciding, "in_favour", in_favour)
+
+
+def freeze_ignored() -> AbstractContextManager[Any]:
+    """A window stops nothing that has begun."""
+    return patch.object(controls, "frozen", lambda windows, now, **_: None)
+
+
+def undo_freezes_the_newest() -> AbstractContextManager[Any]:
+    """What followed the newest revision gets its name: the same requests, for today."""
+    honest = reversal.plan
+
+    def plan(policy: Any, inventory: Any, wanted: Any, target: str) -> reversal.Reversal:
+        named = {
+            function: replace(
+                one,
+                traffic=tuple(
+                    replace(
+                        entry,
+                        revision=entry.revision or inventory[function].service.latest_created,
+                    )
+                    for entry in one.traffic
+                ),
+            )
+            for function, one in wanted.items()
+        }
+        return honest(policy, inventory, named, target)
+
+    return patch.object(reversal, "plan", plan)
+
+
+def undo_forgets_the_instances() -> AbstractContextManager[Any]:
+    """What a rollback has kept warm stays so for ever."""
+    honest = reversal.found_by
+
+    def found(rollbacks: Any) -> dict[str, reversal.Wanted]:
+        return {name: replace(one, scaling=None) for name, one in honest(rollbacks).items()}
+
+    return patch.object(reversal, "found_by", found)
+
+
+def pins_not_kept() -> AbstractContextManager[Any]:
+    """Nobody knows afterwards what is held."""
+
+    @contextmanager
+    def forgetful() -> Iterator[None]:
+        with (
+            patch.object(verifying, "left_by", lambda case, steps: ()),
+            patch.object(ending, "left_by", lambda case, steps: ()),
+        ):
+            yield
+
+    return forgetful()
+
+
+def pins_not_kept_at_an_end() -> AbstractContextManager[Any]:
+    """A cancel, a failure and an undo leave the pins as they were."""
+    return patch.object(ending, "left_by", lambda case, steps: ())
+
+
+MUTANTS = (
+    kill_switch_read_once,
+    kill_switch_ignored,
+    unreadable_switch_means_go,
+    own_document_not_asked,
+    cancel_ignored,
+    question_ignored,
+    approval_of_another_plan,
+    freeze_ignored,
+    undo_freezes_the_newest,
+    undo_forgets_the_instances,
+    pins_not_kept,
+    pins_not_kept_at_an_end,
+)
