@@ -1,6 +1,8 @@
 """`python -m local.demo`: play one whole emergency and check every law; `SYSTEM` names a policy.
 
-`CHAOS=kill` kills the worker in the middle.
+`SCENARIO` names the way back (functions, complete, auth, feature, database), or a day of `backups`.
+`CHAOS=kill` kills the worker in the middle; `FAULTS` names what makes the way back of functions
+hard.
 """
 
 from __future__ import annotations
@@ -13,20 +15,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import yaml
 from rich.console import Console
 
-from local.demo import story
+from local.demo import day, mending, story
 from local.demo.evidence import Evidence
+from local.demo.faults import Fault
 from local.demo.scene import Scene
 from local.demo.screen import Screen
 from local.demo.stage import Broken, Stage
 from shared import policy_file
 from shared.errors import BadConfiguration, RollbackError
-from shared.policy import Policy
+from shared.policy import Policy, ScenarioName
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
+PLAYED = ("functions", "complete", "auth", "feature")
+A_DAY = "backups"
+DATA = "database"
+"""Documents are brought back, and no code."""
+PROBE = "signing-in"
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
 LAST_LINES = 20
@@ -45,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory(prefix="rollback-demo-") as folder:
         log = Path(folder) / "log"
         try:
+            if options.scenario == A_DAY:
+                policy, options.policy = _backed_up(policy, options.policy, Path(folder))
+            if options.scenario == ScenarioName.AUTH:
+                policy, options.policy = _signed_in_to(policy, options.policy, Path(folder))
             return _play(policy, options, console, log)
         except KeyboardInterrupt:
             console.print("interrupted: everything is stopped")
@@ -58,17 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Path) -> int:
     started = time.monotonic()
     screen = Screen(console)
-    screen.act("Starting the embedded cloud and six responders")
-    with screen.waiting("functions-framework loads main.py six times"):
-        stage = Stage.start(policy, options.policy, options.scale, log)
+    screen.act("Starting the embedded cloud, six responders and the console")
+    with screen.waiting("functions-framework loads main.py seven times"):
+        looks_back = options.scenario in (A_DAY, DATA)
+        past = ("--point-in-time-recovery",) if looks_back else ()
+        stage = Stage.start(policy, options.policy, options.scale, log, *past)
     try:
         seconds = time.monotonic() - started
         screen.say(f"listening after {seconds:.0f} s; time runs {options.scale:g} times as fast")
-        evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
-        try:
-            holds = story.play(Scene(stage, evidence, screen, kills=options.chaos == "kill"))
-        finally:
-            evidence.close()
+        if options.scenario == A_DAY:
+            holds = day.Day(stage, screen).play()
+        elif options.scenario == DATA:
+            holds = mending.Mending(stage, screen).play()
+        else:
+            holds = _emergency(stage, screen, options)
     finally:
         stage.close()
     verdict = "every law holds" if holds else "not every law holds"
@@ -76,6 +92,49 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
     if not holds:
         _show_log(console, log)
     return 0 if holds else 1
+
+
+def _emergency(stage: Stage, screen: Screen, options: argparse.Namespace) -> bool:
+    """Whether every law holds in a bad release, from its detection to the end of the watch."""
+    policy = stage.policy
+    evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
+    try:
+        scene = Scene(
+            stage,
+            evidence,
+            screen,
+            scenario=ScenarioName(options.scenario),
+            kills=options.chaos == "kill",
+            fault=Fault(options.faults),
+        )
+        return story.play(scene)
+    finally:
+        evidence.close()
+
+
+def _backed_up(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
+    """The policy with backups, and the file that says so."""
+    said = yaml.safe_load(file.read_text())
+    said["backups"] = {**said.get("backups", {}), **day.declared(policy)}
+    return _written(said, folder / file.name)
+
+
+def _signed_in_to(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
+    """The policy with a probe that signs in, by which signing in is verified, and its file."""
+    said = yaml.safe_load(file.read_text())
+    account = {
+        "email": f"probe@{policy.project}.com",
+        "password_secret": "rollback-probe-password",
+        "api_key_secret": "rollback-probe-key",
+    }
+    said["probes"] = [*said.get("probes", []), {"name": PROBE, "sign_in": account}]
+    said.setdefault("verification", {})["test-account"] = {"probes": [PROBE]}
+    return _written(said, folder / file.name)
+
+
+def _written(said: dict[str, Any], file: Path) -> tuple[Policy, Path]:
+    file.write_text(yaml.safe_dump(said, sort_keys=False))
+    return policy_file.load(file), file
 
 
 def _show_log(console: Console, log: Path) -> None:
@@ -88,12 +147,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     default = POLICIES / f"{os.environ.get('SYSTEM') or 'cvplus'}.yaml"
     parser.add_argument("--policy", type=Path, default=default, help="the system to play")
+    parser.add_argument(
+        "--scenario",
+        choices=(*PLAYED, DATA, A_DAY),
+        default=os.environ.get("SCENARIO") or PLAYED[0],
+        help="which way back is played; backups: a day of a database, and nothing goes back",
+    )
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
     parser.add_argument(
         "--chaos",
         choices=["", "kill"],
         default=os.environ.get("CHAOS", ""),
         help="kill: the worker dies by kill -9 in the middle",
+    )
+    parser.add_argument(
+        "--faults",
+        choices=[fault.value for fault in Fault],
+        default=os.environ.get("FAULTS", ""),
+        help="quota: Cloud Run refuses writes in the middle, and says when to come back; "
+        "images-gone: some functions must be built again; one-broken: one cannot come back",
     )
     return parser.parse_args(arguments)
 

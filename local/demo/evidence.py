@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime
 from typing import TypeVar
 
 import grpc
-from google.cloud import run_v2
+import httpx
+from google.cloud import functions_v2, run_v2
 from google.longrunning.operations_pb2 import ListOperationsRequest
 from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
@@ -15,19 +18,26 @@ from msgspec import Struct
 from shared import deployment as deployments
 from shared import incident as incidents
 from shared import outside, topics
+from shared import stock as stocks
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Entry, Event
+from shared.build import recipe
 from shared.command import CommandRecord
 from shared.deployment import Deployment, Inventory
 from shared.documents import decode
+from shared.drill import Drill
 from shared.health import Requests
 from shared.incident import Incident, PublicState
+from shared.inventory import WholeInventory
 from shared.notice import Notice
 from shared.plan import Step
 from shared.policy import Policy
 from shared.ports import Query
+from shared.quota import PaceLeft
+from shared.quota import path as quota_path
 from shared.rollback import Rollback
+from shared.status_rendering import PAGE, folder
 from shared.system import System
 from shared.trail import Trail
 from shared.verification import Finding
@@ -79,6 +89,10 @@ class Evidence:
         found = self._all(Step, f"rollbacks/{rollback}/steps")
         return sorted(found, key=lambda step: step.number)
 
+    def pace(self) -> PaceLeft | None:
+        """How fast the next worker may go on; None while nobody has carried anything out."""
+        return self._one(PaceLeft, quota_path(self.system_name))
+
     def trail(self, rollback: str) -> list[Entry]:
         """The audit entries of a rollback, in order."""
         return self._all(Entry, f"rollbacks/{rollback}/audit")
@@ -95,6 +109,10 @@ class Evidence:
         """Every command that was carried out."""
         return self._all(CommandRecord, "commands")
 
+    def drills(self) -> list[Drill]:
+        """Every rehearsal that is recorded."""
+        return self._all(Drill, "drills")
+
     def system(self) -> System | None:
         """The protected system as it stands; None before anything was said of it."""
         return self._one(System, systems.path(self.system_name))
@@ -103,15 +121,38 @@ class Evidence:
         """What the status page is written from."""
         return self._one(PublicState, incidents.public_path(self.system_name))
 
+    @property
+    def page_address(self) -> str:
+        """Where everybody reads the status page; "" where there is none."""
+        pages, name = self._wiring.pages, f"{folder(self.system_name)}/{PAGE}"
+        return pages.address(name) if pages is not None else ""
+
+    def page(self) -> str:
+        """The status page, as a browser reads it; "" before there is one."""
+        if not self.page_address:
+            return ""
+        answer = httpx.get(self.page_address, timeout=CALL_SECONDS, trust_env=False)
+        return answer.text if answer.is_success else ""
+
     def published_at(self, incident: str) -> datetime | None:
-        """When the public state became what it is; None unless it names the incident."""
-        document = self._store.get(incidents.public_path(self.system_name))
-        names_it = document.fields is not None and document.fields["incident"] == incident
-        return document.version if names_it else None
+        """When the status page that stands there now was written; None unless it names it."""
+        return self.written_at() if incident in self.page() else None
+
+    def written_at(self) -> datetime | None:
+        """When the status page that stands there now was written; None before there is one."""
+        said = re.search(r'Written at <time datetime="([^"]+)"', self.page())
+        return datetime.fromisoformat(said[1]) if said else None
 
     def deployment(self, name: str) -> Deployment | None:
         """A recorded deployment."""
         return self._one(Deployment, deployments.path(self.system_name, name))
+
+    def buildable(self, name: str) -> set[str]:
+        """The functions of a recorded deployment that can be built again from what is kept."""
+        document = self._store.get(deployments.record_path(self.system_name, name))
+        whole = stocks.unpacked(document.fields["live"]) if document.fields is not None else None
+        kept = (whole.functions if whole is not None else None) or {}
+        return {name for name, one in kept.items() if recipe(one) is not None}
 
     def unclaimed(self) -> list[Event]:
         """What happened to messages that concern no protected system."""
@@ -129,6 +170,20 @@ class Evidence:
         """What is live, by Cloud Run and Cloud Functions."""
         return self._wiring.platform(self.system_name).inventory()
 
+    def beside(self, policy: Policy) -> WholeInventory:
+        """What lies beside the functions that the plays may change, by its own products."""
+        estate, resources = self._wiring.estate(self.system_name), policy.resources
+        sites = {name: estate.hosting.site(name) for name in resources.hosting_sites}
+        releases = estate.rules.releases() if resources.releases else {}
+        return WholeInventory(
+            sites={name: one for name, one in sites.items() if one is not None},
+            remote_config=(
+                {"firebase": estate.remote_config.template()} if resources.remote_config else {}
+            ),
+            rules={name: one for name, one in releases.items() if name in resources.releases},
+            identity=estate.identity.settings() if resources.identity else {},
+        )
+
     def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
         """What the routers counted, per service."""
         return self._wiring.metrics(self.system_name).requests(start, end)
@@ -144,6 +199,20 @@ class Evidence:
                 changed = run_v2.Service.pb()()
                 operation.metadata.Unpack(changed)
                 found[operation.name] = changed.name
+            if not answer.next_page_token:
+                return found
+            request.page_token = answer.next_page_token
+
+    def builds(self) -> Counter[str]:
+        """How many deployments of each function Cloud Functions lists, by its short name."""
+        request = ListOperationsRequest(name=self._location)
+        found: Counter[str] = Counter()
+        while True:
+            answer = self._wiring.clients.functions.list_operations(request, timeout=CALL_SECONDS)
+            for operation in answer.operations:
+                told = functions_v2.OperationMetadata.pb()()
+                operation.metadata.Unpack(told)
+                found[told.target.rpartition("/")[2]] += 1
             if not answer.next_page_token:
                 return found
             request.page_token = answer.next_page_token

@@ -1,4 +1,4 @@
-"""The person of the play: signs in with a second factor, and proves who says a command."""
+"""The people of the play: each signs in with a second factor, and proves who says a command."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from shared.credential import TOKEN
 from shared.errors import RollbackError
 from shared.sign_in import Challenge, SignIn
 
-EMAIL = "operator@example.com"
+PEOPLE = ("operator@example.com", "second@example.com")
 PASSWORD = "of the play"  # noqa: S105 - it protects nothing
 APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - of an authenticator app that is played, too
 API_KEY = "of-the-play"
+WAY_IN = f"as {PEOPLE[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
+"""What whoever wants to look must know; the first command makes the person."""
 
 
-def command(stage: Stage, content: Mapping[str, Any]) -> None:
-    """Publish a command with the operator's token in it. Raises: Broken."""
-    stage.publish(topics.COMMANDS, {**content, TOKEN: _token(stage)})
+def command(stage: Stage, content: Mapping[str, Any], email: str = PEOPLE[0]) -> None:
+    """Publish a command with a person's token in it. Raises: Broken."""
+    stage.publish(topics.COMMANDS, {**content, TOKEN: _token(stage, email)})
 
 
-def _token(stage: Stage) -> str:
+def _token(stage: Stage, email: str) -> str:
     """A token of an admin who has just signed in."""
-    account = {"email": EMAIL, "password": PASSWORD, "role": "admin", "totp_secret": APP_SECRET}
+    account = {"email": email, "password": PASSWORD, "role": "admin", "totp_secret": APP_SECRET}
     stage.enrol(account)
     sign_in = SignIn(API_KEY, stage.addresses["control"])
     try:
-        asked = sign_in.begin(EMAIL, PASSWORD)
+        asked = sign_in.begin(email, PASSWORD)
         if not isinstance(asked, Challenge):
             raise Broken("the operator was asked for no second factor")
         return sign_in.finish(asked, code(APP_SECRET, time.time())).id_token

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from local.demo.evidence import Evidence
+from local.demo.faults import Fault, lost
 from local.demo.screen import Screen
 from local.demo.stage import Stage
+from shared.audit import Event
 from shared.deployment import Inventory
 from shared.incident import PublicState
+from shared.policy import ScenarioName
 from shared.rollback import Rollback
 from shared.traffic import shares
 
@@ -22,13 +25,31 @@ class Scene:
     """The stage, the evidence of what happens on it, and the screen that shows it."""
 
     def __init__(
-        self, stage: Stage, evidence: Evidence, screen: Screen, *, kills: bool = False
+        self,
+        stage: Stage,
+        evidence: Evidence,
+        screen: Screen,
+        *,
+        scenario: ScenarioName = ScenarioName.FUNCTIONS,
+        kills: bool = False,
+        fault: Fault = Fault.NONE,
     ) -> None:
         self.stage = stage
         self.evidence = evidence
         self.screen = screen
+        self.scenario = scenario
+        """Which way back is played."""
         self.kills = kills
         """Whether the worker is killed in the middle of it."""
+        self.refuses = fault is Fault.QUOTA
+        """Whether Cloud Run refuses writes in the middle of it."""
+        self.lost = lost(fault, stage.policy)
+        """What there is no image of to go back to."""
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether Cloud Monitoring tells of it: a person has, or it is over before."""
+        return self.scenario not in (ScenarioName.AUTH, ScenarioName.FEATURE)
 
     def rollback(self, name: str) -> Rollback | None:
         """The rollback as it is kept now."""
@@ -36,10 +57,13 @@ class Scene:
 
     def notes(self, rollback: str, event: str) -> Iterator[tuple[datetime, str]]:
         """When an event of a rollback's trail happened, and what it said."""
+        for one in self.events(rollback, event):
+            yield datetime.fromisoformat(one.at), str(one.facts["note"])
+
+    def events(self, rollback: str, name: str) -> Iterator[Event]:
+        """The events of that name in a rollback's trail."""
         for entry in self.evidence.trail(rollback):
-            for one in entry.events:
-                if one.name == event:
-                    yield datetime.fromisoformat(one.at), str(one.facts["note"])
+            yield from (one for one in entry.events if one.name == name)
 
     def show_requests(self) -> None:
         """The newest minute that the metrics show: they come late."""
@@ -64,10 +88,10 @@ class Scene:
             self.screen.say(f"alerts received: {count} {state}, {signal}", self.stage.now())
 
     def show_public(self, public: PublicState | None, at: datetime | None) -> None:
-        """What the status page says."""
+        """What is public of it, on the status page and in its feeds."""
         if public is not None:
             trouble = f"{public.incident}, {public.severity}"
-            self.screen.say(f"status page: {public.display_name}: {public.word} ({trouble})", at)
+            self.screen.say(f"public: {public.display_name}: {public.word} ({trouble})", at)
 
 
 def made_at(inventory: Inventory) -> datetime:

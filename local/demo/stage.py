@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 import httpx
 from msgspec import Struct
 
-from local.cloud import audit_bucket
+from local.cloud import audit_bucket, status_bucket
 from local.responders import STOP_LIMIT_SECONDS, NotListening, Responders
 from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.settings import EMULATORS, Settings
+from shared.topics import CONSOLE
 from shared.wiring import Wiring
 
 LIMIT_SECONDS = 300.0
@@ -60,17 +61,25 @@ class Stage:
         url = f"http://{addresses['control']}"
         self._control = httpx.Client(base_url=url, timeout=_CONTROL_SECONDS, trust_env=False)
         bucket = audit_bucket(policy.project)
-        settings = Settings(project=policy.project, audit_bucket=bucket, local_cloud=url)
+        settings = Settings(
+            project=policy.project,
+            audit_bucket=bucket,
+            status_bucket=status_bucket(policy.project),
+            local_cloud=url,
+        )
         self.wiring = Wiring(settings, {policy.system: policy}, deployed=False)
 
     @classmethod
-    def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path) -> Stage:
-        """Cloud and responders listening, their standard error in `log`. Raises: Broken."""
+    def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str) -> Stage:
+        """Cloud and responders listening, their standard error in `log`. Raises: Broken.
+
+        `more` are further options of the cloud's.
+        """
         with log.open("wb") as errors:
             process = subprocess.Popen(  # noqa: S603 - our own
                 [
                     *(sys.executable, "-m", "local.tether", "local"),
-                    *("--policy", str(policy_file), "--scale", str(scale)),
+                    *("--policy", str(policy_file), "--scale", str(scale), *more),
                 ],
                 env=environment(),
                 stdin=subprocess.PIPE,
@@ -105,6 +114,21 @@ class Stage:
             self._responders.stop()
         end(self._process)
 
+    @property
+    def console(self) -> str:
+        """Where operators look and speak. Raises: Broken."""
+        if self._responders is None:
+            raise Broken("there is no console on this stage")
+        return f"http://{self._responders.addresses[CONSOLE]}"
+
+    def console_answers(self) -> bool:
+        """Whether it lets people sign in."""
+        try:
+            answer = httpx.get(f"{self.console}/sign-in", timeout=_CONTROL_SECONDS, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.is_success
+
     def kill_worker(self) -> None:
         """Kill -9 the one that carries rollbacks out, and start it anew. Raises: Broken."""
         if self._responders is None:
@@ -134,6 +158,11 @@ class Stage:
     def deploy(self, release: str, failure_rate: float) -> None:
         """Give every function a new revision, which serves at once."""
         self._asked("POST", "deploy", {"release": release, "failure_rate": failure_rate})
+
+    def degrade(self, function: str, revision: str) -> None:
+        """Let a revision of a function start no more: its image is gone."""
+        asked = {"function": function, "revision": revision, "starts": False}
+        self._asked("POST", "degrade", asked)
 
     def rescale(self, scale: float) -> None:
         """Let the cloud's time run at another pace."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from local.demo import strangers
+from local.demo.appointment import Appointment
 from local.demo.closing import Closing
 from local.demo.laws import Before
 from local.demo.response import Response
 from local.demo.scene import Scene
 from local.demo.trouble import Trouble
 from local.demo.watch import Watch
+from shared.policy import ScenarioName
 from shared.rollback import ENDED
 
 
@@ -18,22 +20,31 @@ def play(scene: Scene) -> bool:
     Raises: Broken.
     """
     trouble, response, closing = Trouble(scene), Response(scene), Closing(scene)
+    appointment = Appointment(scene)
     stable = trouble.prepare()
     operations = scene.evidence.operations()
-    inventory = trouble.strike()
-    alert = trouble.first_alert()
-    incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
-    published_at = scene.evidence.published_at(incident.id)
-    response.show_detection(incident, alert, published_at)
+    beside = scene.evidence.beside(scene.stage.policy)
+    inventory, struck_at = trouble.strike(stable)
+    published_at = None
+    if scene.scenario is ScenarioName.FEATURE:
+        struck_at = appointment.make()
+        incident = appointment.keep(struck_at)
+    else:
+        alert = trouble.first_alert()
+        incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
+        published_at = trouble.first_page(incident.id)
+        response.show_detection(incident, alert, published_at)
+    if scene.scenario is ScenarioName.AUTH:
+        response.answer_question(incident.id)
     rollback = response.show_decision(incident.id)
     if rollback.status not in ENDED:
         response.go_back(rollback.id)
-    sent = strangers.send(scene.stage, trouble.notification())
-    before = Before(stable, inventory, operations, sent)
+    sent = strangers.send(scene.stage, trouble.notification() if scene.is_notified else None)
+    before = Before(stable, inventory, operations, sent, scene.lost, beside)
     response.show_strangers(sent)
     if rollback.status not in ENDED:
         response.verify(rollback.id)
         Watch(scene).follow(rollback.id)
     closing.show_end(incident.id)
-    closing.show_times(incident.id, before, published_at)
+    closing.show_times(incident.id, struck_at, published_at)
     return closing.show_laws(before)

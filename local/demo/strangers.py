@@ -21,8 +21,8 @@ FOREIGN_PROJECT = "somebody-elses-project"
 class Strangers(Struct, frozen=True):
     """What was sent, and what was known of it before."""
 
-    repeated: Alert
-    """As it was kept when its notification was sent once more."""
+    repeated: Alert | None
+    """As it was kept when its notification was sent once more; None: there was none to repeat."""
 
 
 def is_of_a_probe(alert: Alert) -> bool:
@@ -30,10 +30,14 @@ def is_of_a_probe(alert: Alert) -> bool:
     return alert.monitoring_id.startswith("probe:")
 
 
-def send(stage: Stage, alert: Alert) -> Strangers:
-    """Publish all three on the topic of real alerts, made from one that came."""
-    original = json.loads(alert.notification)
-    stage.publish(topics.ALERTS, original)
+def send(stage: Stage, alert: Alert | None) -> Strangers:
+    """Publish them on the topic of real alerts, made from one that came.
+
+    None: our own probes have told of all there was; nothing of theirs can come twice.
+    """
+    original = json.loads(alert.notification) if alert is not None else _bare(stage)
+    if alert is not None:
+        stage.publish(topics.ALERTS, original)
     stage.publish(topics.ALERTS, _test(stage))
     stage.publish(topics.ALERTS, _foreign(original))
     return Strangers(alert)
@@ -68,6 +72,14 @@ def _test(stage: Stage) -> dict[str, Any]:
             "documentation": "Test notification",
         },
     }
+
+
+def _bare(stage: Stage) -> dict[str, Any]:
+    """The least that a notification of the system's says."""
+    labels = {"rollback_system": stage.policy.system, "rollback_signal": "authentication_failure"}
+    began = int(stage.now().timestamp())
+    incident = {"state": "open", "started_at": began, "policy_user_labels": labels}
+    return {"version": "1.2", "incident": {**incident, "resource": {"labels": {}}}}
 
 
 def _foreign(original: dict[str, Any]) -> dict[str, Any]:

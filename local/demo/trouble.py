@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from local.demo import operator, strangers
+from local.demo import faults, operator, releases, strangers
 from local.demo.scene import Scene, made_at
 from shared import topics
 from shared.alert_record import Alert
 from shared.deployment import Deployment, Inventory
-from shared.policy import Mode
+from shared.policy import Mode, ScenarioName
 from shared.traffic import Traffic, TrafficTarget
 
 STABLE, BAD = "r1", "r2"
@@ -30,7 +30,7 @@ class Trouble:
         self._system = scene.stage.policy.system
 
     def prepare(self) -> Deployment:
-        """The stable deployment, as it is recorded; the system is promoted to act."""
+        """The stable deployment, as it is recorded; the system has drilled and may act."""
         stage, policy = self._stage, self._stage.policy
         inventory = self._evidence.inventory()
         self._screen.act("A sound system")
@@ -38,21 +38,53 @@ class Trouble:
         self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
         self._tag(inventory)
         stable = self._announce(STABLE, stable=True)
-        operator.command(stage, self._promotion())
+        operator.command(stage, self._said("drill", reason="before it may act"))
+        stage.wait_for("the drill", self._evidence.drills)
+        operator.command(stage, self._said("promote", mode="act", reason="its drill agrees"))
         stage.wait_for("the promotion", self._may_act)
-        command = self._evidence.commands()[0]
-        self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
+        if self._scene.lost.images:
+            everything = set(stable.functions)
+            stage.wait_for("our copies", lambda: self._evidence.buildable(stable.id) >= everything)
+        for command in sorted(self._evidence.commands(), key=lambda one: one.received_at):
+            self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
         self._scene.show_requests()
+        stage.wait_for("the first status page", self._evidence.page)
+        self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
+        stage.wait_for("the console", stage.console_answers)
+        self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
+        self._screen.say(f"    {operator.WAY_IN}")
         return stable
 
-    def strike(self) -> Inventory:
-        """The bad release everywhere; what is live with it."""
+    def strike(self, stable: Deployment) -> tuple[Inventory, datetime]:
+        """The bad release, and what makes the way back hard.
+
+        The functions that are live with it, and since when it is there.
+        """
         self._screen.act("A bad release")
-        self._stage.deploy(BAD, FAILURE_RATE)
+        struck_at = self._stage.now()
+        match self._scene.scenario:
+            case ScenarioName.COMPLETE:
+                version = releases.site(self._stage)
+                releases.template(self._stage)
+                said = f"{BAD} is another version of the site, {version}, and another template"
+            case ScenarioName.FEATURE:
+                releases.template(self._stage)
+                said = f"{BAD} is another template: a feature that is to go again"
+            case ScenarioName.AUTH:
+                releases.no_sign_in(self._stage)
+                said = f"{BAD} switches signing in by e-mail off"
+            case _:
+                self._stage.deploy(BAD, FAILURE_RATE)
+                said = f"{BAD} goes out to every function"
+                struck_at = made_at(self._evidence.inventory())
+        self._screen.say(said, struck_at)
         inventory = self._evidence.inventory()
-        self._screen.say(f"{BAD} goes out to every function", made_at(inventory))
+        missing = self._scene.lost
+        faults.cause(self._stage, missing, stable)
+        for line in missing.told:
+            self._screen.say(line, self._stage.now(), "red")
         self._announce(BAD, stable=False)
-        return inventory
+        return inventory, struck_at
 
     def first_alert(self) -> Alert:
         """The first alert, of a probe or of Cloud Monitoring, once an incident attends to it.
@@ -69,6 +101,13 @@ class Trouble:
 
         with self._screen.waiting("waiting for our probes, or Cloud Monitoring, to notice"):
             return self._stage.wait_for("the first alert", look)
+
+    def first_page(self, incident: str) -> datetime:
+        """When the first status page that names the incident was written."""
+        with self._screen.waiting("waiting for the status page, which is written each half minute"):
+            return self._stage.wait_for(
+                "the status page", lambda: self._evidence.published_at(incident)
+            )
 
     def notification(self) -> Alert:
         """The first alert that Cloud Monitoring sent, once an incident attends to it."""
@@ -115,14 +154,8 @@ class Trouble:
         )
         return recorded
 
-    def _promotion(self) -> dict[str, object]:
-        return {
-            "version": 1,
-            "command": "promote",
-            "system": self._system,
-            "mode": "act",
-            "reason": "it has been watched long enough",
-        }
+    def _said(self, verb: str, **content: str) -> dict[str, object]:
+        return {"version": 1, "command": verb, "system": self._system, **content}
 
     def _may_act(self) -> bool:
         system = self._evidence.system()

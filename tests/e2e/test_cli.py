@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE
+from typing import Any, NoReturn
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from tests.e2e.world import World, until
+from cli.wired import STOPPED, UNUSABLE
+from tests.e2e.world import SCALE, World, until
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, answers: str = "") -> Result:
@@ -24,6 +32,26 @@ def value(*arguments: str) -> Any:
     done = run(*arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+class CtrlC(StringIO):
+    """A keyboard at which somebody presses Ctrl-C instead of an answer."""
+
+    def readline(self, *_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_a_question_is_a_no(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, and nothing was said to anybody: there is nothing that goes on."""
+    world.deploy_bad()
+    monkeypatch.setattr(sys, "stdin", CtrlC())
+
+    with pytest.raises(SystemExit) as left:
+        app(["--without-sign-in", "run", "--reason", "checkout broken"])
+
+    assert left.value.code == 1
+    assert world.evidence.rollbacks() == []
+    assert world.evidence.letters() == []
 
 
 def test_a_person_looks_rolls_back_and_has_it_explained(world: World) -> None:
@@ -79,6 +107,15 @@ def test_a_switch_is_thrown_for_all_and_back(world: World) -> None:
     assert value("status")["paused"] is None
 
 
+def test_every_channel_is_tried_by_one_word(world: World) -> None:
+    """It says which of them have taken it; nothing else than a test can be said so."""
+    assert set(value("notify", "--test").values()) == {"SENT"}
+    said = run("notify", "--test", "--reason", "new address")
+    assert (said.exit_code, "record: SENT" in said.output) == (0, True)
+
+    assert run("notify").exit_code == UNUSABLE
+
+
 def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world: World) -> None:
     """A preview says what would become of the order first; a program is told that nothing was."""
     world.deploy_bad()
@@ -89,6 +126,7 @@ def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world:
     [window] = value("status")["freezes"]
     assert window["reason"] == "the sale"
     assert value("run", "--reason", "x", "--dry-run")["outcome"] == "hold"
+    assert "an order waits for that to be over" in run("run", "--reason", "x", "--dry-run").output
 
     lost = ("run", "--target", "v999", "--reason", "x", "--yes", "--auto-confirm")
     assert value("unfreeze", "--all", "--reason", "it is over")["accepted"]
@@ -125,7 +163,7 @@ def test_ci_waits_while_a_deployment_would_meet_a_freeze(world: World) -> None:
     locked = run("deploy-lock", "bookshop")
     waited = run("deploy-lock", "bookshop", "--wait", "--within", "20s", "--json")
 
-    assert (free.exit_code, free.output) == (0, "bookshop is free\n")
+    assert (free.exit_code, free.stdout) == (0, "bookshop is free\n")
     assert (locked.exit_code, waited.exit_code) == (1, 1)
     assert "the sale" in locked.output
     assert "waiting: frozen by" in waited.stderr
@@ -143,12 +181,46 @@ def test_ci_waits_for_the_end_of_an_incident(world: World) -> None:
     assert "incident INC-" in locked.output
 
 
+def stop_following(*arguments: str) -> tuple[int, str]:
+    """The exit code, and what is told, when somebody presses Ctrl-C once they see something."""
+    line = [sys.executable, "-m", "cli", "--without-sign-in", *arguments]
+    with subprocess.Popen(line, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as following:  # noqa: S603
+        assert following.stdout
+        assert following.stderr
+        assert any("DETECTED" in said for said in following.stdout)
+        following.send_signal(signal.SIGINT)
+        told = following.stderr.read()
+    return following.returncode, told
+
+
+def test_who_stops_following_is_told_that_it_goes_on(world: World) -> None:
+    """Ctrl-C leaves the shell alone with exit code 130; the rollback does not notice."""
+    world.deploy_bad()
+    world.cloud.clock.rescale(1)  # it is not over before a slow machine has pressed Ctrl-C
+
+    ordered = stop_following("run", "--reason", "checkout broken", "--yes")
+    rollback = until("the rollback", world.rollback)
+    watched = stop_following("watch", rollback.incident)
+
+    assert ordered == watched == (130, f"{STOPPED}\n")
+    world.cloud.clock.rescale(SCALE)
+    until("its steps", world.is_carried_out)
+
+
 WRONG = (
     ("deploy-lock --wait --within soon", 2, "no span such as 30m"),
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
     ("run --reason x --system bookshp", 2, "did you mean bookshop"),
     ("run", 2, "--reason"),
-    ("run --reason x --override", 2, '"incident" is a required property'),
+    ("run --reason x --delay soon", 2, "no span such as 30m"),
+    ("run --reason x --restore-point latest", 2, "scenario"),
+    ("run --reason x --scenario database --select some", 2, "'some' is none of invalid, all"),
+    ("drill --reason x --scenario complete", 2, "scenario: complete is not supported yet"),
+    ("run --reason x --override", 2, "incident is missing"),
+    ("drill --reason x --function listBook", 2, "did you mean listBooks"),
+    ("run --reason x --batch-size 0 --group catalog", 2, "did you mean catalogue"),
+    ("run --reason x --batch-size 0 --group catalog", 2, "batch_size: 0 is less than"),
+    ("promote acts --reason x", 2, "did you mean act?"),
     ("explain INC-20260101-001", 1, "no incident INC-20260101-001"),
     ("watch INC-20260101-001", 1, "no incident INC-20260101-001"),
     ("pause --all --system bookshop --reason x", 2, "either --system or --all"),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 
+import pytest
 from rich.console import Console
 
 from local.demo import laws, strangers
+from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
-from local.demo.times import Phase
+from shared import policy_file
 from shared.alert_record import Alert
+from shared.phases import Phase
 from tests.e2e.conftest import NOON
 from tests.e2e.world import World, until
+from tests.world import POLICIES
 
 MINUTE = timedelta(minutes=1)
 HOLD_ANYWAY = {
@@ -85,6 +89,23 @@ def test_screen_without_a_terminal() -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "[bold]no markup[/bold]" in text
     assert text.count("functions are back (core") == 5
+
+
+@pytest.mark.parametrize("system", ["cvplus", "example"])
+@pytest.mark.parametrize(
+    ("fault", "images", "broken"),
+    [(Fault.NONE, 0, 0), (Fault.IMAGES_GONE, 3, 0), (Fault.ONE_BROKEN, 1, 1)],
+)
+def test_whom_a_fault_meets(system: str, fault: Fault, images: int, broken: int) -> None:
+    """As many functions as it says, and none whose canary would stop its whole group."""
+    policy = policy_file.load(POLICIES / f"{system}.yaml")
+
+    found = lost(fault, policy)
+
+    assert (len(found.images), len(found.broken)) == (images, broken)
+    assert not set(found.images) & {
+        group.canary or min(group.functions) for group in policy.groups.values()
+    }
 
 
 def test_phase_beside_its_target() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import topics
-from shared.deployment import Deployment, Status
+from shared.copies import read
+from shared.deployment import Deployment, Status, record_path
+from shared.inventory import FunctionState
+from shared.stock import unpacked
 from tests.e2e.test_cli import run, value
 from tests.e2e.world import World, until
 
@@ -16,6 +19,16 @@ def newest(world: World, status: Status) -> Deployment | None:
     if not found or found[0]["id"] == "v1" or found[0]["status"] != status:
         return None
     return world.evidence.deployment(found[0]["id"])
+
+
+def kept_functions(world: World, deployment: str) -> dict[str, FunctionState] | None:
+    """The functions of a deployment's record, once all that is needed of them is kept."""
+    found = world.evidence.deployment(deployment)
+    if found is None or found.restorable is None or found.restorable.rebuild:
+        return None
+    fields = world.wiring.store.get(record_path(found.system, found.id)).fields
+    assert fields is not None
+    return unpacked(fields["live"]).functions
 
 
 def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
@@ -34,10 +47,22 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
 
     rolling = until("the deployment", lambda: newest(world, Status.ROLLING_OUT))
     assert set(rolling.deployed) == set(world.policy.functions)
+    world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
     settled = until("its quiet window", lambda: newest(world, Status.LIVE))
     assert settled.id == rolling.id
     assert settled.restorable is not None
     assert settled.restorable.faults == ()
+    kept = until("its copies", lambda: kept_functions(world, settled.id))
+    one = kept["getBook"]
+    assert one.copy is not None
+    assert one.source is not None
+    find = world.cloud.buckets.find
+    copied = find(one.copy.bucket, one.copy.object, one.copy.generation)
+    source = find(one.source.bucket, one.source.object, one.source.generation)
+    assert copied.content == source.content
+    assert one.configuration.values is not None
+    values = find(one.configuration.values.bucket, one.configuration.values.object)
+    assert read(values.content, one).variables["RELEASE"] == "v2"
     assert settled.functions["getBook"].revisions == world.live["getBook"]
 
     world.publish(topics.DEPLOYMENTS, {"version": 1, "system": "bookshop", "deployment": "v2"})
@@ -47,6 +72,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     assert shown.exit_code == 0, shown.output
     assert "functions: getBook changed" in shown.output
     assert "by point-in-time recovery" in shown.output
+    assert "nothing was started" in shown.output
     record = value("deployments", "show", "v2")["record"]
     assert record["functions"]["getBook"]["revisions"]
     assert [one["id"] for one in value("deployments")] == ["v2", "v1"]

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
-from local.responders import Responders
-from shared import policy_file, topics
+from local.responders import SERVED, Responders
+from shared import policy_file, topics, visits
 from shared.settings import EMULATORS, Settings
 from shared.wiring import Wiring
 from tests.e2e.world import OPERATIONS, until
@@ -121,8 +122,11 @@ def test_nothing_survives_the_parent(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())["responders"]
-        assert set(addresses) == set(topics.ENTRY_POINTS)
+        assert set(addresses) == set(SERVED)
         assert all(map(is_listening, addresses.values()))
+        console = httpx.get(f"http://{addresses['console']}/incidents/x", follow_redirects=True)
+        assert "Code of the authenticator app" in console.text
+        assert console.headers["Content-Security-Policy"] == visits.POLICY
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
