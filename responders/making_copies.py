@@ -33,6 +33,7 @@ from shared.restore_point import Source
 ACTOR: Final = "on_clock"
 FOR_SECONDS: Final = 30.0
 """Of looking through, each minute: the rest comes with the next one."""
+STOPPED: Final = "nothing is begun while a pause or a freeze is set"
 
 
 class MakingCopies:
@@ -108,8 +109,8 @@ class _Step:
             return copies.filled(copy, found, self._now)
         if not copies.may_ask(copy, self._now):
             return copy
-        if is_stopped(self._ports, self._policy, self._now):
-            return replace(copy, waiting="nothing is begun while a pause or a freeze is set")
+        if self._is_stopped():
+            return replace(copy, waiting=STOPPED)
         return self._asked(copy)
 
     def _asked(self, copy: Copy) -> Copy:
@@ -120,6 +121,8 @@ class _Step:
             [Update(self._document.path, encode(intent), self._document.version)]
         )
         self._document = replace(self._document, version=version)
+        if self._is_stopped():  # nothing was sent: it was not asked for
+            return replace(copy, waiting=STOPPED)
         try:
             if intent.point.source is Source.EXPORT:
                 return self._import(intent, until)
@@ -163,6 +166,8 @@ class _Step:
             return replace(intent, waiting="it took too long to be sent")
         fill = partial(self._restores.fill, intent.id, intent.point.place)
         try:
+            if self._is_stopped():
+                return replace(intent, waiting=STOPPED)
             return replace(intent, operation=ask(self._ports, fill))
         except Rejected as no:  # a database may take minutes until it can be filled
             if self._now >= intent.began_at + FILLED_WITHIN:
@@ -170,6 +175,10 @@ class _Step:
             return replace(intent, waiting=str(no))
         except Unavailable as failure:
             return replace(intent, waiting=str(failure))
+
+    def _is_stopped(self) -> bool:
+        """Whether a switch is set, asked right before each effect. Raises: Unavailable."""
+        return is_stopped(self._ports, self._policy)
 
     # Looking through
 

@@ -113,7 +113,7 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
         return _over(record, _told(collection, taken, refused), now)
     if now - record.received_at > GIVEN_UP_AFTER:
         return _over(record, _told(collection, taken, dict.fromkeys(left, "given up")), now)
-    if is_stopped(ports, policy, now):
+    if is_stopped(ports, policy):
         return replace(record, due_at=now + AGAIN_AFTER)
     topic = left[0]
     try:

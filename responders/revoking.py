@@ -92,7 +92,7 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
     if now - record.received_at > GIVEN_UP_AFTER:
         why = f"given up: {ended} people's sessions are ended, not everybody's"
         return _over(record, why, now)
-    if is_stopped(ports, policy, now):
+    if is_stopped(ports, policy):
         return replace(record, due_at=now + AGAIN_AFTER)
     sessions = ports.estate(policy.system).sessions
     since = datetime.fromtimestamp(record.answer["since"], UTC)

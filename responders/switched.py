@@ -11,9 +11,9 @@ from shared.ports import Ports
 from shared.system import GLOBAL, Controls, System, frozen
 
 
-def is_stopped(ports: Ports, policy: Policy, now: datetime) -> bool:
-    """Whether a pause or a freeze window says that nothing may be done. Raises: Unavailable."""
-    controls, system = _switches(ports, policy)
+def is_stopped(ports: Ports, policy: Policy) -> bool:
+    """Whether a pause or a freeze window says that nothing may be done now. Raises: Unavailable."""
+    controls, system, now = _switches(ports, policy)
     windows = (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause
     return bool(paused or frozen(windows, now, ordered=True))
@@ -21,13 +21,14 @@ def is_stopped(ports: Ports, policy: Policy, now: datetime) -> bool:
 
 def paused_by(ports: Ports, policy: Policy) -> str:
     """Who has paused automation, here or everywhere; empty: nobody. Raises: Unavailable."""
-    controls, system = _switches(ports, policy)
+    controls, system, _ = _switches(ports, policy)
     pause = controls.pause or system.pause
     return str(pause) if pause is not None else ""
 
 
-def _switches(ports: Ports, policy: Policy) -> tuple[Controls, System]:
+def _switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
+    """Both, and when they were read by the store's clock."""
     everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.path(policy.system))
     controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
     system = decode(System, here.fields) if here.fields else System(policy.system)
-    return controls, system
+    return controls, system, here.read_at

@@ -252,6 +252,52 @@ def test_a_switch_holds_it_up(stop: str) -> None:
     assert copy_of(shop).status is Status.READY
 
 
+def pausing(shop: World, place: str) -> Hook:
+    """Whoever carries the copy has just done that when a person pauses automation."""
+    said: list[str] = []
+
+    def pause(verb: str, side: str) -> None:
+        if said or (verb, side) != (place, "after"):
+            return
+        if all(one.asked_at is None for one in all_copies(shop)):
+            return
+        said.append(verb)
+        shop.command(command="pause", system="bookshop")
+        [command] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
+        shop.ports.bus.messages.remove(command)
+        shop.deliver(command)
+
+    return pause
+
+
+@pytest.mark.parametrize(
+    ("point", "place", "made"),
+    [
+        ("window", "store.commit", 0),
+        ("native", "store.commit", 0),
+        ("export", "store.commit", 0),
+        ("export", "restores.create", 1),
+    ],
+)
+def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int) -> None:
+    """Each effect is preceded by a look: a database is not made, and not filled."""
+    shop = world()
+    shop.ports.databases.back_up(ORIGINAL, 30 * DAY)
+    native = shop.ports.databases.backups(ORIGINAL)[0].name
+    ask(shop, {"window": "1h", "native": native}.get(point) or exported(shop).id)
+    fake = shop.ports.store if place == "store.commit" else shop.ports.filled
+    fake.hook = pausing(shop, place)
+    pass_time(shop, 5 * MINUTE)
+    assert len(shop.ports.filled.ever) == made
+    assert copy_of(shop).waiting.startswith("nothing is begun")
+    assert copy_of(shop).operation == ""
+
+    shop.command(command="resume", system="bookshop")
+    shop.settle()
+    pass_time(shop, 20 * MINUTE)
+    assert copy_of(shop).status is Status.READY
+
+
 def test_an_operation_that_fails_late() -> None:
     """It is told with its reason, and what was begun is deleted."""
     shop = world()
