@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,10 +13,10 @@ from responders.mending import CHUNK, Mending
 from shared import quarantine, repair
 from shared.buckets import Vault
 from shared.documents import decode, encode
-from shared.errors import Exists, Moved, Rejected, RollbackError, Unavailable
+from shared.errors import Moved, Rejected, RollbackError, Unavailable
 from shared.inventory import Source
 from shared.policy import Policy
-from shared.ports import Create, Ports, Put, Query
+from shared.ports import Document, Ports, Query, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
@@ -135,11 +133,39 @@ class Rewriting:
 
         Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
         """
-        if not changes:
+        path = f"{quarantine.journal(self._ours.rollback)}/{quarantine.entry_name(step, cursor)}"
+        document = self._ports.store.get(path)
+        if document.fields is None and not changes:
             return {}
-        kept = self._vault.keep(*self._content(changes))
-        with suppress(Exists):  # it is on record already, perhaps with what has landed
-            self._ports.store.commit([Create(*self._entry(step, database, cursor, kept, {}))])
+        meant, done = self._tried(database, document)
+        to_do = {one.path: one for one in changes if one.path not in done}
+        kept = self._vault.keep(*self._content((meant | to_do).values()))
+        entry = self._entry(step, database, kept, done)
+        version = self._ports.store.commit([written(document, encode(entry))])
+        if to_do:
+            done |= self._sent(database, list(to_do.values()))
+            told = encode(self._entry(step, database, kept, done))
+            self._ports.store.commit([Update(path, told, version)])
+        return done
+
+    def _tried(
+        self, database: str, document: Document
+    ) -> tuple[dict[str, Change], dict[str, Landed]]:
+        """What this batch was meant to change when it was begun before, and what of it landed.
+
+        What is decided now may be another version: what stands there is ours if it is as it was
+        meant then.
+        """
+        if document.fields is None:
+            return {}, {}
+        entry = decode(Entry, document.fields)
+        meant = {one.path: one for one in quarantine.unpacked(self._vault.read(entry.kept))}
+        done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
+        unknown = [one for path, one in meant.items() if path not in done]
+        return meant, done | self._standing(database, unknown)
+
+    def _sent(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """What became of each, once they may be written."""
         self._wait(len(changes))
         rewrites = [
             Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
@@ -147,11 +173,11 @@ class Rewriting:
         ]
         answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
         landed = dict(zip((one.path for one in changes), answers, strict=True))
-        landed |= self._ours_already(database, changes, landed)
+        moved = [one for one in changes if isinstance(landed[one.path], Moved)]
+        landed |= self._standing(database, moved)
         for answer in landed.values():
             if isinstance(answer, Unavailable):
                 raise answer
-        self._ports.store.commit([Put(*self._entry(step, database, cursor, kept, landed))])
         return landed
 
     def _written(self, step: str, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
@@ -165,7 +191,7 @@ class Rewriting:
         landed = self.changed(step, goal.database, cursor, changes)
         return [_after(one, landed.get(one.path)) for one in known]
 
-    def _content(self, changes: Sequence[Change]) -> tuple[str, bytes]:
+    def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
         content = quarantine.packed(changes)
         return quarantine.name(self._policy.system, self._ours.rollback, content), content
 
@@ -178,32 +204,22 @@ class Rewriting:
         if not self._may_go_on():
             raise Unavailable("nothing may be written now")
 
-    def _ours_already(
-        self, database: str, changes: Sequence[Change], landed: dict[str, Landed]
-    ) -> dict[str, Landed]:
-        """Of what somebody has written since, what stands there as it is wanted: it was us."""
-        moved = {one.path: one for one in changes if isinstance(landed[one.path], Moved)}
-        if not moved:
+    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """Those that stand there as they are wanted, and since when: it was us."""
+        if not changes:
             return {}
         documents = self._ports.documents(self._policy.system)
-        there = documents.get(database, sorted(moved), None)
+        there = documents.get(database, sorted(one.path for one in changes), None)
         return {
-            path: version.updated_at if version is not None else None
-            for path, version in there.items()
-            if _is(version, moved[path])
+            one.path: version.updated_at if version is not None else None
+            for one in changes
+            if _is(version := there[one.path], one)
         }
 
-    def _entry(
-        self,
-        step: str,
-        database: str,
-        cursor: str,
-        kept: Source,
-        landed: dict[str, Landed],
-    ) -> tuple[str, dict[str, Any]]:
-        """The entry of the journal that tells of it, and where it stands."""
+    def _entry(self, step: str, database: str, kept: Source, landed: Mapping[str, Landed]) -> Entry:
+        """What the journal tells of a batch."""
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
-        entry = Entry(
+        return Entry(
             step=step,
             database=database,
             kept=kept,
@@ -211,8 +227,6 @@ class Rewriting:
             left={path: str(why) for path, why in landed.items() if path not in done},
             expires_at=self._ours.expires_at,
         )
-        name = quarantine.entry_name(step, cursor)
-        return f"{quarantine.journal(self._ours.rollback)}/{name}", encode(entry)
 
     @property
     def _vault(self) -> Vault:

@@ -357,6 +357,82 @@ def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str)
     assert len(shop.journal()) == 1
 
 
+def dies(shop: Shop, goal: Goal, commit: int) -> None:
+    """A portion of it, until that commit into the journal gets no answer, and is not made."""
+    commits: list[str] = []
+
+    def gone(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "before"):
+            commits.append(verb)
+            if len(commits) == commit:
+                raise Unavailable("dead")
+
+    shop.ports.store.hook = gone
+    with pytest.raises(Unavailable):
+        shop.rewriting.portion("repair ", goal, Position())
+    shop.ports.store.hook = no_hook
+
+
+def spoilt_within_a_minute() -> Shop:
+    """Of whom another version passes, once only whole minutes can be read."""
+    shop = Shop()
+    for fields in ({"email": "new@example.com"}, {"spoilt": 1}):
+        shop.ports.clock.advance(timedelta(seconds=30))
+        shop.write({"customers/ada": fields})
+    return shop
+
+
+def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> None:
+    """Who goes on finds another version; what stands there was written by us, and is told so."""
+    shop = spoilt_within_a_minute()
+    goal = shop.goal("customers")
+    dies(shop, goal, 2)
+    shop.ports.clock.advance(timedelta(hours=2))
+    pairs = Mending(shop.ports, SHOP, goal).batches(Position())
+    [other] = [one.wanted for _, fated in pairs for one in fated]
+    assert other is not None
+    assert other.fields == GOOD["customers/ada"]
+
+    assert shop.carried(goal).fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+    [entry] = shop.journal()
+    assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], {})
+    [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
+    assert change.after == {"email": "new@example.com"}
+
+
+def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -> None:
+    """And the copy on record tells of that one: an undo compares with it."""
+    shop = spoilt_within_a_minute()
+    goal = shop.goal("customers")
+    shop.may_go_on = lambda: False
+    with pytest.raises(Unavailable):
+        shop.rewriting.portion("repair ", goal, Position())
+    shop.may_go_on = lambda: True
+    shop.ports.clock.advance(timedelta(hours=2))
+
+    assert shop.carried(goal).fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [GOOD["customers/ada"]]
+    [entry] = shop.journal()
+    [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
+    assert change.after == GOOD["customers/ada"]
+
+
+def test_what_landed_is_not_forgotten_when_a_batch_is_done_again() -> None:
+    """The application has written it since, or nothing is to be done now: it was written by us."""
+    shop = spoilt_within_a_minute()
+    goal = shop.goal("customers")
+    shop.rewriting.portion("repair ", goal, Position())
+    [before] = shop.journal()
+    shop.write({"customers/ada": {"email": "mine@example.com"}})
+    shop.carried(goal)
+    assert shop.journal() == [before]
+
+    shop.carried(replace(goal, at=shop.before))  # as though nothing were wrong there
+    assert shop.journal() == [before]
+    assert shop.there("customers/ada") == [{"email": "mine@example.com"}]
+
+
 def test_many_documents_are_gone_through_in_portions() -> None:
     """What was done counts, whatever stops it; it goes on behind it, and misses none."""
     shop = Shop()

@@ -15,7 +15,7 @@ from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, book_path, hashed
 from shared.erasure import path as erasure_path
-from shared.errors import Ambiguous
+from shared.errors import Ambiguous, Rejected
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
 from shared.integrity_rules import Derived, IntegrityRules, OnRepair
@@ -350,16 +350,18 @@ def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     shop.parked()
 
     def silent(verb: str, side: str) -> None:
-        if side == "after":
+        if (verb, side) == ("rewrites.rewrite", "after"):
             raise Ambiguous("no answer")
+        if verb == "quarantine.read":
+            raise Rejected("nor may anybody look what was meant")
 
-    shop.ports.rewritten.hook = silent
+    shop.ports.rewritten.hook = shop.ports.quarantine.hook = silent
     shop.approve("bob")
     shop.pass_time(4 * MINUTE)
     assert shop.newest.status is Status.FAILED
     assert shop.data == GOOD
 
-    shop.ports.rewritten.hook = no_hook
+    shop.ports.rewritten.hook = shop.ports.quarantine.hook = no_hook
     undo(shop)
     assert shop.data == {**GOOD, **SPOILT}
 
