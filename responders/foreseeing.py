@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from responders import restoring
 from responders.asking import answered, ask_all
-from responders.mending import CHUNK, Mending
+from responders.mending import Mending
 from shared import ramp, repair, restore_point, triggers
 from shared.damage import MINUTE, Record
 from shared.documents import encode
@@ -94,8 +94,9 @@ def advanced(ports: Ports, policy: Policy, survey: Survey, seconds: float) -> Su
             looks.append(Look())
         if looks[number].position.is_over:
             continue
-        for pairs, fated in Mending(ports, policy, goal).batches(looks[number].position):
-            passed = repair.passed(looks[number].position, pairs, fated, is_last=len(pairs) < CHUNK)
+        for batch in Mending(ports, policy, goal).batches(looks[number].position):
+            before, fated = looks[number].position, batch.fated
+            passed = repair.passed(before, batch.pairs, fated, is_last=batch.is_last)
             looks[number] = repair.looked(looks[number], passed, fated)
             if ports.clock.monotonic() >= until:
                 return Survey(survey.goals, tuple(looks))

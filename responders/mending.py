@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
-from itertools import islice
+
+from msgspec import Struct
 
 from responders.asking import answered, ask, ask_all
 from responders.erasing import read_ledger
@@ -31,9 +32,21 @@ from shared.versions import Version
 
 CHUNK = 400
 """Documents that are judged together, and written together."""
+PATH_BYTES = 500_000
+"""So much their paths may hold together: one document of the journal names each of them, and why it
+was left, and that holds 1 MiB (https://firebase.google.com/docs/firestore/quotas, read
+2026-11-26)."""
 VERSIONS_BACK = 10
 """So many versions of a document are tried, the newest first; then that of the stated moment."""
 ASKED_AT_ONCE = 100
+
+
+class Batch(Struct, frozen=True):
+    """Documents that lie behind each other, and what becomes of those that have a fate."""
+
+    pairs: list[Pair]
+    fated: list[Fated]
+    is_last: bool
 
 
 class Mending:
@@ -52,18 +65,22 @@ class Mending:
         self._ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
-    def batches(self, position: Position) -> Generator[tuple[list[Pair], list[Fated]]]:
-        """Documents beside each other behind a position, with the fate of those that have one.
+    def batches(self, position: Position) -> Generator[Batch]:
+        """Documents behind a position, as many as are written together; the last may be empty.
 
-        The same position gives the same batches, whoever asks, while both moments can be read. The
-        last one is shorter than CHUNK.
+        The same position gives the same batches, whoever asks, while both moments can be read.
         """
         with closing(self._pairs(position.cursor)) as pairs:
-            while True:
-                some = list(islice(pairs, CHUNK))
-                yield some, self.fates(some)
-                if len(some) < CHUNK:
-                    return
+            some: list[Pair] = []
+            size = 0
+            for pair in pairs:
+                takes = len(pair.path.encode())
+                if len(some) == CHUNK or (some and size + takes > PATH_BYTES):
+                    yield Batch(some, self.fates(some), is_last=False)
+                    some, size = [], 0
+                some.append(pair)
+                size += takes
+            yield Batch(some, self.fates(some), is_last=True)
 
     def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
         """What becomes of each; of one that is as it was, and valid, nothing."""

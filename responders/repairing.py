@@ -342,7 +342,7 @@ def _valid(policy: Policy, tallies: Mapping[str, Tally]) -> Iterator[str]:
 
 def _left(case: Case) -> list[str]:
     """What was to be written and was not, for people."""
-    return [f"{path}: left: {why}" for entry in entries(case) for path, why in entry.left.items()]
+    return [f"{one.path}: left: {one.why}" for entry in entries(case) for one in entry.left]
 
 
 def _record(document: Document, policy: Policy) -> Record:

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.erasing import Erasing, Ledger, read_ledger
-from responders.mending import CHUNK, Mending
-from shared import quarantine, repair
+from responders.mending import Mending
+from shared import quarantine, repair, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable
@@ -62,9 +62,9 @@ class Rewriting:
         if goal.select.is_forced:  # what is made again must not be of somebody erased just now
             self._learn()
         try:
-            for pairs, fated in Mending(self._ports, self._policy, goal).batches(position):
-                fated = self._written(step, goal, position.cursor, fated)
-                position = repair.passed(position, pairs, fated, is_last=len(pairs) < CHUNK)
+            for batch in Mending(self._ports, self._policy, goal).batches(position):
+                fated = self._written(step, goal, position.cursor, batch.fated)
+                position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
                 if clock.monotonic() >= until:
                     break
         except RollbackError:
@@ -108,7 +108,8 @@ class Rewriting:
     ) -> list[Fated]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
         before = quarantine.unpacked(self._vault.read(entry.kept))
-        wanted = {one.path: one for one in before if one.path not in entry.left}
+        left = {one.path for one in entry.left}
+        wanted = {one.path: one for one in before if one.path not in left}
         there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
         fated: list[Fated] = []
         changes: list[Change] = []
@@ -224,7 +225,11 @@ class Rewriting:
             database=database,
             kept=kept,
             landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
-            left={path: str(why) for path, why in landed.items() if path not in done},
+            left=tuple(
+                quarantine.Left(path, shortened.text(str(why)))
+                for path, why in landed.items()
+                if path not in done
+            ),
             expires_at=self._ours.expires_at,
         )
 

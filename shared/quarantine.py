@@ -40,6 +40,13 @@ class Landed(Struct, frozen=True):
     """When it was written so; None: it was removed."""
 
 
+class Left(Struct, frozen=True):
+    """One document that was meant to be changed and was not."""
+
+    path: str
+    why: str
+
+
 class Entry(Struct, frozen=True):
     """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
 
@@ -49,8 +56,7 @@ class Entry(Struct, frozen=True):
     """The object that holds what stood there before."""
     landed: tuple[Landed, ...]
     """Empty, with nothing left: it is not known (yet) what has."""
-    left: dict[str, str] = {}
-    """What was meant to be changed and was not, by path, and why."""
+    left: tuple[Left, ...] = ()
     expires_at: datetime | None = None
     schema: int = SCHEMA
 

@@ -307,7 +307,7 @@ def _course(kept: Kept, facts: Facts) -> Course:
 def _documents(journal: Iterable[Batch]) -> Iterator[Changed]:
     for batch in journal:
         yield from (Changed(one.path, one.at) for one in batch.landed)
-        yield from (Changed(path, None, why) for path, why in batch.left.items())
+        yield from (Changed(one.path, None, one.why) for one in batch.left)
 
 
 def _phases(kept: Kept, facts: Facts) -> Iterator[Phase]:

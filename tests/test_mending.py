@@ -21,6 +21,7 @@ from shared.ports import Create, Query
 from shared.quarantine import Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Goal, Position
+from shared.shortened import CHARACTERS
 from shared.versions import Scope
 from tests.fakes.hooks import no_hook
 from tests.world import CHECKED, FakePorts
@@ -71,7 +72,7 @@ class Shop:
     def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:
         mending = Mending(self.ports, SHOP, self.goal(collection, select, **more))
         batches = mending.batches(Position())
-        return {one.path: one.fate for _, fated in batches for one in fated}
+        return {one.path: one.fate for batch in batches for one in batch.fated}
 
     @property
     def rewriting(self) -> Rewriting:
@@ -294,7 +295,7 @@ def test_what_the_application_writes_meanwhile_stays() -> None:
     ]
     [entry] = shop.journal()
     assert [one.path for one in entry.landed] == ["customers/bob"]
-    assert list(entry.left) == ["customers/ada"]
+    assert [one.path for one in entry.left] == ["customers/ada"]
 
 
 def test_nothing_is_written_without_a_copy() -> None:
@@ -388,15 +389,15 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     goal = shop.goal("customers")
     dies(shop, goal, 2)
     shop.ports.clock.advance(timedelta(hours=2))
-    pairs = Mending(shop.ports, SHOP, goal).batches(Position())
-    [other] = [one.wanted for _, fated in pairs for one in fated]
+    [batch] = Mending(shop.ports, SHOP, goal).batches(Position())
+    [other] = [one.wanted for one in batch.fated]
     assert other is not None
     assert other.fields == GOOD["customers/ada"]
 
     assert shop.carried(goal).fates == {Fate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
     [entry] = shop.journal()
-    assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], {})
+    assert ([one.path for one in entry.landed], entry.left) == (["customers/ada"], ())
     [change] = quarantine.unpacked(shop.ports.quarantine.read(entry.kept))
     assert change.after == {"email": "new@example.com"}
 
@@ -459,6 +460,30 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     assert set(shop.ports.rewritten.written) == set(spoilt) == shop.landed()
     assert len(shop.ports.rewritten.written) == len(spoilt)
     assert shop.there(*spoilt) == [{"email": "e"}] * len(spoilt)
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_no_entry_of_the_journal_is_too_large(
+    is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the paths are, and the reasons why documents were left, all are on record."""
+    shop = Shop()
+    below = f"shelves/{'x' * 1400}/rows/{'y' * 1400}/books"
+    paths = [f"{below}/{n:04}" for n in range(CHUNK)]
+    shop.write({key: {"n": 1} for key in paths})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({key: {"n": 2} for key in paths})
+    if is_refused:
+        refused = Rejected(f"INVALID_ARGUMENT: {paths[0]}")
+        monkeypatch.setattr(shop.ports.rewritten, "_landed", lambda _, one: refused)
+
+    fate = Fate.REFUSED if is_refused else Fate.OLDER
+    assert shop.repair(below, "all").fates == {fate: CHUNK}
+    left = {one.path for entry in shop.journal() for one in entry.left}
+    assert (left if is_refused else shop.landed()) == set(paths)
+    assert all(len(one.why) <= CHARACTERS for entry in shop.journal() for one in entry.left)
 
 
 def test_pieces_hold_every_document_once() -> None:
