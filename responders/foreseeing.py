@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from responders import restoring
 from responders.asking import answered, ask_all
 from responders.mending import Mending
-from shared import ramp, repair, restore_point, triggers
+from shared import ramp, repair, restore_point, shortened, triggers
 from shared.damage import MINUTE, Record
 from shared.documents import encode
 from shared.durations import in_words
@@ -21,7 +22,7 @@ from shared.integrity_rules import OnRepair
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports
-from shared.repair import GOOD_UNDONE, WRITTEN, Fate, Goal, Look, Select, Selecting, Survey
+from shared.repair import GOOD_UNDONE, WRITTEN, Fate, Goal, Position, Select, Selecting, Survey
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -88,19 +89,18 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
 def advanced(ports: Ports, policy: Policy, survey: Survey, seconds: float) -> Survey:
     """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
     until = ports.clock.monotonic() + seconds
-    looks = list(survey.looks)
     for number, goal in enumerate(survey.goals):
-        if number == len(looks):
-            looks.append(Look())
-        if looks[number].position.is_over:
+        known = survey.positions[:number]
+        position = survey.positions[number] if number < len(survey.positions) else Position()
+        if position.is_over:
             continue
-        for batch in Mending(ports, policy, goal).batches(looks[number].position):
-            before, fated = looks[number].position, batch.fated
-            passed = repair.passed(before, batch.pairs, fated, is_last=batch.is_last)
-            looks[number] = repair.looked(looks[number], passed, fated)
+        for batch in Mending(ports, policy, goal).batches(position):
+            position = repair.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
+            samples = repair.sampled(survey.samples, batch.fated)
+            survey = replace(survey, positions=(*known, position), samples=samples)
             if ports.clock.monotonic() >= until:
-                return Survey(survey.goals, tuple(looks))
-    return Survey(survey.goals, tuple(looks))
+                return survey
+    return survey
 
 
 def refusals(policy: Policy, survey: Survey, facts: Facts) -> list[str]:
@@ -118,14 +118,14 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
-            name=f"repair {number} {goal.scope.collection.replace('/', '.')}",
+            name=f"repair {number} {shortened.text(goal.scope.collection.replace('/', '.'))}",
             kind=repair.KIND,
             target=goal.scope.collection,
             goal=encode(goal),
             within_seconds=within,
         )
-        for number, (goal, look) in enumerate(zip(survey.goals, survey.looks, strict=True), 1)
-        if any(look.position.fates.get(fate) for fate in WRITTEN)
+        for number, (goal, position) in enumerate(_gone_through(survey), 1)
+        if written(position.fates)
     ]
     if not steps:
         return None
@@ -163,8 +163,11 @@ def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"
     for fate in Fate:
-        for look in survey.looks:
-            yield from (f"{fate}: {one}" for one in look.samples.get(fate, ()))
+        yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
+
+
+def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
+    return zip(survey.goals, survey.positions, strict=True)
 
 
 def _firing(survey: Survey, facts: Facts) -> Iterator[str]:
@@ -177,8 +180,8 @@ def _started(survey: Survey, facts: Facts) -> dict[str, list[str]]:
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
     scopes = {
         goal.scope.collection: goal
-        for goal, look in zip(survey.goals, survey.looks, strict=True)
-        if written(look.position.fates)
+        for goal, position in _gone_through(survey)
+        if written(position.fates)
     }
     return {
         name: triggers.started_by(functions, goal.database, goal.scope)

@@ -24,6 +24,7 @@ from shared.documents import encode
 from shared.errors import Refused, Rejected, Unavailable
 from shared.notice import creates, notices
 from shared.outside import write_down
+from shared.parts import parted
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Update
 from shared.rollback import KEPT_FOR
@@ -35,6 +36,14 @@ AGAIN_AFTER: Final = timedelta(seconds=20)
 """While a switch is set, or where nobody knows whether a topic took its message."""
 DOCUMENTS_AT_ONCE: Final = 500
 """So many are named in one message."""
+PATHS_BYTES: Final = 500_000
+"""So much their paths may hold together: they stand in one record, a document of at most 1 MiB
+(https://firebase.google.com/docs/firestore/quotas, read 2026-11-26)."""
+RECORDS_AT_ONCE: Final = 400
+COMMIT_BYTES: Final = 8 * 2**20
+"""So much the records of one commit may hold: a request is at most 10 MiB (there)."""
+RECORD_BYTES: Final = 2000
+"""About so much of it is no path."""
 GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
@@ -56,29 +65,54 @@ def regenerate(asked: Asked) -> Effect:
 
 def after_repair(
     policy: Policy, rollback: str, written: Iterable[str], now: datetime
-) -> Iterator[Create]:
-    """What has a worker ask for what is made from documents that were written back."""
-    by_collection: dict[str, list[str]] = {}
+) -> Iterator[list[Create]]:
+    """What has a worker ask for what is made from documents that were written back.
+
+    In parts of which each is one commit, and the same whoever asks: the first record of a part
+    is there, or none of it.
+    """
+    records = (
+        _after_repair(policy, rollback, collection, number, some, now)
+        for collection, paths in _with_derived(policy, written).items()
+        for number, some in enumerate(parted(paths, DOCUMENTS_AT_ONCE, PATHS_BYTES, _bytes), 1)
+    )
+    creates = (Create(commands.path(record.id), encode(record)) for record in records)
+    return parted(creates, RECORDS_AT_ONCE, COMMIT_BYTES, _create_bytes)
+
+
+def _with_derived(policy: Policy, written: Iterable[str]) -> dict[str, list[str]]:
+    """Those of them that something is made from, in order, by the collection that declares it."""
+    found: dict[str, list[str]] = {}
     for path in sorted(written):
-        name = collection_of(path)
-        declared = name if name in policy.collections else name.rpartition("/")[2]
-        if declared in policy.collections and policy.collections[declared].derived:
-            by_collection.setdefault(declared, []).append(path)
-    for collection, paths in by_collection.items():
-        for number, first in enumerate(range(0, len(paths), DOCUMENTS_AT_ONCE), 1):
-            some = paths[first : first + DOCUMENTS_AT_ONCE]
-            record = CommandRecord(
-                id=f"{VERB}-{rollback}-{collection}-{number}",
-                command=VERB,
-                system=policy.system,
-                actor="worker",
-                reason=f"documents were brought back by {rollback}",
-                received_at=now,
-                result=f"what is made from {len(some)} of {collection} is to be asked for",
-                due_at=now,
-                answer={"collection": collection, "documents": some, "taken": {}, "refused": {}},
-            )
-            yield Create(commands.path(record.id), encode(record))
+        name = collection_of(path).rpartition("/")[2]
+        if name in policy.collections and policy.collections[name].derived:
+            found.setdefault(name, []).append(path)
+    return found
+
+
+def _after_repair(
+    policy: Policy, rollback: str, collection: str, number: int, paths: list[str], now: datetime
+) -> CommandRecord:
+    return CommandRecord(
+        id=f"{VERB}-{rollback}-{collection}-{number}",
+        command=VERB,
+        system=policy.system,
+        actor="worker",
+        reason=f"documents were brought back by {rollback}",
+        received_at=now,
+        result=f"what is made from {len(paths)} of {collection} is to be asked for",
+        due_at=now,
+        answer={"collection": collection, "documents": paths, "taken": {}, "refused": {}},
+    )
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
+
+
+def _create_bytes(create: Create) -> int:
+    """About what it takes; the same whenever it is made."""
+    return RECORD_BYTES + sum(map(_bytes, create.fields["answer"]["documents"]))
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:

@@ -121,9 +121,11 @@ def worked_out(ports: Ports, policy: Policy, order: Order, facts: Facts) -> Fore
 
 def concluded(case: Case, steps: Iterable[Step]) -> bool:
     """Every step is done: what was written is told, and the data are to be looked through again."""
-    now, known = case.now(), list(entries(case))
+    known = list(entries(case))
     paths = [one.path for entry in known for one in entry.landed]
-    back = len(paths)
+    if not _asked_for_derived(case, paths):
+        return True
+    now, back = case.now(), len(paths)
     left = sum(len(one.left) for one in known)
     took = in_words(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
@@ -136,9 +138,23 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
             facts={"written": back, "left": left, "fates": fates},
             changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
             status=Status.VERIFYING,
-            writes=tuple(regenerating.after_repair(case.policy, case.rollback.id, paths, now)),
         )
     )
+    return True
+
+
+def _asked_for_derived(case: Case, paths: Iterable[str]) -> bool:
+    """Whether all that is made from these is asked for now; otherwise it is to be decided again.
+
+    Each part is a commit of ours; whoever goes on after a crash finds which of them have landed.
+    """
+    for part in regenerating.after_repair(case.policy, case.rollback.id, paths, case.now()):
+        if case.ports.store.get(part[0].path).fields is not None:
+            continue
+        note = f"what is made from the documents is to be asked for by {len(part)} messages"
+        turn = Turn(event="rollback.derived-asked", note=note, say=False, writes=tuple(part))
+        if not case.take(turn):
+            return False
     return True
 
 
@@ -212,7 +228,9 @@ def _foreseen(
     if found.outcome is not Outcome.ROLLBACK:
         return found
     if refused:
-        reason = f"the policy lets no repair start functions (on_repair): {'; '.join(refused)}"
+        reason = (
+            f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
+        )
         return replace(found, outcome=Outcome.ESCALATE, reason=reason)
     if order.override:
         return replace(found, reason="overridden: nobody is asked")
@@ -282,7 +300,7 @@ def _going(case: Case, found: Foreseen, plan: Plan, back: str, told: Mapping[str
     return Turn(
         event="rollback.decided",
         note=f"bringing back {back} as of {plan.header.target}: {found.reason}",
-        details=plan.header.reported,
+        details=tuple(shortened.lines(plan.header.reported)),
         facts={**told, "plan": plan.header.fingerprint},
         changes={
             "status": rollbacks.Status.RUNNING,
@@ -301,7 +319,7 @@ def _let_go(case: Case, found: Foreseen, told: Mapping[str, Any]) -> Turn:
     return Turn(
         event="rollback.not-taken",
         note=f"no data were moved: {found.reason}",
-        details=found.plan.header.reported if found.plan is not None else (),
+        details=tuple(shortened.lines(found.plan.header.reported if found.plan else ())),
         choices=() if over else ("retry", "accept"),
         facts=told,
         changes={
@@ -342,7 +360,11 @@ def _valid(policy: Policy, tallies: Mapping[str, Tally]) -> Iterator[str]:
 
 def _left(case: Case) -> list[str]:
     """What was to be written and was not, for people."""
-    return [f"{one.path}: left: {one.why}" for entry in entries(case) for one in entry.left]
+    return [
+        f"{shortened.text(one.path)}: left: {one.why}"
+        for entry in entries(case)
+        for one in entry.left
+    ]
 
 
 def _record(document: Document, policy: Policy) -> Record:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared import shortened
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
 from shared.judging import matches, values
 from shared.versions import Scope, Version, collection_of, order, same
@@ -172,36 +173,31 @@ class Position(Struct, frozen=True):
     fates: dict[Fate, int] = {}
 
 
-class Look(Struct, frozen=True):
-    """A position, with what people read of it before anything is done."""
-
-    position: Position = Position()
-    samples: dict[Fate, tuple[str, ...]] = {}
-
-
 class Survey(Struct, frozen=True):
     """What a repair would do, looked through beforehand; nothing is written for it."""
 
     goals: tuple[Goal, ...]
-    looks: tuple[Look, ...] = ()
-    """Of each goal; of those that were not begun, none."""
+    positions: tuple[Position, ...] = ()
+    """In each goal; in those that were not begun, none."""
+    samples: dict[Fate, tuple[str, ...]] = {}
+    """What people read of it before anything is done: some documents of each fate, in words."""
     schema: int = 1
 
     @property
     def is_over(self) -> bool:
         """Whether every piece was gone through."""
-        over = [one.position.is_over for one in self.looks]
+        over = [one.is_over for one in self.positions]
         return len(over) == len(self.goals) and all(over)
 
     @property
     def fates(self) -> dict[Fate, int]:
         """How many documents have each fate."""
-        return added(one.position.fates for one in self.looks)
+        return added(one.fates for one in self.positions)
 
     @property
     def seen(self) -> int:
         """How many documents were looked at."""
-        return sum(one.position.seen for one in self.looks)
+        return sum(one.seen for one in self.positions)
 
 
 def survey_path(rollback: str) -> str:
@@ -291,29 +287,32 @@ def passed(
     return Position(cursor, is_last, position.seen + len(seen), counts)
 
 
-def looked(look: Look, position: Position, fated: Iterable[Fated]) -> Look:
-    """The look at that position, with some of the documents for people to read."""
-    samples = dict(look.samples)
+def sampled(
+    samples: Mapping[Fate, tuple[str, ...]], fated: Iterable[Fated]
+) -> dict[Fate, tuple[str, ...]]:
+    """The samples with further documents, of each fate the first few; who is erased is not told."""
+    more = dict(samples)
     for one in fated:
-        known = samples.get(one.fate, ())
+        known = more.get(one.fate, ())
         if one.fate is not Fate.ERASED and len(known) < SAMPLES:
-            samples[one.fate] = (*known, described(one))
-    return Look(position, samples)
+            more[one.fate] = (*known, described(one))
+    return more
 
 
 def described(fated: Fated) -> str:
     """A document and the fields that differ, without anything that stands in them."""
     now = fated.now.fields if fated.now is not None else {}
+    path = shortened.text(fated.path)
     if fated.wanted is None:
-        return fated.path
+        return path
     wanted = fated.wanted.fields
     names = sorted(
         name
         for name in now.keys() | wanted.keys()
         if name not in now or name not in wanted or not same(now[name], wanted[name])
     )
-    told = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
-    return f"{fated.path} ({told}; of {fated.wanted.updated_at:%Y-%m-%d %H:%M:%S} UTC)"
+    told = shortened.text(", ".join(names[:5])) + (" and more" if len(names) > 5 else "")
+    return f"{path} ({told}; of {fated.wanted.updated_at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def added(counts: Iterable[Mapping[Fate, int]]) -> dict[Fate, int]:

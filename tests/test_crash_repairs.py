@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
+from responders import regenerating
 from shared import topics
+from shared.integrity_rules import Derived
+from shared.policy import Policy
 from shared.rollback import Status
+from shared.versions import collection_of
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.test_repairing import GOOD, SHOP, SPOILT, Shop
 
 EFFECTS = ("quarantine.keep", "rewrites.rewrite")
 EVERYTHING = (*EFFECTS, "store.commit")
+DERIVED = replace(
+    SHOP,
+    collections={
+        name: replace(one, derived=(Derived("make-again"),))
+        for name, one in SHOP.collections.items()
+    },
+)
 LATER = {"customers/bob": {"email": "later@example.com"}}
 """What the application writes after people were asked."""
 
 
-def run(saboteur: Saboteur) -> Shop:
+def run(saboteur: Saboteur, policy: Policy = SHOP) -> Shop:
     """Asked about undisturbed; from the second word on something goes wrong."""
-    shop = Shop(SHOP, saboteur)
+    shop = Shop(policy, saboteur)
     saboteur.world = shop
     shop.order()
     shop.parked()
@@ -56,6 +70,11 @@ def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(saboteur.points)
 
 
+def last_write(points: Sequence[str]) -> int:
+    """The last point at which a document or its copy is written."""
+    return max(number for number, point in enumerate(points) if "store" not in point)
+
+
 def effects() -> list[tuple[int, Fault]]:
     """Before and after each copy and each write."""
     return [(point, fault) for point in range(len(undisturbed(EFFECTS))) for fault in Fault]
@@ -74,7 +93,7 @@ def test_a_fault_at_a_write(point: int, fault: Fault) -> None:
 def commits() -> list[int]:
     """After each commit, up to the one that follows the last write."""
     points = undisturbed(EVERYTHING)
-    last = max(number for number, point in enumerate(points) if "store" not in point)
+    last = last_write(points)
     return [n for n in range(last + 5) if points[n] == "after store.commit"]
 
 
@@ -82,6 +101,26 @@ def commits() -> list[int]:
 def test_a_crash_after_a_commit(point: int) -> None:
     """Whichever commit it dies at, the next worker goes on where that one was."""
     expect_repaired(run(Saboteur(point, Fault.CRASH, EVERYTHING)))
+
+
+@pytest.mark.parametrize("commit", range(7))
+def test_a_crash_between_the_parts_of_what_is_asked_for(
+    commit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made from the documents is asked for in several commits, and each of it once."""
+    monkeypatch.setattr(regenerating, "RECORDS_AT_ONCE", 1)
+    counted = Saboteur(counted=EVERYTHING)
+    run(counted, DERIVED)
+    first = last_write(counted.points)
+    commits = [n for n, one in enumerate(counted.points) if n > first and "after" in one]
+    shop = run(Saboteur(commits[commit], Fault.CRASH, EVERYTHING), DERIVED)
+
+    expect_repaired(shop)
+    assert shop.events(shop.newest).count("rollback.derived-asked") == len(SPOILT)
+    asked = [json.loads(one.data) for one in shop.ports.theirs.messages]
+    assert {one["id"]: one["documents"] for one in asked} == {
+        f"regenerate-{shop.newest.id}-{collection_of(path)}-1": [path] for path in SPOILT
+    }
 
 
 def undone(saboteur: Saboteur) -> Shop:

@@ -6,9 +6,11 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from responders.regenerating import after_repair
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.integrity_rules import Collection, Derived
@@ -169,3 +171,23 @@ def test_a_fault_while_it_is_asked_for(point: int, fault: Fault) -> None:
     told = {one.key for one in world.ports.sender.sent if "mine:regenerate" in one.key}
     assert len(told) == 1
     assert world.broken_laws() == []
+
+
+def test_what_is_made_from_many_documents_is_asked_for_in_parts() -> None:
+    """However long their paths are: each record is a document, each part a commit, each once."""
+    paths = [f"books/{n:05}{'x' * 1400}" for n in range(9000)]
+    others = ["orders/1", "shelves/1/books/1"]
+    now = World(policy=SHOP).ports.clock.now()
+    parts = list(after_repair(SHOP, "INC-1", [*reversed(paths), *others], now))
+
+    records = [one for part in parts for one in part]
+    named = [path for one in records for path in one.fields["answer"]["documents"]]
+    assert named == [*paths, others[1]]
+    assert len({one.path for one in records}) == len(records)
+    assert max(len(msgspec.json.encode(one.fields)) for one in records) < 2**20
+    assert max(len(msgspec.json.encode(part)) for part in parts) < 9 * 2**20
+    assert 1 < len(parts) < 5
+    again = after_repair(SHOP, "INC-1", [*paths, *others], now + MINUTE / 7)
+    assert [[one.path for one in part] for part in again] == [
+        [one.path for one in part] for part in parts
+    ]

@@ -11,7 +11,7 @@ from shared import repair
 from shared.integrity_rules import Collection
 from shared.quarantine import Change, name, packed, unpacked
 from shared.ramp import EVERY_SECONDS, Ramp
-from shared.repair import Fate, Fated, Goal, Look, Pair, Position, Select, Selecting
+from shared.repair import Fate, Fated, Goal, Pair, Position, Select, Selecting
 from shared.versions import Scope, Version, same
 from tests.contracts.test_documents import EVERYTHING
 
@@ -152,11 +152,11 @@ def test_people_read_of_some_documents() -> None:
         Fated("u/ada", Fate.ERASED, now),
         *(Fated(f"u/{n}", Fate.LOST, now) for n in range(30)),
     ]
-    look = repair.looked(Look(), Position(), fated)
+    samples = repair.sampled(repair.sampled({}, fated), fated)
 
-    assert look.samples[Fate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",)
-    assert len(look.samples[Fate.LOST]) == repair.SAMPLES
-    assert Fate.ERASED not in look.samples
+    assert samples[Fate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
+    assert len(samples[Fate.LOST]) == repair.SAMPLES
+    assert Fate.ERASED not in samples
 
 
 def test_the_moment_before_a_version() -> None:

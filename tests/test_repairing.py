@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairing import PREPARE_WITHIN
-from shared import quarantine
+from shared import quarantine, repair
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, book_path, hashed
@@ -24,10 +24,12 @@ from shared.policy import Policy
 from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.reading import Reading
+from shared.repair import Fate
 from shared.report import report
 from shared.report_rendering import markdown
 from shared.reported import gathered
 from shared.rollback import Rollback, Status
+from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
@@ -133,6 +135,22 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
         if one.name == "rollback.verified"
     ]
     assert "customers: 2 of 2 valid" in str(verified)
+
+
+def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A few documents of each fate, each in a line: what is asked about is kept in one document."""
+    monkeypatch.setattr(repair, "PIECE", 1)
+    long = {f"customers/{n:02}{'x' * 1400}": {"name": "Ada"} for n in range(30)}
+    shop = Shop(spoilt={**SPOILT, **long})
+    shop.order()
+    parked = shop.parked()
+
+    assert parked.question is not None
+    told = [one for one in parked.question.plan.reported if one.startswith(Fate.LOST)]
+    assert len(told) == repair.SAMPLES
+    assert max(map(len, parked.question.plan.reported)) < 2 * CHARACTERS
 
 
 def test_one_word_is_not_enough() -> None:

@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from shared.gcp.answers import COMMIT, EFFECT, READ_SECONDS, meant, translated
 from shared.gcp.values import read_time, write_fields
+from shared.parts import parted
 from shared.versions import Landed, Rewrite
 
 PERMISSIONS: Final = (
@@ -42,7 +43,11 @@ class FirestoreRewrites:
         """By BatchWrite, which is not atomic: one that is refused holds up no other."""
         name = f"projects/{self._project}/databases/{database}"
         writes = [_write(f"{name}/documents", one) for one in rewrites]
-        return [landed for some in _parted(writes) for landed in self._sent(name, some)]
+        return [
+            landed
+            for some in parted(writes, AT_ONCE, REQUEST_BYTES, _bytes)
+            for landed in self._sent(name, some)
+        ]
 
     def _sent(self, name: str, writes: Sequence[Any]) -> Iterator[Landed]:
         request = _BatchRequest(database=name, writes=writes)
@@ -76,16 +81,5 @@ def _write(root: str, rewrite: Rewrite) -> Any:
     return write
 
 
-def _parted(writes: Sequence[Any]) -> Iterator[list[Any]]:
-    """In requests that are not too large."""
-    some: list[Any] = []
-    size = 0
-    for write in writes:
-        takes = write.ByteSize() + 16  # its tag and length
-        if some and (len(some) == AT_ONCE or size + takes > REQUEST_BYTES):
-            yield some
-            some, size = [], 0
-        some.append(write)
-        size += takes
-    if some:
-        yield some
+def _bytes(write: Any) -> int:
+    return int(write.ByteSize()) + 16  # its tag and length

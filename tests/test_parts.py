@@ -1,0 +1,23 @@
+"""Many things in parts that one request or one document holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.parts import parted
+
+
+@pytest.mark.parametrize(
+    ("things", "parts"),
+    [
+        ([], []),
+        (["a", "b"], [["a", "b"]]),
+        (["a", "b", "c", "d"], [["a", "b", "c"], ["d"]]),
+        (["aa", "bb", "c"], [["aa", "bb"], ["c"]]),
+        (["aaaaa", "b"], [["aaaaa"], ["b"]]),
+        (["a", "aaaaa"], [["a"], ["aaaaa"]]),
+    ],
+)
+def test_parts(things: list[str], parts: list[list[str]]) -> None:
+    """At most three, at most four bytes; what is larger by itself is a part of its own."""
+    assert list(parted(things, 3, 4, len)) == parts
