@@ -138,7 +138,9 @@ def _written(said: dict[str, Any], file: Path) -> tuple[Policy, Path]:
 
 
 def _show_log(console: Console, log: Path) -> None:
-    """The last that cloud and responders wrote on standard error."""
+    """The last that cloud and responders wrote on standard error, once they were begun."""
+    if not log.exists():
+        return
     for line in log.read_text(errors="replace").splitlines()[-LAST_LINES:]:
         console.print(line, markup=False, style="dim")
 

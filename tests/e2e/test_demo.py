@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from local.demo import laws, strangers
+from local.demo import __main__ as demo
+from local.demo import day, laws, strangers
 from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
@@ -113,3 +114,16 @@ def test_phase_beside_its_target() -> None:
     assert Phase("decision", NOON, NOON + MINUTE, 2 * MINUTE).kept
     assert not Phase("decision", NOON, NOON + MINUTE, MINUTE).kept
     assert not Phase("decision", NOON, None, MINUTE).kept
+
+
+def test_what_is_refused_before_anything_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told, though nobody has written a log yet."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(day, "declared", lambda _: {"every": "never"})
+
+    code = demo.main(["--policy", str(POLICIES / "example.yaml"), "--scenario", "backups"])
+
+    assert code == 1
+    assert "✗" in capsys.readouterr().out
