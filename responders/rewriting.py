@@ -59,8 +59,7 @@ class Rewriting:
         """
         clock = self._ports.clock
         until, began_at = clock.monotonic() + PORTION_SECONDS, position
-        if goal.select.is_forced:  # what is made again must not be of somebody erased just now
-            self._learn()
+        self._learn()  # what comes back must not be of somebody erased just now
         try:
             for batch in Mending(self._ports, self._policy, goal).batches(position):
                 fated = self._written(step, goal, position.cursor, batch.fated)

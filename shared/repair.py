@@ -59,11 +59,6 @@ class Select(Struct, frozen=True):
         return f"{self.by}:{self.value}" if self.value else self.by.value
 
     @property
-    def is_forced(self) -> bool:
-        """Whether valid documents go back, too."""
-        return self.by is not Selecting.INVALID
-
-    @property
     def collection(self) -> str:
         """The collection that it names; empty: none."""
         match self.by:

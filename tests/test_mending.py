@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders.erasing import Erasing
 from responders.mending import CHUNK, VERSIONS_BACK, Mending
 from responders.rewriting import Ours, Rewriting
 from shared import quarantine, repair
@@ -17,7 +18,7 @@ from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.integrity_rules import Collection
-from shared.ports import Create, Query
+from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Goal, Position
@@ -50,6 +51,7 @@ class Shop:
     def __init__(self) -> None:
         self.ports = FakePorts(SHOP)
         self.ports.databases.hold_documents(HERE)
+        Erasing(self.ports, {SHOP.system: SHOP}).learn()
         self.write(GOOD)
         self.pass_time()
         self.before = self.ports.clock.now()
@@ -225,8 +227,8 @@ def erase(shop: Shop, person: str) -> None:
     entry = Erasure("bookshop", hashed("salt", person), shop.ports.clock.now(), ())
     shop.ports.store.commit(
         [
-            Create(book_path("bookshop"), encode(book)),
-            Create(erasure_path("bookshop", entry.hash), encode(entry)),
+            Put(book_path("bookshop"), encode(book)),
+            Put(erasure_path("bookshop", entry.hash), encode(entry)),
         ]
     )
     shop.pass_time()

@@ -13,7 +13,7 @@ from responders.repairing import PREPARE_WITHIN
 from shared import quarantine, repair
 from shared.command import CommandRecord
 from shared.documents import decode, encode
-from shared.erasure import Book, Erasure, book_path, hashed
+from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
 from shared.errors import Ambiguous, Rejected
 from shared.impact import Counts
@@ -319,6 +319,27 @@ def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
     shop.command("carol", command="resume")
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD
+    assert shop.broken_laws() == []
+
+
+def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> None:
+    """The application has said so in its own collection: a version that names them stays gone."""
+    rules = ErasureRules(
+        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
+    )
+    unnamed = {"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}}
+    shop = Shop(replace(SHOP, erasure=rules), spoilt={**SPOILT, **unnamed})
+    shop.order()
+    shop.parked()
+    shop.pass_time(MINUTE)
+    now = shop.ports.clock.now()
+    shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
+    shop.ports.beside.held[HERE, "erased/1"] = now
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.data == {**GOOD, "customers/ada": None, **unnamed}
+    assert shop.written() == set()
     assert shop.broken_laws() == []
 
 
