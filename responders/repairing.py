@@ -52,7 +52,7 @@ class Preparation(Struct, frozen=True):
     """What is known of the data before anything of it is moved, `surveys/{rollback}`."""
 
     before: Run | None = None
-    """The first look through the data that we have seen."""
+    """The look through the data that the next one is compared with."""
     target: Target | None = None
     survey: Survey | None = None
     expires_at: datetime | None = None
@@ -191,9 +191,9 @@ def _prepared(
     ports, policy = case.ports, case.policy
     document = ports.store.get(damage.path(policy.system))
     record = _record(document, policy)
-    if known.before is None and record.last is not None:
-        known = replace(known, before=record.last)
     why = _not_quiet(case, document, record, known)
+    if record.last is not None:
+        known = replace(known, before=damage.compared_with(known.before, record.last))
     if why:
         return replace(found, outcome=Outcome.HOLD, reason=why), known
     try:

@@ -276,6 +276,14 @@ def quiet(run: Run | None, before: Run | None, policy: Policy, now: datetime) ->
     return Quiet(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
 
 
+def compared_with(before: Run | None, run: Run) -> Run:
+    """The look that the next one is compared with: the first, or the newest that found more missing.
+
+    What has gone missing between the two of them may have done so just before `run`, and not since.
+    """
+    return run if before is None or _missing(run) > _missing(before) else before
+
+
 def _missing(run: Run) -> int:
     """The faults that may come about although nobody writes the document that has them."""
     counts = (one.checks for one in run.tallies.values())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shared.damage import MINUTE, Record, Search, due, kept, quiet, writing
+from shared.damage import MINUTE, Record, Search, compared_with, due, kept, quiet, writing
 from shared.integrity import Level, Run, Stretch, Tally, affordable, drawn, most
 from shared.integrity_rules import Collection, IntegrityRules
 from shared.judging import Check
@@ -100,6 +100,19 @@ def test_data_moves_only_once_the_writer_is_quiet(
     found = quiet(run, before, POLICY, NOON + later * MINUTE)
 
     assert found.is_quiet is is_quiet, found
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "is_newer"), [(None, 0, True), (1, 2, True), (2, 2, False), (2, 1, False)]
+)
+def test_a_look_that_finds_more_missing_is_the_one_to_compare_with(
+    before: int | None, found: int, is_newer: bool
+) -> None:
+    """Else what went missing once would be more than before for ever."""
+    last = replace(WHOLE, at=NOON, tallies=faulty(MINUTE, reference=found).tallies)
+    first = None if before is None else faulty(MINUTE, reference=before)
+
+    assert compared_with(first, last) is (last if is_newer else first)
 
 
 def test_who_may_have_written() -> None:

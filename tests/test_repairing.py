@@ -178,6 +178,18 @@ def test_while_the_writer_goes_on_nothing_is_moved() -> None:
     assert shop.written() == set()
 
 
+def test_what_names_nobody_since_the_last_look_comes_back_too() -> None:
+    """When it began is not known: it is waited for until a look finds no more of it."""
+    shop = Shop(spoilt={"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}})
+    shop.order()
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.data == GOOD
+    assert shop.broken_laws() == []
+
+
 def test_nothing_is_wrong() -> None:
     """Then nobody is asked."""
     shop = Shop(spoilt={})
