@@ -158,7 +158,8 @@ def on_notice(request: Request) -> tuple[str, int]:
 
     Trigger: push from rollback-notices. Publishes on rollback-notices and -dead-letters; writes
     objects in the status bucket (`shared.gcp.pages.PERMISSIONS`); pushes to users in applications
-    that have such a channel (`shared.gcp.push.PERMISSIONS`), and reads the secrets that channels
+    that have such a channel (`shared.gcp.push.PERMISSIONS`), whom it looks up in applications whose
+    channels look users up (`shared.gcp.documents.PERMISSIONS`), and reads the secrets that channels
     name (`shared.gcp.secret_values.PERMISSIONS`).
     A redelivery of a notice that was said does nothing; one of a page writes it again.
     """

@@ -10,9 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from responders.showing import Showing
+from responders.spreading import Spreading, short, unanswered
 from responders.writing import told
 from shared import command as commands
-from shared import handover, outbox
+from shared import handover, outbox, spread
 from shared import incident as incidents
 from shared import notice as notices
 from shared.audience import Channel
@@ -60,7 +61,10 @@ class Notices:
         raise Unavailable(f"{due.id}: its documents change too fast")
 
     def _say(self, path: str) -> None:
-        """Take one notice as far as it goes now. Raises: Moved, while nothing was sent."""
+        """Take one notice as far as it goes now.
+
+        Raises: Moved, while nothing was sent, or once another has claimed what we were sending.
+        """
         document = self._ports.store.get(path)
         if document.fields is None:
             return
@@ -93,15 +97,25 @@ class Notices:
         if isinstance(state, datetime):
             self._keep(document, replace(notice, due_at=state))
             return
-        content = told(self._ports, self._policies[notice.system], notice, channel)
-        claimed = replace(notice, attempts=notice.attempts + 1, due_at=now + SENDING_TAKES)
+        policy = self._policies[notice.system]
+        content = told(self._ports, policy, notice, channel)
+        claimed = replace(
+            notice,
+            attempts=notice.attempts + 1,
+            due_at=now + SENDING_TAKES,
+            spread=None if channel.users is None else spread.begun(notice.spread, now),
+        )
         self._ports.store.commit(
             [
                 Update(document.path, encode(claimed), document.version),
                 written(known, encode(state)),
             ]
         )
-        self._record(claimed, channel, *self._handed_over(claimed, channel, content))
+        if channel.users is None:
+            said = claimed, *self._handed_over(claimed, channel, content)
+        else:
+            said = Spreading(self._ports, policy, channel).tell(claimed, channel.users, content)
+        self._record(channel, *said)
 
     def _handed_over(
         self, notice: Notice, channel: Channel, content: Mapping[str, Any]
@@ -109,13 +123,11 @@ class Notices:
         """What the channel answers, and what is wrong with it."""
         try:
             self._ports.sender.send(channel, notice.id, content)
-        except Rejected as refused:
-            return Answer.REFUSED, str(refused)
-        except Unavailable as unanswered:
-            return Answer.NONE, str(unanswered)
+        except (Rejected, Unavailable) as failure:
+            return unanswered(failure)
         return Answer.TAKEN, ""
 
-    def _record(self, claimed: Notice, channel: Channel, answer: Answer, error: str) -> None:
+    def _record(self, channel: Channel, claimed: Notice, answer: Answer, error: str) -> None:
         """Keep what became of it, with what that says of its channel. Raises: Unavailable."""
         store = self._ports.store
         for _ in range(COMMIT_ATTEMPTS):
@@ -129,18 +141,24 @@ class Notices:
             known = store.get(outbox.path(claimed.system, channel.name))
             state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
             ended = outbox.concluded(current, channel, answer, error, state, now)
+            is_over = ended.due_at is None
+            told_of = short(self._policies[ended.system], ended, now) if is_over else []
             try:
                 store.commit(
                     [
                         Update(document.path, encode(ended), document.version),
                         written(known, encode(state)),
+                        *notices.creates(told_of),
                     ]
                 )
             except Moved:  # the channel's state, by another notice
                 self._ports.clock.sleep(RETRY_SECONDS)
                 continue
-            if ended.due_at is None:
+            handover.publish_notices(self._ports.bus, told_of)
+            if is_over:
                 self._wake(ended)
+            elif answer is Answer.PARTLY:
+                handover.publish(self._ports.bus, handover.NOTICE, ended.id, now)
             return
         raise Unavailable(f"{claimed.id}: its documents change too fast")
 

@@ -25,7 +25,7 @@ def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapp
 
     A recording channel has no words: nobody reads it. Raises: Unavailable.
     """
-    repeated = notice.attempts > 0
+    repeated = notice.may_repeat
     whole = {**encode(notice), "repeated": repeated}
     if channel.kind is ChannelKind.RECORDING:
         return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -18,7 +19,7 @@ class ChannelKind(StrEnum):
     APPRISE = "apprise"
     """Chat, mail, text message, pager: whatever apprise has an address for."""
     PUSH = "push"
-    """Firebase Cloud Messaging, to a topic that users have subscribed to."""
+    """Firebase Cloud Messaging: to a topic that users have subscribed to, or to their devices."""
     STATUSPAGE = "statuspage"
     """An incident on a page of Atlassian's."""
 
@@ -35,6 +36,19 @@ class Audience(StrEnum):
     PUBLIC = "public"
 
 
+class Addressees(Struct, frozen=True):
+    """Users whom a push is for, looked up in the application's database each time."""
+
+    collection: str
+    """A declared one, of one document for each user."""
+    tokens: str
+    """The field that holds the registration token of a user's device, or those of several."""
+    at_most: int
+    """So many users are told; how many more there are is said to the team."""
+    where: dict[str, Any] = {}
+    """Only users whose fields equal these; empty: all."""
+
+
 class Channel(Struct, frozen=True):
     """One way to tell people."""
 
@@ -46,6 +60,8 @@ class Channel(Struct, frozen=True):
     of Atlassian's API."""
     target: str | None = None
     """The topic of a push, or the id of the page."""
+    users: Addressees | None = None
+    """In place of a topic: whose devices a push is for."""
     severities: tuple[Severity, ...] = tuple(Severity)
     audience: Audience = Audience.TEAM
     per_minute: int = 60

@@ -5,12 +5,13 @@ Kept by shared/gcp, by shared/sender and by the fakes of the tests, as shared/po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from shared.audience import Channel
+from shared.spread import Fate
 from shared.worded import Worded
 
 
@@ -75,5 +76,14 @@ class Sender(Protocol):
         """Hand over one notice; `key` lets a channel recognise a repeat.
 
         Raises: Unavailable (try again), Rejected (never will).
+        """
+        ...
+
+    def send_each(
+        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[Fate]:
+        """The same for each of some devices of users, none or at most BATCH: what became of each.
+
+        Raises: Unavailable, when none of them gave an answer; Rejected, when all refused.
         """
         ...

@@ -18,6 +18,7 @@ from shared.ports import Create
 from shared.redaction import redacted, without_personal
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
+from shared.spread import Spread
 
 
 class Status(StrEnum):
@@ -89,6 +90,8 @@ class Notice(Struct, frozen=True):
     unless: Unless = Unless.NOTHING
     status: Status = Status.PENDING
     attempts: int = 0
+    spread: Spread | None = None
+    """How far it has come, where the channel looks users up."""
     sent_at: datetime | None = None
     last_error: str = ""
     expires_at: datetime | None = None
@@ -98,6 +101,11 @@ class Notice(Struct, frozen=True):
     def is_waiting(self) -> bool:
         """Whether it is to be said, or said again; not one that only may have to be, later."""
         return self.due_at is not None and (self.unless is Unless.NOTHING or self.attempts > 0)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether what leaves next may have left before."""
+        return self.attempts > 0 if self.spread is None else self.spread.is_begun
 
 
 def notices(

@@ -30,6 +30,8 @@ class Answer(StrEnum):
     """What a channel answers to one notice."""
 
     TAKEN = "taken"
+    PARTLY = "partly"
+    """It has taken some of it, and is told the rest next."""
     REFUSED = "refused"
     """It answers, and will never take this one."""
     NONE = "none"
@@ -89,6 +91,8 @@ def concluded(
     """The notice after an attempt; `state` is the channel's after it."""
     if answer is Answer.TAKEN:
         return replace(notice, status=Status.SENT, sent_at=now, due_at=None)
+    if answer is Answer.PARTLY:
+        return replace(notice, attempts=1, due_at=now)
     late = now - (notice.since or notice.created_at) > GIVE_UP_AFTER
     if answer is Answer.REFUSED or late or notice.attempts >= channel.attempts:
         return given_up(notice, error)

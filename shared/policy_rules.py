@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.durations import parse_duration
 from shared.execution import WriteQuota
+from shared.integrity_rules import IntegrityRules
 from shared.looks import untellable
 from shared.marked_yaml import Finding, Path
 from shared.policy import SIGNALS, Unit, service_of
@@ -24,10 +25,12 @@ _NEEDED = {
     "recording": (),
     "webhook": ("url",),
     "apprise": ("secret",),
-    "push": ("target",),
+    "push": (),
     "statuspage": ("secret", "target"),
 }
 """What a channel of each kind needs to know, and nothing else."""
+_PUSHED_TO = ("target", "users")
+"""One of these a push needs."""
 
 
 def findings(policy: Any) -> Iterator[Finding]:
@@ -191,12 +194,35 @@ def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _names_once(policy, "channels")
     for index, channel in _entries(policy, "channels"):
         kind = channel.get("kind")
-        for key in ("url", "secret", "target"):
+        either = _PUSHED_TO if kind == "push" else ()
+        for key in ("url", "secret", "target", "users"):
             needs, has = key in _NEEDED.get(str(kind), ()), channel.get(key) is not None
             if needs and not has:
                 yield ("channels", index), f"a channel of kind {kind} needs a {key}"
-            if has and not needs and kind in _NEEDED:
+            if has and not needs and kind in _NEEDED and key not in either:
                 yield ("channels", index, key), f"a channel of kind {kind} has no {key}"
+        if either and sum(channel.get(key) is not None for key in either) != 1:
+            yield ("channels", index), "a channel of kind push names either a target or users"
+        if channel.get("users") is not None:
+            yield from _addressees(policy, ("channels", index), channel)
+
+
+def _addressees(
+    policy: Mapping[str, Any], path: Path, channel: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Users are read where one collection of them is declared, and told in words for them."""
+    users = _mapping(channel, "users")
+    name, at_most = users.get("collection"), _number(users, "at_most")
+    declared = _mapping(policy, "collections").get(str(name))
+    if declared is None:
+        yield (*path, "users", "collection"), f"{name!r} is no collection here"
+    elif isinstance(declared, dict) and declared.get("everywhere") is True:
+        yield (*path, "users", "collection"), f"{name!r} is many collections: users are in one"
+    if channel.get("audience") != "users":
+        yield path, "what is pushed to users has the audience users"
+    budget = _number(_mapping(policy, "integrity"), "read_budget") or IntegrityRules().read_budget
+    if at_most is not None and at_most > budget:
+        yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
 
 
 def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ _KINDS = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
     "null": "empty",
 }
 

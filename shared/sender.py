@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from shared.http import exchange
 from shared.notice import stage
 from shared.prober import Resolve, resolve_publicly
 from shared.proof import Secrets
+from shared.spread import Fate
 from shared.statuspage import BASE, Statuspage
 from shared.worded import Worded
 
@@ -29,6 +30,10 @@ class Push(Protocol):
 
     def tell(self, topic: str, worded: Worded, key: str) -> None:
         """Hand the words over. Raises: Rejected, Unavailable."""
+        ...
+
+    def tell_each(self, tokens: Sequence[str], worded: Worded, key: str) -> list[Fate]:
+        """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
         ...
 
 
@@ -73,6 +78,15 @@ class ChannelSender:
             secret = self._secrets.read(channel.secret or "")
             page = Statuspage(channel.target or "", secret, self._statuspage)
             page.tell(notice["incident"], stage(notice["event"]), worded, key)
+
+    def send_each(
+        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[Fate]:
+        """As the port says, by push, the one way that leads to a user."""
+        if self._secrets is None:  # a rehearsal
+            return [Fate.TAKEN] * len(tokens)
+        worded = Worded(notice["subject"], notice["body"])
+        return self._push[notice["system"]].tell_each(tokens, worded, key)
 
     def _post(self, channel: Channel, key: str, content: bytes) -> None:
         if channel.url is None:

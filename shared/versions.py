@@ -8,7 +8,7 @@ shared/ports.py says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -101,8 +101,26 @@ class Documents(Protocol):
         """Those of the paths that lead to a document."""
         ...
 
-    def count(self, database: str, scope: Scope, at: datetime | None) -> int:
-        """How many there are. One read is paid for a thousand of them."""
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        field: str,
+        most: int,
+    ) -> list[Version]:
+        """The first so many documents whose fields equal these, with that one field alone."""
+        ...
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
+        """How many there are whose fields equal these. One read is paid for a thousand of them."""
         ...
 
     def collections(self, database: str, at: datetime | None, parent: str = "") -> list[str]:

@@ -188,6 +188,14 @@ locals {
       title       = "Rollback: push to users of the application"
       permissions = ["cloudmessaging.messages.create"]
     }
+    pushed_to = {
+      title = "Rollback: see which devices of users are pushed to"
+      permissions = [
+        "datastore.databases.get",
+        "datastore.entities.get",
+        "datastore.entities.list",
+      ]
+    }
     quotas = {
       title       = "Rollback: see what the platform admits, and which APIs are on"
       permissions = ["serviceusage.quotas.get", "serviceusage.services.get"]
@@ -331,6 +339,7 @@ locals {
         proofs_scratch = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         repair         = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
         push           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "push") if policy.project == project]
+        pushed_to      = [for policy in values(local.policies) : anytrue([for channel in try(policy.channels, []) : try(channel.users, null) != null]) if policy.project == project]
       } : role if !anytrue(uses)
     ]
   }

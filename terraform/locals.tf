@@ -130,8 +130,9 @@ locals {
         rollback-notices      = "that it refused something"
       }
       roles = {
-        push  = "that an incident began and is over, to users who have asked for it"
-        state = "notices; what is public of incidents"
+        push      = "that an incident began and is over, to users who have asked for it"
+        pushed_to = "the devices of users whom a channel looks up"
+        state     = "notices; what is public of incidents"
       }
       buckets = { status = { pages = "the status pages, in place of older ones" } }
     }

@@ -13,10 +13,13 @@ from shared.audience import Channel, ChannelKind
 from shared.handover import NOTICE
 from shared.notice import creates, notices
 from shared.severity import Severity
+from shared.spread import BATCH
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.sender import Sent
 from tests.test_notices import HOOK
 from tests.test_notices import notices as kept
+from tests.test_spreading import MANY, TEAM, asking, spread_of, token, world_with
+from tests.test_spreading import NOTICE as DETECTED
 from tests.world import BOOKSHOP, World
 
 PAGE = Channel("page", ChannelKind.STATUSPAGE, secret="rollback-statuspage", target="PAGE")
@@ -80,6 +83,52 @@ def test_a_fault_anywhere_in_the_outbox(fault: Fault, point: int, dead: str) -> 
         assert set(unmarked.values()) <= {1}
         known = dict.fromkeys(one.key for one in arrived)
         assert [key.split(":")[1] for key in known] == STORY
+
+
+DEVICES = ("store.commit", "documents.matching", "sender.send_each")
+
+
+def spread(saboteur: Saboteur) -> World:
+    """One notice to the devices of more users than may be told, with one fault in the telling."""
+    world = world_with(MANY, asking(MANY - 1))
+    now = world.ports.clock.now()
+    saboteur.world = world
+    for one in (world.ports.store, world.ports.sender, world.ports.kept):
+        one.hook = saboteur
+    for _ in range(8):
+        now = world.ports.clock.now()
+        handover.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system])
+        saboteur.active = True
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        saboteur.active = False
+        world.ports.clock.advance(30 * SECOND)
+    return world
+
+
+def points_of_spread() -> list[tuple[Fault, int]]:
+    counted = Saboteur(counted=DEVICES)
+    spread(counted)
+    return [(fault, point) for point in range(len(counted.points)) for fault in Fault]
+
+
+@pytest.mark.parametrize(("fault", "point"), points_of_spread())
+def test_a_fault_anywhere_while_devices_are_told(fault: Fault, point: int) -> None:
+    """Each is told; a batch at most is told twice, and says so; the team reads who was not."""
+    saboteur = Saboteur(point, fault, DEVICES)
+
+    world = spread(saboteur)
+
+    assert saboteur.happened
+    told = Counter(one.token for one in world.ports.sender.pushed)
+    plain = Counter(o.token for o in world.ports.sender.pushed if not o.sent.notice["repeated"])
+    assert set(told) == {token(number) for number in range(MANY - 1)}
+    assert set(plain.values()) <= {1}
+    assert sum(told.values()) - len(told) <= BATCH
+    known = kept(world)
+    assert known[DETECTED]["status"] == "SENT"
+    assert spread_of(world)["taken"] == MANY - 1
+    assert "not told: 1" in str(known[TEAM]["text"])
+    assert known[TEAM]["status"] == "SENT"
 
 
 def _is_told(one: Sent, channel: Channel) -> bool:

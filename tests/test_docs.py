@@ -609,7 +609,7 @@ def test_what_is_set_by_a_name_has_that_name() -> None:
     elsewhere = {
         *SIGNALS,
         *topics.ENTRY_POINTS,
-        *("on_call", "per_second", "sign_in"),  # of a policy
+        *("at_most", "on_call", "per_second", "sign_in"),  # of a policy
         *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
     }
 
@@ -784,9 +784,24 @@ def test_the_cost_of_checks_is_the_policy_s() -> None:
     assert re.search(line, OPERATE)
 
 
+def test_the_policy_takes_the_channel_on_the_page() -> None:
+    """In place of its own, with a limit that the page calls possible."""
+    [block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+
+    assert own is not None
+    [channel] = policy_file.loads(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
+    schema = json.loads((POLICIES / "policy.schema.json").read_text())
+    most = schema["$defs"]["Addressees"]["properties"]["at_most"]["maximum"]
+    assert channel.users is not None
+    assert channel.users.at_most <= most
+    assert f"told, {most:,} at the very most" in OPERATE
+
+
 def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:
     """The policy takes its block, and Terraform makes what it names."""
-    [block] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    [_, block] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
     policy = tmp_path / "cvplus.yaml"
     text = (POLICIES / "cvplus.yaml").read_text()
     policy.write_text(re.sub(r"\nbackups:\n(  .*\n)+", "\n", text) + block)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import policy_file
+from shared.audience import Addressees
 from shared.errors import BadConfiguration
 from shared.policy import Mode, Policy, ScenarioName
 from shared.severity import Severity
@@ -180,6 +181,19 @@ def test_a_faulty_file(old: str, new: str, said: str) -> None:
     assert any(said in fault for fault in faults), faults
 
 
+def pushed(
+    users: str = "collection: users, tokens: t, at_most: 9",
+    *,
+    kind: str = "push",
+    audience: str = "users",
+    declared: str = "{ users: {} }",
+    more: str = "per_minute: 9",
+) -> str:
+    """A channel that looks users up."""
+    channel = f"name: a, kind: {kind}, audience: {audience}, users: {{ {users} }}, {more}"
+    return f"channels:\n- {{ {channel} }}\ncollections: {declared}"
+
+
 ADDITIONS = {
     "findings without their signal": (
         "findings: {}",
@@ -289,6 +303,46 @@ ADDITIONS = {
     "push with a secret": (
         "channels:\n- { name: a, kind: push, target: t, secret: s }",
         "shop.yaml:11: a channel of kind push has no secret",
+    ),
+    "push to nobody": (
+        "channels:\n- { name: a, kind: push }",
+        "shop.yaml:11: a channel of kind push names either a target or users",
+    ),
+    "push to two": (
+        pushed(more="target: t"),
+        "shop.yaml:11: a channel of kind push names either a target or users",
+    ),
+    "chat to users": (
+        pushed(kind="apprise", more="secret: s"),
+        "shop.yaml:11: a channel of kind apprise has no users",
+    ),
+    "users of no collection": (
+        pushed(declared="{}"),
+        "shop.yaml:11: 'users' is no collection here",
+    ),
+    "users in many collections": (
+        pushed(declared="{ users: { everywhere: true } }"),
+        "shop.yaml:11: 'users' is many collections: users are in one",
+    ),
+    "users told what the team is told": (
+        pushed(audience="team"),
+        "shop.yaml:11: what is pushed to users has the audience users",
+    ),
+    "users without a limit": (
+        pushed("collection: users, tokens: t"),
+        'shop.yaml:11: channels.0.users: keys with values "at_most" is a required',
+    ),
+    "too many users": (
+        pushed("collection: users, tokens: t, at_most: 10001"),
+        "shop.yaml:11: channels.0.users: keys with values is out of range: at most 10000",
+    ),
+    "more users than may be read": (
+        f"{pushed()}\nintegrity: {{ read_budget: 8 }}",
+        "shop.yaml:11: 9 users are more than read_budget, 8",
+    ),
+    "users by more than equality": (
+        pushed("collection: users, tokens: t, at_most: 9, where: { a: [1] }"),
+        "shop.yaml:11: channels.0.users: keys with values is not true or false or a number",
     ),
     "page without its id": (
         "channels:\n- { name: a, kind: statuspage, secret: s }",
@@ -412,6 +466,16 @@ def test_a_faulty_addition(more: str, said: str) -> None:
     assert any(fault.startswith(said) for fault in faults), faults
 
 
+def test_a_channel_that_looks_users_up() -> None:
+    """All that is said of them is known; what is not said has its default."""
+    more = "{ kind: push, audience: users, name: a, users: { collection: users, tokens: t.ids, "
+    text = f"{SMALL}collections: {{ users: {{}} }}\nchannels:\n- {more}at_most: 9 }} }}\n"
+
+    [channel] = policy_file.loads(text, "shop.yaml").channels
+
+    assert channel.users == Addressees("users", "t.ids", 9)
+
+
 def test_every_fault_of_a_file_is_listed_in_the_order_of_its_lines() -> None:
     """Who mends a file learns of all faults at once: of form, of shape, and of names."""
     faults = faults_of(
@@ -533,6 +597,16 @@ def test_the_real_policies() -> None:
     }
     assert len(bookshop.functions) == 8
     assert bookshop.scenarios[ScenarioName.FUNCTIONS] is Mode.ACT
+
+
+def test_the_channels_that_are_written_out_for_later() -> None:
+    """Each is a channel as it stands, once its sign is taken away."""
+    text = (POLICIES / "cvplus.yaml").read_text()
+
+    every = policy_file.loads(text.replace("  # - {", "  - {"), "cvplus.yaml").channels
+
+    assert len(every) > len(policy_file.load(POLICIES / "cvplus.yaml").channels)
+    assert any(one.users for one in every)
 
 
 def test_data_never_moves_without_a_person() -> None:

@@ -25,7 +25,7 @@ ROLES: Final = {
     ),
     "on_command": ("past",),
     "on_deployment": ("configurations", "estate", "images", "inventory", "metrics", "sources"),
-    "on_notice": ("push",),
+    "on_notice": ("push", "pushed_to"),
     "on_work": (
         *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift", "ways_back"),
     ),
@@ -43,6 +43,7 @@ ASKED: Final[Mapping[str, Callable[[Policy], bool]]] = {
     "proofs_scratch": lambda policy: policy.backups.proof is not None,
     "repair": lambda policy: bool(policy.collections),
     "push": lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels),
+    "pushed_to": lambda policy: any(one.users is not None for one in policy.channels),
 }
 """Those that are given only where a policy has a use for them (terraform/iam.tf)."""
 REQUEST_LOG = "monitoring.requestLogging.enabled"

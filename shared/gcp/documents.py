@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.gcp.answers import READ, READ_SECONDS, translated
+from shared.gcp.queries import add_condition
 from shared.gcp.values import read_fields, read_time
 from shared.versions import Scope, Version
 
@@ -32,6 +34,7 @@ _Aggregation = types.StructuredAggregationQuery.Aggregation.pb()
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _BatchGetResponse = types.BatchGetDocumentsResponse.pb
 _CollectionsRequest = types.ListCollectionIdsRequest.pb()
+_AND = types.StructuredQuery.CompositeFilter.Operator.AND
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
 _NAME = "__name__"
 _COUNT = "documents"
@@ -77,11 +80,36 @@ class FirestoreDocuments:
         root = self._root(database)
         return {_path(one.name, root) for one in self._got(database, paths, at, fields=False)}
 
-    def count(self, database: str, scope: Scope, at: datetime | None) -> int:
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        field: str,
+        most: int,
+    ) -> list[Version]:
+        """One query, of which that field alone comes: its own indexes suffice for equality."""
+        root = self._root(database)
+        request = _query(root, scope, at, "")
+        query = request.structured_query
+        _narrow(query, where)
+        query.select.fields.add(field_path=_field_path(field))
+        query.limit.value = most
+        return [_version(one, root) for one in self._found(database, request)]
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
         """By one aggregation."""
         request = _AggregationRequest(parent=_parent(self._root(database), scope))
         query = request.structured_aggregation_query
         _select(query.structured_query, scope)
+        _narrow(query.structured_query, where or {})
         query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
         _read_at(request, at)
         with translated(READ):
@@ -179,6 +207,20 @@ def _select(query: Any, scope: Scope) -> None:
     query.from_.add(
         collection_id=scope.collection.rpartition("/")[2], all_descendants=scope.everywhere
     )
+
+
+def _narrow(query: Any, where: Mapping[str, Any]) -> None:
+    """Let only documents be found whose fields equal these."""
+    if where:
+        query.where.composite_filter.op = _AND
+    for field, wanted in where.items():
+        condition = query.where.composite_filter.filters.add()
+        add_condition(condition, _field_path(field), "==", wanted)
+
+
+def _field_path(field: str) -> str:
+    """Names joined by dots as Firestore takes them, each quoted where it must be."""
+    return str(FieldPath(*field.split(".")).to_api_repr())
 
 
 def _read_at(request: Any, at: datetime | None) -> None:

@@ -1,19 +1,20 @@
-"""Messages to a topic of Firebase Cloud Messaging, which users of the application subscribe to."""
+"""Messages of Firebase Cloud Messaging: to a topic that users subscribe to, or to their devices."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final
 
 import firebase_admin
 from firebase_admin import messaging
-from firebase_admin.exceptions import FirebaseError
+from firebase_admin.exceptions import FirebaseError, InvalidArgumentError
 from google.auth.exceptions import GoogleAuthError
 
 from shared.errors import Rejected, Unavailable
+from shared.spread import Fate
 from shared.worded import Worded
 
 PERMISSIONS: Final = ("cloudmessaging.messages.create",)
@@ -21,6 +22,9 @@ CALL_SECONDS = 10.0
 _LATER = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN"}
 )
+_NOWHERE = (messaging.UnregisteredError, messaging.SenderIdMismatchError, InvalidArgumentError)
+"""The app was removed; the token is another project's; it is none
+(https://firebase.google.com/docs/cloud-messaging/error-codes, read 2026-11)."""
 _numbers = itertools.count(1)
 
 
@@ -37,16 +41,24 @@ class FirebasePush:
 
         Raises: Rejected, Unavailable.
         """
-        message = messaging.Message(
-            notification=messaging.Notification(worded.subject, worded.body.strip()),
-            android=messaging.AndroidConfig(
-                notification=messaging.AndroidNotification(tag=key), collapse_key=key
-            ),
-            apns=messaging.APNSConfig(headers={"apns-collapse-id": key[:64]}),
-            topic=topic,
-        )
         with _translated():
-            messaging.send(message, app=self._app)
+            messaging.send(_message(worded, key, topic=topic), app=self._app)
+
+    def tell_each(self, tokens: Sequence[str], worded: Worded, key: str) -> list[Fate]:
+        """Hand the words to each of at most 500 devices, in order; no error names one.
+
+        Raises: Rejected, when each is refused for a reason other than its token; Unavailable, when
+        none gave an answer.
+        """
+        if not tokens:
+            return []
+        messages = [_message(worded, key, token=token) for token in tokens]
+        with _translated():
+            answers = messaging.send_each(messages, app=self._app).responses
+            fates = [_fate(one.exception) for one in answers]
+            if {*fates} in ({Fate.REFUSED}, {Fate.NONE}):
+                raise answers[0].exception
+        return fates
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -60,6 +72,25 @@ class FirebasePush:
             {"projectId": self._project, "httpTimeout": CALL_SECONDS},
             name=f"rollback-push-{next(_numbers)}",
         )
+
+
+def _message(worded: Worded, key: str, **to: str) -> Any:
+    return messaging.Message(
+        notification=messaging.Notification(worded.subject, worded.body.strip()),
+        android=messaging.AndroidConfig(
+            notification=messaging.AndroidNotification(tag=key), collapse_key=key
+        ),
+        apns=messaging.APNSConfig(headers={"apns-collapse-id": key[:64]}),
+        **to,
+    )
+
+
+def _fate(refusal: FirebaseError | None) -> Fate:
+    if refusal is None:
+        return Fate.TAKEN
+    if isinstance(refusal, _NOWHERE):
+        return Fate.GONE
+    return Fate.NONE if refusal.code in _LATER else Fate.REFUSED
 
 
 @contextmanager

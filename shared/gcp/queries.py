@@ -38,7 +38,7 @@ def run_query_request(root: str, query: Query, transaction: bytes) -> Any:
     if query.where:
         structured.where.composite_filter.op = _AND
         for condition in query.where:
-            _add(structured.where.composite_filter.filters.add(), *condition)
+            add_condition(structured.where.composite_filter.filters.add(), *condition)
     if query.order_by is not None:
         structured.order_by.add(direction=_ASCENDING).field.field_path = query.order_by
     if query.limit is not None:
@@ -46,7 +46,7 @@ def run_query_request(root: str, query: Query, transaction: bytes) -> Any:
     return request
 
 
-def _add(message: Any, field: str, comparison: str, wanted: Any) -> None:
+def add_condition(message: Any, field: str, comparison: str, wanted: Any) -> None:
     """One condition; equal to nothing is a filter of its own kind."""
     if wanted is None and comparison == "==":
         message.unary_filter.op = _IS_NULL

@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
+
+from msgspec.structs import replace
 
 from shared.errors import Rejected
 from shared.ports import Clock
@@ -109,12 +112,33 @@ class FakeDocuments:
             self.reads += len(paths)
             return {path for path in paths if self._at(database, path, moment) is not None}
 
-    def count(self, database: str, scope: Scope, at: datetime | None) -> int:
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        field: str,
+        most: int,
+    ) -> list[Version]:
+        """By name, each cut down to that field."""
+        with around(self.hook, "documents.matching"):
+            moment = self._moment(at)
+            found = list(islice(self._equal(database, scope, where, moment), most))
+            self.reads += len(found)
+            return [replace(one, fields=_only(one.fields, field.split("."))) for one in found]
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
         """All that were there."""
         with around(self.hook, "documents.count"):
             moment = self._moment(at)
-            names = self._names(database, scope, "")
-            return sum(self._at(database, path, moment) is not None for path in names)
+            return sum(1 for _ in self._equal(database, scope, where or {}, moment))
 
     def collections(self, database: str, at: datetime | None, parent: str = "") -> list[str]:
         """By the documents in and below them."""
@@ -139,6 +163,18 @@ class FakeDocuments:
             ]
             points = min(most, len(found) // LEAST)
             return [found[len(found) * part // (points + 1)] for part in range(1, points + 1)]
+
+    def _equal(
+        self, database: str, scope: Scope, where: Mapping[str, Any], moment: datetime
+    ) -> Iterator[Version]:
+        """Whatever was there then with fields that equal these."""
+        for path in self._names(database, scope, ""):
+            version = self._at(database, path, moment)
+            if version is not None and all(
+                _equals(_below(version.fields, field.split(".")), wanted)
+                for field, wanted in where.items()
+            ):
+                yield version
 
     def _names(self, database: str, scope: Scope, after: str) -> Iterator[str]:
         known = self._ordered(database, scope)
@@ -170,3 +206,25 @@ class FakeDocuments:
         if at > now or at < oldest or coarse:
             raise Rejected(f"the moment {at} cannot be read")
         return at
+
+
+def _below(value: Any, names: Sequence[str]) -> Any:
+    """What stands under these names; None: nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _equals(value: Any, wanted: Any) -> bool:
+    """As a query compares: 1 equals 1.0, and not true."""
+    return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
+
+
+def _only(fields: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """What stands under these names alone."""
+    name, *below = names
+    if name not in fields:
+        return {}
+    if not below:
+        return {name: fields[name]}
+    return {name: _only(fields[name], below)} if isinstance(fields[name], dict) else {}

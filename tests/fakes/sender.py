@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from shared.audience import Channel
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
+from shared.spread import Fate
 from tests.fakes.hooks import Hook, around, no_hook
 
 
@@ -20,14 +21,28 @@ class Sent(Struct, frozen=True):
     notice: dict[str, Any]
 
 
+class Pushed(Struct, frozen=True):
+    """One message that arrived at a device."""
+
+    token: str
+    sent: Sent
+
+
 class FakeSender:
-    """A Sender that remembers; verb for the hook: sender.send. Channels in `down` do not answer."""
+    """A Sender that remembers; verbs for the hook: sender.send, .send_each.
+
+    Channels in `down` do not answer.
+    """
 
     def __init__(self, hook: Hook = no_hook) -> None:
         self.hook = hook
         self.down: set[str] = set()
         self.sent: list[Sent] = []
         """What arrived, in order."""
+        self.pushed: list[Pushed] = []
+        """The same at devices."""
+        self.fates: dict[str, Fate] = {}
+        """By token, where it does not take what it is told."""
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         """Hand over one notice. Raises: Unavailable while the channel is down."""
@@ -35,3 +50,18 @@ class FakeSender:
             if channel.name in self.down:
                 raise Unavailable(f"{channel.name} does not answer")
             self.sent.append(Sent(channel.name, key, dict(notice)))
+
+    def send_each(
+        self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[Fate]:
+        """Each by its own fate. Raises: Unavailable, while the channel is down too; Rejected."""
+        with around(self.hook, "sender.send_each"):
+            fates = [self.fates.get(token, Fate.TAKEN) for token in tokens]
+            if channel.name in self.down or {*fates} == {Fate.NONE}:
+                raise Unavailable(f"{channel.name} does not answer")
+            if {*fates} == {Fate.REFUSED}:
+                raise Rejected(f"{channel.name} refuses")
+            sent = Sent(channel.name, key, dict(notice))
+            taken = zip(tokens, fates, strict=True)
+            self.pushed += [Pushed(token, sent) for token, fate in taken if fate is Fate.TAKEN]
+            return fates

@@ -105,6 +105,9 @@ def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]
         "in applications that have such a channel": [
             one.project for one in packed if ASKED["push"](one)
         ],
+        "in applications whose channels look users up": [
+            one.project for one in packed if ASKED["pushed_to"](one)
+        ],
         "in the audit bucket": [settings.audit_bucket],
         "in the export buckets": [one for one in exports if one not in second],
         "in the identity project": [settings.identity_project or settings.project],
@@ -283,6 +286,12 @@ scenarios: { functions: observe }
             "channels: [{ name: users, kind: push, target: outages }]",
             "on_notice",
             "cloudmessaging.messages.create",
+        ),
+        (
+            "collections: { users: {} }\nchannels:\n- name: users\n  kind: push\n"
+            "  audience: users\n  users: { collection: users, tokens: device, at_most: 9 }",
+            "on_notice",
+            "datastore.entities.list",
         ),
     ],
 )

@@ -1,0 +1,107 @@
+"""How far a notice has come with the devices of users: counted, and nobody named. Pure.
+
+The users are read as they were at one moment, so that each attempt finds the same devices in the
+same order, and a place in that order is all that needs to be kept of a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+BATCH: Final = 100
+"""Messages that are handed over together, and at most repeated after a death. Firebase takes 500
+(https://firebase.google.com/docs/cloud-messaging/send/admin-sdk, read 2026-11); its client keeps
+100 connections."""
+
+
+class Fate(StrEnum):
+    """What becomes of the message to one device."""
+
+    TAKEN = "taken"
+    GONE = "gone"
+    """The token leads nowhere (any more), or to somebody who was erased: not asked then."""
+    REFUSED = "refused"
+    NONE = "none"
+    """No answer: tried again."""
+
+
+class Spread(Struct, frozen=True):
+    """How far one notice has come."""
+
+    at: datetime
+    """The moment at which the users are read."""
+    users: int = 0
+    """Who are to be told."""
+    beyond: int = 0
+    """Who are not, because they are more than the channel may tell."""
+    devices: int = 0
+    upto: int = 0
+    """Devices before this place had their turn."""
+    again: tuple[int, ...] = ()
+    """Places of those among them that gave no answer."""
+    taken: int = 0
+    gone: int = 0
+    refused: int = 0
+    is_begun: bool = False
+    """Whether the next batch may have left already."""
+
+    @property
+    def untold(self) -> int:
+        """Devices that had no turn, or gave no answer."""
+        return self.devices - self.upto + len(self.again)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether somebody was not told whom it was for, other than by a token that leads nowhere.
+
+        Where no device took it, all those tokens together are a sign that something is wrong.
+        """
+        return bool(self.beyond or self.untold or self.refused or (self.gone and not self.taken))
+
+    def __str__(self) -> str:
+        """What the team reads."""
+        counts = {
+            "have it": self.taken,
+            "lead nowhere any more": self.gone,
+            "refused": self.refused,
+            "not reached": self.untold,
+        }
+        told = ", ".join(f"{what}: {number}" for what, number in counts.items() if number)
+        beyond = f"; users beyond at_most, not told: {self.beyond}" if self.beyond else ""
+        return f"devices of {self.users} users: {told or 'none'}{beyond}"
+
+
+def begun(spread: Spread | None, now: datetime) -> Spread:
+    """The spread once the next batch is about to leave."""
+    moment = now.replace(second=0, microsecond=0)
+    return replace(spread or Spread(moment), is_begun=True)
+
+
+def places(spread: Spread) -> list[int]:
+    """Whose turn it is: those who had none, then those who gave no answer."""
+    return [*range(spread.upto, spread.devices), *spread.again]
+
+
+def advanced(
+    spread: Spread, turn: Sequence[int], fates: Iterable[Fate], *, goes_on: bool
+) -> Spread:
+    """The spread after one batch; `goes_on`: the next one is about to leave."""
+    known = dict(zip(turn, fates, strict=True))
+    counts = {fate: list(known.values()).count(fate) for fate in Fate}
+    silent = [place for place, fate in known.items() if fate is Fate.NONE]
+    again = sorted({*spread.again} - known.keys() | {*silent})
+    return replace(
+        spread,
+        upto=max(spread.upto, max(turn) + 1),
+        again=tuple(again),
+        taken=spread.taken + counts[Fate.TAKEN],
+        gone=spread.gone + counts[Fate.GONE],
+        refused=spread.refused + counts[Fate.REFUSED],
+        is_begun=goes_on or bool(again),
+    )
