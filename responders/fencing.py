@@ -20,7 +20,8 @@ from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
 from shared import command as commands
 from shared import fence as fences
-from shared import incident
+from shared import handover, incident
+from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord, moment
@@ -35,7 +36,8 @@ from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Put, Update, Write, written
-from shared.rollback import KEPT_FOR
+from shared.rollback import KEPT_FOR, Rollback
+from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE
 from shared.system import Controls, System
@@ -80,7 +82,7 @@ def raise_fence(asked: Asked) -> Effect:
     _require_no_shift(asked, switch.value)
     fence = Fence(policy.system, command.id, command.actor, command.reason, now, until)
     frozen = switch.after(freezes=(*switch.value.freezes, fence.window))
-    result = f"nothing of {', '.join(rules.writers)} writes until {until:%H:%M} UTC at most"
+    result = fences.promise(rules, until)
     return Effect(result, (written(document, encode(fence)), frozen), goes_on=True)
 
 
@@ -125,6 +127,8 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
         if after.is_over:
             writes.append(_thawed(ports, after))
         record = _keep(ports, record, document, due, found.read_at, writes)
+        if after.rollback and after.status is not fence.status:  # it waits for that
+            handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
         if due is None or due > found.read_at + LOOK_AGAIN or ports.clock.monotonic() > until:
             return
         ports.clock.sleep(LOOK_AGAIN.total_seconds())
@@ -164,6 +168,8 @@ class _Look:
             return fences.falls(fence, "the policy declares no fence any more", now)
         if now >= fence.until:
             return fences.falls(fence, "its time is over", now)
+        if fence.rollback and not self._is_written_behind(fence.rollback):
+            return fences.falls(fence, f"{fence.rollback} writes nothing more", now)
         if fence.status is Status.STANDING:
             return fence
         if now >= fence.began_at + rules.stands_within:
@@ -171,6 +177,11 @@ class _Look:
         if paused_by(self._ports, self._policy):
             return fences.falls(fence, "a person has stopped automation", now)
         return fence
+
+    def _is_written_behind(self, name: str) -> bool:
+        """Whether a repair may write yet, or what it has written is looked through."""
+        rollback = decode(Rollback, self._ports.store.get(rollbacks.path(name)).fields)
+        return rollback.status in (RollbackStatus.RUNNING, RollbackStatus.VERIFYING)
 
     def _raised(self, fence: Fence) -> Fence:
         """The fence with its writers on record; then stopped; then proven by the canary."""

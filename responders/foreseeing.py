@@ -133,6 +133,16 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
+def too_long(policy: Policy, survey: Survey) -> str:
+    """Why no fence may be up as long as it takes; empty: one may, or none is needed."""
+    rules, takes = policy.fence, timedelta(seconds=seconds(survey))
+    if rules is None or rules.stands_within + takes <= rules.longest:
+        return ""
+    stands = f"it takes {in_words(rules.stands_within)} at most to stand"
+    longest = f"a fence may be up for {in_words(rules.longest)} (fence.longest)"
+    return f"{longest}, {stands}, and writing takes about {in_words(takes)}"
+
+
 def written(fates: Mapping[Fate, int]) -> int:
     """How many documents are written."""
     return sum(fates.get(one, 0) for one in WRITTEN)
@@ -159,6 +169,8 @@ def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
     yield f"{survey.seen} documents looked at: {repair.worded(survey.fates)}"
+    if policy.fence is not None:
+        yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
     good = undone(survey.fates)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from responders import fenced
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import assets, handover
@@ -33,7 +34,7 @@ from shared.versions import collection_of
 
 VERB: Final = "regenerate"
 AGAIN_AFTER: Final = timedelta(seconds=20)
-"""While a switch is set, or where nobody knows whether a topic took its message."""
+"""While a switch is set, a fence is up, or where nobody knows whether a topic took its message."""
 DOCUMENTS_AT_ONCE: Final = 500
 """So many are named in one message."""
 PATHS_BYTES: Final = 500_000
@@ -147,7 +148,7 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
         return _over(record, _told(collection, taken, refused), now)
     if now - record.received_at > GIVEN_UP_AFTER:
         return _over(record, _told(collection, taken, dict.fromkeys(left, "given up")), now)
-    if is_stopped(ports, policy):
+    if is_stopped(ports, policy) or fenced.is_up(ports, policy):
         return replace(record, due_at=now + AGAIN_AFTER)
     topic = left[0]
     try:

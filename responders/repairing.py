@@ -10,14 +10,15 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import foreseeing, regenerating
+from responders import fenced, foreseeing, regenerating
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
+from responders.fenced import Around
 from responders.foreseeing import Target
 from responders.gathering import gather
 from responders.waiting import parked
-from shared import damage, quarantine, repair, shortened
+from shared import damage, handover, quarantine, repair, shortened
 from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import SCHEMA, decode, encode
@@ -94,9 +95,10 @@ def decide(case: Case) -> bool:
     if found.survey is not None and not found.survey.is_over:
         case.hand_over()
         return False
+    found, behind = _behind(case, found)
     if found.outcome is Outcome.HOLD and now >= deadline:
         found = replace(found, outcome=Outcome.ESCALATE)
-    return _taken(case, order, found, {alert.key for alert in gathered.alerts})
+    return _taken(case, order, found, behind, {alert.key for alert in gathered.alerts})
 
 
 def worked_out(ports: Ports, policy: Policy, order: Order, facts: Facts) -> Foreseen:
@@ -227,6 +229,9 @@ def _foreseen(
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
         return found
+    longer = foreseeing.too_long(policy, survey)
+    if longer:
+        return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     if refused:
         reason = (
             f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
@@ -262,7 +267,17 @@ def _ask(case: Case, document: Document, record: Record, why: str) -> None:
             case.ports.store.commit([written(document, asked)])
 
 
-def _taken(case: Case, order: Order, found: Foreseen, answered: set[str]) -> bool:
+def _behind(case: Case, found: Foreseen) -> tuple[Foreseen, Around]:
+    """What becomes of it, and the fence that is raised with it; it waits for one that falls."""
+    if found.survey is None or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+        return found, Around()
+    behind = fenced.around(case, found.survey)
+    if behind.why_not:
+        found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
+    return found, behind
+
+
+def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: set[str]) -> bool:
     """The turn that this leads to; whether the worker goes on."""
     fates = found.survey.fates if found.survey is not None else {}
     told = {
@@ -285,30 +300,45 @@ def _taken(case: Case, order: Order, found: Foreseen, answered: set[str]) -> boo
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
     if found.outcome is Outcome.ROLLBACK and found.plan is not None:
-        case.take(_going(case, found, found.plan, back, told))
+        if case.take(_going(case, found, found.plan, behind, back, told)) and behind.fence:
+            handover.publish(case.ports.bus, handover.COMMAND, behind.fence.command, case.now())
         return True
     return not case.end(_let_go(case, found, told), answered=answered)
 
 
-def _going(case: Case, found: Foreseen, plan: Plan, back: str, told: Mapping[str, Any]) -> Turn:
+def _going(
+    case: Case,
+    found: Foreseen,
+    plan: Plan,
+    behind: Around,
+    back: str,
+    told: Mapping[str, Any],
+) -> Turn:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
-    rollback = case.rollback
+    rollback, fence = case.rollback, behind.fence
 
     def slot_taken(system: System) -> System | None:
-        return None if system.slot not in ("", rollback.id) else replace(system, slot=rollback.id)
+        if system.slot not in ("", rollback.id):
+            return None
+        freezes = (*system.freezes, fence.window) if fence is not None else system.freezes
+        return replace(system, slot=rollback.id, freezes=freezes)
 
     return Turn(
         event="rollback.decided",
         note=f"bringing back {back} as of {plan.header.target}: {found.reason}",
         details=tuple(shortened.lines(plan.header.reported)),
-        facts={**told, "plan": plan.header.fingerprint},
+        facts={
+            **told,
+            "plan": plan.header.fingerprint,
+            "fence": fence.command if fence is not None else "",
+        },
         changes={
             "status": rollbacks.Status.RUNNING,
             "plan": plan.header,
             "gates": tuple(told["gates"]),
         },
         status=Status.ROLLING_BACK,
-        writes=tuple(kept(case, plan)),
+        writes=(*kept(case, plan), *behind.writes),
         system=slot_taken,
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from responders import ending, extending, repairing
+from responders import ending, extending, fenced, repairing
 from responders.asking import ask_all, looking, or_none, seen
 from responders.case import Case, Turn
 from responders.closing import ends
@@ -129,6 +129,8 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     if case.raised(case.joined_alerts()):
         return True
     rollback, now = case.rollback, case.now()
+    if rollback.way is Way.REPAIR and fenced.falls_first(case):
+        return False
     steps = load_steps(case.ports.store, rollback.id).values()
     health = _against_before(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
     ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0

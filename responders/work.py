@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-from responders import deciding, ending, filing, repairing, reversing, verifying, waiting
+from responders import deciding, ending, fenced, filing, repairing, reversing, verifying, waiting
 from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.rewriting import Ours, Rewriting
@@ -126,6 +126,8 @@ class Work:
             case Status.PARKED:
                 return waiting.wait(case)
             case Status.RUNNING:
+                if fenced.is_awaited(case) and not case.rollback.cancel_requested:
+                    return fenced.wait(case)
                 return self._run(case, kinds, until)
             case Status.VERIFYING:
                 repairs = case.rollback.way is Way.REPAIR
@@ -201,6 +203,7 @@ class Work:
 
         def may_go_on() -> bool:
             tenure.check()
+            fenced.require(ports, case.policy, case.rollback)
             return not switches.stop()
 
         ours = Ours(rollback.id, rollback.expires_at)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.documents import SCHEMA
+from shared.integrity_rules import FenceRules
 from shared.system import Freeze
 from shared.traffic import Scaling, Service
 
@@ -61,6 +62,8 @@ class Fence(Struct, frozen=True):
     began_at: datetime
     until: datetime
     """It falls then."""
+    rollback: str = ""
+    """The repair that it was raised for, and falls with; empty: a person's word."""
     status: Status = Status.RAISING
     is_over: bool = False
     writers: tuple[Writer, ...] = ()
@@ -108,6 +111,11 @@ class Stand(Struct, frozen=True):
 def path(system: str) -> str:
     """Where the newest fence of a system is kept."""
     return f"fences/{system}"
+
+
+def promise(rules: FenceRules, until: datetime) -> str:
+    """What is said where one is raised."""
+    return f"nothing of {', '.join(rules.writers)} writes until {until:%H:%M} UTC at most"
 
 
 def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:

@@ -1,13 +1,16 @@
-"""A fence disturbed at every point: it falls, and every function is exactly what it was."""
+"""A fence disturbed at every point, a person's and a repair's: it falls, and all is as it was."""
 
 from __future__ import annotations
 
 import pytest
 
 from shared.fence import Status
+from shared.rollback import Status as RollbackStatus
 from tests.crash import Fault, Saboteur
 from tests.test_crash_backups import pass_time
+from tests.test_fenced import FencedShop, expect_as_before
 from tests.test_fencing import BEFORE, MINUTE, fence_of, scalings, told, windows, world
+from tests.test_repairing import GOOD, SPOILT
 from tests.world import World
 
 COUNTED = ("platform.shift",)
@@ -46,3 +49,67 @@ def test_a_fault_anywhere_leaves_nothing_stopped(fault: Fault, point: int) -> No
     assert scalings(shop) == BEFORE
     assert windows(shop) == 0
     assert len(set(told(shop))) == len(told(shop))
+
+
+AROUND = ("platform.shift", "quarantine.keep", "rewrites.rewrite")
+EVERYTHING = (*AROUND, "store.commit")
+NEAR = 20
+
+
+def repaired(saboteur: Saboteur) -> FencedShop:
+    """A second person has agreed: the fence is raised, documents are written, and it falls."""
+    shop = FencedShop(hook=saboteur)
+    saboteur.world = shop
+    shop.asked()
+    shop.command("bob", command="approve", system="bookshop", incident=shop.newest.incident)
+    saboteur.active = True
+    pass_time(shop, saboteur, 6 * MINUTE)
+    saboteur.active = False
+    pass_time(shop, saboteur, 12 * MINUTE)
+    return shop
+
+
+def expect_repaired(shop: FencedShop) -> None:
+    """Each document is back and written once, and every function is what it was."""
+    assert shop.data == GOOD
+    assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert len(set(told(shop))) == len(told(shop)) == 4
+    expect_as_before(shop)
+
+
+def around() -> list[tuple[Fault, int]]:
+    counted = Saboteur(counted=AROUND)
+    expect_repaired(repaired(counted))
+    assert {one.split()[1] for one in counted.points} == set(AROUND)
+    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+
+
+@pytest.mark.parametrize(("fault", "point"), around())
+def test_a_fault_at_an_effect_behind_a_fence(fault: Fault, point: int) -> None:
+    """Whoever dies, is deaf or stands still: the documents are back, and the fence is down."""
+    saboteur = Saboteur(point, fault, AROUND)
+    shop = repaired(saboteur)
+
+    assert saboteur.happened
+    expect_repaired(shop)
+
+
+def commits() -> list[int]:
+    """After each commit, from those that raise it on to those by which it is down."""
+    counted = Saboteur(counted=EVERYTHING)
+    repaired(counted)
+    points = counted.points
+    effects = [number for number, point in enumerate(points) if "store" not in point]
+    near = range(effects[0] - NEAR, effects[-1] + NEAR)
+    return [number for number in near if points[number] == "after store.commit"]
+
+
+@pytest.mark.parametrize("point", commits())
+def test_a_crash_at_a_commit_behind_a_fence(point: int) -> None:
+    """The next worker goes on where that one was, with the fence as with the documents."""
+    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    shop = repaired(saboteur)
+
+    assert saboteur.happened
+    expect_repaired(shop)

@@ -21,7 +21,7 @@ RULES = BackupRules(copies=CopyRules())
 FENCED = FenceRules(
     invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
 )
-POLICY = replace(SHOP, backups=RULES, fence=FENCED)
+POLICY = replace(SHOP, backups=RULES)
 
 
 def spoilt_for_long() -> tuple[Shop, str]:
@@ -75,7 +75,7 @@ def test_a_backup_itself_is_copied_first() -> None:
 
 def test_behind_a_fence_nothing_writes_meanwhile() -> None:
     """What people order is carried out behind it, and all is as it was in the end."""
-    shop = Shop(POLICY)
+    shop = Shop(replace(POLICY, fence=FENCED))
     shop.command(command="fence", system="bookshop", expires="30m")
     shop.settle()
     assert fence_of(shop).status is FenceStatus.STANDING

@@ -41,6 +41,7 @@ SHOP = quick(
     replace(
         CHECKED,
         integrity=IntegrityRules(quiet=2 * MINUTE),
+        fence=None,
         collections={
             name: replace(one, on_repair=OnRepair.FIRE) for name, one in CHECKED.collections.items()
         },

@@ -13,8 +13,10 @@ from typing import Any
 from local.demo import operator, shelves
 from local.demo.screen import Screen, mark
 from local.demo.stage import Stage
+from shared import fence as fences
 from shared import quarantine
 from shared.documents import decode
+from shared.fence import Fence
 from shared.ports import Query
 from shared.quarantine import Entry
 from shared.rollback import ENDED, Rollback, Status
@@ -93,9 +95,23 @@ class Mending:
             ("in less than a quarter of an hour", took < self._policy.targets.database),
             ("and the data were looked through again", ended.verified_at is not None),
         ]
+        if self._policy.fence is not None:
+            held.append(("behind a fence, which falls then", self._was_fenced(ended)))
         self._screen.act("What is there now")
         self._screen.table(("", "what must hold"), [(mark(holds), text) for text, holds in held])
         return all(holds for _, holds in held)
+
+    def _was_fenced(self, ended: Rollback) -> bool:
+        """Whether a fence stood from before the first document until it was let fall."""
+
+        def look() -> Fence | None:
+            fence = decode(Fence, self._store.get(fences.path(self._policy.system)).fields)
+            return fence if fence.falls_at is not None else None
+
+        fence = self._stage.wait_for("the fence to fall", look)
+        times = [fence.stood_at, ended.started_at, ended.shifted_at, fence.falls_at]
+        known = [one for one in times if one is not None]
+        return len(known) == len(times) and known == sorted(known)
 
     def _changed(self, paths: list[str], number: int) -> dict[str, Mapping[str, Any]]:
         return {path: {**self._fields[path], "number": -number} for path in paths}

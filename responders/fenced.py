@@ -1,0 +1,159 @@
+"""A repair behind a fence, where the policy declares one: raised with the plan, and waited for.
+
+It falls by itself once its rollback writes no more (`responders.fencing`). A person's that is up
+already is used, and left up.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from responders.case import Case
+from responders.ending import fail
+from responders.fencing import VERB
+from responders.foreseeing import seconds
+from shared import command as commands
+from shared import fence as fences
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.durations import in_words
+from shared.errors import Rejected
+from shared.fence import Fence, Status
+from shared.integrity_rules import FenceRules
+from shared.policy import Policy
+from shared.ports import Create, Document, Ports, Write, written
+from shared.repair import Survey
+from shared.rollback import Rollback, Way
+
+AGAIN: Final = timedelta(seconds=5)
+GRACE: Final = timedelta(minutes=1)
+"""So much later than it was to stand a fence is given up that nobody has let fall."""
+
+
+class Around(Struct, frozen=True):
+    """The fence that is raised with a repair, or why that cannot begin now."""
+
+    fence: Fence | None = None
+    """None: none is needed, or a person's is up."""
+    writes: tuple[Write, ...] = ()
+    why_not: str = ""
+    """Empty: it can begin."""
+
+
+def around(case: Case, survey: Survey) -> Around:
+    """What the commit that begins a repair needs beside it. Raises: Unavailable."""
+    rules, now = case.policy.fence, case.now()
+    if rules is None:
+        return Around()
+    document = case.ports.store.get(fences.path(case.policy.system))
+    fence = _decoded(document)
+    if fence is None or fence.is_over:
+        return _raised(case, rules, document)
+    if fence.status is Status.FALLING:
+        return Around(why_not=f"a fence is falling: {fence.why}")
+    takes = timedelta(seconds=seconds(survey))
+    if fence.status is Status.RAISING:
+        takes += rules.stands_within
+    if now + takes > fence.until:
+        ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
+        return Around(why_not=f"{ends}, and writing takes {in_words(takes)}: lift it, or wait")
+    return Around()
+
+
+def is_awaited(case: Case) -> bool:
+    """Whether no document may be written yet, because the fence does not stand."""
+    rollback = case.rollback
+    if not _needs(case.policy, rollback) or rollback.started_at is not None:
+        return False
+    fence = read(case.ports, case.policy)
+    return fence is None or fence.status is not Status.STANDING
+
+
+def wait(case: Case) -> bool:
+    """Look again soon; end it where the fence comes to nothing. Whether to go on now."""
+    rules, fence = case.policy.fence, read(case.ports, case.policy)
+    if fence is None or rules is None or fence.status in (Status.FALLING, Status.DOWN):
+        return fail(case, f"no document was written: {_gone(fence)}")
+    if fence.status is Status.STANDING:
+        return True
+    if case.now() >= fence.began_at + rules.stands_within + GRACE:
+        return fail(case, f"no document was written: the fence does not stand: {fence.waiting}")
+    case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + AGAIN)
+    return False
+
+
+def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
+    """Return while the fence stands that the repair was begun behind, or where it needs none.
+
+    Raises: Rejected, with why it has fallen; Unavailable.
+    """
+    if not _needs(policy, rollback):
+        return
+    fence, began = read(ports, policy), rollback.started_at
+    if fence is None or fence.status is not Status.STANDING:
+        raise Rejected(f"nothing more is written: {_gone(fence)}")
+    if began is not None and fence.began_at > began:
+        raise Rejected("nothing more is written: the fence has fallen, and another one stands")
+
+
+def falls_first(case: Case) -> bool:
+    """Whether the repair's own fence is up still: its fall is waited for while it is watched."""
+    fence, rollback = read(case.ports, case.policy), case.rollback
+    if fence is None or fence.is_over or fence.rollback != rollback.id:
+        return False
+    if rollback.watch_until is not None and case.now() >= rollback.watch_until:
+        return False
+    case.wait("fence.waited", "for the fence to fall", case.now() + AGAIN)
+    return True
+
+
+def is_up(ports: Ports, policy: Policy) -> bool:
+    """Whether functions of the system may be stopped by a fence. Raises: Unavailable."""
+    fence = read(ports, policy)
+    return fence is not None and not fence.is_over
+
+
+def read(ports: Ports, policy: Policy) -> Fence | None:
+    """The newest fence of a system that declares what needs one. Raises: Unavailable."""
+    if policy.fence is None:
+        return None
+    return _decoded(ports.store.get(fences.path(policy.system)))
+
+
+def _needs(policy: Policy, rollback: Rollback) -> bool:
+    return policy.fence is not None and rollback.way is Way.REPAIR
+
+
+def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
+    """A new one, which a worker goes on with as with a person's command."""
+    rollback, now, until = case.rollback, case.now(), case.now() + rules.longest
+    order = rollback.order
+    if order is None:
+        raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
+    command, reason = f"{VERB}-{rollback.id}", f"{rollback.id}: {order.reason}"
+    system = case.policy.system
+    fence = Fence(system, command, order.actor, reason, now, until, rollback=rollback.id)
+    record = CommandRecord(
+        id=command,
+        command=VERB,
+        system=system,
+        actor=order.actor,
+        reason=reason,
+        received_at=now,
+        result=fences.promise(rules, until),
+        incident=rollback.incident,
+        due_at=now,
+    )
+    known = Create(commands.path(command), encode(record))
+    return Around(fence, (written(document, encode(fence)), known))
+
+
+def _decoded(document: Document) -> Fence | None:
+    return decode(Fence, document.fields) if document.fields else None
+
+
+def _gone(fence: Fence | None) -> str:
+    return f"the fence has fallen: {fence.why}" if fence is not None else "there is no fence"
