@@ -277,7 +277,7 @@ def quiet(run: Run | None, before: Run | None, policy: Policy, now: datetime) ->
 
 
 def compared_with(before: Run | None, run: Run) -> Run:
-    """The look that the next one is compared with: the first, or the newest that found more missing.
+    """The look that the next one is compared with: the first, or the newest with more missing.
 
     What has gone missing between the two of them may have done so just before `run`, and not since.
     """
