@@ -101,7 +101,7 @@ def pairs(arguments: Sequence[str]) -> int:
 def mutations(arguments: Sequence[str]) -> int:
     """0 when every mutant was caught, 1 otherwise."""
     parser = _parser("mutants", "the product without one guard, which a broken law must tell")
-    parser.add_argument("--count", type=int, default=3000, help="seeds within which it must")
+    parser.add_argument("--count", type=int, default=2000, help="seeds within which it must")
     parser.add_argument("--first", type=int, default=20000, help="where among them to begin")
     asked = parser.parse_args(arguments)
     seeds = range(asked.first, asked.first + asked.count)

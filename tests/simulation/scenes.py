@@ -208,12 +208,13 @@ def unpinned(world: World) -> None:
 
 
 def throttled(world: World) -> None:
-    """The platform takes a write every few seconds, and a person cancels while one is waited for.
+    """The platform takes a write each 16 s, and a person cancels while one is waited for.
 
-    Between an intent and its effect then lies more time than between two commits.
+    An effect then is sent long after its intent, and not long before the commit of each ten seconds
+    that would hear of the person.
     """
     bad_release(world)
-    world.platform.limit_writes(WriteQuota(burst=1, per_second=0.1))
+    world.platform.limit_writes(WriteQuota(burst=1, per_second=1 / 16))
     world.excuses.add("the platform takes few writes")
     world.plan(world.random.uniform(5.0, 30.0), partial(world.answer, "cancel"))
 

@@ -29,7 +29,7 @@ HIDING = {
     "unconditional_effect_repeated": 20103,
     "rebuild_sent_again_at_once": 20103,
     "unreadable_switch_means_go": 20110,
-    "own_document_not_asked": 22871,
+    "own_document_not_asked": 20511,
     "approval_of_another_plan": 20480,
     "finished_without_the_joined_alerts": 20179,
     "ended_and_due_again": 20206,
