@@ -156,7 +156,7 @@ def until(what: str, condition: Callable[[], T | None]) -> T:
         found = condition()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.1)
     raise AssertionError(f"waited in vain for {what}")
 
 
