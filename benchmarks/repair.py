@@ -24,8 +24,9 @@ from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites
 from shared.gcp.values import write_fields
 from shared.integrity_rules import Collection
+from shared.plan import Step
 from shared.ramp import Ramp
-from shared.repair import Fate, Goal, Position, Select
+from shared.repair import KIND, Fate, Goal, Position, Select
 from shared.versions import Scope
 from tests.fakes.clock import START
 from tests.local.admin_world import DATABASE, ORIGIN, World, running
@@ -104,10 +105,10 @@ def _measured(world: World, clients: Clients, documents: int) -> tuple[float, fl
             pass
     streams = time.perf_counter() - began
     goal = Goal(HERE, at, HERE, before, Select(), USERS)
-    rewriting = Rewriting(ports, POLICY, Ours("INC-1"), Ramp(0.0, 0.0), lambda: True)
+    rewriting = Rewriting(ports, POLICY, Ours("INC-1"), Ramp(0.0, 0.0), lambda deadline: True)
     position, began = Position(), time.perf_counter()
     while not position.is_over:
-        position = rewriting.portion("repair users", goal, position)
+        position = rewriting.portion(Step("repair users", KIND, "users"), goal, position)
     return streams, time.perf_counter() - began, position.fates.get(Fate.BACK, 0)
 
 

@@ -13,18 +13,28 @@ from responders.mending import Mending
 from shared import quarantine, repair, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode
-from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
 from shared.inventory import Source
+from shared.parts import parted
+from shared.plan import Step
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
 from shared.steps.put_back import Goal as PutBackGoal
-from shared.versions import Landed, Rewrite, Version, same
+from shared.steps.repair import PORTION_SECONDS
+from shared.versions import (
+    REWRITE_BYTES,
+    REWRITE_SECONDS,
+    Landed,
+    Rewrite,
+    Version,
+    same,
+)
 
-PORTION_SECONDS = 8.0
-"""So long one effect of a repair lasts: well within the lease."""
+MayGoOn = Callable[[datetime | None], bool]
+"""Whether a request may be sent now that must have landed by then; None: whenever."""
 
 
 class Ours(Struct, frozen=True):
@@ -43,16 +53,16 @@ class Rewriting:
         policy: Policy,
         ours: Ours,
         ramp: Ramp,
-        may_go_on: Callable[[], bool],
+        may_go_on: MayGoOn,
     ) -> None:
-        """`may_go_on` is asked before each batch: controls, and whether we hold the rollback."""
+        """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
         self._ports = ports
         self._policy = policy
         self._ours = ours
         self._ramp = ramp
         self._may_go_on = may_go_on
 
-    def portion(self, step: str, goal: Goal, position: Position) -> Position:
+    def portion(self, step: Step, goal: Goal, position: Position) -> Position:
         """The position after some seconds; what was written until then stays so.
 
         Raises: Unavailable, Rejected, when nothing came of it.
@@ -71,7 +81,7 @@ class Rewriting:
                 raise
         return position
 
-    def return_portion(self, step: str, goal: PutBackGoal, position: Position) -> Position:
+    def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
@@ -103,7 +113,7 @@ class Rewriting:
         Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
 
     def _returned(
-        self, step: str, goal: PutBackGoal, name: str, entry: Entry, ledger: Ledger | None
+        self, step: Step, goal: PutBackGoal, name: str, entry: Entry, ledger: Ledger | None
     ) -> list[Fated]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
         before = quarantine.unpacked(self._vault.read(entry.kept))
@@ -127,24 +137,26 @@ class Rewriting:
         return [*fated, *after]
 
     def changed(
-        self, step: str, database: str, cursor: str, changes: Sequence[Change]
+        self, step: Step, database: str, cursor: str, changes: Sequence[Change]
     ) -> dict[str, Landed]:
         """What became of each change: a copy is kept and on record before, the journal tells after.
 
         Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
         """
-        path = f"{quarantine.journal(self._ours.rollback)}/{quarantine.entry_name(step, cursor)}"
+        path = (
+            f"{quarantine.journal(self._ours.rollback)}/{quarantine.entry_name(step.name, cursor)}"
+        )
         document = self._ports.store.get(path)
         if document.fields is None and not changes:
             return {}
         meant, done = self._tried(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
         kept = self._vault.keep(*self._content((meant | to_do).values()))
-        entry = self._entry(step, database, kept, done)
+        entry = self._entry(step.name, database, kept, done)
         version = self._ports.store.commit([written(document, encode(entry))])
         if to_do:
-            done |= self._sent(database, list(to_do.values()))
-            told = encode(self._entry(step, database, kept, done))
+            done |= self._sent(step, database, list(to_do.values()))
+            told = encode(self._entry(step.name, database, kept, done))
             self._ports.store.commit([Update(path, told, version)])
         return done
 
@@ -164,9 +176,22 @@ class Rewriting:
         unknown = [one for path, one in meant.items() if path not in done]
         return meant, done | self._standing(database, unknown)
 
-    def _sent(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
-        """What became of each, once they may be written."""
-        self._wait(len(changes))
+    def _sent(self, step: Step, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """What became of each: a request at a time, each sent once it may be."""
+        landed: dict[str, Landed] = {}
+        for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
+            makes_again = any(one.before is None for one in part)
+            self._wait(len(part), step.deadline if makes_again else None)
+            try:
+                landed |= self._rewritten(database, part)
+            except Ambiguous:
+                if makes_again:  # it must not land once we have gone on
+                    self._ports.clock.sleep(REWRITE_SECONDS)
+                raise
+        return landed
+
+    def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """What became of each by one request. Raises: Unavailable; Rejected, when we may not."""
         rewrites = [
             Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
             for one in changes
@@ -180,7 +205,7 @@ class Rewriting:
                 raise answer
         return landed
 
-    def _written(self, step: str, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
+    def _written(self, step: Step, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
         """The documents with what became of them."""
         known = list(fated)
         changes = [
@@ -195,13 +220,13 @@ class Rewriting:
         content = quarantine.packed(changes)
         return quarantine.name(self._policy.system, self._ours.rollback, content), content
 
-    def _wait(self, writes: int) -> None:
+    def _wait(self, writes: int, deadline: datetime | None) -> None:
         """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
         clock = self._ports.clock
         delay = self._ramp.delay(writes, clock.monotonic())
         if delay:
             clock.sleep(delay)
-        if not self._may_go_on():
+        if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
     def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:

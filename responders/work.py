@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from responders import deciding, ending, fenced, filing, repairing, reversing, verifying, waiting
 from responders.case import Case, Turn
@@ -33,6 +33,7 @@ from shared.steps.serve import Serve
 from shared.steps.shift import KIND as SHIFT
 from shared.steps.shift import Shift
 from shared.tenure import LIMIT_TAKEOVERS, SKEW, claim
+from shared.versions import REWRITE_SECONDS
 
 WORK_FOR_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""
@@ -201,10 +202,13 @@ class Work:
         now, monotonic = case.now(), ports.clock.monotonic()
         ran_for = (now - (rollback.started_at or now)).total_seconds()
 
-        def may_go_on() -> bool:
-            tenure.check()
+        def may_go_on(deadline: datetime | None) -> bool:
             fenced.require(ports, case.policy, case.rollback)
-            return not switches.stop()
+            is_stopped = switches.stop()
+            tenure.check()
+            lands_by = tenure.now() + timedelta(seconds=REWRITE_SECONDS)
+            in_time = deadline is None or lands_by <= deadline
+            return not is_stopped and in_time and tenure.lasts(REWRITE_SECONDS)
 
         ours = Ours(rollback.id, rollback.expires_at)
         return Rewriting(ports, case.policy, ours, Ramp(ran_for, monotonic), may_go_on)

@@ -43,9 +43,7 @@ class Carrying:
         self._steps = {name: self._taken_over(step) for name, step in steps.items()}
         self._calls: dict[str, bool] = {}
         """Calls that run, and whether a token was taken for each."""
-        self._loose = {
-            name for name, step in steps.items() if step.status is StepStatus.BEGUN and step.writes
-        }
+        self._loose = {name for name, step in steps.items() if step.may_be_in_flight}
         """Steps whose effect may be on its way: a dead worker's, until they are looked at; ours,
         from sending on."""
         self._has_ended = True
@@ -105,7 +103,7 @@ class Carrying:
         if look.verdict is Verdict.AT_GOAL:
             note = look.note or ("" if step.attempts else "found at its goal")
             return self._ended(step, StepStatus.DONE, note)
-        if self._may_still_land(step):
+        if self._may_still_land(step) and not look.is_further:
             self._look_in(step, LOOK_AGAIN_SECONDS)
             return step
         match look.verdict:

@@ -79,9 +79,7 @@ class Commits:
             self._withdraw_intents()
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
-        in_flight = sum(
-            step.status is StepStatus.BEGUN and step.writes > 0 for step in self._steps.values()
-        )
+        in_flight = sum(step.may_be_in_flight for step in self._steps.values())
         changes: dict[str, object] = {"due_at": now + 2 * LEASE, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None

@@ -83,6 +83,11 @@ class Step(Struct, frozen=True):
     expires_at: datetime | None = None
     schema: int = SCHEMA
 
+    @property
+    def may_be_in_flight(self) -> bool:
+        """Whether, once its intent has landed, an effect of it may be on its way."""
+        return self.status is StepStatus.BEGUN and (self.writes > 0 or self.deadline is not None)
+
 
 class PlanHeader(Struct, frozen=True):
     """What a rollback keeps of its plan; the steps are documents of their own."""

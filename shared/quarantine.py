@@ -67,6 +67,11 @@ def packed(changes: Iterable[Change]) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(plain, order="deterministic"))
 
 
+def size(change: Change) -> int:
+    """About how many bytes the document has after it."""
+    return len(change.path.encode()) + len(msgspec.msgpack.encode(_without_structs(change.after)))
+
+
 def unpacked(content: bytes) -> list[Change]:
     """The changes that were packed."""
     found = msgspec.msgpack.Decoder(ext_hook=_from_extension).decode(zlib.decompress(content))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -139,6 +139,13 @@ Landed = datetime | RollbackError | None
 """What became of one rewrite: when it was written, None where it is gone since; or why it is not:
 Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
 known)."""
+
+
+REWRITE_SECONDS: Final = 10.0
+"""A request that writes documents back has landed after so long, or never does."""
+REWRITE_BYTES: Final = 2 * 2**20
+"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
+times as much there, and a request at most 10 MiB."""
 
 
 class Rewrites(Protocol):

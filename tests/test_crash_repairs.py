@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import pytest
 from msgspec.structs import replace
 
-from responders import regenerating
-from shared import topics
+from responders import mending, regenerating, rewriting
+from responders.mending import CHUNK
+from shared import quarantine, topics
 from shared.integrity_rules import Derived
 from shared.policy import Policy
-from shared.rollback import Status
-from shared.versions import collection_of
-from tests.crash import Fault, Saboteur, deliver_all
-from tests.test_repairing import GOOD, SHOP, SPOILT, Shop
+from shared.rollback import LEASE, Status
+from shared.versions import REWRITE_SECONDS, collection_of
+from tests.crash import Crashed, Fault, Saboteur, deliver_all
+from tests.test_repairing import GOOD, MINUTE, SHOP, SPOILT, Shop
 
+REWRITE = timedelta(seconds=REWRITE_SECONDS)
 EFFECTS = ("quarantine.keep", "rewrites.rewrite")
 EVERYTHING = (*EFFECTS, "store.commit")
 DERIVED = replace(
@@ -121,6 +123,93 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(
     assert {one["id"]: one["documents"] for one in asked} == {
         f"regenerate-{shop.newest.id}-{collection_of(path)}-1": [path] for path in SPOILT
     }
+
+
+class Bereft(Shop):
+    """A bookshop that wants a customer back who is gone; each request is seen as it leaves."""
+
+    def __init__(self) -> None:
+        super().__init__(spoilt={**SPOILT, "customers/bob": None})
+        self.sent_at: list[datetime] = []
+        self.stood_still = False
+        self.order(restore_point="16m", select="collection:customers")
+        self.parked(12)
+        self.ports.rewritten.hook = self.sent
+
+    def sent(self, verb: str, side: str) -> None:
+        """It lands before the deadline of its intent, and before anybody else holds the lease."""
+        if side == "before":
+            self.sent_at.append(self.ports.clock.now())
+            [step] = self.steps(self.newest.id).values()
+            lease, lands_by = self.newest.lease, self.sent_at[-1] + REWRITE
+            assert step.deadline is not None
+            assert lands_by <= step.deadline or "customers/bob" not in self.told()
+            assert lease is not None
+            assert lands_by <= lease.renewed_at + LEASE
+
+    def told(self) -> set[str]:
+        """The documents of the batch that is being written."""
+        [*_, last] = self.ports.quarantine.objects.values()
+        return {one.path for one in quarantine.unpacked(last.content)}
+
+    def stand_still(self, seconds: float) -> None:
+        """Somebody does, right before the first request is sent."""
+
+        def stands_still(verb: str, side: str) -> None:
+            if (verb, side) == ("quarantine.keep", "after") and not self.stood_still:
+                self.stood_still = True
+                self.ports.clock.advance(timedelta(seconds=seconds))
+
+        self.ports.quarantine.hook = stands_still
+
+
+@pytest.mark.parametrize("chunk", [1, CHUNK])
+@pytest.mark.parametrize("seconds", [0, 5, 12, 20, 25, 29])
+def test_what_is_sent_lands_in_its_time(
+    seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a worker stands still before it: then it is intended anew, and sent later."""
+    monkeypatch.setattr(mending, "CHUNK", chunk)
+    shop = Bereft()
+    shop.stand_still(seconds)
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.stood_still
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data["customers/bob"] == GOOD["customers/bob"]
+
+
+def test_portions_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has come further is over: nothing of it is waited for."""
+    monkeypatch.setattr(mending, "CHUNK", 1)
+    monkeypatch.setattr(rewriting, "PORTION_SECONDS", 0.0)
+    shop = Bereft()
+    shop.approve("bob")
+    shop.pass_time(3 * MINUTE)
+
+    first, second = shop.sent_at
+    assert second - first < REWRITE
+
+
+def test_who_follows_a_dead_worker_waits_for_what_that_one_has_sent() -> None:
+    """Made again only once a create under way has landed or never will: it may be deleted then."""
+    shop = Bereft()
+
+    def dies(verb: str, side: str) -> None:
+        shop.sent(verb, side)
+        if len(shop.sent_at) == 1:
+            raise Crashed
+
+    shop.ports.rewritten.hook = dies
+    saboteur = Saboteur()
+    saboteur.world = shop
+    carried(shop, saboteur, "bob", "approve")
+
+    died, followed = shop.sent_at
+    assert followed - died >= REWRITE
+    assert shop.data["customers/bob"] == GOOD["customers/bob"]
+    assert shop.broken_laws() == []
 
 
 def undone(saboteur: Saboteur) -> Shop:

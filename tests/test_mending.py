@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,19 +10,20 @@ from msgspec.structs import replace
 
 from responders.erasing import Erasing
 from responders.mending import CHUNK, VERSIONS_BACK, Mending
-from responders.rewriting import Ours, Rewriting
+from responders.rewriting import MayGoOn, Ours, Rewriting
 from shared import quarantine, repair
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.integrity_rules import Collection
+from shared.plan import Step
 from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Goal, Position
 from shared.shortened import CHARACTERS
-from shared.versions import Scope
+from shared.versions import REWRITE_SECONDS, Scope
 from tests.fakes.hooks import no_hook
 from tests.world import CHECKED, FakePorts
 
@@ -36,6 +36,7 @@ SHOP = replace(
         "carts": Collection(schema={"type": "object", "required": ["n"]}, expires="until"),
     },
 )
+STEP = Step("repair ", repair.KIND, "customers")
 GOOD: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},
@@ -56,7 +57,7 @@ class Shop:
         self.pass_time()
         self.before = self.ports.clock.now()
         self.pass_time()
-        self.may_go_on: Callable[[], bool] = lambda: True
+        self.may_go_on: MayGoOn = lambda deadline: True
 
     def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
         self.ports.kept.write(HERE, documents)
@@ -85,7 +86,7 @@ class Shop:
         return self.carried(self.goal(collection, select, **more))
 
     def carried(self, goal: Goal) -> Position:
-        position, step = Position(), f"repair {goal.after}"
+        position, step = Position(), replace(STEP, name=f"repair {goal.after}")
         while not position.is_over:
             position = self.rewriting.portion(step, goal, position)
         return position
@@ -312,7 +313,7 @@ def test_nothing_is_written_without_a_copy() -> None:
 
     shop.ports.quarantine.hook = gone
     with pytest.raises(Unavailable):
-        shop.rewriting.portion("repair ", goal, Position())
+        shop.rewriting.portion(STEP, goal, Position())
     assert shop.there("customers/ada") == [{"spoilt": 1}]
 
     shop.ports.quarantine.hook = no_hook
@@ -352,7 +353,7 @@ def test_a_batch_that_is_done_again_finds_what_it_has_done(verb: str, side: str)
     for fake in (shop.ports.rewritten, shop.ports.store, shop.ports.quarantine):
         fake.hook = lost
     with pytest.raises(Ambiguous):
-        shop.rewriting.portion("repair ", goal, Position())
+        shop.rewriting.portion(STEP, goal, Position())
 
     assert shop.carried(goal).fates == {Fate.BACK: 9}
     assert sorted(shop.ports.rewritten.written) == sorted(spoilt)
@@ -372,7 +373,7 @@ def dies(shop: Shop, goal: Goal, commit: int) -> None:
 
     shop.ports.store.hook = gone
     with pytest.raises(Unavailable):
-        shop.rewriting.portion("repair ", goal, Position())
+        shop.rewriting.portion(STEP, goal, Position())
     shop.ports.store.hook = no_hook
 
 
@@ -408,10 +409,10 @@ def test_what_was_not_written_before_a_crash_is_written_as_it_is_decided_now() -
     """And the copy on record tells of that one: an undo compares with it."""
     shop = spoilt_within_a_minute()
     goal = shop.goal("customers")
-    shop.may_go_on = lambda: False
+    shop.may_go_on = lambda deadline: False
     with pytest.raises(Unavailable):
-        shop.rewriting.portion("repair ", goal, Position())
-    shop.may_go_on = lambda: True
+        shop.rewriting.portion(STEP, goal, Position())
+    shop.may_go_on = lambda deadline: True
     shop.ports.clock.advance(timedelta(hours=2))
 
     assert shop.carried(goal).fates == {Fate.BACK: 1}
@@ -425,7 +426,7 @@ def test_what_landed_is_not_forgotten_when_a_batch_is_done_again() -> None:
     """The application has written it since, or nothing is to be done now: it was written by us."""
     shop = spoilt_within_a_minute()
     goal = shop.goal("customers")
-    shop.rewriting.portion("repair ", goal, Position())
+    shop.rewriting.portion(STEP, goal, Position())
     [before] = shop.journal()
     shop.write({"customers/ada": {"email": "mine@example.com"}})
     shop.carried(goal)
@@ -449,12 +450,12 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     goal = shop.goal("customers")
     asked: list[datetime] = []
 
-    def twice() -> bool:
+    def twice(deadline: datetime | None) -> bool:
         asked.append(shop.ports.clock.now())
         return len(asked) != 2
 
     shop.may_go_on = twice
-    first = shop.rewriting.portion("repair ", goal, Position())
+    first = shop.rewriting.portion(STEP, goal, Position())
     assert not first.is_over
     assert first.seen == CHUNK
     with_all = shop.carried(goal)
@@ -486,6 +487,67 @@ def test_no_entry_of_the_journal_is_too_large(
     left = {one.path for entry in shop.journal() for one in entry.left}
     assert (left if is_refused else shop.landed()) == set(paths)
     assert all(len(one.why) <= CHARACTERS for entry in shop.journal() for one in entry.left)
+
+
+def test_only_what_is_made_again_has_a_deadline() -> None:
+    """Any other write names the time at which its document was read: late, it is refused."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": None})
+    goal, now = shop.goal("customers", "all"), shop.ports.clock.now()
+    asked: list[datetime | None] = []
+
+    def never(deadline: datetime | None) -> bool:
+        asked.append(deadline)
+        return False
+
+    shop.may_go_on = never
+    for one in (goal, replace(goal, select=repair.parse("document:customers/ada"))):
+        with pytest.raises(Unavailable):
+            shop.rewriting.portion(replace(STEP, deadline=now), one, Position())
+    assert asked == [now, None]
+
+
+@pytest.mark.parametrize(("path", "waits"), [("customers/bob", True), ("customers/ada", False)])
+def test_what_is_made_again_and_not_answered_has_landed_before_anybody_goes_on(
+    path: str, waits: bool
+) -> None:
+    """Or never will: the application may delete it once more in between."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": 1}, "customers/bob": None})
+    goal = shop.goal("customers", f"document:{path}")
+
+    def lost(verb: str, side: str) -> None:
+        raise Ambiguous("no answer")
+
+    shop.ports.rewritten.hook = lost
+    began = shop.ports.clock.monotonic()
+    with pytest.raises(Ambiguous):
+        shop.rewriting.portion(STEP, goal, Position())
+    assert (shop.ports.clock.monotonic() - began >= REWRITE_SECONDS) == waits
+
+
+def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one request does not hold is asked about again before the next: each may be late."""
+    monkeypatch.setattr("responders.rewriting.REWRITE_BYTES", 1)
+    shop = Shop()
+    spoilt = {f"customers/{name}": {"spoilt": 1} for name in ("ada", "bob", "eve")}
+    shop.write(dict(spoilt))
+    goal = shop.goal("customers")
+    asked: list[datetime | None] = []
+
+    def once(deadline: datetime | None) -> bool:
+        asked.append(deadline)
+        return len(asked) == 1
+
+    shop.may_go_on = once
+    with pytest.raises(Unavailable):
+        shop.rewriting.portion(STEP, goal, Position())
+    assert shop.ports.rewritten.written == ["customers/ada"]
+
+    shop.may_go_on = lambda deadline: True
+    shop.carried(goal)
+    assert shop.ports.rewritten.written == list(spoilt)
+    assert shop.landed() == set(spoilt)
 
 
 def test_pieces_hold_every_document_once() -> None:

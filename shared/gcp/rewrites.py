@@ -8,10 +8,10 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
-from shared.gcp.answers import COMMIT, EFFECT, READ_SECONDS, meant, translated
+from shared.gcp.answers import COMMIT, EFFECT, meant, translated
 from shared.gcp.values import read_time, write_fields
 from shared.parts import parted
-from shared.versions import Landed, Rewrite
+from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 
 PERMISSIONS: Final = (
     "datastore.entities.create",
@@ -55,7 +55,7 @@ class FirestoreRewrites:
             answer = self._client.batch_write(
                 request,
                 retry=None,
-                timeout=READ_SECONDS,
+                timeout=REWRITE_SECONDS,
                 metadata=(("google-cloud-resource-prefix", name),),
             )
         found = _BatchResponse(answer)

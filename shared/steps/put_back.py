@@ -13,7 +13,7 @@ from shared.documents import decode
 from shared.plan import Step
 from shared.repair import Position, as_text, from_text
 from shared.steps import Look
-from shared.steps.repair import look_at
+from shared.steps.repair import PORTION_LANDS_WITHIN, look_at
 
 KIND = "put_back"
 
@@ -25,15 +25,15 @@ class Goal(Struct, frozen=True):
     database: str
 
 
-Portion = Callable[[str, Goal, Position], Position]
-"""Carries the step of that name a portion further. Raises: Unavailable, Rejected."""
+Portion = Callable[[Step, Goal, Position], Position]
+"""As that of `repair`."""
 
 
 class PutBack:
     """It ends behind the last batch of the journal."""
 
     expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = None
+    unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
 
     def __init__(self, portion: Portion) -> None:
         self._portion = portion
@@ -48,4 +48,4 @@ class PutBack:
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
         goal, position = decode(Goal, step.goal), from_text(step.seen)
-        return as_text(self._portion(step.name, goal, position))
+        return as_text(self._portion(step, goal, position))

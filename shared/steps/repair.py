@@ -3,29 +3,39 @@
 How far a piece was gone through is kept with the step: the precondition of the next portion is the
 position that it begins at, and what a portion leads to comes back as the name of its operation.
 Each document is written under the time at which it was read, so that a portion which is done again
-finds what it has done.
+finds what it has done. One that is gone has no such time: a create that lands late would make again
+what somebody has deleted once more, and nothing but its deadline stops that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from shared.documents import decode
 from shared.plan import Step
 from shared.repair import KIND, Goal, Position, as_text, from_text, worded
 from shared.steps import Look, Verdict
+from shared.versions import REWRITE_SECONDS
 
 __all__ = ["KIND", "Repair", "look_at"]
 
-Portion = Callable[[str, Goal, Position], Position]
-"""Carries the step of that name a portion further. Raises: Unavailable, Rejected."""
+PORTION_SECONDS: Final = 8.0
+"""So long one portion lasts: well within the lease."""
+PORTION_LANDS_WITHIN: Final = PORTION_SECONDS + REWRITE_SECONDS
+
+Portion = Callable[[Step, Goal, Position], Position]
+"""Carries a step a portion further, and makes nothing again that could land after its deadline.
+
+Raises: Unavailable, Rejected.
+"""
 
 
 class Repair:
     """It ends where nothing is left: each portion has all of the step's time and attempts again."""
 
     expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = None
+    unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
 
     def __init__(self, portion: Portion) -> None:
         self._portion = portion
@@ -39,7 +49,7 @@ class Repair:
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
-        return as_text(self._portion(step.name, decode(Goal, step.goal), from_text(step.seen)))
+        return as_text(self._portion(step, decode(Goal, step.goal), from_text(step.seen)))
 
 
 def look_at(step: Step) -> Look:
