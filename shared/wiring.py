@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.backup import Backups, Exports, Mirrors, Restores
+from shared.backup import Mirrors
 from shared.buckets import Media, Objects, Pages, Provisions, Vault
 from shared.errors import BadConfiguration
-from shared.estate import Accounts, Estate
-from shared.installation import Apis, Installation, Monitoring, Quotas, Timetable
+from shared.estate import Accounts
+from shared.installation import Apis, Installation, Monitoring, Timetable
 from shared.messages import Bus, Forms, Letters, Sender
-from shared.platform import AlertStates, Builder, Metrics, Platform
-from shared.policy import Policy
+from shared.platform import Builder
 from shared.ports import Clock, Identity, Ids, Prober, Store
 from shared.proof import Entrance, Secrets, Voice
 from shared.settings import Settings
-from shared.versions import Documents, Rewrites
+from shared.wiring_systems import SystemsWiring
 
 if TYPE_CHECKING:
-    from shared.gcp.channels import Clients
     from shared.gcp.identity import GoogleIdentity
     from shared.gcp.push import FirebasePush
     from shared.pool import ThreadPool
@@ -33,31 +30,8 @@ POOL_WORKERS = 16
 """Calls beside each other: at one to two seconds a call, several times the default write quota."""
 
 
-class Wiring:
-    """The world of one process. Without a local cloud and emulators in its settings: Google's.
-
-    `policies` are by system. `deployed` says that this is an instance in the cloud, which must not
-    be wired to anything local. Raises (anywhere): BadConfiguration when it is; Unavailable when a
-    local cloud does not answer.
-    """
-
-    def __init__(
-        self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool
-    ) -> None:
-        self._settings = settings
-        self.policies = policies
-        """By system."""
-        self._deployed = deployed
-        self._platforms: dict[str, Platform] = {}
-        self._estates: dict[str, Estate] = {}
-        self._metrics: dict[str, Metrics] = {}
-
-    @cached_property
-    def clients(self) -> Clients:
-        """Google's clients, wired to whatever is local."""
-        from shared.gcp.channels import Clients
-
-        return Clients(self._addresses(), deployed=self._deployed)
+class Wiring(SystemsWiring):
+    """The world of one process. Without a local cloud and emulators in its settings: Google's."""
 
     @cached_property
     def clock(self) -> Clock:
@@ -83,12 +57,6 @@ class Wiring:
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self._settings.project)
-
-    def application_bus(self, system: str) -> Bus:
-        """The topics of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp.bus import PubSubBus
-
-        return PubSubBus(self.clients.publisher, self.policies[system].project)
 
     @cached_property
     def letters(self) -> Letters:
@@ -196,21 +164,6 @@ class Wiring:
         """Whether messages are carried on this machine, where nobody is asked for proof."""
         return bool(self._settings.local_cloud or self._settings.pubsub_emulator)
 
-    def platform(self, system: str) -> Platform:
-        """The functions of a protected system. Raises: KeyError for an unknown one."""
-        if system not in self._platforms:
-            from shared.gcp.platform import CloudPlatform
-
-            policy, clients = self.policies[system], self.clients
-            self._platforms[system] = CloudPlatform(
-                clients.functions,
-                clients.services,
-                clients.revisions,
-                policy.project,
-                policy.region,
-            )
-        return self._platforms[system]
-
     def builder(self, system: str) -> Builder:
         """The deployments of a protected system's functions. Raises: KeyError."""
         from shared.gcp.builder import CloudBuilder
@@ -220,82 +173,12 @@ class Wiring:
             functions, lambda: self.values, self.clock, policy.project, policy.region
         )
 
-    def estate(self, system: str) -> Estate:
-        """What a protected system has beside its functions. Raises: KeyError."""
-        if system not in self._estates:
-            from shared.gcp.estate import CloudEstate
-
-            policy = self.policies[system]
-            self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
-        return self._estates[system]
-
-    def metrics(self, system: str) -> Metrics:
-        """The router counts of a protected system. Raises: KeyError for an unknown one."""
-        if system not in self._metrics:
-            from shared.gcp.metrics import RouterMetrics
-
-            policy = self.policies[system]
-            self._metrics[system] = RouterMetrics(
-                self.clients.monitoring, system, policy.project, policy.region
-            )
-        return self._metrics[system]
-
-    def quotas(self, system: str) -> Quotas:
-        """What is admitted in a system's project, for a person's eyes. Raises: KeyError."""
-        from shared.gcp import quotas
-
-        return quotas.ServiceQuotas(self.clients.rest(quotas.HOST), self.policies[system].project)
-
-    def alert_states(self, system: str) -> AlertStates:
-        """The alerts of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp import alerts
-
-        return alerts.MonitoringAlerts(
-            self.clients.rest(alerts.HOST), self.policies[system].project
-        )
-
-    def exports(self, system: str) -> Exports:
-        """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
-        from shared.gcp.exports import FirestoreExports
-
-        clients = self.clients
-        return FirestoreExports(
-            clients.firestore_admin, clients.firestore, self.policies[system].project
-        )
-
-    def backups(self, system: str) -> Backups:
-        """The native backups of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp.backups import FirestoreBackups
-
-        return FirestoreBackups(self.clients.firestore_admin, self.policies[system].project)
-
-    def restores(self, system: str) -> Restores:
-        """The databases made of a system's backups. Raises: KeyError for an unknown one."""
-        from shared.gcp.restores import FirestoreRestores
-
-        clients = self.clients
-        return FirestoreRestores(
-            clients.firestore_admin, clients.firestore, self.policies[system].project
-        )
-
     @cached_property
     def mirrors(self) -> Mirrors:
         """Every bucket that the account may use."""
         from shared.gcp.mirrors import BucketMirrors
 
         return BucketMirrors(self.clients.storage)
-
-    def documents(self, system: str) -> Documents:
-        """The documents of a protected system's databases. Raises: KeyError for an unknown one."""
-        from shared.gcp.documents import FirestoreDocuments
-
-        return FirestoreDocuments(self.clients.firestore, self.policies[system].project)
-
-    def rewrites(self, system: str) -> Rewrites:
-        """The same, for writing back. Raises: KeyError for an unknown system."""
-        from shared.gcp.rewrites import FirestoreRewrites
-
-        return FirestoreRewrites(self.clients.firestore, self.policies[system].project)
 
     @cached_property
     def media(self) -> Media:
@@ -421,25 +304,6 @@ class Wiring:
         from shared.gcp.vault import BucketVault
 
         return BucketVault(self.clients.storage, bucket)
-
-    def _addresses(self) -> dict[str, str]:
-        """Where what is local listens, by service; an emulator of one's own wins."""
-        addresses: dict[str, str] = {}
-        if self._settings.local_cloud is not None:
-            from shared.local_cloud import addresses_of
-
-            addresses = addresses_of(self._settings.local_cloud)
-        emulators = {
-            "firestore": self._settings.firestore_emulator,
-            "pubsub": self._settings.pubsub_emulator,
-            "storage": self._settings.storage_emulator,
-        }
-        return {
-            **addresses,
-            **{
-                service: host.removeprefix("http://") for service, host in emulators.items() if host
-            },
-        }
 
 
 def played_at(settings: Settings) -> str | None:

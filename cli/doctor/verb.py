@@ -6,7 +6,7 @@ from collections import Counter
 
 import typer
 
-from cli.doctor import gathering, installation
+from cli.doctor import gathering, gathering_system, installation
 from cli.doctor import system as systems
 from cli.doctor.facts import accounts as accounts_of
 from cli.doctor.finding import Finding, Verdict, exit_code
@@ -35,7 +35,7 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
             *(
                 finding
                 for policy in policies
-                for finding in systems.examined(gathering.system(ours, policy, accounts))
+                for finding in systems.examined(gathering_system.gather(ours, policy, accounts))
             ),
         ]
         at = ours.wiring.clock.now()

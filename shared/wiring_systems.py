@@ -1,0 +1,156 @@
+"""The adapters of protected systems, each built when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.backup import Backups, Exports, Restores
+from shared.estate import Estate
+from shared.installation import Quotas
+from shared.messages import Bus
+from shared.platform import AlertStates, Metrics, Platform
+from shared.policy import Policy
+from shared.settings import Settings
+from shared.versions import Documents, Rewrites
+
+if TYPE_CHECKING:
+    from shared.gcp.channels import Clients
+
+
+class SystemsWiring:
+    """What reaches into the projects of protected systems, by system.
+
+    `policies` are by system. `deployed` says that this is an instance in the cloud, which must not
+    be wired to anything local. Raises (anywhere): BadConfiguration when it is; Unavailable when a
+    local cloud does not answer.
+    """
+
+    def __init__(
+        self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool
+    ) -> None:
+        self._settings = settings
+        self.policies = policies
+        """By system."""
+        self._deployed = deployed
+        self._platforms: dict[str, Platform] = {}
+        self._estates: dict[str, Estate] = {}
+        self._metrics: dict[str, Metrics] = {}
+
+    @cached_property
+    def clients(self) -> Clients:
+        """Google's clients, wired to whatever is local."""
+        from shared.gcp.channels import Clients
+
+        return Clients(self._addresses(), deployed=self._deployed)
+
+    def application_bus(self, system: str) -> Bus:
+        """The topics of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp.bus import PubSubBus
+
+        return PubSubBus(self.clients.publisher, self.policies[system].project)
+
+    def platform(self, system: str) -> Platform:
+        """The functions of a protected system. Raises: KeyError for an unknown one."""
+        if system not in self._platforms:
+            from shared.gcp.platform import CloudPlatform
+
+            policy, clients = self.policies[system], self.clients
+            self._platforms[system] = CloudPlatform(
+                clients.functions,
+                clients.services,
+                clients.revisions,
+                policy.project,
+                policy.region,
+            )
+        return self._platforms[system]
+
+    def estate(self, system: str) -> Estate:
+        """What a protected system has beside its functions. Raises: KeyError."""
+        if system not in self._estates:
+            from shared.gcp.estate import CloudEstate
+
+            policy = self.policies[system]
+            self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
+        return self._estates[system]
+
+    def metrics(self, system: str) -> Metrics:
+        """The router counts of a protected system. Raises: KeyError for an unknown one."""
+        if system not in self._metrics:
+            from shared.gcp.metrics import RouterMetrics
+
+            policy = self.policies[system]
+            self._metrics[system] = RouterMetrics(
+                self.clients.monitoring, system, policy.project, policy.region
+            )
+        return self._metrics[system]
+
+    def quotas(self, system: str) -> Quotas:
+        """What is admitted in a system's project, for a person's eyes. Raises: KeyError."""
+        from shared.gcp import quotas
+
+        return quotas.ServiceQuotas(self.clients.rest(quotas.HOST), self.policies[system].project)
+
+    def alert_states(self, system: str) -> AlertStates:
+        """The alerts of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp import alerts
+
+        return alerts.MonitoringAlerts(
+            self.clients.rest(alerts.HOST), self.policies[system].project
+        )
+
+    def exports(self, system: str) -> Exports:
+        """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
+        from shared.gcp.exports import FirestoreExports
+
+        clients = self.clients
+        return FirestoreExports(
+            clients.firestore_admin, clients.firestore, self.policies[system].project
+        )
+
+    def backups(self, system: str) -> Backups:
+        """The native backups of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp.backups import FirestoreBackups
+
+        return FirestoreBackups(self.clients.firestore_admin, self.policies[system].project)
+
+    def restores(self, system: str) -> Restores:
+        """The databases made of a system's backups. Raises: KeyError for an unknown one."""
+        from shared.gcp.restores import FirestoreRestores
+
+        clients = self.clients
+        return FirestoreRestores(
+            clients.firestore_admin, clients.firestore, self.policies[system].project
+        )
+
+    def documents(self, system: str) -> Documents:
+        """The documents of a protected system's databases. Raises: KeyError for an unknown one."""
+        from shared.gcp.documents import FirestoreDocuments
+
+        return FirestoreDocuments(self.clients.firestore, self.policies[system].project)
+
+    def rewrites(self, system: str) -> Rewrites:
+        """The same, for writing back. Raises: KeyError for an unknown system."""
+        from shared.gcp.rewrites import FirestoreRewrites
+
+        return FirestoreRewrites(self.clients.firestore, self.policies[system].project)
+
+    def _addresses(self) -> dict[str, str]:
+        """Where what is local listens, by service; an emulator of one's own wins."""
+        addresses: dict[str, str] = {}
+        if self._settings.local_cloud is not None:
+            from shared.local_cloud import addresses_of
+
+            addresses = addresses_of(self._settings.local_cloud)
+        emulators = {
+            "firestore": self._settings.firestore_emulator,
+            "pubsub": self._settings.pubsub_emulator,
+            "storage": self._settings.storage_emulator,
+        }
+        return {
+            **addresses,
+            **{
+                service: host.removeprefix("http://") for service, host in emulators.items() if host
+            },
+        }
