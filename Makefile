@@ -19,6 +19,7 @@ FIRST_SEED ?= 0
 PAIRS ?=
 FIRST_PAIR ?= 0
 RUNS ?= 500
+DOCUMENTS ?= 100000
 export SYSTEM CHAOS SCENARIO FAULTS PICTURES
 # Tests start hundreds of processes: what one of them has compiled is there for the others.
 unexport PYTHONDONTWRITEBYTECODE
@@ -80,7 +81,7 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, a rollback of a
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills
+slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills, spoilt documents brought back
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --every-point $(wildcard tests/test_crash_*.py)
 	$(BIN)/python -m tests.chaos seeds --count 20000
 	$(BIN)/python -m tests.chaos singles
@@ -88,11 +89,13 @@ slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes a
 	$(BIN)/python -m tests.chaos pairs --world small --each 60
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
+	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
 
 .PHONY: chaos
-chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS=)
+chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, spoilt documents, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)
 	$(BIN)/python -m tests.chaos seeds --count $(SEEDS) --first $(FIRST_SEED)
 	$(BIN)/python -m tests.chaos pairs --world small --every --first $(FIRST_PAIR) $(PAIRS:%=--count %)
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --runs $(RUNS)
+	$(BIN)/python -m tests.chaos documents --count $(DOCUMENTS)
 	$(BIN)/python -m tests.chaos storm

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from datetime import timedelta
+from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from tests.chaos.__main__ import ATTACKS, main
+from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
+from tests.chaos.documents import Compared, points
+from tests.chaos.kills import Kind
 from tests.chaos.simulated import Tally, report
+from tests.local.firestore_world import serving
 from tests.simulation.faults import Fault
 
 
@@ -43,3 +51,101 @@ def test_a_world_that_is_shown_again(line: str, capsys: pytest.CaptureFixture[st
 
     assert code == 0
     assert "alert 0.a open" in capsys.readouterr().out
+
+
+SHOP: Documents = {
+    "customers/ada": {"email": "ada@example.com"},
+    "orders/1": {"customer": "ada", "status": "paid", "amount": 1},
+    "orders/2": {"customer": "ada", "status": "paid", "amount": 2},
+}
+SPOILT: Documents = {**SHOP, "orders/1": {"customer": "nobody", "status": "paid", "amount": 1}}
+HELD = Compared(
+    wanted=SHOP,
+    found=SPOILT,
+    there=SHOP,
+    named={"orders/1"},
+    touched={"orders/3"},
+    may={"orders/1"},
+    erased={"bob"},
+    left={"orders/4"},
+)
+
+
+@pytest.mark.parametrize(
+    ("compared", "told"),
+    [
+        (HELD, []),
+        (replace(HELD, touched={"orders/1"}), []),  # who was first is not known
+        (
+            replace(HELD, there=SPOILT),
+            ["not as the shop wants it", "named by the journal, and not changed"],
+        ),
+        (replace(HELD, named=set()), ["changed, and not named by the journal"]),
+        (
+            replace(HELD, named={"orders/1", "orders/2"}),
+            ["named by the journal, and not changed", "named, and nothing was wrong with it"],
+        ),
+        (replace(HELD, erased={"ada"}), ["of somebody who was erased"]),
+        (replace(HELD, left={"orders/1"}), ["written, and of somebody erased"]),
+        (
+            replace(HELD, there={path: SHOP[path] for path in list(SHOP)[:2]}),
+            ["not as the shop wants it", "changed, and not named by the journal"],
+        ),
+    ],
+)
+def test_documents_that_are_not_as_they_should_be(compared: Compared, told: list[str]) -> None:
+    """Each difference that nobody may have made is a fault, told with some of its documents."""
+    assert [one.partition(":")[0] for one in compared.faults()] == told
+
+
+def test_a_bookshop_knows_what_should_be_there() -> None:
+    """Whatever it writes, spoils or forgets: what it says and what can be read are the same."""
+    with serving(point_in_time_recovery=True) as world, world.client() as client:
+        shop = Bookshop(client, 50, Random(1))
+        shop.open()
+        for _ in range(20):
+            shop.work()
+        valid = shop.everything()
+        assert valid == shop.wanted
+        assert not invalid(valid)
+
+        world.clock.advance(timedelta(minutes=1))
+        at = world.clock.now()
+        world.clock.advance(timedelta(minutes=1))
+        shop.release()
+        assert invalid(shop.everything()) == shop.spoilt.keys() != set()
+        assert shop.everything(at) == shop.wanted
+
+        since = shop.written
+        shop.erase(2, at)
+        shop.tidy()
+        assert shop.left
+        assert not naming(shop.erased, shop.everything())
+        assert shop.left <= shop.touched(since)
+        assert not shop.touched(shop.written)
+
+
+def test_a_bookshop_that_dies_at_its_work_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A play in which it has stopped proves nothing."""
+    died = threading.Event()
+
+    def die() -> None:
+        died.set()
+        raise ValueError("dead")
+
+    with serving() as world, world.client() as client:
+        shop = Bookshop(client, 1, Random(1))
+        monkeypatch.setattr(shop, "work", die)
+        with pytest.raises(ValueError, match="dead"), shop.at_work():
+            died.wait()
+
+
+def test_who_dies_while_documents_are_written_is_drawn_once() -> None:
+    """By the seed; each point lies well before the last batch, the cloud's between the workers'."""
+    drawn, undone = points(7, 100_000, 4, 1)
+
+    assert (drawn, undone) == points(7, 100_000, 4, 1)
+    assert (drawn, undone) != points(8, 100_000, 4, 1)
+    assert [one.kind for one in drawn] == [Kind.KILL] * 2 + [Kind.CLOUD] + [Kind.KILL] * 2
+    assert sum(one.number + 1 for one in drawn) <= 100_000 // 400
+    assert [one.number for one in points(7, 400, 1, 0)[0]] == [0]

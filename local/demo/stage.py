@@ -193,9 +193,14 @@ class Stage:
         """Publish one message of JSON on a topic of the responders."""
         self.wiring.bus.publish(topic, json.dumps(content).encode())
 
-    def wait_for(self, what: str, condition: Callable[[], T | None]) -> T:
-        """The first truthy answer of the condition. Raises: Broken, when there is none in time."""
-        give_up_at = time.monotonic() + LIMIT_SECONDS
+    def wait_for(
+        self, what: str, condition: Callable[[], T | None], seconds: float = LIMIT_SECONDS
+    ) -> T:
+        """The first truthy answer of the condition, within so many seconds of wall time.
+
+        Raises: Broken, when there is none in time.
+        """
+        give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at:
             if self._process.poll() is not None:
                 raise Broken(f"the embedded cloud has ended while waiting for {what}")
@@ -206,7 +211,7 @@ class Stage:
             if found:
                 return found
             time.sleep(LOOK_EVERY_SECONDS)
-        raise Broken(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
+        raise Broken(f"waited {seconds:.0f} s in vain for {what}")
 
     def _asked(self, method: str, what: str, content: Any = None) -> Any:
         try:

@@ -1,11 +1,11 @@
-"""`python -m tests.chaos NAME`: seeds, singles, pairs, mutants, kills or storm attack."""
+"""`python -m tests.chaos NAME`: seeds, singles, pairs, mutants, kills, documents or storm."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.chaos import kills, simulated, storm
+from tests.chaos import documents, kills, simulated, storm
 
 ATTACKS: dict[str, Callable[[Sequence[str]], int]] = {
     "seeds": simulated.seeds,
@@ -13,6 +13,7 @@ ATTACKS: dict[str, Callable[[Sequence[str]], int]] = {
     "pairs": simulated.pairs,
     "mutants": simulated.mutations,
     "kills": kills.main,
+    "documents": documents.main,
     "storm": storm.main,
 }
 

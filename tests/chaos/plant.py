@@ -19,12 +19,15 @@ from shared.traffic import TrafficTarget, shares
 class Plant:
     """A protected system, its cloud with a folder that survives it, and its responders."""
 
-    def __init__(self, policy: Policy, policy_file: Path, folder: Path, scale: float) -> None:
-        """Raises: Broken; NotListening."""
+    def __init__(
+        self, policy: Policy, policy_file: Path, folder: Path, scale: float, *more: str
+    ) -> None:
+        """`more` are further options of the cloud's. Raises: Broken; NotListening."""
         self.policy = policy
         self._policy_file = policy_file
         self._folder = folder
         self._scale = scale
+        self._more = more
         self._ports = {name: free_port() for name in NAMES}
         self._cloud = self._start()
         addresses = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
@@ -97,7 +100,7 @@ class Plant:
                 [
                     *(sys.executable, "-m", "local.tether", "local", "--no-alerts", *ports),
                     *("--policy", str(self._policy_file), "--data", str(self._folder / "data")),
-                    *("--scale", str(self._scale)),
+                    *("--scale", str(self._scale), *self._more),
                 ],
                 env=environment(),
                 stdin=subprocess.PIPE,

@@ -38,13 +38,7 @@ class FirestoreWorld:
     @contextmanager
     def client(self, database: str = "rollback") -> Iterator[firestore.Client]:
         """Google's client on a channel of its own."""
-        channel = grpc.insecure_channel(self.address, CHANNEL_OPTIONS)
-        client = firestore.Client(
-            project="ops", database=database, credentials=AnonymousCredentials()
-        )
-        transport = FirestoreGrpcTransport(channel=channel)
-        client._firestore_api_internal = FirestoreClient(transport=transport)
-        with channel:
+        with connected(self.address, "ops", database) as client:
             yield client
 
     def arrival(self, call: str) -> threading.Event:
@@ -58,6 +52,20 @@ class FirestoreWorld:
 
         self.faults.add(notice)
         return arrived
+
+
+@contextmanager
+def connected(address: str, project: str, database: str) -> Iterator[firestore.Client]:
+    """Google's client of a database, on a channel of its own."""
+    channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
+    client = firestore.Client(
+        project=project, database=database, credentials=AnonymousCredentials()
+    )
+    client._firestore_api_internal = FirestoreClient(
+        transport=FirestoreGrpcTransport(channel=channel)
+    )
+    with channel:
+        yield client
 
 
 @contextmanager

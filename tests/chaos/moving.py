@@ -1,0 +1,134 @@
+"""A rollback of data over the real wire: ordered, disturbed at its points, and hurried on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from typing import Any
+
+from local.demo import operator
+from shared import damage
+from shared.damage import Record
+from shared.documents import decode
+from shared.rollback import ENDED, Rollback, Status
+from tests.chaos.kills import Kind, Point
+from tests.chaos.plant import Plant
+
+OVER = (Status.WATCHING, *ENDED)
+WRITTEN = (Status.VERIFYING, *OVER)
+"""No document is written any more."""
+WITHIN_SECONDS = 1800.0
+"""Of wall time, for each thing that is waited for."""
+HOP = timedelta(seconds=30)
+"""The clock looks at what is due each half minute, and at the data each minute."""
+HOPS = 2
+"""So many lead to the next piece of a look through the data."""
+HOP_EVERY_SECONDS = 0.7
+"""Wall time by which whoever sleeps has seen the last one."""
+PIECE_SECONDS = 30.0
+"""Wall time that a piece of a look never takes."""
+
+
+class Hopping:
+    """Skips the cloud's time while nobody works: whatever is looked through takes its own."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._known: tuple[Any, ...] = ()
+        self._hops = 0
+        self._hopped_at = time.monotonic()
+
+    def hop(self, rollback: Rollback) -> None:
+        """Unless somebody works on the rollback, or may be looking through the data."""
+        document = self._plant.stage.wiring.store.get(damage.path(rollback.system))
+        record = decode(Record, document.fields) if document.fields else Record(rollback.system)
+        known = document.version, rollback.sequence
+        if known != self._known:
+            self._known, self._hops, self._hopped_at = known, 0, time.monotonic()
+        rested = time.monotonic() - self._hopped_at
+        if rollback.lease or rested < HOP_EVERY_SECONDS:
+            return
+        is_looked_through = record.run is not None or bool(record.asked)
+        if not is_looked_through or self._hops < HOPS or rested > PIECE_SECONDS:
+            self._plant.stage.jump(HOP)
+            self._hops, self._hopped_at = self._hops + 1, time.monotonic()
+
+
+class Moving:
+    """What people say, who dies meanwhile, and how far it has come."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._stage = plant.stage
+        self.deaths: list[Point] = []
+        """Those that came to pass."""
+
+    def ordered(self, **said: Any) -> Rollback:
+        """It is ordered, and the data looked through: parked over a question, or let go."""
+        known = {one.id for one in self._plant.evidence.rollbacks()}
+        self._say(operator.PEOPLE[0], **said)
+
+        def found() -> Rollback | None:
+            new = (one for one in self._plant.evidence.rollbacks() if one.id not in known)
+            return next((one for one in new if one.order is not None), None)
+
+        name = self._stage.wait_for("the order", found).id
+        return self.waited(name, (Status.PARKED, *ENDED), hopping=True)
+
+    def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
+        """A second person agrees; at each point somebody dies, as long as documents are written."""
+        self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
+        for point in points:
+            self._stage.go_wrong(point.plan())
+
+            def is_reached() -> bool:
+                written = self._rollback(parked.id).status in WRITTEN
+                return bool(self._stage.went_wrong()) or written
+
+            self._stage.wait_for(str(point), is_reached, WITHIN_SECONDS)
+            if self._stage.went_wrong():
+                self._let_die(point)
+                self._wait_for_a_commit(parked.id)
+            self._stage.go_right()
+        return self.waited(parked.id, WRITTEN)
+
+    def waited(self, name: str, statuses: Collection[Status], *, hopping: bool = False) -> Rollback:
+        """The rollback, once it has come so far; `hopping` over the time in which nobody works."""
+        hops = Hopping(self._plant)
+
+        def look() -> Rollback | None:
+            found = self._rollback(name)
+            if found.status in statuses:
+                return found
+            if hopping:
+                hops.hop(found)
+            return None
+
+        return self._stage.wait_for(f"{name}: {'/'.join(statuses)}", look, WITHIN_SECONDS)
+
+    def _rollback(self, name: str) -> Rollback:
+        return next(one for one in self._plant.evidence.rollbacks() if one.id == name)
+
+    def _wait_for_a_commit(self, name: str) -> None:
+        """Whoever goes on has brought it further: over a third death in a row it is given up."""
+        before = self._rollback(name).sequence
+
+        def has_come_further() -> bool:
+            now = self._rollback(name)
+            return now.status in WRITTEN or (now.sequence > before and not now.takeovers)
+
+        self._stage.wait_for("a successor", has_come_further, WITHIN_SECONDS)
+
+    def _let_die(self, point: Point) -> None:
+        if point.kind is Kind.CLOUD:
+            self._plant.restart_cloud()
+        else:
+            self._plant.responders.kill(point.victim)
+            self._stage.go_right()
+            self._plant.responders.restart(point.victim)
+        self.deaths.append(point)
+
+    def _say(self, person: str, **more: Any) -> None:
+        said = {"version": 1, "system": self._plant.policy.system, "reason": "orders are spoilt"}
+        operator.command(self._stage, {**said, **more}, person)
