@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import grpc
 from google.cloud.firestore_admin_v1.services.firestore_admin.transports.grpc import (
@@ -26,12 +22,11 @@ from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpc
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
-from google.protobuf.message import Message
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local import front_door, heartbeat, quotas, rest, state
+from local import front_door, heartbeat, provisions, quotas, rest, state
 from local.application import Application, names
 from local.application.builds import Missing
 from local.application.estate import Estate
@@ -46,7 +41,7 @@ from local.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.front_door import FrontDoor
 from local.functions import Functions
 from local.heartbeat import Heartbeat
-from local.identity import Account, EmbeddedIdentity, credentials
+from local.identity import EmbeddedIdentity, credentials
 from local.injection import Injector
 from local.journal import Journal
 from local.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
@@ -62,30 +57,11 @@ from local.storage import CALLS, Buckets, StorageServer
 from local.storage import Service as Storage
 from local.storage.refusals import Refusal
 from local.surroundings import Surroundings
-from local.wire import Refused, Service, serve, served
-from shared.assets import derived_topics
+from local.wire import Service, serve, served
 from shared.policy import Policy
 
 NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
 """The addresses of a cloud."""
-TOPICS = (
-    "rollback-alerts",
-    "rollback-commands",
-    "rollback-override",
-    "rollback-clock",
-    "rollback-deployments",
-    "rollback-work",
-    "rollback-notices",
-    "rollback-dead-letters",
-)
-ANCHORS_KEPT_FOR = timedelta(days=90)
-"""Longer than what they prove."""
-HERE, THERE = "US", "EU"
-"""Where buckets lie: those of copies on another continent."""
-MAKER = "maker"
-"""How the subscription ends by which an application hears what it is to make again."""
-INSIDE: Any = None
-"""The context of a call that comes from inside: what is called so does not look at it."""
 
 
 class Cloud:
@@ -159,9 +135,9 @@ class Cloud:
             cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
-            cloud._create_topics(policies)
-            cloud._create_buckets(policies)
-            cloud._admit_probes(policies)
+            provisions.create_topics(cloud.pubsub, cloud.projects, policies)
+            provisions.create_buckets(cloud.buckets, cloud.home, policies)
+            provisions.admit_probes(cloud.surroundings, cloud.identity, cloud.home, policies)
             state.install(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
@@ -194,7 +170,7 @@ class Cloud:
     def publish(self, topic: str, data: bytes) -> None:
         """Publish from inside: no fault is asked, and it is done when this returns."""
         message = pubsub_types.PublishRequest.pb()(topic=topic, messages=[{"data": data}])
-        self.pubsub.publisher.Publish(message, INSIDE)
+        self.pubsub.publisher.Publish(message, provisions.INSIDE)
 
     def stop(self) -> None:
         """Return when nothing runs or listens any more and everything kept is on disk."""
@@ -274,20 +250,6 @@ class Cloud:
             "monitoring": {MetricServiceGrpcTransport: metrics},
         }
 
-    def _create_topics(self, policies: Sequence[Policy]) -> None:
-        """The responders', and those where an application hears that it is to make data again."""
-        ours = {(project, topic) for project in self.projects for topic in TOPICS}
-        theirs = {(one.project, topic) for one in policies for topic in derived_topics(one)}
-        for project, topic in sorted(ours | theirs):
-            named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
-            _unless_there(self.pubsub.publisher.CreateTopic, named)
-        for project, topic in sorted(theirs):
-            listening = pubsub_types.Subscription.pb()(
-                name=f"projects/{project}/subscriptions/{topic}-{MAKER}",
-                topic=f"projects/{project}/topics/{topic}",
-            )
-            _unless_there(self.pubsub.subscriber.CreateSubscription, listening)
-
     def _release_in(self, archive: Archive) -> str:
         """The release that an object holds the source of; an archive of another kind is one itself.
 
@@ -298,33 +260,6 @@ class Cloud:
         except Refusal:
             raise Missing(f"gs://{archive.bucket}/{archive.object}") from None
         return release_in(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
-
-    def _create_buckets(self, policies: Sequence[Policy]) -> None:
-        """The responders', and those of exports and assets; that of heads keeps what is in it."""
-        retained = {audit_bucket(self.home): ANCHORS_KEPT_FOR}
-        others = (quarantine_bucket, sources_bucket, status_bucket, values_bucket)
-        own = (*retained, *(one(self.home) for one in others))
-        exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
-        copies = {one.backups.second: THERE for one in policies if one.backups.second}
-        assets = {name: HERE for one in policies for name in one.assets.replicated}
-        everything = {**dict.fromkeys(own, HERE), **exports, **copies, **assets}
-        for name, location in everything.items():
-            try:
-                self.buckets.create(name, retention=retained.get(name), location=location)
-            except Refusal as refused:
-                if refused.status != HTTPStatus.CONFLICT:
-                    raise
-
-    def _admit_probes(self, policies: Sequence[Policy]) -> None:
-        """The test accounts that the policies' probes sign in as, and what they do it with."""
-        people, held = self.surroundings.identity, self.surroundings.secrets
-        self.identity.takes_no_password = people.takes_no_password
-        for policy in policies:
-            for account in filter(None, (probe.sign_in for probe in policy.probes)):
-                password = names.digest(f"{policy.project}/{account.email}")[:20]
-                self.identity.put(Account(account.email, password))
-                held.hold(self.home, account.password_secret, password)
-                held.hold(self.home, account.api_key_secret, people.api_key(policy.project))
 
     def _come_alive(self, ports: Mapping[str, int], *, alerter: bool, ticks: bool) -> None:
         if alerter:
@@ -373,49 +308,6 @@ class Cloud:
         )
 
 
-def console_account(home: str) -> str:
-    """The account that the console runs as, by the operations project."""
-    return f"rollback-console@{home}.iam.gserviceaccount.com"
-
-
-def audit_bucket(home: str) -> str:
-    """The bucket for heads of audit chains, by the operations project."""
-    return _bucket(home, "audit")
-
-
-def sources_bucket(home: str) -> str:
-    """The bucket for our copies of the functions' sources."""
-    return _bucket(home, "sources")
-
-
-def values_bucket(home: str) -> str:
-    """The bucket for values of plain variables."""
-    return _bucket(home, "values")
-
-
-def quarantine_bucket(home: str) -> str:
-    """The bucket for documents as they were before a repair."""
-    return _bucket(home, "quarantine")
-
-
-def status_bucket(home: str) -> str:
-    """The bucket of the status pages."""
-    return _bucket(home, "status")
-
-
-def _bucket(home: str, purpose: str) -> str:
-    return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-{purpose}"
-
-
 def _stop(server: grpc.Server) -> None:
     """Cut the calls that are still open, and wait until the port is free."""
     server.stop(grace=None).wait()
-
-
-def _unless_there(create: Callable[[Any, Any], object], wanted: Message) -> None:
-    """There is such a thing, whoever made it."""
-    try:
-        create(wanted, INSIDE)
-    except Refused as refused:
-        if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
-            raise

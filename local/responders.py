@@ -14,7 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local import delivery
-from local.cloud import (
+from local.delivery import Place
+from local.identity.detour import detour, without_detours
+from local.provisions import (
     audit_bucket,
     console_account,
     quarantine_bucket,
@@ -22,8 +24,6 @@ from local.cloud import (
     status_bucket,
     values_bucket,
 )
-from local.delivery import Place
-from local.identity.detour import detour, without_detours
 from shared import topics
 from shared.settings import LOCAL_CLOUD
 

@@ -16,7 +16,8 @@ from cli import wired
 from cli.app import app
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import Cloud, audit_bucket
+from local.cloud import Cloud
+from local.provisions import audit_bucket
 from shared import policy_file
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.world import POLICIES

@@ -18,8 +18,9 @@ from typer.testing import CliRunner, Result
 from cli.app import app
 from cli.exporting import Format, write
 from local.clock import CloudClock
-from local.cloud import INSIDE, Cloud, audit_bucket
+from local.cloud import Cloud
 from local.identity import Account
+from local.provisions import INSIDE, audit_bucket
 from local.storage.conditions import Conditions
 from shared import topics
 from shared.audit import event

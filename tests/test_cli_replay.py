@@ -14,7 +14,8 @@ from cli.app import app
 from cli.replay import Replay
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import INSIDE, Cloud
+from local.cloud import Cloud
+from local.provisions import INSIDE
 from shared import topics
 from shared.errors import Unavailable
 from shared.messages import Letter

@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from cli.app import app
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import Cloud, audit_bucket
+from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
+from local.provisions import audit_bucket
 from local.storage.conditions import Conditions
 from shared import backing, policy_file, status_rendering, topics
 from shared.credential import unverified

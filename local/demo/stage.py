@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from msgspec import Struct
 
-from local.cloud import audit_bucket, status_bucket
+from local.provisions import audit_bucket, status_bucket
 from local.responders import STOP_LIMIT_SECONDS, NotListening, Responders
 from shared.errors import Unavailable
 from shared.policy import Policy

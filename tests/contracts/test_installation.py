@@ -13,7 +13,8 @@ from google.iam.v1.policy_pb2 import Policy as IamPolicy
 from google.pubsub_v1 import types
 
 from local import delivery
-from local.cloud import INSIDE, Cloud, values_bucket
+from local.cloud import Cloud
+from local.provisions import INSIDE, values_bucket
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import INSIDE, Cloud
+from local.cloud import Cloud
+from local.provisions import INSIDE
 from shared import topics
 from shared.errors import Rejected
 from shared.gcp.channels import Clients

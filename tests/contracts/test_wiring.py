@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from local.clock import CloudClock
-from local.cloud import Cloud, audit_bucket
+from local.cloud import Cloud
+from local.provisions import audit_bucket
 from responders.taking_stock import take_stock
 from shared import topics
 from shared.clock import SystemClock

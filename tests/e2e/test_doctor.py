@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.doctor.finding import ESSENTIAL, Verdict
 from cli.doctor.installation import DEAD_MAN
-from local.cloud import INSIDE, values_bucket
 from local.faults import Moment
+from local.provisions import INSIDE, values_bucket
 from local.wire import Refused
 from shared import deployment, topics
 from shared.deployment import Status

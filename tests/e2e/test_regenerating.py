@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.clock import CloudClock
-from local.cloud import MAKER, Cloud
+from local.cloud import Cloud
+from local.provisions import MAKER
 from responders import regenerating
 from shared import command as commands
 from shared import policy_file

@@ -19,8 +19,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 import main
 from local import delivery
 from local.clock import CloudClock
-from local.cloud import (
-    Cloud,
+from local.cloud import Cloud
+from local.demo.evidence import Evidence
+from local.provisions import (
     audit_bucket,
     console_account,
     quarantine_bucket,
@@ -28,7 +29,6 @@ from local.cloud import (
     status_bucket,
     values_bucket,
 )
-from local.demo.evidence import Evidence
 from local.responders import SERVED
 from shared import policy_file, topics
 from shared.clock import FollowedClock

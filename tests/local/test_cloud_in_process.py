@@ -20,7 +20,8 @@ from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTra
 from msgspec.structs import replace
 
 from local.clock import CloudClock
-from local.cloud import NAMES, TOPICS, Cloud
+from local.cloud import NAMES, Cloud
+from local.provisions import TOPICS
 from tests.local.mailbox import Mailbox
 from tests.local.run_world import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 

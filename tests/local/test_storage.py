@@ -20,9 +20,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from local.clock import CloudClock
-from local.cloud import Cloud, audit_bucket
+from local.cloud import Cloud
 from local.faults import Faults
 from local.journal import Journal
+from local.provisions import audit_bucket
 from local.storage import Buckets, Service, StorageServer
 from tests.local.run_world import ORIGIN, policy
 
