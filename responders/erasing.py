@@ -28,6 +28,7 @@ EVERY: Final = timedelta(hours=1)
 OVERLAP: Final = timedelta(minutes=5)
 """So much is read twice: no clock is off by more, and an entry may be written again."""
 CHUNK: Final = 300
+ATTEMPTS: Final = 10
 
 
 class Erasing:
@@ -55,7 +56,15 @@ class Erasing:
         """Bring each ledger up to date, however new it is. Raises: Unavailable, Rejected."""
         for policy in self._policies:
             if policy.erasure is not None:
-                self._learn(policy, policy.erasure, must=True)
+                self._learn_for_certain(policy, policy.erasure)
+
+    def _learn_for_certain(self, policy: Policy, rules: ErasureRules) -> None:
+        """Whom we have read is in the ledger: another instance may have read a moment before us."""
+        for _ in range(ATTEMPTS):
+            with suppress(Moved):
+                self._learn(policy, rules, must=True)
+                return
+        raise Unavailable(f"{policy.system}: everybody reads who was erased")
 
     def _learn(self, policy: Policy, rules: ErasureRules, *, must: bool = False) -> None:
         document = self._ports.store.get(erasures.book_path(policy.system))
@@ -75,8 +84,11 @@ class Erasing:
                 for person, at in found
             ]
             book = replace(book, read_until=now - OVERLAP)
-            with suppress(Moved):  # another instance has read it
+            try:
                 self._ports.store.commit([written(document, encode(book)), *entries])
+            except Moved:  # another instance has read it
+                if must:
+                    raise
         self._read[policy.system] = now
 
     def _new(self, policy: Policy, now: datetime) -> Book:

@@ -18,7 +18,7 @@ from shared.documents import encode
 from shared.durations import in_words
 from shared.errors import Refused
 from shared.facts import Facts
-from shared.integrity_rules import OnRepair
+from shared.integrity_rules import OnRepair, declared_as
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports
@@ -202,5 +202,5 @@ def _started(survey: Survey, facts: Facts) -> dict[str, list[str]]:
 
 
 def _on_repair(policy: Policy, collection: str) -> OnRepair:
-    declared = policy.collections.get(collection)
-    return declared.on_repair if declared is not None else OnRepair.REFUSE
+    name = declared_as(policy.collections, collection)
+    return policy.collections[name].on_repair if name else OnRepair.REFUSE

@@ -14,6 +14,7 @@ from responders.erasing import read_ledger
 from responders.examining import Examining
 from shared import damage
 from shared.errors import Rejected
+from shared.integrity_rules import declared_as
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.repair import (
@@ -61,7 +62,7 @@ class Mending:
         self._goal = goal
         self._documents = ports.documents(policy.system)
         self._examining = Examining(ports, policy)
-        self._declared = policy.collections.get(goal.scope.collection)
+        self._name = declared_as(policy.collections, goal.scope.collection)
         self._ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
@@ -150,15 +151,15 @@ class Mending:
             return fated
         if self._ledger is not None and self._ledger.forbids(version):
             return Fated(fated.path, Fate.ERASED, fated.now)
-        if has_expired(self._declared, version, self._ports.clock.now()):
+        if has_expired(self._policy.collections, version, self._ports.clock.now()):
             return Fated(fated.path, Fate.EXPIRED, fated.now)
         return fated
 
     def _verdicts(self, versions: list[Version]) -> dict[str, bool | None]:
         """Whether each is valid, by path; what is not declared is."""
-        if self._declared is None:
+        if not self._name:
             return {one.path: True for one in versions}
-        judged = self._examining.verdicts(self._goal.scope.collection, versions, self._goal.at)
+        judged = self._examining.verdicts(self._name, versions, self._goal.at)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
     def _passing(self, bad: Sequence[Pair]) -> dict[str, Version]:

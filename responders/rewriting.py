@@ -21,7 +21,7 @@ from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
-from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
+from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position, has_expired
 from shared.steps.put_back import Goal as PutBackGoal
 from shared.steps.repair import PORTION_SECONDS
 from shared.versions import (
@@ -120,12 +120,15 @@ class Rewriting:
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
         there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
+        expired_by = self._ports.clock.now()
         fated: list[Fated] = []
         changes: list[Change] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
             if was is not None and ledger is not None and ledger.forbids(was):
                 fated.append(Fated(path, Fate.ERASED))
+            elif was is not None and has_expired(self._policy.collections, was, expired_by):
+                fated.append(Fated(path, Fate.EXPIRED))
             elif _is(now, known):
                 changes.append(Change(path, now, was.fields if was is not None else None))
             elif _is(now, Change(path, None, was.fields if was is not None else None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -84,6 +85,17 @@ class Collection(Struct, frozen=True):
     expires: str = ""
     """The field by which its documents expire; empty: they do not."""
     on_repair: OnRepair = OnRepair.REFUSE
+
+
+def declared_as(collections: Mapping[str, Collection], path: str) -> str:
+    """The name under which a collection is declared, its own or that of all like it; empty: none.
+
+    `path` is that of one collection, or the id of those that are meant everywhere.
+    """
+    name = path.rpartition("/")[2]
+    if name in collections and (name == path or collections[name].everywhere):
+        return name
+    return ""
 
 
 class IntegrityRules(Struct, frozen=True):

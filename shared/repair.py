@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import shortened
-from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
+from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches, values
 from shared.versions import Scope, Version, collection_of, order, same
 
@@ -322,11 +322,12 @@ def worded(fates: Mapping[Fate, int]) -> str:
     return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
 
 
-def has_expired(collection: Collection | None, version: Version, now: datetime) -> bool:
-    """Whether the field by which documents expire says that its time is over."""
-    if collection is None or not collection.expires:
+def has_expired(collections: Mapping[str, Collection], version: Version, now: datetime) -> bool:
+    """Whether the field by which its collection's documents expire says that its time is over."""
+    name = declared_as(collections, collection_of(version.path))
+    if not name or not collections[name].expires:
         return False
-    found = values(version.fields, collection.expires)
+    found = values(version.fields, collections[name].expires)
     return any(isinstance(one, datetime) and one <= now for one in found)
 
 

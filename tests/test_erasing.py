@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders.erasing import OVERLAP, Erasing
 from shared import erasure as erasures
 from shared import topics
-from shared.documents import decode
+from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
 from shared.errors import Ambiguous
-from shared.ports import Query
+from shared.ports import Put, Query
 from shared.proving import Status
 from shared.versions import Reference, Version
 from tests.fakes.clock import START
+from tests.fakes.hooks import no_hook
 from tests.fakes.restores import ORIGINAL
 from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, pass_time, proof
 from tests.world import World
@@ -134,6 +136,26 @@ def test_whom_the_application_has_erased_is_read_from_its_own_collection() -> No
     pass_time(shop, HOUR + 2 * MINUTE)
 
     assert len(ledger(shop)) == 2
+
+
+def test_two_instances_that_read_at_once() -> None:
+    """Whom the later one has read is in the ledger, though the other has written first."""
+    shop = world()
+    pass_time(shop, MINUTE)
+    store, now = shop.ports.store, shop.ports.clock.now()
+    shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": now}})
+    shop.ports.beside.held[ORIGINAL, "erased/1"] = now
+
+    def other_writes_first(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "before"):
+            store.hook = no_hook
+            read = replace(book(shop), read_until=now - OVERLAP)
+            store.commit([Put(erasures.book_path("bookshop"), encode(read))])
+
+    store.hook = other_writes_first
+    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+
+    assert [one.hash for one in ledger(shop)] == [erasures.hashed(book(shop).salt, "ada")]
 
 
 def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:

@@ -261,6 +261,28 @@ def test_what_expired_is_not_revived() -> None:
     assert shop.fates("carts") == {"carts/1": Fate.EXPIRED, "carts/2": Fate.BACK}
 
 
+def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Selected by its path, what expired is not revived, nor what is invalid brought back."""
+    carts = replace(SHOP.collections["carts"], everywhere=True)
+    shop_with = replace(SHOP, collections={**SHOP.collections, "carts": carts})
+    monkeypatch.setattr("tests.test_mending.SHOP", shop_with)
+    shop = Shop()
+    below, now = "customers/ada/carts", shop.ports.clock.now()
+    shop.write({f"{below}/1": {"n": 1, "until": now}, f"{below}/2": {}, f"{below}/3": {"n": 1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({f"{below}/{n}": None for n in (1, 2, 3)})
+
+    assert shop.fates(below, f"collection:{below}") == {
+        f"{below}/1": Fate.EXPIRED,
+        f"{below}/2": Fate.LOST,
+        f"{below}/3": Fate.REVIVED,
+    }
+
+
 def test_a_copy_is_the_source() -> None:
     """Of another database one moment is known; what does not pass there stays as it is."""
     shop = Shop()

@@ -170,14 +170,23 @@ def test_the_moment_before_a_version() -> None:
     assert repair.moment_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
-def test_expired_documents() -> None:
-    """By the field that the policy names, where that holds a moment that is over."""
-    collection = Collection(expires="until")
-    assert repair.has_expired(collection, version("u/a", until=NOW), NOW)
-    assert not repair.has_expired(collection, version("u/a", until=NOW + MINUTE), NOW)
-    assert not repair.has_expired(collection, version("u/a", until="2020"), NOW)
-    assert not repair.has_expired(Collection(), version("u/a", until=NOW), NOW)
-    assert not repair.has_expired(None, version("u/a", until=NOW), NOW)
+@pytest.mark.parametrize(
+    ("path", "until", "is_over"),
+    [
+        ("u/a", NOW, True),
+        ("u/a", NOW + MINUTE, False),
+        ("u/a", "2020", False),
+        ("other/a", NOW, False),
+        ("kept/a", NOW, False),
+        ("v/b/u/a", NOW, False),
+        ("v/b/w/a", NOW, True),
+    ],
+)
+def test_expired_documents(path: str, until: object, is_over: bool) -> None:
+    """By the field that the policy names for them, where that holds a moment that is over."""
+    expiring = Collection(expires="until")
+    known = {"u": expiring, "w": replace(expiring, everywhere=True), "kept": Collection()}
+    assert repair.has_expired(known, version(path, until=until), NOW) == is_over
 
 
 def test_quarantine_holds_every_value() -> None:
