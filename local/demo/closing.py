@@ -74,8 +74,8 @@ class Closing:
         policy = self._scene.stage.policy
         if policy.status_page.publish_after.get(ended.severity, timedelta()):
             return ()
-        target = policy.targets.status_page
-        return (Phase("status page", ended.detected_at, published_at, target),)
+        detected_at = ended.detected_at.replace(microsecond=0)  # as the page states its time
+        return (Phase("status page", detected_at, published_at, policy.targets.status_page),)
 
     def show_laws(self, before: Before) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""
