@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -23,6 +23,7 @@ from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports
 from shared.repair import GOOD_UNDONE, WRITTEN, Fate, Goal, Position, Select, Selecting, Survey
+from shared.steps import take_out
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -129,8 +130,23 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
     ]
     if not steps:
         return None
+    if policy.erasure is not None:
+        steps.append(_taking_out(steps, within))
     lines = (*_lines(policy, survey), *_firing(survey, facts))
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
+
+
+def _taking_out(steps: Iterable[Step], within: float) -> Step:
+    """The last step: whatever has become of the others, what they wrote is gone through again."""
+    return Step(
+        name="take out who was erased",
+        kind=take_out.KIND,
+        target="who was erased",
+        after=tuple(one.name for one in steps),
+        despite_failed=True,
+        despite_stopped=True,
+        within_seconds=within,
+    )
 
 
 def too_long(policy: Policy, survey: Survey) -> str:

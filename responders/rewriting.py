@@ -130,8 +130,8 @@ class Rewriting:
             elif was is not None and has_expired(self._policy.collections, was, expired_by):
                 fated.append(Fated(path, Fate.EXPIRED))
             elif _is(now, known):
-                changes.append(Change(path, now, was.fields if was is not None else None))
-            elif _is(now, Change(path, None, was.fields if was is not None else None)):
+                changes.append(_change(path, now, was))
+            elif _is(now, _change(path, None, was)):
                 fated.append(Fated(path, Fate.RETURNED))
             else:
                 fated.append(Fated(path, Fate.MEANWHILE))
@@ -211,11 +211,7 @@ class Rewriting:
     def _written(self, step: Step, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
         """The documents with what became of them."""
         known = list(fated)
-        changes = [
-            Change(one.path, one.now, one.wanted.fields if one.wanted is not None else None)
-            for one in known
-            if one.fate in WRITTEN
-        ]
+        changes = [_change(one.path, one.now, one.wanted) for one in known if one.fate in WRITTEN]
         landed = self.changed(step, goal.database, cursor, changes)
         return [_after(one, landed.get(one.path)) for one in known]
 
@@ -266,6 +262,13 @@ class Rewriting:
         if vault is None:
             raise Rejected("there is no bucket for what a repair changes: nothing is written")
         return vault
+
+
+def _change(path: str, now: Version | None, wanted: Version | None) -> Change:
+    """A document as it stands there, and as it is wanted."""
+    if wanted is None:
+        return Change(path, now, None)
+    return Change(path, now, wanted.fields, wanted.updated_at)
 
 
 def _is(version: Version | None, change: Change) -> bool:

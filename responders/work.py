@@ -10,6 +10,7 @@ from responders import deciding, ending, fenced, filing, repairing, reversing, v
 from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.rewriting import Ours, Rewriting
+from responders.taking_out import TakingOut
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
@@ -32,6 +33,8 @@ from shared.steps.serve import KIND as SERVE
 from shared.steps.serve import Serve
 from shared.steps.shift import KIND as SHIFT
 from shared.steps.shift import Shift
+from shared.steps.take_out import KIND as TAKE_OUT
+from shared.steps.take_out import TakeOut
 from shared.tenure import LIMIT_TAKEOVERS, SKEW, claim
 from shared.versions import REWRITE_SECONDS
 
@@ -182,7 +185,8 @@ class Work:
         handover.publish_due(ports.store, ports.bus, handover.COMMAND, now, self._policies)
 
     def _kinds(self, case: Case) -> dict[str, Kind]:
-        policy, rewriting = case.policy, self._rewriting(case)
+        policy = case.policy
+        rewriting, taking_out = self._writing(case)
         platform = self._ports.platform(policy.system)
         builder = self._ports.builder(policy.system)
         return {
@@ -192,23 +196,30 @@ class Work:
             SERVE: Serve(platform, builder),
             REPAIR: Repair(rewriting.portion),
             PUT_BACK: PutBack(rewriting.return_portion),
+            TAKE_OUT: TakeOut(taking_out.portion),
             **beside.kinds(self._ports.estate(policy.system), platform),
         }
 
-    def _rewriting(self, case: Case) -> Rewriting:
-        """What writes documents back, as fast as all workers of this rollback together may."""
+    def _writing(self, case: Case) -> tuple[Rewriting, TakingOut]:
+        """What writes documents back and takes some out, as fast as all workers together may."""
         ports, rollback, tenure = self._ports, case.rollback, case.tenure
         switches = Switches(ports.store, ports.clock, rollback)
-        now, monotonic = case.now(), ports.clock.monotonic()
-        ran_for = (now - (rollback.started_at or now)).total_seconds()
+        began_at = rollback.started_at or case.now()
+        ramp = Ramp((case.now() - began_at).total_seconds(), ports.clock.monotonic())
 
-        def may_go_on(deadline: datetime | None) -> bool:
-            fenced.require(ports, case.policy, case.rollback)
+        def may_go_on() -> bool:
             is_stopped = switches.stop()
             tenure.check()
+            return not is_stopped
+
+        def may_write(deadline: datetime | None) -> bool:
+            fenced.require(ports, case.policy, case.rollback)
+            if not may_go_on():
+                return False
             lands_by = tenure.now() + timedelta(seconds=REWRITE_SECONDS)
             in_time = deadline is None or lands_by <= deadline
-            return not is_stopped and in_time and tenure.lasts(REWRITE_SECONDS)
+            return in_time and tenure.lasts(REWRITE_SECONDS)
 
         ours = Ours(rollback.id, rollback.expires_at)
-        return Rewriting(ports, case.policy, ours, Ramp(ran_for, monotonic), may_go_on)
+        taking_out = TakingOut(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
+        return Rewriting(ports, case.policy, ours, ramp, may_write), taking_out

@@ -30,6 +30,8 @@ class Change(Struct, frozen=True):
     """None: it was not there."""
     after: dict[str, Any] | None
     """None: it was removed."""
+    of: datetime | None = None
+    """When the version was written that it is brought back to; None: to none."""
 
 
 class Landed(Struct, frozen=True):
@@ -57,6 +59,8 @@ class Entry(Struct, frozen=True):
     landed: tuple[Landed, ...]
     """Empty, with nothing left: it is not known (yet) what has."""
     left: tuple[Left, ...] = ()
+    taken_out: int = 0
+    """How many documents were of people who were erased since, and are named nowhere."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
 
@@ -76,8 +80,8 @@ def unpacked(content: bytes) -> list[Change]:
     """The changes that were packed."""
     found = msgspec.msgpack.Decoder(ext_hook=_from_extension).decode(zlib.decompress(content))
     return [
-        Change(path, None if before is None else Version(path, *before), after)
-        for path, before, after in found
+        Change(path, None if before is None else Version(path, *before), after, of)
+        for path, before, after, of in found
     ]
 
 
@@ -99,9 +103,9 @@ def entry_name(step: str, cursor: str) -> str:
 def _plain(change: Change) -> list[Any]:
     before, after = change.before, _without_structs(change.after)
     if before is None:
-        return [change.path, None, after]
+        return [change.path, None, after, change.of]
     fields = _without_structs(before.fields)
-    return [change.path, [fields, before.created_at, before.updated_at], after]
+    return [change.path, [fields, before.created_at, before.updated_at], after, change.of]
 
 
 def _without_structs(value: Any) -> Any:

@@ -96,6 +96,7 @@ class Fate(StrEnum):
     MADE = "valid, made since, and left"
     DELETED = "deleted since, and left"
     ERASED = "of somebody who was erased, and left"
+    TAKEN_OUT = "of somebody who was erased since, and taken out again"
     EXPIRED = "expired, and left"
     UNKNOWN = "not known to be valid or not, and left"
     MEANWHILE = "written meanwhile, and left"

@@ -19,6 +19,8 @@ from shared.rollback import LEASE, Status
 from shared.versions import REWRITE_SECONDS, collection_of
 from tests.crash import Crashed, Fault, Saboteur, deliver_all
 from tests.test_repairing import GOOD, MINUTE, SHOP, SPOILT, Shop
+from tests.test_taking_out import SPOILT as OF_TWO
+from tests.test_taking_out import WITHOUT_ADA, after_the_last, erase, journal, last_step
 
 REWRITE = timedelta(seconds=REWRITE_SECONDS)
 EFFECTS = ("quarantine.keep", "rewrites.rewrite")
@@ -140,7 +142,7 @@ class Bereft(Shop):
         """It lands before the deadline of its intent, and before anybody else holds the lease."""
         if side == "before":
             self.sent_at.append(self.ports.clock.now())
-            [step] = self.steps(self.newest.id).values()
+            [step, *_] = self.steps(self.newest.id).values()
             lease, lands_by = self.newest.lease, self.sent_at[-1] + REWRITE
             assert step.deadline is not None
             assert lands_by <= step.deadline or "customers/bob" not in self.told()
@@ -249,3 +251,44 @@ def test_a_fault_at_a_write_of_the_undo(point: int, fault: Fault) -> None:
 
     assert saboteur.happened
     expect_undone(shop)
+
+
+def erased_meanwhile(saboteur: Saboteur) -> Shop:
+    """Somebody is erased once the last document is back, and something goes wrong around that."""
+    shop = Shop(SHOP, saboteur, spoilt=OF_TWO)
+    saboteur.world = shop
+    shop.order()
+    shop.parked()
+    shop.ports.rewritten.hook = after_the_last(shop, lambda: erase(shop), saboteur)
+    carried(shop, saboteur, "bob", "approve")
+    return shop
+
+
+def expect_taken_out(shop: Shop) -> None:
+    """Nothing of them is there, all else is, and they are counted once and named nowhere."""
+    assert shop.data == WITHOUT_ADA
+    assert shop.written() == {"customers/bob"}
+    assert sum(one.taken_out for one in journal(shop)) == 2
+    assert last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.broken_laws() == []
+
+
+def around_the_erasure() -> list[tuple[int, Fault]]:
+    """Before and after each effect, and each commit from the last document back on."""
+    saboteur = Saboteur(counted=EVERYTHING)
+    expect_taken_out(erased_meanwhile(saboteur))
+    points = saboteur.points
+    effects = [number for number, point in enumerate(points) if "store" not in point]
+    near = range(effects[0], effects[-1] + 8)
+    return [(point, fault) for point in near for fault in Fault]
+
+
+@pytest.mark.parametrize(("point", "fault"), around_the_erasure())
+def test_a_fault_around_an_erasure(point: int, fault: Fault) -> None:
+    """Whoever was erased stays so."""
+    saboteur = Saboteur(point, fault, EVERYTHING)
+    shop = erased_meanwhile(saboteur)
+
+    assert saboteur.happened
+    expect_taken_out(shop)

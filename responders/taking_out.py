@@ -1,0 +1,147 @@
+"""Who was erased while documents were written back: what was written of them is taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
+from shared import quarantine
+from shared.buckets import Vault
+from shared.documents import decode, encode
+from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.policy import Policy
+from shared.ports import Document, Ports, Query, Update
+from shared.quarantine import Change, Entry
+from shared.ramp import Ramp
+from shared.repair import Fate, Position
+from shared.steps.repair import PORTION_SECONDS
+from shared.versions import Rewrite, Version, same
+
+
+class TakingOut:
+    """What one rollback has written. What was taken out stands in its journal as a number alone."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        rollback: str,
+        began_at: datetime,
+        ramp: Ramp,
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        """`began_at`: whoever was erased before was known to each portion of the repair."""
+        self._ports = ports
+        self._policy = policy
+        self._journal = quarantine.journal(rollback)
+        self._began_at = began_at
+        self._ramp = ramp
+        self._may_go_on = may_go_on
+
+    def portion(self, position: Position) -> Position:
+        """The position after some seconds; what was taken out until then is gone.
+
+        Raises: Unavailable, Rejected, when nothing came of it.
+        """
+        clock, before = self._ports.clock, position
+        until = clock.monotonic() + PORTION_SECONDS
+        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+        ledger = self._ledger()
+        try:
+            for name, document in self._behind(position.cursor):
+                entry = self._without(document, ledger)
+                position = _passed(position, name, entry)
+                if clock.monotonic() >= until:
+                    return position
+        except RollbackError:
+            if position == before:
+                raise
+            return position
+        return replace(position, is_over=True)
+
+    def _ledger(self) -> Ledger | None:
+        """Who must stay erased; None where nobody was added to it since the repair began."""
+        ours = Query("erasures", where=(("system", "==", self._policy.system),))
+        times = (one.version for one in self._ports.store.query(ours))
+        if not any(time is not None and time >= self._began_at - OVERLAP for time in times):
+            return None
+        return read_ledger(self._ports, self._policy)
+
+    def _behind(self, cursor: str) -> Iterator[tuple[str, Document]]:
+        for document in self._ports.store.query(Query(self._journal)):
+            name = document.path.removeprefix(f"{self._journal}/")
+            if name > cursor:
+                yield name, document
+
+    def _without(self, document: Document, ledger: Ledger | None) -> Entry:
+        """The entry of a batch, once nothing that it has written is of somebody erased."""
+        entry = decode(Entry, document.fields)
+        whose = {} if ledger is None else self._of_erased(entry, ledger)
+        if not whose:
+            return entry
+        gone = self._removed(entry, whose)
+        landed = tuple(one for one in entry.landed if one.path not in gone)
+        entry = replace(entry, landed=landed, taken_out=entry.taken_out + len(gone))
+        self._ports.store.commit([Update(document.path, encode(entry), document.version)])
+        return entry
+
+    def _of_erased(self, entry: Entry, ledger: Ledger) -> dict[str, Change]:
+        """What was, or may have been, written of people who were erased since it was so."""
+        return {
+            one.path: one
+            for one in quarantine.unpacked(self._vault.read(entry.kept))
+            if one.after is not None
+            and one.of is not None
+            and ledger.forbids(Version(one.path, one.after, one.of, one.of))
+        }
+
+    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
+        """Those of them that are not there any more; what is not as it was written stays.
+
+        Raises: Unavailable; Rejected, when we may not, without a name.
+        """
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(entry.database, sorted(whose), None)
+        gone = {one.path for one in entry.landed if one.path in whose and there[one.path] is None}
+        ours = [
+            Rewrite(path, None, version.updated_at)
+            for path, version in there.items()
+            if version is not None and same(version.fields, whose[path].after)
+        ]
+        return gone | self._deleted(entry.database, ours)
+
+    def _deleted(self, database: str, ours: Sequence[Rewrite]) -> set[str]:
+        if not ours:
+            return set()
+        self._wait(len(ours))
+        answers = self._ports.rewrites(self._policy.system).rewrite(database, ours)
+        if any(isinstance(one, Unavailable) for one in answers):
+            raise Unavailable("not all that is of people who were erased is taken out yet")
+        refused = sum(isinstance(one, Rejected) for one in answers)
+        if refused:
+            raise Rejected(f"{refused} documents of people who were erased cannot be taken out")
+        pairs = zip(ours, answers, strict=True)
+        return {one.path for one, answer in pairs if not isinstance(answer, Moved)}
+
+    def _wait(self, writes: int) -> None:
+        clock = self._ports.clock
+        clock.sleep(self._ramp.delay(writes, clock.monotonic()))
+        if not self._may_go_on():
+            raise Unavailable("nothing may be taken out now")
+
+    @property
+    def _vault(self) -> Vault:
+        vault = self._ports.quarantine
+        if vault is None:
+            raise Rejected("there is no bucket for what a repair changes: nothing is known of it")
+        return vault
+
+
+def _passed(position: Position, name: str, entry: Entry) -> Position:
+    """The position behind a batch."""
+    taken = position.fates.get(Fate.TAKEN_OUT, 0) + entry.taken_out
+    fates = {Fate.TAKEN_OUT: taken} if taken else {}
+    return Position(name, False, position.seen + len(entry.landed) + entry.taken_out, fates)

@@ -1,0 +1,44 @@
+"""What a repair has written of people who were erased since is taken out again, and counted.
+
+As `repair`: in portions, with the position kept as the precondition and the operation's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from shared.plan import Step
+from shared.repair import Fate, Position, as_text, from_text
+from shared.steps import Look
+from shared.steps.repair import look_at
+
+KIND = "take_out"
+
+Portion = Callable[[Position], Position]
+"""Goes a portion further through what was written. Raises: Unavailable, Rejected."""
+
+
+class TakeOut:
+    """It ends behind the last batch of the journal."""
+
+    expected_seconds = 0.0
+    unconditional_timeout_seconds: float | None = None
+
+    def __init__(self, portion: Portion) -> None:
+        self._portion = portion
+
+    def look(self, step: Step) -> Look:
+        """At the goal behind the last batch; the note proves it, and names nobody."""
+        position = from_text(step.operation or step.seen)
+        taken = position.fates.get(Fate.TAKEN_OUT, 0)
+        note = f"{position.seen} documents gone through again: {taken} {Fate.TAKEN_OUT}"
+        return replace(look_at(step), note=note)
+
+    def rehearse(self, step: Step) -> None:
+        """There is nothing to be asked beforehand."""
+
+    def set(self, step: Step) -> str:
+        """One portion behind the position that was saved with the intent; where that leads."""
+        return as_text(self._portion(from_text(step.seen)))

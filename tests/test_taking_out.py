@@ -1,0 +1,262 @@
+"""Who is erased while documents are written back: what was written of them is taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared import erasure as erasures
+from shared import quarantine, topics
+from shared.documents import decode, encode
+from shared.erasure import Book, Erasure
+from shared.errors import Rejected
+from shared.impact import Counts
+from shared.integrity_rules import Derived
+from shared.plan import Step, StepStatus
+from shared.policy import Policy
+from shared.ports import Put, Query
+from shared.quarantine import Entry
+from shared.reading import Reading
+from shared.report import report
+from shared.report_rendering import markdown
+from shared.reported import gathered
+from shared.rollback import Status
+from shared.steps import take_out
+from shared.trail import Trail
+from shared.versions import Landed, Rewrite
+from tests.fakes.hooks import Hook, no_hook
+from tests.test_fenced import FencedShop, expect_as_before
+from tests.test_repairing import GOOD, HERE, MINUTE, SHOP, Shop, undo
+
+SPOILT: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"name": "Ada"},
+    "customers/bob": {"name": "Bob"},
+    "orders/1": {"customer": "ada", "status": "paid"},
+}
+WITHOUT_ADA = {**GOOD, "customers/ada": None, "orders/1": None}
+
+
+def erase(shop: Shop, at: datetime | None = None) -> None:
+    """Ada is in the ledger from now on, whatever goes wrong elsewhere."""
+    store = shop.ports.store
+    hook, store.hook = store.hook, no_hook
+    book = decode(Book, store.get(erasures.book_path("bookshop")).fields)
+    hashed = erasures.hashed(book.salt, "ada")
+    entry = Erasure("bookshop", hashed, at or shop.ports.clock.now(), ())
+    store.commit([Put(erasures.path("bookshop", hashed), encode(entry))])
+    store.hook = hook
+
+
+def after_the_last(shop: Shop, do: Callable[[], None], hook: Hook = no_hook) -> Hook:
+    """It happens right after the last document was written back."""
+    done: list[str] = []
+
+    def act(verb: str, side: str) -> None:
+        last = len(shop.ports.rewritten.written) == len(SPOILT)
+        if (verb, side) == ("rewrites.rewrite", "after") and last and not done:
+            done.append(verb)
+            do()
+        hook(verb, side)
+
+    return act
+
+
+def repaired(
+    do: Callable[[Shop], None],
+    policy: Policy = SHOP,
+    shop: Shop | None = None,
+    hook: Hook = no_hook,
+) -> Shop:
+    """A shop brought back, in which that happens meanwhile."""
+    shop = shop or Shop(policy, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+    shop.ports.rewritten.hook = after_the_last(shop, lambda: do(shop), hook)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    return shop
+
+
+def last_step(shop: Shop) -> Step:
+    return next(one for one in shop.steps(shop.newest.id).values() if one.kind == take_out.KIND)
+
+
+def journal(shop: Shop) -> list[Entry]:
+    found = shop.ports.store.query(Query(quarantine.journal(shop.newest.id)))
+    return [decode(Entry, one.fields) for one in found]
+
+
+def reads(shop: Shop) -> list[str]:
+    """Every look into quarantine from now on."""
+    seen: list[str] = []
+
+    def look(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before"):
+            seen.append(verb)
+
+    shop.ports.quarantine.hook = look
+    return seen
+
+
+def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
+    """Counted, and named nowhere: not in the journal, the report, or what is asked to be made."""
+    derived = (Derived("regenerate-receipts"),)
+    orders = replace(SHOP.collections["orders"], derived=derived)
+    shop = repaired(erase, replace(SHOP, collections={**SHOP.collections, "orders": orders}))
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == WITHOUT_ADA
+    assert shop.written() == {"customers/bob"}
+    assert sum(one.taken_out for one in journal(shop)) == 2
+    said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
+    assert last_step(shop).note == said
+    reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
+    kept = gathered(reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), Counts())
+    [course] = report(kept).rollbacks
+    assert [one.path for one in course.documents] == ["customers/bob"]
+    assert said in markdown(report(kept))
+    assert shop.ports.theirs.messages == []
+    assert shop.broken_laws() == []
+
+
+def test_an_undo_does_not_put_back_what_was_taken_out() -> None:
+    """It is not as the repair has left it."""
+    shop = repaired(erase)
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**WITHOUT_ADA, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_before_the_fence_falls() -> None:
+    """Nobody of the application sees what was written of them."""
+    fenced = FencedShop()
+    fenced.write({"customers/bob": SPOILT["customers/bob"]})
+    fenced.ports.clock.advance(15 * MINUTE)
+    shop = repaired(erase, shop=fenced, hook=fenced.written_behind)
+
+    assert shop.data == WITHOUT_ADA
+    assert len(fenced.behind) > len(SPOILT) - 1
+    assert set(fenced.behind) == {"STANDING"}
+    expect_as_before(fenced)
+
+
+def test_nobody_was_erased() -> None:
+    """Nothing in quarantine is looked at again, and that is told as well."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    erase(shop, shop.ports.clock.now() - timedelta(days=2))  # before any of it was written
+    shop.ports.clock.advance(10 * MINUTE)
+    seen = reads(shop)
+    shop = repaired(lambda _: None, shop=shop)
+
+    assert shop.data == GOOD
+    assert seen == []
+    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+
+
+def test_who_came_back_since_stays() -> None:
+    """Their erasure is heard of late, and was before what was written of them."""
+    shop = repaired(lambda one: erase(one, one.ports.clock.now() - timedelta(days=2)))
+    assert shop.data == GOOD
+    assert last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+
+
+def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() -> None:
+    """Nobody has to say it."""
+    rules = SHOP.erasure
+    assert rules is not None
+    policy = replace(
+        SHOP, erasure=replace(rules, collection="erased", person="who", erased_at="done")
+    )
+
+    def erased(shop: Shop) -> None:
+        now = shop.ports.clock.now()
+        shop.write({"erased/1": {"who": "ada", "done": now}})
+        shop.ports.beside.held[HERE, "erased/1"] = now
+
+    assert repaired(erased, policy).data == WITHOUT_ADA
+
+
+def test_what_the_application_has_written_since_is_its_own() -> None:
+    """It stays, and stays named."""
+
+    def both(shop: Shop) -> None:
+        shop.write({"customers/ada": {"email": "again@example.com"}})
+        erase(shop)
+
+    shop = repaired(both)
+    assert shop.data == {**WITHOUT_ADA, "customers/ada": {"email": "again@example.com"}}
+    assert shop.written() == {"customers/ada", "customers/bob"}
+
+
+def test_what_the_database_refuses_is_told_without_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rollback has failed: a person must see to it."""
+
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
+
+    def refuses(shop: Shop) -> None:
+        erase(shop)
+        monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
+
+    shop = repaired(refuses)
+    assert shop.newest.status is Status.FAILED
+    assert "1 documents of people who were erased cannot be taken out" in shop.newest.outcome
+    assert "ada" not in shop.newest.outcome
+
+
+def test_it_is_done_whatever_has_become_of_the_other_steps() -> None:
+    """What landed and nobody heard of is looked at, too."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+
+    def fails(verb: str, side: str) -> None:
+        if side == "after":
+            shop.ports.rewritten.hook = no_hook
+            erase(shop)
+            raise Rejected("PERMISSION_DENIED")
+
+    shop.ports.rewritten.hook = fails
+    shop.approve("bob")
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.FAILED
+    assert last_step(shop).status is StepStatus.DONE
+    left = {"orders/1": SPOILT["orders/1"]}  # it is known by then, and not written at all
+    assert shop.data == {**WITHOUT_ADA, **left}
+
+
+def test_a_pause_holds_it_up() -> None:
+    """It is looked at right before something is taken out, and gone on with once it is lifted."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+
+    def paused(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "after"):
+            shop.ports.quarantine.hook = no_hook
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            for one in [one for one in shop.waiting() if one.topic == topics.COMMANDS]:
+                shop.ports.bus.messages.remove(one)
+                shop.deliver(one)
+
+    shop.ports.quarantine.hook = paused
+    shop = repaired(erase, shop=shop)
+    assert shop.data == GOOD
+    shop.command("carol", command="resume")
+    shop.pass_time(5 * MINUTE)
+    assert shop.data == WITHOUT_ADA
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_only_where_data_of_persons_is_declared(declared: bool) -> None:
+    """Else there is nobody to look for."""
+    policy = SHOP if declared else replace(SHOP, erasure=None)
+    shop = repaired(lambda _: None, policy)
+    assert shop.newest.status is Status.SUCCEEDED
+    kinds = [one.kind for one in shop.steps(shop.newest.id).values()]
+    assert (take_out.KIND in kinds) is declared
