@@ -20,7 +20,7 @@ from shared.audit import Event, event
 from shared.choices import lines
 from shared.documents import decode, encode
 from shared.incident import Incident, Status
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, creates, notices, to_concerned
 from shared.opening import Opening, raised, reopen_incident, shown
 from shared.policy import Policy
 from shared.ports import Document, Pool, Ports, Query, Reader, Update, Write
@@ -51,6 +51,8 @@ class Turn(Struct, frozen=True):
     """What the incident becomes; None: it stays as it is."""
     say: bool = True
     """Whether people are told."""
+    ends_repair: bool = False
+    """Whether whose documents the rollback has written or left are told that it has ended."""
     occasion: str = ""
     """What tells this notice from another of the same event, where an event may come again."""
     writes: tuple[Write, ...] = ()
@@ -298,16 +300,20 @@ class Case:
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         commands = lines(self.policy.system, incident.id, *turn.choices)
         text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
-        return notices(
+        event, severity = f"{turn.event}{number}", incident.severity
+        said = notices(
             self.policy,
             incident.id,
-            incident.severity,
-            f"{turn.event}{number}",
+            severity,
+            event,
             "\n".join(text),
             now,
             to_paste=commands,
             **turn.facts,
         )
+        if turn.ends_repair:
+            said += to_concerned(self.policy, incident.id, severity, event, now, self.rollback.id)
+        return said
 
     def _shown(
         self, turn: Turn, before: Document, incident: Incident, current: System, now: datetime

@@ -11,6 +11,7 @@ from responders import whereabouts
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
 from responders.pinning import left_by
+from shared import repair
 from shared.alert_record import Alert
 from shared.choices import after_the_end
 from shared.engine import load_steps
@@ -18,6 +19,7 @@ from shared.incident import Status
 from shared.plan import Step
 from shared.rollback import Order, Way
 from shared.rollback import Status as RollbackStatus
+from shared.steps import put_back
 from shared.system import System
 
 
@@ -99,6 +101,7 @@ def _end(
         details=whereabouts.lines(steps, serves, moved) if short else (),
         choices=possible,
         facts={"where": _where(steps), **({"serves": serves} if short else {})},
+        ends_repair=any(one.kind in (repair.KIND, put_back.KIND) for one in steps),
         changes=ended(case, status, why),
         status=becomes,
         writes=left_by(case, steps) if running else (),

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from responders.concerning import began_at, concerned
 from responders.erasing import read_ledger
 from responders.writing import told
 from shared import log, spread
 from shared import notice as notices
-from shared.audience import Addressees, Channel
+from shared.audience import Addressees, Audience, Channel
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, Unavailable
 from shared.judging import values
@@ -25,7 +26,7 @@ from shared.policy import Policy
 from shared.ports import Ports, Update
 from shared.severity import Severity
 from shared.spread import BATCH, Fate, Spread
-from shared.versions import Scope, Version
+from shared.versions import Documents, Scope, Version
 
 LASTS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
@@ -52,7 +53,7 @@ class Spreading:
         """
         known = notice.spread or spread.begun(None, self._ports.clock.now())
         try:
-            tokens, known = self._looked_up(users, known)
+            tokens, known = self._looked_up(notice, users, known)
         except (Rejected, Unavailable) as failure:
             return notice, *unanswered(failure)
         notice, turn = self._kept(notice, known), spread.places(known)
@@ -73,29 +74,64 @@ class Spreading:
             content = told(self._ports, self._policy, worded, self._channel)
         return notice, *_answer(known)
 
-    def _looked_up(self, users: Addressees, known: Spread) -> tuple[list[str], Spread]:
+    def _looked_up(
+        self, notice: Notice, users: Addressees, known: Spread
+    ) -> tuple[list[str], Spread]:
         """Each token once, in the order of its users' names; and how many there are.
 
         Raises: Unavailable; Rejected, also when the moment cannot be read any more.
         """
-        documents, database = (
-            self._ports.documents(self._policy.system),
-            self._policy.integrity.database,
-        )
-        scope, where, most = Scope(users.collection), users.where, users.at_most
-        found = documents.matching(database, scope, where, known.at, users.tokens, most)
-        all_of_them = len(found)
-        if all_of_them == most:
-            all_of_them = documents.count(database, scope, known.at, where)
+        if self._channel.audience is Audience.CONCERNED:
+            found, known = self._concerned(notice.facts["rollback"], users, known)
+        else:
+            found, known = self._matching(users, known)
         ledger = read_ledger(self._ports, self._policy)
         erased = [one for one in found if ledger is not None and ledger.forbids(one)]
         gone = set(_tokens(erased, users))
         tokens = list(dict.fromkeys(_tokens(found, users)))
         told_of = len(found) - len(erased)
-        beyond = all_of_them - len(found)
-        return [NOBODY if one in gone else one for one in tokens], replace(
-            known, users=told_of, beyond=beyond, devices=len(tokens)
-        )
+        counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
+        return [NOBODY if one in gone else one for one in tokens], counted
+
+    def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
+        """Users by their fields, with their tokens alone. Raises: as `_looked_up`."""
+        scope, where, most = Scope(users.collection), users.where, users.at_most
+        found = self._documents.matching(self._database, scope, where, known.at, users.tokens, most)
+        all_of_them = len(found)
+        if all_of_them == most:
+            all_of_them = self._documents.count(self._database, scope, known.at, where)
+        return found, replace(known, beyond=all_of_them - len(found))
+
+    def _concerned(
+        self, rollback: str, users: Addressees, known: Spread
+    ) -> tuple[list[Version], Spread]:
+        """Users whose documents a rollback has written or left. Raises: as `_looked_up`.
+
+        If it cannot be read what was before it, that is so for each further attempt, too.
+        """
+        ports, policy = self._ports, self._policy
+        before = known.before if known.is_looked_up else began_at(ports, rollback)
+        try:
+            who = concerned(ports, policy, rollback, known.at, before)
+        except Rejected:
+            if before is None or known.is_looked_up:
+                raise
+            before = None
+            who = concerned(ports, policy, rollback, known.at, before)
+        told_of = who.persons[: users.at_most]
+        paths = [f"{users.collection}/{person}" for person in told_of]
+        found = self._documents.get(self._database, paths, known.at) if paths else {}
+        beyond = len(who.persons) - len(told_of)
+        there = [one for one in found.values() if one is not None]
+        return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
+
+    @property
+    def _documents(self) -> Documents:
+        return self._ports.documents(self._policy.system)
+
+    @property
+    def _database(self) -> str:
+        return self._policy.integrity.database
 
     def _sent(
         self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]

@@ -33,6 +33,8 @@ class Audience(StrEnum):
     """What the business must know, in a summary."""
     USERS = "users"
     """What the affected see: that it began, and that it is over."""
+    CONCERNED = "concerned"
+    """Whose documents a repair has written or left: that it has ended, and nothing else."""
     PUBLIC = "public"
 
 
@@ -46,7 +48,7 @@ class Addressees(Struct, frozen=True):
     at_most: int
     """So many users are told; how many more there are is said to the team."""
     where: dict[str, Any] = {}
-    """Only users whose fields equal these; empty: all."""
+    """Only users whose fields equal these; empty: all. Those concerned by a repair are named."""
 
 
 class Channel(Struct, frozen=True):

@@ -49,8 +49,12 @@ class Unless(StrEnum):
     """The public may not see the incident: the policy waits, or asks a person."""
 
 
-OUTSIDE = frozenset({Audience.USERS, Audience.PUBLIC})
-"""Who hears nothing of what the status page does not show."""
+OUTSIDE = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
+"""Who hears no word of ours, and nothing of what the status page does not show, but for those whose
+own documents have been written."""
+SETTLED = timedelta(minutes=1)
+"""So long after the end of a repair those concerned are told: they are looked up as of a whole
+minute, which is then behind that end."""
 
 
 class Stage(StrEnum):
@@ -145,6 +149,19 @@ def _outside(
     due_at = now + after if event == "detected" else now
     said = _for_each(policy, channels, incident, severity, event, "", now, due_at, facts={})
     return [replace(notice, unless=Unless.HELD_BACK) for notice in said]
+
+
+def to_concerned(
+    policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
+) -> list[Notice]:
+    """The notices of the end of a rollback to those whose documents it has written or left."""
+    channels = [
+        one
+        for one in policy.channels
+        if one.audience is Audience.CONCERNED and severity in one.severities
+    ]
+    due_at, facts = now + SETTLED, {"rollback": rollback}
+    return _for_each(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
 
 
 def loud(
@@ -264,6 +281,7 @@ _HEARD = {
         *(Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.STUCK, Stage.OVER, Stage.REPORTED)
     },
     Audience.USERS: {Stage.BEGUN, Stage.OVER},
+    Audience.CONCERNED: frozenset(),
     Audience.PUBLIC: {Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.OVER},
 }
 

@@ -205,6 +205,8 @@ def _channels(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("channels", index), "a channel of kind push names either a target or users"
         if channel.get("users") is not None:
             yield from _addressees(policy, ("channels", index), channel)
+        if channel.get("audience") == "concerned":
+            yield from _concerned(policy, ("channels", index), channel)
 
 
 def _addressees(
@@ -218,11 +220,23 @@ def _addressees(
         yield (*path, "users", "collection"), f"{name!r} is no collection here"
     elif isinstance(declared, dict) and declared.get("everywhere") is True:
         yield (*path, "users", "collection"), f"{name!r} is many collections: users are in one"
-    if channel.get("audience") != "users":
-        yield path, "what is pushed to users has the audience users"
+    if channel.get("audience") not in ("users", "concerned"):
+        yield path, "what is pushed to users has the audience users or concerned"
     budget = _number(_mapping(policy, "integrity"), "read_budget") or IntegrityRules().read_budget
     if at_most is not None and at_most > budget:
         yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
+
+
+def _concerned(
+    policy: Mapping[str, Any], path: Path, channel: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """They are found by what is declared of whom documents belong to."""
+    if channel.get("users") is None:
+        yield path, "those concerned are looked up: users says where"
+    if _mapping(channel, "users").get("where"):
+        yield (*path, "users", "where"), "those concerned are told, whatever else holds of them"
+    if not _mapping(policy, "erasure").get("documents"):
+        yield path, "nothing says whose documents are (erasure.documents)"
 
 
 def _contacts(policy: Mapping[str, Any]) -> Iterator[Finding]:

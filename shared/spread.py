@@ -36,10 +36,16 @@ class Spread(Struct, frozen=True):
 
     at: datetime
     """The moment at which the users are read."""
+    before: datetime | None = None
+    """The moment at which it is also read whose documents are; None: at no other one."""
+    is_looked_up: bool = False
+    """Whether the users have been read: each further attempt finds the same ones."""
     users: int = 0
     """Who are to be told."""
     beyond: int = 0
     """Who are not, because they are more than the channel may tell."""
+    unknown: int = 0
+    """Documents that concern somebody, and it is not known whom."""
     devices: int = 0
     upto: int = 0
     """Devices before this place had their turn."""
@@ -62,7 +68,8 @@ class Spread(Struct, frozen=True):
 
         Where no device took it, all those tokens together are a sign that something is wrong.
         """
-        return bool(self.beyond or self.untold or self.refused or (self.gone and not self.taken))
+        left_out = self.beyond or self.unknown or self.untold or self.refused
+        return bool(left_out or (self.gone and not self.taken))
 
     def __str__(self) -> str:
         """What the team reads."""
@@ -74,7 +81,8 @@ class Spread(Struct, frozen=True):
         }
         told = ", ".join(f"{what}: {number}" for what, number in counts.items() if number)
         beyond = f"; users beyond at_most, not told: {self.beyond}" if self.beyond else ""
-        return f"devices of {self.users} users: {told or 'none'}{beyond}"
+        unknown = f"; documents of nobody known: {self.unknown}" if self.unknown else ""
+        return f"devices of {self.users} users: {told or 'none'}{beyond}{unknown}"
 
 
 def begun(spread: Spread | None, now: datetime) -> Spread:

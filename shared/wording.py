@@ -50,6 +50,8 @@ def template_of(notice: Notice, audience: Audience, about: About) -> str:
         return "incident"
     if audience is Audience.STAKEHOLDERS:
         return "summary"
+    if audience is Audience.CONCERNED:
+        return "concerned"
     if stage(notice.event) is Stage.OVER:
         return "all-clear"
     return "planned" if _is_planned(about) else "users"
@@ -68,6 +70,7 @@ def facts(notice: Notice, about: About, *, repeated: bool) -> dict[str, Any]:
         ),
         "system": about.policy.display_name or about.policy.system,
         "meant": str(notice.facts.get("meant", "")),
+        "is_stuck": stage(notice.event) is Stage.STUCK,
     }
     if about.incident is not None:
         told |= _of_incident(about.incident, about)

@@ -22,7 +22,7 @@ from shared.worded import Worded
 from shared.wording import Ours
 
 TEMPLATES = Path(__file__).with_name("templates") / "notices"
-NAMES = ("incident", "summary", "users", "planned", "all-clear", "plain")
+NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")
 LIMIT_SUBJECT = 150
 LIMIT_VALUE = 500
 """Signs of one foreign value."""

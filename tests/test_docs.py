@@ -27,7 +27,9 @@ from local.identity.detour import detour
 from local.identity.users import code
 from local.provisions import audit_bucket
 from local.storage.conditions import Conditions
+from responders.concerning import LOOKED_AT
 from shared import backing, policy_file, status_rendering, topics
+from shared.audience import Audience
 from shared.credential import unverified
 from shared.documents import encode
 from shared.gcp.identity import GoogleIdentity
@@ -798,6 +800,19 @@ def test_the_policy_takes_the_channel_on_the_page() -> None:
     assert channel.users is not None
     assert channel.users.at_most <= most
     assert f"told, {most:,} at the very most" in OPERATE
+
+
+def test_the_policy_takes_the_channel_for_those_concerned() -> None:
+    """As it stands on the page about data."""
+    page = (ROOT / "docs" / "data.md").read_text()
+    [block] = re.findall(r"```yaml\n(- name: concerned\n.*?)```", page, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+
+    assert own is not None
+    [channel] = policy_file.loads(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
+    assert channel.audience is Audience.CONCERNED
+    assert f"the {LOOKED_AT:,} that are looked at" in page
 
 
 def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ ADDITIONS = {
     ),
     "users told what the team is told": (
         pushed(audience="team"),
-        "shop.yaml:11: what is pushed to users has the audience users",
+        "shop.yaml:11: what is pushed to users has the audience users or concerned",
     ),
     "users without a limit": (
         pushed("collection: users, tokens: t"),
@@ -343,6 +343,18 @@ ADDITIONS = {
     "users by more than equality": (
         pushed("collection: users, tokens: t, at_most: 9, where: { a: [1] }"),
         "shop.yaml:11: channels.0.users: keys with values is not true or false or a number",
+    ),
+    "those concerned, and whose documents are is not said": (
+        pushed(audience="concerned"),
+        "shop.yaml:11: nothing says whose documents are (erasure.documents)",
+    ),
+    "those concerned by a topic": (
+        "channels:\n- { name: a, kind: push, target: t, audience: concerned }",
+        "shop.yaml:11: those concerned are looked up: users says where",
+    ),
+    "some of those concerned": (
+        pushed("collection: users, tokens: t, at_most: 9, where: { a: 1 }", audience="concerned"),
+        "shop.yaml:11: those concerned are told, whatever else holds of them",
     ),
     "page without its id": (
         "channels:\n- { name: a, kind: statuspage, secret: s }",

@@ -284,6 +284,8 @@ def ordered() -> About:
         (Audience.USERS, "detected", ordered(), "planned"),
         (Audience.PUBLIC, "rollback.succeeded", about(), "all-clear"),
         (Audience.USERS, "accepted-1", ordered(), "all-clear"),
+        (Audience.CONCERNED, "rollback.succeeded", about(), "concerned"),
+        (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
     ],
 )
 def test_which_words_for_whom(audience: Audience, event: str, known: About, template: str) -> None:

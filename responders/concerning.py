@@ -1,0 +1,75 @@
+"""Whose documents a rollback has written, or has meant to: known when they are told, never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from shared import owners, quarantine
+from shared import rollback as rollbacks
+from shared.documents import decode
+from shared.policy import Policy
+from shared.ports import Document, Ports, Query
+from shared.quarantine import Entry
+from shared.rollback import Rollback
+
+LOOKED_AT: Final = 10_000
+"""So many documents are read, at most, for the field that names whose they are."""
+
+
+class Concerned(Struct, frozen=True):
+    """Who is to be told."""
+
+    persons: Sequence[str]
+    """Their ids, in order; the same ones for the same rollback and moment."""
+    unknown: int
+    """Documents that are somebody's, and it is not known whose; and batches of which nobody could
+    tell what they have written."""
+
+
+def began_at(ports: Ports, rollback: str) -> datetime | None:
+    """The last whole minute before a rollback had any effect; None: it had none."""
+    fields = ports.store.get(rollbacks.path(rollback)).fields
+    started_at = decode(Rollback, fields).started_at if fields else None
+    return None if started_at is None else started_at.replace(second=0, microsecond=0)
+
+
+def concerned(
+    ports: Ports, policy: Policy, rollback: str, at: datetime, before: datetime | None
+) -> Concerned:
+    """Whose documents stand in the journal of a rollback, which has ended before `at`.
+
+    A document that names its owner is looked at as it was then, and `before` the rollback: of the
+    two, one may be gone or damaged. Raises: Unavailable; Rejected, for a moment that cannot be read
+    (any more).
+    """
+    rules = policy.erasure
+    if rules is None:
+        return Concerned((), 0)
+    entries = [decode(Entry, one.fields) for one in _journal(ports, rollback)]
+    paths = [path for entry in entries for path in _paths(entry)]
+    by_name = {path: owners.by_name(rules, path) for path in paths}
+    asked = sorted(path for path in by_name if owners.is_by_field(rules, path))
+    by_field: dict[str, set[str]] = {path: set() for path in asked}
+    documents, database = ports.documents(policy.system), policy.integrity.database
+    for moment in [at, *([before] if before is not None else [])] if asked else []:
+        for path, version in documents.get(database, asked[:LOOKED_AT], moment).items():
+            if version is not None:
+                by_field[path] |= set(owners.by_field(rules, version))
+    lost = [path for path in asked if not by_field[path] and not by_name[path]]
+    untold = [entry for entry in entries if not list(_paths(entry))]
+    persons = set().union(*by_name.values(), *by_field.values())
+    return Concerned(sorted(persons), len(lost) + len(untold))
+
+
+def _journal(ports: Ports, rollback: str) -> Sequence[Document]:
+    return ports.store.query(Query(quarantine.journal(rollback)))
+
+
+def _paths(entry: Entry) -> Iterator[str]:
+    """What a batch has written, or was meant to and has left; none: nobody could tell."""
+    yield from (landed.path for landed in entry.landed)
+    yield from (left.path for left in entry.left)

@@ -1,0 +1,42 @@
+"""Whose documents they are, by what is declared of erasure. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from shared.erasure import ErasureRules, persons
+from shared.versions import Version, covers
+
+LONGEST_ID: Final = 1500
+"""Bytes of a document's id (https://firebase.google.com/docs/firestore/quotas, read 2026-11)."""
+_NO_ID: Final = re.compile(r"\.\.?|__.*__|", re.DOTALL)
+
+
+def by_name(rules: ErasureRules, path: str) -> set[str]:
+    """Whom a document belongs to by its own name, or by that of one that it stands below."""
+    parts = path.split("/")
+    above = ["/".join(parts[:end]) for end in range(2, len(parts) + 1, 2)]
+    return {
+        one.rpartition("/")[2]
+        for place in rules.documents
+        for one in above
+        if not place.field and covers(place.scope, one)
+    }
+
+
+def is_by_field(rules: ErasureRules, path: str) -> bool:
+    """Whether a field of the document says whose it is."""
+    return any(place.field and covers(place.scope, path) for place in rules.documents)
+
+
+def by_field(rules: ErasureRules, version: Version) -> Iterator[str]:
+    """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
+    for place in rules.documents:
+        if place.field and covers(place.scope, version.path):
+            yield from (one for one in persons(place, version) if _is_id(one))
+
+
+def _is_id(person: str) -> bool:
+    return len(person.encode()) <= LONGEST_ID and not _NO_ID.fullmatch(person)
