@@ -38,7 +38,7 @@ class Tally(Struct):
     def add(self, again: str, world: World) -> None:
         """Count one more world."""
         self.worlds += 1
-        self.injected.update(world.injected)
+        self.injected.update(world.mishaps.injected)
         if world.laws.broken:
             self.broken.append((again, world.laws.broken[0]))
 

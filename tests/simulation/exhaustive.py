@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from shared.tenure import COPY_WITHIN
 from tests.simulation.estate import Setting
 from tests.simulation.faults import POSSIBLE, Fault, Planned, Point
+from tests.simulation.mishaps import EFFECTS
 from tests.simulation.schedule import run_planned
-from tests.simulation.world import EFFECTS, World
+from tests.simulation.world import World
 
 Place = tuple[int, Fault]
 """The number of a point on the path, and what goes wrong there."""

@@ -556,7 +556,7 @@ class Laws:
         self._require_memory()
         self._require_chains()
         self._pins.at_the_end(self._steps, set(self._by_hand))
-        if not self._world.excuses and self._world.injected.total() <= FEW_FAULTS:
+        if not self._world.excuses and self._world.mishaps.injected.total() <= FEW_FAULTS:
             self._require_success()
 
     def _require_ends(self) -> None:

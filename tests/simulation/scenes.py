@@ -23,8 +23,8 @@ Scene = Callable[[World], None]
 
 def bad_release(world: World) -> None:
     """Every function has a bad revision, and one alert tells of it."""
-    world.deploy_bad()
-    world.plan(0.0, world.alert)
+    world.others.deploy_bad()
+    world.plan(0.0, world.others.alert)
 
 
 def two_alerts(world: World) -> None:
@@ -33,25 +33,25 @@ def two_alerts(world: World) -> None:
     world.excuses.add("a further alert may come after the end")
     for _ in range(world.random.randint(1, 3)):
         name = world.random.choice(("0.a", "0.b"))
-        world.plan(world.random.uniform(0.0, 200.0), partial(world.alert, name))
+        world.plan(world.random.uniform(0.0, 200.0), partial(world.others.alert, name))
     if world.random.random() < 0.5:
         name = world.random.choice(("0.a", "0.b"))
-        world.plan(world.random.uniform(100.0, 300.0), partial(world.alert, name, "closed"))
+        world.plan(world.random.uniform(100.0, 300.0), partial(world.others.alert, name, "closed"))
 
 
 def partly_bad(world: World) -> None:
     """Only some functions were changed; the others are left alone."""
-    world.deploy_bad(["shelf", "order"])
-    world.plan(0.0, world.alert)
+    world.others.deploy_bad(["shelf", "order"])
+    world.plan(0.0, world.others.alert)
 
 
 def rolling_out(world: World) -> None:
     """A bad release has reached some functions when the alert comes, and goes on after it."""
     first = world.random.choice([*world.policy.functions])
-    world.deploy_bad([first])
-    world.plan(world.random.uniform(0.0, 20.0), world.alert)
+    world.others.deploy_bad([first])
+    world.plan(world.random.uniform(0.0, 20.0), world.others.alert)
     for _ in range(world.random.randint(1, 3)):
-        world.plan(world.random.uniform(0.0, 150.0), world.roll_out)
+        world.plan(world.random.uniform(0.0, 150.0), world.others.roll_out)
 
 
 def outage(world: World) -> None:
@@ -60,7 +60,7 @@ def outage(world: World) -> None:
         world.platform.set_failure_rate(function, service.latest_ready, 0.9)
     world.forbidden = "nothing was changed"
     world.excuses.add(world.forbidden)
-    world.plan(0.0, world.alert)
+    world.plan(0.0, world.others.alert)
 
 
 def images_gone(world: World) -> None:
@@ -73,8 +73,8 @@ def images_gone(world: World) -> None:
         if world.random.random() < 0.6:
             world.platform.lose_image(function, told=world.random.random() < 0.5)
     world.builder.next_is_late = world.random.random() < 0.5
-    world.deploy_bad()
-    world.plan(0.0, world.alert)
+    world.others.deploy_bad()
+    world.plan(0.0, world.others.alert)
 
 
 def no_better(world: World) -> None:
@@ -114,10 +114,10 @@ def budget_spent(world: World) -> None:
 
 def unwanted_scenario(world: World) -> None:
     """A signal that is only watched."""
-    world.deploy_bad()
+    world.others.deploy_bad()
     world.forbidden = "the signal is only watched"
     world.excuses.add(world.forbidden)
-    world.plan(0.0, partial(world.alert, "0.a", "open", "slow_response"))
+    world.plan(0.0, partial(world.others.alert, "0.a", "open", "slow_response"))
 
 
 def again(world: World) -> None:
@@ -127,11 +127,11 @@ def again(world: World) -> None:
     def release() -> None:
         world.platform.deploy_at(world.clock.now(), failure_rate=0.9)
         for function in world.platform.services():
-            world.release_by_hand(function, LATEST)
+            world.others.release_by_hand(function, LATEST)
         world.excuses.add("a second bad release")
 
     world.plan(420.0, release)
-    world.plan(480.0, partial(world.alert, "0.second"))
+    world.plan(480.0, partial(world.others.alert, "0.second"))
 
 
 def people(world: World) -> None:
@@ -140,12 +140,12 @@ def people(world: World) -> None:
     for _ in range(world.random.randint(1, 3)):
         act = world.random.choice(
             (
-                partial(world.pause_for, world.random.uniform(5.0, 100.0)),
-                partial(world.command, "rollback", system=SYSTEM),
-                partial(world.command, "promote", system=SYSTEM, mode="ask"),
-                world.change_by_hand,
-                world.publish_by_hand,
-                world.change_policy,
+                partial(world.others.pause_for, world.random.uniform(5.0, 100.0)),
+                partial(world.others.command, "rollback", system=SYSTEM),
+                partial(world.others.command, "promote", system=SYSTEM, mode="ask"),
+                world.others.change_by_hand,
+                world.others.publish_by_hand,
+                world.others.change_policy,
             )
         )
         world.plan(world.random.uniform(0.0, 150.0), act)
@@ -159,20 +159,24 @@ def asked(world: World) -> None:
     world.asks = True
     for _ in range(world.random.randint(1, 6)):
         verb = world.random.choice(ANSWERS)
-        world.plan(world.random.uniform(0.0, 200.0), partial(world.answer, verb))
+        world.plan(world.random.uniform(0.0, 200.0), partial(world.others.answer, verb))
     if world.random.random() < 0.3:
-        world.plan(world.random.uniform(0.0, 60.0), world.change_by_hand)
+        world.plan(world.random.uniform(0.0, 60.0), world.others.change_by_hand)
 
 
 def answered(world: World) -> None:
     """Automation acts, and people cancel, retry, accept and freeze while it does."""
     bad_release(world)
+    others = world.others
     for _ in range(world.random.randint(1, 4)):
         act = world.random.choice(
             (
-                *(partial(world.answer, verb) for verb in ("cancel", "retry", "accept", "ack")),
-                partial(world.freeze_for, world.random.uniform(5.0, 100.0)),
-                partial(world.pause_for, world.random.uniform(5.0, 100.0)),
+                *(
+                    partial(world.others.answer, verb)
+                    for verb in ("cancel", "retry", "accept", "ack")
+                ),
+                partial(others.freeze_for, world.random.uniform(5.0, 100.0)),
+                partial(others.pause_for, world.random.uniform(5.0, 100.0)),
             )
         )
         world.plan(world.random.uniform(0.0, 150.0), act)
@@ -182,18 +186,18 @@ def undone(world: World) -> None:
     """A person takes the rollback back, at any moment, and goes on in any way."""
     bad_release(world)
     if world.random.random() < 0.5:
-        world.plan(world.random.uniform(5.0, 60.0), partial(world.answer, "cancel"))
+        world.plan(world.random.uniform(5.0, 60.0), partial(world.others.answer, "cancel"))
     for _ in range(world.random.randint(1, 2)):
-        world.plan(world.random.uniform(60.0, 300.0), partial(world.answer, "undo"))
+        world.plan(world.random.uniform(60.0, 300.0), partial(world.others.answer, "undo"))
     if world.random.random() < 0.4:
         verb = world.random.choice(("retry", "accept"))
-        world.plan(world.random.uniform(60.0, 400.0), partial(world.answer, verb))
+        world.plan(world.random.uniform(60.0, 400.0), partial(world.others.answer, verb))
 
 
 def unpinned(world: World) -> None:
     """What is repaired is deployed behind the pins, and a person lifts them, more than once."""
     bad_release(world)
-    world.plan(100.0, partial(world.answer, "accept"))
+    world.plan(100.0, partial(world.others.answer, "accept"))
 
     def repair() -> None:
         world.platform.deploy_at(world.clock.now(), failure_rate=0.0)
@@ -202,9 +206,9 @@ def unpinned(world: World) -> None:
     world.plan(begins, repair)
     for _ in range(world.random.randint(1, 3)):
         at = begins + world.random.uniform(1.0, 120.0)
-        world.plan(at, partial(world.command, "unpin", system=SYSTEM))
+        world.plan(at, partial(world.others.command, "unpin", system=SYSTEM))
     if world.random.random() < 0.5:
-        world.plan(begins + world.random.uniform(60.0, 300.0), partial(world.answer, "undo"))
+        world.plan(begins + world.random.uniform(60.0, 300.0), partial(world.others.answer, "undo"))
 
 
 def throttled(world: World) -> None:
@@ -216,7 +220,7 @@ def throttled(world: World) -> None:
     bad_release(world)
     world.platform.limit_writes(WriteQuota(burst=1, per_second=1 / 16))
     world.excuses.add("the platform takes few writes")
-    world.plan(world.random.uniform(5.0, 30.0), partial(world.answer, "cancel"))
+    world.plan(world.random.uniform(5.0, 30.0), partial(world.others.answer, "cancel"))
 
 
 def silent_bus(world: World) -> None:

@@ -114,7 +114,7 @@ class BusService:
             self.dead_letters.append(data)
         else:
             now = self._world.clock.now()
-            self._world.route(Sent(name, topic, data, dict(attributes or {}), now))
+            self._world.delivery.route(Sent(name, topic, data, dict(attributes or {}), now))
         return name
 
 
@@ -163,7 +163,7 @@ class PlatformService(FakePlatform):
         except LandsLate:
             lag = LATEST_LANDING_SECONDS * world.random.random()
             world.plan(lag, lambda: self._land_late(service, traffic, etag, scaling))
-            world.give_up_waiting()
+            world.mishaps.give_up_waiting()
             raise Ambiguous("no answer in time") from None
 
     def change_by_hand(self, function: str, traffic: Traffic) -> None:
@@ -224,13 +224,13 @@ class BuilderService(FakeBuilder):
         """
         world = self._world
         world.laws.building(function)
-        fault = world.fault_at("before builder.build")
+        fault = world.mishaps.fault_at("before builder.build")
         if self.next_is_late:
             self.next_is_late, fault = False, Fault.LANDS_LATE
         if fault is Fault.LANDS_LATE:
             lag = LATEST_LANDING_SECONDS * world.random.random()
             world.plan(lag, lambda: self._land(function, recipe))
-            world.give_up_waiting()
+            world.mishaps.give_up_waiting()
             raise Ambiguous("no answer in time")
         if fault is Fault.FAILS_LATE:
             self.failures[function] = "the build failed"
@@ -239,7 +239,7 @@ class BuilderService(FakeBuilder):
         if fault not in (Fault.NO_ANSWER, Fault.THROTTLED):
             world.plan(0.01, lambda: landed.append(self._land(function, recipe)))
         if fault is not None:
-            world.inject(fault, "builder.build")
+            world.mishaps.inject(fault, "builder.build")
         world.scheduler.sleep(0.02)
         world.hook("builder.build", "after")
         if not landed or not landed[0]:
@@ -296,16 +296,16 @@ class EstateService(FakeEstate):
         """
         world = self._world
         world.laws.releasing()
-        fault = world.fault_at("before hosting.release")
+        fault = world.mishaps.fault_at("before hosting.release")
         if fault is Fault.LANDS_LATE:
             lag = LATEST_LANDING_SECONDS * world.random.random() ** 0.5  # rather late than soon
             world.plan(lag, lambda: self.land_release(site, channel, version))
-            world.give_up_waiting()
+            world.mishaps.give_up_waiting()
             raise Ambiguous("no answer in time")
         if fault is not Fault.NO_ANSWER:
             world.plan(0.01, lambda: self.land_release(site, channel, version))
         if fault is not None:
-            world.inject(fault, "hosting.release")
+            world.mishaps.inject(fault, "hosting.release")
         world.scheduler.sleep(0.02)
         world.hook("hosting.release", "after")
 

@@ -19,12 +19,12 @@ from shared.envelope import Message
 from shared.notice import Notice
 from shared.notice import Status as NoticeStatus
 from shared.ports import Document, Update
-from tests.simulation.world import World
+from tests.simulation.delivery import Delivery
 
 
 def acknowledged_before_commit() -> AbstractContextManager[Any]:
     """The message is gone before what it asks for is kept."""
-    return patch.object(World, "acknowledges_first", True)
+    return patch.object(Delivery, "acknowledges_first", True)
 
 
 def alerts_known_by_message_id() -> AbstractContextManager[Any]:
@@ -103,13 +103,13 @@ def nothing_swept() -> AbstractContextManager[Any]:
 
 def errors_swallowed() -> AbstractContextManager[Any]:
     """A failure is logged, and the message is acknowledged."""
-    honest = World._delivered
+    honest = Delivery._delivered
 
-    def swallowing(self: World, *facts: Any) -> bool:
+    def swallowing(self: Delivery, *facts: Any) -> bool:
         honest(self, *facts)
         return True
 
-    return patch.object(World, "_delivered", swallowing)
+    return patch.object(Delivery, "_delivered", swallowing)
 
 
 MUTANTS = (
