@@ -11,7 +11,7 @@ import msgspec
 from shared import topics
 from shared.traffic import TrafficTarget
 from tests.simulation.estate import BAD, POLICY, SYSTEM, changed
-from tests.simulation.laws import TEMPLATE
+from tests.simulation.laws.seen import TEMPLATE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -81,7 +81,7 @@ class Others:
             },
         }
         self._world.note(f"alert {incident} {state}")
-        self._world.laws.alerted(incident, state)
+        self._world.laws.seen.alerted(incident, state)
         self._world.bus.deliver(topics.ALERTS, msgspec.json.encode(content))
 
     def command(self, verb: str, **content: Any) -> None:
@@ -89,7 +89,7 @@ class Others:
         key = f"command-{self._world.new_id()}"
         said = {"version": 1, "id": key, "command": verb, "reason": "a test", "actor": "eve"}
         self._world.note(f"command {verb} {content}")
-        self._world.laws.commanded(key)
+        self._world.laws.seen.commanded(key)
         self._world.excuses.add(f"a person ordered: {verb}")
         self._world.bus.deliver(topics.OVERRIDE, msgspec.json.encode({**said, **content}))
 
@@ -123,7 +123,7 @@ class Others:
         self._world.excuses.add("a person published a template")
         self._world.note("by hand: a template")
         self._world.estate.publish_by_hand()
-        self._world.laws.changed_by_hand(TEMPLATE)
+        self._world.laws.seen.changed_by_hand(TEMPLATE)
 
     def change_by_hand(self) -> None:
         """A person sets the traffic of one function, or makes a new revision of it."""
@@ -134,11 +134,11 @@ class Others:
         self._unspared(function)
         if world.random.random() < 0.3:
             world.platform.deploy_at(world.clock.now(), [function], failure_rate=0.0)
-            world.laws.deployed_by_hand(function)
+            world.laws.seen.deployed_by_hand(function)
         else:
             [newest, *_] = world.platform.services()[function].revisions
             world.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
-            world.laws.changed_by_hand(function)
+            world.laws.seen.changed_by_hand(function)
 
     def _unspared(self, function: str) -> None:
         """A canary that others have led elsewhere keeps nobody waiting."""
@@ -148,7 +148,7 @@ class Others:
     def release_by_hand(self, function: str, revision: str) -> None:
         """A person or their pipeline sends all requests of a function to a revision."""
         self._world.platform.change_by_hand(function, (TrafficTarget(revision, 100),))
-        self._world.laws.changed_by_hand(function)
+        self._world.laws.seen.changed_by_hand(function)
 
     def change_policy(self) -> None:
         """Instances that start from now on know another policy."""

@@ -247,7 +247,7 @@ def poison(world: World) -> None:
         data = world.random.choice(junk)
         at = world.random.uniform(0.0, 100.0)
         world.plan(at, partial(world.bus.deliver, topic, data, {"junk": "yes"}))
-        world.laws.poisoned()
+        world.laws.seen.poisoned()
 
 
 def dead_channel(world: World) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared import topics
 from shared.audience import Channel
-from shared.build import Built, Recipe
+from shared.build import Recipe
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.inventory import HostingSite, WholeInventory
 from shared.platform import OperationState
@@ -60,7 +60,7 @@ class StoreService(MemoryStore):
         """The document, present or not."""
         asked = self._world.scheduler.now
         document = super().get(path)
-        self._world.laws.read(path, document, asked)
+        self._world.laws.seen.read(path, document, asked)
         return document
 
     def peek(self, path: str) -> dict[str, Any] | None:
@@ -82,7 +82,7 @@ class StoreService(MemoryStore):
         before = {write.path: self.peek(write.path) for write in writes}
         version = super()._apply(writes)
         if self._world.started:
-            self._world.laws.committed(before)
+            self._world.laws.commits.committed(before)
         return version
 
 
@@ -103,7 +103,7 @@ class BusService:
         with around(self._world.hook, "bus.publish"):
             if self.is_silent:
                 raise Unavailable("the bus gives no answer")
-            self._world.laws.published(topic, data)
+            self._world.laws.messages.published(topic, data)
             return self.deliver(topic, data, attributes)
 
     def deliver(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
@@ -156,7 +156,7 @@ class PlatformService(FakePlatform):
         world = self._world
         if dry_run:
             return super().shift(service, traffic, etag, scaling=scaling, dry_run=True)
-        world.laws.sending(service, etag)
+        world.laws.sending.shift(service, etag)
         self.next_fails = None
         try:
             return super().shift(service, traffic, etag, scaling=scaling)
@@ -191,7 +191,7 @@ class PlatformService(FakePlatform):
     def _begin(self, service: FakeService, traffic: Traffic) -> str:
         if self._by_hand:
             return super()._begin(service, traffic)
-        self._world.laws.shifted(service.function, traffic)
+        self._world.laws.landed.shift(service.function, traffic)
         if self.next_fails:
             self.fail_late(service.function, "no capacity")
         name = super()._begin(service, traffic)
@@ -210,12 +210,6 @@ class BuilderService(FakeBuilder):
         """Whether the next request takes effect behind its caller's back."""
         super().__init__(world.platform, world.clock, world.hook, BUILD_TAKES)
 
-    def found(self, function: str) -> Built | None:
-        """The function as it is now."""
-        found = super().found(function)
-        self._world.laws.looked_at_build(function)
-        return found
-
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
         """Deploy a function.
 
@@ -223,7 +217,7 @@ class BuilderService(FakeBuilder):
         hold it up.
         """
         world = self._world
-        world.laws.building(function)
+        world.laws.sending.build(function)
         fault = world.mishaps.fault_at("before builder.build")
         if self.next_is_late:
             self.next_is_late, fault = False, Fault.LANDS_LATE
@@ -251,7 +245,7 @@ class BuilderService(FakeBuilder):
         if self._alive(function) is not None:
             self._world.note(f"a build of {function} was refused")
             return ""
-        self._world.laws.built(function)
+        self._world.laws.landed.build(function)
         return self.begin(function, recipe)
 
 
@@ -265,7 +259,7 @@ class SenderService(FakeSender):
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         """Hand over one notice. Raises: Unavailable while the channel is down."""
         super().send(channel, key, notice)
-        self._world.laws.said(key)
+        self._world.laws.messages.said(key)
 
 
 class EstateService(FakeEstate):
@@ -285,7 +279,7 @@ class EstateService(FakeEstate):
     def site(self, name: str) -> HostingSite | None:
         """What is live."""
         found = super().site(name)
-        self._world.laws.looked_at_site()
+        self._world.laws.seen.looked_at_site()
         return found
 
     def release(self, site: str, channel: str, version: str, message: str) -> None:
@@ -295,7 +289,7 @@ class EstateService(FakeEstate):
         hold it up.
         """
         world = self._world
-        world.laws.releasing()
+        world.laws.sending.release()
         fault = world.mishaps.fault_at("before hosting.release")
         if fault is Fault.LANDS_LATE:
             lag = LATEST_LANDING_SECONDS * world.random.random() ** 0.5  # rather late than soon
@@ -311,19 +305,19 @@ class EstateService(FakeEstate):
 
     def land_release(self, site: str, channel: str, version: str) -> None:
         """A release takes effect, or is refused because nothing is left to do."""
-        self._world.laws.released(version)
+        self._world.laws.landed.release(version)
         with suppress(Moved):
             super().land_release(site, channel, version)
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template at `etag`."""
         if not dry_run:
-            self._world.laws.publishing(etag)
+            self._world.laws.sending.publish(etag)
         super().publish(content, etag, dry_run=dry_run)
 
     def land_template(self, content: str) -> None:
         """A publication of ours takes effect."""
-        self._world.laws.published_template()
+        self._world.laws.landed.template()
         super().land_template(content)
 
     def publish_by_hand(self) -> None:

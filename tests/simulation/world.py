@@ -119,7 +119,7 @@ class World:
             self.started = False
             self.scheduler.abandon()
         self._seal()
-        self.laws.at_the_end()
+        self.laws.end.at_the_end()
         return self.laws.broken
 
     def _seal(self) -> None:
@@ -151,7 +151,7 @@ class World:
         return f"id-{self._ids:06d}"
 
     def _tick(self) -> None:
-        if not self.unsettled and self.laws.nothing_is_due():
+        if not self.unsettled and self.laws.end.nothing_is_due():
             self.scheduler.end()
             return
         self.bus.deliver(topics.CLOCK, b"{}")

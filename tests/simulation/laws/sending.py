@@ -1,0 +1,104 @@
+"""What must hold of an effect when a process sends it, before the network takes its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.rollback import LEASE
+from shared.steps import publish_template, release_hosting
+from shared.steps.redeploy import Redeploy
+from shared.steps.release_hosting import ReleaseHosting
+from tests.simulation.estate import SITE
+from tests.simulation.laws.seen import SWITCHES, Fields, Seen
+
+RELEASE_TAKES = timedelta(seconds=ReleaseHosting.unconditional_timeout_seconds or 0.0)
+BUILD_IS_SENT_WITHIN = timedelta(seconds=Redeploy.unconditional_timeout_seconds or 0.0)
+ROUND_TRIP = timedelta(milliseconds=50)
+SWITCHES_OLD_SECONDS = 2.0
+CALLS_TAKE_SECONDS = 0.3
+"""What reading the switches and rehearsing a shift take by themselves."""
+
+
+class SendingLaws:
+    """An intent names it, its sender may still send it, and nobody has stopped it."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._world = seen.world
+        self._break = seen.broke
+
+    def shift(self, service: str, etag: str) -> None:
+        """A process is about to shift: judged here, before the network takes its time."""
+        for key, step in self._seen.intents():
+            named = step["goal"].get("service") == service and step["seen"] == etag
+            if named and step["kind"] in ("shift", "serve"):
+                self._judge(key, step)
+                self._seen.sent_by[step["target"]] = key
+                return
+        instance = self._seen.instance
+        if instance is None or not instance.stood_still:
+            self._break(3, f"{service} is shifted at {etag}, which no intent names")
+
+    def release(self) -> None:
+        """A process is about to release: nothing but its own care protects what is there."""
+        for key, step in self._seen.intents():
+            if step["kind"] == release_hosting.KIND:
+                self._judge(key, step)
+                lands_by = self._world.clock.now() + RELEASE_TAKES
+                if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
+                    self._break(4, f"a release is sent that may land after {step['deadline']}")
+                if self._seen.by_hand.get(SITE, -1.0) > self._seen.looked_at_site_at:
+                    self._break(3, "a person's release is overwritten")
+                return
+        self._break(3, "the site is released, which no intent names")
+
+    def build(self, function: str) -> None:
+        """A process is about to have a function built: no precondition protects what is there."""
+        for key, step in self._seen.intents():
+            if step["kind"] == "redeploy" and step["target"] == function:
+                self._judge(key, step)
+                lands_by = self._world.clock.now() + BUILD_IS_SENT_WITHIN
+                if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
+                    self._break(4, f"a build is sent that may land after {step['deadline']}")
+                return
+        instance = self._seen.instance
+        if instance is None or not instance.stood_still:
+            self._break(3, f"{function} is built, which no intent names")
+
+    def publish(self, etag: str) -> None:
+        """A process is about to publish a template: the etag is what an intent names."""
+        for key, step in self._seen.intents():
+            if step["kind"] == publish_template.KIND and step["seen"] == etag:
+                self._judge(key, step)
+                return
+        instance = self._seen.instance
+        if instance is None or not instance.stood_still:
+            self._break(3, f"a template is published over {etag}, which no intent names")
+
+    def _judge(self, key: str, step: Fields) -> None:
+        instance, now = self._seen.instance, self._seen.now
+        if instance is None:
+            return
+        name = f"{key} {step['name']}"
+        held, renewed = self._seen.tenures.get(instance, {}).get(key, (0, -1e9))
+        if now - renewed > LEASE.total_seconds() + 1.0:
+            self._break(4, f"{name} is sent by a worker whose lease ran out")
+        for path in SWITCHES:
+            asked, paused = self._seen.switches.get(instance, {}).get(path, (-1e9, False))
+            age = now - asked - instance.standstill_since(asked, now)
+            if paused:
+                self._break(7, f"{name} is sent though a person has paused or frozen it")
+            elif age > SWITCHES_OLD_SECONDS + CALLS_TAKE_SECONDS:
+                self._break(7, f"{name} is sent on a look at {path} of {age:.1f} s ago")
+        overtaken = held < self._seen.rollbacks[key]["fence"]
+        for law, since, why in (
+            (4, self._seen.claimed[key] if overtaken else now, "another worker has claimed it"),
+            (7, self._seen.cancelled.get(key, now), "a person has cancelled it"),
+        ):
+            known_for = now - since - instance.standstill_since(since, now)
+            if known_for > SWITCHES_OLD_SECONDS + CALLS_TAKE_SECONDS:
+                self._break(law, f"{name} is sent, and {why} {known_for:.1f} s ago")
+        steps = self._seen.steps[key]
+        for before in step["after"]:
+            if steps[before]["status"] not in ("DONE", "STOPPED"):
+                self._break(8, f"{name} is sent before {before} has succeeded")
