@@ -248,7 +248,9 @@ class _Look:
             self._scale({one: one.scaling for one in stand.to_free}, services)
             names = ", ".join(one.function for one in stand.to_free)
             return replace(fence, waiting=f"to be started again: {names}")
-        if not stand.is_settled or not fences.may_be_down(fence, self._now):
+        if not stand.is_settled:
+            return replace(fence, waiting="instances start")
+        if not fences.may_be_down(fence, self._now):
             return replace(fence, waiting="")
         return fences.down(fence, stand.theirs, self._now)
 

@@ -257,6 +257,19 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     assert scalings(shop) == BEFORE
 
 
+def test_a_writer_that_does_not_start_is_told_loudly() -> None:
+    """The platform has taken what was asked for, and nothing comes of it."""
+    shop = world()
+    raise_it(shop)
+    shop.ports.world.operation_latency = timedelta(days=1)
+    lift(shop)
+    shop.pass_time(20 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
+    assert "instances start" in loud
+
+
 def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     """Its instances are still ours to bring back; until then automation is held, and it is told."""
     shop = world()
