@@ -26,7 +26,7 @@ from shared.integrity_rules import FenceRules
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Write, written
 from shared.repair import Survey
-from shared.rollback import Rollback, Way
+from shared.rollback import Rollback
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
@@ -66,7 +66,7 @@ def around(case: Case, survey: Survey) -> Around:
 def is_awaited(case: Case) -> bool:
     """Whether no document may be written yet, because the fence does not stand."""
     rollback = case.rollback
-    if not _needs(case.policy, rollback) or rollback.started_at is not None:
+    if not rollback.is_fenced or rollback.started_at is not None:
         return False
     fence = read(case.ports, case.policy)
     return fence is None or fence.status is not Status.STANDING
@@ -75,7 +75,9 @@ def is_awaited(case: Case) -> bool:
 def wait(case: Case) -> bool:
     """Look again soon; end it where the fence comes to nothing. Whether to go on now."""
     rules, fence = case.policy.fence, read(case.ports, case.policy)
-    if fence is None or rules is None or fence.status in (Status.FALLING, Status.DOWN):
+    if rules is None:
+        return fail(case, "no document was written: the policy declares no fence any more")
+    if fence is None or fence.status in (Status.FALLING, Status.DOWN):
         return fail(case, f"no document was written: {_gone(fence)}")
     if fence.status is Status.STANDING:
         return True
@@ -90,7 +92,7 @@ def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
 
     Raises: Rejected, with why it has fallen; Unavailable.
     """
-    if not _needs(policy, rollback):
+    if not rollback.is_fenced:
         return
     fence, began = read(ports, policy), rollback.started_at
     if fence is None or fence.status is not Status.STANDING:
@@ -117,14 +119,8 @@ def is_up(ports: Ports, policy: Policy) -> bool:
 
 
 def read(ports: Ports, policy: Policy) -> Fence | None:
-    """The newest fence of a system that declares what needs one. Raises: Unavailable."""
-    if policy.fence is None:
-        return None
+    """The newest fence of a system, whatever its policy declares now. Raises: Unavailable."""
     return _decoded(ports.store.get(fences.path(policy.system)))
-
-
-def _needs(policy: Policy, rollback: Rollback) -> bool:
-    return policy.fence is not None and rollback.way is Way.REPAIR
 
 
 def _raised(case: Case, rules: FenceRules, document: Document) -> Around:

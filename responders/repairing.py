@@ -336,6 +336,7 @@ def _going(
             "status": rollbacks.Status.RUNNING,
             "plan": plan.header,
             "gates": tuple(told["gates"]),
+            "is_fenced": case.policy.fence is not None,
         },
         status=Status.ROLLING_BACK,
         writes=(*kept(case, plan), *behind.writes),

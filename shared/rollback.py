@@ -164,6 +164,8 @@ class Rollback(Struct, frozen=True):
     approvals: tuple[Word, ...] = ()
     rejected: Word | None = None
     plan: PlanHeader | None = None
+    is_fenced: bool = False
+    """Whether it writes documents behind a fence alone, whatever its policy declares later."""
     in_flight: int = 0
     """Steps with an effect whose intent is not settled yet: it may be on its way."""
     cancel_requested: str = ""

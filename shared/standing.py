@@ -78,7 +78,7 @@ def standing(
         pinned_by=sorted({pin.owner for pin in pins}),
         pinned_since=min((pin.since for pin in pins), default=None),
         copies=reading.copies(policy.system) if policy.backups.copies else (),
-        fence=_up(reading.fence(policy.system)) if policy.fence else None,
+        fence=_up(reading.fence(policy.system)),
         incident=incident,
         rollback=rollback,
         steps=steps,

@@ -288,6 +288,53 @@ def test_paused_before_it_stands() -> None:
     expect_as_before(shop)
 
 
+def undeclared(shop: FencedShop) -> None:
+    """A policy without any fence is installed."""
+    shop.policy = replace(shop.policy, fence=None)
+    shop.start_instances()
+
+
+def test_a_policy_that_declares_none_any_more_ends_what_waits_for_it() -> None:
+    """What was agreed to was a repair behind a fence."""
+    shop = FencedShop()
+    shop.asked()
+    shop.raised()
+    undeclared(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.behind == []
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert shop.newest.outcome.startswith("no document was written: ")
+    assert fence_of(shop).why == "the policy declares no fence any more"
+    expect_as_before(shop)
+
+
+def test_a_policy_that_declares_none_any_more_ends_it_halfway() -> None:
+    """The fence falls with it, and nothing more is written without."""
+    shop = FencedShop()
+    shop.asked()
+
+    def paused(verb: str, side: str) -> None:
+        shop.written_behind(verb, side)
+        if (verb, side) == ("rewrites.rewrite", "after") and len(shop.behind) == 1:
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.deliver_commands()
+
+    shop.ports.rewritten.hook = paused
+    shop.approve("bob")
+    shop.pass_time(MINUTE)
+    undeclared(shop)
+    shop.pass_time(MINUTE)
+    shop.command("carol", command="resume")
+    shop.pass_time(8 * MINUTE)
+
+    assert len(shop.behind) == 1
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "the policy declares no fence any more" in shop.newest.outcome
+    expect_as_before(shop)
+
+
 def test_a_repair_that_a_fence_cannot_outlast_is_not_begun() -> None:
     """That is said when it is decided, in a dry run as well, and not halfway."""
     short = replace(RULES, longest=5 * MINUTE)
