@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import shortened
-from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
+from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
 from shared.judging import matches, values
 from shared.versions import Scope, Version, collection_of, order, same
 
@@ -324,11 +324,15 @@ def worded(fates: Mapping[Fate, int]) -> str:
 
 
 def has_expired(collections: Mapping[str, Collection], version: Version, now: datetime) -> bool:
-    """Whether the field by which its collection's documents expire says that its time is over."""
-    name = declared_as(collections, collection_of(version.path))
-    if not name or not collections[name].expires:
+    """Whether the field by which documents of such collections expire says that its time is over.
+
+    Firestore knows expiry of all collections of one id, wherever they are
+    (https://firebase.google.com/docs/firestore/ttl, read 2026-11-27).
+    """
+    declared = collections.get(collection_of(version.path).rpartition("/")[2])
+    if declared is None or not declared.expires:
         return False
-    found = values(version.fields, collections[name].expires)
+    found = values(version.fields, declared.expires)
     return any(isinstance(one, datetime) and one <= now for one in found)
 
 
