@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders import whereabouts
+from responders import remaking, whereabouts
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
 from responders.pinning import left_by
@@ -84,6 +84,9 @@ def _end(
     why: str,
     moved: Collection[str] = (),
 ) -> bool:
+    running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
+    if running:
+        remaking.ask(case)
     steps = load_steps(case.ports.store, case.rollback.id).values()
     rest = _rest(case, status)
     if rest is not None:
@@ -92,7 +95,6 @@ def _end(
     escalated = becomes is Status.ESCALATED
     possible = after_the_end(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
-    running = case.rollback.status is RollbackStatus.RUNNING  # later, its pins are kept already
     short = escalated or status is RollbackStatus.FAILED
     serves = whereabouts.serving(case, steps) if short else {}
     turn = Turn(

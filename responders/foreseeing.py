@@ -131,12 +131,12 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
     if not steps:
         return None
     if policy.erasure is not None:
-        steps.append(_taking_out(steps, within))
+        steps.append(taking_out(policy, steps))
     lines = (*_lines(policy, survey), *_firing(survey, facts))
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
-def _taking_out(steps: Iterable[Step], within: float) -> Step:
+def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
     """The last step: whatever has become of the others, what they wrote is gone through again."""
     return Step(
         name="take out who was erased",
@@ -145,7 +145,7 @@ def _taking_out(steps: Iterable[Step], within: float) -> Step:
         after=tuple(one.name for one in steps),
         despite_failed=True,
         despite_stopped=True,
-        within_seconds=within,
+        within_seconds=policy.execution.step_within.total_seconds(),
     )
 
 

@@ -7,7 +7,7 @@ its command's id, which is in it, whoever listens knows the repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from responders import fenced
+from responders.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import assets, handover
@@ -25,26 +26,15 @@ from shared.documents import encode
 from shared.errors import Refused, Rejected, Unavailable
 from shared.notice import creates, notices
 from shared.outside import write_down
-from shared.parts import parted
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Update
+from shared.ports import Document, Ports, Update
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
-from shared.versions import collection_of
 
-VERB: Final = "regenerate"
+__all__ = ["VERB", "go_on", "regenerate"]
+
 AGAIN_AFTER: Final = timedelta(seconds=20)
 """While a switch is set, a fence is up, or where nobody knows whether a topic took its message."""
-DOCUMENTS_AT_ONCE: Final = 500
-"""So many are named in one message."""
-PATHS_BYTES: Final = 500_000
-"""So much their paths may hold together: they stand in one record, a document of at most 1 MiB
-(https://firebase.google.com/docs/firestore/quotas, read 2026-11-26)."""
-RECORDS_AT_ONCE: Final = 400
-COMMIT_BYTES: Final = 8 * 2**20
-"""So much the records of one commit may hold: a request is at most 10 MiB (there)."""
-RECORD_BYTES: Final = 2000
-"""About so much of it is no path."""
 GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
@@ -62,58 +52,6 @@ def regenerate(asked: Asked) -> Effect:
     result = f"what is made from {command.collection} is to be asked for"
     wanted = {"collection": command.collection, "documents": [*command.documents]}
     return Effect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
-
-
-def after_repair(
-    policy: Policy, rollback: str, written: Iterable[str], now: datetime
-) -> Iterator[list[Create]]:
-    """What has a worker ask for what is made from documents that were written back.
-
-    In parts of which each is one commit, and the same whoever asks: the first record of a part
-    is there, or none of it.
-    """
-    records = (
-        _after_repair(policy, rollback, collection, number, some, now)
-        for collection, paths in _with_derived(policy, written).items()
-        for number, some in enumerate(parted(paths, DOCUMENTS_AT_ONCE, PATHS_BYTES, _bytes), 1)
-    )
-    creates = (Create(commands.path(record.id), encode(record)) for record in records)
-    return parted(creates, RECORDS_AT_ONCE, COMMIT_BYTES, _create_bytes)
-
-
-def _with_derived(policy: Policy, written: Iterable[str]) -> dict[str, list[str]]:
-    """Those of them that something is made from, in order, by the collection that declares it."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(written):
-        name = collection_of(path).rpartition("/")[2]
-        if name in policy.collections and policy.collections[name].derived:
-            found.setdefault(name, []).append(path)
-    return found
-
-
-def _after_repair(
-    policy: Policy, rollback: str, collection: str, number: int, paths: list[str], now: datetime
-) -> CommandRecord:
-    return CommandRecord(
-        id=f"{VERB}-{rollback}-{collection}-{number}",
-        command=VERB,
-        system=policy.system,
-        actor="worker",
-        reason=f"documents were brought back by {rollback}",
-        received_at=now,
-        result=f"what is made from {len(paths)} of {collection} is to be asked for",
-        due_at=now,
-        answer={"collection": collection, "documents": paths, "taken": {}, "refused": {}},
-    )
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode())
-
-
-def _create_bytes(create: Create) -> int:
-    """About what it takes; the same whenever it is made."""
-    return RECORD_BYTES + sum(map(_bytes, create.fields["answer"]["documents"]))
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import fenced, foreseeing, regenerating
+from responders import fenced, foreseeing, remaking
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
@@ -18,7 +18,7 @@ from responders.fenced import Around
 from responders.foreseeing import Target
 from responders.gathering import gather
 from responders.waiting import parked
-from shared import damage, handover, quarantine, repair, shortened
+from shared import damage, handover, repair, shortened
 from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import SCHEMA, decode, encode
@@ -31,8 +31,7 @@ from shared.incident import Status
 from shared.integrity import Run, Tally
 from shared.plan import Plan, Step
 from shared.policy import Policy, ScenarioName
-from shared.ports import Document, Ports, Query, written
-from shared.quarantine import Entry
+from shared.ports import Document, Ports, written
 from shared.repair import Survey
 from shared.rollback import Order, Question, in_favour
 from shared.system import System
@@ -123,11 +122,9 @@ def worked_out(ports: Ports, policy: Policy, order: Order, facts: Facts) -> Fore
 
 def concluded(case: Case, steps: Iterable[Step]) -> bool:
     """Every step is done: what was written is told, and the data are to be looked through again."""
-    known = list(entries(case))
-    paths = [one.path for entry in known for one in entry.landed]
-    if not _asked_for_derived(case, paths):
-        return True
-    now, back = case.now(), len(paths)
+    remaking.ask(case)
+    now, known = case.now(), list(remaking.entries(case))
+    back = sum(len(one.landed) for one in known)
     left = sum(len(one.left) for one in known)
     took = in_words(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
@@ -142,21 +139,6 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
             status=Status.VERIFYING,
         )
     )
-    return True
-
-
-def _asked_for_derived(case: Case, paths: Iterable[str]) -> bool:
-    """Whether all that is made from these is asked for now; otherwise it is to be decided again.
-
-    Each part is a commit of ours; whoever goes on after a crash finds which of them have landed.
-    """
-    for part in regenerating.after_repair(case.policy, case.rollback.id, paths, case.now()):
-        if case.ports.store.get(part[0].path).fields is not None:
-            continue
-        note = f"what is made from the documents is to be asked for by {len(part)} messages"
-        turn = Turn(event="rollback.derived-asked", note=note, say=False, writes=tuple(part))
-        if not case.take(turn):
-            return False
     return True
 
 
@@ -178,12 +160,6 @@ def verify(case: Case) -> bool:
     if unknown and not faulty:
         why = f"{unknown} documents could not be judged"
     return case.take(_watching(case, why, tuple(_valid(case.policy, last.tallies))))
-
-
-def entries(case: Case) -> Iterator[Entry]:
-    """What each batch has written. Raises: Unavailable."""
-    for one in case.ports.store.query(Query(quarantine.journal(case.rollback.id))):
-        yield decode(Entry, one.fields)
 
 
 def _prepared(
@@ -393,7 +369,7 @@ def _left(case: Case) -> list[str]:
     """What was to be written and was not, for people."""
     return [
         f"{shortened.text(one.path)}: left: {one.why}"
-        for entry in entries(case)
+        for entry in remaking.entries(case)
         for one in entry.left
     ]
 

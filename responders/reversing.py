@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
+from responders.foreseeing import taking_out
 from responders.gathering import gather
 from responders.ordering import ordered
 from responders.pinning import pins_of
@@ -44,7 +45,7 @@ from shared.ports import Ports, Query, Store
 from shared.rollback import ENDED, Order, Question, Rollback, Way, in_favour
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
-from shared.steps import put_back
+from shared.steps import put_back, take_out
 from shared.steps.brought import all_of
 from shared.system import System
 
@@ -240,7 +241,7 @@ def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
 
 
 def _is_of_data(step: Step) -> bool:
-    return step.kind == put_back.KIND
+    return step.kind in (put_back.KIND, take_out.KIND)
 
 
 def _wanted(store: Store, policy: Policy, order: Order, inventory: Inventory) -> dict[str, Wanted]:
@@ -259,7 +260,7 @@ def _found(store: Store, incident: Incident) -> dict[str, Wanted]:
 def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
     """The steps that put back what an incident's repairs have written, the newest first.
 
-    What an undo has put back is not put back again.
+    Who is erased meanwhile stays so. What an undo has put back is not put back again.
     """
     document = store.get(incidents.path(incident))
     repaired: list[str] = []
@@ -275,6 +276,8 @@ def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
         goal = put_back.Goal(name, policy.integrity.database)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
+    if steps and policy.erasure is not None:
+        steps.append(taking_out(policy, steps))
     return steps
 
 

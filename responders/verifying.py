@@ -31,7 +31,7 @@ from shared.policy import ScenarioName
 from shared.ports import Query, Update, Write
 from shared.probing import Record
 from shared.rollback import Way
-from shared.steps import Kind, put_back, redeploy
+from shared.steps import Kind, put_back, redeploy, take_out
 from shared.steps import Verdict as Standing
 from shared.steps.brought import PARTS, all_of, touches
 
@@ -53,7 +53,9 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
         return repairing.concluded(case, steps.values())
     if case.rollback.way is Way.UNDO:  # well or ill: it was asked for as it was
         documents = [
-            f"{one.name}: {one.note}" for one in steps.values() if one.kind == put_back.KIND
+            f"{one.name}: {one.note}"
+            for one in steps.values()
+            if one.kind in (put_back.KIND, take_out.KIND)
         ]
         undone_now = all_of(len(_shifted(steps.values())), documents)
         return ending.left_to_people(case, f"undone: {undone_now} as before")

@@ -8,30 +8,21 @@ from datetime import datetime, timedelta
 from functools import cache
 
 import pytest
-from msgspec.structs import replace
 
-from responders import mending, regenerating, rewriting
+from responders import mending, remaking, rewriting
 from responders.mending import CHUNK
 from shared import quarantine, topics
-from shared.integrity_rules import Derived
 from shared.policy import Policy
 from shared.rollback import LEASE, Status
 from shared.versions import REWRITE_SECONDS, collection_of
 from tests.crash import Crashed, Fault, Saboteur, deliver_all
-from tests.test_repairing import GOOD, MINUTE, SHOP, SPOILT, Shop
+from tests.test_repairing import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.test_taking_out import SPOILT as OF_TWO
 from tests.test_taking_out import WITHOUT_ADA, after_the_last, erase, journal, last_step
 
 REWRITE = timedelta(seconds=REWRITE_SECONDS)
 EFFECTS = ("quarantine.keep", "rewrites.rewrite")
 EVERYTHING = (*EFFECTS, "store.commit")
-DERIVED = replace(
-    SHOP,
-    collections={
-        name: replace(one, derived=(Derived("make-again"),))
-        for name, one in SHOP.collections.items()
-    },
-)
 LATER = {"customers/bob": {"email": "later@example.com"}}
 """What the application writes after people were asked."""
 
@@ -112,7 +103,7 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(
     commit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made from the documents is asked for in several commits, and each of it once."""
-    monkeypatch.setattr(regenerating, "RECORDS_AT_ONCE", 1)
+    monkeypatch.setattr(remaking, "RECORDS_AT_ONCE", 1)
     counted = Saboteur(counted=EVERYTHING)
     run(counted, DERIVED)
     first = last_write(counted.points)

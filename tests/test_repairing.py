@@ -15,7 +15,7 @@ from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
-from shared.errors import Ambiguous, Rejected
+from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
 from shared.integrity_rules import Derived, IntegrityRules, OnRepair
@@ -52,6 +52,14 @@ GOOD: dict[str, dict[str, Any] | None] = {
     "customers/bob": {"email": "bob@example.com"},
     "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
 }
+DERIVED = replace(
+    SHOP,
+    collections={
+        name: replace(one, derived=(Derived("make-again"),))
+        for name, one in SHOP.collections.items()
+    },
+)
+"""Something is made from each of its documents."""
 SPOILT: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"name": "Ada"},
     "orders/1": {"customer": "ada", "status": "paid"},
@@ -365,8 +373,8 @@ def undo(shop: Shop) -> None:
     shop.pass_time(2 * MINUTE)
 
 
-def repaired() -> Shop:
-    shop = Shop()
+def repaired(policy: Policy = SHOP) -> Shop:
+    shop = Shop(policy)
     shop.order()
     shop.parked()
     shop.approve("bob")
@@ -467,6 +475,29 @@ def test_what_expired_since_a_repair_is_not_put_back() -> None:
     assert "1 expired, and left" in shop.newest.outcome
 
 
+def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
+    """As with the repair itself: what it has put back of them is taken out again, and counted."""
+    rules = ErasureRules(
+        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
+    )
+    shop = repaired(replace(SHOP, erasure=rules))
+
+    def erases(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            shop.ports.beside.held[HERE, "erased/1"] = shop.ports.clock.now()
+            shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+
+    shop.ports.rewritten.hook = erases
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert "taken out again" in shop.newest.outcome
+    assert shop.data["customers/ada"] is None
+    assert "customers/ada" not in shop.written()
+    assert shop.broken_laws() == []
+
+
 def test_the_report_names_each_document() -> None:
     """What was written, and what was left and why, by path; the steps count the others."""
     shop = Shop()
@@ -489,15 +520,43 @@ def test_the_report_names_each_document() -> None:
 
 def test_what_is_made_from_them_is_asked_for_again() -> None:
     """The application hears on the declared topic of just the documents that were written."""
-    derived = (Derived("regenerate-receipts"),)
-    orders = replace(SHOP.collections["orders"], derived=derived)
-    shop = Shop(replace(SHOP, collections={**SHOP.collections, "orders": orders}))
+    shop = repaired(DERIVED)
+    every = [["customers/ada"], ["orders/1"]]
+    assert sorted(asked_for(shop)) == every
+    assert {one.topic for one in shop.ports.theirs.messages} == {"make-again"}
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert sorted(asked_for(shop)) == sorted(every + every)
+
+
+@pytest.mark.parametrize("ends", ["failed", "cancelled"])
+def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
+    """A repair that came to nothing half way has written documents all the same."""
+    shop = Shop(DERIVED)
     shop.order()
     shop.parked()
-    shop.approve("bob")
-    shop.pass_time(10 * MINUTE)
 
-    [asked] = shop.ports.theirs.messages
-    assert asked.topic == "regenerate-receipts"
-    said = json.loads(asked.data)
-    assert (said["collection"], said["documents"]) == ("orders", ["orders/1"])
+    def stops(verb: str, side: str) -> None:
+        if side == "before" and len(shop.ports.rewritten.written) == 1:
+            if ends == "failed":
+                raise Rejected("no more")
+            said = {"command": "cancel", "incident": shop.newest.incident}
+            shop.command("carol", system="bookshop", **said)
+            for one in [it for it in shop.waiting() if it.topic == "rollback-commands"]:
+                shop.ports.bus.messages.remove(one)
+                shop.deliver(one)
+            raise Unavailable("not yet")
+
+    shop.ports.rewritten.hook = stops
+    shop.approve("bob")
+    shop.pass_time(5 * MINUTE)
+
+    assert shop.newest.status is Status[ends.upper()], shop.newest.outcome
+    assert shop.ports.rewritten.written == ["customers/ada"]
+    assert asked_for(shop) == [["customers/ada"]]
+    assert shop.broken_laws() == []
+
+
+def asked_for(shop: Shop) -> list[list[str]]:
+    """The documents that each message named."""
+    return [json.loads(one.data)["documents"] for one in shop.ports.theirs.messages]
