@@ -1,4 +1,4 @@
-"""A fence by a person's word over the wire: Google's clients, Cloud Run, the routers embedded."""
+"""A person's fence and a repair's over the wire: Google's clients, Cloud Run, routers embedded."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from datetime import timedelta
 from shared import fence as fences
 from shared.documents import decode
 from shared.fence import Fence, Status
+from shared.rollback import Rollback
+from shared.rollback import Status as RollbackStatus
+from tests import person
 from tests.e2e.conftest import NOON, WorldMaker
+from tests.e2e.test_copies import database, pass_time
 from tests.e2e.world import EXAMPLE, World, until
 
+MINUTE = timedelta(minutes=1)
+QUIET = f"{EXAMPLE}\nintegrity: {{ quiet: 2m }}\n"
 WRITERS = ("createOrder", "payOrder", "orderStatus")
 
 
@@ -55,3 +61,42 @@ def test_what_writes_stops_and_is_as_it_was(new_world: WorldMaker) -> None:
         name: one.service.traffic for name, one in before.items()
     }
     assert world.wiring.prober.ask(canary).passed
+
+
+def in_status(world: World, status: RollbackStatus) -> Rollback | None:
+    """The only rollback, once it has come that far."""
+    found = world.rollback()
+    return found if found is not None and found.status is status else None
+
+
+def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> None:
+    """One worker at a time raises it, writes behind it, and lets it fall."""
+    world = new_world(NOON, QUIET)
+    before = world.wiring.platform("bookshop").inventory()
+    with database(world, "(default)") as client:
+        client.document("customers/ada").set({"email": "ada@example.com"})
+        pass_time(world, 5 * MINUTE)
+        client.document("customers/ada").set({"name": "Ada"})
+        pass_time(world, 15 * MINUTE)
+        said = {"system": "bookshop", "scenario": "database", "restore_point": "15m"}
+        world.command(command="rollback", **said)
+        parked = until("the question", lambda: in_status(world, RollbackStatus.PARKED))
+        person.sign_in(world.cloud)
+        agreed = person.say("approve", parked.incident, "--reason", "a test")
+        assert agreed.exit_code == 0, agreed.output
+        watching = until("the second look", lambda: in_status(world, RollbackStatus.WATCHING))
+        assert client.document("customers/ada").get().to_dict() == {"email": "ada@example.com"}
+
+    until("what was there", lambda: set(manual(world).values()) == {None})
+    pass_time(world, 6 * MINUTE)
+    down = until("its end", lambda: fence_of(world, Status.DOWN))
+    assert {one.function for one in down.writers} == set(WRITERS)
+    times = [down.stood_at, watching.started_at, watching.shifted_at, down.falls_at]
+    known = [one for one in times if one is not None]
+    assert len(known) == len(times)
+    assert known == sorted(known)
+    assert (down.rollback, down.left) == (watching.id, ())
+    after = world.wiring.platform("bookshop").inventory()
+    assert {name: one.service.scaling for name, one in after.items()} == {
+        name: one.service.scaling for name, one in before.items()
+    }
