@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from functools import partial
 
+import msgspec
 from msgspec import Struct
 
 from responders.asking import answered, ask, ask_all
@@ -37,9 +38,13 @@ PATH_BYTES = 500_000
 """So much their paths may hold together: one document of the journal names each of them, and why it
 was left, and that holds 1 MiB (https://firebase.google.com/docs/firestore/quotas, read
 2026-11-26)."""
+CONTENT_BYTES = 4 * 2**20
+"""So much both sides of them may hold together, as MessagePack: several pieces are in the memory of
+one instance at a time."""
 VERSIONS_BACK = 10
 """So many versions of a document are tried, the newest first; then that of the stated moment."""
 ASKED_AT_ONCE = 100
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Batch(Struct, frozen=True):
@@ -73,14 +78,15 @@ class Mending:
         """
         with closing(self._pairs(position.cursor)) as pairs:
             some: list[Pair] = []
-            size = 0
+            names = contents = 0
             for pair in pairs:
-                takes = len(pair.path.encode())
-                if len(some) == CHUNK or (some and size + takes > PATH_BYTES):
+                name, content = len(pair.path.encode()), _content_bytes(pair)
+                is_full = names + name > PATH_BYTES or contents + content > CONTENT_BYTES
+                if some and (is_full or len(some) == CHUNK):
                     yield Batch(some, self.fates(some), is_last=False)
-                    some, size = [], 0
+                    some, names, contents = [], 0, 0
                 some.append(pair)
-                size += takes
+                names, contents = names + name, contents + content
             yield Batch(some, self.fates(some), is_last=True)
 
     def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
@@ -207,3 +213,9 @@ class Mending:
             except Rejected:
                 self._earliest = self._ports.clock.now() - PAST_HOUR
         return self._earliest
+
+
+def _content_bytes(pair: Pair) -> int:
+    """About how much both sides hold."""
+    sides = (one.fields for one in (pair.now, pair.then) if one is not None)
+    return sum(len(_ENCODER.encode(fields)) for fields in sides)

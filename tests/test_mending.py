@@ -487,6 +487,24 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     assert shop.there(*spoilt) == [{"email": "e"}] * len(spoilt)
 
 
+def test_few_large_documents_are_in_memory_at_a_time() -> None:
+    """As many as both sides of them are not too much; none is left out."""
+    shop = Shop()
+    text = "x" * 900_000
+    good = {f"customers/{n}": {"email": f"{n}@example.com", "text": text} for n in range(7)}
+    shop.write(dict(good))
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({path: {"text": text} for path in good})
+    goal = shop.goal("customers")
+
+    batches = list(Mending(shop.ports, SHOP, goal).batches(Position()))
+    assert [len(one.pairs) for one in batches] == [2, 2, 2, 4]
+    assert shop.carried(goal).fates == {Fate.BACK: 7}
+    assert shop.landed() == set(good)
+
+
 @pytest.mark.parametrize("is_refused", [False, True])
 def test_no_entry_of_the_journal_is_too_large(
     is_refused: bool, monkeypatch: pytest.MonkeyPatch
