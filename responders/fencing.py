@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
-from responders.switched import paused_by
+from responders.switched import is_stopped
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
@@ -174,14 +174,23 @@ class _Look:
             return fence
         if now >= fence.began_at + rules.stands_within:
             return fences.falls(fence, f"it does not stand in time: {fence.waiting}", now)
-        if paused_by(self._ports, self._policy):
+        if self._is_stopped():
             return fences.falls(fence, "a person has stopped automation", now)
         return fence
 
     def _is_written_behind(self, name: str) -> bool:
         """Whether a repair may write yet, or what it has written is looked through."""
-        rollback = decode(Rollback, self._ports.store.get(rollbacks.path(name)).fields)
-        return rollback.status in (RollbackStatus.RUNNING, RollbackStatus.VERIFYING)
+        return self._rollback(name).status in (RollbackStatus.RUNNING, RollbackStatus.VERIFYING)
+
+    def _is_stopped(self) -> bool:
+        """Whether a switch is set that holds up what it is raised for, too."""
+        name = self._fence.rollback
+        order = self._rollback(name).order if name else None
+        overrides = order is not None and order.override
+        return is_stopped(self._ports, self._policy, overrides=overrides)
+
+    def _rollback(self, name: str) -> Rollback:
+        return decode(Rollback, self._ports.store.get(rollbacks.path(name)).fields)
 
     def _raised(self, fence: Fence) -> Fence:
         """The fence with its writers on record; then stopped; then proven by the canary."""
@@ -233,7 +242,7 @@ class _Look:
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
         if self._ports.clock.monotonic() - self._read > FRESH_SECONDS:
             return replace(fence, waiting="it took too long to be sent")
-        if paused_by(self._ports, self._policy):
+        if self._is_stopped():
             return fences.falls(fence, "a person has stopped automation", self._now)
         self._scale({one: one.stopped for one in writers}, services)
         return replace(fence, sent_at=self._now, waiting="writers are stopped")

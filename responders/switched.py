@@ -11,19 +11,15 @@ from shared.ports import Ports
 from shared.system import GLOBAL, Controls, System, frozen
 
 
-def is_stopped(ports: Ports, policy: Policy) -> bool:
-    """Whether a pause or a freeze window says that nothing may be done now. Raises: Unavailable."""
+def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:
+    """Whether a pause or a freeze window says that nothing may be done now. Raises: Unavailable.
+
+    Where a person overrides, no window does.
+    """
     controls, system, now = _switches(ports, policy)
-    windows = (*controls.freezes, *system.freezes)
+    windows = () if overrides else (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause
     return bool(paused or frozen(windows, now, ordered=True))
-
-
-def paused_by(ports: Ports, policy: Policy) -> str:
-    """Who has paused automation, here or everywhere; empty: nobody. Raises: Unavailable."""
-    controls, system, _ = _switches(ports, policy)
-    pause = controls.pause or system.pause
-    return str(pause) if pause is not None else ""
 
 
 def _switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:

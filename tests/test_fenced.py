@@ -275,6 +275,44 @@ def test_cancelled_while_it_is_waited_for() -> None:
     expect_as_before(shop)
 
 
+def frozen(shop: FencedShop) -> None:
+    """A person wants nothing to be changed."""
+    shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
+    shop.settle()
+
+
+def test_frozen_before_it_stands() -> None:
+    """Nothing is stopped for a repair that may not begin."""
+    shop = FencedShop()
+    shop.asked()
+    shop.raised()
+    frozen(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "a person has stopped automation" in shop.newest.outcome
+    assert shop.behind == []
+    assert scalings(shop) == BEFORE
+    assert windows(shop) == 1
+
+
+def test_what_overrides_a_freeze_has_its_fence() -> None:
+    """Its order skips freeze windows, and so does all that it needs."""
+    shop = FencedShop()
+    shop.alert()
+    shop.settle()
+    shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.until(shop.has_fence)
+    frozen(shop)
+    shop.pass_time(MINUTE)
+    assert fence_of(shop).status is Status.RAISING
+    del shop.ports.prober.answers[RULES.canary]
+    shop.until(lambda: shop.newest.status is RollbackStatus.WATCHING)
+
+    assert shop.data == GOOD
+
+
 def test_paused_before_it_stands() -> None:
     """The kill switch lets it fall, and the repair ends with that."""
     shop = FencedShop()

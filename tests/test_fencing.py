@@ -196,12 +196,14 @@ def test_whoever_starts_a_writer_has_it(how: str) -> None:
     assert fence_of(shop).left == (("payOrder",) if how == "scaled" else ())
 
 
-def test_a_pause_lets_it_be_raised_no_further() -> None:
+@pytest.mark.parametrize("switch", ["pause", "freeze"])
+def test_a_switch_lets_it_be_raised_no_further(switch: str) -> None:
     """It falls, which no switch holds up: it is an outage of our own."""
     shop = world()
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     raise_it(shop)
-    shop.command(command="pause", system="bookshop")
+    said = {"until": "2036-11-28T20:00:00Z"} if switch == "freeze" else {}
+    shop.command(command=switch, system="bookshop", **said)
     shop.settle()
     shop.pass_time(8 * MINUTE)
 
