@@ -32,7 +32,7 @@ from shared.policy import Mode, Policy, ScenarioName
 from shared.reach import widened, within
 from shared.suspects import suspected
 from shared.system import Budget
-from tests.test_gates import (
+from tests.gate_facts import (
     BAD_RELEASE,
     HALF,
     ILL,

@@ -12,8 +12,8 @@ from shared.policy import Group, Policy
 from shared.ports import Query
 from shared.rollback import Status
 from shared.traffic import Scaling
+from tests.answering import say
 from tests.crash import quick
-from tests.test_answers import say
 from tests.test_pins import FOLLOWING
 from tests.world import BOOKSHOP, World
 

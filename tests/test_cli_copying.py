@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shared.copying import Status
+from tests.copying import POLICY, all_copies, copy_of, world
 from tests.prompt import Prompt
-from tests.test_copying import POLICY, all_copies, copy_of, world
 from tests.world import POLICIES, World
 
 

@@ -1,115 +1,36 @@
-"""Copies that people ask for: made beside the database, looked through, kept for a while."""
-
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from shared import backing, topics
 from shared import copying as copies
 from shared import erasure as erasures
-from shared.backing import Backup
-from shared.copying import Copy, Status
-from shared.documents import decode, encode
+from shared import topics
+from shared.copying import Status
+from shared.documents import decode
 from shared.erasure import Book
-from shared.errors import Ambiguous, Exists, Rejected, Unavailable
-from shared.ports import Put, Query
-from shared.resources import BackupRules, CopyRules
+from shared.resources import BackupRules
 from shared.restore_point import Source
-from shared.versions import Scope
-from tests.crash import quick
-from tests.fakes.hooks import Hook, no_hook
-from tests.fakes.restores import ORIGINAL, TAKES
-from tests.world import PROBED, World
-
-BUCKET = "exports"
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-RULES = BackupRules(copies=CopyRules())
-POLICY = replace(quick(), backups=RULES, collections=PROBED.collections, erasure=PROBED.erasure)
-DOCUMENTS: dict[str, Any] = {
-    "customers/ada": {"email": "ada@example.com"},
-    "customers/bob": {"email": "bob@example.com"},
-    "orders/1": {"status": "open", "customer": "ada"},
-    "orders/2": {"status": "open", "customer": "bob"},
-}
-
-
-def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
-    """A shop of two customers with an order each, a day old."""
-    made = World(hook, replace(POLICY, backups=rules))
-    made.ports.mirrors.buckets = {BUCKET: {}}
-    made.ports.kept.write(ORIGINAL, DOCUMENTS)
-    made.ports.databases.hold_documents(ORIGINAL, customers=2, orders=2)
-    made.ports.clock.advance(DAY)
-    pass_time(made, MINUTE)  # the ledger has its salt
-    return made
-
-
-def pass_time(shop: World, span: timedelta) -> None:
-    """Time passes, with a tick of the clock in each half minute."""
-    until = shop.ports.clock.now() + span
-    while shop.ports.clock.now() < until:
-        shop.publish(topics.CLOCK, b"{}")
-        shop.settle()
-        shop.ports.clock.advance(MINUTE / 2)
-
-
-def ask(shop: World, point: str = "1h") -> None:
-    shop.command(command="copy", system="bookshop", restore_point=point)
-    shop.settle()
-
-
-def all_copies(shop: World) -> list[Copy]:
-    found = [decode(Copy, one.fields) for one in shop.ports.store.query(Query("copies"))]
-    return sorted(found, key=lambda one: one.id)
-
-
-def copy_of(shop: World) -> Copy:
-    [found] = all_copies(shop)
-    return found
-
-
-def told(shop: World) -> list[str]:
-    events = shop.ports.store.query(Query("systems/bookshop/audit", order_by="at"))
-    names = [str(one.fields["name"]) for one in events if one.fields]
-    return [one for one in names if one.startswith("copy.")]
-
-
-def notified(shop: World) -> list[str]:
-    """What people were told, in order, each once."""
-    found = shop.ports.store.query(Query("notices"))
-    texts = [
-        (one.fields["created_at"], one.fields["text"])
-        for one in found
-        if one.fields and str(one.fields["event"]).startswith("copy.")
-    ]
-    return list(dict.fromkeys(text for _, text in sorted(texts)))
-
-
-def refusals(shop: World) -> list[str]:
-    letters = [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    return [str(one.attributes["reason"]) for one in letters]
-
-
-def documents(shop: World, database: str) -> dict[str, Any]:
-    found = shop.ports.kept.get(database, sorted(DOCUMENTS), None)
-    return {path: one.fields for path, one in found.items() if one is not None}
-
-
-def exported(shop: World) -> Backup:
-    """A whole export of this minute, in the catalogue."""
-    at = shop.ports.clock.now().replace(second=0, microsecond=0)
-    begun = replace(backing.begun(POLICY, at, at), bucket=BUCKET)
-    shop.ports.databases.begin(ORIGINAL, begun.prefix, at, ())
-    shop.ports.clock.advance(5 * MINUTE)
-    made = replace(begun, status=backing.Status.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(backing.path(made.id), encode(made))])
-    return made
+from tests.copying import (
+    DAY,
+    DOCUMENTS,
+    HOUR,
+    MINUTE,
+    all_copies,
+    ask,
+    copy_of,
+    documents,
+    exported,
+    notified,
+    pass_time,
+    refusals,
+    told,
+    world,
+)
+from tests.fakes.hooks import Hook
+from tests.fakes.restores import ORIGINAL
+from tests.world import World
 
 
 def test_a_minute_of_the_past_becomes_a_database() -> None:
@@ -298,135 +219,6 @@ def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int
     assert copy_of(shop).status is Status.READY
 
 
-def test_an_operation_that_fails_late() -> None:
-    """It is told with its reason, and what was begun is deleted."""
-    shop = world()
-    shop.ports.filled.failures.append("no room")
-    ask(shop)
-    pass_time(shop, 15 * MINUTE)
-
-    made = copy_of(shop)
-    assert (made.status, made.is_over) == (Status.FAILED, True)
-    assert made.faults == ("it could not be made: no room",)
-    assert shop.ports.filled.made == [ORIGINAL]
-    assert "no room" in notified(shop)[0]
-    assert told(shop) == ["copy.failed", "copy.gone"]
-
-
-@pytest.mark.parametrize("verb", ["restores.clone", "restores.create"])
-def test_without_the_right_it_fails_at_once(verb: str) -> None:
-    """Whoever waits for it reads which right is missing."""
-    shop = world()
-    point = exported(shop).id if verb == "restores.create" else "1h"
-    shop.ports.clock.advance(10 * DAY if verb == "restores.create" else MINUTE)
-
-    def refuse(said: str, side: str) -> None:
-        if (said, side) == (verb, "before"):
-            raise Rejected("PERMISSION_DENIED: a right is missing")
-
-    shop.ports.filled.hook = refuse
-    ask(shop, point)
-    pass_time(shop, 3 * MINUTE)
-
-    assert copy_of(shop).status is Status.FAILED
-    assert "a right is missing" in notified(shop)[0]
-
-
-def test_an_import_that_is_refused_is_given_up() -> None:
-    """A new database may take minutes until it takes one, and not half an hour."""
-    shop = world()
-    point = exported(shop).id
-    shop.ports.clock.advance(10 * DAY)
-
-    def refuse(said: str, side: str) -> None:
-        if (said, side) == ("restores.fill", "before"):
-            raise Rejected("NOT_FOUND: not yet")
-
-    shop.ports.filled.hook = refuse
-    ask(shop, point)
-    pass_time(shop, 10 * MINUTE)
-    assert copy_of(shop).status is Status.MAKING
-    pass_time(shop, 30 * MINUTE)
-
-    assert copy_of(shop).status is Status.FAILED
-    assert shop.ports.filled.made == [ORIGINAL]
-
-
-@pytest.mark.parametrize("point", ["1h", "export"])
-def test_a_name_that_somebody_has(point: str) -> None:
-    """Their database is neither filled nor deleted."""
-    shop = world()
-    said = exported(shop).id if point == "export" else point
-    shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
-    ask(shop, said)
-    made = copy_of(shop)
-    shop.ports.filled.create(made.id, "nam5")
-    shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
-    pass_time(shop, 15 * MINUTE)
-
-    assert copy_of(shop).status is Status.FAILED
-    assert "of another origin" in copy_of(shop).faults[0]
-    assert made.id in shop.ports.filled.made
-    assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
-    assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
-
-
-@pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])
-def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
-    """A retry finds its own."""
-    shop = world()
-    lost: list[str] = []
-
-    def lose(said: str, side: str) -> None:
-        if (said, side) == (verb, "after") and not lost:
-            lost.append(said)
-            raise Ambiguous("the answer was lost")
-
-    point = "1h"
-    if verb != "restores.clone":
-        point = exported(shop).id
-        shop.ports.clock.advance(10 * DAY)
-    shop.ports.filled.hook = lose
-    ask(shop, point)
-    pass_time(shop, 20 * MINUTE)
-
-    assert lost
-    assert copy_of(shop).status is Status.READY
-    assert len(shop.ports.filled.ever) == 1
-    assert documents(shop, copy_of(shop).id) == DOCUMENTS
-
-
-def test_silence_is_waited_for() -> None:
-    """What gives no answer is asked again each minute, and told at a glance."""
-    shop = world()
-    silent = True
-
-    def hush(said: str, side: str) -> None:
-        if silent and said in ("restores.look", "restores.find"):
-            raise Unavailable("no answer")
-
-    ask(shop)
-    pass_time(shop, 2 * MINUTE)
-    shop.ports.filled.hook = hush
-    pass_time(shop, 10 * MINUTE)
-    assert (copy_of(shop).status, copy_of(shop).waiting) == (Status.MAKING, "no answer")
-    silent = False
-    pass_time(shop, 10 * MINUTE)
-
-    assert copy_of(shop).status is Status.READY
-
-
-def test_one_that_takes_too_long_is_given_up() -> None:
-    """It ends: by its time, told."""
-    shop = world(BackupRules(copies=CopyRules(within=TAKES / 2)))
-    ask(shop)
-    pass_time(shop, 10 * MINUTE)
-
-    assert copy_of(shop).status is Status.FAILED
-    assert "not over in time" in notified(shop)[0]
-    assert shop.ports.filled.made == [ORIGINAL]
-
-
 def erase(shop: World, person: str) -> None:
     book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
     hashed = erasures.hashed(book.salt, person)
@@ -548,24 +340,4 @@ def test_no_incident_is_opened_and_no_slot_taken() -> None:
     shop.pass_time(timedelta(minutes=12))
 
     assert [one.status for one in shop.rollbacks()] == ["SUCCEEDED"]
-    assert copy_of(shop).status is Status.READY
-
-
-def test_a_taken_name_may_be_our_own() -> None:
-    """Of a request before, whose operation is not listed yet: it is not called somebody's."""
-    shop = world()
-    tried: list[str] = []
-
-    def there(said: str, side: str) -> None:
-        if said == "restores.clone" and side == "before" and len(tried) < 2:
-            tried.append(said)
-            raise Unavailable("no answer") if len(tried) == 1 else Exists("ALREADY_EXISTS")
-
-    shop.ports.filled.hook = there
-    ask(shop)
-    pass_time(shop, 5 * MINUTE)
-
-    assert len(tried) == 2
-    assert copy_of(shop).asks == 3
-    pass_time(shop, 10 * MINUTE)
     assert copy_of(shop).status is Status.READY

@@ -8,20 +8,20 @@ import pytest
 
 from shared.copying import Status
 from shared.resources import BackupRules, CopyRules
-from tests.crash import Fault, Saboteur
-from tests.fakes.restores import ORIGINAL
-from tests.test_copying import (
+from tests.copying import (
     DAY,
     MINUTE,
     all_copies,
     copy_of,
     documents,
-    erase,
     exported,
     notified,
     told,
     world,
 )
+from tests.crash import Fault, Saboteur
+from tests.fakes.restores import ORIGINAL
+from tests.test_copying import erase
 from tests.test_crash_backups import pass_time
 from tests.world import World
 

@@ -12,7 +12,7 @@ from shared.fence import Status as FenceStatus
 from shared.integrity_rules import FenceRules
 from shared.resources import BackupRules, CopyRules
 from shared.rollback import Status
-from tests.test_copying import copy_of
+from tests.copying import copy_of
 from tests.test_fencing import fence_of, refusals
 from tests.test_repairing import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
 

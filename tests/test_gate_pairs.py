@@ -17,7 +17,7 @@ from shared.gates import GATES, evaluate
 from shared.health import ProbeAnswer
 from shared.policy import Mode, Policy, Probe, ScenarioName
 from shared.system import Budget, Freeze
-from tests.test_gates import (
+from tests.gate_facts import (
     ALERT,
     BAD_RELEASE,
     EVERYTHING,

@@ -9,6 +9,7 @@ import pytest
 
 from shared.gate import GateAnswer, Outcome
 from shared.gates import evaluate
+from tests.gate_facts import NOW
 from tests.gate_levels import (
     LEVELS,
     ORDER,
@@ -25,7 +26,6 @@ from tests.gate_levels import (
     composed,
     of_facts,
 )
-from tests.test_gates import NOW
 
 
 def both(first: Level, second: Level) -> set[str]:

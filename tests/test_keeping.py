@@ -17,10 +17,10 @@ from shared.deployment import Deployment
 from shared.errors import Moved, Rejected, Throttled, Unavailable
 from shared.inventory import FunctionState, Source, WholeInventory, configured
 from shared.ports import Update
+from tests.deployed import deploy, hint, others, told
+from tests.deployed import recorded as everything
 from tests.fakes.hooks import no_hook
 from tests.fakes.vault import content_of
-from tests.test_deployments import deploy, hint, others, told
-from tests.test_deployments import recorded as everything
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

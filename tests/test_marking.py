@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.deployment import Status
+from tests.deployed import MINUTE, deploy, hint, others, recorded
 from tests.test_alerts import dead_letters
-from tests.test_deployments import MINUTE, deploy, hint, others, recorded
 from tests.world import World
 
 

@@ -27,7 +27,7 @@ from shared.severity import Severity
 from shared.steps.brought import is_ours
 from shared.suspects import suspects_beside
 from tests.fakes.clock import START
-from tests.test_gates import BAD_RELEASE, ONSET
+from tests.gate_facts import BAD_RELEASE, ONSET
 from tests.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)

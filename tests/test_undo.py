@@ -14,8 +14,8 @@ from shared.rollback import Status
 from shared.steps import redeploy, shift
 from shared.traffic import LATEST, Traffic, TrafficTarget, standing
 from shared.traffic import Standing as At
+from tests.answering import failed, running, say
 from tests.crash import quick
-from tests.test_answers import failed, running, say
 from tests.test_pins import FOLLOWING, kept, rolled_back, to
 from tests.world import World
 

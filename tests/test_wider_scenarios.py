@@ -14,9 +14,9 @@ from shared.documents import decode
 from shared.inventory import RulesFile, RulesSource
 from shared.policy import Check, ScenarioName
 from shared.rollback import Rollback, Status
+from tests.deployed import hint
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
 from tests.test_deciding import said, went_back
-from tests.test_deployments import hint
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

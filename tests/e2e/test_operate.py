@@ -10,9 +10,9 @@ from shared.documents import decode
 from shared.drill import Drill
 from shared.ports import Query
 from tests import person
+from tests.documented import LIVE
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import until
-from tests.test_docs import LIVE
 from tests.world import POLICIES
 
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())

@@ -19,10 +19,10 @@ from shared.rollback import Rollback, Status
 from shared.steps.shift import KIND as SHIFT
 from shared.trail import Trail
 from tests import person
+from tests.documented import ASKED, PUBLISHED, README, SIGNED, verb_of
+from tests.documented import CVPLUS as POLICY
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.world import World, until
-from tests.test_docs import ASKED, PUBLISHED, README, SIGNED, verb_of
-from tests.test_docs import CVPLUS as POLICY
 from tests.world import POLICIES
 
 UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())

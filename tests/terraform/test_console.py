@@ -17,8 +17,8 @@ from tests.terraform.checks import (
     permissions,
 )
 from tests.terraform.conftest import TERRAFORM, configuration
+from tests.terraform.entry_points import declared, docstring, settings_of
 from tests.terraform.evaluator import Configuration, evaluated
-from tests.terraform.test_code import declared, docstring, settings_of
 from tests.terraform.test_variables import SMALLEST
 
 ONCALL = "group:oncall@example.com"

@@ -1,0 +1,162 @@
+"""An installation on Google as Terraform makes it, as doctor sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from cli.doctor import installation, measuring
+from cli.doctor.entrusted import FIRESTORE, LISTS
+from cli.doctor.facts import Facts, StoreTime, function
+from cli.doctor.finding import Verdict
+from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
+from cli.doctor.measuring import Measured, counting, series
+from cli.doctor.messaging import MONITORING
+from shared import topics
+from shared.errors import Unavailable
+from shared.installation import Asked, Deployed, Metric, Run, Subscription
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OPS = "rollback-operations"
+SILENT = Unavailable("no answer")
+PUBLISHER = "roles/pubsub.publisher"
+AGENT = f"serviceAccount:service-1{MONITORING}"
+WELL, DOUBTFUL, WRONG, UNKNOWN = Verdict
+
+
+def push(topic: str) -> Subscription:
+    """The push of a topic, as it should be."""
+    [entry_point] = [name for name, several in topics.ENTRY_POINTS.items() if topic in several]
+    uri = f"https://{function(entry_point)}-x.a.run.app"
+    return Subscription(
+        name=f"{topic}-push",
+        topic=f"projects/{OPS}/topics/{topic}",
+        endpoint=f"{uri}/projects/{OPS}/topics/{topic}",
+        account="rollback-push@x.iam.gserviceaccount.com",
+        audience=uri,
+        ack_deadline=topics.ACK_DEADLINE,
+        kept_for=timedelta(days=7),
+        backoff=topics.backoff(topic),
+        dead_letters=f"projects/{OPS}/topics/{topics.DEAD_LETTERS}",
+        attempts=topics.LIMIT_ATTEMPTS,
+    )
+
+
+PUSHES = tuple(push(topic) for topic in topics.ALL if topic != topics.DEAD_LETTERS)
+KEPT = Subscription(
+    name=topics.LETTERS_KEPT,
+    topic=f"projects/{OPS}/topics/{topics.DEAD_LETTERS}",
+    kept_for=topics.LETTERS_KEPT_FOR,
+)
+LABELS = {CODE_LABEL: "code", f"{POLICY_LABEL}shop": "policy"}
+CONSOLE = function(topics.CONSOLE)
+COMMANDED = (topics.COMMANDS, topics.OVERRIDE)
+FUNCTIONS = tuple(
+    Deployed(
+        function(name),
+        name,
+        True,
+        f"https://{function(name)}-x.a.run.app",
+        LABELS,
+        installation.RUNTIME,
+        f"{function(name)}@{OPS}.iam.gserviceaccount.com",
+    )
+    for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
+)
+CALLED = Run(enabled=True, at=NOON - installation.CALLED_WITHIN)
+"""The dead man's switch was called as long ago as it may be."""
+LONG_AGO = NOON - installation.CALLED_WITHIN - timedelta(seconds=1)
+VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
+OUR_ROLES = f"projects/{OPS}/roles/rollback_"
+READER = "roles/storage.legacyObjectReader"
+OWNED = {
+    f"roles/storage.{role}": (f"projectOwner:{OPS}",)
+    for role in ("legacyBucketOwner", "legacyObjectOwner")
+}
+
+
+def member(entry_point: str) -> str:
+    """A responder, as policies name it."""
+    return f"serviceAccount:{function(entry_point)}@{OPS}.iam.gserviceaccount.com"
+
+
+def asked(one: Asked, *filters: str, queries: tuple[str, ...] = (), **others: Any) -> Measured:
+    """What one alert policy asks for, all of which Cloud Monitoring knows."""
+    wanted = replace(one, filters=filters, queries=queries)
+    known = measuring.filters([wanted])
+    answered = [*queries, *(counting(one) for query in queries for one in series(query))]
+    return Measured(
+        project="p",
+        asked=[wanted],
+        metrics={one.metric: Metric(one.metric_labels, frozenset({one.resource})) for one in known},
+        resources={one.resource: one.resource_labels for one in known},
+        answers={**dict.fromkeys(answered, 1), **others.get("answers", {})},
+    )
+
+
+CLOCK_FILTER = (
+    'metric.type="pubsub.googleapis.com/subscription/push_request_count"'
+    ' AND resource.type="pubsub_subscription" AND resource.label.project_id="ops"'
+    ' AND metric.label.response_class="ack"'
+)
+CLOCK_QUERY = (
+    'sum(increase(pubsub_googleapis_com:subscription_push_request_count{response_class="ack"}[1m]))'
+)
+MEASURED_SELF = asked(
+    Asked("rollback: silent clock", channels=1), CLOCK_FILTER, queries=(CLOCK_QUERY,)
+)
+
+HEALTHY = Facts(
+    project=OPS,
+    is_local=False,
+    now=NOON,
+    code="code",
+    policies={"shop": "policy"},
+    state=StoreTime(NOON, NOON, NOON),
+    versions={"msgspec": ("0.22.0", "0.22.0")},
+    topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL},
+    subscriptions=(*PUSHES, KEPT),
+    grants={
+        **{topic: {} for topic in topics.ALL},
+        topics.ALERTS: {PUBLISHER: (AGENT,)},
+        topics.COMMANDS: {PUBLISHER: (member(topics.CONSOLE),)},
+    },
+    project_grants={"roles/owner": ("user:o@example.com",)},
+    sign_in={"people": True, OPS: True},
+    measured=MEASURED_SELF,
+    dead_man=CALLED,
+    values=VALUES,
+    bucket_grants={
+        VALUES: {
+            **OWNED,
+            READER: (member("on_work"),),
+            LISTS: (f"projectViewer:{OPS}",),
+            f"{OUR_ROLES}keeper": (member("on_deployment"),),
+        },
+        EXPORTS: {
+            **OWNED,
+            READER: (f"projectOwner:{OPS}",),
+            "roles/storage.admin": (f"serviceAccount:service-1{FIRESTORE}",),
+            f"{OUR_ROLES}mirrors": (member("on_clock"),),
+        },
+    },
+    functions=FUNCTIONS,
+    ticks={"ticks/20260301T1159-1": True, "ticks/20260301T1159-0": True},
+    due_since={"rollback": NOON - timedelta(minutes=2), "notice": None, "command": None},
+    unanchored_since=NOON - timedelta(minutes=2),
+)
+"""An installation on Google, as Terraform makes it."""
+
+
+def amiss(facts: Facts) -> list[tuple[str, str, Verdict]]:
+    """Check, thing and verdict of whatever is not well."""
+    return [
+        (one.check, one.what, one.verdict)
+        for one in installation.examined(facts)
+        if one.verdict is not WELL
+    ]
+
+
+HALVES = tuple(HEALTHY.ticks)
