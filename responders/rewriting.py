@@ -157,10 +157,13 @@ class Rewriting:
         kept = self._vault.keep(*self._content((meant | to_do).values()))
         entry = self._entry(step.name, database, kept, done)
         version = self._ports.store.commit([written(document, encode(entry))])
-        if to_do:
-            done |= self._sent(step, database, list(to_do.values()))
+        sent, forbidden = self._sent(step, database, list(to_do.values()))
+        done |= sent
+        if sent:
             told = encode(self._entry(step.name, database, kept, done))
             self._ports.store.commit([Update(path, told, version)])
+        if forbidden is not None:
+            raise forbidden
         return done
 
     def _tried(
@@ -179,19 +182,27 @@ class Rewriting:
         unknown = [one for path, one in meant.items() if path not in done]
         return meant, done | self._standing(database, unknown)
 
-    def _sent(self, step: Step, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
-        """What became of each: a request at a time, each sent once it may be."""
+    def _sent(
+        self, step: Step, database: str, changes: Sequence[Change]
+    ) -> tuple[dict[str, Landed], RollbackError | None]:
+        """What became of each: a request at a time, each sent once it may be.
+
+        And what forbids those that were not sent; None: all were.
+        """
         landed: dict[str, Landed] = {}
         for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
             makes_again = any(one.before is None for one in part)
-            self._wait(len(part), step.deadline if makes_again else None)
+            try:
+                self._wait(len(part), step.deadline if makes_again else None)
+            except RollbackError as forbidden:
+                return landed, forbidden
             try:
                 landed |= self._rewritten(database, part)
             except Ambiguous:
                 if makes_again:  # it must not land once we have gone on
                     self._ports.clock.sleep(REWRITE_SECONDS)
                 raise
-        return landed
+        return landed, None
 
     def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
         """What became of each by one request. Raises: Unavailable; Rejected, when we may not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -40,9 +41,13 @@ class FencedShop(Shop):
     """The spoilt bookshop, of which something holds across documents."""
 
     def __init__(
-        self, rules: FenceRules = RULES, policy: Policy = FENCED, hook: Hook = no_hook
+        self,
+        rules: FenceRules = RULES,
+        policy: Policy = FENCED,
+        hook: Hook = no_hook,
+        spoilt: dict[str, dict[str, Any] | None] | None = None,
     ) -> None:
-        super().__init__(replace(policy, fence=rules), hook)
+        super().__init__(replace(policy, fence=rules), hook, spoilt)
         self.behind: list[Status] = []
         """How far the fence was at each batch."""
         if hook is no_hook:
@@ -240,6 +245,29 @@ def test_a_fence_that_falls_ends_it_halfway() -> None:
     assert shop.newest.status is RollbackStatus.FAILED
     assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
     expect_as_before(shop)
+
+
+def test_a_fence_that_falls_between_two_requests_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the first one has written is on record, and so told."""
+    monkeypatch.setattr("responders.rewriting.REWRITE_BYTES", 1)
+    shop = FencedShop(spoilt={"customers/ada": {"name": "Ada"}, "customers/bob": {"name": "Bob"}})
+    shop.asked()
+
+    def lifted(verb: str, side: str) -> None:
+        shop.written_behind(verb, side)
+        if (verb, side) == ("rewrites.rewrite", "after") and len(shop.behind) == 1:
+            shop.command("carol", command="lift-fence", system="bookshop")
+            shop.deliver_commands()
+
+    shop.ports.rewritten.hook = lifted
+    shop.approve("bob")
+    shop.pass_time(4 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert shop.ports.rewritten.written == ["customers/ada"]
+    assert shop.written() == {"customers/ada"}
 
 
 def test_another_fence_is_not_the_one_that_it_was_begun_behind() -> None:
