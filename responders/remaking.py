@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
+from responders import journals
 from responders.case import Case, Turn
 from shared import command as commands
-from shared import quarantine
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.parts import parted
 from shared.policy import Policy
-from shared.ports import Create, Query
+from shared.ports import Create
 from shared.quarantine import Entry
 from shared.rollback import Way
 from shared.versions import collection_of
@@ -35,8 +35,8 @@ RECORD_BYTES: Final = 2000
 
 def entries(case: Case) -> Iterator[Entry]:
     """What each batch has written. Raises: Unavailable."""
-    for one in case.ports.store.query(Query(quarantine.journal(case.rollback.id))):
-        yield decode(Entry, one.fields)
+    for _, document in journals.behind(case.ports.store, case.rollback.id):
+        yield decode(Entry, document.fields)
 
 
 def ask(case: Case) -> None:

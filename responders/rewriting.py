@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders import journals
 from responders.erasing import Erasing, Ledger, read_ledger
 from responders.mending import Mending
 from shared import quarantine, repair, shortened
@@ -18,7 +19,7 @@ from shared.inventory import Source
 from shared.parts import parted
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update, written
+from shared.ports import Document, Ports, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position, has_expired
@@ -90,12 +91,10 @@ class Rewriting:
         until, began_at = clock.monotonic() + PORTION_SECONDS, position
         self._learn()
         ledger = read_ledger(self._ports, self._policy)
-        path = quarantine.journal(goal.rollback)
-        found = self._ports.store.query(Query(path))
-        left = [one for one in found if one.path.removeprefix(f"{path}/") > position.cursor]
         try:
-            for document in left:
-                name = document.path.removeprefix(f"{path}/")
+            for name, document in journals.behind(
+                self._ports.store, goal.rollback, position.cursor
+            ):
                 entry = decode(Entry, document.fields)
                 fated = self._returned(step, goal, name, entry, ledger)
                 pairs = [Pair(name, None, None)] * len(fated)
@@ -146,21 +145,20 @@ class Rewriting:
 
         Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
         """
-        path = (
-            f"{quarantine.journal(self._ours.rollback)}/{quarantine.entry_name(step.name, cursor)}"
-        )
+        name = quarantine.entry_name(step.name, cursor)
+        path = f"{quarantine.journal(self._ours.rollback)}/{name}"
         document = self._ports.store.get(path)
         if document.fields is None and not changes:
             return {}
         meant, done = self._tried(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
         kept = self._vault.keep(*self._content((meant | to_do).values()))
-        entry = self._entry(step.name, database, kept, done)
+        entry = self._entry(name, step, database, kept, done)
         version = self._ports.store.commit([written(document, encode(entry))])
         sent, forbidden = self._sent(step, database, list(to_do.values()))
         done |= sent
         if sent:
-            told = encode(self._entry(step.name, database, kept, done))
+            told = encode(self._entry(name, step, database, kept, done))
             self._ports.store.commit([Update(path, told, version)])
         if forbidden is not None:
             raise forbidden
@@ -251,11 +249,14 @@ class Rewriting:
             if _is(version := there[one.path], one)
         }
 
-    def _entry(self, step: str, database: str, kept: Source, landed: Mapping[str, Landed]) -> Entry:
+    def _entry(
+        self, name: str, step: Step, database: str, kept: Source, landed: Mapping[str, Landed]
+    ) -> Entry:
         """What the journal tells of a batch."""
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
         return Entry(
-            step=step,
+            name=name,
+            step=step.name,
             database=database,
             kept=kept,
             landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from responders import journals
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
 from shared import quarantine
 from shared.buckets import Vault
@@ -36,7 +37,7 @@ class TakingOut:
         """`began_at`: whoever was erased before was known to each portion of the repair."""
         self._ports = ports
         self._policy = policy
-        self._journal = quarantine.journal(rollback)
+        self._rollback = rollback
         self._began_at = began_at
         self._ramp = ramp
         self._may_go_on = may_go_on
@@ -51,7 +52,9 @@ class TakingOut:
         Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
         ledger = self._ledger()
         try:
-            for name, document in self._behind(position.cursor):
+            for name, document in journals.behind(
+                self._ports.store, self._rollback, position.cursor
+            ):
                 entry = self._without(document, ledger)
                 position = _passed(position, name, entry)
                 if clock.monotonic() >= until:
@@ -69,12 +72,6 @@ class TakingOut:
         if not any(time is not None and time >= self._began_at - OVERLAP for time in times):
             return None
         return read_ledger(self._ports, self._policy)
-
-    def _behind(self, cursor: str) -> Iterator[tuple[str, Document]]:
-        for document in self._ports.store.query(Query(self._journal)):
-            name = document.path.removeprefix(f"{self._journal}/")
-            if name > cursor:
-                yield name, document
 
     def _without(self, document: Document, ledger: Ledger | None) -> Entry:
         """The entry of a batch, once nothing that it has written is of somebody erased."""

@@ -52,6 +52,7 @@ class Left(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
 
+    name: str
     step: str
     database: str
     kept: Source

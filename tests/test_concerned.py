@@ -293,7 +293,7 @@ def test_nobody_is_named_but_in_the_journal() -> None:
 def journal(shop: Shop, *paths: str) -> None:
     """A rollback has written these."""
     landed = tuple(Landed(path, START) for path in paths)
-    entry = Entry("a", "(default)", Source("bucket", "object", 1), landed)
+    entry = Entry("a", "repair 1", "(default)", Source("bucket", "object", 1), landed)
     shop.ports.store.commit([Put(f"{quarantine.journal('INC-1')}/{len(paths)}", encode(entry))])
 
 

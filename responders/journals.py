@@ -1,0 +1,25 @@
+"""What a rollback has written, batch by batch, as its journal tells: a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from shared import quarantine
+from shared.ports import Document, Query, Store
+
+PAGE: Final = 20
+"""Each entry is a document of up to 1 MiB."""
+
+
+def behind(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:
+    """The entries whose names come after that one, by name. Raises: Unavailable."""
+    while True:
+        where = (("name", ">", name),)
+        page = Query(quarantine.journal(rollback), where, order_by="name", limit=PAGE)
+        found = store.query(page)
+        for document in found:
+            name = document.path.rpartition("/")[2]
+            yield name, document
+        if len(found) < PAGE:
+            return

@@ -1,0 +1,36 @@
+"""The journal of a rollback, read a page at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from responders.journals import PAGE, behind
+from shared import quarantine
+from shared.documents import encode
+from shared.inventory import Source
+from shared.ports import Create
+from shared.quarantine import Entry
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import MemoryStore
+
+MANY = 2 * PAGE + 5
+
+
+def names(count: int) -> list[str]:
+    return sorted(quarantine.entry_name("repair 1", str(number)) for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (PAGE - 1, 1), (PAGE, 2), (MANY, 3)])
+def test_every_entry_comes_once_in_order_and_no_page_is_long(count: int, pages: int) -> None:
+    """From the first as from behind any name."""
+    asked: list[str] = []
+    store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
+    for name in names(count):
+        entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), ())
+        store.commit([Create(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
+
+    assert [name for name, _ in behind(store, "INC-1")] == names(count)
+    assert asked.count("before store.query") == pages
+    for cursor in names(count)[:: PAGE // 2]:
+        after = [name for name in names(count) if name > cursor]
+        assert [name for name, _ in behind(store, "INC-1", cursor)] == after
