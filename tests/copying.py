@@ -7,15 +7,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import backing, topics
+from shared import backing
 from shared.backing import Backup
 from shared.copying import Copy
 from shared.documents import decode, encode
 from shared.ports import Put, Query
 from shared.resources import BackupRules, CopyRules
+from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.restores import ORIGINAL
+from tests.outside import pass_time
 from tests.world import PROBED, World
 
 BUCKET = "exports"
@@ -43,15 +45,6 @@ def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     return made
 
 
-def pass_time(shop: World, span: timedelta) -> None:
-    """Time passes, with a tick of the clock in each half minute."""
-    until = shop.ports.clock.now() + span
-    while shop.ports.clock.now() < until:
-        shop.publish(topics.CLOCK, b"{}")
-        shop.settle()
-        shop.ports.clock.advance(MINUTE / 2)
-
-
 def ask(shop: World, point: str = "1h") -> None:
     shop.command(command="copy", system="bookshop", restore_point=point)
     shop.settle()
@@ -68,25 +61,11 @@ def copy_of(shop: World) -> Copy:
 
 
 def told(shop: World) -> list[str]:
-    events = shop.ports.store.query(Query("systems/bookshop/audit", order_by="at"))
-    names = [str(one.fields["name"]) for one in events if one.fields]
-    return [one for one in names if one.startswith("copy.")]
+    return outside.told(shop, "copy.")
 
 
 def notified(shop: World) -> list[str]:
-    """What people were told, in order, each once."""
-    found = shop.ports.store.query(Query("notices"))
-    texts = [
-        (one.fields["created_at"], one.fields["text"])
-        for one in found
-        if one.fields and str(one.fields["event"]).startswith("copy.")
-    ]
-    return list(dict.fromkeys(text for _, text in sorted(texts)))
-
-
-def refusals(shop: World) -> list[str]:
-    letters = [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    return [str(one.attributes["reason"]) for one in letters]
+    return outside.notified(shop, "copy.")
 
 
 def documents(shop: World, database: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -118,6 +118,33 @@ def carried(
     deliver_all(world, saboteur, duplicated=duplicated, reversed_order=reversed_order)
     saboteur.active = False
     return world
+
+
+def pass_time(world: World, saboteur: Saboteur, span: timedelta) -> None:
+    """Time passes by the clock's own ticks, whatever dies of them."""
+    until = world.ports.clock.now() + span
+    while world.ports.clock.now() < until:
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        world.publish(topics.CLOCK, b"{}")
+    deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+
+
+def disturbed(world: World, saboteur: Saboteur, span: timedelta, rest: timedelta) -> None:
+    """Time passes in which something may go wrong, and then enough to make it good."""
+    saboteur.world = world
+    saboteur.active = True
+    pass_time(world, saboteur, span)
+    saboteur.active = False
+    pass_time(world, saboteur, rest)
+
+
+def points(
+    run: Callable[[Saboteur], object], counted: Collection[str], faults: Iterable[Fault] = Fault
+) -> list[tuple[Fault, int]]:
+    """Each fault at each point that a run comes by."""
+    counting = Saboteur(counted=counted)
+    run(counting)
+    return [(fault, point) for fault in faults for point in range(len(counting.points))]
 
 
 def deliver_all(

@@ -43,16 +43,6 @@ def system(world: World) -> System:
     return decode(System, world.ports.store.documents["systems/bookshop"])
 
 
-def told(world: World) -> list[str]:
-    """The names of the events outside rollbacks, in order."""
-    found = [
-        fields
-        for path, fields in world.ports.store.documents.items()
-        if path.startswith("systems/bookshop/audit/")
-    ]
-    return [one["name"] for one in sorted(found, key=lambda one: str(one["at"]))]
-
-
 def hint(world: World, at: datetime | None = None, **changes: Any) -> None:
     """The audit log tells of a change."""
     moment = at or world.ports.clock.now()

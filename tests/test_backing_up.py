@@ -9,16 +9,18 @@ import pytest
 from msgspec.structs import replace
 
 from responders.hearing import heard
-from shared import backing, topics
+from shared import backing
 from shared.backing import Backup, Status
 from shared.backup import Export, Stored
 from shared.documents import decode
 from shared.errors import Refused, Rejected, Unavailable
 from shared.ports import Query
 from shared.resources import BackupRules
+from tests import outside
 from tests.crash import quick
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, no_hook
+from tests.outside import pass_time
 from tests.world import World
 
 HERE, THERE = "exports", "exports-second"
@@ -39,19 +41,6 @@ def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
     return made
 
 
-def tick(world: World) -> None:
-    """One tick of the clock, which takes half a minute, and what it leads to."""
-    world.publish(topics.CLOCK, b"{}")
-    world.settle()
-    world.ports.clock.advance(MINUTE / 2)
-
-
-def pass_time(world: World, span: timedelta) -> None:
-    until = world.ports.clock.now() + span
-    while world.ports.clock.now() < until:
-        tick(world)
-
-
 def catalogue(world: World) -> list[Backup]:
     found = world.ports.store.query(Query("backups"))
     return [decode(Backup, one.fields) for one in found]
@@ -64,9 +53,7 @@ def backup(world: World) -> Backup:
 
 def told(world: World) -> list[str]:
     """The turns that are written down, in order."""
-    events = world.ports.store.query(Query("systems/bookshop/audit", order_by="at"))
-    names = [str(one.fields["name"]) for one in events if one.fields]
-    return [one.removeprefix("backup.") for one in names if one.startswith("backup.")]
+    return [one.removeprefix("backup.") for one in outside.told(world, "backup.")]
 
 
 def notified(world: World) -> list[str]:

@@ -23,13 +23,12 @@ from tests.copying import (
     documents,
     exported,
     notified,
-    pass_time,
-    refusals,
     told,
     world,
 )
 from tests.fakes.hooks import Hook
 from tests.fakes.restores import ORIGINAL
+from tests.outside import pass_time, refusals
 from tests.world import World
 
 

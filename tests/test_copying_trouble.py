@@ -16,11 +16,11 @@ from tests.copying import (
     documents,
     exported,
     notified,
-    pass_time,
     told,
     world,
 )
 from tests.fakes.restores import ORIGINAL, TAKES
+from tests.outside import pass_time
 
 
 def test_an_operation_that_fails_late() -> None:

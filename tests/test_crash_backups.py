@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from shared import topics
 from shared.backing import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, disturbed, points
 from tests.test_backing_up import HERE, MINUTE, THERE, backup, told, world
 from tests.world import World
 
 COUNTED = ("store.commit", "exports.begin", "mirrors.copy", "mirrors.write")
 
 
-def pass_time(shop: World, saboteur: Saboteur, span: timedelta) -> None:
-    until = shop.ports.clock.now() + span
-    while shop.ports.clock.now() < until:
-        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
-        shop.publish(topics.CLOCK, b"{}")
-    deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
-
-
 def run(saboteur: Saboteur) -> World:
     shop = world(saboteur)
-    saboteur.world = shop
-    saboteur.active = True
-    pass_time(shop, saboteur, 6 * MINUTE)
-    saboteur.active = False
-    pass_time(shop, saboteur, 5 * MINUTE)
+    disturbed(shop, saboteur, 6 * MINUTE, 5 * MINUTE)
     return shop
 
 
-def points() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=COUNTED)
-    run(counted)
-    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
-
-
-@pytest.mark.parametrize(("fault", "point"), points())
+@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED))
 def test_a_fault_anywhere_leaves_one_whole_backup(fault: Fault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun.
 

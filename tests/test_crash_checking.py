@@ -10,7 +10,7 @@ from responders.checking import Checking
 from shared.errors import RollbackError
 from shared.outside import events_of
 from shared.ports import Query
-from tests.crash import Crashed, Fault, Saboteur
+from tests.crash import Crashed, Fault, Saboteur, points
 from tests.test_checking import HOUR, SHOP, Shop
 
 COUNTED = ("store.commit",)
@@ -41,14 +41,7 @@ def look(shop: Shop, saboteur: Saboteur) -> None:
             shop.checking = Checking(shop.ports, {"bookshop": SHOP})
 
 
-def points() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=COUNTED)
-    run(counted)
-    faults = (Fault.CRASH, Fault.LOST_ANSWER)
-    return [(fault, point) for fault in faults for point in range(len(counted.points))]
-
-
-@pytest.mark.parametrize(("fault", "point"), points())
+@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED, (Fault.CRASH, Fault.LOST_ANSWER)))
 def test_a_fault_anywhere_loses_no_damage(fault: Fault, point: int) -> None:
     """Whoever dies or is deaf, the next minute goes on where the record stands."""
     saboteur = Saboteur(point, fault, COUNTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -19,10 +20,9 @@ from tests.copying import (
     told,
     world,
 )
-from tests.crash import Fault, Saboteur
+from tests.crash import Fault, Saboteur, pass_time, points
 from tests.fakes.restores import ORIGINAL
 from tests.test_copying import erase
-from tests.test_crash_backups import pass_time
 from tests.world import World
 
 COUNTED = ("restores.clone", "restores.create", "restores.fill", "restores.delete")
@@ -57,16 +57,11 @@ def run(saboteur: Saboteur, way: str) -> World:
     return shop
 
 
-def points() -> list[tuple[str, Fault, int]]:
-    found = []
-    for way in WAYS:
-        counted = Saboteur(counted=COUNTED)
-        run(counted, way)
-        found += [(way, fault, point) for fault in Fault for point in range(len(counted.points))]
-    return found
+def points_of_each() -> list[tuple[str, Fault, int]]:
+    return [(way, *one) for way in WAYS for one in points(partial(run, way=way), COUNTED)]
 
 
-@pytest.mark.parametrize(("way", "fault", "point"), points())
+@pytest.mark.parametrize(("way", "fault", "point"), points_of_each())
 def test_a_fault_anywhere_makes_one_copy_and_lets_it_go(way: str, fault: Fault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
     saboteur = Saboteur(point, fault, COUNTED)

@@ -14,7 +14,8 @@ from shared.deployment import Deployment, Status
 from shared.policy import Deployments
 from shared.stock import unpacked
 from tests.crash import Fault, Saboteur, deliver_all, quick
-from tests.deployed import deploy, hint, others, told
+from tests.deployed import deploy, hint, others
+from tests.outside import told
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -6,8 +6,7 @@ import pytest
 
 from shared.fence import Status
 from shared.rollback import Status as RollbackStatus
-from tests.crash import Fault, Saboteur
-from tests.test_crash_backups import pass_time
+from tests.crash import Fault, Saboteur, disturbed, pass_time, points
 from tests.test_fenced import FencedShop, expect_as_before
 from tests.test_fencing import BEFORE, MINUTE, fence_of, scalings, told, windows, world
 from tests.test_repairing import GOOD, SPOILT
@@ -31,13 +30,7 @@ def run(saboteur: Saboteur) -> World:
     return shop
 
 
-def points() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=COUNTED)
-    run(counted)
-    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
-
-
-@pytest.mark.parametrize(("fault", "point"), points())
+@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED))
 def test_a_fault_anywhere_leaves_nothing_stopped(fault: Fault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was stopped and starts it."""
     saboteur = Saboteur(point, fault, COUNTED)
@@ -62,10 +55,7 @@ def repaired(saboteur: Saboteur) -> FencedShop:
     saboteur.world = shop
     shop.asked()
     shop.command("bob", command="approve", system="bookshop", incident=shop.newest.incident)
-    saboteur.active = True
-    pass_time(shop, saboteur, 6 * MINUTE)
-    saboteur.active = False
-    pass_time(shop, saboteur, 12 * MINUTE)
+    disturbed(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
     return shop
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.proving import Status
-from tests.crash import Fault, Saboteur
+from tests.crash import Fault, Saboteur, disturbed, points
 from tests.fakes.restores import ORIGINAL
-from tests.test_crash_backups import pass_time
 from tests.test_proving_backups import MINUTE, notified, proof, told, world
 from tests.world import World
 
@@ -17,21 +16,11 @@ COUNTED = ("restores.create", "restores.fill", "restores.delete")
 
 def run(saboteur: Saboteur) -> World:
     shop = world(hook=saboteur)
-    saboteur.world = shop
-    saboteur.active = True
-    pass_time(shop, saboteur, 15 * MINUTE)
-    saboteur.active = False
-    pass_time(shop, saboteur, 10 * MINUTE)
+    disturbed(shop, saboteur, 15 * MINUTE, 10 * MINUTE)
     return shop
 
 
-def points() -> list[tuple[Fault, int]]:
-    counted = Saboteur(counted=COUNTED)
-    run(counted)
-    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
-
-
-@pytest.mark.parametrize(("fault", "point"), points())
+@pytest.mark.parametrize(("fault", "point"), points(run, COUNTED))
 def test_a_fault_anywhere_leaves_a_proof_and_no_scratch_database(fault: Fault, point: int) -> None:
     """Whoever dies, is deaf or stands still, the next one finds what was begun and ends it."""
     saboteur = Saboteur(point, fault, COUNTED)

@@ -12,8 +12,9 @@ from shared.deployment import Status, record_path
 from shared.errors import Unavailable
 from shared.inventory import HostingSite
 from shared.stock import unpacked
-from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock, told
+from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
+from tests.outside import told
 from tests.test_alerts import dead_letters
 from tests.world import BOOKSHOP, World
 

@@ -4,7 +4,8 @@ import pytest
 
 from shared.deployment import Status
 from shared.traffic import LATEST, TrafficTarget
-from tests.deployed import MINUTE, deploy, hint, others, stock, system, told
+from tests.deployed import MINUTE, deploy, hint, others, stock, system
+from tests.outside import told
 from tests.world import BOOKSHOP, World
 
 

@@ -20,7 +20,8 @@ from shared.versions import Reference, Version
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.restores import ORIGINAL
-from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, pass_time, proof
+from tests.outside import pass_time
+from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, proof
 from tests.world import World
 
 HOUR = timedelta(hours=1)

@@ -20,8 +20,10 @@ from shared.ports import Query
 from shared.status_page import Mood, view
 from shared.system import System, frozen
 from shared.traffic import Scaling
+from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
+from tests.outside import refusals
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -69,24 +71,11 @@ def lift(shop: World) -> None:
 
 
 def told(shop: World) -> list[str]:
-    events = shop.ports.store.query(Query("systems/bookshop/audit", order_by="at"))
-    names = [str(one.fields["name"]) for one in events if one.fields]
-    return [one for one in names if one.startswith("fence.")]
+    return outside.told(shop, "fence.")
 
 
 def notified(shop: World) -> list[str]:
-    found = shop.ports.store.query(Query("notices"))
-    texts = [
-        (one.fields["created_at"], one.fields["text"])
-        for one in found
-        if one.fields and str(one.fields["event"]).startswith("fence.")
-    ]
-    return list(dict.fromkeys(text for _, text in sorted(texts)))
-
-
-def refusals(shop: World) -> list[str]:
-    letters = [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    return [str(one.attributes["reason"]) for one in letters]
+    return outside.notified(shop, "fence.")
 
 
 def public(shop: World) -> list[PublicState]:

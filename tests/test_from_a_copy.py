@@ -13,7 +13,8 @@ from shared.integrity_rules import FenceRules
 from shared.resources import BackupRules, CopyRules
 from shared.rollback import Status
 from tests.copying import copy_of
-from tests.test_fencing import fence_of, refusals
+from tests.outside import refusals
+from tests.test_fencing import fence_of
 from tests.test_repairing import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
 
 DAY = timedelta(days=1)

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.wired import UNUSABLE
 from shared.errors import Unavailable
+from tests.outside import pass_time
 from tests.test_alerts import dead_letters
-from tests.test_backing_up import HERE, MINUTE, NAME, THERE, backup, pass_time, told, world
+from tests.test_backing_up import HERE, MINUTE, NAME, THERE, backup, told, world
 from tests.world import World
 
 A_WHILE = 20 * MINUTE

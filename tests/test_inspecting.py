@@ -12,11 +12,11 @@ from shared.assets import Posture, Seen
 from shared.errors import Rejected, Unavailable
 from shared.health import ProbeAnswer
 from shared.integrity_rules import Collection, Derived
-from shared.outside import events_of
 from shared.ports import Query
 from shared.resources import AssetRules, StaticAsset
+from tests import outside
 from tests.fakes.clock import START
-from tests.test_backing_up import tick
+from tests.outside import tick
 from tests.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -135,9 +135,7 @@ def test_a_fallback_that_is_gone_is_told_once_and_again_when_it_is_back() -> Non
     shop.ports.provisions.buckets["covers"] = "multi-region"
     pass_hours(shop, 25)
     assert told(shop) == [gone, "bookshop: assets are as declared again"]
-    events = shop.ports.store.query(Query(events_of(POLICY.system)))
-    named = [str(one.fields["name"]) for one in events if one.fields]
-    assert [one for one in named if one.startswith("assets.")] == ["assets.amiss", "assets.kept"]
+    assert outside.told(shop, "assets.") == ["assets.amiss", "assets.kept"]
 
 
 @pytest.mark.parametrize("failure", [Unavailable("no answer"), Rejected("forbidden")])

@@ -17,10 +17,11 @@ from shared.deployment import Deployment
 from shared.errors import Moved, Rejected, Throttled, Unavailable
 from shared.inventory import FunctionState, Source, WholeInventory, configured
 from shared.ports import Update
-from tests.deployed import deploy, hint, others, told
+from tests.deployed import deploy, hint, others
 from tests.deployed import recorded as everything
 from tests.fakes.hooks import no_hook
 from tests.fakes.vault import content_of
+from tests.outside import told
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

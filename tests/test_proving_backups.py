@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import topics
 from shared.documents import decode
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.ports import Query
 from shared.proving import Proof, Status
 from shared.resources import BackupRules, ProofRules
+from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.restores import ORIGINAL
+from tests.outside import pass_time
 from tests.world import PROBED, World
 
 HERE, THERE = "exports", "exports-second"
@@ -42,15 +43,6 @@ def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
     return made
 
 
-def pass_time(world: World, span: timedelta) -> None:
-    """Time passes, with a tick of the clock in each half minute."""
-    until = world.ports.clock.now() + span
-    while world.ports.clock.now() < until:
-        world.publish(topics.CLOCK, b"{}")
-        world.settle()
-        world.ports.clock.advance(MINUTE / 2)
-
-
 def proofs(world: World) -> list[Proof]:
     found = [decode(Proof, one.fields) for one in world.ports.store.query(Query("proofs"))]
     return sorted(found, key=lambda one: one.began_at)
@@ -62,9 +54,7 @@ def proof(world: World) -> Proof:
 
 
 def told(world: World) -> list[str]:
-    events = world.ports.store.query(Query("systems/bookshop/audit", order_by="at"))
-    names = [str(one.fields["name"]) for one in events if one.fields]
-    return [one for one in names if "prove" in one or "restor" in one]
+    return [one for one in outside.told(world) if "prove" in one or "restor" in one]
 
 
 def notified(world: World) -> list[str]:

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from shared.deployment import Deployment, Status, returnable
 from shared.errors import Unavailable
 from shared.inventory import AccountState, SecretUse, SecretVersion, configured
-from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock, told
+from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
+from tests.outside import told
 from tests.world import BOOKSHOP, World
 
 

@@ -13,7 +13,7 @@ from shared.errors import Unavailable
 from shared.ports import Query
 from shared.resources import BackupRules
 from tests.fakes.clock import START
-from tests.test_backing_up import tick
+from tests.outside import tick
 from tests.world import BOOKSHOP, World
 
 DAY = timedelta(days=1)

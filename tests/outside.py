@@ -1,0 +1,49 @@
+"""What becomes of a system outside its rollbacks, by the clock alone: events, notices, refusals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared import outside, topics
+from shared.ports import Query
+from tests.world import World
+
+HALF_A_MINUTE = timedelta(seconds=30)
+
+
+def tick(world: World) -> None:
+    """One tick of the clock, which takes half a minute, and what it leads to."""
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+    world.ports.clock.advance(HALF_A_MINUTE)
+
+
+def pass_time(world: World, span: timedelta) -> None:
+    """Time passes, tick by tick."""
+    until = world.ports.clock.now() + span
+    while world.ports.clock.now() < until:
+        tick(world)
+
+
+def told(world: World, of: str = "") -> list[str]:
+    """The names of the events outside rollbacks, in order: those that begin so."""
+    events = world.ports.store.query(Query(outside.events_of(world.policy.system), order_by="at"))
+    names = [str(one.fields["name"]) for one in events if one.fields]
+    return [one for one in names if one.startswith(of)]
+
+
+def notified(world: World, of: str) -> list[str]:
+    """What people were told of events that begin so, in order, each once."""
+    found = world.ports.store.query(Query("notices"))
+    texts = [
+        (one.fields["created_at"], one.fields["text"])
+        for one in found
+        if one.fields and str(one.fields["event"]).startswith(of)
+    ]
+    return list(dict.fromkeys(text for _, text in sorted(texts)))
+
+
+def refusals(world: World) -> list[str]:
+    """Why messages became dead letters, in order."""
+    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+    return [str(one.attributes["reason"]) for one in letters]
