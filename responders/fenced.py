@@ -102,11 +102,11 @@ def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
 
 
 def falls_first(case: Case) -> bool:
-    """Whether the repair's own fence is up still: its fall is waited for while it is watched."""
-    fence, rollback = read(case.ports, case.policy), case.rollback
-    if fence is None or fence.is_over or fence.rollback != rollback.id:
+    """Whether a fence is up still: its fall is waited for as long as the repair is watched."""
+    watch_until = case.rollback.watch_until
+    if watch_until is not None and case.now() >= watch_until:
         return False
-    if rollback.watch_until is not None and case.now() >= rollback.watch_until:
+    if not is_up(case.ports, case.policy):
         return False
     case.wait("fence.waited", "for the fence to fall", case.now() + AGAIN)
     return True

@@ -134,7 +134,7 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     if rollback.way is Way.REPAIR and fenced.falls_first(case):
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
-    health = _against_before(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
+    health = _watched(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
     ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
         return ending.fail(case, f"it got worse again: {health.reason}")
@@ -231,6 +231,13 @@ def _health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     Asked are the probes of these functions, and those that belong to none but the system.
     """
     return _looked_at(case, steps, since)[0]
+
+
+def _watched(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """How it does; behind a fence that outlasts the watch nobody can see that."""
+    if case.rollback.way is Way.REPAIR and fenced.is_up(case.ports, case.policy):
+        return Health(Verdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
+    return _against_before(case, steps, since)
 
 
 def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
