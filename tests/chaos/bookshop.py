@@ -19,7 +19,7 @@ ERASED = "erased"
 """Where it says whom it has erased."""
 ORDERS_EACH = 10
 WRITTEN_AT_ONCE = 400
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 """Between two of its writes."""
 UNPACED = 1_000_000
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from local.demo import operator
-from shared import damage
+from shared import damage, repair
 from shared.damage import Record
 from shared.documents import decode
 from shared.rollback import ENDED, Rollback, Status
@@ -20,14 +20,19 @@ WRITTEN = (Status.VERIFYING, *OVER)
 """No document is written any more."""
 WITHIN_SECONDS = 1800.0
 """Of wall time, for each thing that is waited for."""
-HOP = timedelta(seconds=30)
-"""The clock looks at what is due each half minute, and at the data each minute."""
-HOPS = 2
-"""So many lead to the next piece of a look through the data."""
+HALF_MINUTE = timedelta(seconds=30)
+"""The clock looks at what is due each half minute, and at the data in the middle of each."""
+SECOND = timedelta(seconds=1)
 HOP_EVERY_SECONDS = 0.7
 """Wall time by which whoever sleeps has seen the last one."""
-PIECE_SECONDS = 30.0
+PIECE_SECONDS = 60.0
 """Wall time that a piece of a look never takes."""
+REAL = 1.0
+"""Cloud seconds per second, while documents are written."""
+SLOW = 0.5
+"""The same while they are looked through: a look has 15 s a minute, and must be over within the
+time for which nothing new may appear, on a busy machine too. More than twice as slow is no help:
+a stream lasts 30 s of wall time."""
 
 
 class Hopping:
@@ -35,24 +40,31 @@ class Hopping:
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
-        self._known: tuple[Any, ...] = ()
-        self._hops = 0
+        self._version: datetime | None = None
+        self._is_looked_at = False
         self._hopped_at = time.monotonic()
 
     def hop(self, rollback: Rollback) -> None:
-        """Unless somebody works on the rollback, or may be looking through the data."""
+        """Unless somebody works on the rollback or is to, or may be looking through the data."""
         document = self._plant.stage.wiring.store.get(damage.path(rollback.system))
         record = decode(Record, document.fields) if document.fields else Record(rollback.system)
-        known = document.version, rollback.sequence
-        if known != self._known:
-            self._known, self._hops, self._hopped_at = known, 0, time.monotonic()
-        rested = time.monotonic() - self._hopped_at
-        if rollback.lease or rested < HOP_EVERY_SECONDS:
+        if document.version != self._version:
+            self._version, self._is_looked_at = document.version, False
+        look = record.run is not None or bool(record.asked)
+        least = PIECE_SECONDS if look and self._is_looked_at else HOP_EVERY_SECONDS
+        is_rested = time.monotonic() - self._hopped_at > least
+        if rollback.lease or not is_rested or self._is_surveyed(rollback):
             return
-        is_looked_through = record.run is not None or bool(record.asked)
-        if not is_looked_through or self._hops < HOPS or rested > PIECE_SECONDS:
-            self._plant.stage.jump(HOP)
-            self._hops, self._hopped_at = self._hops + 1, time.monotonic()
+        now = self._plant.stage.now()
+        passed = timedelta(seconds=now.second % HALF_MINUTE.seconds, microseconds=now.microsecond)
+        self._plant.stage.jump(HALF_MINUTE - passed + SECOND)
+        self._is_looked_at = now.second < HALF_MINUTE.seconds
+        self._hopped_at = time.monotonic()
+
+    def _is_surveyed(self, rollback: Rollback) -> bool:
+        """Whether one worker after another works out what would become of each document."""
+        fields = self._plant.stage.wiring.store.get(repair.survey_path(rollback.id)).fields or {}
+        return rollback.status is Status.DECIDING and fields.get("survey") is not None
 
 
 class Moving:
@@ -67,6 +79,7 @@ class Moving:
     def ordered(self, **said: Any) -> Rollback:
         """It is ordered, and the data looked through: parked over a question, or let go."""
         known = {one.id for one in self._plant.evidence.rollbacks()}
+        self._stage.rescale(SLOW)
         self._say(operator.PEOPLE[0], **said)
 
         def found() -> Rollback | None:
@@ -78,6 +91,7 @@ class Moving:
 
     def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
         """A second person agrees; at each point somebody dies, as long as documents are written."""
+        self._stage.rescale(REAL)
         self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
         for point in points:
             self._stage.go_wrong(point.plan())
@@ -91,7 +105,9 @@ class Moving:
                 self._let_die(point)
                 self._wait_for_a_commit(parked.id)
             self._stage.go_right()
-        return self.waited(parked.id, WRITTEN)
+        moved = self.waited(parked.id, WRITTEN)
+        self._stage.rescale(SLOW)
+        return moved
 
     def waited(self, name: str, statuses: Collection[Status], *, hopping: bool = False) -> Rollback:
         """The rollback, once it has come so far; `hopping` over the time in which nobody works."""
