@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from responders.concerning import began_at, concerned
 from responders.erasing import read_ledger
 from responders.writing import told
-from shared import log, spread
+from shared import log, owners, spread
 from shared import notice as notices
 from shared.audience import Addressees, Audience, Channel
 from shared.documents import decode, encode
@@ -94,9 +94,12 @@ class Spreading:
         return [NOBODY if one in gone else one for one in tokens], counted
 
     def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
-        """Users by their fields, with their tokens alone. Raises: as `_looked_up`."""
+        """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
-        found = self._documents.matching(self._database, scope, where, known.at, users.tokens, most)
+        rules = self._policy.erasure
+        whose = owners.fields(rules, users.collection) if rules is not None else []
+        only = sorted({users.tokens, *whose})
+        found = self._documents.matching(self._database, scope, where, known.at, only, most)
         all_of_them = len(found)
         if all_of_them == most:
             all_of_them = self._documents.count(self._database, scope, known.at, where)

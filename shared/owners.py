@@ -31,6 +31,12 @@ def is_by_field(rules: ErasureRules, path: str) -> bool:
     return any(place.field and covers(place.scope, path) for place in rules.documents)
 
 
+def fields(rules: ErasureRules, collection: str) -> list[str]:
+    """The fields of a collection's documents that say whose they are."""
+    document = f"{collection}/-"
+    return [one.field for one in rules.documents if one.field and covers(one.scope, document)]
+
+
 def by_field(rules: ErasureRules, version: Version) -> Iterator[str]:
     """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
     for place in rules.documents:

@@ -107,10 +107,10 @@ class Documents(Protocol):
         scope: Scope,
         where: Mapping[str, Any],
         at: datetime | None,
-        field: str,
+        only: Sequence[str],
         most: int,
     ) -> list[Version]:
-        """The first so many documents whose fields equal these, with that one field alone."""
+        """The first so many documents whose fields equal these, with the named fields alone."""
         ...
 
     def count(

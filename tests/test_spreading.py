@@ -49,7 +49,7 @@ def world_with(count: int, policy: Policy | None = None) -> World:
     """So many users, each with a device."""
     world = World(policy=policy or asking())
     for number in range(count):
-        fields = {"devices": [token(number)], "news": number % 2 == 0}
+        fields = {"devices": [token(number)], "news": number % 2 == 0, "owner": name(number)}
         world.ports.kept.write(DATABASE, {f"users/{name(number)}": fields})
     world.ports.clock.advance(timedelta(minutes=1))
     world.alert()
@@ -235,8 +235,9 @@ def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
     assert told(world) == (all_of(()) if status == "UNDELIVERABLE" else all_of((0, 1)))
 
 
-def test_whoever_was_erased_is_not_told() -> None:
-    """Though their document is still there."""
+@pytest.mark.parametrize("place", [erasure.Place("users"), erasure.Place("users", field="owner")])
+def test_whoever_was_erased_is_not_told(place: erasure.Place) -> None:
+    """Though their document is still there, whether its name or a field says whose it is."""
     world = world_with(3)
     now, system = world.ports.clock.now(), BOOKSHOP.system
     hashed = erasure.hashed("salt", name(1))
@@ -247,7 +248,7 @@ def test_whoever_was_erased_is_not_told() -> None:
             Put(erasure.path(system, hashed), encode(entry)),
         ]
     )
-    policy = replace(asking(), erasure=erasure.ErasureRules((erasure.Place("users"),)))
+    policy = replace(asking(), erasure=erasure.ErasureRules((place,)))
     world.policy = policy
     world.start_instances()
 

@@ -86,15 +86,16 @@ class FirestoreDocuments:
         scope: Scope,
         where: Mapping[str, Any],
         at: datetime | None,
-        field: str,
+        only: Sequence[str],
         most: int,
     ) -> list[Version]:
-        """One query, of which that field alone comes: its own indexes suffice for equality."""
+        """One query, of which those fields alone come: its own indexes suffice for equality."""
         root = self._root(database)
         request = _query(root, scope, at, "")
         query = request.structured_query
         _narrow(query, where)
-        query.select.fields.add(field_path=_field_path(field))
+        for field in only:
+            query.select.fields.add(field_path=_field_path(field))
         query.limit.value = most
         return [_version(one, root) for one in self._found(database, request)]
 

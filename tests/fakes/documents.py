@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -118,15 +118,16 @@ class FakeDocuments:
         scope: Scope,
         where: Mapping[str, Any],
         at: datetime | None,
-        field: str,
+        only: Sequence[str],
         most: int,
     ) -> list[Version]:
-        """By name, each cut down to that field."""
+        """By name, each cut down to those fields."""
         with around(self.hook, "documents.matching"):
             moment = self._moment(at)
             found = list(islice(self._equal(database, scope, where, moment), most))
             self.reads += len(found)
-            return [replace(one, fields=_only(one.fields, field.split("."))) for one in found]
+            names = [field.split(".") for field in only]
+            return [replace(one, fields=_cut(one.fields, names)) for one in found]
 
     def count(
         self,
@@ -218,6 +219,11 @@ def _below(value: Any, names: Sequence[str]) -> Any:
 def _equals(value: Any, wanted: Any) -> bool:
     """As a query compares: 1 equals 1.0, and not true."""
     return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
+
+
+def _cut(fields: Mapping[str, Any], wanted: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """What stands under any of these; of two, each begins with another name."""
+    return {name: one for names in wanted for name, one in _only(fields, names).items()}
 
 
 def _only(fields: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
