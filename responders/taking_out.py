@@ -1,8 +1,12 @@
-"""Who was erased while documents were written back: what was written of them is taken out again."""
+"""Who was erased while documents were written back: what was written of them is taken out again.
+
+So are the copies in quarantine of what stood there of them. A copy is part of an object: one
+without it is kept, the journal names that one, and what no entry names (any more) is removed last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -13,6 +17,7 @@ from shared import quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.inventory import Source
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update
 from shared.quarantine import Change, Entry
@@ -43,7 +48,7 @@ class TakingOut:
         self._may_go_on = may_go_on
 
     def portion(self, position: Position) -> Position:
-        """The position after some seconds; what was taken out until then is gone.
+        """The position after some seconds; what was taken out until then is gone, copies as well.
 
         Raises: Unavailable, Rejected, when nothing came of it.
         """
@@ -59,6 +64,8 @@ class TakingOut:
                 position = _passed(position, name, entry)
                 if clock.monotonic() >= until:
                     return position
+            if ledger is not None:
+                self._remove_unnamed()
         except RollbackError:
             if position == before:
                 raise
@@ -74,26 +81,47 @@ class TakingOut:
         return read_ledger(self._ports, self._policy)
 
     def _without(self, document: Document, ledger: Ledger | None) -> Entry:
-        """The entry of a batch, once nothing that it has written is of somebody erased."""
+        """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(Entry, document.fields)
-        whose = {} if ledger is None else self._of_erased(entry, ledger)
-        if not whose:
+        if ledger is None:
             return entry
-        gone = self._removed(entry, whose)
-        landed = tuple(one for one in entry.landed if one.path not in gone)
-        entry = replace(entry, landed=landed, taken_out=entry.taken_out + len(gone))
+        kept = quarantine.unpacked(self._vault.read(entry.kept))
+        written = {one.path: one for one in kept if _is_written_of(one, ledger)}
+        copies = [
+            one for one in kept if one.path not in written and not _stood_there_of(one, ledger)
+        ]
+        if len(copies) == len(kept):
+            return entry
+        gone = self._removed(entry, written) if written else set()
+        entry = replace(
+            entry,
+            kept=self._kept(copies),
+            landed=tuple(one for one in entry.landed if one.path not in gone),
+            taken_out=entry.taken_out + len(gone),
+            copies_gone=entry.copies_gone + len(kept) - len(copies),
+        )
         self._ports.store.commit([Update(document.path, encode(entry), document.version)])
         return entry
 
-    def _of_erased(self, entry: Entry, ledger: Ledger) -> dict[str, Change]:
-        """What was, or may have been, written of people who were erased since it was so."""
-        return {
-            one.path: one
-            for one in quarantine.unpacked(self._vault.read(entry.kept))
-            if one.after is not None
-            and one.of is not None
-            and ledger.forbids(Version(one.path, one.after, one.of, one.of))
-        }
+    def _kept(self, changes: Iterable[Change]) -> Source:
+        """Where these are kept from now on."""
+        self._require_leave()
+        content = quarantine.packed(changes)
+        return self._vault.keep(
+            quarantine.name(self._policy.system, self._rollback, content), content
+        )
+
+    def _remove_unnamed(self) -> None:
+        """What no entry names is gone: kept anew since, or by a worker who died before its entry.
+
+        Raises: Unavailable, Rejected.
+        """
+        entries = journals.behind(self._ports.store, self._rollback)
+        named = {decode(Entry, one.fields).kept.object for _, one in entries}
+        ours = quarantine.prefix(self._policy.system, self._rollback)
+        for name in sorted(self._vault.made(ours).keys() - named):
+            self._require_leave()
+            self._vault.remove(name)
 
     def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
         """Those of them that are not there any more; what is not as it was written stays.
@@ -126,6 +154,10 @@ class TakingOut:
     def _wait(self, writes: int) -> None:
         clock = self._ports.clock
         clock.sleep(self._ramp.delay(writes, clock.monotonic()))
+        self._require_leave()
+
+    def _require_leave(self) -> None:
+        """Raises: Unavailable, when nothing may be done now."""
         if not self._may_go_on():
             raise Unavailable("nothing may be taken out now")
 
@@ -137,8 +169,21 @@ class TakingOut:
         return vault
 
 
+def _is_written_of(change: Change, ledger: Ledger) -> bool:
+    """Whether what was, or may have been, written is of somebody erased since it was so."""
+    if change.after is None or change.of is None:
+        return False
+    return ledger.forbids(Version(change.path, change.after, change.of, change.of))
+
+
+def _stood_there_of(change: Change, ledger: Ledger) -> bool:
+    """Whether what stood there before is of somebody erased since."""
+    return change.before is not None and ledger.forbids(change.before)
+
+
 def _passed(position: Position, name: str, entry: Entry) -> Position:
     """The position behind a batch."""
-    taken = position.fates.get(Fate.TAKEN_OUT, 0) + entry.taken_out
-    fates = {Fate.TAKEN_OUT: taken} if taken else {}
-    return Position(name, False, position.seen + len(entry.landed) + entry.taken_out, fates)
+    counted = {Fate.TAKEN_OUT: entry.taken_out, Fate.FORGOTTEN: entry.copies_gone}
+    fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
+    seen = position.seen + len(entry.landed) + entry.taken_out
+    return Position(name, False, seen, {one: number for one, number in fates.items() if number})

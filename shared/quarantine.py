@@ -62,6 +62,8 @@ class Entry(Struct, frozen=True):
     left: tuple[Left, ...] = ()
     taken_out: int = 0
     """How many documents were of people who were erased since, and are named nowhere."""
+    copies_gone: int = 0
+    """How many of its copies were of such people, and are kept no more."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
 
@@ -88,7 +90,12 @@ def unpacked(content: bytes) -> list[Change]:
 
 def name(system: str, rollback: str, content: bytes) -> str:
     """What an object is called: by its content, so that what is kept again is kept once."""
-    return f"{system}/{rollback}/{hashlib.sha256(content).hexdigest()}"
+    return f"{prefix(system, rollback)}{hashlib.sha256(content).hexdigest()}"
+
+
+def prefix(system: str, rollback: str) -> str:
+    """What the names of all objects of a rollback begin with."""
+    return f"{system}/{rollback}/"
 
 
 def journal(rollback: str) -> str:

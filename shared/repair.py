@@ -97,6 +97,7 @@ class Fate(StrEnum):
     DELETED = "deleted since, and left"
     ERASED = "of somebody who was erased, and left"
     TAKEN_OUT = "of somebody who was erased since, and taken out again"
+    FORGOTTEN = "of somebody who was erased since, and kept in quarantine no more"
     EXPIRED = "expired, and left"
     UNKNOWN = "not known to be valid or not, and left"
     MEANWHILE = "written meanwhile, and left"

@@ -113,7 +113,7 @@ resource "google_storage_bucket" "kept" {
 }
 
 # Documents of the applications as they were before a repair wrote them: the worker puts them here and
-# takes them out to undo it, and nothing but their age removes them.
+# takes them out to undo it. Their age removes them, and the worker those of people who are erased.
 resource "google_storage_bucket" "quarantine" {
   for_each = local.quarantines
 

@@ -55,8 +55,13 @@ locals {
       ]
     }
     quarantine = {
-      title       = "Rollback: keep documents as they were before a repair, and read them; remove none"
-      permissions = ["storage.objects.create", "storage.objects.get", "storage.objects.list"]
+      title = "Rollback: keep documents as they were before a repair, read them, remove those of erased people"
+      permissions = [
+        "storage.objects.create",
+        "storage.objects.delete",
+        "storage.objects.get",
+        "storage.objects.list",
+      ]
     }
     read_state = {
       title = "Rollback: read the state"

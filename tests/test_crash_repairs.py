@@ -18,10 +18,18 @@ from shared.versions import REWRITE_SECONDS, collection_of
 from tests.crash import Crashed, Fault, Saboteur, deliver_all
 from tests.test_repairing import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.test_taking_out import SPOILT as OF_TWO
-from tests.test_taking_out import WITHOUT_ADA, after_the_last, erase, journal, last_step
+from tests.test_taking_out import (
+    WITHOUT_ADA,
+    after_the_last,
+    copies,
+    erase,
+    journal,
+    last_step,
+    unnamed,
+)
 
 REWRITE = timedelta(seconds=REWRITE_SECONDS)
-EFFECTS = ("quarantine.keep", "rewrites.rewrite")
+EFFECTS = ("quarantine.keep", "quarantine.remove", "rewrites.rewrite")
 EVERYTHING = (*EFFECTS, "store.commit")
 LATER = {"customers/bob": {"email": "later@example.com"}}
 """What the application writes after people were asked."""
@@ -255,11 +263,17 @@ def erased_meanwhile(saboteur: Saboteur) -> Shop:
     return shop
 
 
-def expect_taken_out(shop: Shop) -> None:
-    """Nothing of them is there, all else is, and they are counted once and named nowhere."""
+def expect_taken_out(shop: Shop, *, kept_late: bool = False) -> None:
+    """Nothing of them is there, all else is, and they are counted once and named nowhere.
+
+    `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
+    """
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
+    assert copies(shop) == {"customers/bob"}
+    assert kept_late or not unnamed(shop)
     assert sum(one.taken_out for one in journal(shop)) == 2
+    assert sum(one.copies_gone for one in journal(shop)) == 2
     assert last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
     assert shop.newest.status is Status.SUCCEEDED
     assert shop.broken_laws() == []
@@ -282,4 +296,5 @@ def test_a_fault_around_an_erasure(point: int, fault: Fault) -> None:
     shop = erased_meanwhile(saboteur)
 
     assert saboteur.happened
-    expect_taken_out(shop)
+    stood_still = fault is Fault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
+    expect_taken_out(shop, kept_late=stood_still)

@@ -21,6 +21,7 @@ from shared.policy import Policy
 from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.reading import Reading
+from shared.repair import Fate
 from shared.report import report
 from shared.report_rendering import markdown
 from shared.reported import gathered
@@ -90,6 +91,17 @@ def journal(shop: Shop) -> list[Entry]:
     return [decode(Entry, one.fields) for one in found]
 
 
+def copies(shop: Shop) -> set[str]:
+    """The documents of which quarantine holds a copy that the journal names."""
+    kept = [shop.ports.quarantine.read(one.kept) for one in journal(shop)]
+    return {one.path for content in kept for one in quarantine.unpacked(content)}
+
+
+def unnamed(shop: Shop) -> set[str]:
+    """The objects in quarantine that the journal does not name."""
+    return set(shop.ports.quarantine.objects) - {one.kept.object for one in journal(shop)}
+
+
 def reads(shop: Shop) -> list[str]:
     """Every look into quarantine from now on."""
     seen: list[str] = []
@@ -112,8 +124,9 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     assert shop.data == WITHOUT_ADA
     assert shop.written() == {"customers/bob"}
     assert sum(one.taken_out for one in journal(shop)) == 2
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
     said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
-    assert last_step(shop).note == said
+    assert last_step(shop).note == f"{said}, 2 {Fate.FORGOTTEN}"
     reading, trail = Reading(shop.ports.store), Trail(shop.ports.store, None)
     kept = gathered(reading, trail, SHOP, shop.incidents()[-1], shop.ports.clock.now(), Counts())
     [course] = report(kept).rollbacks
@@ -190,6 +203,38 @@ def test_what_the_application_has_written_since_is_its_own() -> None:
     shop = repaired(both)
     assert shop.data == {**WITHOUT_ADA, "customers/ada": {"email": "again@example.com"}}
     assert shop.written() == {"customers/ada", "customers/bob"}
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+
+
+def test_a_copy_of_what_a_repair_has_removed() -> None:
+    """Nothing was written of them that could be taken out: what stood there is kept no more."""
+    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    shop.order(restore_point="16m", select="document:orders/2")
+    shop.parked(12)
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.data["orders/2"] is None
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+
+
+def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
+    """Nobody else would find it."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+
+    def left_behind(one: Shop) -> None:
+        ours = quarantine.prefix("bookshop", one.newest.id)
+        one.ports.quarantine.keep(f"{ours}of-somebody", b"")
+        erase(one)
+
+    shop = repaired(left_behind, shop=shop)
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
 
 
 def test_what_the_database_refuses_is_told_without_a_name(

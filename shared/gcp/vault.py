@@ -22,10 +22,11 @@ COPY_PERMISSIONS: Final = ("storage.objects.get",)
 READ_PERMISSIONS: Final = ("storage.objects.get",)
 QUARANTINE_PERMISSIONS: Final = (
     "storage.objects.create",
+    "storage.objects.delete",
     "storage.objects.get",
     "storage.objects.list",
 )
-"""In the bucket of what repairs change: age alone removes from it."""
+"""In the bucket of what repairs change: age removes from it, and whoever is erased is taken out."""
 
 COPY_SECONDS: Final = 30.0
 """Deadline of each call of a copy, the least that Google asks for. One call copies an object whole

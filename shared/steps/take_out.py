@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from shared.plan import Step
-from shared.repair import Fate, Position, as_text, from_text
+from shared.repair import Fate, Position, as_text, from_text, worded
 from shared.steps import Look
 from shared.steps.repair import look_at
 
@@ -32,8 +32,8 @@ class TakeOut:
     def look(self, step: Step) -> Look:
         """At the goal behind the last batch; the note proves it, and names nobody."""
         position = from_text(step.operation or step.seen)
-        taken = position.fates.get(Fate.TAKEN_OUT, 0)
-        note = f"{position.seen} documents gone through again: {taken} {Fate.TAKEN_OUT}"
+        counted = {one: position.fates.get(one, 0) for one in (Fate.TAKEN_OUT, Fate.FORGOTTEN)}
+        note = f"{position.seen} documents gone through again: {worded(counted)}"
         return replace(look_at(step), note=note)
 
     def rehearse(self, step: Step) -> None:
