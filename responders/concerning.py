@@ -15,9 +15,12 @@ from shared.policy import Policy
 from shared.ports import Document, Ports, Query
 from shared.quarantine import Entry
 from shared.rollback import Rollback
+from shared.versions import Version
 
 LOOKED_AT: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""
+AT_ONCE: Final = 100
+"""So many of them are held at once: a document may have 1 MiB."""
 
 
 class Concerned(Struct, frozen=True):
@@ -54,15 +57,21 @@ def concerned(
     by_name = {path: owners.by_name(rules, path) for path in paths}
     asked = sorted(path for path in by_name if owners.is_by_field(rules, path))
     by_field: dict[str, set[str]] = {path: set() for path in asked}
-    documents, database = ports.documents(policy.system), policy.integrity.database
-    for moment in [at, *([before] if before is not None else [])] if asked else []:
-        for path, version in documents.get(database, asked[:LOOKED_AT], moment).items():
-            if version is not None:
-                by_field[path] |= set(owners.by_field(rules, version))
+    for moment in [at, *([before] if before is not None else [])]:
+        for version in read(ports, policy, asked[:LOOKED_AT], moment):
+            by_field[version.path] |= set(owners.by_field(rules, version))
     lost = [path for path in asked if not by_field[path] and not by_name[path]]
     untold = [entry for entry in entries if not list(_paths(entry))]
     persons = set().union(*by_name.values(), *by_field.values())
     return Concerned(sorted(persons), len(lost) + len(untold))
+
+
+def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> Iterator[Version]:
+    """Those of the documents that were there then. Raises: Unavailable, Rejected."""
+    documents, database = ports.documents(policy.system), policy.integrity.database
+    for first in range(0, len(paths), AT_ONCE):
+        found = documents.get(database, paths[first : first + AT_ONCE], at)
+        yield from (one for one in found.values() if one is not None)
 
 
 def _journal(ports: Ports, rollback: str) -> Sequence[Document]:

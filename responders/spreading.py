@@ -5,13 +5,13 @@ No token and nobody's id is kept, logged or told: a device is its place among th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.concerning import began_at, concerned
+from responders.concerning import began_at, concerned, read
 from responders.erasing import read_ledger
 from responders.writing import told
 from shared import log, owners, spread
@@ -96,9 +96,7 @@ class Spreading:
     def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
         """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
-        rules = self._policy.erasure
-        whose = owners.fields(rules, users.collection) if rules is not None else []
-        only = sorted({users.tokens, *whose})
+        only = self._only(users)
         found = self._documents.matching(self._database, scope, where, known.at, only, most)
         all_of_them = len(found)
         if all_of_them == most:
@@ -123,10 +121,16 @@ class Spreading:
             who = concerned(ports, policy, rollback, known.at, before)
         told_of = who.persons[: users.at_most]
         paths = [f"{users.collection}/{person}" for person in told_of]
-        found = self._documents.get(self._database, paths, known.at) if paths else {}
+        only = {field.partition(".")[0] for field in self._only(users)}
+        there = [_cut(one, only) for one in read(ports, policy, paths, known.at)]
         beyond = len(who.persons) - len(told_of)
-        there = [one for one in found.values() if one is not None]
         return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
+
+    def _only(self, users: Addressees) -> list[str]:
+        """The fields that are asked of a user's document: devices, and whose it is."""
+        rules = self._policy.erasure
+        whose = owners.fields(rules, users.collection) if rules is not None else []
+        return sorted({users.tokens, *whose})
 
     @property
     def _documents(self) -> Documents:
@@ -183,6 +187,11 @@ def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     event = f"short.{ended.event}.{ended.channel}"
     text = f"{ended.incident} {severity}: {said}"
     return loud(policy, ended.incident, severity, event, text, now)
+
+
+def _cut(user: Version, names: Container[str]) -> Version:
+    """The document with these fields alone: many of them are held at once."""
+    return replace(user, fields={name: one for name, one in user.fields.items() if name in names})
 
 
 def _tokens(found: Sequence[Version], users: Addressees) -> list[str]:

@@ -155,6 +155,24 @@ def test_more_people_than_the_channel_may_tell() -> None:
     assert "users beyond at_most, not told: 1" in team(shop)
 
 
+def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, each of them is looked at."""
+    monkeypatch.setattr(concerning, "AT_ONCE", 1)
+    spoilt = {f"orders/{number}": {"customer": "bob", "status": "paid"} for number in (1, 2)}
+    shop = shop_of(spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID))
+    repair(shop)
+    asked: list[int] = []
+    get = shop.ports.kept.get
+
+    def counted(database: str, paths: Any, at: Any) -> Any:
+        asked.append(len(paths))
+        return get(database, paths, at)
+
+    monkeypatch.setattr(shop.ports.kept, "get", counted)
+    assert told(shop) == Counter({"ada": 1, "bob": 1})
+    assert set(asked) == {1}
+
+
 def test_a_document_of_nobody_known() -> None:
     """The team reads that somebody was not told."""
     shop = shop_of({"orders/3": {"status": "open"}})
