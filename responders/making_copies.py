@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from responders.asking import answered, ask, ask_all
 from responders.erasing import Copy as Opened
 from responders.examining import Examining
+from responders.filling import found, stepped
 from responders.switched import is_stopped
 from shared import copying as copies
-from shared import integrity, log
+from shared import integrity
 from shared.audit import event
 from shared.backing import ASKED_FOR
 from shared.copy_told import TOLD, text
@@ -74,12 +75,7 @@ class _Step:
 
     def carry_forward(self, copy: Copy) -> None:
         """One look, and what it takes, kept in one commit with who is told."""
-        try:
-            after = self._after(copy)
-        except (Unavailable, Rejected, Moved) as failure:
-            severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
-            log.write(severity, f"{copy.id}: {failure}", event="copy.waits")
-            after = replace(copy, waiting=str(failure))
+        after = stepped(copy, self._after, copy.id, "copy.waits")
         if after.status in UNDER_WAY and copies.is_late(after, self._rules, self._now):
             reason = f"not over in time: {after.waiting or after.status.lower()}"
             after = copies.failed(after, reason, self._now)
@@ -100,13 +96,9 @@ class _Step:
 
     def _made(self, copy: Copy) -> Copy:
         """The copy by how far its database is filled, begun where nobody has."""
-        found = None
-        if copy.operation:
-            found = ask(self._ports, partial(self._restores.look, copy.operation))
-        elif copy.asked_at is not None:
-            found = ask(self._ports, partial(self._restores.find, copy.id))
-        if found is not None:
-            return copies.filled(copy, found, self._now)
+        begun = found(self._ports, self._restores, copy, copy.id)
+        if begun is not None:
+            return copies.filled(copy, begun, self._now)
         if not copies.may_ask(copy, self._now):
             return copy
         if self._is_stopped():
@@ -141,9 +133,9 @@ class _Step:
         try:
             operation: str = ask(self._ports, call)
         except Exists as there:
-            found = ask(self._ports, partial(restores.find, intent.id))
-            if found is not None:
-                return copies.filled(intent, found, self._now)
+            other = ask(self._ports, partial(restores.find, intent.id))
+            if other is not None:
+                return copies.filled(intent, other, self._now)
             if intent.asks == 1:
                 return copies.taken(intent, self._now)
             return replace(intent, waiting=str(there))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from responders.asking import ask
 from responders.erasing import Copy
 from responders.examining import Examining
+from responders.filling import found, stepped
 from shared import integrity, log
 from shared import proving as proofs
 from shared.audit import event
@@ -67,9 +68,9 @@ class ProvingBackups:
             if policy.system not in busy:  # one that ends deletes every scratch database
                 self._begin(policy)
         for proof, document in under_way:
-            found = self._policies.get(proof.system)
-            if found is not None and found.backups.proof is not None:
-                _Step(self._ports, found, found.backups.proof, document).carry_forward(proof)
+            ours = self._policies.get(proof.system)
+            if ours is not None and ours.backups.proof is not None:
+                _Step(self._ports, ours, ours.backups.proof, document).carry_forward(proof)
 
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the day keeps a second one out."""
@@ -116,12 +117,7 @@ class _Step:
 
     def carry_forward(self, proof: Proof) -> None:
         """One look, and what it takes, kept in one commit with who is told."""
-        try:
-            after = self._after(proof)
-        except (Unavailable, Rejected, Moved) as failure:
-            severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
-            log.write(severity, f"proof {proof.id}: {failure}", event="proof.waits")
-            after = replace(proof, waiting=str(failure))
+        after = stepped(proof, self._after, f"proof {proof.id}", "proof.waits")
         undecided = after.status in (Status.RESTORING, Status.CHECKING)
         if undecided and proofs.is_late(proof, self._rules, self._now):
             reason = f"not over in time: {after.waiting or after.status.lower()}"
@@ -139,13 +135,9 @@ class _Step:
 
     def _restored(self, proof: Proof) -> Proof:
         """The proof by how far the scratch database is filled, begun where nobody has."""
-        found = None
-        if proof.operation:
-            found = ask(self._ports, partial(self._restores.look, proof.operation))
-        elif proof.asked_at is not None:
-            found = ask(self._ports, partial(self._restores.find, proof.database))
-        if found is not None:
-            return proofs.restored(proof, found)
+        begun = found(self._ports, self._restores, proof, proof.database)
+        if begun is not None:
+            return proofs.restored(proof, begun)
         return self._asked(proof) if proofs.may_ask(proof, self._now) else proof
 
     def _asked(self, proof: Proof) -> Proof:
