@@ -23,8 +23,8 @@ from shared.ports import Document, Ports, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position, has_expired
+from shared.steps.portions import PORTION_SECONDS
 from shared.steps.put_back import Goal as PutBackGoal
-from shared.steps.repair import PORTION_SECONDS
 from shared.versions import (
     REWRITE_BYTES,
     REWRITE_SECONDS,

@@ -23,7 +23,7 @@ from shared.ports import Document, Ports, Query, Update
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Position
-from shared.steps.repair import PORTION_SECONDS
+from shared.steps.portions import PORTION_SECONDS
 from shared.versions import Rewrite, Version, same
 
 

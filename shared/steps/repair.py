@@ -1,7 +1,5 @@
-"""Documents brought back, a piece of a collection at a time, in portions that each are an effect.
+"""Documents brought back, a piece of a collection at a time, in portions.
 
-How far a piece was gone through is kept with the step: the precondition of the next portion is the
-position that it begins at, and what a portion leads to comes back as the name of its operation.
 Each document is written under the time at which it was read, so that a portion which is done again
 finds what it has done. One that is gone has no such time: a create that lands late would make again
 what somebody has deleted once more, and nothing but its deadline stops that.
@@ -9,55 +7,13 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from shared.repair import KIND, Goal
+from shared.steps.portions import InPortions
 
-from shared.documents import decode
-from shared.plan import Step
-from shared.repair import KIND, Goal, Position, as_text, from_text, worded
-from shared.steps import Look, Verdict
-from shared.versions import REWRITE_SECONDS
-
-__all__ = ["KIND", "Repair", "look_at"]
-
-PORTION_SECONDS: Final = 8.0
-"""So long one portion lasts: well within the lease."""
-PORTION_LANDS_WITHIN: Final = PORTION_SECONDS + REWRITE_SECONDS
-
-Portion = Callable[[Step, Goal, Position], Position]
-"""Carries a step a portion further, and makes nothing again that could land after its deadline.
-
-Raises: Unavailable, Rejected.
-"""
+__all__ = ["KIND", "Repair"]
 
 
-class Repair:
-    """It ends where nothing is left: each portion has all of the step's time and attempts again."""
+class Repair(InPortions[Goal]):
+    """It ends behind the last document of its piece."""
 
-    expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
-
-    def __init__(self, portion: Portion) -> None:
-        self._portion = portion
-
-    def look(self, step: Step) -> Look:
-        """At the goal behind the last document; what became of them stands in the note."""
-        return look_at(step)
-
-    def rehearse(self, step: Step) -> None:
-        """A survey was made before the plan."""
-
-    def set(self, step: Step) -> str:
-        """One portion behind the position that was saved with the intent; where that leads."""
-        return as_text(self._portion(step, decode(Goal, step.goal), from_text(step.seen)))
-
-
-def look_at(step: Step) -> Look:
-    """Where a step stands that is carried out in portions, by the position that it has come to."""
-    position = from_text(step.operation or step.seen)
-    note = f"{position.seen} documents: {worded(position.fates)}"
-    if position.is_over:
-        return Look(Verdict.AT_GOAL, note=note)
-    token = as_text(position)
-    further = bool(step.operation) and token != step.seen
-    return Look(Verdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)
+    goal = Goal

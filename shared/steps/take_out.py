@@ -1,7 +1,4 @@
-"""What a repair has written of people who were erased since is taken out again, and counted.
-
-As `repair`: in portions, with the position kept as the precondition and the operation's name.
-"""
+"""What a repair has written of people who were erased since is taken out again, and counted."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from msgspec.structs import replace
 from shared.plan import Step
 from shared.repair import Fate, Position, as_text, from_text, worded
 from shared.steps import Look
-from shared.steps.repair import look_at
+from shared.steps.portions import look_at
 
 KIND = "take_out"
 

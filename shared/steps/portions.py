@@ -1,0 +1,61 @@
+"""What is carried out in portions that each are an effect, however many it takes.
+
+How far it has come is kept with the step: the precondition of the next portion is the position that
+it begins at, and what a portion leads to comes back as the name of its operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from shared.documents import decode
+from shared.plan import Step
+from shared.repair import Position, as_text, from_text, worded
+from shared.steps import Look, Verdict
+from shared.versions import REWRITE_SECONDS
+
+PORTION_SECONDS: Final = 8.0
+"""So long one portion lasts: well within the lease."""
+PORTION_LANDS_WITHIN: Final = PORTION_SECONDS + REWRITE_SECONDS
+
+Goal = TypeVar("Goal")
+Portion = Callable[[Step, Goal, Position], Position]
+"""Carries a step a portion further, and makes nothing again that could land after its deadline.
+
+Raises: Unavailable, Rejected.
+"""
+
+
+class InPortions(Generic[Goal]):
+    """It ends where nothing is left: each portion has all of the step's time and attempts again."""
+
+    expected_seconds = 0.0
+    unconditional_timeout_seconds: float | None = PORTION_LANDS_WITHIN
+    goal: ClassVar[type[Any]]
+
+    def __init__(self, portion: Portion[Goal]) -> None:
+        self._portion = portion
+
+    def look(self, step: Step) -> Look:
+        """At the goal behind the last document; what became of them stands in the note."""
+        return look_at(step)
+
+    def rehearse(self, step: Step) -> None:
+        """There is nothing to be asked beforehand: a survey was made before the plan."""
+
+    def set(self, step: Step) -> str:
+        """One portion behind the position that was saved with the intent; where that leads."""
+        goal, position = decode(self.goal, step.goal), from_text(step.seen)
+        return as_text(self._portion(step, goal, position))
+
+
+def look_at(step: Step) -> Look:
+    """Where a step stands, by the position that it has come to."""
+    position = from_text(step.operation or step.seen)
+    note = f"{position.seen} documents: {worded(position.fates)}"
+    if position.is_over:
+        return Look(Verdict.AT_GOAL, note=note)
+    token = as_text(position)
+    further = bool(step.operation) and token != step.seen
+    return Look(Verdict.AT_ORIGIN, token, note if position.seen else "", is_further=further)
