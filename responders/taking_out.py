@@ -93,10 +93,12 @@ class TakingOut:
         if len(copies) == len(kept):
             return entry
         gone = self._removed(entry, written) if written else set()
+        named = {one.path for one in copies}
         entry = replace(
             entry,
             kept=self._kept(copies),
             landed=tuple(one for one in entry.landed if one.path not in gone),
+            left=tuple(one for one in entry.left if one.path in named),
             taken_out=entry.taken_out + len(gone),
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )

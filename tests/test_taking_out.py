@@ -206,6 +206,30 @@ def test_what_the_application_has_written_since_is_its_own() -> None:
     assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
 
 
+def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
+    """The application was faster than the repair: nothing of them was written."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "before"):
+            shop.ports.rewritten.hook = no_hook
+            shop.write({"customers/ada": None})
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.data["customers/ada"] is None
+    assert not any(one.left for one in journal(shop))
+    texts = [
+        str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields
+    ]
+    assert any("documents are back" in one for one in texts)
+    assert not any("customers/ada: left" in one for one in texts)
+
+
 def test_a_copy_of_what_a_repair_has_removed() -> None:
     """Nothing was written of them that could be taken out: what stood there is kept no more."""
     shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
