@@ -13,6 +13,7 @@ from responders import (
     regenerating,
     revoking,
     scheduling,
+    taking_out_later,
 )
 from responders.rehearsing import rehearse
 from shared import command as commands
@@ -30,6 +31,7 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
     "release": holding.go_on,
     regenerating.VERB: regenerating.go_on,
     revoking.VERB: revoking.go_on,
+    taking_out_later.VERB: taking_out_later.go_on,
 }
 """What is done in pieces, by its verb."""
 

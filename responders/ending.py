@@ -11,6 +11,7 @@ from responders import remaking, whereabouts
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
 from responders.pinning import left_by
+from responders.taking_out_later import left_over
 from shared import repair
 from shared.alert_record import Alert
 from shared.choices import after_the_end
@@ -97,16 +98,20 @@ def _end(
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or status is RollbackStatus.FAILED
     serves = whereabouts.serving(case, steps) if short else {}
+    later = tuple(left_over(case.rollback, steps, case.now())) if running else ()
+    waits = (
+        ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
+    )
     turn = Turn(
         event=event_name,
         note=f"{why}; a person may now {_either(possible)}" if escalated else why,
-        details=whereabouts.lines(steps, serves, moved) if short else (),
+        details=(*waits, *(whereabouts.lines(steps, serves, moved) if short else ())),
         choices=possible,
         facts={"where": _where(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, put_back.KIND) for one in steps),
         changes=ended(case, status, why),
         status=becomes,
-        writes=left_by(case, steps) if running else (),
+        writes=(*left_by(case, steps), *later) if running else (),
         system=called_off(case) if person else None,
         rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,

@@ -21,8 +21,10 @@ from tests.test_taking_out import SPOILT as OF_TWO
 from tests.test_taking_out import (
     WITHOUT_ADA,
     after_the_last,
+    called_off,
     copies,
     erase,
+    expect_taken_out_afterwards,
     journal,
     last_step,
     unnamed,
@@ -277,6 +279,44 @@ def expect_taken_out(shop: Shop, *, kept_late: bool = False) -> None:
     assert last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
     assert shop.newest.status is Status.SUCCEEDED
     assert shop.broken_laws() == []
+
+
+def cancelled_meanwhile(saboteur: Saboteur) -> Shop:
+    """A person has cancelled it by then, too."""
+    shop = Shop(SHOP, saboteur, spoilt=OF_TWO)
+    saboteur.world = shop
+    shop.order()
+    shop.parked()
+
+    def undisturbed() -> None:
+        was_active, saboteur.active = saboteur.active, False
+        called_off(shop)
+        saboteur.active = was_active
+
+    shop.ports.rewritten.hook = after_the_last(shop, undisturbed, saboteur)
+    carried(shop, saboteur, "bob", "approve")
+    return shop
+
+
+def around_the_cancel() -> list[tuple[int, Fault]]:
+    """Before and after each effect, and each commit from the first document back on."""
+    saboteur = Saboteur(counted=EVERYTHING)
+    expect_taken_out_afterwards(cancelled_meanwhile(saboteur))
+    points = saboteur.points
+    effects = [number for number, point in enumerate(points) if "store" not in point]
+    near = range(effects[0], effects[-1] + 8)
+    return [(point, fault) for point in near for fault in Fault]
+
+
+@pytest.mark.parametrize(("point", "fault"), around_the_cancel())
+def test_a_fault_around_a_cancel(point: int, fault: Fault) -> None:
+    """Whoever was erased is taken out once, after the end."""
+    saboteur = Saboteur(point, fault, EVERYTHING)
+    shop = cancelled_meanwhile(saboteur)
+
+    assert saboteur.happened
+    stood_still = fault is Fault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
+    expect_taken_out_afterwards(shop, kept_late=stood_still)
 
 
 def around_the_erasure() -> list[tuple[int, Fault]]:

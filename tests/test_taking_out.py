@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders import taking_out_later
+from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine, topics
+from shared import system as systems
+from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure
 from shared.errors import Rejected
@@ -27,6 +31,7 @@ from shared.report_rendering import markdown
 from shared.reported import gathered
 from shared.rollback import Status
 from shared.steps import take_out
+from shared.system import System
 from shared.trail import Trail
 from shared.versions import Landed, Rewrite
 from tests.fakes.hooks import Hook, no_hook
@@ -319,6 +324,119 @@ def test_a_pause_holds_it_up() -> None:
     shop.command("carol", command="resume")
     shop.pass_time(5 * MINUTE)
     assert shop.data == WITHOUT_ADA
+
+
+def called_off(shop: Shop) -> None:
+    """A person cancels the repair, and somebody is erased."""
+    shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
+    for one in [one for one in shop.waiting() if one.topic == topics.COMMANDS]:
+        shop.ports.bus.messages.remove(one)
+        shop.deliver(one)
+    erase(shop)
+
+
+def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
+    """The repair stays cancelled, and its step untaken; nothing of them is left but a number.
+
+    `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
+    """
+    assert shop.newest.status is Status.CANCELLED
+    assert last_step(shop).status is StepStatus.PENDING
+    assert shop.data == WITHOUT_ADA
+    assert copies(shop) == {"customers/bob"}
+    assert kept_late or not unnamed(shop)
+    assert later(shop).due_at is None
+    said = f"documents gone through again: 2 {Fate.TAKEN_OUT}, 2 {Fate.FORGOTTEN}"
+    assert later(shop).result.endswith(said)
+    assert shop.broken_laws() == []
+
+
+def later(shop: Shop) -> CommandRecord:
+    """The command that the newest rollback has given itself."""
+    path = commands.path(f"{taking_out_later.VERB}-{shop.newest.id}")
+    return decode(CommandRecord, shop.ports.store.get(path).fields)
+
+
+def test_after_a_cancel_it_is_done_afterwards() -> None:
+    """By a command of its own, told once it is over; the cancel stops all else."""
+    shop = repaired(called_off)
+    expect_taken_out_afterwards(shop)
+    told = [one for one in shop.ports.sender.sent if f"{taking_out_later.VERB}-" in one.key]
+    assert told
+
+
+def test_a_pause_holds_it_up_after_a_cancel() -> None:
+    """Nothing is lost: it is done once the pause is lifted."""
+
+    def both(shop: Shop) -> None:
+        shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(both)
+    assert shop.newest.status is Status.CANCELLED
+    assert shop.data == GOOD
+    shop.command("carol", command="resume")
+    shop.pass_time(2 * MINUTE)
+    expect_taken_out_afterwards(shop)
+
+
+def occupied(shop: Shop, by: str) -> None:
+    """That rollback has the slot of the system."""
+    document = shop.ports.store.get(systems.path("bookshop"))
+    system = replace(decode(System, document.fields), slot=by)
+    shop.ports.store.commit([Put(document.path, encode(system))])
+
+
+def test_another_rollback_holds_it_up_after_a_cancel() -> None:
+    """It may read the copies that would go."""
+
+    def both(shop: Shop) -> None:
+        shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(both)
+    occupied(shop, "another")
+    shop.command("carol", command="resume")
+    shop.pass_time(2 * MINUTE)
+    assert shop.data == GOOD
+    occupied(shop, "")
+    shop.pass_time(2 * MINUTE)
+    assert shop.data == WITHOUT_ADA
+
+
+@pytest.mark.parametrize("why", ["refused", "too late"])
+def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person must see to it."""
+
+    def refused(_database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        return [Rejected(f"PERMISSION_DENIED: {one.path}") for one in rewrites]
+
+    def stops(shop: Shop) -> None:
+        if why == "refused":
+            monkeypatch.setattr(shop.ports.rewritten, "rewrite", refused)
+        else:
+            shop.command("carol", command="pause")
+        called_off(shop)
+
+    shop = repaired(stops)
+    if why == "too late":
+        shop.ports.clock.advance(taking_out_later.GIVEN_UP_AFTER)
+        shop.pass_time(MINUTE)
+    assert later(shop).due_at is None
+    assert "NOT taken out" in later(shop).result
+    assert "ada" not in later(shop).result
+
+
+def test_nothing_is_left_to_do_of_what_has_not_begun() -> None:
+    """A repair that wrote nothing has nothing to take out."""
+    shop = Shop(SHOP, spoilt=SPOILT)
+    shop.order()
+    shop.parked()
+    called_off(shop)
+    shop.pass_time(MINUTE)
+    assert shop.newest.status is Status.CANCELLED
+    path = commands.path(f"{taking_out_later.VERB}-{shop.newest.id}")
+    assert shop.ports.store.get(path).fields is None
 
 
 @pytest.mark.parametrize("declared", [True, False])

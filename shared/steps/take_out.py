@@ -28,10 +28,7 @@ class TakeOut:
 
     def look(self, step: Step) -> Look:
         """At the goal behind the last batch; the note proves it, and names nobody."""
-        position = from_text(step.operation or step.seen)
-        counted = {one: position.fates.get(one, 0) for one in (Fate.TAKEN_OUT, Fate.FORGOTTEN)}
-        note = f"{position.seen} documents gone through again: {worded(counted)}"
-        return replace(look_at(step), note=note)
+        return replace(look_at(step), note=told(from_text(step.operation or step.seen)))
 
     def rehearse(self, step: Step) -> None:
         """There is nothing to be asked beforehand."""
@@ -39,3 +36,9 @@ class TakeOut:
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
         return as_text(self._portion(from_text(step.seen)))
+
+
+def told(position: Position) -> str:
+    """What was gone through and taken out until there, counted."""
+    counted = {one: position.fates.get(one, 0) for one in (Fate.TAKEN_OUT, Fate.FORGOTTEN)}
+    return f"{position.seen} documents gone through again: {worded(counted)}"

@@ -1,0 +1,133 @@
+"""Whom a rollback that ended early has not looked for: taken out afterwards, as soon as may be.
+
+A person has cancelled it, or it was held too long: its own last step was never taken. It is a
+command that the rollback gives itself in the commit that ends it, and that a worker goes on with:
+no pause loses it. How far it has come is kept after each portion, and each is safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.switched import is_stopped
+from responders.taking_out import TakingOut
+from shared import command as commands
+from shared import handover
+from shared import rollback as rollbacks
+from shared import system as systems
+from shared.audit import event
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.errors import Rejected, RollbackError
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.plan import ENDED, Step
+from shared.policy import Policy
+from shared.ports import Create, Document, Ports, Update
+from shared.ramp import Ramp
+from shared.repair import as_text, from_text
+from shared.rollback import KEPT_FOR, Rollback
+from shared.severity import Severity
+from shared.steps import take_out
+from shared.system import System
+from shared.versions import REWRITE_SECONDS
+
+VERB: Final = "take-out"
+"""Nobody can say it: a rollback alone gives it itself."""
+WORK_FOR_SECONDS: Final = 90.0
+AGAIN_AFTER: Final = timedelta(seconds=20)
+"""While a switch is set, another rollback is carried out, or where something gave no answer."""
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+
+
+def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
+    """The command for the last step of a rollback that ends before it was taken; else none."""
+    is_left = any(one.kind == take_out.KIND and one.status not in ENDED for one in steps)
+    if not is_left or rollback.started_at is None:
+        return
+    record = CommandRecord(
+        id=f"{VERB}-{rollback.id}",
+        command=VERB,
+        system=rollback.system,
+        actor="worker",
+        reason=f"{rollback.id} has ended before it",
+        received_at=now,
+        result=f"who was erased while {rollback.id} wrote is to be taken out",
+        incident=rollback.incident,
+        due_at=now + timedelta(seconds=REWRITE_SECONDS),  # what is on its way has landed
+        answer={"rollback": rollback.id, "position": ""},
+    )
+    yield Create(commands.path(record.id), encode(record))
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Take out portion after portion, until all is gone through or the time is over.
+
+    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
+    """
+    until = ports.clock.monotonic() + WORK_FOR_SECONDS
+    path = commands.path(record.id)
+    while record.due_at is not None:
+        record = _one_portion(ports, policy, record, document.read_at)
+        write = Update(path, encode(record), document.version)
+        if record.due_at is None:
+            text = f"{policy.system}: {record.result}"
+            said = notices(policy, record.id, Severity.HIGH, VERB, text, document.read_at)
+            told = event("erased.taken-out", document.read_at, "worker", result=record.result)
+            known = write_down(policy.system, f"{VERB}:{record.id}", told)
+            ports.store.commit([write, known, *creates(said)])
+            handover.publish_notices(ports.bus, said)
+            return
+        ports.store.commit([write])
+        document = ports.store.get(path)
+        if record.due_at > document.read_at or ports.clock.monotonic() > until:
+            return
+
+
+def _one_portion(
+    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
+) -> CommandRecord:
+    """The record after one portion more; the same place again, where nothing may be done now."""
+    rollback, position = record.answer["rollback"], from_text(record.answer["position"])
+    if now - record.received_at > GIVEN_UP_AFTER:
+        return _over(record, f"who was erased while {rollback} wrote is NOT taken out in time", now)
+    fields = ports.store.get(rollbacks.path(rollback)).fields
+    began_at = decode(Rollback, fields).started_at if fields is not None else None
+    if began_at is None:
+        raise ValueError(f"{rollback} has written nothing")
+    try:
+        if not _may_go_on(ports, policy):
+            return replace(record, due_at=now + AGAIN_AFTER)
+        position = _taking_out(ports, policy, rollback, began_at).portion(position)
+    except Rejected as no:
+        why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
+        return _over(record, why, now)
+    except RollbackError:
+        return replace(record, due_at=now + AGAIN_AFTER)
+    after = replace(record, answer={**record.answer, "position": as_text(position)}, due_at=now)
+    return (
+        _over(after, f"{rollback}: {take_out.told(position)}", now) if position.is_over else after
+    )
+
+
+def _taking_out(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
+    def may_go_on() -> bool:
+        return _may_go_on(ports, policy)
+
+    ramp = Ramp(0.0, ports.clock.monotonic())
+    return TakingOut(ports, policy, rollback, began_at, ramp, may_go_on)
+
+
+def _may_go_on(ports: Ports, policy: Policy) -> bool:
+    """Whether no switch forbids it, and no other rollback may read the same copies."""
+    system = ports.store.get(systems.path(policy.system)).fields
+    is_taken = system is not None and bool(decode(System, system).slot)
+    return not is_taken and not is_stopped(ports, policy)
+
+
+def _over(record: CommandRecord, result: str, now: datetime) -> CommandRecord:
+    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
