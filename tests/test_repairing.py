@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders import repairing
+from responders.case import Turn
 from responders.repairing import PREPARE_WITHIN
-from shared import quarantine, repair
+from shared import quarantine, repair, topics
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
@@ -115,6 +117,31 @@ class Shop(World):
         self.pass_time(minutes * MINUTE)
         assert self.newest.status is Status.PARKED, self.newest.outcome
         return self.newest
+
+
+def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has it in hand sees to it at once, and nobody waits for a lease to run out."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    watching, said = repairing._watching, list[str]()
+
+    def cancelled(*known: Any) -> Turn:
+        if not said:
+            said.append("cancel")
+            shop.command(
+                "carol", command="cancel", system="bookshop", incident=shop.newest.incident
+            )
+            [command] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
+            shop.ports.bus.messages.remove(command)
+            shop.deliver(command)
+        return watching(*known)
+
+    monkeypatch.setattr(repairing, "_watching", cancelled)
+    shop.approve("bob")
+    while not said:
+        shop.pass_time(MINUTE / 2)
+    assert shop.newest.status is Status.CANCELLED
 
 
 def test_the_data_come_back_by_the_word_of_two() -> None:
