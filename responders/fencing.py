@@ -32,7 +32,7 @@ from shared.fence import Fence, Status, Writer
 from shared.health import ProbeAnswer
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
 from shared.integrity_rules import FenceRules
-from shared.notice import creates, notices
+from shared.notice import creates, loud, notices
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Put, Update, Write, written
@@ -328,7 +328,8 @@ def _told(policy: Policy, before: Fence, after: Fence, found: Document) -> Itera
     happened = event(name, now, "worker", **facts)
     yield write_down(policy.system, f"{name}:{after.command}", happened)
     text = "\n".join(_lines(name, after))
-    yield from creates(notices(policy, after.command, TOLD[name], name, text, now))
+    tell = loud if name == "fence.stuck" else notices
+    yield from creates(tell(policy, after.command, TOLD[name], name, text, now))
     yield from _public(policy, after, name, now)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared import fence as fences
 from shared import incident, topics
+from shared.audience import Channel, ChannelKind
 from shared.documents import decode
 from shared.errors import Moved, Rejected, Throttled, Unavailable
 from shared.fence import Fence, Status
@@ -17,6 +18,7 @@ from shared.health import ProbeAnswer
 from shared.incident import PublicState
 from shared.integrity_rules import FenceRules
 from shared.ports import Query
+from shared.severity import Severity
 from shared.status_page import Mood, view
 from shared.system import System, frozen
 from shared.traffic import Scaling
@@ -225,8 +227,11 @@ def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
 
 
 def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
-    """Once, with what each function's instances were, and it is tried until it falls."""
+    """Once, on every channel of the team, with what the instances were; tried until it falls."""
     shop = world()
+    low = Channel("low", ChannelKind.RECORDING, severities=(Severity.LOW,))
+    shop.policy = replace(shop.policy, channels=(*shop.policy.channels, low))
+    shop.start_instances()
     raise_it(shop)
     broken = True
 
@@ -242,6 +247,9 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
     assert "run.services.update" in loud
     assert "createOrder: its instances were 1 to 20" in loud
+    heard = [one.fields for one in shop.ports.store.query(Query("notices")) if one.fields]
+    events = [str(one["event"]) for one in heard if one["channel"] == "low"]
+    assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
     broken = False
     shop.pass_time(2 * MINUTE)
     assert fence_of(shop).status is Status.DOWN
