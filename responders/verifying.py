@@ -234,8 +234,8 @@ def _health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 
 
 def _watched(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How it does; behind a fence that outlasts the watch nobody can see that."""
-    if case.rollback.way is Way.REPAIR and fenced.is_up(case.ports, case.policy):
+    """How it does; while writers are stopped by a fence nobody can see that."""
+    if fenced.is_up(case.ports, case.policy):
         return Health(Verdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
     return _against_before(case, steps, since)
 

@@ -18,6 +18,7 @@ from shared.health import ProbeAnswer
 from shared.incident import PublicState
 from shared.integrity_rules import FenceRules
 from shared.ports import Query
+from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.status_page import Mood, view
 from shared.system import System, frozen
@@ -305,6 +306,23 @@ def test_automation_does_not_answer_what_the_fence_brings_about() -> None:
     answers = [gate for one in shop.rollbacks() for gate in one.gates if gate["gate"] == "freeze"]
     assert "a fence" in answers[-1]["reason"]
     assert scalings(shop)["createOrder"].manual == 0
+
+
+def test_what_it_brings_about_is_no_regression_of_a_rollback_that_is_watched() -> None:
+    """Nobody can see meanwhile whether what came back is well."""
+    shop = world()
+    shop.deploy_bad(["getBook"])
+    shop.alert()
+    while not shop.rollbacks() or shop.rollbacks()[-1].status is not RollbackStatus.WATCHING:
+        shop.pass_time(MINUTE / 2)
+    raise_it(shop)
+    assert fence_of(shop).status is Status.STANDING
+    for probe in POLICY.probes:
+        shop.ports.prober.answers[probe.name] = ProbeAnswer(False, 503)
+    shop.pass_time(12 * MINUTE)
+
+    assert shop.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert "nobody can see whether it is well" in shop.rollbacks()[-1].outcome
 
 
 def test_people_may_order_behind_it() -> None:
