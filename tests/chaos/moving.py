@@ -29,10 +29,10 @@ PIECE_SECONDS = 60.0
 """Wall time that a piece of a look never takes."""
 REAL = 1.0
 """Cloud seconds per second, while documents are written."""
-SLOW = 0.5
-"""The same while they are looked through: a look has 15 s a minute, and must be over within the
-time for which nothing new may appear, on a busy machine too. More than twice as slow is no help:
-a stream lasts 30 s of wall time."""
+SLOW = 0.75
+"""The same while data are looked through: a look has 15 s a minute, and must be over within the
+time for which nothing new may appear, on a busy machine too. No slower: a worker surveys them for
+18 s at a time, and a stream lasts 30 s of wall time."""
 
 
 class Hopping:
