@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shared import topics
 from shared.errors import Ambiguous, Unavailable
 from shared.policy import Policy
+from shared.rollback import Status
 from tests.fakes.bus import Published
 from tests.world import BOOKSHOP, World
 
@@ -118,6 +119,24 @@ def carried(
     deliver_all(world, saboteur, duplicated=duplicated, reversed_order=reversed_order)
     saboteur.active = False
     return world
+
+
+def approved(world: World, saboteur: Saboteur, signal: str) -> None:
+    """An alert, its question, to which two people agree, and a quarter of an hour after it."""
+    saboteur.active, saboteur.world = True, world
+    world.alert(signal=signal)
+    asked = False
+    for _ in range(30):
+        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        newest = world.rollbacks()[-1]
+        if newest.status is Status.PARKED and not asked:
+            asked = True
+            for person in ("alice", "bob"):
+                said = {"command": "approve", "incident": newest.incident}
+                world.command(person, system="bookshop", **said)
+        world.publish(topics.CLOCK, b"{}")
+        world.ports.clock.advance(timedelta(seconds=30))
+    saboteur.active = False
 
 
 def pass_time(world: World, saboteur: Saboteur, span: timedelta) -> None:

@@ -17,6 +17,7 @@ from shared import policy_file, topics
 from shared.deployment import Deployment, Status
 from shared.documents import decode
 from shared.ports import Query
+from tests.outside import refusals
 from tests.world import POLICIES, World
 
 CI = Path(__file__).parent.parent / "docs" / "ci"
@@ -69,8 +70,7 @@ def test_a_pipeline_deploys_between_lock_and_announcement(pipeline: Any, tmp_pat
             world.publish(topics.DEPLOYMENTS, json.loads(said[1]))
             world.settle()
     tagged = [tag[1] for call in calls if (tag := re.search(TAGGED, call))]
-    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    assert [one.attributes["reason"] for one in letters] == []
+    assert refusals(world) == []
     found = [decode(Deployment, one.fields or {}) for one in world.ports.store.query(ALL)]
     [deployment] = [one for one in found if re.fullmatch(r"deploy_\d{8}_\d{6}", one.id)]
     assert (deployment.status, deployment.git_hash) == (Status.STABLE, HASH)

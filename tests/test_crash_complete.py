@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cache
 
 import pytest
 
-from shared import topics
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, approved
 from tests.furnished import shop, spoil
 from tests.world import World
 
@@ -33,20 +31,7 @@ def run(saboteur: Saboteur) -> World:
         probe == "shop"
         and (estate.sites["shop"].version, estate.configured["mfa.state"]) != ("v1", "ENABLED")
     )
-    saboteur.active, saboteur.world = True, world
-    world.alert(signal="frontend_unavailable")
-    asked = False
-    for _ in range(30):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        newest = world.rollbacks()[-1]
-        if newest.status is Status.PARKED and not asked:
-            asked = True
-            for person in ("alice", "bob"):
-                said = {"command": "approve", "incident": newest.incident}
-                world.command(person, system="bookshop", **said)
-        world.publish(topics.CLOCK, b"{}")
-        world.ports.clock.advance(timedelta(seconds=30))
-    saboteur.active = False
+    approved(world, saboteur, "frontend_unavailable")
     assert world.live == stable
     return world
 

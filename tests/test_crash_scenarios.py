@@ -5,15 +5,13 @@ That one is attacked in test_crash_complete.py.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cache
 
 import pytest
 from msgspec import Struct
 
-from shared import topics
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, approved
 from tests.furnished import CARTS, SIGNING_IN, shop, spoil
 from tests.test_deciding import went_back
 from tests.world import World
@@ -65,20 +63,7 @@ def run(scene: Scene, saboteur: Saboteur) -> World:
     estate = world.ports.beside
     well = len(scene.effects)
     world.ports.prober.down = lambda probe: probe == "shop" and len(estate.effects) < well
-    saboteur.active, saboteur.world = True, world
-    world.alert(signal=scene.signal)
-    asked = False
-    for _ in range(30):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        newest = world.rollbacks()[-1]
-        if newest.status is Status.PARKED and not asked:
-            asked = True
-            for person in ("alice", "bob"):
-                said = {"command": "approve", "incident": newest.incident}
-                world.command(person, system="bookshop", **said)
-        world.publish(topics.CLOCK, b"{}")
-        world.ports.clock.advance(timedelta(seconds=30))
-    saboteur.active = False
+    approved(world, saboteur, scene.signal)
     return world
 
 

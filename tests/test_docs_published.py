@@ -19,6 +19,7 @@ from shared.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import CVPLUS, PUBLISHED, SIGNED
 from tests.fakes.clock import START
+from tests.outside import refusals
 from tests.world import World
 
 
@@ -113,5 +114,4 @@ def test_what_gcloud_would_publish_is_understood(
     world.publish(topic, json.loads(said))
     world.settle()
 
-    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    assert [one.attributes["reason"] for one in letters] == []
+    assert refusals(world) == []

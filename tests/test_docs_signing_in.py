@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.identity.detour import detour
-from shared import policy_file, topics
+from shared import policy_file
 from shared.credential import unverified
 from shared.gcp.identity import GoogleIdentity
 from shared.ports import Query
@@ -17,6 +17,7 @@ from shared.prober import HttpProber
 from tests import person
 from tests.desk import Desk
 from tests.documented import CVPLUS, EXPORTED, IDENTIFIED, IDENTITY, PEOPLE, SIGNING_IN
+from tests.outside import refusals
 from tests.world import POLICIES, World
 
 
@@ -51,8 +52,7 @@ def test_the_page_on_identity_is_signed_and_taken(
         verifier.close()
         cloud.stop()
 
-    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    assert [one.attributes["reason"] for one in letters] == []
+    assert refusals(world) == []
     assert len(desk.published()) == sum("topics publish" in line for line in lines)
     of_the_world = 2  # a drill and a promotion
     assert len(world.ports.store.query(Query("commands"))) == len(desk.published()) + of_the_world

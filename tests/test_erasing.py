@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from responders.erasing import OVERLAP, Erasing
 from shared import erasure as erasures
-from shared import topics
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
 from shared.errors import Ambiguous
@@ -20,7 +19,7 @@ from shared.versions import Reference, Version
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.restores import ORIGINAL
-from tests.outside import pass_time
+from tests.outside import pass_time, refusals
 from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, proof
 from tests.world import World
 
@@ -185,8 +184,7 @@ def test_a_system_that_says_nothing_of_persons() -> None:
     shop.settle()
 
     assert ledger(shop) == []
-    letters = [one for one in shop.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    assert ["no data of persons" in one.attributes["reason"] for one in letters] == [True]
+    assert ["no data of persons" in one for one in refusals(shop)] == [True]
 
 
 def version(path: str, **fields: Any) -> Version:
