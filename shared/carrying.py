@@ -88,6 +88,9 @@ class Carrying:
             case Throttled():  # a look, which costs nothing of the write quota
                 self._look_in(step, result.retry_after.total_seconds())
                 return self._unless_overdue(replace(step, note=str(result)))
+            case Withheld() if not step.writes:  # a portion whose turn it was not: others had it
+                self._look_in(step, LOOK_AGAIN_SECONDS)
+                return replace(step, begun_at=self._tenure.now(), note=result.reason)
             case Withheld() | Moved() | Unavailable():
                 self._look_in(step, LOOK_AGAIN_SECONDS)
                 return self._unless_overdue(replace(step, note=str(result)))
@@ -127,8 +130,12 @@ class Carrying:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
             return self._ended(step, StepStatus.FAILED, note)
         self._look_in(step, 0.0)
-        began = step.begun_at if step.attempts else self._tenure.now()
-        again = replace(step, seen=look.token, begun_at=began, operation="", note=look.note)
+        stands_still = (
+            not step.writes and look.token == step.seen
+        )  # a portion that comes to nothing
+        began = step.begun_at if step.attempts or stands_still else self._tenure.now()
+        note = look.note or (step.note if stands_still else "")
+        again = replace(step, seen=look.token, begun_at=began, operation="", note=note)
         return self._unless_overdue(self._with_deadline(again))
 
     def _may_still_land(self, step: Step) -> bool:
@@ -150,7 +157,7 @@ class Carrying:
 
     def _taken_over(self, step: Step) -> Step:
         """A judgement has all of its time again: who began it before us may have died."""
-        if step.status is StepStatus.BEGUN and not step.writes:
+        if step.status is StepStatus.BEGUN and not step.writes and not step.seen:
             return replace(step, begun_at=self._tenure.now())
         return step
 

@@ -453,6 +453,28 @@ def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     assert shop.data == {**GOOD, **SPOILT}
 
 
+@pytest.mark.parametrize("verb", ["quarantine.keep", "rewrites.rewrite"])
+def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
+    """A portion has its time, however many workers try it, and says what failed."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+
+    def gone(asked: str, side: str) -> None:
+        if (asked, side) == (verb, "before"):
+            raise Unavailable("nobody answers")
+
+    shop.ports.quarantine.hook = shop.ports.rewritten.hook = gone
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is Status.FAILED
+    notes = [step.note for step in shop.steps(shop.newest.id).values() if step.note]
+    assert any("not there in time: nobody answers" in note for note in notes), notes
+    assert shop.data == {**GOOD, **SPOILT}
+    assert shop.broken_laws() == []
+
+
 def test_an_undo_of_data_waits_for_a_second_person() -> None:
     """Data are moved by the word of two, whichever way."""
     shop = repaired()
