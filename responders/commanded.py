@@ -8,6 +8,7 @@ from responders import (
     declaring,
     drilling,
     fencing,
+    forgetting,
     holding,
     pausing,
     regenerating,
@@ -27,6 +28,7 @@ from shared.tenure import SKEW
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
     "breach": declaring.go_on,
     fencing.VERB: fencing.go_on,
+    forgetting.VERB: forgetting.go_on,
     "hold": holding.go_on,
     "release": holding.go_on,
     regenerating.VERB: regenerating.go_on,

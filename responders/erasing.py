@@ -111,12 +111,13 @@ class Erasing:
 
 
 def erase(asked: Asked) -> Effect:
-    """A person is in the ledger, by the hash of their id alone."""
+    """A person is in the ledger, by the hash of their id alone; quarantine is gone through next."""
     policy, rules = asked.policy, asked.policy.erasure
     if rules is None:
         raise Refused(f"{policy.system} declares no data of persons (erasure)")
     entry = _entry(policy, rules, asked.command.person, asked.ports.clock.now())
-    return Effect("whoever that is stays erased in every copy that is opened", (entry,))
+    result = "whoever that is stays erased in every copy that is opened"
+    return Effect(result, (entry,), goes_on=True)
 
 
 def _entry(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Put:

@@ -65,12 +65,31 @@ class TakingOut:
                 if clock.monotonic() >= until:
                     return position
             if ledger is not None:
-                self._remove_unnamed()
+                self.remove_unnamed()
         except RollbackError:
             if position == before:
                 raise
             return position
         return replace(position, is_over=True)
+
+    def forget(self, document: Document, ledger: Ledger) -> Entry:
+        """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
+
+        Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
+        """
+        return self._without(document, ledger, copies_only=True)
+
+    def remove_unnamed(self) -> None:
+        """What no entry names is gone: kept anew since, or by a worker who died before its entry.
+
+        Raises: Unavailable, Rejected.
+        """
+        entries = journals.behind(self._ports.store, self._rollback)
+        named = {decode(Entry, one.fields).kept.object for _, one in entries}
+        ours = quarantine.prefix(self._policy.system, self._rollback)
+        for name in sorted(self._vault.made(ours).keys() - named):
+            self._require_leave()
+            self._vault.remove(name)
 
     def _ledger(self) -> Ledger | None:
         """Who must stay erased; None where nobody was added to it since the repair began."""
@@ -80,7 +99,9 @@ class TakingOut:
             return None
         return read_ledger(self._ports, self._policy)
 
-    def _without(self, document: Document, ledger: Ledger | None) -> Entry:
+    def _without(
+        self, document: Document, ledger: Ledger | None, *, copies_only: bool = False
+    ) -> Entry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(Entry, document.fields)
         if ledger is None:
@@ -92,7 +113,7 @@ class TakingOut:
         ]
         if len(copies) == len(kept):
             return entry
-        gone = self._removed(entry, written) if written else set()
+        gone = self._removed(entry, written) if written and not copies_only else set()
         named = {one.path for one in copies}
         entry = replace(
             entry,
@@ -112,18 +133,6 @@ class TakingOut:
         return self._vault.keep(
             quarantine.name(self._policy.system, self._rollback, content), content
         )
-
-    def _remove_unnamed(self) -> None:
-        """What no entry names is gone: kept anew since, or by a worker who died before its entry.
-
-        Raises: Unavailable, Rejected.
-        """
-        entries = journals.behind(self._ports.store, self._rollback)
-        named = {decode(Entry, one.fields).kept.object for _, one in entries}
-        ours = quarantine.prefix(self._policy.system, self._rollback)
-        for name in sorted(self._vault.made(ours).keys() - named):
-            self._require_leave()
-            self._vault.remove(name)
 
     def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
         """Those of them that are not there any more; what is not as it was written stays.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -50,7 +51,7 @@ def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Itera
     if not is_left or rollback.started_at is None:
         return
     record = CommandRecord(
-        id=f"{VERB}-{rollback.id}",
+        id=command_of(rollback.id),
         command=VERB,
         system=rollback.system,
         actor="worker",
@@ -62,6 +63,11 @@ def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Itera
         answer={"rollback": rollback.id, "position": ""},
     )
     yield Create(commands.path(record.id), encode(record))
+
+
+def command_of(rollback: str) -> str:
+    """What the command of a rollback is called."""
+    return f"{VERB}-{rollback}"
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
@@ -100,9 +106,9 @@ def _one_portion(
     if began_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
-        if not _may_go_on(ports, policy):
+        if not may_go_on(ports, policy):
             return replace(record, due_at=now + AGAIN_AFTER)
-        position = _taking_out(ports, policy, rollback, began_at).portion(position)
+        position = of_ended(ports, policy, rollback, began_at).portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
         return _over(record, why, now)
@@ -114,15 +120,13 @@ def _one_portion(
     )
 
 
-def _taking_out(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
-    def may_go_on() -> bool:
-        return _may_go_on(ports, policy)
-
+def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
+    """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
     ramp = Ramp(0.0, ports.clock.monotonic())
-    return TakingOut(ports, policy, rollback, began_at, ramp, may_go_on)
+    return TakingOut(ports, policy, rollback, began_at, ramp, partial(may_go_on, ports, policy))
 
 
-def _may_go_on(ports: Ports, policy: Policy) -> bool:
+def may_go_on(ports: Ports, policy: Policy) -> bool:
     """Whether no switch forbids it, and no other rollback may read the same copies."""
     system = ports.store.get(systems.path(policy.system)).fields
     is_taken = system is not None and bool(decode(System, system).slot)

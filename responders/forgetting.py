@@ -1,0 +1,132 @@
+"""Copies in quarantine of people who are erased after a repair has ended: a worker removes them.
+
+Batch after batch of each rollback of which something is kept. How far it has come stands in the
+record, and each batch is safe to repeat. What stands in the application's database is its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders import journals, taking_out_later
+from responders.erasing import Erasing, read_ledger
+from responders.taking_out_later import may_go_on, of_ended
+from shared import command as commands
+from shared import handover, quarantine
+from shared.audit import event
+from shared.buckets import Vault
+from shared.command import CommandRecord
+from shared.documents import decode, encode
+from shared.errors import Rejected, RollbackError
+from shared.notice import creates, notices
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Document, Ports, Update
+from shared.quarantine import Entry
+from shared.rollback import KEPT_FOR
+from shared.severity import Severity
+
+VERB: Final = "erase"
+WORK_FOR_SECONDS: Final = 90.0
+PORTION_SECONDS: Final = 8.0
+AGAIN_AFTER: Final = timedelta(seconds=20)
+"""While something forbids it, or gave no answer."""
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Remove copies until none is left, or the time is over. Raises: Moved, Unavailable."""
+    until = ports.clock.monotonic() + WORK_FOR_SECONDS
+    path = commands.path(record.id)
+    while record.due_at is not None:
+        record = _portion(ports, policy, record, document.read_at)
+        write = Update(path, encode(record), document.version)
+        if record.due_at is None:
+            _end(ports, policy, record, write, document.read_at)
+            return
+        ports.store.commit([write])
+        document = ports.store.get(path)
+        if record.due_at > document.read_at or ports.clock.monotonic() > until:
+            return
+
+
+def _end(ports: Ports, policy: Policy, record: CommandRecord, write: Update, now: datetime) -> None:
+    """How it ended is on record; people are told where copies are left."""
+    why = record.answer.get("left", "")
+    told = event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
+    text = f"{policy.system}: copies of people who were erased are left in quarantine: {why}"
+    said = notices(policy, record.id, Severity.HIGH, VERB, text, now) if why else []
+    known = write_down(policy.system, f"{VERB}:{record.id}", told)
+    ports.store.commit([write, known, *creates(said)])
+    handover.publish_notices(ports.bus, said)
+
+
+def _portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+    """The record after some seconds; the same place again, where nothing may be done now."""
+    if now - record.received_at > GIVEN_UP_AFTER:
+        return _over(record, now, left="given up after a day")
+    try:
+        vault = ports.quarantine
+        found = _next(policy, record, vault) if vault is not None else ""
+        if vault is None or not found:
+            return _over(record, now)
+        if not may_go_on(ports, policy) or _is_waited_for(ports, found):
+            return replace(record, due_at=now + AGAIN_AFTER)
+        return _gone_through(ports, policy, vault, record, found, now)
+    except Rejected as no:
+        return _over(record, now, left=str(no))
+    except RollbackError:
+        return replace(record, due_at=now + AGAIN_AFTER)
+
+
+def _next(policy: Policy, record: CommandRecord, vault: Vault) -> str:
+    """The rollback to go through now; empty: there is none any more."""
+    behind, cursor = record.answer.get("rollback", ""), record.answer.get("cursor", "")
+    names = vault.made(f"{policy.system}/")
+    kept = {name.split("/")[1] for name in names}
+    return min((one for one in kept if one > behind or (cursor and one == behind)), default="")
+
+
+def _is_waited_for(ports: Ports, rollback: str) -> bool:
+    """Whether what it has written is to be taken out still, by the copies that would go."""
+    fields = ports.store.get(commands.path(taking_out_later.command_of(rollback))).fields
+    return fields is not None and decode(CommandRecord, fields).due_at is not None
+
+
+def _gone_through(
+    ports: Ports, policy: Policy, vault: Vault, record: CommandRecord, rollback: str, now: datetime
+) -> CommandRecord:
+    """The record behind some batches more of it. Raises: Unavailable, Rejected, Moved."""
+    Erasing(ports, {policy.system: policy}).learn_now()
+    ledger = read_ledger(ports, policy)
+    if ledger is None:
+        return _over(record, now)
+    until = ports.clock.monotonic() + PORTION_SECONDS
+    there = vault.made(quarantine.prefix(policy.system, rollback))
+    taking_out = of_ended(ports, policy, rollback, now)
+    is_new = rollback != record.answer.get("rollback", "")
+    cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
+    for name, document in journals.behind(ports.store, rollback, cursor):
+        entry = decode(Entry, document.fields)
+        if entry.kept.object in there:  # else age has taken it
+            gone += taking_out.forget(document, ledger).copies_gone - entry.copies_gone
+        if ports.clock.monotonic() >= until:
+            return _at(record, rollback, name, gone, now)
+    taking_out.remove_unnamed()
+    return _at(record, rollback, "", gone, now)
+
+
+def _at(
+    record: CommandRecord, rollback: str, cursor: str, gone: int, now: datetime
+) -> CommandRecord:
+    """The record at a batch of a rollback; an empty cursor: behind all of them."""
+    answer = {"rollback": rollback, "cursor": cursor, "gone": gone}
+    return replace(record, answer=answer, due_at=now)
+
+
+def _over(record: CommandRecord, now: datetime, left: str = "") -> CommandRecord:
+    answer = {**record.answer, "left": left} if left else record.answer
+    return replace(record, answer=answer, due_at=None, expires_at=now + KEPT_FOR)

@@ -1,0 +1,184 @@
+"""Who is erased after a repair has ended: no copy of theirs is left in quarantine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+import pytest
+
+from responders import forgetting, taking_out_later
+from shared import command as commands
+from shared import erasure as erasures
+from shared import topics
+from shared.command import CommandRecord
+from shared.documents import decode
+from shared.erasure import Book
+from shared.errors import Rejected
+from shared.rollback import Status
+from tests.crash import Fault, Saboteur, deliver_all
+from tests.fakes.hooks import no_hook
+from tests.test_repairing import GOOD, MINUTE, Shop, undo
+from tests.test_taking_out import (
+    SPOILT,
+    WITHOUT_ADA,
+    called_off,
+    copies,
+    occupied,
+    repaired,
+    unnamed,
+)
+
+COUNTED = ("quarantine.keep", "quarantine.remove", "store.commit")
+HERS = {"customers/ada", "orders/1"}
+
+
+def say_erase(shop: Shop) -> None:
+    """A person says that Ada is to be erased."""
+    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
+    person = erasures.hashed(book.salt, "ada")
+    shop.command("carol", command="erase", id="ada", system="bookshop", person=person)
+
+
+def record(shop: Shop) -> CommandRecord:
+    return decode(CommandRecord, shop.ports.store.get(commands.path("ada")).fields)
+
+
+def after_the_end() -> Shop:
+    """A repair that went well, of which quarantine holds all."""
+    shop = repaired(lambda _: None)
+    assert copies(shop) == {"customers/bob", *HERS}
+    return shop
+
+
+def expect_forgotten(shop: Shop) -> None:
+    """No copy of hers is left; what stands in the database is the application's to erase."""
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+    assert record(shop).answer["gone"] == len(HERS)
+    assert shop.data == GOOD
+    assert shop.broken_laws() == []
+
+
+def test_no_copy_is_left() -> None:
+    """And an undo puts back what is of others alone."""
+    shop = after_the_end()
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    expect_forgotten(shop)
+    undo(shop)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_what_age_has_taken_is_passed_over() -> None:
+    """Its entry in the journal is there for longer."""
+    shop = after_the_end()
+    kept = shop.ports.quarantine.objects
+    kept.pop(next(iter(kept)))
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    assert record(shop).due_at is None
+    assert "left" not in record(shop).answer
+
+
+@pytest.mark.parametrize("by", ["a pause", "another rollback"])
+def test_what_holds_it_up(by: str) -> None:
+    """It goes on once that is over."""
+    shop = after_the_end()
+    if by == "a pause":
+        shop.command("carol", command="pause")
+    else:
+        occupied(shop, "another")
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+    assert copies(shop) == {"customers/bob", *HERS}
+    if by == "a pause":
+        shop.command("carol", command="resume")
+    else:
+        occupied(shop, "")
+    shop.pass_time(2 * MINUTE)
+    assert copies(shop) == {"customers/bob"}
+
+
+def test_what_a_cancelled_repair_has_written_is_taken_out_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the copies: they are not removed before."""
+    monkeypatch.setattr(taking_out_later, "REWRITE_SECONDS", 90.0)
+
+    def stops(shop: Shop) -> None:
+        called_off(shop)
+        say_erase(shop)
+
+    shop = repaired(stops)
+    assert shop.data == WITHOUT_ADA
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert record(shop).due_at is None
+
+
+@pytest.mark.parametrize("why", ["refused", "too late"])
+def test_what_is_left_is_told(why: str) -> None:
+    """A person must see to it."""
+    shop = after_the_end()
+
+    def refuses(verb: str, side: str) -> None:
+        if verb == "quarantine.remove":
+            raise Rejected("403: no")
+
+    if why == "refused":
+        shop.ports.quarantine.hook = refuses
+    else:
+        shop.command("carol", command="pause")
+    say_erase(shop)
+    shop.pass_time(MINUTE)
+    if why == "too late":
+        shop.ports.clock.advance(forgetting.GIVEN_UP_AFTER)
+        shop.pass_time(MINUTE)
+    shop.ports.quarantine.hook = no_hook
+    assert record(shop).due_at is None
+    assert (
+        record(shop).answer["left"]
+        == {
+            "refused": "403: no",
+            "too late": "given up after a day",
+        }[why]
+    )
+    assert [one for one in shop.ports.sender.sent if "ada:erase" in one.key]
+
+
+def disturbed(saboteur: Saboteur) -> Shop:
+    """Something goes wrong from the command on."""
+    shop = after_the_end()
+    for fake in (shop.ports.quarantine, shop.ports.store):
+        fake.hook = saboteur
+    saboteur.world = shop
+    saboteur.active = True
+    say_erase(shop)
+    for _ in range(10):
+        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
+        shop.publish(topics.CLOCK, b"{}")
+        shop.ports.clock.advance(timedelta(seconds=30))
+    saboteur.active = False
+    return shop
+
+
+@cache
+def points() -> int:
+    saboteur = Saboteur(counted=COUNTED)
+    expect_forgotten(disturbed(saboteur))
+    effects = [number for number, one in enumerate(saboteur.points) if "store" not in one]
+    return effects[-1] + 4
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("point", range(points()))
+def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
+    """Whoever dies, hears nothing or stands still there: each copy is gone."""
+    saboteur = Saboteur(point, fault, COUNTED)
+    shop = disturbed(saboteur)
+
+    assert saboteur.happened
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+    assert shop.data == GOOD
