@@ -55,7 +55,7 @@ class Spreading:
         try:
             tokens, known = self._looked_up(notice, users, known)
         except (Rejected, Unavailable) as failure:
-            return notice, *unanswered(failure)
+            return notice, *self._unread(failure)
         notice, turn = self._kept(notice, known), spread.places(known)
         until = self._ports.clock.monotonic() + LASTS
         while turn:
@@ -92,6 +92,13 @@ class Spreading:
         told_of = len(found) - len(erased)
         counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
         return [NOBODY if one in gone else one for one in tokens], counted
+
+    def _unread(self, failure: Rejected | Unavailable) -> tuple[Answer, str]:
+        """What a failed look says: of documents asked for by name no text, which may repeat it."""
+        answer, text = unanswered(failure)
+        if self._channel.audience is Audience.CONCERNED:
+            text = f"whose documents they are cannot be read: {text.partition(':')[0]}"
+        return answer, text
 
     def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
         """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""

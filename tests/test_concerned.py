@@ -155,6 +155,23 @@ def test_more_people_than_the_channel_may_tell() -> None:
     assert "users beyond at_most, not told: 1" in team(shop)
 
 
+def test_a_failure_that_names_a_document_names_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """Google's text may repeat what was asked for."""
+    shop = shop_of({"customers/ada": {"name": "Ada"}})
+    repair(shop)
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("documents.get", "before"):
+            raise Rejected("INVALID_ARGUMENT: customers/ada is no name")
+
+    shop.ports.kept.hook = refuse
+    capsys.readouterr()
+    assert told(shop) == Counter()
+    assert "cannot be read: INVALID_ARGUMENT" in team(shop)
+    kept_of_it = [one for name, one in kept(shop).items() if name.endswith(":concerned")]
+    assert "customers/ada" not in f"{team(shop)}{kept_of_it}{capsys.readouterr().err}"
+
+
 def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, each of them is looked at."""
     monkeypatch.setattr(concerning, "AT_ONCE", 1)
