@@ -15,7 +15,7 @@ from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.integrity_rules import Collection, Derived
 from tests.crash import Fault, Saboteur, deliver_all
-from tests.test_switches import say, text
+from tests.switching import say, text
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -29,9 +29,9 @@ from shared.rollback import Override, Rollback, Status
 from shared.told import of_single
 from tests.fakes.clock import START
 from tests.prompt import Prompt
+from tests.switching import escalated, say
 from tests.test_cli_response import incident, ladder, rollback
 from tests.test_pins import kept as pins_of
-from tests.test_switches import escalated, say
 from tests.test_wording import ATTACKS, MEANS_SOMETHING
 from tests.world import BOOKSHOP, World
 

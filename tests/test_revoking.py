@@ -12,8 +12,8 @@ from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook
 from tests.furnished import shop, spoil
+from tests.switching import say, text
 from tests.test_deciding import said
-from tests.test_switches import say, text
 from tests.test_wider_scenarios import approve, newest
 from tests.world import BOOKSHOP, World
 

@@ -11,8 +11,8 @@ from shared import incident, topics
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.furnished import SIGNING_IN, shop, spoil
+from tests.switching import iso, say, text
 from tests.test_deciding import went_back
-from tests.test_switches import iso, say, text
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

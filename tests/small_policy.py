@@ -1,0 +1,26 @@
+"""A policy that says no more than it has to, and what is wrong with a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import policy_file
+from shared.errors import BadConfiguration
+
+SMALL = """\
+system: shop
+project: shop-prod
+region: europe-west1
+groups:
+  books: { functions: [listBooks, getBook], canary: getBook }
+  orders: { functions: [payOrder], after: [books] }
+signals:
+  function_failure_rate: { severity: CRITICAL, scenario: functions, mode: act, threshold: 0.5 }
+scenarios: { functions: act }
+"""
+
+
+def faults_of(text: str) -> tuple[str, ...]:
+    with pytest.raises(BadConfiguration) as caught:
+        policy_file.loads(text, "shop.yaml")
+    return caught.value.faults
