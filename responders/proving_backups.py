@@ -68,9 +68,9 @@ class ProvingBackups:
             if policy.system not in busy:  # one that ends deletes every scratch database
                 self._begin(policy)
         for proof, document in under_way:
-            ours = self._policies.get(proof.system)
-            if ours is not None and ours.backups.proof is not None:
-                _Step(self._ports, ours, ours.backups.proof, document).carry_forward(proof)
+            its = self._policies.get(proof.system)
+            if its is not None and its.backups.proof is not None:
+                _Step(self._ports, its, its.backups.proof, document).carry_forward(proof)
 
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the day keeps a second one out."""
