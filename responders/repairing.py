@@ -25,8 +25,8 @@ from shared.documents import SCHEMA, decode, encode
 from shared.durations import in_words
 from shared.errors import Moved, Refused, Rejected
 from shared.facts import Facts
-from shared.gate import GateAnswer, Outcome
-from shared.gates import evaluate_reversal
+from shared.gate import Answer, GateAnswer, Outcome
+from shared.gates import ASKS_FIRST, evaluate_reversal
 from shared.incident import Status
 from shared.integrity import Run, Tally
 from shared.plan import Plan, Step
@@ -67,6 +67,8 @@ class Foreseen(Struct, frozen=True):
     gates: tuple[GateAnswer, ...]
     plan: Plan | None = None
     survey: Survey | None = None
+    overridden: tuple[GateAnswer, ...] = ()
+    """What would have held it up, had the person not overridden it."""
 
 
 def decide(case: Case) -> bool:
@@ -82,9 +84,8 @@ def decide(case: Case) -> bool:
     known = Preparation(expires_at=rollback.expires_at)
     known = decode(Preparation, document.fields) if document.fields else known
     deadline = (rollback.decide_by or now) + PREPARE_WITHIN
-    outcome, reason, gates = evaluate_reversal(gathered.facts, policy, deadline, now, rollback.id)
-    found, prepared = Foreseen(outcome, reason, gates), known
-    if outcome is Outcome.ROLLBACK:
+    found, prepared = _allowed(order, gathered.facts, policy, deadline, now, rollback.id), known
+    if found.outcome is Outcome.ROLLBACK:
         found, prepared = _prepared(case, order, gathered.facts, found, known)
     if prepared != known:
         try:
@@ -106,8 +107,7 @@ def worked_out(ports: Ports, policy: Policy, order: Order, facts: Facts) -> Fore
     Raises: Unavailable.
     """
     now = ports.clock.now()
-    outcome, reason, gates = evaluate_reversal(facts, policy, now + PREPARE_WITHIN, now, "")
-    found = Foreseen(outcome, reason, gates)
+    found = _allowed(order, facts, policy, now + PREPARE_WITHIN, now, "")
     record = _record(ports.store.get(damage.path(policy.system)), policy)
     try:
         source = foreseeing.target(ports, policy, record, order.restore_point, now)
@@ -164,6 +164,14 @@ def verify(case: Case) -> bool:
     return True
 
 
+def _allowed(
+    order: Order, facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+) -> Foreseen:
+    """What becomes of it by the gates alone."""
+    by = evaluate_reversal(facts, policy, deadline, now, rollback, override=order.override)
+    return Foreseen(by.outcome, by.reason, by.answers, overridden=by.overridden)
+
+
 def _prepared(
     case: Case, order: Order, facts: Facts, found: Foreseen, known: Preparation
 ) -> tuple[Foreseen, Preparation]:
@@ -215,12 +223,13 @@ def _foreseen(
             f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
         )
         return replace(found, outcome=Outcome.ESCALATE, reason=reason)
-    if order.override:
-        return replace(found, reason="overridden: nobody is asked")
     good = foreseeing.undone(survey.fates)
     reason = WORD_OF_TWO
     if good:
         reason = f"{good} changes that nothing is wrong with would be undone"
+    if order.override:
+        skipped = (*found.overridden, GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK))
+        return replace(found, reason="overridden: nobody is asked", overridden=skipped)
     return replace(found, outcome=Outcome.ASK, reason=reason)
 
 
@@ -266,6 +275,8 @@ def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: 
         "fates": fates,
         "reported": found.plan.header.reported if found.plan is not None else (),
     }
+    if case.rollback.overrides:
+        told["overridden"] = [encode(answer) for answer in found.overridden]
     if found.outcome is Outcome.HOLD:
         return not case.take(held(case, found.reason, told))
     back = f"{foreseeing.written(fates)} documents"
@@ -315,6 +326,9 @@ def _going(
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             "is_fenced": case.policy.fence is not None,
+            "overrides": tuple(
+                replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
+            ),
         },
         status=Status.ROLLING_BACK,
         writes=(*kept(case, plan), *behind.writes),

@@ -214,7 +214,8 @@ def work_out(
     """What the order does by these facts, and whether it may."""
     inventory = facts.inventory or {}
     wanted = _wanted(store, policy, order, inventory)
-    outcome, reason, answers = evaluate_reversal(facts, policy, deadline, now, rollback)
+    allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
+    outcome, reason = allowed.outcome, allowed.reason
     found = reversal.plan(policy, inventory, wanted, order.target)
     if order.way is Way.UNDO:
         documents = _put_back(store, policy, order.incident)
@@ -225,7 +226,7 @@ def work_out(
             reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
         elif any(map(_is_of_data, found.plan.steps)):
             outcome, reason = Outcome.ASK, WORD_OF_TWO
-    return WorkedOut(outcome, reason, answers, found)
+    return WorkedOut(outcome, reason, allowed.answers, found)
 
 
 def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:

@@ -100,6 +100,16 @@ class Decision(Struct, frozen=True):
     """What would have held it up, had the person not overridden it."""
 
 
+class Permission(Struct, frozen=True):
+    """Whether what a person has ordered may be done now, why not, and what every gate answered."""
+
+    outcome: Outcome
+    reason: str
+    answers: tuple[GateAnswer, ...]
+    overridden: tuple[GateAnswer, ...] = ()
+    """As in Decision."""
+
+
 def evaluate(
     facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
 ) -> Decision:
@@ -140,22 +150,30 @@ def evaluate_order(
     decision = _decided(case, answers, outcome, reason)
     if not override:
         return decision
-    skipped = (gate(case) for gate in OVERRIDDEN_GATES)
-    held_up = tuple(one for one in skipped if one.answer in (Answer.STOP, Answer.UNKNOWN))
-    return replace(decision, overridden=held_up)
+    return replace(decision, overridden=_held_up(case, OVERRIDDEN_GATES))
 
 
 def evaluate_reversal(
-    facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
-) -> tuple[Outcome, str, tuple[GateAnswer, ...]]:
-    """Whether a person may take back now what rollbacks have done, why not, and each answer.
+    facts: Facts,
+    policy: Policy,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+    *,
+    override: bool = False,
+) -> Permission:
+    """Whether a person may now take back what rollbacks have done, or bring documents back.
 
     Where to and of what is no question to a gate: that is what they found, or the newest.
+    `override` skips freeze windows, as it does for any other order; what it skips is told.
     """
     ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
     case = Case(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
-    answers = tuple(gate(case) for gate in REVERSAL_GATES)
-    return *_concluded(answers, expired=now >= deadline), answers
+    asked = [gate for gate in REVERSAL_GATES if not (override and gate in OVERRIDDEN_GATES)]
+    answers = tuple(gate(case) for gate in asked)
+    outcome, reason = _concluded(answers, expired=now >= deadline)
+    skipped = _held_up(case, REVERSAL_GATES) if override else ()
+    return Permission(outcome, reason, answers, skipped)
 
 
 def asking(decision: Decision, reason: str) -> Decision:
@@ -200,6 +218,12 @@ def _decided(
             left=tuple(sorted(case.in_hand)),
         ),
     )
+
+
+def _held_up(case: Case, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
+    """What of these would have held up what a person has overridden."""
+    answers = (gate(case) for gate in gates if gate in OVERRIDDEN_GATES)
+    return tuple(one for one in answers if one.answer in (Answer.STOP, Answer.UNKNOWN))
 
 
 def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:

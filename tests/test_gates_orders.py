@@ -8,6 +8,7 @@ import pytest
 from shared.deployment import Status
 from shared.facts import Facts
 from shared.gate import Outcome
+from shared.gates import evaluate_reversal
 from shared.policy import ScenarioName
 from shared.system import Budget
 from tests.gate_facts import (
@@ -24,6 +25,7 @@ from tests.gate_facts import (
     system,
     window,
 )
+from tests.world import BOOKSHOP
 
 FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
 BARRED = facts(
@@ -71,5 +73,29 @@ def test_what_an_order_and_what_an_override_may_skip(
 
     assert order(given, **gates).outcome is ordered
     assert order(given, **gates).overridden == ()
+    assert forced.outcome is overridden
+    assert [one.gate for one in forced.overridden] == skipped
+
+
+@pytest.mark.parametrize(
+    ("given", "ordered", "overridden", "skipped"),
+    [
+        (BAD_RELEASE, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
+        (FROZEN, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
+        (system(pause=PAUSE), Outcome.HOLD, Outcome.HOLD, []),
+        (facts(controls=None), Outcome.HOLD, Outcome.HOLD, ["freeze"]),
+        (system(slot="INC-0"), Outcome.HOLD, Outcome.HOLD, []),
+        (facts(inventory=None), Outcome.HOLD, Outcome.HOLD, []),
+    ],
+)
+def test_what_an_order_of_data_and_what_an_override_may_skip(
+    given: Facts, ordered: Outcome, overridden: Outcome, skipped: list[str]
+) -> None:
+    """The same freeze as any other order skips by override, and nothing beside it."""
+    asked = given, BOOKSHOP, NOW + MINUTE, NOW, "INC"
+    forced = evaluate_reversal(*asked, override=True)
+
+    assert evaluate_reversal(*asked).outcome is ordered
+    assert evaluate_reversal(*asked).overridden == ()
     assert forced.outcome is overridden
     assert [one.gate for one in forced.overridden] == skipped

@@ -189,6 +189,21 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     assert max(map(len, parked.question.plan.reported)) < 2 * CHARACTERS
 
 
+def test_an_override_brings_data_back_in_a_freeze() -> None:
+    """Nobody is asked, and what it has skipped is kept for its review."""
+    shop = Shop()
+    shop.alert()
+    shop.settle()
+    shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
+    shop.order(override=True, incident=shop.incidents()[-1].id)
+    shop.pass_time(20 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == GOOD
+    [one] = shop.newest.overrides
+    assert [gate["gate"] for gate in one.skipped] == ["freeze", "asks first"]
+
+
 def test_one_word_is_not_enough() -> None:
     """Who ordered it is one of the two; nobody else has said yes, and nothing is moved."""
     shop = Shop()
