@@ -179,6 +179,11 @@ ADDITIONS = {
         "collections: { jobs: { faulty: [{ name: a, where: [{ field: n, op: in, value: 1 }] }] } }",
         "shop.yaml:10: in needs a list",
     ),
+    "a repair that starts nothing": (
+        "collections: { jobs: { on_repair: suppress } }",
+        "shop.yaml:10: nothing suppresses: an event waits for a function without instances and "
+        "starts it afterwards, or is lost with those of the application; write refuse, or fire",
+    ),
     "a collection by its path": (
         "collections: { users/ada/jobs: {} }",
         "shop.yaml:10: name 'users/ada/jobs' is not a collection's id",
