@@ -17,22 +17,24 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
 )
 README = (ROOT / "README.md").read_text()
+AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
+"""The pages that say what is asked of responders that are there."""
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
 
 
-def commands() -> list[str]:
-    """Every line of every shell block of the documentation."""
-    blocks = [
-        block
+def blocks() -> list[list[str]]:
+    """The commands of each shell block of the documentation, without what it says of them."""
+    return [
+        [line for line in block.strip().splitlines() if not line.startswith("#")]
         for page in PAGES
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
     ]
-    return [line for block in blocks for line in block.strip().splitlines()]
 
 
-COMMANDS = list(dict.fromkeys(commands()))
+BLOCKS = blocks()
+COMMANDS = list(dict.fromkeys(line for block in BLOCKS for line in block))
 """Each once: a page may show what another one tells of."""
 MODULE = "\n".join(file.read_text() for file in sorted((ROOT / "terraform").glob("*.tf")))
 
@@ -77,9 +79,17 @@ LIVE = sorted(
 ASKED = [
     line
     for line in starting(".venv/bin/python", "-m", "cli")
-    if line in README and verb_of(line) not in BY_THEMSELVES
+    if line in AT_THE_PROMPT and verb_of(line) not in BY_THEMSELVES
 ]
-"""What is asked of responders that are there: tests/e2e/test_readme.py asks it."""
+"""What is asked of responders that are there: tests/e2e/test_prompt.py asks it."""
+SAID_AS_WELL = [
+    line
+    for block in BLOCKS
+    if not {*block}.isdisjoint(ASKED)
+    for line in block
+    if line in PUBLISHED
+]
+"""The messages beside which stands what is asked at the prompt in their stead."""
 REPLAYED = starting(".venv/bin/python", "-m", "cli", "replay")
 AUDITED = starting(".venv/bin/python", "-m", "cli", "audit")
 CLI = [

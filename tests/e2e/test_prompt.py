@@ -1,4 +1,4 @@
-"""What README says to the responders at a prompt, signed, in an incident that has a question."""
+"""What the pages say to the responders at a prompt, signed, in an incident that has a question."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.rollback import Rollback, Status
 from shared.steps.shift import KIND as SHIFT
 from shared.trail import Trail
 from tests import person
-from tests.documented import ASKED, PUBLISHED, README, SIGNED, verb_of
+from tests.documented import ASKED, SAID_AS_WELL, SIGNED, verb_of
 from tests.documented import CVPLUS as POLICY
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.world import World, until
@@ -31,7 +31,7 @@ CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", U
 SIGNED_IN_FOR = timedelta(minutes=4)
 """Commands are taken of whoever has signed in in the last ten."""
 DAY_OF_THE_EXAMPLE = datetime(2026, 3, 2, 12, tzinfo=UTC)
-"""README speaks of INC-20260302-001."""
+"""The pages speak of INC-20260302-001."""
 
 
 def newest(world: World) -> Rollback:
@@ -67,7 +67,7 @@ def end(world: World) -> None:
 
 
 def in_order(world: World) -> Iterator[str]:
-    """The verbs of README, each when its time has come in a night that needs all of them."""
+    """The verbs of the pages, each when its time has come in a night that needs all of them."""
     yield from (
         "drill",
         "promote",
@@ -117,7 +117,7 @@ def asked(content: Mapping[str, Any]) -> Command:
 def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
     """Signed by a person who has just signed in, but for the line of the day when none can.
 
-    And what each message of README asks for, a line at the prompt beside it has asked for as well.
+    And what each message asks for, the line at the prompt beside it has asked for as well.
     """
     world = new_world(DAY_OF_THE_EXAMPLE, CVPLUS)
     said = []
@@ -133,11 +133,7 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
 
     assert sorted(said) == sorted(ASKED)
     assert world.evidence.letters() == []
-    messages = [
-        json.loads(signed[1])
-        for line in PUBLISHED
-        if line in README and (signed := SIGNED.search(line))
-    ]
+    messages = [json.loads(signed[1]) for line in SAID_AS_WELL if (signed := SIGNED.search(line))]
     carried_out = said_in(world)
     unsaid = [one for one in messages if asked(one) not in carried_out and not one.get("dry_run")]
     assert unsaid == []
