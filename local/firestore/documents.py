@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from local.firestore.messages import Document
-from local.firestore.names import collection_of
+from local.firestore.names import collection_of, id_key
 from local.firestore.timeline import Timeline
 from local.journal import Journal
 
@@ -31,6 +32,29 @@ class _Replaced:
     time: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """The documents right in it by full name, of each its versions, and these names in order."""
+
+    versions: dict[str, list[Version]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def versions_of(self, name: str) -> list[Version]:
+        """Those of a document, which has a place from now on."""
+        if name not in self.versions:
+            self.versions[name] = []
+            insort(self.names, name, key=id_key)
+        return self.versions[name]
+
+    def remove(self, name: str) -> None:
+        """Let go of a document."""
+        del self.versions[name]
+        del self.names[self.names.index(name, bisect_left(self.names, id_key(name), key=id_key))]
+
+
+_NONE = _Collection()
+
+
 class Documents:
     """Documents by full name, at any time since the timeline's horizon.
 
@@ -41,26 +65,29 @@ class Documents:
     def __init__(self, journal: Journal, timeline: Timeline) -> None:
         self._journal = journal
         self._timeline = timeline
-        self._collections: dict[str, dict[str, list[Version]]] = {}
+        self._collections: dict[str, _Collection] = {}
         self._replaced: deque[_Replaced] = deque()
         self._replay()
 
     def get(self, name: str, time: int) -> Document | None:
         """A document as it was at `time`; None when there was none."""
-        versions = self._collections.get(collection_of(name), {}).get(name, [])
-        return _at(versions, time)
+        return _at(self._versions(name), time)
 
     def changed_at(self, name: str) -> int:
         """When a document was last written or deleted; 0 when that is not known any more."""
-        versions = self._collections.get(collection_of(name), {}).get(name)
+        versions = self._versions(name)
         return versions[-1].time if versions else 0
 
     def within(self, collection: str, time: int) -> Iterator[Document]:
         """The documents right in a collection at `time`, in no order."""
-        for versions in self._collections.get(collection, {}).values():
+        for versions in self._collections.get(collection, _NONE).versions.values():
             document = _at(versions, time)
             if document is not None:
                 yield document
+
+    def names(self, collection: str) -> Sequence[str]:
+        """The documents right in a collection at any time, in order."""
+        return self._collections.get(collection, _NONE).names
 
     def collections_below(self, parent: str) -> list[str]:
         """The full names of all collections below a document or root, at any depth."""
@@ -100,7 +127,9 @@ class Documents:
 
         A deletion says nothing once reads cannot go behind it, so it is among them from the start.
         """
-        versions = self._collections.setdefault(collection_of(name), {}).setdefault(name, [])
+        versions = self._collections.setdefault(collection_of(name), _Collection()).versions_of(
+            name
+        )
         replaced = [
             _Replaced(version.time, name, old.time)
             for old in versions[-1:]
@@ -124,12 +153,15 @@ class Documents:
         """Let go of a version, which is the oldest of its document."""
         collection = collection_of(gone.name)
         documents = self._collections[collection]
-        versions = documents[gone.name]
+        versions = documents.versions[gone.name]
         del versions[0]
         if not versions:
-            del documents[gone.name]
-        if not documents:
+            documents.remove(gone.name)
+        if not documents.names:
             del self._collections[collection]
+
+    def _versions(self, name: str) -> list[Version]:
+        return self._collections.get(collection_of(name), _NONE).versions.get(name, [])
 
 
 def _at(versions: list[Version], time: int) -> Document | None:

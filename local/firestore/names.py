@@ -82,6 +82,11 @@ def name_key(name: str) -> NameKey:
     return tuple(_segment_key(segment) for segment in name.split("/"))
 
 
+def id_key(name: str) -> tuple[int, int | str]:
+    """What the documents of one collection are ordered by, by their full names."""
+    return _segment_key(name.rpartition("/")[2])
+
+
 def _segments(name: str, database: str | None) -> list[str]:
     database = database or database_of(name)
     root = f"{database}/documents"

@@ -12,7 +12,7 @@ from google.cloud.firestore_v1 import types
 
 from local.faults import Moment
 from local.wire import Refused
-from shared.errors import Rejected, Unavailable
+from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.values import write_fields
@@ -179,6 +179,8 @@ def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
     assert began <= then[0].created_at == then[0].updated_at <= at
     asked = ["users/bob", "users/eve"]
     assert world.documents.get(HERE, asked, at)["users/eve"] is None
+    assert world.documents.get(HERE, ["users/eve"], at) == {"users/eve": None}
+    assert world.documents.get(HERE, ["users/bob"], at) == {"users/bob": then[1]}
     assert world.documents.existing(HERE, asked, at) == {"users/bob"}
     assert world.documents.existing(HERE, asked, None) == {"users/eve"}
     assert world.documents.count(HERE, USERS, at) == 2
@@ -301,7 +303,8 @@ def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) ->
         ("RunQuery", lambda one: list(one.stream(HERE, USERS, None))),
         ("RunQuery", lambda one: list(one.paths(HERE, USERS, None))),
         ("RunQuery", lambda one: one.matching(HERE, USERS, {}, None, ["a"], 1)),
-        ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada"], None)),
+        ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada", "users/bob"], None)),
+        ("GetDocument", lambda one: one.get(HERE, ["users/ada"], None)),
         ("BatchGetDocuments", lambda one: one.existing(HERE, ["users/ada"], None)),
         ("RunAggregationQuery", lambda one: one.count(HERE, USERS, None)),
         ("ListCollectionIds", lambda one: one.collections(HERE, None)),
@@ -314,3 +317,13 @@ def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> Non
 
     with pytest.raises(Unavailable):
         ask(wire.documents)
+
+
+def test_a_database_that_is_gone(wire: OverTheWire) -> None:
+    """One document of it that is asked for is no document that is missing."""
+    no_database = Refused(grpc.StatusCode.NOT_FOUND, "The database does not exist.")
+    wire.answer_once("GetDocument", no_database)
+    wire.answer_once("BatchGetDocuments", no_database)
+
+    with pytest.raises(Gone):
+        wire.documents.get(HERE, ["users/ada"], None)

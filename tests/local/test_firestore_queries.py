@@ -141,6 +141,29 @@ def test_filters_on_the_name(collection: firestore.CollectionReference) -> None:
     assert ids(collection.where(filter=chosen)) == "d1 d7"
 
 
+def test_the_order_of_names(client: firestore.Client) -> None:
+    """Numeric ids first, then by code points, whatever was written when; both ways alike."""
+    ordered = ["__id-3__", "__id2__", "__id10__", "10", "9", "B", "a", "a-1", "b", "é"]
+    for name in ("b", "9", "gone", "__id10__", "a", "é", "B", "__id2__", "a-1", "10", "__id-3__"):
+        client.document("n", name).create({"odd": len(name) % 2})
+    client.document("n/gone").delete()
+    names = client.collection("n").order_by("__name__")
+    backwards = client.collection("n").order_by("__name__", direction=Query.DESCENDING)
+
+    def at(name: str) -> dict[str, Any]:
+        return {"__name__": client.document("n", name)}
+
+    assert ids(names).split() == ordered
+    assert ids(backwards).split() == ordered[::-1]
+    assert ids(client.collection_group("n")).split() == ordered
+    assert ids(names.start_at(at("9")).end_at(at("a"))) == "9 B a"
+    assert ids(names.start_after(at("9")).end_before(at("a"))) == "B"
+    assert ids(names.start_after(at("gone"))) == "é"
+    assert ids(names.start_after(at("aa")).limit(1)) == "b"
+    assert ids(names.offset(1).limit(2)) == "__id2__ __id10__"
+    assert ids(names.where(filter=FieldFilter("odd", "==", 0)).limit(1)) == "__id-3__"
+
+
 def test_a_projection(collection: firestore.CollectionReference) -> None:
     """Only the chosen fields come, with the document's times."""
     [found] = collection.where(filter=FieldFilter("n", "==", 1)).select(["at.due", "no"]).stream()
