@@ -110,6 +110,14 @@ class Metrics(Protocol):
         """Per service (short name), over the points that lie whole within `start` and `end`."""
         ...
 
+    def started(self, start: datetime, end: datetime) -> dict[str, datetime]:
+        """When each revision (short name) was last seen to start: the end of that hour.
+
+        Hours count back from the last whole minute before `end`, and lie whole after `start`. A
+        revision that no instance started of is left out; one that serves all the time may be.
+        """
+        ...
+
     def sign_ins(self, start: datetime, end: datetime) -> Requests:
         """All that were tried in the system's project, over such points; none where none shows."""
         ...

@@ -32,6 +32,7 @@ from local.application.service import (
     routed,
     settled,
 )
+from local.application.starts import starts
 from local.clock import CloudClock
 from local.journal import Journal
 from shared.policy import Policy
@@ -227,6 +228,13 @@ class Application:
             lambda seen, _: replace(seen, waiting=waiting, queue=queue),
         )
 
+    def leave_alone(self, function: str) -> Service:
+        """The service of a function that nobody sends a request to, nor ever has. Raises: KeyError.
+
+        Probes that ask it are answered all the same.
+        """
+        return self.update(names.service_name(function), lambda seen, _: replace(seen, asked=False))
+
     def degrade(
         self,
         function: str,
@@ -288,7 +296,13 @@ class Application:
         self, function: str, start: datetime, end: datetime
     ) -> Mapping[str, Requests]:
         """The same per revision; revisions without requests are left out."""
+        if not self.service_of(function).asked:
+            return {}
         return served(self._felt(function), rate_per_second(function, self._seed), start, end)
+
+    def starts(self, function: str) -> list[tuple[str, datetime]]:
+        """Which revisions of a function have started until now, and when."""
+        return list(starts(self.service_of(function), self._clock.now()))
 
     def latencies(self, function: str, start: datetime, end: datetime) -> Mix:
         """The medians of a function's requests in [start, end), with their weights."""

@@ -112,6 +112,8 @@ class Flow(Struct, frozen=True):
     failure_rate: float
     latency: timedelta = timedelta(milliseconds=50)
     """The median."""
+    starts: bool = True
+    """Whether an instance comes up where there is none."""
 
 
 class Period(Struct, frozen=True):
@@ -168,6 +170,8 @@ class Service(Struct, frozen=True):
     """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
     queue: bool = False
     """Whether they are tasks, of the queue that is called as it is."""
+    asked: bool = True
+    """Whether requests come to it, and ever have."""
 
     @property
     def latest_created(self) -> Revision:
@@ -302,7 +306,7 @@ def routed(service: Service, since: datetime) -> Service:
 def _flow(service: Service, name: str, share: float, since: datetime) -> Flow:
     (revision,) = (one for one in service.revisions if one.name == name)
     latency = revision.latency if revision.starts else TIMEOUT
-    return Flow(name, share, revision.failure_rate_at(since), latency)
+    return Flow(name, share, revision.failure_rate_at(since), latency, revision.starts)
 
 
 def _aged(service: Service, now: datetime) -> Service:

@@ -1,4 +1,4 @@
-"""`google.monitoring.v3.MetricService`: requests of applications' revisions; backlogs; sign-ins."""
+"""`google.monitoring.v3.MetricService`: requests and starts of revisions; backlogs; sign-ins."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ from local.clock import CloudClock
 from local.monitoring import backlogs, counters, filters
 from local.monitoring.filters import Wanted
 from local.monitoring.ingestion import MINUTE, Ingestion, floor_to_minute
+from local.monitoring.revisions import (
+    COUNTED,
+    FIELDS,
+    REQUEST_COUNT,
+    STARTUPS,
+    Labels,
+    Window,
+    labels_of,
+)
 from local.paging import page
 
-REQUEST_COUNT = "run.googleapis.com/request_count"
-RESOURCE = "cloud_run_revision"
 LARGEST_PAGE = 100_000
 """ListTimeSeriesRequest.page_size: points at most in one answer."""
 
@@ -31,22 +38,6 @@ _Reducer = monitoring_v3.Aggregation.Reducer
 _Kind = metric_pb2.MetricDescriptor.MetricKind
 _Type = metric_pb2.MetricDescriptor.ValueType
 _SUMS = (_Aligner.ALIGN_DELTA, _Aligner.ALIGN_SUM)
-_CLASSES = {"2xx": "200", "5xx": "500"}
-_FIELDS = frozenset(
-    {
-        "resource.label.project_id",
-        "resource.label.location",
-        "resource.label.service_name",
-        "resource.label.configuration_name",
-        "resource.label.revision_name",
-        "metric.label.response_code",
-        "metric.label.response_code_class",
-    }
-)
-
-Labels = tuple[tuple[str, str], ...]
-"""Fields and values of a series, as sorted pairs."""
-Window = tuple[datetime, datetime]
 
 
 class Shape(Struct, frozen=True):
@@ -67,7 +58,7 @@ class Shape(Struct, frozen=True):
 
 
 class Metrics:
-    """Requests per minute and revision, visible once they are ingested."""
+    """Requests and starts per minute and revision, visible once they are ingested."""
 
     def __init__(self, estate: Estate, clock: CloudClock, ingestion: Ingestion) -> None:
         self._estate = estate
@@ -87,7 +78,7 @@ class Metrics:
         start, end = _interval(request.interval)
         if any(map(wanted["metric.type"].fits, backlogs.METRICS)):
             return self._backlogs(request.name, wanted, start, end)
-        shape = _shape(request.aggregation)
+        shape = _shape(request.aggregation, wanted["metric.type"].text)
         of_logs = wanted["metric.type"].text.startswith(counters.PREFIX)
         counted = (self._count_logged if of_logs else self._count)(
             [one for one in self._estate.applications if f"projects/{one.project}" == request.name],
@@ -140,18 +131,19 @@ class Metrics:
         shape: Shape,
         windows: list[Window],
     ) -> dict[Labels, dict[Window, int]]:
-        """Requests per series and window; windows without any, or not visible yet, are left out."""
+        """Requests or starts per series and window; windows without any visible are left out."""
         horizon = self._ingestion.horizon(self._clock.now())
+        visible = [(window, (window[0], min(window[1], horizon))) for window in windows]
         counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
         for application in applications:
             for function in application.policy.functions:
-                if not _asks_for(wanted, application, function):
+                metric = _asked_for(wanted, application, function)
+                if metric is None:
                     continue
-                for window in windows:
-                    visible = min(window[1], horizon)
-                    for labels, count in _requests(application, function, window[0], visible):
-                        if count and filters.matches(wanted, dict(labels)):
-                            counted[shape.reduced(labels)][window] += count
+                found = COUNTED[metric](application, function, visible)
+                for labels, window, count in found:
+                    if count and filters.matches(wanted, dict(labels)):
+                        counted[shape.reduced(labels)][window] += count
         return counted
 
     def _count_logged(
@@ -185,12 +177,13 @@ def _interval(interval: Any) -> Window:
     return start, end
 
 
-def _shape(aggregation: Any) -> Shape:
+def _shape(aggregation: Any, metric: str) -> Shape:
     """Raises: Refused INVALID_ARGUMENT for an aligner, reducer, period or field of another kind."""
+    is_distribution = metric == STARTUPS
     aligner, reducer = aggregation.per_series_aligner, aggregation.cross_series_reducer
     fields = frozenset(filters.field(name) for name in aggregation.group_by_fields)
-    if unknown := sorted(fields - _FIELDS):
-        raise invalid(f"group_by_fields: '{unknown[0]}' is not a label of {REQUEST_COUNT}")
+    if unknown := sorted(fields - FIELDS.get(metric, FIELDS[REQUEST_COUNT])):
+        raise invalid(f"group_by_fields: '{unknown[0]}' is not a label of {metric}")
     if reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
         raise invalid("cross_series_reducer: only REDUCE_SUM is supported")
     if aligner == _Aligner.ALIGN_NONE:
@@ -199,6 +192,8 @@ def _shape(aggregation: Any) -> Shape:
         return Shape()
     if aligner not in (*_SUMS, _Aligner.ALIGN_RATE):
         raise invalid("per_series_aligner: only ALIGN_DELTA, ALIGN_SUM and ALIGN_RATE")
+    if aligner == _Aligner.ALIGN_RATE and is_distribution:
+        raise invalid("per_series_aligner: ALIGN_RATE is for numeric values")
     period: timedelta = aggregation.alignment_period.ToTimedelta()
     if period < MINUTE or period % MINUTE:
         raise invalid("alignment_period must be a positive multiple of 60 s")
@@ -218,53 +213,32 @@ def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Ite
         last -= shape.period
 
 
-def _asks_for(wanted: dict[str, Wanted], application: Application, function: str) -> bool:
-    """Whether any series of a function can be asked for: all but revision and code is compared."""
-    names = _service_labels(application, application.service_of(function).name)
-    known = {**names, "metric.type": REQUEST_COUNT, "resource.type": RESOURCE}
-    return all(name not in known or one.fits(known[name]) for name, one in wanted.items())
-
-
-def _requests(
-    application: Application, function: str, start: datetime, end: datetime
-) -> Iterator[tuple[Labels, int]]:
-    if end <= start:
-        return
+def _asked_for(wanted: dict[str, Wanted], application: Application, function: str) -> str | None:
+    """The metric of a function that can be asked for: all but revision and code is compared."""
     service = application.service_of(function).name
-    counted = application.requests_by_revision(function, start, end)
-    for revision, requests in counted.items():
-        succeeded = requests.total - requests.failed
-        for code_class, count in (("2xx", succeeded), ("5xx", requests.failed)):
-            labels = {
-                **_service_labels(application, service),
-                "metric.type": REQUEST_COUNT,
-                "resource.type": RESOURCE,
-                "resource.label.revision_name": revision,
-                "metric.label.response_code": _CLASSES[code_class],
-                "metric.label.response_code_class": code_class,
-            }
-            yield tuple(sorted(labels.items())), count
-
-
-def _service_labels(application: Application, service: str) -> dict[str, str]:
-    return {
-        "resource.label.project_id": application.project,
-        "resource.label.location": application.region,
-        "resource.label.service_name": service,
-        "resource.label.configuration_name": service,
-    }
+    for metric in COUNTED:
+        known = labels_of(application, service, metric)
+        if all(name not in known or one.fits(known[name]) for name, one in wanted.items()):
+            return metric
+    return None
 
 
 def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
     """`google.monitoring.v3.TimeSeries`."""
     known = dict(labels)
+    is_distribution = known["metric.type"] == STARTUPS
+    value_type = _Type.DISTRIBUTION if is_distribution else _Type.INT64
+    unit = "ms" if is_distribution else "1"
     message: Message = monitoring_v3.TimeSeries.pb()(
         metric={"type": known["metric.type"], "labels": _labels("metric.label.", labels)},
         resource={"type": known["resource.type"], "labels": _labels("resource.label.", labels)},
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
-        value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
-        points=[_point(shape, *window, count) for window, count in points.items()],
-        unit="1/s" if shape.as_rate else "1",
+        value_type=_Type.DOUBLE if shape.as_rate else value_type,
+        points=[
+            _point(shape, *window, count, is_distribution=is_distribution)
+            for window, count in points.items()
+        ],
+        unit="1/s" if shape.as_rate else unit,
     )
     return message
 
@@ -273,10 +247,13 @@ def _labels(prefix: str, labels: Labels) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in labels if name.startswith(prefix)}
 
 
-def _point(shape: Shape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
+def _point(
+    shape: Shape, start: datetime, end: datetime, count: int, *, is_distribution: bool
+) -> dict[str, Any]:
     if shape.as_rate:
         per_second = count / shape.period.total_seconds()
         interval = {"start_time": end, "end_time": end}
         return {"interval": interval, "value": {"double_value": per_second}}
     interval = {"start_time": start, "end_time": end}
-    return {"interval": interval, "value": {"int64_value": count}}
+    value = {"distribution_value": {"count": count}} if is_distribution else {"int64_value": count}
+    return {"interval": interval, "value": value}

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from local.application import Application, names
-from local.monitoring.metrics import REQUEST_COUNT
+from local.monitoring.revisions import REQUEST_COUNT
 from local.monitoring.rules import RULES, Metric
 from shared.severity import Severity
 

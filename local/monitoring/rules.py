@@ -10,7 +10,7 @@ from msgspec import Struct
 from local.application import Part
 from local.application.requests import Requests, total
 from local.monitoring.ingestion import MINUTE
-from local.monitoring.metrics import REQUEST_COUNT, RESOURCE
+from local.monitoring.revisions import REQUEST_COUNT, RESOURCE
 
 FAILING_ABOVE = 0.5
 """A function whose failure rate is above this counts as failing (functions_failing_share)."""

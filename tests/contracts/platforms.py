@@ -65,6 +65,10 @@ class PlatformWorld(Protocol):
         """The first revision of the function comes up no more."""
         ...
 
+    def leave_alone(self, function: str) -> None:
+        """Nobody sends the function a request, nor ever has."""
+        ...
+
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
         """So many events, or tasks, wait for the function, and come again when it fails."""
         ...
@@ -131,6 +135,9 @@ class InMemory:
     def lose_image(self, function: str) -> None:
         self._fake.lose_image(function)
 
+    def leave_alone(self, function: str) -> None:
+        self._metrics.rates[function] = 0.0
+
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
         service = self._fake.services()[function]
         service.waiting, service.queue = waiting, queue
@@ -188,6 +195,9 @@ class OverTheWire:
         application = self._cloud.application("shop")
         first, *_ = application.service_of(function).revisions
         application.degrade(function, first.name, starts=False)
+
+    def leave_alone(self, function: str) -> None:
+        self._cloud.application("shop").leave_alone(function)
 
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
         self._cloud.application("shop").feed(function, waiting, queue=queue)

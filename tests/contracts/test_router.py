@@ -18,6 +18,7 @@ from tests.contracts.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, Platform
 from tests.fakes.router import USERS
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SIGN_IN = Probe("sign-in", sign_in=TEST_ACCOUNT)
 FUNCTION_PAGE = "https://europe-west1-shop.cloudfunctions.net/placeOrder"
 
@@ -97,6 +98,92 @@ def test_requests_of_a_window_without_a_whole_minute(
     start = world.now() - 5 * MINUTE
 
     assert world.metrics.requests(start, start + length) == {}
+
+
+def newest(world: PlatformWorld, function: str) -> str:
+    return world.platform.service(f"{PARENT}/services/{function.lower()}").latest_created
+
+
+def test_starts_before_and_after_a_release(world: PlatformWorld) -> None:
+    """A revision starts when it is given traffic; each is told by the end of its hour."""
+    world.advance(600)
+    before = newest(world, "placeOrder")
+    released = world.now()
+    world.deploy("placeOrder")
+    after = newest(world, "placeOrder")
+    assert after not in world.metrics.started(released - HOUR, released + MINUTE)
+    world.advance(600)
+    now = world.now()
+
+    seen = world.metrics.started(now - 12 * HOUR, now)
+
+    assert set(seen) == {before, after, newest(world, "findBook")}
+    assert released < seen[after] <= released + HOUR
+    assert seen[after] == now  # the hours count back from there
+    assert after not in world.metrics.started(now - 12 * HOUR, released)
+    assert before not in world.metrics.started(released, released + 8 * HOUR)
+
+
+def test_starts_of_a_function_that_nobody_asks_for(world: PlatformWorld) -> None:
+    """Its revision serves, and none of its instances has ever started."""
+    world.leave_alone("findBook")
+    world.advance(600)
+
+    seen = world.metrics.started(world.now() - 48 * HOUR, world.now())
+
+    assert set(seen) == {newest(world, "placeOrder")}
+    assert "findbook" not in world.metrics.requests(world.now() - HOUR, world.now())
+
+
+def test_starts_of_a_revision_that_does_not_come_up(world: PlatformWorld) -> None:
+    """It is none that was seen to start."""
+    world.advance(600)
+    world.deploy("placeOrder", ready=False)
+    world.advance(600)
+
+    assert newest(world, "placeOrder") not in world.metrics.started(
+        world.now() - 2 * HOUR, world.now()
+    )
+
+
+def test_starts_of_a_revision_that_serves_for_days(world: PlatformWorld) -> None:
+    """Its instances are replaced: it is seen to start each day anew."""
+    world.advance(72 * 3600)
+
+    seen = world.metrics.started(world.now() - 24 * HOUR, world.now())
+
+    assert set(seen) == {newest(world, "placeOrder"), newest(world, "findBook")}
+
+
+@pytest.mark.parametrize("length", [timedelta(), 59 * MINUTE, -MINUTE])
+def test_starts_of_a_window_without_a_whole_hour(world: PlatformWorld, length: timedelta) -> None:
+    """There is nothing that could be told to the hour."""
+    world.advance(600)
+    world.deploy("placeOrder")
+    world.advance(600)
+
+    assert world.metrics.started(world.now() - length, world.now()) == {}
+
+
+def test_an_hour_without_a_start() -> None:
+    """A point without any value tells of none, nor does one that begins before the window."""
+    end = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    points = [
+        monitoring_v3.Point(
+            interval={"start_time": end - (n + 1) * HOUR, "end_time": end - n * HOUR},
+            value={"distribution_value": {"count": count}},
+        )
+        for n, count in enumerate((0, 0, 2, 1, 5))
+    ]
+    series = [
+        monitoring_v3.TimeSeries(resource={"labels": {"revision_name": name}}, points=told)
+        for name, told in (("a", points), ("b", points[:2]), ("c", points[4:]))
+    ]
+    client = SimpleNamespace(list_time_series=lambda request, **call: series)
+
+    seen = RouterMetrics(client, "shop", "shop", "europe-west1").started(end - 4 * HOUR, end)
+
+    assert seen == {"a": end - 2 * HOUR}
 
 
 def test_events_that_wait_for_a_function(world: PlatformWorld) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,6 +12,8 @@ from shared.traffic import LATEST, Revision, Scaling, Service, Traffic, TrafficT
 
 RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
 TASKS = {"deployment-taskqueue": "true"}
+REPLACED_EVERY = timedelta(hours=6)
+"""An instance is followed by another at that age."""
 
 
 @dataclass
@@ -189,6 +192,21 @@ class FakeService:
                 rate = sum(self.failure_rates[name] * share for name, share in served.items())
                 failing += overlap * rate
         return failing / (end - start)
+
+    def starts(self, until: datetime) -> Iterator[tuple[str, datetime]]:
+        """When instances started before a moment, and of which revision, while requests come.
+
+        One follows another each `REPLACED_EVERY` while the revision serves.
+        """
+        ends = [since for since, _ in self.history[1:]] + [until]
+        serving: dict[str, datetime] = {}
+        for (since, served), end in zip(self.history, ends, strict=True):
+            serving = {name: serving.get(name, since) for name in served}
+            for name, begun in serving.items():
+                moment = begun - (since - begun) // -REPLACED_EVERY * REPLACED_EVERY
+                while moment < min(end, until):
+                    yield name, moment
+                    moment += REPLACED_EVERY
 
     def _unready(self, traffic: Traffic) -> str:
         for entry in traffic:
