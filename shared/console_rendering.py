@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.decisions import needed, shares
 from shared.durations import in_words
+from shared.page_templates import Filters, environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,18 +44,7 @@ def address(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Templates in which everything is escaped, and what is missing is a fault."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals["asset"] = address
-    made.filters |= {
+    filters: Filters = {
         "utc": _utc,
         "span": _span,
         "seconds": _seconds,
@@ -63,6 +53,8 @@ def _environment() -> Environment:
         "slug": _slug,
         "percent": _percent,
     }
+    made = environment(TEMPLATES, filters)
+    made.globals["asset"] = address
     return made
 
 

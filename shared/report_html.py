@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from shared.durations import in_words
+from shared.page_templates import Filters, environment, with_style
 from shared.report import Course, Report, Took
 from shared.report_rendering import TEMPLATES
-from shared.status_rendering import hash_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,22 +71,8 @@ def _share(seconds: float, longest: float) -> float:
 
 @cache
 def _environment() -> Environment:
-    """Templates in which everything is escaped, and what is missing is a fault."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (TEMPLATES / "report.css").read_text()
-    made.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    made.globals["style_hash"] = Markup(hash_of(style))  # noqa: S704 - base64
-    made.filters |= {"utc": _utc, "moment": _moment, "span": _span}
-    return made
+    filters: Filters = {"utc": _utc, "moment": _moment, "span": _span}
+    return with_style(environment(TEMPLATES, filters), TEMPLATES / "report.css")
 
 
 def _utc(at: datetime | None) -> str:

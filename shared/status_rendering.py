@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from shared.page_templates import Filters, environment, with_style
 from shared.status_page import Shown, View
 
 if TYPE_CHECKING:
@@ -94,27 +93,8 @@ def _title(incident: Shown) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Templates in which everything is escaped, and what is missing is a fault."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (TEMPLATES / "page.css").read_text()
-    made.globals["style"] = Markup(style)  # noqa: S704 - our own file
-    made.globals["style_hash"] = Markup(hash_of(style))  # noqa: S704 - base64
-    made.filters |= {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
-    return made
-
-
-def hash_of(style: str) -> str:
-    """By which a content security policy lets a style be, and no other."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+    filters: Filters = {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
+    return with_style(environment(TEMPLATES, filters), TEMPLATES / "page.css")
 
 
 def _utc(at: datetime) -> str:

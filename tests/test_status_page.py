@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from shared import handover, topics
 from shared.audience import Component, StatusPage
 from shared.incident import PublicState, PublicTurn
+from shared.page_templates import hash_of
 from shared.plain import one_line
 from shared.severity import Severity
 from shared.status_page import DAYS, Day, Mood, disruptions, downtime, is_shown, view
-from shared.status_rendering import ATOM, JSON, PAGE, TEMPLATES, hash_of, rendered
+from shared.status_rendering import ATOM, JSON, PAGE, TEMPLATES, rendered
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.pages import MemoryPages

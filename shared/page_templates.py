@@ -1,0 +1,45 @@
+"""Templates of pages: everything is escaped, and what is missing is a fault."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Filters = Mapping[str, Callable[..., Any]]
+"""By the names that templates call them by."""
+
+
+def environment(folder: Path, filters: Filters) -> Environment:
+    """The templates of a folder."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= filters
+    return made
+
+
+def with_style(made: Environment, file: Path) -> Environment:
+    """For pages that load nothing: a style, and its hash for a content security policy."""
+    from markupsafe import Markup
+
+    style = file.read_text()
+    made.globals["style"] = Markup(style)  # noqa: S704 - our own file
+    made.globals["style_hash"] = Markup(hash_of(style))  # noqa: S704 - base64
+    return made
+
+
+def hash_of(style: str) -> str:
+    """By which a content security policy lets a style be, and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
