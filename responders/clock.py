@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from responders import fencing
 from responders.anchoring import Anchoring
 from responders.backing_up import BackingUp
 from responders.checking import Checking
@@ -97,6 +98,8 @@ class Clock:
     def sweep(self, now: datetime) -> None:
         """Publish every rollback, notice, rehearsal and page that is due; seal events each quarter.
 
+        A fence is handed on although its system has no policy any more.
+
         Once a day old pins are told of, and incidents that are over tallied. Heads are anchored
         last: nothing waits for that.
         """
@@ -105,6 +108,7 @@ class Clock:
             since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
             if since is not None:
                 _tell(kind, now - since)
+        fencing.hand_over_orphans(ports, self._policies, now)
         if ports.pages is not None:
             for system in self._policies:
                 handover.publish(ports.bus, handover.PAGE, system, now)

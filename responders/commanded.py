@@ -41,7 +41,8 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Return once it is done, or due again later; a redelivery does what is left.
 
-    Raises: Refused, without the system's policy; Moved; Unavailable.
+    Raises: Refused, without the system's policy, which a fence needs not to fall; Moved;
+    Unavailable.
     """
     document = ports.store.get(commands.path(command))
     if document.fields is None:
@@ -51,6 +52,9 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
         return
     if record.command == "pause":
         pausing.settle(ports, policies, document, record)
+        return
+    if record.system not in policies and record.command == fencing.VERB:
+        fencing.let_fall(ports, next(iter(policies.values())), document, record)
         return
     if record.system not in policies:
         raise Refused(f"command {command}: no policy for the system {record.system}")

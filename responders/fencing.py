@@ -1,19 +1,20 @@
 """fence: what writes is stopped for a while, told in public, and brought back whatever comes.
 
 A command that a worker goes on with (`responders.commanded`): the clock finds it by its due_at, so
-a fence falls also where whoever raised it has died.
+a fence falls also where whoever raised it has died, or where its system has no policy any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
-from responders.asking import answered, ask, ask_all
+from responders.asking import ask
+from responders.falling import Falling
 from responders.switched import is_stopped
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
@@ -27,7 +28,7 @@ from shared.audit import event
 from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
 from shared.engine import load_steps
-from shared.errors import Gone, Moved, Refused, Rejected, Unavailable
+from shared.errors import Refused
 from shared.fence import Fence, Status, Writer
 from shared.health import ProbeAnswer
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
@@ -35,13 +36,13 @@ from shared.integrity_rules import FenceRules
 from shared.notice import creates, loud, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Update, Write, written
+from shared.ports import Document, Ports, Put, Query, Update, Write, written
 from shared.rollback import KEPT_FOR, Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE
 from shared.system import Controls, System
-from shared.traffic import Scaling, Service
+from shared.traffic import Service
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"
@@ -114,20 +115,51 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
+
+    def look(fence: Fence, found: Document) -> Fence:
+        return _Look(ports, policy, fence, found).after()
+
+    _go_on(ports, look, policy, document, record)
+
+
+def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
+    """The same for a fence whose system has no policy any more; another one says who is told."""
+
+    def look(fence: Fence, found: Document) -> Fence:
+        return Falling(ports, fence, found).after()
+
+    _go_on(ports, look, tell, document, record)
+
+
+def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
+    """Publish each fence that is up in none of these systems. Raises: Unavailable."""
+    for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
+        fence = decode(Fence, document.fields)
+        if fence.system not in systems:
+            handover.publish(ports.bus, handover.COMMAND, fence.command, now)
+
+
+def _go_on(
+    ports: Ports,
+    look: Callable[[Fence, Document], Fence],
+    tell: Policy,
+    document: Document,
+    record: CommandRecord,
+) -> None:
     until = ports.clock.monotonic() + WORK_FOR_SECONDS
     while record.due_at is not None:
-        found = ports.store.get(fences.path(policy.system))
+        found = ports.store.get(fences.path(record.system))
         fence = decode(Fence, found.fields)
         if fence.command != record.id or fence.is_over:
             _keep(ports, record, document, None, found.read_at, ())
             return
-        after = _Look(ports, policy, fence, found).after()
+        after = look(fence, found)
         due = _due(after, found.read_at)
-        writes = [*_told(policy, fence, after, found)]
+        writes = [*_told(tell, fence, after, found)]
         if after.is_over:
             writes.append(_thawed(ports, after))
         record = _keep(ports, record, document, due, found.read_at, writes)
-        if after.rollback and after.status is not fence.status:  # it waits for that
+        if after.rollback and after.status is not fence.status and _is_of(tell, fence):  # it waits
             handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
         if due is None or due > found.read_at + LOOK_AGAIN or ports.clock.monotonic() > until:
             return
@@ -135,37 +167,29 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
         document = ports.store.get(document.path)
 
 
-class _Look:
-    """One look at a fence, and what it takes."""
+class _Look(Falling):
+    """One look at a fence by its policy, and what it takes."""
 
     def __init__(self, ports: Ports, policy: Policy, fence: Fence, found: Document) -> None:
-        self._ports = ports
+        super().__init__(ports, fence, found)
         self._policy = policy
-        self._fence = fence
-        self._found = found
-        self._now = found.read_at
         self._read = ports.clock.monotonic()
-        self._platform = ports.platform(policy.system)
 
-    def after(self) -> Fence:
-        """The fence after it; what gives no answer is asked again."""
-        try:
-            fence = self._due_to_fall(self._fence)
-            if fence.status is not self._fence.status:
-                return fence
-            if fence.status is Status.FALLING:
-                return self._fallen(fence)
-            return self._raised(fence)
-        except (Unavailable, Moved, Rejected) as failure:
-            return replace(self._fence, waiting=str(failure))
+    def _after(self, fence: Fence) -> Fence:
+        due = self._due_to_fall(fence)
+        if due.status is not fence.status:
+            return due
+        return self._fallen(fence) if fence.status is Status.FALLING else self._raised(fence)
 
     def _due_to_fall(self, fence: Fence) -> Fence:
-        """The fence, which falls where its time is over or the policy knows none any more."""
+        """The fence, which falls where its time is over or the policy knows none such any more."""
         rules, now = self._policy.fence, self._now
         if fence.status is Status.FALLING:
             return fence
         if rules is None:
             return fences.falls(fence, "the policy declares no fence any more", now)
+        if fence.writers and self._declared(rules) != [one.function for one in fence.writers]:
+            return fences.falls(fence, "the policy declares other writers now", now)
         if now >= fence.until:
             return fences.falls(fence, "its time is over", now)
         if fence.rollback and not self._is_written_behind(fence.rollback):
@@ -177,6 +201,11 @@ class _Look:
         if self._is_stopped():
             return fences.falls(fence, "a person has stopped automation", now)
         return fence
+
+    def _declared(self, rules: FenceRules) -> list[str]:
+        """The functions that are to be stopped, in order."""
+        functions = self._policy.functions
+        return sorted(name for name, group in functions.items() if group in rules.writers)
 
     def _is_written_behind(self, name: str) -> bool:
         """Whether a repair may write yet, or what it has written is looked through."""
@@ -222,10 +251,8 @@ class _Look:
 
     def _looked(self, fence: Fence, rules: FenceRules) -> Fence:
         """The fence with what the instances of its writers are; nothing is stopped yet."""
-        inventory = ask(self._ports, self._platform.inventory)
-        named = sorted(
-            name for name, group in self._policy.functions.items() if group in rules.writers
-        )
+        platform, named = self._ports.platform(fence.system), self._declared(rules)
+        inventory = ask(self._ports, platform.inventory)
         missing = [name for name in named if name not in inventory]
         if missing:
             why = f"{', '.join(missing)} cannot be stopped: no service of Cloud Run"
@@ -246,45 +273,6 @@ class _Look:
             return fences.falls(fence, "a person has stopped automation", self._now)
         self._scale({one: one.stopped for one in writers}, services)
         return replace(fence, sent_at=self._now, waiting="writers are stopped")
-
-    def _fallen(self, fence: Fence) -> Fence:
-        """The fence with its writers asked for what they were, or down."""
-        if not fence.writers:
-            return fences.down(fence, (), self._now)
-        services = self._services(fence)
-        stand = fences.stand(fence.writers, services)
-        if stand.to_free:
-            self._scale({one: one.scaling for one in stand.to_free}, services)
-            names = ", ".join(one.function for one in stand.to_free)
-            return replace(fence, waiting=f"to be started again: {names}")
-        if not stand.is_settled:
-            return replace(fence, waiting="instances start")
-        if not fences.may_be_down(fence, self._now):
-            return replace(fence, waiting="")
-        return fences.down(fence, stand.theirs, self._now)
-
-    def _services(self, fence: Fence) -> dict[str, Service]:
-        """The services of its writers as they are now, without those that are gone."""
-        names = [one.service for one in fence.writers]
-        calls = {name: partial(self._platform.service, name) for name in names}
-        answers = ask_all(self._ports, calls)
-        gone = {name for name, one in answers.items() if isinstance(one, Gone)}
-        return {name: answered(one) for name, one in answers.items() if name not in gone}
-
-    def _scale(self, wanted: Mapping[Writer, Scaling], services: Mapping[str, Service]) -> None:
-        """Ask for instances, each at the etag that was just read. Raises: the first failure."""
-        calls = {
-            writer.service: partial(
-                self._platform.shift,
-                writer.service,
-                services[writer.service].traffic,
-                services[writer.service].etag,
-                scaling=scaling,
-            )
-            for writer, scaling in wanted.items()
-        }
-        for answer in ask_all(self._ports, calls).values():
-            answered(answer)
 
     def _canary(self, rules: FenceRules) -> ProbeAnswer:
         """What the application answers when it is asked to write."""
@@ -326,11 +314,18 @@ def _told(policy: Policy, before: Fence, after: Fence, found: Document) -> Itera
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
     happened = event(name, now, "worker", **facts)
-    yield write_down(policy.system, f"{name}:{after.command}", happened)
+    yield write_down(after.system, f"{name}:{after.command}", happened)
     text = "\n".join(_lines(name, after))
     tell = loud if name == "fence.stuck" else notices
-    yield from creates(tell(policy, after.command, TOLD[name], name, text, now))
+    # What another system's people hear waits for nothing that those of the fence's own do not.
+    key = after.command if _is_of(policy, after) else f"{after.command}-{after.system}"
+    yield from creates(tell(policy, key, TOLD[name], name, text, now))
     yield from _public(policy, after, name, now)
+
+
+def _is_of(policy: Policy, fence: Fence) -> bool:
+    """Whether it is the policy of the fence's own system."""
+    return policy.system == fence.system
 
 
 def _thawed(ports: Ports, fence: Fence) -> Write:
@@ -369,7 +364,8 @@ def _lines(name: str, fence: Fence) -> Iterable[str]:
         case _:
             yield f"{fence.system}: THE FENCE DOES NOT FALL: {fence.waiting}"
             yield from (
-                f"{one.function}: its instances were {one.scaling}" for one in fence.writers
+                f"{one.function}: its instances were {one.scaling} ({one.service})"
+                for one in fence.writers
             )
 
 
@@ -378,10 +374,11 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
     if name not in ("fence.raising", "fence.down") or not fence.writers:
         return
     ended = now if fence.is_over else None
+    known_as = policy.display_name if _is_of(policy, fence) else ""
     turns = [PublicTurn(MAINTENANCE, fence.began_at)]
     state = PublicState(
-        system=policy.system,
-        display_name=policy.display_name or policy.system,
+        system=fence.system,
+        display_name=known_as or fence.system,
         word="resolved" if ended else MAINTENANCE,
         incident=fence.public_id,
         severity=Severity.LOW,
@@ -392,4 +389,4 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
         published=True,
         expires_at=now + PUBLIC_KEPT_FOR,
     )
-    yield Put(f"{incident.public_history(policy.system)}/{fence.public_id}", encode(state))
+    yield Put(f"{incident.public_history(fence.system)}/{fence.public_id}", encode(state))

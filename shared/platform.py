@@ -26,7 +26,31 @@ class OperationState(Struct, frozen=True):
     error: str = ""
 
 
-class Platform(Protocol):
+class Services(Protocol):
+    """Every service that the account may see, whoever's it is, by its full name."""
+
+    def service(self, name: str) -> Service:
+        """One service by its full name. Raises: Gone."""
+        ...
+
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Replace the traffic list of a service that is still at `etag`; the operation's name.
+
+        Its scaling changes with it, in the same request; None leaves that as it is.
+        Raises: Moved on another etag, Throttled, Ambiguous.
+        """
+        ...
+
+
+class Platform(Services, Protocol):
     """The functions of one protected system, and the traffic of the services behind them."""
 
     def inventory(self) -> Inventory:
@@ -48,28 +72,8 @@ class Platform(Protocol):
         """
         ...
 
-    def service(self, name: str) -> Service:
-        """One service by its full name. Raises: Gone."""
-        ...
-
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Gone."""
-        ...
-
-    def shift(
-        self,
-        service: str,
-        traffic: Traffic,
-        etag: str,
-        *,
-        scaling: Scaling | None = None,
-        dry_run: bool = False,
-    ) -> str:
-        """Replace the traffic list of a service that is still at `etag`; the operation's name.
-
-        Its scaling changes with it, in the same request; None leaves that as it is.
-        Raises: Moved on another etag, Throttled, Ambiguous.
-        """
         ...
 
     def operation(self, name: str) -> OperationState:

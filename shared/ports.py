@@ -20,7 +20,7 @@ from shared.estate import Estate
 from shared.health import ProbeAnswer
 from shared.messages import Bus, Forms, Sender
 from shared.operators import Person
-from shared.platform import AlertStates, Builder, Metrics, Platform
+from shared.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.policy import Probe
 from shared.proof import Entrance, Voice
 from shared.versions import Documents, Rewrites
@@ -277,6 +277,11 @@ class Ports(Protocol):
 
     def application_bus(self, system: str) -> Bus:
         """The topics of one protected system, as far as its policy declares them."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """Every service that the account may see, of systems without a policy as well."""
         ...
 
     def platform(self, system: str) -> Platform:

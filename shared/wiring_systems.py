@@ -10,7 +10,7 @@ from shared.backup import Backups, Exports, Restores
 from shared.estate import Estate
 from shared.installation import Quotas
 from shared.messages import Bus
-from shared.platform import AlertStates, Metrics, Platform
+from shared.platform import AlertStates, Metrics, Platform, Services
 from shared.policy import Policy
 from shared.settings import Settings
 from shared.versions import Documents, Rewrites
@@ -50,6 +50,13 @@ class SystemsWiring:
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.policies[system].project)
+
+    @cached_property
+    def services(self) -> Services:
+        """Every service that the account may see, of systems without a policy as well."""
+        from shared.gcp.platform import CloudServices
+
+        return CloudServices(self.clients.services)
 
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""

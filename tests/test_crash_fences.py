@@ -8,7 +8,17 @@ from shared.fence import Status
 from shared.rollback import Status as RollbackStatus
 from tests.crash import Fault, Saboteur, disturbed, pass_time, points
 from tests.test_fenced import FencedShop, expect_as_before
-from tests.test_fencing import BEFORE, MINUTE, fence_of, scalings, told, windows, world
+from tests.test_fencing import (
+    BEFORE,
+    MINUTE,
+    fence_of,
+    raise_it,
+    scalings,
+    told,
+    windows,
+    without_policy,
+    world,
+)
 from tests.test_repairing import GOOD, SPOILT
 from tests.world import World
 
@@ -42,6 +52,29 @@ def test_a_fault_anywhere_leaves_nothing_stopped(fault: Fault, point: int) -> No
     assert scalings(shop) == BEFORE
     assert windows(shop) == 0
     assert len(set(told(shop))) == len(told(shop))
+
+
+def abandoned(saboteur: Saboteur) -> World:
+    """It stands, and its policy is removed: whoever comes next knows of another system alone."""
+    shop = world(hook=saboteur)
+    saboteur.world = shop
+    raise_it(shop)
+    without_policy(shop)
+    disturbed(shop, saboteur, 3 * MINUTE, 10 * MINUTE)
+    return shop
+
+
+@pytest.mark.parametrize(("fault", "point"), points(abandoned, COUNTED))
+def test_a_fault_anywhere_without_its_policy_leaves_nothing_stopped(
+    fault: Fault, point: int
+) -> None:
+    """What it has on record is enough for whoever follows."""
+    saboteur = Saboteur(point, fault, COUNTED)
+    shop = abandoned(saboteur)
+
+    assert saboteur.happened
+    assert fence_of(shop).status is Status.DOWN
+    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
 
 
 AROUND = ("platform.shift", "quarantine.keep", "rewrites.rewrite")

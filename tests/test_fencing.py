@@ -17,6 +17,7 @@ from shared.fence import Fence, Status
 from shared.health import ProbeAnswer
 from shared.incident import PublicState
 from shared.integrity_rules import FenceRules
+from shared.platform import Platform
 from shared.ports import Query
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
@@ -454,3 +455,90 @@ def test_unfreeze_leaves_its_window() -> None:
     lift(shop)
     shop.pass_time(8 * MINUTE)
     assert windows(shop) == 0
+
+
+def test_the_policy_names_other_writers_now() -> None:
+    """What it stops is not what is declared: it falls, and everything is as it was."""
+    shop = world()
+    raise_it(shop)
+    shop.policy = replace(POLICY, fence=replace(RULES, writers=("checkout", "catalogue")))
+    shop.start_instances()
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).why == "the policy declares other writers now"
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def without_policy(shop: World) -> None:
+    """The policy file is gone; another system's is there."""
+    shop.policy = replace(POLICY, system="library", project="library", fence=None)
+    shop.start_instances()
+    known = shop.ports.platform
+
+    def platform(system: str) -> Platform:
+        if system != "library":
+            raise KeyError(system)
+        return known(system)
+
+    shop.ports.platform = platform  # type: ignore[method-assign]  # as the wiring answers
+
+
+@pytest.mark.parametrize("canary", ["writes", "is refused"])
+def test_it_falls_without_its_policy(canary: str) -> None:
+    """By what it has on record; the people of whoever has a policy are told."""
+    shop = world()
+    if canary == "writes":
+        shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    raise_it(shop)
+    assert scalings(shop) != BEFORE
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+    shop.policy = POLICY
+
+    assert fence_of(shop).status is Status.DOWN
+    assert fence_of(shop).why == "bookshop has no policy any more"
+    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
+    assert told(shop)[-2:] == ["fence.falls", "fence.down"]
+    heard = [one.notice["text"] for one in shop.ports.sender.sent if ":fence.down:" in one.key]
+    assert heard
+    assert "bookshop: the fence is down" in heard[0]
+    assert public(shop)[0].ended_at is not None
+    assert refusals(shop) == []
+
+
+def test_it_goes_on_falling_without_its_policy() -> None:
+    """It was lifted, and the file removed before it was down."""
+    shop = world()
+    raise_it(shop)
+    shop.command(command="lift-fence", system="bookshop")
+    [said] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
+    shop.ports.bus.messages.remove(said)
+    shop.deliver(said)
+    assert fence_of(shop).status is Status.FALLING
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.DOWN
+    assert scalings(shop) == BEFORE
+
+
+def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
+    """Its project has taken the rights back: people read which service had which instances."""
+    shop = world()
+    raise_it(shop)
+
+    def forbidden(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            raise Rejected("PERMISSION_DENIED: run.services.update")
+
+    shop.ports.world.hook = forbidden
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
+    assert "PERMISSION_DENIED" in loud
+    service = fence_of(shop).writers[0].service
+    assert f"createOrder: its instances were 1 to 20 ({service})" in loud
+    assert service.startswith("projects/")

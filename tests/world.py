@@ -30,7 +30,7 @@ from shared.envelope import Message
 from shared.errors import LostRollback, Refused, RollbackError
 from shared.incident import Incident
 from shared.plan import Step, StepStatus
-from shared.platform import Metrics, Platform
+from shared.platform import Metrics, Platform, Services
 from shared.policy import Policy
 from shared.ports import Identity, Pool, Query
 from shared.rollback import Rollback
@@ -89,6 +89,7 @@ class FakePorts:
         self.store = MemoryStore(self.clock, hook)
         self.bus = MemoryBus(hook, topics.ALL)
         self.world = FakePlatform(self.clock, policy.functions, hook)
+        self.services: Services = self.world
         self.builds = FakeBuilder(self.world, self.clock, hook)
         self.beside = FakeEstate(hook)
         self.prober = FakeProber(self.world, self.random, hook)

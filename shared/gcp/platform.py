@@ -58,14 +58,57 @@ _ServiceMessage = run_v2.Service.pb
 _RevisionMessage = run_v2.Revision.pb
 
 
-class CloudPlatform:
+class CloudServices:
+    """Services of any project and region. The client's own retries are off."""
+
+    def __init__(self, services: Any) -> None:
+        self._services = services
+
+    def service(self, name: str) -> Service:
+        """One service by its full name. Raises: Rejected when it is gone."""
+        with translated(READ):
+            answer = self._services.get_service(name=name, retry=None, timeout=READ_SECONDS)
+        return _service(_ServiceMessage(answer))
+
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
+
+        With a scaling, that too: it belongs to the service, and makes no revision.
+        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
+        the service takes its absence for consent.
+        """
+        if not etag:
+            raise Rejected(f"a shift of {service} needs the etag that was read")
+        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
+        mask = FieldMask(paths=["traffic"])
+        if scaling is not None:
+            wanted.scaling = _asked_scaling(scaling)
+            mask.paths.append("scaling")
+        request = run_v2.UpdateServiceRequest(
+            service=wanted, update_mask=mask, validate_only=dry_run
+        )
+        with translated(SHIFT):
+            answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
+        name: str = answer.operation.name
+        return name
+
+
+class CloudPlatform(CloudServices):
     """A Platform over one project and region. The clients' own retries are off."""
 
     def __init__(
         self, functions: Any, services: Any, revisions: Any, project: str, region: str
     ) -> None:
+        super().__init__(services)
         self._functions = functions
-        self._services = services
         self._revisions = revisions
         self._parent = f"projects/{project}/locations/{region}"
 
@@ -109,48 +152,12 @@ class CloudPlatform:
             )
         )
 
-    def service(self, name: str) -> Service:
-        """One service by its full name. Raises: Rejected when it is gone."""
-        with translated(READ):
-            answer = self._services.get_service(name=name, retry=None, timeout=READ_SECONDS)
-        return _service(_ServiceMessage(answer))
-
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Rejected when it is gone."""
         name = f"{service}/revisions/{revision}"
         with translated(READ):
             answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_SECONDS)
         return _revision(_RevisionMessage(answer))
-
-    def shift(
-        self,
-        service: str,
-        traffic: Traffic,
-        etag: str,
-        *,
-        scaling: Scaling | None = None,
-        dry_run: bool = False,
-    ) -> str:
-        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
-
-        With a scaling, that too: it belongs to the service, and makes no revision.
-        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
-        the service takes its absence for consent.
-        """
-        if not etag:
-            raise Rejected(f"a shift of {service} needs the etag that was read")
-        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
-        mask = FieldMask(paths=["traffic"])
-        if scaling is not None:
-            wanted.scaling = _asked_scaling(scaling)
-            mask.paths.append("scaling")
-        request = run_v2.UpdateServiceRequest(
-            service=wanted, update_mask=mask, validate_only=dry_run
-        )
-        with translated(SHIFT):
-            answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
-        name: str = answer.operation.name
-        return name
 
     def operation(self, name: str) -> OperationState:
         """How far an operation has come. Raises: Rejected when it is not known any more."""

@@ -23,6 +23,7 @@ from shared.policy import Group, Policy, Probe
 from shared.ports import Create
 from shared.resources import DEFAULT_DATABASE
 from shared.settings import Settings
+from shared.traffic import Scaling
 from shared.wiring import Wiring
 from tests.fakes.clock import START
 from tests.local.rest_world import RESOURCES
@@ -102,6 +103,18 @@ def test_each_adapter_is_built_once(wiring: Wiring) -> None:
     assert with_threads is not another
     with_threads.close()
     another.close()
+
+
+def test_a_service_of_a_system_without_a_policy(cloud: Cloud, wiring: Wiring) -> None:
+    """Its full name is enough to have its instances be what they were."""
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+    without = Wiring(settings, {"shop": POLICIES["shop"]}, deployed=False)
+    known = wiring.platform("bank").inventory()["payIn"].service
+    services = without.services
+    services.shift(known.name, known.traffic, known.etag, scaling=Scaling(1, 20))
+
+    assert services.service(known.name).scaling == Scaling(1, 20)
+    without.close()
 
 
 def test_ids_are_never_the_same(wiring: Wiring) -> None:

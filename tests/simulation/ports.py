@@ -50,6 +50,7 @@ class InstancePorts:
         self.mirrors = MemoryMirrors(world.hook)
         self.media = MemoryMedia(world.hook)
         self.provisions = FakeProvisions(world.hook)
+        self.services = world.platform
 
     def application_bus(self, system: str) -> MemoryBus:
         """Nothing is asked for here."""
