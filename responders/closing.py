@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
 from responders.asking import METRICS_WINDOW, ask_all, or_none, read_back
-from responders.case import Case
+from responders.case import Case, Turn
 from responders.joined import open_ones
 from shared import conditions
 from shared.alert_record import Alert
 from shared.conditions import Condition
 from shared.deployment import by_service
+from shared.durations import in_words
 from shared.health import Requests
+from shared.incident import Status
 from shared.policy import service_of
+
+FIRST_READ: Final = timedelta(minutes=5)
+"""So long before their limit the conditions are read: there may be no answer at first."""
+LAST_READ: Final = timedelta(minutes=1)
+"""So long before it for the last time: a sweep comes half a minute late, and they take as long."""
 
 
 class Ends(Struct, frozen=True):
@@ -25,6 +34,49 @@ class Ends(Struct, frozen=True):
     """Whether any of it is known not to be over."""
     lines: tuple[str, ...]
     """What is not over, or not known to be; nothing: all of it is over."""
+
+
+def reads_to_come(case: Case) -> list[datetime]:
+    """When the conditions must be read, besides at the looks of the watch; nothing: never again."""
+    if case.rollback.conditions_read_at is not None:
+        return []
+    now, limit = case.now(), _limit(case)
+    return [at for at in (limit - FIRST_READ, limit - LAST_READ) if at > now]
+
+
+def settle(case: Case) -> bool:
+    """Whether it was put on record now that all of the conditions are over, or that some are not.
+
+    Near their limit they are read until all are over; with the last read, a person is told. What
+    stands escalates the incident, while the watch goes on.
+    """
+    now, limit = case.now(), _limit(case)
+    if case.rollback.conditions_read_at is not None or now < limit - FIRST_READ:
+        return False
+    found = ends(case, case.joined_alerts())
+    if found.lines and now < limit - LAST_READ:
+        return False
+    event, said, becomes = "alerts.over", "the conditions of all alerts are over", None
+    if found.lines:
+        event, said = "alerts.unanswered", "; ".join(found.lines)
+    if found.stands:
+        event, becomes = "alerts.escalated", Status.ESCALATED
+    after, until = now - (case.rollback.shifted_at or now), case.rollback.watch_until or now
+    return case.take(
+        Turn(
+            event=event,
+            note=f"{said}, {in_words(after)} after the last shift",
+            details=(f"the watch goes on until {until:%H:%M} UTC",),
+            changes={"conditions_read_at": now},
+            status=becomes,
+            say=bool(found.lines),
+        )
+    )
+
+
+def _limit(case: Case) -> datetime:
+    """When the conditions must be over."""
+    return (case.rollback.shifted_at or case.now()) + case.policy.execution.cleared_within
 
 
 def ends(case: Case, joined: Collection[Alert]) -> Ends:
@@ -44,9 +96,10 @@ def ends(case: Case, joined: Collection[Alert]) -> Ends:
 
 
 def _counted(case: Case) -> Mapping[str, Requests] | None:
-    """The requests of the newest minutes, per function; None: they could not be read."""
+    """The newest requests since the last shift, per function; None: they could not be read."""
     now, metrics = case.now(), case.ports.metrics(case.policy.system)
-    count = partial(metrics.requests, now - METRICS_WINDOW, now)
+    since = max(case.rollback.shifted_at or now, now - METRICS_WINDOW)
+    count = partial(metrics.requests, since, now)
     found = or_none(ask_all(case.ports, {"metrics": count})["metrics"])
     services = {name: service_of(name) for name in case.policy.functions}
     return None if found is None else by_service(found, services)

@@ -10,7 +10,7 @@ from typing import Any
 from responders import ending, extending, fenced, repairing
 from responders.asking import ask_all, looking, or_none, seen
 from responders.case import Case, Turn
-from responders.closing import ends
+from responders.closing import ends, reads_to_come, settle
 from responders.joined import unjudged
 from responders.pinning import left_by
 from responders.whereabouts import BACK, in_short
@@ -126,9 +126,9 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     """One look of the watch; at its end, finish. A regression escalates, it never flips.
 
     An alert that the plan is no answer to ends the watch early: it must be judged. One whose
-    condition still stands at the end leaves the incident to a person.
+    condition still stands at its limit, or at the end, leaves the incident to a person.
     """
-    if case.raised(case.joined_alerts()):
+    if case.raised(case.joined_alerts()) or settle(case):
         return True
     rollback, now = case.rollback, case.now()
     if rollback.way is Way.REPAIR and fenced.falls_first(case):
@@ -145,14 +145,17 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
         return ending.succeed(case, "the watch ended early: a further alert must be judged")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = _moved_since(case, steps, kinds), ends(case, joined)
-        end = ending.left_to_people if told_of.stands else ending.succeed
-        return end(case, _outcome(case, health, moved, told_of.lines))
+        late = case.incident.status is Status.ESCALATED
+        end = ending.left_to_people if told_of.stands or late else ending.succeed
+        standing = told_of.lines or (("its alerts were over too late",) if late else ())
+        return end(case, _outcome(case, health, moved, standing))
+    next_look = case.look_after(case.policy.execution.watch_every)
     looked = Turn(
         event="health.looked",
         note=health.reason,
         changes={
             "ill_looks": ill_looks,
-            "due_at": case.look_after(case.policy.execution.watch_every),
+            "due_at": min([next_look, *reads_to_come(case)]),
             "lease": None,
         },
         say=False,

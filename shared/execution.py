@@ -40,6 +40,8 @@ class Execution(Struct, frozen=True):
     """Probes that still fail so long after the last shift: it is not restored."""
     verify_within: timedelta = timedelta(minutes=5)
     """The same for what routers count: it is known up to 3 minutes later."""
+    cleared_within: timedelta = timedelta(minutes=30)
+    """An alert whose condition still stands so long after the last shift is escalated."""
     watch: timedelta = timedelta(minutes=30)
     watch_every: timedelta = timedelta(minutes=1)
     bake: timedelta = timedelta(minutes=30)

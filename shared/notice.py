@@ -266,6 +266,7 @@ _STAGES = {
     "rollback.verified": Stage.BACK,
     "rollback.unverified": Stage.BACK,
     "rollback.escalated": Stage.STUCK,
+    "alerts.escalated": Stage.STUCK,
     "rollback.failed": Stage.STUCK,
     "rollback.cancelled": Stage.STUCK,
     "rollback.expired": Stage.STUCK,

@@ -186,6 +186,8 @@ class Rollback(Struct, frozen=True):
     """When all probes had passed after the last shift."""
     verified_at: datetime | None = None
     watch_until: datetime | None = None
+    conditions_read_at: datetime | None = None
+    """When it was put on record whether the conditions of its alerts are over."""
     ill_looks: int = 0
     """Looks in a row that found it ill."""
     ended_at: datetime | None = None

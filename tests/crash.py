@@ -34,9 +34,15 @@ class Crashed(BaseException):
 
 
 def quick(policy: Policy = BOOKSHOP) -> Policy:
-    """The policy with a watch of two minutes, so that a whole path is short."""
+    """The policy with a watch of two minutes, so that a whole path is short.
+
+    In the midst of it the conditions of the alerts must be over.
+    """
     execution = replace(
-        policy.execution, watch=timedelta(minutes=2), watch_every=timedelta(seconds=30)
+        policy.execution,
+        watch=timedelta(minutes=2),
+        watch_every=timedelta(seconds=30),
+        cleared_within=timedelta(minutes=4),
     )
     return replace(policy, execution=execution)
 

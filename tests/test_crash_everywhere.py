@@ -8,7 +8,7 @@ from shared import incident, rollback
 from shared.documents import decode
 from shared.pin import Pin, holding
 from shared.ports import Query
-from tests.crash import Fault, Saboteur, run
+from tests.crash import Fault, Saboteur, carried, quick, run
 from tests.world import World
 
 VARIANTS = (
@@ -66,3 +66,37 @@ def test_a_fault_anywhere_changes_nothing_of_the_end(
 
     assert saboteur.happened
     expect_the_same_world(world)
+
+
+def run_escalating(saboteur: Saboteur) -> World:
+    """The same, with an alert that Cloud Monitoring says is open to the end."""
+    world = World(saboteur, quick())
+    world.ports.alerts.open["0.abc"] = True
+    return carried(world, saboteur)
+
+
+@cache
+def points_escalating() -> range:
+    """From the last shift to the end."""
+    saboteur = Saboteur()
+    run_escalating(saboteur)
+    last = max(at for at, point in enumerate(saboteur.points) if "platform" in point)
+    return range(last + 1, len(saboteur.points))
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("point", points_escalating())
+def test_a_fault_while_a_condition_is_found_to_stand(point: int, fault: Fault) -> None:
+    """A person is called in once, in the midst of the watch, and nothing flips."""
+    saboteur = Saboteur(point, fault)
+
+    world = run_escalating(saboteur)
+
+    assert saboteur.happened
+    assert world.live == UNDISTURBED.live
+    assert world.broken_laws() == []
+    [one] = world.rollbacks()
+    assert one.outcome == "stable through the watch, not over: function_failure_rate"
+    assert world.events(one).count("alerts.escalated") == 1
+    [trouble] = world.incidents()
+    assert trouble.status is incident.Status.ESCALATED

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, rollback
+from shared import incident, rollback, topics
 from shared.choices import choices
+from shared.errors import Unavailable
 from shared.health import ProbeAnswer
 from shared.policy import Probe, ProbeAccount
 from tests.world import BOOKSHOP, World
@@ -146,3 +147,156 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
     assert trouble.status is becomes
     if becomes is incident.Status.ESCALATED:
         assert choices(trouble, one) == ("undo", "accept", "ack")
+
+
+WATCHED = replace(BOOKSHOP, execution=replace(BOOKSHOP.execution, watch=30 * MINUTE))
+"""Watched for as long as the runbook asks: the watch ends later than the conditions must."""
+
+
+def watched(is_open: bool | None) -> World:
+    """Five minutes after an alert, of which Cloud Monitoring says this, or nothing."""
+    world = World(policy=WATCHED)
+    if is_open is not None:
+        world.ports.alerts.open["0.abc"] = is_open
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.WATCHING
+    return world
+
+
+def told(world: World, name: str) -> list[str]:
+    """What the trail of the one rollback says of an event of that name."""
+    [one] = world.rollbacks()
+    return [
+        str(event.facts["note"])
+        for entry in world.trail(one)
+        for event in entry.events
+        if event.name == name
+    ]
+
+
+def is_said(world: World, event: str) -> bool:
+    """Whether people were told of an event of that name."""
+    return any(f":{event}:" in sent.key for sent in world.ports.sender.sent)
+
+
+def limit(world: World) -> timedelta:
+    """How long it is until the conditions must be over."""
+    [one] = world.rollbacks()
+    assert one.shifted_at is not None
+    return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("is_open", "event", "becomes"),
+    [
+        (False, "alerts.over", incident.Status.WATCHING),
+        (True, "alerts.escalated", incident.Status.ESCALATED),
+    ],
+)
+def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
+    is_open: bool, event: str, becomes: incident.Status
+) -> None:
+    """What stands is told by then, though the watch goes on to its own end; nothing flips."""
+    world = watched(is_open)
+    live = world.live
+
+    world.pass_time(limit(world) - MINUTE / 2)
+
+    assert len(told(world, event)) == 1
+    [one] = world.rollbacks()
+    assert one.conditions_read_at is not None
+    assert world.incidents()[0].status is becomes
+    assert is_said(world, event) is is_open
+    world.pass_time(HOUR)
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+    assert one.verified_at is not None
+    assert one.ended_at is not None
+    assert one.ended_at - one.verified_at >= 30 * MINUTE
+    assert len(told(world, event)) == 1
+    assert world.live == live
+
+
+def test_what_was_over_too_late_waits_for_a_person() -> None:
+    """Who was called in is not sent home by the end of the watch."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+    world.ports.alerts.open["0.abc"] = False
+
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert one.outcome == "stable through the watch, its alerts were over too late"
+    assert trouble.status is incident.Status.ESCALATED
+    assert choices(trouble, one) == ("undo", "accept", "ack")
+
+
+def test_a_condition_that_is_over_at_the_last_read() -> None:
+    """What stands at the first read is read again until the limit, and then it is over."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world) - 2 * MINUTE)
+    assert world.rollbacks()[0].conditions_read_at is None
+
+    world.ports.alerts.open["0.abc"] = False
+    world.pass_time(2 * MINUTE)
+
+    assert len(told(world, "alerts.over")) == 1
+    assert world.incidents()[0].status is incident.Status.WATCHING
+
+
+def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None:
+    """No answer is no answer: told as not known, and nobody is called in for that alone."""
+    world = watched(is_open=None)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    asked: list[timedelta] = []
+
+    def note(verb: str, side: str) -> None:
+        if (verb, side) == ("alerts.is_open", "before"):
+            asked.append(limit(world))
+            raise Unavailable("no answer")
+
+    world.ports.alerts.hook = note
+    world.pass_time(limit(world))
+
+    assert len(asked) > 2
+    assert min(asked) > timedelta(0)
+    [said] = told(world, "alerts.unanswered")
+    assert said.startswith("not known to be over: function_failure_rate")
+    assert is_said(world, "alerts.unanswered")
+    assert world.incidents()[0].status is incident.Status.WATCHING
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_conditions_when_the_clock_has_not_ticked_for_an_hour(is_open: bool) -> None:
+    """Read at the next wake-up, however late: the end is the one that it would have had."""
+    world = watched(is_open)
+    world.ports.clock.advance(HOUR)
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert one.status is rollback.Status.SUCCEEDED
+    ended = incident.Status.ESCALATED if is_open else incident.Status.RESOLVED
+    assert trouble.status is ended
+    assert len(told(world, "alerts.escalated" if is_open else "alerts.over")) == 1
+    assert world.broken_laws() == []
+
+
+def test_a_look_a_day_does_not_keep_the_conditions_waiting() -> None:
+    """Whatever the policy says of the watch, their wake-ups come in time."""
+    rare = replace(WATCHED.execution, watch_every=timedelta(days=1))
+    world = World(policy=replace(WATCHED, execution=rare))
+    world.ports.alerts.open["0.abc"] = True
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    world.pass_time(limit(world) - MINUTE / 2)
+
+    assert len(told(world, "alerts.escalated")) == 1
