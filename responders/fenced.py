@@ -1,7 +1,7 @@
-"""A repair behind a fence, where the policy declares one: raised with the plan, and waited for.
+"""A repair, or the undo of one, behind a fence, where the policy declares one.
 
-It falls by itself once its rollback writes no more (`responders.fencing`). A person's that is up
-already is used, and left up.
+It is raised with the plan, and waited for. It falls by itself once its rollback writes no more
+(`responders.fencing`). A person's that is up already is used, and left up.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from responders.case import Case
 from responders.ending import fail
 from responders.fencing import VERB
-from responders.foreseeing import seconds
 from shared import command as commands
 from shared import fence as fences
+from shared import handover
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.durations import in_words
@@ -25,8 +26,8 @@ from shared.fence import Fence, Status
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Write, written
-from shared.repair import Survey
 from shared.rollback import Rollback
+from shared.system import System
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
@@ -42,9 +43,28 @@ class Around(Struct, frozen=True):
     why_not: str = ""
     """Empty: it can begin."""
 
+    @property
+    def command(self) -> str:
+        """The one that a worker goes on with; empty: there is none."""
+        return self.fence.command if self.fence is not None else ""
 
-def around(case: Case, survey: Survey) -> Around:
-    """What the commit that begins a repair needs beside it. Raises: Unavailable."""
+    def with_window(self, system: System) -> System:
+        """The system, in which automation does not answer what the fence brings about."""
+        if self.fence is None:
+            return system
+        return replace(system, freezes=(*system.freezes, self.fence.window))
+
+    def begin(self, case: Case) -> None:
+        """Have it raised at once, now that all is committed."""
+        if self.fence is not None:
+            handover.publish(case.ports.bus, handover.COMMAND, self.fence.command, case.now())
+
+
+def around(case: Case, takes: timedelta) -> Around:
+    """What the commit that begins to write documents, so long, needs beside it.
+
+    Raises: Unavailable.
+    """
     rules, now = case.policy.fence, case.now()
     if rules is None:
         return Around()
@@ -54,13 +74,20 @@ def around(case: Case, survey: Survey) -> Around:
         return _raised(case, rules, document)
     if fence.status is Status.FALLING:
         return Around(why_not=f"a fence is falling: {fence.why}")
-    takes = timedelta(seconds=seconds(survey))
+    if fence.rollback:
+        return Around(why_not=f"the fence of {fence.rollback} falls with it")
     if fence.status is Status.RAISING:
         takes += rules.stands_within
     if now + takes > fence.until:
         ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
         return Around(why_not=f"{ends}, and writing takes {in_words(takes)}: lift it, or wait")
     return Around()
+
+
+def up_at_most(policy: Policy) -> timedelta:
+    """How long somebody waits at most for a fence that is up to be down."""
+    longest = policy.fence.longest if policy.fence is not None else timedelta()
+    return longest + fences.SETTLES_WITHIN
 
 
 def is_awaited(case: Case) -> bool:

@@ -149,14 +149,20 @@ def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
     )
 
 
-def too_long(policy: Policy, survey: Survey) -> str:
-    """Why no fence may be up as long as it takes; empty: one may, or none is needed."""
-    rules, takes = policy.fence, timedelta(seconds=seconds(survey))
+def too_long(policy: Policy, takes: timedelta) -> str:
+    """Why no fence may be up as long as that takes; empty: one may, or none is needed."""
+    rules = policy.fence
     if rules is None or rules.stands_within + takes <= rules.longest:
         return ""
     stands = f"it takes {in_words(rules.stands_within)} at most to stand"
     longest = f"a fence may be up for {in_words(rules.longest)} (fence.longest)"
     return f"{longest}, {stands}, and writing takes about {in_words(takes)}"
+
+
+def behind_a_fence(policy: Policy) -> Iterator[str]:
+    """What people read where documents are written behind a fence alone."""
+    if policy.fence is not None:
+        yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
 
 
 def written(fates: Mapping[Fate, int]) -> int:
@@ -171,12 +177,7 @@ def undone(fates: Mapping[Fate, int]) -> int:
 
 def seconds(survey: Survey) -> float:
     """How long it takes from the first document to the last, where the survey is over."""
-    looked, writes = survey.seen / DOCUMENTS_PER_SECOND, float(written(survey.fates))
-    ramped, rate = 0.0, ramp.FIRST_PER_SECOND
-    while writes > rate * ramp.EVERY_SECONDS:
-        ramped, writes = ramped + ramp.EVERY_SECONDS, writes - rate * ramp.EVERY_SECONDS
-        rate *= ramp.GROWTH
-    return max(looked, ramped + writes / rate)
+    return max(survey.seen / DOCUMENTS_PER_SECOND, ramp.seconds(written(survey.fates)))
 
 
 def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
@@ -185,8 +186,7 @@ def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
     yield f"{survey.seen} documents looked at: {repair.worded(survey.fates)}"
-    if policy.fence is not None:
-        yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
+    yield from behind_a_fence(policy)
     good = undone(survey.fates)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"

@@ -18,7 +18,7 @@ from responders.fenced import Around
 from responders.foreseeing import Target
 from responders.gathering import gather
 from responders.waiting import parked
-from shared import damage, handover, repair, shortened
+from shared import damage, repair, shortened
 from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import SCHEMA, decode, encode
@@ -215,7 +215,7 @@ def _foreseen(
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
         return found
-    longer = foreseeing.too_long(policy, survey)
+    longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     if refused:
@@ -258,7 +258,7 @@ def _behind(case: Case, found: Foreseen) -> tuple[Foreseen, Around]:
     """What becomes of it, and the fence that is raised with it; it waits for one that falls."""
     if found.survey is None or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
-    behind = fenced.around(case, found.survey)
+    behind = fenced.around(case, timedelta(seconds=foreseeing.seconds(found.survey)))
     if behind.why_not:
         found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
     return found, behind
@@ -289,8 +289,8 @@ def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: 
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
     if found.outcome is Outcome.ROLLBACK and found.plan is not None:
-        if case.take(_going(case, found, found.plan, behind, back, told)) and behind.fence:
-            handover.publish(case.ports.bus, handover.COMMAND, behind.fence.command, case.now())
+        if case.take(_going(case, found, found.plan, behind, back, told)):
+            behind.begin(case)
         return True
     return not case.end(_let_go(case, found, told), answered=answered)
 
@@ -304,13 +304,12 @@ def _going(
     told: Mapping[str, Any],
 ) -> Turn:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
-    rollback, fence = case.rollback, behind.fence
+    rollback = case.rollback
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
             return None
-        freezes = (*system.freezes, fence.window) if fence is not None else system.freezes
-        return replace(system, slot=rollback.id, freezes=freezes)
+        return behind.with_window(replace(system, slot=rollback.id))
 
     return Turn(
         event="rollback.decided",
@@ -319,7 +318,7 @@ def _going(
         facts={
             **told,
             "plan": plan.header.fingerprint,
-            "fence": fence.command if fence is not None else "",
+            "fence": behind.command,
         },
         changes={
             "status": rollbacks.Status.RUNNING,

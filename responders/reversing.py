@@ -6,17 +6,19 @@ to an alert, and automation leaves alone for a while what they have led anywhere
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders import fenced
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
-from responders.foreseeing import taking_out
+from responders.fenced import Around
+from responders.foreseeing import behind_a_fence, taking_out, too_long, written
 from responders.gathering import gather
 from responders.ordering import ordered
 from responders.pinning import pins_of
@@ -27,7 +29,7 @@ from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from responders.waiting import parked
 from shared import incident as incidents
-from shared import quarantine
+from shared import quarantine, ramp, repair
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.deployment import Inventory
@@ -39,7 +41,7 @@ from shared.gate import GateAnswer, Outcome
 from shared.gates import evaluate_reversal
 from shared.incident import Incident, Status
 from shared.opening import counter_path, open_incident, reopen_incident
-from shared.plan import Plan, Step
+from shared.plan import Plan, Step, reporting
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports, Query, Store
 from shared.rollback import ENDED, Order, Question, Rollback, Way, in_favour
@@ -60,6 +62,13 @@ class WorkedOut(Struct, frozen=True):
     reason: str
     gates: tuple[GateAnswer, ...]
     reversal: Reversal
+    takes: timedelta = timedelta()
+    """How long documents are written."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether documents are among it."""
+        return self.reversal.plan is not None and any(map(_is_of_data, self.reversal.plan.steps))
 
 
 def undo(asked: Asked) -> Effect:
@@ -90,8 +99,8 @@ def undoing(subject: Subject) -> Order:
     if decode(System, subject.system.fields).incident != name:
         raise Refused(f"{name} is not the system's newest incident")
     subject.require_said_since()
-    store, policy = subject.asked.ports.store, subject.asked.policy
-    if not (_found(store, subject.incident) or _put_back(store, policy, name)):
+    store = subject.asked.ports.store
+    if not (_found(store, subject.incident) or _repairs(store, name)):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
     return Order(
         command=command.id,
@@ -170,7 +179,7 @@ def decide(case: Case) -> bool:
         return True
     deadline = rollback.decide_by or now
     found = work_out(case.ports.store, policy, order, gathered.facts, deadline, now, rollback.id)
-    found = _agreed(rollback, found)
+    found, behind = _behind(case, _agreed(rollback, found), deadline)
     told = {
         "outcome": found.outcome,
         "scenario": ScenarioName.FUNCTIONS,
@@ -183,7 +192,8 @@ def decide(case: Case) -> bool:
         case Outcome.HOLD:
             return not case.take(held(case, found.reason, told))
         case Outcome.ROLLBACK if found.reversal.plan is not None:
-            case.take(_going(case, order, found.reversal.plan, told))
+            if case.take(_going(case, order, found, found.reversal.plan, behind, told)):
+                behind.begin(case)
             return True
         case Outcome.ASK if found.reversal.plan is not None:
             question = Question(found.reversal.plan.header, PEOPLE, found.reason, now)
@@ -217,16 +227,38 @@ def work_out(
     allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
     outcome, reason = allowed.outcome, allowed.reason
     found = reversal.plan(policy, inventory, wanted, order.target)
-    if order.way is Way.UNDO:
-        documents = _put_back(store, policy, order.incident)
-        found = reversal.with_documents(found, documents, policy, order.target)
-    if outcome is Outcome.ROLLBACK:
-        if found.plan is None:
-            outcome = Outcome.ESCALATE
-            reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
-        elif any(map(_is_of_data, found.plan.steps)):
-            outcome, reason = Outcome.ASK, WORD_OF_TWO
-    return WorkedOut(outcome, reason, allowed.answers, found)
+    repairs = _repairs(store, order.incident) if order.way is Way.UNDO else []
+    documents = _put_back(policy, repairs)
+    found = reversal.with_documents(found, documents, policy, order.target)
+    takes = timedelta(seconds=ramp.seconds(_written(store, repairs)))
+    worked = WorkedOut(outcome, reason, allowed.answers, found, takes)
+    if outcome is not Outcome.ROLLBACK:
+        return worked
+    if found.plan is None:
+        reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
+        return replace(worked, outcome=Outcome.ESCALATE, reason=reason)
+    if not worked.writes:
+        return worked
+    longer = too_long(policy, takes)
+    if longer:
+        return replace(worked, outcome=Outcome.ESCALATE, reason=longer)
+    plan = found.plan
+    for line in behind_a_fence(policy):
+        plan = reporting(plan, line)
+    found = replace(found, plan=plan)
+    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
+
+
+def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut, Around]:
+    """What becomes of it, and the fence that is raised with it; it waits for one that falls."""
+    if not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+        return found, Around()
+    behind = fenced.around(case, found.takes)
+    if behind.why_not:
+        waits = case.now() < deadline + fenced.up_at_most(case.policy)
+        outcome = Outcome.HOLD if waits else Outcome.ESCALATE
+        found = replace(found, outcome=outcome, reason=behind.why_not)
+    return found, behind
 
 
 def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
@@ -258,10 +290,10 @@ def _found(store: Store, incident: Incident) -> dict[str, Wanted]:
     return reversal.found_by([load_steps(store, name).values() for name in names])
 
 
-def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
-    """The steps that put back what an incident's repairs have written, the newest first.
+def _repairs(store: Store, incident: str) -> list[str]:
+    """An incident's repairs that have written documents, the newest first.
 
-    Who is erased meanwhile stays so. What an undo has put back is not put back again.
+    What an undo has put back is not put back again.
     """
     document = store.get(incidents.path(incident))
     repaired: list[str] = []
@@ -272,8 +304,13 @@ def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
             repaired.clear()
         elif store.query(Query(quarantine.journal(name), limit=1)) and known.way is Way.REPAIR:
             repaired.insert(0, name)
+    return repaired
+
+
+def _put_back(policy: Policy, repairs: Iterable[str]) -> list[Step]:
+    """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
-    for name in repaired:
+    for name in repairs:
         goal = put_back.Goal(name, policy.integrity.database)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
@@ -282,7 +319,21 @@ def _put_back(store: Store, policy: Policy, incident: str) -> list[Step]:
     return steps
 
 
-def _going(case: Case, order: Order, plan: Plan, told: Mapping[str, Any]) -> Turn:
+def _written(store: Store, repairs: Iterable[str]) -> int:
+    """How many documents these have written, as far as their steps tell."""
+    steps = (one for name in repairs for one in load_steps(store, name).values())
+    positions = (one.operation or one.seen for one in steps if one.kind == repair.KIND)
+    return sum(written(repair.from_text(one).fates) for one in positions)
+
+
+def _going(
+    case: Case,
+    order: Order,
+    found: WorkedOut,
+    plan: Plan,
+    behind: Around,
+    told: Mapping[str, Any],
+) -> Turn:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     functions = sorted({one.target for one in plan.steps if not _is_of_data(one)})
@@ -293,20 +344,26 @@ def _going(case: Case, order: Order, plan: Plan, told: Mapping[str, Any]) -> Tur
         if system.slot not in ("", rollback.id):
             return None
         suspended = {**system.suspended, **dict.fromkeys(functions, until)}
-        return replace(system, slot=rollback.id, suspended=suspended)
+        return behind.with_window(replace(system, slot=rollback.id, suspended=suspended))
 
     return Turn(
         event="rollback.decided",
         note=f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
         details=plan.header.reported,
-        facts={**told, "plan": plan.header.fingerprint, "suspended": until},
+        facts={
+            **told,
+            "plan": plan.header.fingerprint,
+            "suspended": until,
+            "fence": behind.command,
+        },
         changes={
             "status": RollbackStatus.RUNNING,
             "plan": plan.header,
             "gates": tuple(told["gates"]),
+            "is_fenced": found.writes and case.policy.fence is not None,
         },
         status=Status.ROLLING_BACK,
-        writes=tuple(kept(case, plan)),
+        writes=(*kept(case, plan), *behind.writes),
         system=slot_taken,
     )
 

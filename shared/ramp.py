@@ -12,6 +12,15 @@ EVERY_SECONDS: Final = 300.0
 (https://cloud.google.com/firestore/docs/best-practices#ramping_up_traffic, read 2026-11-26)."""
 
 
+def seconds(writes: float) -> float:
+    """How long so many writes take from the first to the last, as fast as they may be."""
+    ramped, rate = 0.0, FIRST_PER_SECOND
+    while writes > rate * EVERY_SECONDS:
+        ramped, writes = ramped + EVERY_SECONDS, writes - rate * EVERY_SECONDS
+        rate *= GROWTH
+    return ramped + writes / rate
+
+
 class Ramp:
     """Writes of one repair in one worker's hands. Bare times are seconds of its monotonic clock.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from shared.fence import Status
 from shared.rollback import Status as RollbackStatus
 from tests.crash import Fault, Saboteur, disturbed, pass_time, points
-from tests.test_fenced import FencedShop, expect_as_before
+from tests.test_fenced import FencedShop, expect_as_before, undo_asked
+from tests.test_fenced import repaired as fence_down
 from tests.test_fencing import (
     BEFORE,
     MINUTE,
@@ -122,9 +125,13 @@ def commits() -> list[int]:
     """After each commit, from those that raise it on to those by which it is down."""
     counted = Saboteur(counted=EVERYTHING)
     repaired(counted)
-    points = counted.points
+    return near_effects(counted.points)
+
+
+def near_effects(points: Sequence[str]) -> list[int]:
+    """After each commit shortly before the first effect, until shortly after the last."""
     effects = [number for number, point in enumerate(points) if "store" not in point]
-    near = range(effects[0] - NEAR, effects[-1] + NEAR)
+    near = range(max(0, effects[0] - NEAR), effects[-1] + NEAR)
     return [number for number in near if points[number] == "after store.commit"]
 
 
@@ -136,3 +143,56 @@ def test_a_crash_at_a_commit_behind_a_fence(point: int) -> None:
 
     assert saboteur.happened
     expect_repaired(shop)
+
+
+def undone(saboteur: Saboteur) -> FencedShop:
+    """A repair that went well is taken back, by a second person's word, behind a fence again."""
+    shop = fence_down(FencedShop(hook=saboteur))
+    undo_asked(shop)
+    shop.ports.rewritten.written.clear()
+    shop.command("bob", command="approve", system="bookshop", incident=shop.newest.incident)
+    disturbed(shop, saboteur, 6 * MINUTE, 12 * MINUTE)
+    return shop
+
+
+def expect_undone(shop: FencedShop) -> None:
+    """Each document is as the repair has found it, written once, and every function as before."""
+    assert shop.data == {**GOOD, **SPOILT}
+    assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
+    assert fence_of(shop).rollback == shop.newest.id
+    expect_as_before(shop)
+
+
+def around_the_undo() -> list[tuple[Fault, int]]:
+    counted = Saboteur(counted=AROUND)
+    expect_undone(undone(counted))
+    assert {one.split()[1] for one in counted.points} == set(AROUND)
+    return [(fault, point) for fault in Fault for point in range(len(counted.points))]
+
+
+@pytest.mark.parametrize(("fault", "point"), around_the_undo())
+def test_a_fault_at_an_effect_of_an_undo_behind_a_fence(fault: Fault, point: int) -> None:
+    """Whoever dies, is deaf or stands still: it is taken back, and the fence is down."""
+    saboteur = Saboteur(point, fault, AROUND)
+    shop = undone(saboteur)
+
+    assert saboteur.happened
+    expect_undone(shop)
+
+
+def commits_of_the_undo() -> list[int]:
+    """As of the repair."""
+    counted = Saboteur(counted=EVERYTHING)
+    undone(counted)
+    return near_effects(counted.points)
+
+
+@pytest.mark.parametrize("point", commits_of_the_undo())
+def test_a_crash_at_a_commit_of_an_undo_behind_a_fence(point: int) -> None:
+    """The one that raises it with the plan included."""
+    saboteur = Saboteur(point, Fault.CRASH, EVERYTHING)
+    shop = undone(saboteur)
+
+    assert saboteur.happened
+    expect_undone(shop)

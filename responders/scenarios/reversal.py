@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from shared.plan import Plan, Step, StepStatus, frozen
 from shared.policy import Policy, ScenarioName
 from shared.steps import redeploy, shift
 from shared.traffic import LATEST, Scaling, Traffic, same_list, shares
+
+AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
 
 
 class Wanted(Struct, frozen=True):
@@ -116,12 +119,19 @@ def plan(
 
 
 def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, target: str) -> Reversal:
-    """The same, and what puts documents back beside it."""
-    known = list(steps)
+    """The same, and what puts documents back beside it; behind a fence, that alone.
+
+    A fence stops functions that are put back, and putting one back starts it.
+    """
+    known, before = list(steps), found.plan.steps if found.plan is not None else ()
     if not known:
         return found
-    every = [*(found.plan.steps if found.plan is not None else ()), *known]
-    made = frozen(ScenarioName.DATABASE, target, every, policy.fingerprint, found.refused)
+    if policy.fence is not None:
+        left = tuple(f"{one.target}: {AFTER_DOCUMENTS}" for one in before)
+        found, before = Reversal(None, [], (*found.refused, *left)), ()
+    made = frozen(
+        ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.refused
+    )
     return replace(found, plan=made)
 
 
