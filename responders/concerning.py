@@ -8,11 +8,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared import owners, quarantine
+from shared import journals, owners
 from shared import rollback as rollbacks
 from shared.documents import decode
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query
+from shared.ports import Ports
 from shared.quarantine import Entry
 from shared.rollback import Rollback
 from shared.versions import Version
@@ -52,18 +52,20 @@ def concerned(
     rules = policy.erasure
     if rules is None:
         return Concerned((), 0)
-    entries = [decode(Entry, one.fields) for one in _journal(ports, rollback)]
-    paths = [path for entry in entries for path in _paths(entry)]
-    by_name = {path: owners.by_name(rules, path) for path in paths}
-    asked = sorted(path for path in by_name if owners.is_by_field(rules, path))
-    by_field: dict[str, set[str]] = {path: set() for path in asked}
+    persons: set[str] = set()
+    by_field: dict[str, set[str]] = {}
+    untold = 0
+    for _, document in journals.behind(ports.store, rollback):
+        paths = list(_paths(decode(Entry, document.fields)))
+        persons.update(*(owners.by_name(rules, path) for path in paths))
+        by_field |= {path: set() for path in paths if owners.is_by_field(rules, path)}
+        untold += not paths
+    asked = sorted(by_field)
     for moment in [at, *([before] if before is not None else [])]:
         for version in read(ports, policy, asked[:LOOKED_AT], moment):
             by_field[version.path] |= set(owners.by_field(rules, version))
-    lost = [path for path in asked if not by_field[path] and not by_name[path]]
-    untold = [entry for entry in entries if not list(_paths(entry))]
-    persons = set().union(*by_name.values(), *by_field.values())
-    return Concerned(sorted(persons), len(lost) + len(untold))
+    lost = [path for path in asked if not by_field[path] and not owners.by_name(rules, path)]
+    return Concerned(sorted(persons.union(*by_field.values())), len(lost) + untold)
 
 
 def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> Iterator[Version]:
@@ -72,10 +74,6 @@ def read(ports: Ports, policy: Policy, paths: Sequence[str], at: datetime) -> It
     for first in range(0, len(paths), AT_ONCE):
         found = documents.get(database, paths[first : first + AT_ONCE], at)
         yield from (one for one in found.values() if one is not None)
-
-
-def _journal(ports: Ports, rollback: str) -> Sequence[Document]:
-    return ports.store.query(Query(quarantine.journal(rollback)))
 
 
 def _paths(entry: Entry) -> Iterator[str]:

@@ -11,11 +11,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders import journals, taking_out_later
+from responders import taking_out_later
 from responders.erasing import Erasing, read_ledger
 from responders.taking_out_later import may_go_on, of_ended
 from shared import command as commands
-from shared import handover, quarantine
+from shared import handover, journals, quarantine
 from shared.audit import event
 from shared.buckets import Vault
 from shared.command import CommandRecord

@@ -8,8 +8,9 @@ under way only then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from responders import holding_backups
 from responders.subject import find
 from responders.verbs import Asked, Effect
-from shared import filed
+from shared import filed, journals
 from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.audit import event
@@ -128,24 +129,26 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
         rollback = decode(Rollback, document.fields)
         if rollback.status not in ENDED:
             continue
-        for below in ("steps", "audit", "journal"):
+        for below in ("steps", "audit"):
             yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)
+        entries = journals.behind(store, rollback.id)
+        yield from _batches((entry for _, entry in entries), expires_at)
         if _differs(rollback.expires_at, expires_at):
             told = event(f"rollback.{record.command}", document.read_at, record.actor)
             kept = replace(rollback, expires_at=expires_at)
             yield prepared(kept, document.version, Draft((told,)), ports.ids(), renew=False)[1]
 
 
-def _batches(found: Sequence[Document], expires_at: datetime | None) -> Iterator[list[Write]]:
-    writes: list[Write] = [
+def _batches(found: Iterable[Document], expires_at: datetime | None) -> Iterator[list[Write]]:
+    writes: Iterator[Write] = (
         Update(one.path, {"expires_at": expires_at})
         for one in found
         if one.fields is not None
         and not _is_coming(one.fields)
         and _differs(one.fields.get("expires_at"), expires_at)
-    ]
-    for first in range(0, len(writes), BATCH):
-        yield writes[first : first + BATCH]
+    )
+    while some := list(islice(writes, BATCH)):
+        yield some
 
 
 def _differs(is_: datetime | None, wanted: datetime | None) -> bool:

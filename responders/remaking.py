@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from responders import journals
 from responders.case import Case, Turn
 from shared import command as commands
+from shared import journals
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.parts import parted

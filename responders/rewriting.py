@@ -8,10 +8,9 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import journals
 from responders.erasing import Erasing, Ledger, read_ledger
 from responders.mending import Mending
-from shared import quarantine, repair, shortened
+from shared import journals, quarantine, repair, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable

@@ -11,9 +11,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders import journals
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
-from shared import quarantine
+from shared import journals, quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable

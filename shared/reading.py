@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shared import assets, damage, filed, native, outside, quarantine
+from shared import assets, damage, filed, journals, native, outside, quarantine
 from shared import command as commands
 from shared import deployment as deployments
 from shared import erasure as erasures
@@ -114,7 +114,8 @@ class Reading:
 
     def journal(self, rollback: str) -> list[quarantine.Entry]:
         """What a rollback has written of the data, batch by batch."""
-        return self._all(quarantine.Entry, Query(quarantine.journal(rollback)))
+        found = journals.behind(self._store, rollback)
+        return [decode(quarantine.Entry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""

@@ -17,6 +17,7 @@ from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
 from shared.errors import Rejected
 from shared.inventory import Source
+from shared.journals import PAGE
 from shared.ports import Put
 from shared.quarantine import Entry, Landed
 from shared.rollback import Status
@@ -325,18 +326,18 @@ def test_nobody_is_named_but_in_the_journal() -> None:
     assert not any(name in str(words) for name in ("ada", "bob", "cleo", "hush", "orders"))
 
 
-def journal(shop: Shop, *paths: str) -> None:
-    """A rollback has written these."""
+def journal(shop: Shop, *paths: str, name: str) -> None:
+    """A rollback has written these, in a batch of that name."""
     landed = tuple(Landed(path, START) for path in paths)
-    entry = Entry("a", "repair 1", "(default)", Source("bucket", "object", 1), landed)
-    shop.ports.store.commit([Put(f"{quarantine.journal('INC-1')}/{len(paths)}", encode(entry))])
+    entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), landed)
+    shop.ports.store.commit([Put(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
 
 
 def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of unknown outcome, and documents that are more than can be looked at."""
     shop = shop_of({"orders/2": PAID, "orders/3": PAID | {"customer": "cleo"}})
-    journal(shop)
-    journal(shop, "orders/2", "orders/3", "prices/1")
+    journal(shop, name="a")
+    journal(shop, "orders/2", "orders/3", "prices/1", name="b")
     monkeypatch.setattr(concerning, "LOOKED_AT", 1)
     at = shop.ports.clock.now()
 
@@ -345,11 +346,26 @@ def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert found == concerning.Concerned(["bob"], 2)
 
 
+def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
+    """Whoever stands in any of them is told, once."""
+    shop = shop_of({})
+    people = [f"{number:03}" for number in range(2 * PAGE + 5)]
+    for number, person in enumerate(people):
+        journal(shop, f"customers/{person}", f"customers/{people[0]}", name=f"{number:03}")
+    asked: list[str] = []
+    shop.ports.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
+
+    found = concerning.concerned(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
+
+    assert found == concerning.Concerned(people, 0)
+    assert asked.count("before store.query") == 3
+
+
 def test_whose_name_stands_above_it_is_known() -> None:
     """Though no field names them."""
     rules = ErasureRules((Place("customers"), Place("orders", everywhere=True, field="customer")))
     shop = shop_of({"customers/ada/orders/2": {"status": "open"}})
-    journal(shop, "customers/ada/orders/2")
+    journal(shop, "customers/ada/orders/2", name="a")
     policy, at = replace(shop.policy, erasure=rules), shop.ports.clock.now()
 
     found = concerning.concerned(shop.ports, policy, "INC-1", at, None)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from responders.journals import PAGE, behind
 from shared import quarantine
 from shared.documents import encode
 from shared.inventory import Source
+from shared.journals import PAGE, behind
 from shared.ports import Create
 from shared.quarantine import Entry
+from shared.reading import Reading
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore
 
 MANY = 2 * PAGE + 5
+
+
+def written(count: int, asked: list[str]) -> MemoryStore:
+    """A store with a journal of so many entries, which tells in `asked` what it was asked."""
+    store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
+    for name in names(count):
+        entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), ())
+        store.commit([Create(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
+    return store
 
 
 def names(count: int) -> list[str]:
@@ -24,13 +34,18 @@ def names(count: int) -> list[str]:
 def test_every_entry_comes_once_in_order_and_no_page_is_long(count: int, pages: int) -> None:
     """From the first as from behind any name."""
     asked: list[str] = []
-    store = MemoryStore(FakeClock(), lambda verb, side: asked.append(f"{side} {verb}"))
-    for name in names(count):
-        entry = Entry(name, "repair 1", "(default)", Source("bucket", "object", 1), ())
-        store.commit([Create(f"{quarantine.journal('INC-1')}/{name}", encode(entry))])
+    store = written(count, asked)
 
     assert [name for name, _ in behind(store, "INC-1")] == names(count)
     assert asked.count("before store.query") == pages
     for cursor in names(count)[:: PAGE // 2]:
         after = [name for name in names(count) if name > cursor]
         assert [name for name, _ in behind(store, "INC-1", cursor)] == after
+
+
+def test_a_report_reads_it_so() -> None:
+    asked: list[str] = []
+    reading = Reading(written(MANY, asked))
+
+    assert [one.name for one in reading.journal("INC-1")] == names(MANY)
+    assert asked.count("before store.query") == 3
