@@ -89,7 +89,12 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
 
 def advanced(ports: Ports, policy: Policy, survey: Survey, seconds: float) -> Survey:
     """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
-    until = ports.clock.monotonic() + seconds
+    began = ports.clock.monotonic()
+    later = _advanced(ports, policy, survey, began + seconds)
+    return replace(later, seconds=survey.seconds + ports.clock.monotonic() - began)
+
+
+def _advanced(ports: Ports, policy: Policy, survey: Survey, until: float) -> Survey:
     for number, goal in enumerate(survey.goals):
         known = survey.positions[:number]
         position = survey.positions[number] if number < len(survey.positions) else Position()
@@ -122,7 +127,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
             name=f"repair {number} {shortened.text(goal.scope.collection.replace('/', '.'))}",
             kind=repair.KIND,
             target=goal.scope.collection,
-            goal=encode(goal),
+            goal=encode(replace(goal, documents=position.seen)),
             within_seconds=within,
         )
         for number, (goal, position) in enumerate(_gone_through(survey), 1)
@@ -176,8 +181,12 @@ def undone(fates: Mapping[Fate, int]) -> int:
 
 
 def seconds(survey: Survey) -> float:
-    """How long it takes from the first document to the last, where the survey is over."""
-    return max(survey.seen / DOCUMENTS_PER_SECOND, ramp.seconds(written(survey.fates)))
+    """How long it takes from the first document to the last, where the survey is over.
+
+    No less than looking through them has just taken, and than the writes must.
+    """
+    looked = max(survey.seen / DOCUMENTS_PER_SECOND, survey.seconds)
+    return max(looked, ramp.seconds(written(survey.fates)))
 
 
 def _lines(policy: Policy, survey: Survey) -> Iterator[str]:

@@ -228,7 +228,7 @@ def work_out(
     outcome, reason = allowed.outcome, allowed.reason
     found = reversal.plan(policy, inventory, wanted, order.target)
     repairs = _repairs(store, order.incident) if order.way is Way.UNDO else []
-    documents = _put_back(policy, repairs)
+    documents = _put_back(store, policy, repairs)
     found = reversal.with_documents(found, documents, policy, order.target)
     takes = timedelta(seconds=ramp.seconds(_written(store, repairs)))
     worked = WorkedOut(outcome, reason, allowed.answers, found, takes)
@@ -307,11 +307,11 @@ def _repairs(store: Store, incident: str) -> list[str]:
     return repaired
 
 
-def _put_back(policy: Policy, repairs: Iterable[str]) -> list[Step]:
+def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step]:
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name in repairs:
-        goal = put_back.Goal(name, policy.integrity.database)
+        goal = put_back.Goal(name, policy.integrity.database, _written(store, [name]))
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from shared.build import REBUILD_SECONDS, REDEPLOY
 from shared.execution import Execution
-from shared.plan import Step, StepStatus
+from shared.plan import ENDED, Step, StepStatus
 from shared.policy import Policy
 from shared.quota import PaceLeft, resumed
+from shared.ramp import FIRST_PER_SECOND
+from shared.repair import from_text
 from shared.rollback import Order
 from shared.traffic import SHIFT_SECONDS
 
@@ -26,18 +28,20 @@ class Outlook(Struct, frozen=True):
     """How long it will take yet, and whether that is in time."""
 
     seconds: float
-    """From now to the last shift."""
+    """From now to the last shift, or document."""
     whole_seconds: float
-    """From the beginning to the last shift."""
+    """From the beginning."""
     target_seconds: float
-    """What the policy wants of functions."""
+    """What the policy wants of functions; of the database, where documents are moved."""
     fits: bool
     """Whether the target will be met."""
+    last: str = "shift"
+    """What it ends with."""
 
     def __str__(self) -> str:
         fits = "within" if self.fits else "MORE THAN"
         target = f"{fits} the target of {self.target_seconds / 60:g} min"
-        whole = f"about {ceil(self.whole_seconds / 6) / 10:g} min to the last shift, {target}"
+        whole = f"about {ceil(self.whole_seconds / 6) / 10:g} min to the last {self.last}, {target}"
         return whole if self.is_ahead else f"about {ceil(self.seconds)} s left; {whole}"
 
     @property
@@ -59,6 +63,7 @@ def outlook(
 
     `left` is the pace as its worker last kept it; None: a full bucket.
     """
+    steps = list(steps)
     execution, quota = policy.execution, policy.execution.write_quota.ours
     tokens = float(quota.burst)
     if left is not None and now is not None:
@@ -74,8 +79,12 @@ def outlook(
         now=now,
     ).total_seconds()
     spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
-    whole, target = spent + took, policy.targets.functions.total_seconds()
-    return Outlook(took, whole, target, fits=whole <= target)
+    moves = any(map(_documents, steps))
+    took = max(took, documents_left(steps, spent)) if moves else took
+    target = policy.targets.database if moves else policy.targets.functions
+    whole, within = spent + took, target.total_seconds()
+    last = "document" if moves else "shift"
+    return Outlook(took, whole, within, fits=whole <= within, last=last)
 
 
 def remaining(
@@ -111,6 +120,27 @@ def remaining(
     quota = execution.write_quota
     throttled = max(0.0, (writes / (1 - REFUSED_SHARE) - tokens) / quota.per_second)
     return timedelta(seconds=throttled + chain)
+
+
+def documents_left(steps: Iterable[Step], spent: float) -> float:
+    """Seconds to the last document, of which all go on as fast as those that were gone through.
+
+    They were in `spent` seconds, deaths and waiting among them. Before any was, each is taken for
+    one that is written, as fast as that may begin. Taking out at the end who was erased meanwhile
+    is not counted.
+    """
+    seen = left = 0
+    for one in steps:
+        if documents := _documents(one):
+            passed = from_text(one.operation or one.seen).seen
+            seen += passed
+            left += 0 if one.status in ENDED else max(documents - passed, 0)
+    return left * spent / seen if seen else left / FIRST_PER_SECOND
+
+
+def _documents(step: Step) -> int:
+    """How many documents a step goes through, as was known beforehand."""
+    return int(step.goal.get("documents", 0))
 
 
 def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:

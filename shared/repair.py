@@ -153,6 +153,8 @@ class Goal(Struct, frozen=True):
     """The path behind which it begins; empty: with the first."""
     until: str = ""
     """The last path that belongs to it; empty: all that follow."""
+    documents: int = 0
+    """So many were looked at beforehand."""
 
     @property
     def is_copy(self) -> bool:
@@ -176,6 +178,8 @@ class Survey(Struct, frozen=True):
     goals: tuple[Goal, ...]
     positions: tuple[Position, ...] = ()
     """In each goal; in those that were not begun, none."""
+    seconds: float = 0.0
+    """For how long they were looked through."""
     samples: dict[Fate, tuple[str, ...]] = {}
     """What people read of it before anything is done: some documents of each fate, in words."""
     schema: int = 1

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from responders import foreseeing
 from shared.documents import encode
 from shared.execution import Execution, WriteQuota
 from shared.forecast import outlook, remaining
-from shared.plan import Step, StepStatus
+from shared.plan import ENDED, Step, StepStatus
 from shared.ports import Put
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
+from shared.repair import Fate, Position, Survey, as_text
 from tests.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
@@ -162,3 +164,67 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
     assert "MORE THAN the target of 10 min" in str(told)
+
+
+def piece(documents: int, seen: int = 0, status: StepStatus = StepStatus.BEGUN) -> Step:
+    """A step that brings documents back, and how many of them it has gone through."""
+    there = as_text(Position("users/x", status in ENDED, seen)) if seen else ""
+    goal = {"documents": documents}
+    return Step(f"{documents}", "repair", "users", goal=goal, operation=there, status=status)
+
+
+@pytest.mark.parametrize(
+    ("steps", "spent", "left"),
+    [
+        ([piece(1000), piece(500, status=StepStatus.PENDING)], 30, 3.0),
+        ([piece(1000, 250), piece(1000, 250)], 20, 60.0),
+        ([piece(1000, 1000), piece(1000, 250)], 50, 30.0),
+        ([piece(1000, 1000, StepStatus.DONE), piece(4000, status=StepStatus.PENDING)], 10, 40.0),
+        ([piece(1000, 400, StepStatus.FAILED), piece(1000, 600)], 10, 4.0),
+        ([piece(1000, 1200), piece(100, 50)], 25, 1.0),
+    ],
+    ids=["nothing yet", "in parallel", "one is through", "next", "one has failed", "more came"],
+)
+def test_documents_go_on_as_they_have_gone(steps: list[Step], spent: float, left: float) -> None:
+    """What is measured counts once there is any; what has ended costs nothing more."""
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+
+    ahead = outlook(steps, BOOKSHOP, began=now - timedelta(seconds=spent), now=now)
+
+    assert ahead.seconds == pytest.approx(left)
+    assert ahead.whole_seconds == pytest.approx(spent + left)
+    assert ahead.last == "document"
+    assert ahead.target_seconds == BOOKSHOP.targets.database.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("looked", "written", "expected"),
+    [(0.0, 1000, 10.0), (45.0, 1000, 45.0), (15.0, 10_000, 20.0)],
+    ids=["as stated", "a slow machine", "as fast as may be written"],
+)
+def test_what_was_measured_beforehand_counts(looked: float, written: int, expected: float) -> None:
+    """A repair is not foreseen to be faster than the data were just looked through."""
+    position = Position("users/x", is_over=True, seen=10_000, fates={Fate.BACK: written})
+
+    found = foreseeing.seconds(Survey(goals=(), positions=(position,), seconds=looked))
+
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("per_second", [20.0, 120.0, 400.0])
+def test_what_is_foreseen_of_documents_comes_to_what_it_takes(per_second: float) -> None:
+    """However slow the machine, and though somebody dies: 30 s in which nothing is written."""
+    began, documents, held = datetime(2026, 3, 2, tzinfo=UTC), 40_000, 30.0
+    whole = documents / per_second + held
+    missed = []
+    for share in (0.1, 0.5, 0.9):
+        spent = share * whole
+        lost = min(max(spent - 0.3 * whole, 0.0), held)
+        steps = [piece(documents, int((spent - lost) * per_second))]
+        now = began + timedelta(seconds=spent)
+        ahead = outlook(steps, BOOKSHOP, began=began, now=now)
+        assert ahead.fits is (ahead.whole_seconds <= 900)
+        missed.append(abs(ahead.whole_seconds - whole))
+
+    assert missed[0] == pytest.approx(held, abs=1.0)
+    assert missed[-1] < 0.05 * whole

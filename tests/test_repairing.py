@@ -160,6 +160,7 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD
     assert shop.written() == set(SPOILT)
+    assert counted(shop, "repair") == [2, 1]
     assert shop.newest.status is Status.SUCCEEDED
     assert shop.newest.verified_at is not None
     assert shop.incidents()[-1].status is IncidentStatus.RESOLVED
@@ -171,6 +172,12 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
         if one.name == "rollback.verified"
     ]
     assert "customers: 2 of 2 valid" in str(verified)
+
+
+def counted(shop: Shop, kind: str) -> list[int]:
+    """How many documents each step of that kind was to go through, for the forecast."""
+    steps = shop.steps(shop.newest.id).values()
+    return [one.goal["documents"] for one in steps if one.kind == kind]
 
 
 def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
@@ -438,6 +445,7 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
         "orders/1": SPOILT["orders/1"],
     }
     assert shop.written() == {"orders/1"}
+    assert counted(shop, "put_back") == [2]
     assert "1 written meanwhile, and left" in shop.newest.outcome
     assert shop.broken_laws() == []
 

@@ -14,6 +14,8 @@ class Goal(Struct, frozen=True):
 
     rollback: str
     database: str
+    documents: int = 0
+    """About how many they are."""
 
 
 class PutBack(InPortions[Goal]):

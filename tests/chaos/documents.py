@@ -53,6 +53,8 @@ FORGOTTEN = 3
 """People who are erased between the question and its answer."""
 MINUTE = timedelta(minutes=1)
 SHOWN = 5
+TOLD_AT_PERCENT = (5, 10, 25, 50, 75)
+"""Of the time that it took, what was foreseen of it is printed."""
 
 
 class Compared(Struct, frozen=True):
@@ -150,7 +152,15 @@ class Emergency:
         wall = time.monotonic() - began
         pace = _pace(len(self._named(moved)), _took(moved).total_seconds())
         print(f"{moved.id}: written {pace} by the cloud's clock; {wall:.0f} s by this machine's")
+        print(f"{moved.id}: foreseen meanwhile: {', '.join(self._foreseen(moved))}")
         return moved
+
+    def _foreseen(self, moved: Rollback) -> Iterator[str]:
+        """How long it was to take in all, as that was told on the way."""
+        began, took = moved.started_at or moved.created_at, _took(moved)
+        for percent in TOLD_AT_PERCENT:
+            later = (one for at, one in self._moving.foreseen if at >= began + took * percent / 100)
+            yield f"{next(later, took.total_seconds()):.0f} s at {percent} %"
 
     def _looked_through(self, moved: Rollback) -> Iterator[str]:
         """Whether it was in time, and the data are found to be valid."""

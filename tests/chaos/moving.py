@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.demo import operator
-from shared import damage, repair
+from shared import damage, forecast, repair
 from shared.damage import Record
 from shared.documents import decode
 from shared.rollback import ENDED, Rollback, Status
@@ -25,6 +25,8 @@ HALF_MINUTE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
 HOP_EVERY_SECONDS = 0.7
 """Wall time by which whoever sleeps has seen the last one."""
+FORESEE_EVERY_SECONDS = 5.0
+"""Wall time."""
 PIECE_SECONDS = 60.0
 """Wall time that a piece of a look never takes."""
 REAL = 1.0
@@ -75,6 +77,9 @@ class Moving:
         self._stage = plant.stage
         self.deaths: list[Point] = []
         """Those that came to pass."""
+        self.foreseen: list[tuple[datetime, float]] = []
+        """When, and for how many seconds from the first document, while they were written."""
+        self._foreseen_at = 0.0
 
     def ordered(self, **said: Any) -> Rollback:
         """It is ordered, and the data looked through: parked over a question, or let go."""
@@ -91,6 +96,7 @@ class Moving:
 
     def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
         """A second person agrees; at each point somebody dies, as long as documents are written."""
+        self.foreseen.clear()
         self._stage.rescale(REAL)
         self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
         for point in points:
@@ -124,7 +130,14 @@ class Moving:
         return self._stage.wait_for(f"{name}: {'/'.join(statuses)}", look, WITHIN_SECONDS)
 
     def _rollback(self, name: str) -> Rollback:
-        return next(one for one in self._plant.evidence.rollbacks() if one.id == name)
+        found = next(one for one in self._plant.evidence.rollbacks() if one.id == name)
+        is_due = time.monotonic() - self._foreseen_at > FORESEE_EVERY_SECONDS
+        if found.status is Status.RUNNING and found.started_at is not None and is_due:
+            self._foreseen_at, now = time.monotonic(), self._stage.now()
+            steps, policy = self._plant.evidence.steps(name), self._plant.policy
+            ahead = forecast.outlook(steps, policy, began=found.started_at, now=now)
+            self.foreseen.append((now, ahead.whole_seconds))
+        return found
 
     def _wait_for_a_commit(self, name: str) -> None:
         """Whoever goes on has brought it further: over a third death in a row it is given up."""
