@@ -17,7 +17,7 @@ from local.clock import CloudClock
 from local.firestore.documents import Documents
 from local.firestore.messages import Document, TransactionOptions, Write
 from local.firestore.query import Query
-from local.firestore.refusals import aborted, cancelled, invalid
+from local.firestore.refusals import aborted, cancelled, invalid, unmet
 from local.firestore.timeline import Timeline, to_timestamp
 from local.firestore.transactions import (
     CONTENTION,
@@ -138,6 +138,17 @@ class Engine:
         with self._turn:
             now = self._timeline.read()
             yield View(self._documents, now if at is None else at)
+
+    @contextmanager
+    def going_on(self, time: int) -> Iterator[View]:
+        """The time at which somebody has begun to read, for more of it; nothing changes meanwhile.
+
+        Raises: Refused, once that cannot be read any more.
+        """
+        with self._turn:
+            if time < self._timeline.horizon():
+                raise unmet("The requested 'read_time' is too old.")
+            yield View(self._documents, time)
 
     def fill(self, documents: Iterable[Document]) -> None:
         """Let documents be there as they are, whatever anybody may do with their database."""

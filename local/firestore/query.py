@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -79,11 +79,26 @@ class Query:
     limit: int | None
     projection: tuple[Path, ...] | None
 
+    @property
+    def is_by_name(self) -> bool:
+        """Whether it has the order of names alone."""
+        return self.orders == (Order(NAME),)
+
+    def of_first(self, most: int) -> Query:
+        """What finds the first so many of what it finds."""
+        return replace(self, limit=most if self.limit is None else min(self.limit, most))
+
+    def behind(self, found: Sequence[Document]) -> Query:
+        """What finds the rest, by name, when it has found these."""
+        name = order_key(Value(reference_value=found[-1].name))
+        left = None if self.limit is None else self.limit - len(found)
+        return replace(self, start=Bound((name,), before=False), offset=0, limit=left)
+
     def run(self, documents: Documents, time: int) -> list[Document]:
         """The whole documents that it finds at `time`, in its order."""
         collections = self.scope.collections(documents)
         last = None if self.limit is None else self.offset + self.limit
-        if self.orders == _BY_NAME and len(collections) == 1:
+        if self.is_by_name and len(collections) == 1:
             return list(islice(self._by_name(documents, collections[0], time), self.offset, last))
         found = []
         for collection in collections:
@@ -119,8 +134,8 @@ class Query:
 
         first = place(self.start, behind_equals=not self.start.before) if self.start else 0
         end = place(self.end, behind_equals=not self.end.before) if self.end else len(names)
-        for name in names[first:end]:
-            document = documents.get(name, time)
+        for number in range(first, end):
+            document = documents.get(names[number], time)
             if document is not None and self.passes(document):
                 yield document
 
@@ -154,9 +169,6 @@ class Query:
             if key != limit:
                 return -1 if (key < limit) != order.descending else 1
         return 0
-
-
-_BY_NAME = (Order(NAME),)
 
 
 def read_query(parent: str, query: StructuredQuery, present: tuple[Path, ...] = ()) -> Query:

@@ -38,6 +38,8 @@ Context: TypeAlias = grpc.ServicerContext
 _ID_ALPHABET = ascii_letters + digits
 _ID_LENGTH = 20
 _STREAM_TOKEN_BYTES = 8
+_PIECE = 300
+"""Documents of a query that are looked for at once, where that can be done bit by bit."""
 
 _BatchGetDocumentsResponse = types.BatchGetDocumentsResponse.pb()
 _BatchWriteResponse = types.BatchWriteResponse.pb()
@@ -193,17 +195,28 @@ class FirestoreService:
         return Empty()
 
     def RunQuery(self, request: Message, context: Context) -> Iterator[Message]:
-        """The documents that a query finds, all at one time; an answer without any if none."""
+        """The documents that a query finds, all at one time; an answer without any if none.
+
+        Those in the order of names are looked for as they are sent: whoever reads no further than
+        the first of many costs no more.
+        """
         query = read_query(request.parent, request.structured_query)
         with self.engine.reading(database_of(request.parent), request) as view:
-            found = view.run(query)
+            in_pieces = query.is_by_name and view.transaction is None
+            found = view.run(query.of_first(_PIECE) if in_pieces else query)
         begun, read_time = view.begun, to_timestamp(view.time)
         if begun:
             yield _RunQueryResponse(transaction=begun)
         if not found:
             yield _RunQueryResponse(read_time=read_time)
-        for document in found:
-            yield _RunQueryResponse(document=query.shown(document), read_time=read_time)
+        while found:
+            for document in found:
+                yield _RunQueryResponse(document=query.shown(document), read_time=read_time)
+            if not in_pieces or len(found) < _PIECE:
+                return
+            query = query.behind(found)
+            with self.engine.going_on(view.time) as later:
+                found = later.run(query.of_first(_PIECE))
 
     def RunAggregationQuery(self, request: Message, context: Context) -> Iterator[Message]:
         """One answer with every figure by its alias."""
