@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.asking import ask
 from responders.verbs import Asked, Effect
+from shared import command as commands
 from shared import erasure as erasures
 from shared import log
+from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
@@ -28,7 +28,10 @@ EVERY: Final = timedelta(hours=1)
 OVERLAP: Final = timedelta(minutes=5)
 """So much is read twice: no clock is off by more, and an entry may be written again."""
 CHUNK: Final = 300
-ATTEMPTS: Final = 10
+LEARN_SECONDS: Final = 15.0
+"""So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
+FORGET: Final = "erase"
+"""The command by which quarantine is gone through, whoever gives it."""
 
 
 class Erasing:
@@ -43,71 +46,99 @@ class Erasing:
     def learn(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
 
-        What the database does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
+        What is not read in time, or not answered, is gone on with in a minute. Then quarantine is
+        gone through for whoever was read since that was done last. Raises: Unavailable.
         """
         now = self._ports.clock.now()
         for policy in self._policies:
             read = self._read.get(policy.system)
-            if policy.erasure is not None and (read is None or now - read >= EVERY):
-                self._learn(policy, policy.erasure)
+            if policy.erasure is None or (read is not None and now - read < EVERY):
+                continue
+            try:
+                read = self._learn(policy, policy.erasure)
+            except (Rejected, Unavailable, Moved) as failure:
+                log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
+                continue
+            if read is not None:
+                self._forget(policy)
+                self._read[policy.system] = read
 
     def learn_now(self) -> None:
-        """Bring each ledger up to date, however new it is. Raises: Unavailable, Rejected."""
+        """Bring each ledger up to date, however new it is.
+
+        Raises: Unavailable, also where it takes too long; Rejected.
+        """
         for policy in self._policies:
-            if policy.erasure is not None:
-                self._learn_for_certain(policy, policy.erasure)
+            rules = policy.erasure
+            if rules is not None and self._learn(policy, rules, afresh=True) is None:
+                raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def _learn_for_certain(self, policy: Policy, rules: ErasureRules) -> None:
-        """Whom we have read is in the ledger: another instance may have read a moment before us."""
-        for _ in range(ATTEMPTS):
-            with suppress(Moved):
-                self._learn(policy, rules, must=True)
-                return
-        raise Unavailable(f"{policy.system}: everybody reads who was erased")
+    def _learn(
+        self, policy: Policy, rules: ErasureRules, *, afresh: bool = False
+    ) -> datetime | None:
+        """By when the ledger holds all whom the application has erased; None: it was cut short.
 
-    def _learn(self, policy: Policy, rules: ErasureRules, *, must: bool = False) -> None:
-        document = self._ports.store.get(erasures.book_path(policy.system))
-        now = document.read_at
-        book = decode(Book, document.fields) if document.fields else self._new(policy, now)
-        is_due = must or now - book.read_until >= EVERY
-        if document.fields is None or (rules.collection and is_due):
-            try:
-                found = self._erased(policy, rules, book.read_until) if rules.collection else []
-            except (Rejected, Unavailable) as failure:
-                if must:
-                    raise
-                log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
-                return
-            entries = [
-                _entry(policy, rules, erasures.hashed(book.salt, person), at)
-                for person, at in found
-            ]
-            book = replace(book, read_until=now - OVERLAP)
-            try:
-                self._ports.store.commit([written(document, encode(book)), *entries])
-            except Moved:  # another instance has read it
-                if must:
-                    raise
-        self._read[policy.system] = now
+        Each commit holds a bounded number of them, and each may be made again: where it was cut
+        short the clock goes on. One that begins `afresh` knows of everybody erased before it.
+        """
+        book, now = self._book(policy)
+        if not rules.collection:
+            return now
+        if not (afresh or book.cursor or now - book.read_until >= EVERY):
+            return book.read_until
+        if afresh or not book.cursor:
+            book = replace(book, cursor="", reading_since=now)
+        store, clock = self._ports.store, self._ports.clock
+        until, entries = clock.monotonic() + LEARN_SECONDS, list[Put]()
+        documents, place = self._ports.documents(policy.system), Scope(rules.collection, True)
+        for one in documents.stream(policy.integrity.database, place, None, book.cursor):
+            said = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
+            if said is not None:
+                person, at = said
+                entries.append(_entry(policy, rules, erasures.hashed(book.salt, person), at))
+            is_late = clock.monotonic() >= until
+            if is_late or len(entries) >= CHUNK:
+                is_to_forget = book.is_to_forget or bool(entries)
+                book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
+                store.commit([_kept(book), *entries] if is_late else entries)
+                entries = []
+            if is_late:
+                return None
+        begun = book.reading_since or now
+        is_to_forget = book.is_to_forget or bool(entries)
+        book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
+        store.commit([_kept(replace(book, is_to_forget=is_to_forget)), *entries])
+        return book.read_until
 
-    def _new(self, policy: Policy, now: datetime) -> Book:
-        """A ledger without an entry: all that the collection holds is to be read."""
-        salt = f"{self._ports.ids()}{self._ports.ids()}"
-        return Book(policy.system, salt, datetime.fromtimestamp(0, now.tzinfo))
+    def _book(self, policy: Policy) -> tuple[Book, datetime]:
+        """The ledger's, which has its salt by then, and when it was read."""
+        store, path = self._ports.store, erasures.book_path(policy.system)
+        document = store.get(path)
+        if document.fields is None:
+            salt = f"{self._ports.ids()}{self._ports.ids()}"
+            book = Book(policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo))
+            with suppress(Moved):  # another instance has made one
+                store.commit([written(document, encode(book))])
+            document = store.get(path)
+        return decode(Book, document.fields), document.read_at
 
-    def _erased(
-        self, policy: Policy, rules: ErasureRules, since: datetime
-    ) -> list[tuple[str, datetime]]:
-        """Whom the application has erased since then. Raises: Rejected, Unavailable."""
-        database, documents = policy.integrity.database, self._ports.documents(policy.system)
-        counted = self._ports.estate(policy.system).documents
-        paths: tuple[str, ...] = ask(
-            self._ports, partial(counted.written_since, database, rules.collection, since)
+    def _forget(self, policy: Policy) -> None:
+        """Have a worker go through quarantine, as after a command, where somebody was read."""
+        book, now = self._book(policy)
+        if not book.is_to_forget or self._ports.quarantine is None:
+            return
+        record = CommandRecord(
+            id=f"{FORGET}-{policy.system}-{now:%Y%m%dT%H%M%S}",
+            command=FORGET,
+            system=policy.system,
+            actor="clock",
+            reason="the application has erased somebody",
+            received_at=now,
+            result="what quarantine holds of whoever was erased is to be removed",
+            due_at=now,
         )
-        found = ask(self._ports, partial(documents.get, database, paths, None)) if paths else {}
-        said = (erasures.of_document(rules, one) for one in found.values() if one is not None)
-        return [one for one in said if one is not None]
+        known = Put(commands.path(record.id), encode(record))
+        self._ports.store.commit([_kept(replace(book, is_to_forget=False)), known])
 
 
 def erase(asked: Asked) -> Effect:
@@ -118,6 +149,11 @@ def erase(asked: Asked) -> Effect:
     entry = _entry(policy, rules, asked.command.person, asked.ports.clock.now())
     result = "whoever that is stays erased in every copy that is opened"
     return Effect(result, (entry,), goes_on=True)
+
+
+def _kept(book: Book) -> Put:
+    """The write of it. What an instance that is overtaken writes late is true all the same."""
+    return Put(erasures.book_path(book.system), encode(book))
 
 
 def _entry(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Put:

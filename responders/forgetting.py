@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders import taking_out_later
-from responders.erasing import Erasing, read_ledger
+from responders.erasing import FORGET, Erasing, read_ledger
 from responders.taking_out_later import may_go_on, of_ended
 from shared import command as commands
 from shared import handover, journals, quarantine
@@ -29,7 +29,7 @@ from shared.quarantine import Entry
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 
-VERB: Final = "erase"
+VERB: Final = FORGET
 WORK_FOR_SECONDS: Final = 90.0
 PORTION_SECONDS: Final = 8.0
 AGAIN_AFTER: Final = timedelta(seconds=20)

@@ -61,6 +61,12 @@ class Book(Struct, frozen=True):
     """The key of every hash in it."""
     read_until: datetime
     """Whatever was written into the declared collection before is in the ledger."""
+    cursor: str = ""
+    """The last path of it that a reading under way has come to; empty: none is."""
+    reading_since: datetime | None = None
+    """When that one began."""
+    is_to_forget: bool = False
+    """Whether somebody was read of whom quarantine may hold copies still."""
     schema: int = SCHEMA
 
 

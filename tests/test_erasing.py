@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from responders.erasing import OVERLAP, Erasing
+from responders.erasing import CHUNK, LEARN_SECONDS, OVERLAP, Erasing
 from shared import erasure as erasures
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
-from shared.errors import Ambiguous
-from shared.ports import Put, Query
+from shared.errors import Ambiguous, Unavailable
+from shared.ports import Put, Query, Write
 from shared.proving import Status
 from shared.versions import Reference, Version
 from tests.fakes.clock import START
@@ -156,6 +157,72 @@ def test_two_instances_that_read_at_once() -> None:
     Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
 
     assert [one.hash for one in ledger(shop)] == [erasures.hashed(book(shop).salt, "ada")]
+
+
+MANY = 2500
+
+
+def many_erased(shop: World) -> list[int]:
+    """More than any one commit takes; how many writes each commit of the store has."""
+    now, sizes = shop.ports.clock.now(), list[int]()
+    shop.ports.kept.write(
+        ORIGINAL, {f"erased/{n:05}": {"who": f"user-{n}", "done": now} for n in range(MANY)}
+    )
+    commit = shop.ports.store.commit
+
+    def counted(writes: Sequence[Write]) -> datetime:
+        sizes.append(len(writes))
+        return commit(writes)
+
+    shop.ports.store.commit = counted  # type: ignore[method-assign]  # it is counted, and done
+    return sizes
+
+
+def test_however_many_the_application_has_erased() -> None:
+    """Commits stay small, and what takes too long is gone on with where it was cut short."""
+    shop = world()
+    sizes = many_erased(shop)
+    shop.ports.kept.seconds_each = 0.02
+    before = shop.ports.kept.reads
+    erasing = Erasing(shop.ports, {"bookshop": shop.policy})
+    looks = 0
+    while looks == 0 or book(shop).cursor:
+        erasing.learn()
+        looks += 1
+
+    assert looks == MANY * 0.02 // LEARN_SECONDS + 1
+    assert len(ledger(shop)) == MANY
+    assert max(sizes) <= CHUNK + 1
+    assert shop.ports.kept.reads - before <= MANY + 1
+
+
+def test_too_many_to_be_read_at_once() -> None:
+    """Whoever must know them all waits; nothing is written by a ledger that is not whole."""
+    shop = world()
+    many_erased(shop)
+    shop.ports.kept.seconds_each = 0.02
+    with pytest.raises(Unavailable, match="too many were erased"):
+        Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+
+
+def test_an_instance_that_dies_in_the_middle_of_reading() -> None:
+    """Whoever it had not come to is read by the next one."""
+    shop = world()
+    many_erased(shop)
+    died: list[str] = []
+
+    def dies(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "before") and len(ledger(shop)) > MANY / 2 and not died:
+            died.append(verb)
+            raise KeyboardInterrupt
+
+    shop.ports.store.hook = dies
+    with pytest.raises(KeyboardInterrupt):
+        Erasing(shop.ports, {"bookshop": shop.policy}).learn()
+    Erasing(shop.ports, {"bookshop": shop.policy}).learn()
+
+    assert died
+    assert len(ledger(shop)) == MANY
 
 
 def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:

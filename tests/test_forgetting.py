@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
 from responders import forgetting, taking_out_later
 from shared import command as commands
@@ -15,10 +16,11 @@ from shared.command import CommandRecord
 from shared.documents import decode
 from shared.erasure import Book
 from shared.errors import Rejected
+from shared.ports import Query
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook
-from tests.test_repairing import GOOD, MINUTE, Shop, undo
+from tests.test_repairing import GOOD, MINUTE, SHOP, Shop, undo
 from tests.test_taking_out import (
     SPOILT,
     WITHOUT_ADA,
@@ -68,6 +70,26 @@ def test_no_copy_is_left() -> None:
     expect_forgotten(shop)
     undo(shop)
     assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_whom_only_the_application_has_erased() -> None:
+    """Nobody has to say it: the clock reads it, and has quarantine gone through."""
+    rules = SHOP.erasure
+    assert rules is not None
+    erasure = replace(rules, collection="erased", person="who", erased_at="done")
+    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
+    assert copies(shop) == {"customers/bob", *HERS}
+    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.pass_time(62 * MINUTE)
+
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    assert shop.data == GOOD
+    given = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    shop.pass_time(3 * 62 * MINUTE)
+    again = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    assert len(again) <= len(given) + 1
+    undo(shop)
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
 
 
