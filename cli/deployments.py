@@ -13,7 +13,8 @@ from cli.wired import UNUSABLE, leaving, operations
 from shared import shortened, topics
 from shared.command import nearest
 from shared.deployment import Deployment, Restorability
-from shared.restorability import LOOKED_AT
+from shared.restorability import LOOKED_AT, REASONS_KEPT
+from shared.starts import lines, not_seen_to_start
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -98,10 +99,16 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         ("restorable", _can(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
         ("looked at", LOOKED_AT if proof else ""),
+        *(("no start", line) for line in _not_started(one)),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not seen", ", ".join(proof.unknown) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
+
+
+def _not_started(one: Deployment) -> list[str]:
+    """The functions that were not seen to start, and when they last were; the first of many."""
+    return shortened.lines(lines(not_seen_to_start(one)), REASONS_KEPT)
 
 
 def _few(names: tuple[str, ...]) -> str:

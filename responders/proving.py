@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ from shared.stock import protected
 from shared.system import System
 
 ACTOR: Final = "on_deployment"
+STARTS_WINDOW: Final = PROVE_EVERY + timedelta(hours=1)
+"""What has started just now shows late: the next proof sees it."""
 FAULTS_TOLD = 10
 """Of what stands in the way, so much is said to people; the deployment has all of it."""
 
@@ -63,6 +65,7 @@ def recorded(
         ports,
         {
             "inventory": ports.platform(policy.system).inventory,
+            "starts": partial(metrics.started, now - STARTS_WINDOW, now),
             **_started_from(ports.estate(policy.system), live),
             **looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now),
         },
@@ -79,6 +82,7 @@ def recorded(
         accounts=named(answers, "account "),
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
+        started=or_none(answers["starts"]),
         unkept=dict(unkept),
     )
     proof = restorability(deployment, live, live, inventory, now, beside)
@@ -198,6 +202,7 @@ def _proof(
     record, unkept = kept_again(ports, policy, recorded)
     calls: dict[str, Callable[[], Any]] = {
         "inventory": partial(ports.platform(policy.system).inventory),
+        "starts": partial(ports.metrics(policy.system).started, now - STARTS_WINDOW, now),
         **_not_live(ports.estate(policy.system), record, live),
     }
     answers = ask_all(ports, calls)
@@ -208,6 +213,7 @@ def _proof(
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
         rulesets=named(answers, "ruleset "),
+        started=or_none(answers["starts"]),
         unkept=unkept,
     )
     proof = restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)

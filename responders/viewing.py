@@ -21,6 +21,7 @@ from shared.report import Report, report
 from shared.reported import gathered
 from shared.rollback import ENDED, Rollback
 from shared.standing import ahead, outlook, standing, stands
+from shared.starts import lines, not_seen_to_start
 from shared.system import paused
 from shared.tallies import months, tally
 from shared.trail import Trail
@@ -97,7 +98,9 @@ class Viewing:
     def deployments(self, visit: Visit) -> Facts:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
-        return {"system": policy, "found": self._reading.deployments(policy.system)[:NEWEST]}
+        found = self._reading.deployments(policy.system)[:NEWEST]
+        idle = {one.id: lines(not_seen_to_start(one)) for one in found}
+        return {"system": policy, "found": found, "not_seen_to_start": idle}
 
     def backups(self, visit: Visit) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""

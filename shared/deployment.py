@@ -61,7 +61,7 @@ class Placement(Struct, frozen=True):
 class Restorability(Struct, frozen=True):
     """Whether all is there that going back to a deployment needs, as far as that was looked at.
 
-    That its revisions start is no part of it: nothing is started.
+    Which of its revisions were seen to start is told beside it, and is no fault (shared/starts.py).
     """
 
     checked_at: datetime
@@ -71,6 +71,8 @@ class Restorability(Struct, frozen=True):
     """What could not be looked at."""
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
+    started: dict[str, datetime] = {}
+    """When each of its revisions (short name) was last seen to start, to the hour."""
 
 
 class Deployment(Struct, frozen=True):

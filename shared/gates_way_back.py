@@ -8,6 +8,7 @@ from shared.facts import unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome, answer
 from shared.policy import Rebuilds, ScenarioName
 from shared.restorability import without_secrets
+from shared.starts import warning
 from shared.suspects import suspects
 
 
@@ -39,7 +40,8 @@ def readable(case: Case) -> GateAnswer:
 def restorable(case: Case) -> GateAnswer:
     """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
 
-    Which those are the target's record tells, and the last look whether they are enabled.
+    Which those are the target's record tells, and the last look whether they are enabled. What was
+    not seen to start lately passes, and is said.
     """
     if case.facts.inventory is None:
         return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
@@ -61,7 +63,9 @@ def restorable(case: Case) -> GateAnswer:
         return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    return answer("restorable", Answer.PASS, f"{len(case.scope)} functions{rebuilds}")
+    warned = warning(case.change.target, case.scope - case.change.rebuilt)
+    said = f"{len(case.scope)} functions{rebuilds}{'; ' if warned else ''}{warned}"
+    return answer("restorable", Answer.PASS, said)
 
 
 def _refused(case: Case) -> Iterator[str]:

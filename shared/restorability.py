@@ -1,6 +1,6 @@
 """Is all there that going back to a deployment needs? Compared with what is there now; pure.
 
-Nothing is started to find out (docs/decisions/0031-a-proof-of-the-way-back-starts-nothing.md): a
+Nothing is made to start to find out (docs/decisions/0031-a-start-is-seen-where-it-happens.md): a
 revision may still not come up, which shows when its traffic is shifted.
 """
 
@@ -25,6 +25,7 @@ from shared.inventory import (
     SecretVersion,
     WholeInventory,
 )
+from shared.starts import STARTS, kept
 
 IMAGES = "images"
 """Some of them nobody could look for: a revision that is ready had its image when it started."""
@@ -33,7 +34,8 @@ FINALIZED: Final = "FINALIZED"
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
 LOOKED_AT: Final = (
     "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
-    "versions of Hosting, rulesets, indexes; nothing was started"
+    "versions of Hosting, rulesets, indexes, and which revisions Cloud Monitoring saw start by "
+    "themselves in the day before; nothing was made to start"
 )
 """What a proof looks at, in words for people."""
 REASONS_KEPT: Final = 50
@@ -54,6 +56,8 @@ class Beside(Struct, frozen=True):
     images: Stored = {}
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
+    started: dict[str, datetime] | None = {}
+    """When revisions were last seen to start, of those that were lately."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept (`shared.stock.Stock.unkept`)."""
 
@@ -87,6 +91,8 @@ def restorability(
     unknown += _of_roles(record, live, beside)
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
+    if beside.started is None and deployment.functions:
+        unknown.append(STARTS)
     if inventory is None:
         unknown.append("revisions")
     else:
@@ -97,6 +103,7 @@ def restorability(
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES] if unseen else [])),
         rebuild_faults(record, beside.unkept),
+        kept(deployment, beside.started),
     )
 
 

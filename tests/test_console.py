@@ -17,7 +17,7 @@ from shared.documents import encode
 from shared.policy import Mode
 from shared.ports import Put
 from shared.visits import SESSION, Page, Visit
-from tests.world import World
+from tests.world import BOOKSHOP, FakePorts, World
 
 ADA = "ada@example.com"
 HOST = "console.example"
@@ -235,7 +235,19 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
     assert "functions serve an old revision" in text(browser.get("/pins"))
     shown = text(browser.get("/deployments"))
     assert "Nothing is known to be missing, as of" in shown
-    assert "and nothing was started." in shown
+    assert "and nothing was made to start." in shown
+
+
+def test_functions_that_were_not_seen_to_start() -> None:
+    """They are named below their deployment, with when they last were."""
+    ports = FakePorts(BOOKSHOP)
+    ports.counts.rates["payOrder"] = 0.0
+    browser = Browser(World(ports=ports))
+    browser.sign_in()
+
+    shown = text(browser.get("/deployments"))
+
+    assert "Functions not seen to start in the day before: 1 payOrder (never)" in shown
 
 
 SWITCHES: list[tuple[str, str, str]] = [

@@ -76,7 +76,8 @@ FOUND = FunctionState(
     traffic=SERVICE.traffic,
     latest=SERVICE.latest_ready,
 )
-PROVEN = Restorability(NOON)
+DAY_BEFORE = NOON - timedelta(days=1)
+PROVEN = Restorability(NOON, started={"placeorder-1": NOON})
 STABLE = Deployment(
     "v1",
     "shop",
@@ -245,6 +246,9 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("proofs unseen", {"deployments": SILENT}, "proof", UNKNOWN),
     ("not proven", {"deployments": (replace(STABLE, restorable=None),)}, "proof", UNKNOWN),
     ("an index gone", proven(faults=("index a is gone",)), "proof", WRONG),
+    ("starts unseen", proven(unknown=("starts",), started={}), "proof", UNKNOWN),
+    ("no start seen", proven(started={}), "proof", DOUBTFUL),
+    ("no start lately", proven(started={"placeorder-1": DAY_BEFORE}), "proof", DOUBTFUL),
     ("a version unseen", proven(unknown=("version shop/v1",)), "proof", UNKNOWN),
     ("no copy", proven(rebuild=("placeOrder: no copy of its source",)), "kept", DOUBTFUL),
     ("revision gone", {"inventory": {"placeOrder": replace(LIVE, revisions=())}}, "stable", WRONG),

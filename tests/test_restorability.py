@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +169,27 @@ def test_a_runtime_that_is_decommissioned(
     proof = restorability(DEPLOYMENT, record, RECORD, THERE, START, Beside(runtimes=offered))
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "started", "unknown", "kept"),
+    [
+        (DEPLOYMENT, {"pay-1": START, "pay-2": START}, [], ["pay-1"]),
+        (DEPLOYMENT, {}, [], []),
+        (DEPLOYMENT, None, ["starts"], []),
+        (replace(DEPLOYMENT, functions={}), None, [], []),  # no revision that could start
+    ],
+)
+def test_what_was_seen_to_start(
+    deployment: Deployment, started: dict[str, datetime] | None, unknown: list[str], kept: list[str]
+) -> None:
+    """It is kept of what served, and is no fault where it was not seen; silence is said."""
+    record = replace(RECORD, functions={})
+
+    proof = restorability(deployment, record, record, THERE, START, Beside(started=started))
+
+    assert (proof.faults, list(proof.unknown)) == ((), unknown)
+    assert list(proof.started) == kept
 
 
 @pytest.mark.parametrize(

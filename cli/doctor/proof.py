@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.deployment import Deployment, Restorability, Status
 from shared.errors import RollbackError
+from shared.starts import lines, not_seen_to_start
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -18,7 +19,7 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
 
 
 def proofs(system: str, deployments: Iterable[Deployment] | RollbackError) -> Iterator[Finding]:
-    """Whether all that it needs is there and could be looked at, and could be built again."""
+    """Whether all that it needs was seen, was seen to start, and could be built again."""
     if isinstance(deployments, RollbackError):
         yield unseen("proof", system, deployments)
         return
@@ -29,20 +30,25 @@ def proofs(system: str, deployments: Iterable[Deployment] | RollbackError) -> It
         why, to_do = "nobody has proven it yet", "look again in a few minutes"
         yield Finding("proof", stable.id, Verdict.UNKNOWN, why, to_do)
         return
-    yield _proof(stable.id, stable.restorable)
+    yield _proof(stable, stable.restorable)
     yield _kept(stable.id, stable.restorable)
 
 
-def _proof(deployment: str, found: Restorability) -> Finding:
+def _proof(deployment: Deployment, found: Restorability) -> Finding:
+    name = deployment.id
     if found.faults:
         why = f"it cannot be gone back to whole: {named(found.faults, SHOWN)}"
-        to_do = f"rollback deployments show {deployment}; bring it back, or mark another as stable"
-        return Finding("proof", deployment, Verdict.WRONG, why, to_do)
+        to_do = f"rollback deployments show {name}; bring it back, or mark another as stable"
+        return Finding("proof", name, Verdict.WRONG, why, to_do)
     if found.unknown:
         why = f"these could not be looked at: {named(found.unknown)}"
-        return Finding("proof", deployment, Verdict.UNKNOWN, why, "the log of on_deployment tells")
-    why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}; nothing was started"
-    return Finding("proof", deployment, Verdict.WELL, why)
+        return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
+    there = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
+    if idle := not_seen_to_start(deployment):
+        why = f"{there}; not seen to start in the day before: {named(lines(idle), SHOWN)}"
+        return Finding("proof", name, Verdict.DOUBTFUL, why, f"rollback deployments show {name}")
+    starts = "; each function was seen to start in the day before" if deployment.functions else ""
+    return Finding("proof", name, Verdict.WELL, there + starts)
 
 
 def _kept(deployment: str, found: Restorability) -> Finding:

@@ -15,6 +15,7 @@ from shared.facts import Change, served
 from shared.inventory import WholeInventory
 from shared.plan import Plan, Step, frozen
 from shared.policy import Group, Policy, Probe, ScenarioName
+from shared.starts import warning
 from shared.steps import judge
 
 MOST_WITH_REBUILDS = 300
@@ -67,6 +68,7 @@ def plan(
             steps += more
     reported = (
         *_reported(change, scope),
+        *filter(None, (warning(target, differing - change.rebuilt),)),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
         *beside.told(differing, inventory, record, seen, waiting),
     )

@@ -22,6 +22,9 @@ PLAIN = {"RELEASE": "r"}
 DEFAULT = configured(PLAIN, iter(()), account="runtime@demo", max_instances=100, concurrency=80)
 """What a revision runs with unless a test says otherwise."""
 
+STANDING = timedelta(days=1)
+"""How long the first revisions have been sent requests when the world begins."""
+
 
 class FakePlatform:
     """A Platform over the named functions, each with one healthy, live revision at the start.
@@ -69,6 +72,9 @@ class FakePlatform:
         for function in functions:
             self._found(function)
         self.deploy()
+        for service in self._functions.values():
+            (since, served), *_ = service.history
+            service.history = [(since - STANDING, served)]
 
     # the port
 
