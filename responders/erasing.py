@@ -168,6 +168,8 @@ class Ledger(Struct, frozen=True):
     rules: ErasureRules
     book: Book
     erased: Mapping[str, datetime]
+    added_at: datetime
+    """When somebody was added last."""
 
     def forbids(self, version: Version) -> bool:
         """Whether a version of the past belongs to somebody who was erased since."""
@@ -182,7 +184,8 @@ def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     if policy.erasure is None or document.fields is None or not found:
         return None
     erased = erasures.known(decode(Erasure, one.fields) for one in found)
-    return Ledger(policy.erasure, decode(Book, document.fields), erased)
+    added_at = max(one.version or one.read_at for one in found)
+    return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
 
 
 class Copy:

@@ -18,7 +18,7 @@ from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable
 from shared.inventory import Source
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update
+from shared.ports import Document, Ports, Update
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Position
@@ -38,7 +38,10 @@ class TakingOut:
         ramp: Ramp,
         may_go_on: Callable[[], bool],
     ) -> None:
-        """`began_at`: whoever was erased before was known to each portion of the repair."""
+        """`began_at`: whoever was erased before was known to each portion of the repair.
+
+        Of them it has written nothing, but may have removed something, of which a copy is kept.
+        """
         self._ports = ports
         self._policy = policy
         self._rollback = rollback
@@ -54,16 +57,19 @@ class TakingOut:
         clock, before = self._ports.clock, position
         until = clock.monotonic() + PORTION_SECONDS
         Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
-        ledger = self._ledger()
+        ledger = read_ledger(self._ports, self._policy)
+        is_new = ledger is not None and ledger.added_at >= self._began_at - OVERLAP
         try:
             for name, document in journals.behind(
                 self._ports.store, self._rollback, position.cursor
             ):
-                entry = self._without(document, ledger)
+                entry = decode(Entry, document.fields)
+                if ledger is not None and (is_new or _has_removed(entry)):
+                    entry = self._without(document, ledger)
                 position = _passed(position, name, entry)
                 if clock.monotonic() >= until:
                     return position
-            if ledger is not None:
+            if is_new or position.fates.get(Fate.FORGOTTEN):
                 self.remove_unnamed()
         except RollbackError:
             if position == before:
@@ -90,21 +96,9 @@ class TakingOut:
             self._require_leave()
             self._vault.remove(name)
 
-    def _ledger(self) -> Ledger | None:
-        """Who must stay erased; None where nobody was added to it since the repair began."""
-        ours = Query("erasures", where=(("system", "==", self._policy.system),))
-        times = (one.version for one in self._ports.store.query(ours))
-        if not any(time is not None and time >= self._began_at - OVERLAP for time in times):
-            return None
-        return read_ledger(self._ports, self._policy)
-
-    def _without(
-        self, document: Document, ledger: Ledger | None, *, copies_only: bool = False
-    ) -> Entry:
+    def _without(self, document: Document, ledger: Ledger, *, copies_only: bool = False) -> Entry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(Entry, document.fields)
-        if ledger is None:
-            return entry
         kept = quarantine.unpacked(self._vault.read(entry.kept))
         written = {one.path: one for one in kept if _is_written_of(one, ledger)}
         copies = [
@@ -177,6 +171,11 @@ class TakingOut:
         if vault is None:
             raise Rejected("there is no bucket for what a repair changes: nothing is known of it")
         return vault
+
+
+def _has_removed(entry: Entry) -> bool:
+    """Whether it may have removed a document: whoever that was of may be erased for long."""
+    return not entry.landed or any(one.at is None for one in entry.landed)
 
 
 def _is_written_of(change: Change, ledger: Ledger) -> bool:

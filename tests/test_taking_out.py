@@ -253,6 +253,22 @@ def test_a_copy_of_what_a_repair_has_removed() -> None:
     assert (copies(shop), unnamed(shop)) == (set(), set())
 
 
+def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() -> None:
+    """The application had left it there: once it is removed, nothing keeps it either."""
+    shop = Shop(SHOP, spoilt={**SPOILT, "orders/2": {"customer": "ada"}})
+    erase(shop)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(restore_point="26m", select="document:orders/2")
+    shop.parked(12)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data["orders/2"] is None
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+    undo(shop)
+    assert shop.data["orders/2"] is None
+
+
 def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
     """Nobody else would find it."""
     shop = Shop(SHOP, spoilt=SPOILT)
