@@ -84,12 +84,6 @@ def around(case: Case, takes: timedelta) -> Around:
     return Around()
 
 
-def up_at_most(policy: Policy) -> timedelta:
-    """How long somebody waits at most for a fence that is up to be down."""
-    longest = policy.fence.longest if policy.fence is not None else timedelta()
-    return longest + fences.SETTLES_WITHIN
-
-
 def is_awaited(case: Case) -> bool:
     """Whether no document may be written yet, because the fence does not stand."""
     rollback = case.rollback

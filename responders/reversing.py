@@ -7,22 +7,23 @@ to an alert, and automation leaves alone for a while what they have led anywhere
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import fenced
+from responders import fenced, taking_out_later
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
+from responders.erasing import FORGET
 from responders.fenced import Around
 from responders.foreseeing import behind_a_fence, taking_out, too_long, written
 from responders.gathering import gather
 from responders.ordering import ordered
 from responders.pinning import pins_of
-from responders.repairing import PEOPLE, WORD_OF_TWO
+from responders.repairing import PEOPLE, PREPARE_WITHIN, WORD_OF_TWO
 from responders.scenarios import reversal
 from responders.scenarios.reversal import Reversal, Wanted
 from responders.subject import Subject, find
@@ -51,6 +52,8 @@ from shared.steps import put_back, take_out
 from shared.steps.brought import all_of
 from shared.system import System
 
+REMOVES_COPIES: Final = (FORGET, taking_out_later.VERB)
+LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
 
@@ -250,15 +253,28 @@ def work_out(
 
 
 def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut, Around]:
-    """What becomes of it, and the fence that is raised with it; it waits for one that falls."""
+    """What becomes of it, and the fence that is raised with it; it waits for one that falls.
+
+    And for whoever removes copies just now of people who were erased.
+    """
     if not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
     behind = fenced.around(case, found.takes)
-    if behind.why_not:
-        waits = case.now() < deadline + fenced.up_at_most(case.policy)
+    why_not = behind.why_not or _copies_removed(case)
+    if why_not:
+        waits = case.now() < deadline + PREPARE_WITHIN
         outcome = Outcome.HOLD if waits else Outcome.ESCALATE
-        found = replace(found, outcome=outcome, reason=behind.why_not)
+        found = replace(found, outcome=outcome, reason=why_not)
     return found, behind
+
+
+def _copies_removed(case: Case) -> str:
+    """Why the copies cannot be put back now; empty: nobody is about to remove any."""
+    due = (("system", "==", case.policy.system), ("due_at", ">", LONG_AGO))
+    known = case.ports.store.query(Query("commands", where=due, order_by="due_at"))
+    if not any((one.fields or {})["command"] in REMOVES_COPIES for one in known):
+        return ""
+    return "copies of people who were erased are being removed"
 
 
 def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:

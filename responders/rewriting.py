@@ -114,7 +114,7 @@ class Rewriting:
         self, step: Step, goal: PutBackGoal, name: str, entry: Entry, ledger: Ledger | None
     ) -> list[Fated]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
-        before = quarantine.unpacked(self._vault.read(entry.kept))
+        before = self._copies(goal, name, entry)
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
         there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
@@ -136,6 +136,17 @@ class Rewriting:
         landed = self.changed(step, goal.database, name, changes)
         after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
         return [*fated, *after]
+
+    def _copies(self, goal: PutBackGoal, name: str, entry: Entry) -> list[Change]:
+        """What a batch has kept. Raises: Unavailable, Rejected."""
+        try:
+            return quarantine.unpacked(self._vault.read(entry.kept))
+        except Rejected:
+            path = f"{quarantine.journal(goal.rollback)}/{name}"
+            now = decode(Entry, self._ports.store.get(path).fields)
+            if now.kept == entry.kept:
+                raise
+            raise Unavailable("copies of people who were erased are being removed") from None
 
     def changed(
         self, step: Step, database: str, cursor: str, changes: Sequence[Change]

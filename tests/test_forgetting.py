@@ -9,14 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from responders import forgetting, taking_out_later
+from responders.erasing import read_ledger
+from responders.taking_out import TakingOut
 from shared import command as commands
 from shared import erasure as erasures
-from shared import topics
+from shared import quarantine, topics
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.erasure import Book
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.ports import Query
+from shared.ramp import Ramp
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook
@@ -26,6 +29,7 @@ from tests.test_taking_out import (
     WITHOUT_ADA,
     called_off,
     copies,
+    erase,
     occupied,
     repaired,
     unnamed,
@@ -204,3 +208,55 @@ def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
     assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
     assert shop.data == GOOD
+
+
+def test_an_undo_waits_for_the_end_of_it() -> None:
+    """Nothing is put back while copies go; nobody is asked before."""
+    shop = after_the_end()
+
+    def silent(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.keep", "before"):
+            raise Unavailable("no answer")
+
+    shop.ports.quarantine.hook = silent
+    say_erase(shop)
+    shop.settle()
+    undo(shop)
+    assert shop.rollbacks()[-1].status is Status.DECIDING
+    shop.ports.quarantine.hook = no_hook
+    shop.parked(2)
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_copies_that_go_under_the_hands_of_an_undo() -> None:
+    """Somebody who began before it removes them late: the journal is read again."""
+    shop = after_the_end()
+    repair = shop.newest.id
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    removed: list[str] = []
+
+    def removes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before") and not removed:
+            removed.append(verb)
+            erase(shop)
+            ramp = Ramp(0.0, 0.0)
+            now = shop.ports.clock.now()
+            late = TakingOut(shop.ports, shop.policy, repair, now, ramp, lambda: True)
+            ledger = read_ledger(shop.ports, shop.policy)
+            assert ledger is not None
+            for document in shop.ports.store.query(Query(quarantine.journal(repair))):
+                late.forget(document, ledger)
+            late.remove_unnamed()
+
+    shop.ports.quarantine.hook = removes
+    shop.approve("bob")
+    shop.pass_time(3 * MINUTE)
+
+    assert removed
+    assert shop.newest.status is Status.SUCCEEDED, shop.newest.outcome
+    assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}

@@ -526,6 +526,24 @@ def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
     assert "2 of somebody who was erased, and left" in shop.newest.outcome
 
 
+def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
+    """Its own record is read when the undo begins to write, whatever the ledger knows before."""
+    rules = ErasureRules(
+        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
+    )
+    shop = repaired(replace(SHOP, erasure=rules))
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.ports.rewritten.written.clear()
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.ports.rewritten.written == []
+    assert "2 of somebody who was erased, and left" in shop.newest.outcome
+
+
 def test_what_expired_since_a_repair_is_not_put_back() -> None:
     """Removed as it was made since, and over now: an undo does not make it again."""
     customers = replace(SHOP.collections["customers"], expires="until")
