@@ -59,7 +59,7 @@ def lines(not_seen_to_start: Mapping[str, datetime | None]) -> list[str]:
 def warning(deployment: Deployment, functions: Collection[str]) -> str:
     """What is said of these before they are led back there; empty: each was seen to start."""
     proof = deployment.restorable
-    if proof is None or not functions:
+    if proof is None or deployment.functions.keys().isdisjoint(functions):
         return ""
     if STARTS in proof.unknown:
         return "whether they start is not known: Cloud Monitoring gave no answer"

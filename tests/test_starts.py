@@ -85,7 +85,7 @@ def test_what_nobody_could_look_for_is_unknown() -> None:
 
     assert starts.not_seen_to_start(one) == {}
     assert "not known" in starts.warning(one, {"pay"})
-    assert starts.warning(one, set()) == ""
+    assert starts.warning(one, {"of the 1st generation"}) == ""
 
 
 def test_what_is_said_before_functions_are_led_back() -> None:

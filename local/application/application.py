@@ -32,7 +32,7 @@ from local.application.service import (
     routed,
     settled,
 )
-from local.application.starts import starts
+from local.application.starts import starts, tried
 from local.clock import CloudClock
 from local.journal import Journal
 from shared.policy import Policy
@@ -339,6 +339,8 @@ class Application:
         if not revision.starts or (service.scaling.manual == 0 and not tag):
             return Answer(503, revision.name, revision.latency)
         now = self._clock.now()
+        if tag and (grown := tried(service, revision.name, now)) is not service:
+            self._keep([grown])
         alone = Period(
             now, (Flow(revision.name, 1.0, revision.failure_rate_at(now), revision.latency),)
         )

@@ -12,6 +12,8 @@ from local.application.latency import TIMEOUT, share_above
 
 KEPT_CHANGES = 20
 """Ended changes that a service remembers, so that their operations can still be asked for."""
+KEPT_TRIES = 100
+"""Starts by a tag's address that a service remembers."""
 
 
 class Target(Struct, frozen=True):
@@ -172,6 +174,8 @@ class Service(Struct, frozen=True):
     """Whether they are tasks, of the queue that is called as it is."""
     asked: bool = True
     """Whether requests come to it, and ever have."""
+    tried: tuple[tuple[str, datetime], ...] = ()
+    """Starts of revisions that nobody was routed to, and that a tag's address was asked for."""
 
     @property
     def latest_created(self) -> Revision:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from local.application.service import Service
+from msgspec.structs import replace
+
+from local.application.service import KEPT_TRIES, Service
 
 IDLE = timedelta(minutes=15)
 """At most so long an instance without requests is kept
@@ -26,6 +28,7 @@ def starts(service: Service, until: datetime) -> Iterator[tuple[str, datetime]]:
     up has none.
     """
     ends = [period.since for period in service.periods[1:]] + [until]
+    yield from service.tried
     begun: dict[str, datetime] = {}
     had_until: dict[str, datetime] = {}
     for period, end in zip(service.periods, ends, strict=True):
@@ -42,6 +45,18 @@ def starts(service: Service, until: datetime) -> Iterator[tuple[str, datetime]]:
                 yield name, moment
                 moment += REPLACED_EVERY
             had_until[name] = end
+
+
+def tried(service: Service, name: str, now: datetime) -> Service:
+    """The service, once a tag's address was asked for a revision that comes up.
+
+    An instance has started, unless one serves anyway or did so for the last such request.
+    """
+    serving = {flow.revision for flow in service.periods[-1].flows}
+    has_one = any(one == name and now - moment <= IDLE for one, moment in service.tried)
+    if name in serving or has_one:
+        return service
+    return replace(service, tried=(*service.tried, (name, now))[-KEPT_TRIES:])
 
 
 def _is_asked_for(service: Service, name: str) -> bool:

@@ -135,6 +135,26 @@ def test_starts_of_a_function_that_nobody_asks_for(world: PlatformWorld) -> None
     assert "findbook" not in world.metrics.requests(world.now() - HOUR, world.now())
 
 
+@pytest.mark.parametrize("comes_up", [True, False])
+def test_starts_of_a_revision_whose_tag_is_asked(world: PlatformWorld, *, comes_up: bool) -> None:
+    """Whoever wants to see one start gives it a tag, and asks that address."""
+    service = f"{PARENT}/services/placeorder"
+    found = world.platform.service(service)
+    world.deploy("placeOrder")
+    if not comes_up:
+        world.lose_image("placeOrder")
+    tags = (TrafficTarget("", 100), TrafficTarget(found.latest_created, 0, "old"))
+    world.platform.shift(service, tags, world.platform.service(service).etag)
+    world.advance(12 * 3600)
+    assert found.latest_created not in world.metrics.started(world.now() - HOUR, world.now())
+
+    world.prober.ask(Probe("old", found.uri.replace("https://", "https://old---")))
+    world.advance(600)
+
+    seen = world.metrics.started(world.now() - HOUR, world.now())
+    assert (found.latest_created in seen) == comes_up
+
+
 def test_starts_of_a_revision_that_does_not_come_up(world: PlatformWorld) -> None:
     """It is none that was seen to start."""
     world.advance(600)

@@ -193,6 +193,8 @@ class FakeProber:
         for service in services.values():
             if host == _host(service.uri):
                 revision = service.tagged(tag) if tag else self._drawn(service)
+                if tag and revision:
+                    self._platform.try_revision(service, revision)
                 return self._answered(service, revision)
         function = self._addresses.get(probe.url) or probe.function
         if host.endswith(".cloudfunctions.net"):

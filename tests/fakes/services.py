@@ -54,6 +54,8 @@ class FakeService:
     """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
     queue: bool = False
     """Whether they are tasks."""
+    tried: list[tuple[str, datetime]] = field(default_factory=list)
+    """Revisions that a tag's address was asked for, and when: an instance of them started."""
     history: list[tuple[datetime, dict[str, float]]] = field(default_factory=list)
     """Since when the routers have sent which share, 0 to 1, to which revision."""
 
@@ -198,6 +200,7 @@ class FakeService:
 
         One follows another each `REPLACED_EVERY` while the revision serves.
         """
+        yield from ((name, moment) for name, moment in self.tried if moment < until)
         ends = [since for since, _ in self.history[1:]] + [until]
         serving: dict[str, datetime] = {}
         for (since, served), end in zip(self.history, ends, strict=True):

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from local.application.service import Configuration, Flow, Period, Revision, Scaling, Service
-from local.application.starts import IDLE, REPLACED_EVERY, starts
+from local.application.starts import IDLE, REPLACED_EVERY, starts, tried
 from tests.local.run_world import MINUTE, ORIGIN, SECOND, World
 
 A = Flow("a", 1.0, 0.0)
@@ -88,6 +88,16 @@ def test_a_function_that_is_left_alone_has_no_requests_and_no_starts() -> None:
     assert world.application.requests("placeOrder", ORIGIN, ORIGIN + 9 * MINUTE).total == 0
     assert world.application.starts("placeOrder") == []
     assert world.application.starts("payOrder") != []
+
+
+def test_a_revision_behind_a_tag_starts_once_while_it_is_asked() -> None:
+    """Again once nobody has asked for too long; what serves has an instance anyway."""
+    service = serving((0 * HOUR, A))
+    for after in (HOUR, HOUR + IDLE, 2 * HOUR):
+        service = tried(tried(service, "b", ORIGIN + after), "a", ORIGIN + after)
+
+    assert of("b", starts(service, ORIGIN + DAY)) == [HOUR, 2 * HOUR]
+    assert service.tried == (("b", ORIGIN + HOUR), ("b", ORIGIN + 2 * HOUR))
 
 
 def test_a_revision_that_does_not_come_up_any_more() -> None:
