@@ -20,7 +20,7 @@ from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
-from shared.ports import Ports, Put, Query, written
+from shared.ports import Document, Ports, Put, Query, Store, written
 from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
@@ -28,6 +28,8 @@ EVERY: Final = timedelta(hours=1)
 OVERLAP: Final = timedelta(minutes=5)
 """So much is read twice: no clock is off by more, and an entry may be written again."""
 CHUNK: Final = 300
+PAGE: Final = 3000
+"""So many entries are read by one query, which must answer within its deadline."""
 LEARN_SECONDS: Final = 15.0
 """So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
 FORGET: Final = "erase"
@@ -176,11 +178,26 @@ class Ledger(Struct, frozen=True):
         return erasures.is_of_erased(self.rules, version, self.book, self.erased)
 
 
+def entries(store: Store, system: str) -> Iterator[Document]:
+    """Everybody in the ledger of a system, a page at a time. Raises: Unavailable."""
+    last = ""
+    while True:
+        page = store.query(
+            Query("erasures", where=(("hash", ">", last),), order_by="hash", limit=PAGE)
+        )
+        for document in page:
+            fields = document.fields or {}
+            last = fields["hash"]
+            if fields["system"] == system:
+                yield document
+        if len(page) < PAGE:
+            return
+
+
 def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
     document = ports.store.get(erasures.book_path(policy.system))
-    ours = (("system", "==", policy.system),)
-    found = ports.store.query(Query("erasures", where=ours))
+    found = list(entries(ports.store, policy.system))
     if policy.erasure is None or document.fields is None or not found:
         return None
     erased = erasures.known(decode(Erasure, one.fields) for one in found)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
 from responders.erasing import Copy as Opened
+from responders.erasing import entries
 from responders.examining import Examining
 from responders.filling import found, stepped
 from responders.switched import is_stopped
@@ -236,9 +237,8 @@ class _Step:
         """Whether the ledger has somebody of after the copy was gone through."""
         if self._policy.erasure is None or copy.purged_at is None:
             return False
-        ours = Query("erasures", where=(("system", "==", copy.system),))
-        entries = (decode(Erasure, one.fields) for one in self._ports.store.query(ours))
-        return any(one.erased_at >= copy.purged_at for one in entries)
+        known = entries(self._ports.store, copy.system)
+        return any(decode(Erasure, one.fields).erased_at >= copy.purged_at for one in known)
 
     def _let_go(self, copy: Copy) -> Copy:
         """The copy once its database is gone; somebody's own, and what is protected, stays."""

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.erasing import CHUNK, LEARN_SECONDS, OVERLAP, Erasing
+from responders.erasing import (
+    CHUNK,
+    LEARN_SECONDS,
+    OVERLAP,
+    Erasing,
+    entries,
+    read_ledger,
+)
 from shared import erasure as erasures
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
@@ -192,6 +199,10 @@ def test_however_many_the_application_has_erased() -> None:
 
     assert looks == MANY * 0.02 // LEARN_SECONDS + 1
     assert len(ledger(shop)) == MANY
+    known = read_ledger(shop.ports, shop.policy)
+    assert known is not None
+    assert len(known.erased) == MANY
+    assert list(entries(shop.ports.store, "another")) == []
     assert max(sizes) <= CHUNK + 1
     assert shop.ports.kept.reads - before <= MANY + 1
 
