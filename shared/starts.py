@@ -48,11 +48,11 @@ def not_seen_to_start(deployment: Deployment) -> dict[str, datetime | None]:
     return found
 
 
-def lines(not_seen_to_start: Mapping[str, datetime | None]) -> list[str]:
+def lines(functions: Mapping[str, datetime | None]) -> list[str]:
     """Each function, and when it was last seen to start."""
     return [
         f"{name} ({f'last {last.astimezone(UTC):%Y-%m-%d %H:%M} UTC' if last else 'never'})"
-        for name, last in not_seen_to_start.items()
+        for name, last in functions.items()
     ]
 
 

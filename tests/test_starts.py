@@ -198,6 +198,7 @@ def test_a_target_that_was_left_keeps_when_it_was_last_seen_to_start() -> None:
     world.pass_time(MINUTE)
     seen = recorded(world)["v1"].restorable
     assert seen is not None
+    assert seen.checked_at >= left_at  # proven anew, because something was deployed
     assert starts.not_seen_to_start(recorded(world)["v1"]) == {}
 
     for _ in range(2):
