@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -23,6 +24,8 @@ SEEDS_OF_A_BLOCK = 100
 SHOWN = 20
 """So many broken worlds are told; their number is told in any case."""
 PROGRESS_SECONDS = 15.0
+GARBAGE_OF_A_WORLD = 20_000
+"""Objects, about: looked for any sooner, most of what is found is still in use."""
 WORLDS: dict[str, Setting] = {"least": LEAST, "small": SMALL}
 """Where pairs are played."""
 
@@ -106,7 +109,7 @@ def mutations(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     seeds = range(asked.first, asked.first + asked.count)
     alive = 0
-    with ProcessPoolExecutor(asked.jobs, initializer=_unheard) as processes:
+    with ProcessPoolExecutor(asked.jobs, initializer=_prepared) as processes:
         found = processes.map(partial(mutants.caught, seeds=seeds), mutants.MUTANTS)
         for mutant, caught in zip(mutants.MUTANTS, found, strict=True):
             alive += caught is None
@@ -176,14 +179,19 @@ def _of_first(world: str, first: Place, choice: exhaustive.Choice) -> Tally:
 
 def _each(blocks: Iterable[Block], jobs: int) -> Iterator[Tally]:
     """The tallies, as they come."""
-    with ProcessPoolExecutor(jobs, initializer=_unheard) as processes:
+    with ProcessPoolExecutor(jobs, initializer=_prepared) as processes:
         for ended in as_completed([processes.submit(block) for block in blocks]):
             yield ended.result()
 
 
-def _unheard() -> None:
-    """What the product logs in thousands of worlds would bury what they found."""
+def _prepared() -> None:
+    """A process that plays worlds is unheard, and looks for garbage in what worlds leave alone.
+
+    What the product logs in thousands of worlds would bury what they found.
+    """
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OF_A_WORLD)
 
 
 def _pace(worlds: int, seconds: float) -> str:

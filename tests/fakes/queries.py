@@ -23,11 +23,15 @@ _COMPARE: dict[str, Compare] = {
 def matching(query: Query, documents: Mapping[str, dict[str, Any]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
     order = _order(query)
-    conditions = [(name, _COMPARE[how], order_key(wanted)) for name, how, wanted in query.where]
+    conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in query.where]
     found: list[tuple[list[tuple[int, Any]], str]] = []
     for path, fields in documents.items():
-        for condition in conditions:
-            if not _holds(fields, *condition):
+        for name, compare, rank, wanted in conditions:
+            there = value(fields, name)
+            if there is _MISSING:
+                break
+            its_rank, key = order_key(there)
+            if its_rank != rank or not compare(key, wanted):
                 break
         else:
             keys = [value(fields, name) for name in order]
@@ -54,11 +58,3 @@ def _order(query: Query) -> list[str]:
         return [query.order_by] if query.order_by else []
     ranged = sorted({name for name, comparison, _ in query.where if comparison != "=="})
     return list(dict.fromkeys([*([query.order_by] if query.order_by else []), *ranged]))
-
-
-def _holds(fields: Mapping[str, Any], name: str, compare: Compare, wanted: tuple[int, Any]) -> bool:
-    found = value(fields, name)
-    if found is _MISSING:
-        return False
-    key = order_key(found)
-    return key[0] == wanted[0] and compare(key, wanted)

@@ -106,11 +106,14 @@ class MemoryStore:
         stored = self._collections.get(query.collection, {})
         if not stored:
             return []
-        found, at = matching(query, {path: one.fields for path, one in stored.items()}), self._now()
+        found = matching(query, {path: one.fields for path, one in stored.items()})
+        if not found:
+            return []
+        at = self._now()
         return [_document(path, stored[path], at) for path in found]
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
-        at = max(self._now(), self._newest + _TICK)
+        at = max(self._clock.now(), self._newest + _TICK)
         staged: dict[str, _Kept] = {}
         for write in writes:
             before = staged.get(write.path) or self._find(write.path)
@@ -121,9 +124,9 @@ class MemoryStore:
         for path, stored in staged.items():
             self._stored[path] = stored
             self._collections.setdefault(_parent(path), {})[path] = stored
+            self.writes[path] += 1
         self._newest = at
         self._commits += 1
-        self.writes.update(staged.keys())
         return max(stored.version for stored in staged.values())
 
     def _now(self) -> datetime:

@@ -15,7 +15,8 @@ DOCUMENT_LIMIT_BYTES = 1024 * 1024
 """https://firebase.google.com/docs/firestore/quotas, read 2026-11; measured here on MessagePack."""
 
 Keep = Callable[[Any, datetime | None], Any]
-_INTEGERS = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
+"""What an integer may be."""
 _PLAIN = frozenset({type(None), bool, float, bytes, str})
 """What is kept as it is, and most values are: asked first, because every test stores a lot."""
 _ENCODER = msgspec.msgpack.Encoder()
@@ -33,10 +34,13 @@ def kept(fields: dict[str, Any], now: datetime | None) -> dict[str, Any]:
     """
     if not _names.issuperset(fields):
         _names.update(_field(name) for name in fields)
-    return {
-        name: value if type(value) in _PLAIN else _KEEP[type(value)](value, now)
-        for name, value in fields.items()
-    }
+    copy = dict(fields)
+    for name, value in fields.items():
+        kind = type(value)
+        if kind in _PLAIN or (kind is int and _LEAST <= value <= _MOST):
+            continue
+        copy[name] = _KEEP[kind](value, now)
+    return copy
 
 
 def require_size(fields: dict[str, Any]) -> None:
@@ -86,17 +90,22 @@ def _odd(value: Any, now: datetime | None) -> Any:
 
 
 def _list(value: Sequence[Any], now: datetime | None) -> list[Any]:
-    return [item if type(item) in _PLAIN else _item(item) for item in value]
+    copy = list(value)
+    for place, item in enumerate(copy):
+        kind = type(item)
+        if kind not in _PLAIN:
+            copy[place] = _item(item, kind)
+    return copy
 
 
-def _item(value: Any) -> Any:
-    if isinstance(value, list | tuple):
+def _item(value: Any, kind: type) -> Any:
+    if issubclass(kind, list | tuple):
         raise Rejected("a list cannot hold a list")
-    return _KEEP[type(value)](value, None)
+    return _KEEP[kind](value, None)
 
 
 def _integer(value: int, now: datetime | None) -> int:
-    if value not in _INTEGERS:
+    if not _LEAST <= value <= _MOST:
         raise Rejected("an integer does not fit into 64 bits")
     return int(value)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from shared.tenure import COPY_WITHIN
 from tests.simulation.estate import Setting
-from tests.simulation.faults import POSSIBLE, Fault, Planned, Point
+from tests.simulation.faults import POSSIBLE, Fault, Path, Planned, Point
 from tests.simulation.mishaps import EFFECTS
 from tests.simulation.schedule import run_planned
 from tests.simulation.world import World
@@ -28,9 +28,9 @@ UNMOVED = ("notices", "clock")
 
 def path(setting: Setting, *faults: Place) -> list[Point]:
     """The points of a plain world with these faults in it, in order."""
-    planned = Planned(dict(faults))
-    run_planned(planned, setting)
-    return planned.points
+    path = Path(dict(faults))
+    run_planned(path, setting)
+    return path.points
 
 
 def every(points: Sequence[Point]) -> Iterator[Place]:

@@ -115,13 +115,26 @@ class Planned:
 
     def __init__(self, faults: Mapping[int, Fault]) -> None:
         self._faults = faults
-        self.points: list[Point] = []
+        self._passed = 0
 
     def at(self, name: str, instance: str, seconds: float) -> Fault | None:
         """The fault that was planned for this point, where it is possible."""
-        fault = self._faults.get(len(self.points))
+        fault = self._faults.get(self._passed)
+        self._passed += 1
+        return fault if fault and fault in POSSIBLE.get(name, ()) else None
+
+
+class Path(Planned):
+    """The same, and which points those are."""
+
+    def __init__(self, faults: Mapping[int, Fault]) -> None:
+        super().__init__(faults)
+        self.points: list[Point] = []
+
+    def at(self, name: str, instance: str, seconds: float) -> Fault | None:
+        """The same; the point is kept."""
         self.points.append(Point(name, instance, seconds))
-        return fault if fault in POSSIBLE.get(name, ()) else None
+        return super().at(name, instance, seconds)
 
 
 class Chance:

@@ -35,21 +35,23 @@ class Mishaps:
 
     def hook(self, verb: str, side: str) -> None:
         """Called before and after each verb of a fake: the moment at which it may go wrong."""
-        if self._world.scheduler.current is None or not self._world.started:
+        world = self._world
+        if world.scheduler.current is None or not world.started:
             return
         if side == "before":
-            self._world.scheduler.sleep(0.005 + 0.02 * self._world.random.random())
+            world.scheduler.sleep(0.005 + 0.02 * world.random.random())
         fault = self.fault_at(f"{side} {verb}")
         if fault is not None:
             self.inject(fault, verb)
 
     def fault_at(self, point: str) -> Fault | None:
         """What goes wrong at this point, counted and noted."""
-        if not self._world.started:
+        world = self._world
+        if not world.started:
             return None
-        task = self._world.scheduler.current
-        instance = task.instance.name if task else ""
-        fault = self._faults.at(point, instance, self._world.scheduler.now)
+        scheduler = world.scheduler
+        task = scheduler.current
+        fault = self._faults.at(point, task.instance.name if task else "", scheduler.now)
         if fault is not None:
             self.injected[fault] += 1
             self._world.note(f"FAULT {fault} {point}")

@@ -43,20 +43,18 @@ class Instance:
 
 
 class Task:
-    """One line of execution of an instance."""
+    """What an instance does in one line of execution."""
 
-    def __init__(self, instance: Instance, work: Act, loop: greenlet) -> None:
+    __slots__ = ("has_ended", "instance", "line", "wakes", "work")
+
+    def __init__(self, instance: Instance, work: Act) -> None:
         self.instance = instance
+        self.work = work
         self.wakes = 0
         """Counts its wakings: an alarm that was set for an earlier one is void."""
-        self.line = greenlet(self._run, loop)
-        self._work = work
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except Killed:
-            return
+        self.line: greenlet | None = None
+        """None before it has begun."""
+        self.has_ended = False
 
 
 class Scheduler:
@@ -73,6 +71,8 @@ class Scheduler:
         self._alarms: list[tuple[float, int, Task | Act, int]] = []
         self._loop = getcurrent()
         self._tasks: list[Task] = []
+        self._free: list[greenlet] = []
+        """Lines whose task has ended: the next one costs less than a line of its own would."""
 
     def time(self) -> datetime:
         """The true time, which no process knows."""
@@ -82,7 +82,7 @@ class Scheduler:
 
     def spawn(self, instance: Instance, work: Act) -> Task:
         """Begin a task of an instance, at once."""
-        task = Task(instance, work, self._loop)
+        task = Task(instance, work)
         self._tasks.append(task)
         self._set_alarm(self.now, task)
         return task
@@ -123,7 +123,7 @@ class Scheduler:
         """Let a process die; its lines of execution end where they stand."""
         instance.alive = False
         for task in self._tasks:
-            if task.instance is instance and task is not self.current and not task.line.dead:
+            if task.instance is instance and task is not self.current:
                 self._set_alarm(self.now, task)
 
     def end(self) -> None:
@@ -151,27 +151,47 @@ class Scheduler:
         """Kill whatever still runs, so that no line of execution outlives its world."""
         for task in self._tasks:
             task.instance.alive = False
-            if task.line and not task.line.dead:
+            if task.line is not None and not task.has_ended:
                 self.current = task
                 task.line.throw(Killed)
+                self._free.append(task.line)
         self.current = None
+        for line in self._free:
+            line.throw()
+        self._free.clear()
         self._tasks.clear()
         self._alarms.clear()
 
     def _go_on(self, task: Task, wakes: int) -> None:
-        if wakes != task.wakes or task.line.dead:
+        if wakes != task.wakes or task.has_ended:
             return
-        if task.instance.alive and task.instance.resumes_at > self.now:
-            self._set_alarm(task.instance.resumes_at, task)
+        instance = task.instance
+        if instance.alive and instance.resumes_at > self.now:
+            self._set_alarm(instance.resumes_at, task)
             return
         task.wakes += 1
+        line = task.line
+        if line is None:
+            line = task.line = self._free.pop() if self._free else greenlet(self._live, self._loop)
         self.current = task
         try:
-            task.line.switch()
+            line.switch(task)
         finally:
             self.current = None
-        if task.line.dead:
+        if task.has_ended:
             self._tasks.remove(task)
+            self._free.append(line)
+
+    def _live(self, task: Task) -> None:
+        """One line: a task, and when it has ended the next one."""
+        while True:
+            try:
+                task.work()
+            except Killed:
+                pass
+            finally:
+                task.has_ended = True
+            task = self._loop.switch()
 
     def _set_alarm(self, due: float, task: Task) -> None:
         self._order += 1

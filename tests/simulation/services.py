@@ -79,10 +79,11 @@ class StoreService(MemoryStore):
         )
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
+        if not self._world.started:
+            return super()._apply(writes)
         before = {write.path: self.peek(write.path) for write in writes}
         version = super()._apply(writes)
-        if self._world.started:
-            self._world.laws.commits.committed(before)
+        self._world.laws.commits.committed(before)
         return version
 
 
