@@ -42,17 +42,19 @@ def ask_all(
     Raises: whatever is no RollbackError.
     """
     pool = ports.pool()
-    answers: dict[str, Any] = {
-        name: Unavailable(f"{name}: no answer in {seconds:.0f} s") for name in calls
-    }
+    ended: dict[str, Any] = {}
     give_up_at = ports.clock.monotonic() + seconds
     try:
         for name, call in calls.items():
             pool.submit(name, call)
         while len(pool) and (remaining := give_up_at - ports.clock.monotonic()) > 0:
-            answers.update(pool.wait(remaining))
+            ended.update(pool.wait(remaining))
     finally:
         pool.close()
+    answers = {
+        name: ended[name] if name in ended else Unavailable(f"{name}: no answer in {seconds:.0f} s")
+        for name in calls
+    }
     for answer in answers.values():
         if isinstance(answer, BaseException) and not isinstance(answer, RollbackError):
             raise answer

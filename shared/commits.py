@@ -55,10 +55,9 @@ class Commits:
 
     def is_wanted(self) -> bool:
         """Whether a result or an intent is worth a commit; an operation's name can wait."""
-        saved = self._saved  # most are as they were saved
-        return any(
-            step is not saved[name] and not self.has(step) for name, step in self._steps.items()
-        )
+        if self._steps == self._saved:
+            return False
+        return not all(map(self.has, self._steps.values()))
 
     def seconds_until_next(self) -> float:
         """How long until what is waited for may be committed."""

@@ -27,6 +27,8 @@ _SPECIAL = {
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=([01]))?")
 
+_WRITTEN = json.JSONEncoder(default=str).encode
+
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log context", default={})  # noqa: B039 - never changed
 
 
@@ -50,9 +52,9 @@ def write(severity: str, message: str, **fields: Any) -> None:
     said = {**_context.get(), **fields}
     content = {_SPECIAL.get(name, name): _shown(name, value) for name, value in said.items()}
     line = {"severity": severity, "message": _shown("message", message), **content}
-    written = json.dumps(line, default=str)
+    written = _WRITTEN(line)
     if len(written) > LONGEST_LINE:
-        written = json.dumps({**line, "facts": "too long to be logged"}, default=str)
+        written = _WRITTEN({**line, "facts": "too long to be logged"})
     sys.stderr.write(written + "\n")
 
 

@@ -171,12 +171,14 @@ def extended(header: PlanHeader, addition: Plan) -> Plan:
 
 def ready(steps: Mapping[str, Step]) -> list[Step]:
     """The pending steps whose predecessors allow it, in the plan's order."""
+    pending = [step for step in steps.values() if step.status is StepStatus.PENDING]
+    if not pending:
+        return []
     speaking = _speaking(steps)
     return [
         step
-        for step in steps.values()
-        if step.status is StepStatus.PENDING
-        and (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
+        for step in pending
+        if (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
         and all(_allows(speaking[name], step) for name in step.after)
     ]
 

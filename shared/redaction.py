@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 REMOVED = "[removed]"
@@ -104,7 +105,7 @@ def redacted(value: Any, clean: Callable[[str], str] = without_secrets) -> Any:
             return clean(value)
         case int() | float() | None:
             return value
-        case Mapping():
+        case dict() | Mapping():  # nearly every map is a dict, which is asked for in no time
             return {name: _field(name, one, clean) for name, one in value.items()}
         case list() | tuple():
             return [redacted(one, clean) for one in value]
@@ -118,6 +119,7 @@ def _field(name: str, value: Any, clean: Callable[[str], str]) -> Any:
     return redacted(value, without_secrets if name in PERSONS else clean)
 
 
+@lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a field of that name holds a secret; a hash of one is none."""
     lowered = name.lower().replace("-", "_")

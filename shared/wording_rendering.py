@@ -74,6 +74,7 @@ def sandboxed(folder: Path, limit: int) -> Environment:
         autoescape=False,  # no HTML: `finalize` makes every value harmless
         finalize=lambda value: value if isinstance(value, Ours) else harmless(str(value), limit),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
