@@ -16,6 +16,7 @@ from shared.deployment import Deployment, Status, placements
 from shared.differences import Part
 from shared.documents import encode
 from shared.execution import Execution, WriteQuota
+from shared.filed import AFTER
 from shared.inventory import (
     HostingSite,
     RemoteConfigTemplate,
@@ -76,6 +77,8 @@ class Setting(Struct, frozen=True):
     """The function of which no image is left; empty: none."""
     template: bool = False
     """Whether a template goes back as well."""
+    reported_after: timedelta = AFTER
+    """How long after an incident's end its report is written."""
 
 
 WHOLE = Setting(POLICY, rebuilt="basket", template=True)
@@ -90,10 +93,12 @@ SMALL = Setting(
     ),
     rebuilt="basket",
     template=True,
+    reported_after=timedelta(seconds=5),
 )
 """The least that has every kind of point: a canary, who waits for it, and a short watch.
 
-A release goes on for three looks of the verification, not for a dozen that are all alike.
+A release goes on for three looks of the verification, not for a dozen that are all alike, and a
+report is written soon, not after sweeps in which nothing is due.
 """
 LEAST = Setting(
     replace(
@@ -106,7 +111,8 @@ LEAST = Setting(
         deployments=replace(POLICY.deployments, quiet=timedelta(seconds=12)),
         targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(seconds=55))),
         on_call=(),
-    )
+    ),
+    reported_after=SMALL.reported_after,
 )
 """The least that has both kinds of effect: a function is shifted, where the platform compares what
 it is asked for, and a site released, where nothing does. All of it is over in two sweeps.

@@ -44,6 +44,11 @@ def run_planned(faults: Faults, setting: Setting) -> World:
     if setting.rebuilt:
         world.platform.lose_image(setting.rebuilt)
     bad_release(world)
-    with simulated(world.scheduler, site=True, template=setting.template):
+    with simulated(
+        world.scheduler,
+        site=True,
+        template=setting.template,
+        reported_after=setting.reported_after,
+    ):
         world.run()
     return world

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, remote_config
-from shared import controls
+from shared import controls, filed
 from shared.plan import Plan, frozen
 from shared.policy import Policy
 from shared.steps.release_hosting import FINALIZED
@@ -35,12 +36,19 @@ class TaskLock:
 
 
 @contextmanager
-def simulated(scheduler: Scheduler, *, site: bool, template: bool = True) -> Iterator[None]:
+def simulated(
+    scheduler: Scheduler,
+    *,
+    site: bool,
+    template: bool = True,
+    reported_after: timedelta = filed.AFTER,
+) -> Iterator[None]:
     """The product's locks are the tasks'; with a site, its plans are of more than functions."""
     plan = functions.plan
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
         patch.object(controls, "threading", locks),
+        patch.object(filed, "AFTER", reported_after),
         patch.object(functions, "plan", _wider(plan, template=template) if site else plan),
     ):
         yield
