@@ -48,8 +48,8 @@ class Erasing:
     def learn(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
 
-        What is not read in time, or not answered, is gone on with in a minute. Then quarantine is
-        gone through for whoever was read since that was done last. Raises: Unavailable.
+        Then quarantine is gone through for whoever was read since that was done last. What is not
+        read in time, or not answered, is gone on with in a minute.
         """
         now = self._ports.clock.now()
         for policy in self._policies:
@@ -58,12 +58,11 @@ class Erasing:
                 continue
             try:
                 read = self._learn(policy, policy.erasure)
+                if read is not None:
+                    self._forget(policy)
+                    self._read[policy.system] = read
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
-                continue
-            if read is not None:
-                self._forget(policy)
-                self._read[policy.system] = read
 
     def learn_now(self) -> None:
         """Bring each ledger up to date, however new it is.
