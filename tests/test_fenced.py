@@ -31,6 +31,7 @@ from tests.test_fencing import (
     scalings,
     told,
     windows,
+    without_policy,
 )
 from tests.test_repairing import GOOD, MINUTE, SHOP, SPOILT, Shop
 
@@ -615,3 +616,33 @@ def test_an_undo_that_no_fence_can_outlast_is_not_begun() -> None:
     assert shop.newest.status is RollbackStatus.NOT_TAKEN
     assert "a fence may be up for 4 min 0 s (fence.longest)" in shop.newest.outcome
     assert shop.data == GOOD
+
+
+def test_a_policy_that_is_removed_while_documents_are_written_behind_its_fence() -> None:
+    """The fence falls by itself; once the policy is back, nothing more is written without one."""
+    shop = FencedShop()
+    shop.asked()
+
+    def paused(verb: str, side: str) -> None:
+        shop.written_behind(verb, side)
+        if (verb, side) == ("rewrites.rewrite", "after") and len(shop.behind) == 1:
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.deliver_commands()
+
+    shop.ports.rewritten.hook = paused
+    shop.approve("bob")
+    shop.pass_time(MINUTE)
+    known, platform = shop.policy, shop.ports.platform
+    without_policy(shop)
+    shop.pass_time(8 * MINUTE)
+    expect_as_before(shop)
+
+    shop.policy, shop.ports.platform = known, platform  # type: ignore[method-assign]  # it is back
+    shop.start_instances()
+    shop.command("carol", command="resume")
+    shop.pass_time(4 * MINUTE)
+    assert len(shop.behind) == 1
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "bookshop has no policy any more" in shop.newest.outcome
+    expect_as_before(shop)
