@@ -233,7 +233,8 @@ def work_out(
     repairs = _repairs(store, order.incident) if order.way is Way.UNDO else []
     documents = _put_back(store, policy, repairs)
     found = reversal.with_documents(found, documents, policy, order.target)
-    takes = timedelta(seconds=ramp.seconds(_written(store, repairs)))
+    writes = sum(one.goal.get("documents", 0) for one in documents)
+    takes = timedelta(seconds=ramp.seconds(writes))
     worked = WorkedOut(outcome, reason, allowed.answers, found, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
@@ -327,7 +328,7 @@ def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name in repairs:
-        goal = put_back.Goal(name, policy.integrity.database, _written(store, [name]))
+        goal = put_back.Goal(name, policy.integrity.database, _written(store, name))
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
@@ -335,11 +336,11 @@ def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step
     return steps
 
 
-def _written(store: Store, repairs: Iterable[str]) -> int:
-    """How many documents these have written, as far as their steps tell."""
-    steps = (one for name in repairs for one in load_steps(store, name).values())
-    positions = (one.operation or one.seen for one in steps if one.kind == repair.KIND)
-    return sum(written(repair.from_text(one).fates) for one in positions)
+def _written(store: Store, repaired: str) -> int:
+    """How many documents a repair has written, as far as its steps tell."""
+    steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
+    positions = (repair.from_text(one.operation or one.seen) for one in steps)
+    return sum(written(one.fates) for one in positions)
 
 
 def _going(

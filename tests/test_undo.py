@@ -6,16 +6,25 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.reversal import Wanted, found_by, plan
+from responders.scenarios.reversal import (
+    AFTER_DOCUMENTS,
+    Reversal,
+    Wanted,
+    found_by,
+    plan,
+    with_documents,
+)
 from shared.documents import encode
 from shared.incident import Status as IncidentStatus
-from shared.plan import Step, StepStatus
+from shared.plan import Step, StepStatus, frozen
+from shared.policy import ScenarioName
 from shared.rollback import Status
-from shared.steps import redeploy, shift
+from shared.steps import put_back, redeploy, shift
 from shared.traffic import LATEST, Traffic, TrafficTarget, standing
 from shared.traffic import Standing as At
 from tests.answering import failed, running, say
 from tests.crash import quick
+from tests.test_fencing import POLICY, RULES
 from tests.test_pins import FOLLOWING, kept, rolled_back, to
 from tests.world import World
 
@@ -42,6 +51,22 @@ def found(*steps: Step) -> Wanted | None:
 
 
 # Pure: what is to be put back
+
+
+@pytest.mark.parametrize("is_fenced", [True, False])
+def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
+    """Behind a fence documents are put back alone: putting a function back would start it."""
+    policy = replace(POLICY, fence=RULES if is_fenced else None)
+    shifts = [step(PINNED, FOLLOWING)]
+    made = frozen(ScenarioName.FUNCTIONS, "before", shifts, policy.fingerprint)
+    documents = [Step("put back INC-1", put_back.KIND, "documents")]
+    found = with_documents(Reversal(made, [], ()), documents, policy, "before")
+
+    assert found.plan is not None
+    kinds = [one.kind for one in found.plan.steps]
+    assert kinds == ([put_back.KIND] if is_fenced else [shift.KIND, put_back.KIND])
+    assert found.refused == ((f"order: {AFTER_DOCUMENTS}",) if is_fenced else ())
+    assert found.plan.header.reported == found.refused
 
 
 @pytest.mark.parametrize(
