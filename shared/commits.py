@@ -55,9 +55,12 @@ class Commits:
 
     def is_wanted(self) -> bool:
         """Whether a result or an intent is worth a commit; an operation's name can wait."""
-        if self._steps == self._saved:
+        saved = self._saved
+        if self._steps == saved:  # as it mostly is
             return False
-        return not all(map(self.has, self._steps.values()))
+        return any(
+            step is not saved[name] and not self.has(step) for name, step in self._steps.items()
+        )
 
     def seconds_until_next(self) -> float:
         """How long until what is waited for may be committed."""

@@ -14,7 +14,7 @@ from shared.pin import command
 from shared.plain import one_line
 from shared.report import Report
 from shared.wording import Ours
-from shared.wording_rendering import sandboxed
+from shared.wording_rendering import of_text
 
 TEMPLATES = Path(__file__).with_name("templates") / "report"
 LIMIT_VALUE = 4000
@@ -33,7 +33,7 @@ def markdown(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = sandboxed(TEMPLATES, LIMIT_VALUE)
+    made = of_text(Environment, TEMPLATES, LIMIT_VALUE)
     made.filters |= {"utc": _utc, "moment": _moment, "span": _span, "words": _words}
     return made
 

@@ -31,7 +31,7 @@ LIMIT_BODY = 12_000
 _ALIKE = str.maketrans("<>&@#$`*_~|[]\\", "‹›＆＠＃＄ˋ∗＿∼¦［］＼")
 _DOT_OF_A_HOST = re.compile(r"(?<=\w)\.(?=\w)")
 _COLON_OF_A_SCHEME = re.compile(r":(?=\S)")
-_MARK_OF_A_LINE = re.compile(r"^[\s>#=+-]+")
+_MARKS_OF_A_LINE = " >#=+-"
 _BROKEN = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
 """What a template raises that is not well made."""
 
@@ -64,12 +64,13 @@ def _worded(text: str) -> Worded:
 
 @cache
 def _environment(folder: Path) -> Environment:
-    return sandboxed(folder, LIMIT_VALUE)
+    """Templates that reach nothing but what they are given: they may be somebody else's."""
+    return of_text(ImmutableSandboxedEnvironment, folder, LIMIT_VALUE)
 
 
-def sandboxed(folder: Path, limit: int) -> Environment:
-    """Templates that reach nothing but what they are given: `limit` signs of a foreign value."""
-    return ImmutableSandboxedEnvironment(
+def of_text(kind: type[Environment], folder: Path, limit: int) -> Environment:
+    """Templates of text for people, with `limit` signs of a foreign value."""
+    return kind(
         loader=FileSystemLoader(folder),
         autoescape=False,  # no HTML: `finalize` makes every value harmless
         finalize=lambda value: value if isinstance(value, Ours) else harmless(str(value), limit),
@@ -82,5 +83,7 @@ def sandboxed(folder: Path, limit: int) -> Environment:
 
 def harmless(text: str, limit: int = LIMIT_VALUE) -> str:
     """One line that no channel takes for markup, a mention, an address or a header."""
-    line = _MARK_OF_A_LINE.sub("", one_line(text)[:limit]).translate(_ALIKE)
-    return _COLON_OF_A_SCHEME.sub("：", _DOT_OF_A_HOST.sub("․", line))
+    line = one_line(text)[:limit].lstrip(_MARKS_OF_A_LINE).translate(_ALIKE)
+    if "." in line:
+        line = _DOT_OF_A_HOST.sub("․", line)
+    return _COLON_OF_A_SCHEME.sub("：", line) if ":" in line else line

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from shared.ports import Query
@@ -20,12 +21,12 @@ _COMPARE: dict[str, Compare] = {
 }
 
 
-def matching(query: Query, documents: Mapping[str, dict[str, Any]]) -> list[str]:
+def matching(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
-    order = _order(query)
+    order = _order(query.order_by, tuple((name, how) for name, how, _ in query.where))
     conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in query.where]
     found: list[tuple[list[tuple[int, Any]], str]] = []
-    for path, fields in documents.items():
+    for path, fields in documents:
         for name, compare, rank, wanted in conditions:
             there = value(fields, name)
             if there is _MISSING:
@@ -52,9 +53,8 @@ def value(fields: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _order(query: Query) -> list[str]:
+@cache
+def _order(order_by: str | None, where: tuple[tuple[str, str], ...]) -> list[str]:
     """The field asked for, then every field under an inequality: the service's implicit order."""
-    if not query.where:
-        return [query.order_by] if query.order_by else []
-    ranged = sorted({name for name, comparison, _ in query.where if comparison != "=="})
-    return list(dict.fromkeys([*([query.order_by] if query.order_by else []), *ranged]))
+    ranged = sorted({name for name, comparison in where if comparison != "=="})
+    return list(dict.fromkeys([*([order_by] if order_by else []), *ranged]))

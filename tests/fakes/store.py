@@ -106,7 +106,7 @@ class MemoryStore:
         stored = self._collections.get(query.collection, {})
         if not stored:
             return []
-        found = matching(query, {path: one.fields for path, one in stored.items()})
+        found = matching(query, ((path, one.fields) for path, one in stored.items()))
         if not found:
             return []
         at = self._now()
