@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 from msgspec import Struct
 
-from responders.asking import answered, ask, ask_all
+from responders.asking import ANSWER_SECONDS, answered, ask, ask_all
 from responders.erasing import read_ledger
 from responders.examining import Examining
 from shared import damage
@@ -43,7 +43,8 @@ CONTENT_BYTES = 4 * 2**20
 one instance at a time."""
 VERSIONS_BACK = 10
 """So many versions of a document are tried, the newest first; then that of the stated moment."""
-ASKED_AT_ONCE = 100
+GOT_IN_SECONDS = 0.2
+"""So much time each look at an older version has, with all those beside it."""
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -194,12 +195,10 @@ class Mending:
         get = partial(self._documents.get, self._goal.database)
         calls = {str(at): partial(get, paths, at) for at, paths in asked.items()}
         found: dict[str, Version] = {}
-        names = list(calls)
-        for first in range(0, len(names), ASKED_AT_ONCE):
-            some = {name: calls[name] for name in names[first : first + ASKED_AT_ONCE]}
-            for answer in ask_all(self._ports, some).values():
-                known: dict[str, Version | None] = answered(answer)
-                found |= {path: one for path, one in known.items() if one is not None}
+        within = max(ANSWER_SECONDS, GOT_IN_SECONDS * len(calls))
+        for answer in ask_all(self._ports, calls, within).values():
+            known: dict[str, Version | None] = answered(answer)
+            found |= {path: one for path, one in known.items() if one is not None}
         return found
 
     def _can_be_read_from(self) -> datetime:
