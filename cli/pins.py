@@ -116,6 +116,7 @@ def _take_back(
                 "outcome": shown.outcome,
                 "reason": shown.reason,
                 "functions": shown.reversal.shown,
+                "rebuilt": shown.reversal.rebuilt,
                 "left": shown.reversal.refused,
             }
         )
@@ -137,14 +138,20 @@ def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> Wo
 
 
 def _show(shown: WorkedOut) -> None:
-    if shown.outcome is Outcome.HOLD:
+    if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         say(f"{shown.outcome}: {shown.reason}", "yellow")
     rows = [
-        (f"  {one.function}", _percents(one.live), _percents(one.target))
+        (
+            f"  {one.function}",
+            _percents(one.live),
+            "built again" if one.rebuilt else _percents(one.target),
+        )
         for one in shown.reversal.shown
     ]
     if rows:
         table(("  function", "serves", "would serve"), rows)
+    for line in shown.reversal.rebuilt:
+        say(f"  {line}", "yellow")
     for line in shown.reversal.refused:
         say(f"  left as it is: {line}", "yellow")
 

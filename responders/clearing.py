@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -10,8 +11,11 @@ from responders.asking import ask_all, or_none
 from shared import deployment as deployments
 from shared import stock as stocks
 from shared.copies import named
+from shared.documents import decode
+from shared.plan import Step, StepStatus
 from shared.policy import Policy
 from shared.ports import Ports, Query
+from shared.steps import redeploy
 
 UNNAMED_FOR: Final = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""
@@ -22,7 +26,8 @@ MOST_AT_ONCE: Final = 500
 def clear(ports: Ports, policy: Policy) -> None:
     """Return once what neither the stock nor any record names is removed, as far as it could be.
 
-    Records stay 30 days after their deployment is no longer kept, and what they name with them.
+    Records stay 30 days after their deployment is no longer kept, and what they name with them; so
+    do rollbacks, which name what they have built again, and what was there before.
     What is not removed now is found again. Raises: Unavailable, before anything is removed.
     """
     vaults = [vault for vault in (ports.sources, ports.values) if vault is not None]
@@ -47,7 +52,11 @@ def clear(ports: Ports, policy: Policy) -> None:
 
 
 def _in_use(ports: Ports, policy: Policy) -> set[str]:
-    """The names that the stock or a record of any deployment has. Raises: Unavailable."""
+    """The names that the stock, a record of any deployment or a rollback has. Raises: Unavailable.
+
+    The rollbacks are read last: what they name beyond the records was live when they were decided,
+    and stood in the stock that was read before.
+    """
     found = set[str]()
     paths = [stocks.path(policy.system)]
     query = Query("deployments", where=(("system", "==", policy.system),))
@@ -57,4 +66,22 @@ def _in_use(ports: Ports, policy: Policy) -> set[str]:
         fields = ports.store.get(path).fields
         if fields is not None:
             found |= {*named(stocks.unpacked(fields["live"]))}
-    return found
+    return found | {*_built_again(ports, policy)}
+
+
+def _built_again(ports: Ports, policy: Policy) -> Iterator[str]:
+    """The names that rollbacks need to build functions, and to undo that. Raises: Unavailable.
+
+    What stood in for a shift and was not needed needs none.
+    """
+    ours, builds = (("system", "==", policy.system),), (("kind", "==", redeploy.KIND),)
+    for rollback in ports.store.query(Query("rollbacks", where=ours)):
+        for one in ports.store.query(Query(f"{rollback.path}/steps", where=builds)):
+            step = decode(Step, one.fields)
+            if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
+                continue
+            goal, kept = decode(redeploy.Goal, step.goal), decode(redeploy.Kept, step.kept)
+            for recipe in filter(None, (goal.recipe, kept.recipe)):
+                yield recipe.source.object
+                if recipe.configuration.values is not None:
+                    yield recipe.configuration.values.object

@@ -18,6 +18,7 @@ from shared import plan as plans
 from shared import shortened
 from shared import stock as stocks
 from shared import system as systems
+from shared.copies import carried
 from shared.deployment import Deployment, Inventory
 from shared.deployment import Status as DeploymentStatus
 from shared.documents import decode, encode
@@ -206,7 +207,8 @@ def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
         return None
     answers = ask_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
     inventory: Inventory = answered(answers["inventory"])
-    seen = replace(_looked_at(case), functions=answered(answers["functions"]))
+    before = _looked_at(case)
+    seen = carried(replace(before, functions=answered(answers["functions"])), before)
     change = compare(decode(Deployment, fields), inventory, (), policy)
     inventory = without_lost(inventory, _stored(case, change, inventory, planned))
     kept = ports.store.get(deployments.record_path(policy.system, target)).fields

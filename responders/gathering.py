@@ -26,6 +26,7 @@ from responders.joined import open_ones
 from shared import damage
 from shared import stock as stocks
 from shared.alert_record import Alert
+from shared.copies import carried
 from shared.damage import Finding, Record
 from shared.deployment import Deployment, Status, by_function, record_path
 from shared.documents import decode
@@ -191,12 +192,12 @@ def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[st
 def _seen(
     functions: dict[str, FunctionState] | None, stock: Document | None
 ) -> WholeInventory | None:
-    """The functions as they are, and what is beside them as it was last looked at."""
+    """The functions as they are, and what is kept of them and beside them, as last looked at."""
     if functions is None:
         return None
     fields = stock.fields if stock is not None else None
     beside = stocks.decode(fields).live if fields is not None else WholeInventory()
-    return replace(beside, functions=functions)
+    return carried(replace(beside, functions=functions), beside)
 
 
 def events_waiting(

@@ -17,7 +17,7 @@ from shared.plan import Step, StepStatus
 from shared.ports import Query, Store
 from shared.rollback import Rollback, Way
 from shared.rollback import Status as RollbackStatus
-from shared.steps import redeploy, shift
+from shared.steps import redeploy, serve, shift
 from shared.steps.brought import is_ours
 
 LANDS_WITHIN = timedelta(minutes=10)
@@ -58,13 +58,17 @@ def wrote(found: Iterable[Sent]) -> dict[str, Wrote]:
         well = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
         helped = well and rollback.way is Way.BACK
         for step in one.steps:
-            known = said.get(step.target, Wrote(rollback.id, (), (), helped))
+            known = said.get(step.target, Wrote(rollback.id, (), ()))
+            known = replace(known, rollback=rollback.id, helped=helped)
             if step.kind == shift.KIND:
                 goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
                 said[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
             elif step.kind == redeploy.KIND:
                 built = decode(redeploy.Goal, step.goal).recipe.source
-                said[step.target] = replace(known, rollback=rollback.id, source=built)
+                said[step.target] = replace(known, source=built)
+            elif step.kind == serve.KIND and (led := decode(serve.Goal, step.goal).traffic):
+                then = decode(serve.Origin, step.origin).found
+                said[step.target] = replace(known, origin=then, goal=led)
     return said
 
 

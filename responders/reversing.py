@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from responders import fenced, taking_out_later
+from responders.asking import ask_in_batches
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
@@ -24,19 +26,21 @@ from responders.gathering import gather
 from responders.ordering import ordered
 from responders.pinning import pins_of
 from responders.repairing import PEOPLE, PREPARE_WITHIN, WORD_OF_TWO
-from responders.scenarios import reversal
-from responders.scenarios.reversal import Reversal, Wanted
+from responders.scenarios import reversal, wanted
+from responders.scenarios.reversal import Reversal
+from responders.scenarios.wanted import Wanted
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from responders.waiting import parked
 from shared import incident as incidents
-from shared import quarantine, ramp, repair
+from shared import quarantine, ramp, repair, shortened
 from shared import rollback as rollbacks
 from shared import system as systems
+from shared.build import Built
 from shared.deployment import Inventory
 from shared.documents import decode, encode
 from shared.engine import load_steps
-from shared.errors import Refused
+from shared.errors import Refused, RollbackError, Unavailable
 from shared.facts import Facts
 from shared.gate import GateAnswer, Outcome
 from shared.gates import evaluate_reversal
@@ -56,6 +60,11 @@ REMOVES_COPIES: Final = (FORGET, taking_out_later.VERB)
 LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
+WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
+BUILDS_AT_ONCE: Final = 50
+"""Functions whose deployments are asked about beside each other."""
+BUILDS_SECONDS: Final = 8.0
+"""No batch of them is begun after that, so that all of it ends well within the lease."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -72,6 +81,11 @@ class WorkedOut(Struct, frozen=True):
     def writes(self) -> bool:
         """Whether documents are among it."""
         return self.reversal.plan is not None and any(map(_is_of_data, self.reversal.plan.steps))
+
+    @property
+    def people(self) -> int:
+        """How many different people must want it, where it asks."""
+        return PEOPLE if self.writes else 1
 
 
 def undo(asked: Asked) -> Effect:
@@ -181,7 +195,7 @@ def decide(case: Case) -> bool:
     if case.raised(gathered.alerts):
         return True
     deadline = rollback.decide_by or now
-    found = work_out(case.ports.store, policy, order, gathered.facts, deadline, now, rollback.id)
+    found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
     found, behind = _behind(case, _agreed(rollback, found), deadline)
     told = {
         "outcome": found.outcome,
@@ -189,7 +203,7 @@ def decide(case: Case) -> bool:
         "target": order.target,
         "gates": [encode(answer) for answer in found.gates],
         "difference": [encode(one) for one in found.reversal.shown],
-        "reported": found.reversal.refused,
+        "reported": found.reversal.reported,
     }
     match found.outcome:
         case Outcome.HOLD:
@@ -199,8 +213,9 @@ def decide(case: Case) -> bool:
                 behind.begin(case)
             return True
         case Outcome.ASK if found.reversal.plan is not None:
-            question = Question(found.reversal.plan.header, PEOPLE, found.reason, now)
-            turn = parked(case, question, found.reversal.shown, "documents among it", told)
+            question = Question(found.reversal.plan.header, found.people, found.reason, now)
+            among = "documents" if found.writes else "rebuilds"
+            turn = parked(case, question, found.reversal.shown, f"{among} among it", told)
         case _:
             turn = _let_go(case, found, told)
     answered = {alert.key for alert in gathered.alerts}
@@ -212,11 +227,11 @@ def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
     now = ports.clock.now()
     facts = gather(ports, policy, now, list, "").facts
     deadline = now + policy.gates.decide_within[Severity.LOW]
-    return work_out(ports.store, policy, order, facts, deadline, now, "")
+    return work_out(ports, policy, order, facts, deadline, now, "")
 
 
 def work_out(
-    store: Store,
+    ports: Ports,
     policy: Policy,
     order: Order,
     facts: Facts,
@@ -225,11 +240,18 @@ def work_out(
     rollback: str,
 ) -> WorkedOut:
     """What the order does by these facts, and whether it may."""
-    inventory = facts.inventory or {}
-    wanted = _wanted(store, policy, order, inventory)
+    store, inventory = ports.store, facts.inventory or {}
+    functions = _wanted(store, policy, order, inventory)
+    answers = _built(ports, policy, functions)
+    built = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
+    unseen = answers.keys() - built.keys()
     allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
     outcome, reason = allowed.outcome, allowed.reason
-    found = reversal.plan(policy, inventory, wanted, order.target)
+    if outcome is Outcome.ROLLBACK and unseen:
+        outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
+        reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
+    seen = {name: one for name, one in functions.items() if name not in unseen}
+    found = reversal.plan(policy, inventory, seen, order.target, built)
     repairs = _repairs(store, order.incident) if order.way is Way.UNDO else []
     documents = _put_back(store, policy, repairs)
     found = reversal.with_documents(found, documents, policy, order.target)
@@ -242,7 +264,9 @@ def work_out(
         reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
         return replace(worked, outcome=Outcome.ESCALATE, reason=reason)
     if not worked.writes:
-        return worked
+        if not found.rebuilt:
+            return worked
+        return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
     longer = too_long(policy, takes)
     if longer:
         return replace(worked, outcome=Outcome.ESCALATE, reason=longer)
@@ -283,8 +307,8 @@ def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    people = in_favour(rollback, plan.header.fingerprint, PEOPLE)
-    if len(people) < PEOPLE:
+    people = in_favour(rollback, plan.header.fingerprint, found.people)
+    if len(people) < found.people:
         return found
     reason = f"approved by {', '.join(people.values())}"
     return replace(found, outcome=Outcome.ROLLBACK, reason=reason)
@@ -299,12 +323,22 @@ def _wanted(store: Store, policy: Policy, order: Order, inventory: Inventory) ->
         document = store.get(incidents.path(order.incident))
         return _found(store, decode(Incident, document.fields))
     named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
-    return reversal.unpinned(named, inventory)
+    return wanted.unpinned(named, inventory)
+
+
+def _built(
+    ports: Ports, policy: Policy, functions: Mapping[str, Wanted]
+) -> dict[str, Built | RollbackError | None]:
+    """What ours have built again, as it is now; None: it is gone."""
+    found = ports.builder(policy.system).found
+    calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
+    unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
+    return {**unasked, **ask_in_batches(ports, calls, BUILDS_AT_ONCE, BUILDS_SECONDS)}
 
 
 def _found(store: Store, incident: Incident) -> dict[str, Wanted]:
     names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
-    return reversal.found_by([load_steps(store, name).values() for name in names])
+    return wanted.found_by([load_steps(store, name).values() for name in names])
 
 
 def _repairs(store: Store, incident: str) -> list[str]:
@@ -390,7 +424,7 @@ def _let_go(case: Case, found: WorkedOut, told: Mapping[str, Any]) -> Turn:
     return Turn(
         event="rollback.not-taken",
         note=f"nothing was done: {found.reason}",
-        details=found.reversal.refused,
+        details=found.reversal.reported,
         choices=("retry", "accept"),
         facts=told,
         changes={

@@ -85,6 +85,12 @@ def without_rebuild(functions: Iterable[FunctionState], unkept: Mapping[str, str
             yield _because(told, unkept.get(f"values {one.name}"))
 
 
+def lacking(function: FunctionState) -> str:
+    """Why a function could not be built again as it is, in words; empty: it could."""
+    lines = without_rebuild([function], {})
+    return ", ".join(line.removeprefix(f"{function.name}: ") for line in lines)
+
+
 def _because(told: str, reason: str | None) -> str:
     return f"{told}: {reason}" if reason else told
 

@@ -54,6 +54,8 @@ class Step(Struct, frozen=True):
     goal: dict[str, Any] = {}
     origin: dict[str, Any] = {}
     """What the plan found: the state to come from, and to go back to."""
+    kept: dict[str, Any] = {}
+    """What of that is kept for an undo, where the origin does not suffice for one."""
     after: tuple[str, ...] = ()
     """Steps that must be DONE before."""
     instead_of: str = ""
@@ -123,7 +125,8 @@ def frozen(
 ) -> Plan:
     """The plan over these steps, with the fingerprint by which it is approved and recognised."""
     ordered = tuple(replace(step, number=number) for number, step in enumerate(steps))
-    goals = [replace(step, seen="") for step in ordered]  # what was seen is no part of what is done
+    # What was seen, and what is kept of it, is no part of what is done.
+    goals = [replace(step, seen="", kept={}) for step in ordered]
     content = msgspec.json.encode(goals, order="deterministic")
     header = PlanHeader(
         scenario=scenario,

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from cli import sending
+from shared.rollback import Status
 from tests.prompt import Prompt
 from tests.test_pins import kept, rolled_back
+from tests.test_undo_builds import AGAIN, rebuilt
 from tests.world import World
 
 
@@ -100,3 +102,23 @@ def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
     assert refused.exit_code == 1
     assert "getBook: getbook-00003 was deployed since" in refused.output
     assert len(world.rollbacks()) == 1
+
+
+def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who is to say yes reads what they get; the plan itself then waits for their approval."""
+    shop = rebuilt()
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    words = ("undo", shop.incidents()[-1].id, "--reason", "it was no cure")
+
+    tried = prompt.say(*words, "--dry-run")
+    found = json.loads(prompt.say(*words, "--dry-run", "--json").stdout)
+    done = prompt.say(*words, "--yes", "--no-follow")
+
+    assert "ask: what is built again is not the artefact of old" in tried.stdout
+    assert tried.stdout.count("built again") == 3
+    assert (found["outcome"], found["rebuilt"], found["left"]) == ("ask", [AGAIN], [])
+    assert done.exit_code == 0, done.output
+    shop.pass_time(timedelta(minutes=1))
+    assert shop.rollbacks()[-1].status is Status.PARKED

@@ -24,9 +24,13 @@ from shared.inventory import (
 from shared.plan import Plan, frozen
 from shared.policy import Policy
 from shared.steps.release_hosting import FINALIZED
-from tests.crash import Fault, Saboteur, carried, quick
+from tests.crash import Fault, Saboteur, carried, pass_time, points, quick
 from tests.fakes.clock import START
 from tests.fakes.estate import FakeEstate
+from tests.fakes.vault import content_of
+from tests.test_pins import FOLLOWING
+from tests.test_undo_builds import BAD, MINUTE, rebuilt, source
+from tests.test_ways_back import ORDER
 from tests.world import World
 
 EFFECTS = (
@@ -170,3 +174,56 @@ def test_a_person_at_everything() -> None:
     assert estate.released["cloud.firestore"].ruleset == "theirs"
     assert estate.configured == {**(LIVE.identity or {}), "mfa.state": "MANDATORY"}
     assert estate.effects == [f"index {CARTS.definition}"]
+
+
+CONDITIONAL = ("platform.shift", "store.commit")
+BUILT = ("builder.build", *CONDITIONAL)
+
+
+def undo_a_build(saboteur: Saboteur) -> World:
+    """A function that a rollback has built again is what it was, once a person has said so."""
+    shop = rebuilt(shop=World(saboteur, quick()))
+    saboteur.world, saboteur.active = shop, True
+    about = {"system": shop.policy.system, "incident": shop.incidents()[-1].id}
+    shop.command("alice", command="undo", **about)
+    pass_time(shop, saboteur, MINUTE)
+    shop.command("alice", command="approve", **about)
+    pass_time(shop, saboteur, 8 * MINUTE)
+    saboteur.active = False
+    pass_time(shop, saboteur, 5 * MINUTE)
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("fault", "point"), points(undo_a_build, BUILT, (Fault.CRASH, Fault.LOST_ANSWER))
+)
+def test_a_fault_while_a_build_is_undone(fault: Fault, point: int) -> None:
+    """Whatever happens at whichever point, it is built once, and every list is as it was found."""
+    saboteur = Saboteur(point, fault, BUILT)
+
+    expect_undone(undo_a_build(saboteur))
+
+    assert saboteur.happened
+
+
+@pytest.mark.parametrize(("fault", "point"), points(undo_a_build, CONDITIONAL, (Fault.ZOMBIE,)))
+def test_a_standstill_while_a_build_is_undone(fault: Fault, point: int) -> None:
+    """A build is not conditional: nothing stops one that stands still while it is being sent."""
+    saboteur = Saboteur(point, fault, CONDITIONAL)
+
+    expect_undone(undo_a_build(saboteur))
+
+    assert saboteur.happened
+
+
+def expect_undone(shop: World) -> None:
+    last = shop.rollbacks()[-1]
+    count = len(shop.policy.functions)
+    assert (last.status, last.outcome) == (
+        rollback.Status.SUCCEEDED,
+        f"undone: {count} functions as before",
+    )
+    assert source(shop) == content_of(BAD)
+    assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
+    assert shop.ports.builds.built == [ORDER, ORDER]
+    assert shop.broken_laws() == []

@@ -6,20 +6,16 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.reversal import (
-    AFTER_DOCUMENTS,
-    Reversal,
-    Wanted,
-    found_by,
-    plan,
-    with_documents,
-)
+from responders.scenarios.reversal import AFTER_DOCUMENTS, Reversal, plan, with_documents
+from responders.scenarios.wanted import Wanted, found_by
+from shared.build import Recipe
 from shared.documents import encode
 from shared.incident import Status as IncidentStatus
+from shared.inventory import Configuration, Source
 from shared.plan import Step, StepStatus, frozen
 from shared.policy import ScenarioName
 from shared.rollback import Status
-from shared.steps import put_back, redeploy, shift
+from shared.steps import put_back, redeploy, serve, shift
 from shared.traffic import LATEST, Traffic, TrafficTarget, standing
 from shared.traffic import Standing as At
 from tests.answering import failed, running, say
@@ -127,16 +123,77 @@ def test_verbatim_is_the_very_list(asked: Traffic, stands: At) -> None:
     assert standing(service, FOLLOWING, PINNED, "r-2", verbatim=True) is stands
 
 
-def test_what_was_built_again_is_wanted_and_cannot_be_led_back() -> None:
-    """Instead of a shift that failed, or from the first: its newest revision is that build."""
-    shifted = step(PINNED, FOLLOWING, StepStatus.FAILED)
-    built = Step(name="redeploy order", kind=redeploy.KIND, target="order", status=StepStatus.DONE)
+def recipe(source: str) -> Recipe:
+    return Recipe(Source("copies", source), {"name": "order"}, Configuration())
 
-    assert [found(built), found(shifted, built)] == [
-        Wanted("order", (), (), rebuilt=True),
-        Wanted("order", FOLLOWING, (PINNED,), "r-2", rebuilt=True),
-    ]
-    assert found(shifted, replace(built, status=StepStatus.UNNEEDED)) == found(shifted)
+
+OLD, BAD = recipe("old"), recipe("bad")
+
+
+def build(
+    made: Recipe = OLD, before: Recipe | None = BAD, status: StepStatus = StepStatus.DONE
+) -> Step:
+    return Step(
+        name="redeploy order",
+        kind=redeploy.KIND,
+        target="order",
+        goal=encode(redeploy.Goal("order", made)),
+        origin=encode(redeploy.Origin("mark")),
+        kept=encode(redeploy.Kept(before)),
+        status=status,
+    )
+
+
+def route(goal: Traffic = (), status: StepStatus = StepStatus.DONE) -> Step:
+    """Requests to a build; with a list, to what was there before it."""
+    return Step(
+        name="serve order",
+        kind=serve.KIND,
+        target="order",
+        goal=encode(serve.Goal("order", "services/order", traffic=goal)),
+        origin=encode(serve.Origin(FOLLOWING)),
+        status=status,
+    )
+
+
+DONE, FAILED = StepStatus.DONE, StepStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("rollbacks", "wanted"),
+    [
+        ([[build()]], ((), (OLD,), BAD)),
+        ([[build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        ([[build(status=FAILED), route(status=StepStatus.SKIPPED)]], (FOLLOWING, (OLD,), BAD)),
+        ([[build(status=StepStatus.UNNEEDED), route(status=StepStatus.UNNEEDED)]], None),
+        ([[step(PINNED, FOLLOWING, FAILED), build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        # shifted first, and built again by a retry
+        ([[step(PINNED, FOLLOWING)], [build(), route()]], (FOLLOWING, (OLD,), BAD)),
+        # undone: in all, in part, and once more
+        ([[build(), route()], [build(BAD), route(FOLLOWING)]], None),
+        ([[build()], [build(BAD)]], None),
+        (
+            [[build(), route()], [build(BAD), route(FOLLOWING, FAILED)]],
+            (FOLLOWING, (BAD,), BAD),
+        ),
+        (
+            [[build(), route()], [build(BAD, status=FAILED), route(FOLLOWING, FAILED)]],
+            (FOLLOWING, (OLD, BAD), BAD),
+        ),
+        (
+            [[build(), route()], [step(FOLLOWING, PINNED), build(BAD, status=FAILED)]],
+            (FOLLOWING, (OLD, BAD), BAD),
+        ),
+        ([[build(), route()], [build(BAD, status=FAILED)], [build(BAD), route(FOLLOWING)]], None),
+    ],
+)
+def test_what_was_built_again_is_wanted_as_it_was_built(
+    rollbacks: list[list[Step]], wanted: tuple[Traffic, tuple[Recipe, ...], Recipe | None] | None
+) -> None:
+    """What the first of them found is wanted, until both its traffic and its build are back."""
+    one = found_by(rollbacks).get("order")
+
+    assert (one and (one.traffic, one.builds, one.before)) == wanted
 
 
 # The world
@@ -275,10 +332,6 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
     assert against((to("getbook-00002"),)) == ""
     assert against((to("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
     assert against(FOLLOWING, "getbook-00002") == ""
-    again = {"getBook": Wanted("getBook", FOLLOWING, left, rebuilt=True)}
-    assert plan(world.policy, inventory, again, "anywhere").refused == (
-        "getBook: it was built again, and that is its newest revision: deploy what is wanted",
-    )
     assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
     unready = tuple(replace(revision, ready=False) for revision in one.revisions)
     inventory["getBook"] = replace(one, revisions=unready)

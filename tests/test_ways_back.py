@@ -105,6 +105,29 @@ def test_a_shift_that_fails_falls_back_to_a_rebuild() -> None:
     assert set(ends(shop, SHOP).values()) == {StepStatus.DONE, StepStatus.UNNEEDED}
 
 
+def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
+    """What they have deployed is not what was built for the rollback: no request is led to it."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER, told=False)
+    shop.deploy_bad()
+    theirs: list[str] = []
+
+    def somebody(verb: str, side: str) -> None:
+        begun = shop.rollbacks() if verb == "store.commit" else []
+        built = shop.steps(begun[-1].id).get(f"redeploy {ORDER}") if begun else None
+        if built is not None and built.status is StepStatus.DONE and not theirs:
+            shop.ports.world.deploy([ORDER])
+            theirs.append(shop.ports.world.services()[ORDER].latest_created)
+
+    shop.ports.store.hook = somebody
+    shop.alert()
+    shop.pass_time(timedelta(minutes=40))
+
+    assert ends(shop, ORDER)["serve"] is StepStatus.STOPPED
+    assert shop.rollbacks()[-1].status is Status.FAILED
+    assert theirs[0] not in shop.live[ORDER]
+
+
 def test_one_function_that_cannot_come_back_stops_no_other() -> None:
     """The others are back; the end is FAILED, and lists what is where."""
     shop = world()

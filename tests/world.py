@@ -34,7 +34,7 @@ from shared.platform import Metrics, Platform, Services
 from shared.policy import Policy
 from shared.ports import Identity, Pool, Query
 from shared.rollback import Rollback
-from shared.steps import shift
+from shared.steps import serve, shift
 from shared.traffic import shares
 from shared.wording_rendering import Templates
 from tests.fakes.alert_states import FakeAlertStates
@@ -391,12 +391,12 @@ class World:
         return found
 
     def _planned(self) -> Counter[str]:
-        """How many plans were to shift each service: more than one where a person takes it back."""
+        """How many plans were to lead each service: more than one where a person takes it back."""
         steps = (step for one in self.rollbacks() for step in self.steps(one.id).values())
         return Counter(
             step.goal["service"].rpartition("/")[2]
             for step in steps
-            if step.kind == shift.KIND and step.status is StepStatus.DONE
+            if step.kind in (shift.KIND, serve.KIND) and step.status is StepStatus.DONE
         )
 
     def _told_twice(self, one: Rollback) -> list[str]:

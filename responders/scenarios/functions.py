@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from responders.scenarios import beside
 from responders.scenarios.ways import Ways
+from shared.copies import lacking
 from shared.deployment import Deployment, Inventory
 from shared.documents import encode
 from shared.facts import Change, served
-from shared.inventory import WholeInventory
+from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, Step, frozen
 from shared.policy import Group, Policy, Probe, ScenarioName
 from shared.starts import warning
@@ -67,7 +68,7 @@ def plan(
             more, last_of[name] = _of_group(members, canary, verdict, before, ways)
             steps += more
     reported = (
-        *_reported(change, scope),
+        *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
         *filter(None, (warning(target, differing - change.rebuilt),)),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
         *beside.told(differing, inventory, record, seen, waiting),
@@ -181,9 +182,14 @@ def _asked(
     }
 
 
-def _reported(change: Change, scope: Collection[str]) -> Iterable[str]:
+def _reported(
+    change: Change, scope: Collection[str], live: Mapping[str, FunctionState]
+) -> Iterable[str]:
     for function in sorted(change.rebuilt & set(scope)):
         yield f"{function} is built again from our copy of its source: not the artefact of old"
+        lacks = lacking(live[function]) if function in live else ""
+        if lacks:
+            yield f"{function}: no undo can build what it is now: {lacks}"
     for function in change.created:
         yield f"{function} was created since: left as it is"
     for function in change.deleted:

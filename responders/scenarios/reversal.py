@@ -1,43 +1,25 @@
-"""Functions to where a person wants them after rollbacks: as these found them, or unpinned."""
+"""Functions to where a person wants them after rollbacks: the plan of an undo, or of an unpin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.scenarios.wanted import Wanted
+from shared.build import Built, is_built_from, mark, runs_as_recorded
 from shared.deployment import Inventory, Live
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.execution import Execution
 from shared.facts import Difference, served
-from shared.pin import Pin
-from shared.plan import Plan, Step, StepStatus, frozen
+from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
-from shared.steps import redeploy, shift
-from shared.traffic import LATEST, Scaling, Traffic, same_list, shares
+from shared.steps import redeploy, serve, shift
+from shared.traffic import LATEST, Scaling, moved_to, same_list, shares
 
 AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
-
-
-class Wanted(Struct, frozen=True):
-    """One function, and where its traffic is to go."""
-
-    function: str
-    traffic: Traffic
-    """Verbatim."""
-    left: tuple[Traffic, ...]
-    """The lists that our rollbacks may have left: any other means that a person is there."""
-    newest: str = ""
-    """The newest revision that may serve as LATEST; empty: whichever is newest."""
-    scaling: Scaling | None = None
-    """What its instances were; None: ours have left them alone."""
-    scaled: Scaling | None = None
-    """What ours have made of them: anything else means that a person is there, and they stay."""
-    rebuilt: bool = False
-    """Whether ours have built it again: the newest revision is that build."""
 
 
 class Reversal(Struct, frozen=True):
@@ -48,74 +30,104 @@ class Reversal(Struct, frozen=True):
     shown: list[Difference]
     refused: tuple[str, ...]
     """One line for each function that is left as it is."""
+    rebuilt: tuple[str, ...] = ()
+    """One line for each that is built again."""
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """All that is said of it beside the functions themselves."""
+        return (*self.rebuilt, *self.refused)
 
 
-def found_by(rollbacks: Iterable[Iterable[Step]]) -> dict[str, Wanted]:
-    """What an incident's rollbacks have found of each function, and where they left it.
+class _Found(Struct, frozen=True):
+    """One function, as it is wanted and as it is."""
 
-    The steps of each, the first rollback first. What one of them has put back is not wanted any
-    more; a shift that failed may have been asked for all the same.
-    """
-    wanted: dict[str, Wanted] = {}
-    for step in chain.from_iterable(rollbacks):
-        done = step.status is StepStatus.DONE
-        if step.kind == redeploy.KIND and done:
-            before = wanted.get(step.target, Wanted(step.target, (), ()))
-            wanted[step.target] = replace(before, rebuilt=True)
-        if step.kind != shift.KIND or not (done or step.status is StepStatus.FAILED):
-            continue
-        goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
-        known = wanted.get(step.target)
-        first = known or Wanted(step.target, origin.traffic, (), origin.latest_created)
-        left = (goal.traffic,) if done else (*first.left, goal.traffic)
-        wanted[step.target] = replace(first, left=left)
-        if goal.scaling is not None:
-            scaling = first.scaling or origin.scaling
-            wanted[step.target] = replace(first, left=left, scaling=scaling, scaled=goal.scaling)
-        if done and same_list(goal.traffic, first.traffic):
-            del wanted[step.target]
-    return wanted
+    wanted: Wanted
+    live: Live | None
+    """None: it has no service."""
+    built: Built | None
+    """Of what ours have built again; None: it is gone."""
 
+    @property
+    def is_before(self) -> bool:
+        """Whether it is deployed as it was before ours have built it again."""
+        built, before = self.built, self.wanted.before
+        if built is None or before is None:
+            return False
+        return built.active and runs_as_recorded(built.state, before)
 
-def unpinned(pins: Iterable[Pin], inventory: Inventory) -> dict[str, Wanted]:
-    """What each pinned function is to serve once it is not pinned any more."""
-    return {
-        pin.function: Wanted(
-            pin.function,
-            pin.lifted(live.service) if (live := inventory.get(pin.function)) else (),
-            # A tag that somebody gave meanwhile stays: it is no share of the requests.
-            (live.service.traffic if live and pin.holds(live.service.traffic) else pin.held,),
-        )
-        for pin in pins
-    }
+    @property
+    def is_newest(self) -> bool:
+        """Whether the newest deployment made the newest revision, and nobody one beside it."""
+        if self.live is None or self.built is None:
+            return True
+        return self.live.service.latest_created == self.built.revision
+
+    @property
+    def is_led(self) -> bool:
+        """Whether its traffic is as it is wanted."""
+        if self.live is None:
+            return not self.wanted.traffic
+        return same_list(self.live.service.traffic, self.wanted.traffic)
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether somebody has changed its instances since ours have."""
+        one, live = self.wanted, self.live
+        return one.scaling is not None and live is not None and live.service.scaling != one.scaled
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """What its instances are to be; None: they stay."""
+        return None if self.is_rescaled else self.wanted.scaling
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing of it is to be done."""
+        return self.is_led and (not self.wanted.builds or (self.is_before and self.is_newest))
 
 
 def plan(
-    policy: Policy, inventory: Inventory, wanted: Mapping[str, Wanted], target: str
+    policy: Policy,
+    inventory: Inventory,
+    wanted: Mapping[str, Wanted],
+    target: str,
+    built: Mapping[str, Built | None] = {},
 ) -> Reversal:
-    """All of them beside each other, the first one asked about with validate_only.
+    """All of them beside each other, the first shift asked about with validate_only.
 
     No canary goes first: what is wanted is what was live before, or what a person has looked at.
+    `built` has what rollbacks have built again, as it is now; None: it is gone.
     """
     steps: list[Step] = []
     shown: list[Difference] = []
     refused: list[str] = []
+    rebuilt: list[str] = []
     for function, one in sorted(wanted.items()):
-        live = inventory.get(function)
-        if live is not None and same_list(live.service.traffic, one.traffic):
+        found = _Found(one, inventory.get(function), built.get(function))
+        if found.is_there:
             continue
-        against = _against(live, one)
-        if live is None or against:
+        against = _against(found)
+        if against:
             refused.append(f"{function}: {against}")
             continue
-        if one.scaling is not None and live.service.scaling != one.scaled:
-            now = live.service.scaling
+        rehearsed = all(step.kind != shift.KIND for step in steps)
+        if found.live is not None and found.is_rescaled:
+            now = found.live.service.scaling
             refused.append(f"{function}: its instances were changed since, and stay {now}")
-        steps.append(_step(live, one, policy.execution, rehearsed=not steps))
-        shown.append(_difference(live, one))
-    lines = tuple(refused)
+        more = _steps(found, policy.execution, rehearsed=rehearsed)
+        steps += more
+        builds = any(step.kind == redeploy.KIND for step in more)
+        shown += _shown(found, builds=builds)
+        if builds:
+            old = "not the artefact of old"
+            rebuilt.append(f"{function} is built again from our copy of its source: {old}")
+    found_all = Reversal(None, shown, tuple(refused), tuple(rebuilt))
+    if not steps:
+        return found_all
+    lines = found_all.reported
     made = frozen(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
-    return Reversal(made if steps else None, shown, lines)
+    return replace(found_all, plan=made)
 
 
 def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, target: str) -> Reversal:
@@ -127,22 +139,44 @@ def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, targe
     if not known:
         return found
     if policy.fence is not None:
-        left = tuple(f"{one.target}: {AFTER_DOCUMENTS}" for one in before)
+        targets = dict.fromkeys(one.target for one in before)
+        left = tuple(f"{target}: {AFTER_DOCUMENTS}" for target in targets)
         found, before = Reversal(None, [], (*found.refused, *left)), ()
     made = frozen(
-        ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.refused
+        ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported
     )
     return replace(found, plan=made)
 
 
-def _against(live: Live | None, one: Wanted) -> str:
+def _against(found: _Found) -> str:
     """Why a function must be left as it is; empty: nothing speaks against it."""
-    if live is None:
+    return (_against_build(found) if found.wanted.builds else "") or _against_traffic(found)
+
+
+def _against_build(found: _Found) -> str:
+    """Why what ours have built again must be left as it is."""
+    one, built = found.wanted, found.built
+    if built is None:
         return "it is gone"
-    if one.rebuilt:
-        return "it was built again, and that is its newest revision: deploy what is wanted"
+    if built.deploying:
+        return "it is being deployed"
+    if not (found.is_before or any(is_built_from(built.state, made) for made in one.builds)):
+        return "it was deployed by somebody since"
+    if built.active and not found.is_newest:
+        return "a newer revision was made by somebody since"
+    if one.before is None:
+        return f"it was built again, and what it was cannot be: {one.why_not}"
+    return ""
+
+
+def _against_traffic(found: _Found) -> str:
+    """Why its traffic must be left as it is."""
+    one, live = found.wanted, found.live
+    if live is None:
+        return "" if one.builds and not one.traffic else "it is gone"
     service = live.service
-    if not any(same_list(service.traffic, left) for left in one.left):
+    built = (moved_to(traffic, {service.latest_created: 100}) for traffic in one.served)
+    if not any(same_list(service.traffic, left) for left in (*one.left, *built)):
         return "its traffic was changed by somebody since"
     for name in sorted({entry.revision for entry in one.traffic} - {LATEST}):
         revision = live.revision(name)
@@ -152,8 +186,17 @@ def _against(live: Live | None, one: Wanted) -> str:
             entry.percent for entry in one.traffic if entry.revision == name
         ):
             return f"its revision {name} is not ready"
-    if all(entry.revision != LATEST for entry in one.traffic):
-        return ""
+    return "" if one.builds or _is_by_name(one) else _against_newest(live, one)
+
+
+def _is_by_name(one: Wanted) -> bool:
+    """Whether its traffic names each revision, and LATEST nowhere."""
+    return all(entry.revision != LATEST for entry in one.traffic)
+
+
+def _against_newest(live: Live, one: Wanted) -> str:
+    """Why the newest revision must not be led any traffic."""
+    service = live.service
     if service.latest_ready != service.latest_created:
         return f"its newest revision {service.latest_created} is not ready"
     if one.newest not in ("", service.latest_created):
@@ -164,14 +207,58 @@ def _against(live: Live | None, one: Wanted) -> str:
     return ""
 
 
-def _step(live: Live, one: Wanted, execution: Execution, *, rehearsed: bool) -> Step:
+def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step]:
+    """Its traffic; behind it, where that is by name, the build, and else before it.
+
+    What LATEST is to mean has to be built first. A build changes no traffic that is by name.
+    """
+    one, live, built = found.wanted, found.live, found.built
+    steps: list[Step] = []
+    if live is not None and not found.is_led and (not one.builds or _is_by_name(one)):
+        steps.append(_shift(live, found, execution, rehearsed=rehearsed))
+    if built is None or one.before is None:
+        return steps
+    source = built.state.source
+    if not found.is_before:
+        source = one.before.source
+        here = mark(built.state)
+        build = Step(
+            name=f"redeploy {one.function}",
+            kind=redeploy.KIND,
+            target=one.function,
+            goal=encode(redeploy.Goal(one.function, one.before)),
+            origin=encode(redeploy.Origin(here)),
+            after=tuple(step.name for step in steps),
+            despite_failed=True,
+            writes=redeploy.WRITES,
+            within_seconds=execution.rebuild_within.total_seconds(),
+            seen=here,
+        )
+        steps.append(build)
+    if live is not None and not _is_by_name(one):
+        goal = serve.Goal(one.function, live.service.name, source, one.traffic, found.scaling)
+        led = Step(
+            name=f"serve {one.function}",
+            kind=serve.KIND,
+            target=one.function,
+            goal=encode(goal),
+            origin=encode(serve.Origin(live.service.traffic)),
+            after=tuple(step.name for step in steps),
+            writes=1,
+            within_seconds=execution.step_within.total_seconds(),
+        )
+        steps.append(led)
+    return steps
+
+
+def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) -> Step:
     service = live.service
     goal = shift.Goal(
         service.name,
-        one.traffic,
+        found.wanted.traffic,
         rehearsed=rehearsed,
         verbatim=True,
-        scaling=one.scaling if service.scaling == one.scaled else None,
+        scaling=found.scaling,
     )
     return Step(
         name=f"shift {live.function}",
@@ -185,9 +272,13 @@ def _step(live: Live, one: Wanted, execution: Execution, *, rehearsed: bool) -> 
     )
 
 
-def _difference(live: Live, one: Wanted) -> Difference:
+def _shown(found: _Found, *, builds: bool) -> list[Difference]:
+    """What of it people are shown beside its name."""
+    one, live = found.wanted, found.live
+    if live is None:
+        return [Difference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
     now = served(live)
     made = [revision.created_at for revision in live.revisions if revision.name in now]
     since = max(made or [revision.created_at for revision in live.revisions])
     target = shares(one.traffic, live.service.latest_created)
-    return Difference(live.function, now, target, since)
+    return [Difference(live.function, now, target, since, builds)]

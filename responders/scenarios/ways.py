@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared.build import mark
+from shared import build
+from shared.copies import lacking
 from shared.deployment import Inventory
 from shared.documents import encode
 from shared.execution import Execution
@@ -86,32 +87,35 @@ class Ways:
     ) -> tuple[Step, ...]:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
-        here = mark(self._seen.get(function))
-        build = Step(
+        found = self._seen.get(function)
+        here = build.mark(found)
+        kept = redeploy.Kept(build.recipe(found), lacking(found)) if found else redeploy.Kept()
+        again = Step(
             name=f"redeploy {function}",
             kind=redeploy.KIND,
             target=function,
             goal=encode(redeploy.Goal(function, recipe)),
             origin=encode(redeploy.Origin(here)),
+            kept=encode(kept),
             after=after,
             despite_stopped=True,
             despite_failed=True,
-            writes=2,  # a deployment costs about two of the writes to Cloud Run
+            writes=redeploy.WRITES,
             within_seconds=self._execution.rebuild_within.total_seconds(),
             seen=here,
         )
         if recipe.generation is Generation.FIRST:
-            return (build,)
+            return (again,)
         live = self._inventory.get(function)
-        found = live.service.traffic if live is not None else ()
+        traffic = live.service.traffic if live is not None else ()
         route = Step(
             name=f"serve {function}",
             kind=serve.KIND,
             target=function,
-            goal=encode(serve.Goal(function, self.service(function))),
-            origin=encode(serve.Origin(found, asked)),
-            after=(build.name,),
+            goal=encode(serve.Goal(function, self.service(function), recipe.source)),
+            origin=encode(serve.Origin(traffic, asked)),
+            after=(again.name,),
             writes=1,
             within_seconds=self._execution.step_within.total_seconds(),
         )
-        return (build, route)
+        return (again, route)

@@ -11,6 +11,8 @@ from shared.platform import Builder
 from shared.steps import Look, Verdict
 
 KIND = REDEPLOY
+WRITES = 2
+"""A deployment costs about two of the writes to Cloud Run."""
 FAILED = " failed"
 """What the token says beyond the mark, once a deployment did not succeed."""
 
@@ -27,6 +29,15 @@ class Origin(Struct, frozen=True):
 
     mark: str
     """Of the deployment that it had then, or of its absence."""
+
+
+class Kept(Struct, frozen=True):
+    """What is kept of the deployment that the plan found, should a person want it back."""
+
+    recipe: Recipe | None = None
+    """What it is built from again; None: too little is kept, or it was not there."""
+    lacking: str = ""
+    """What is not kept."""
 
 
 class Redeploy:

@@ -1,25 +1,35 @@
-"""Traffic to the revision that a redeployment has made."""
+"""Traffic to the revision that a redeployment has made, or as it was before one."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from shared.documents import decode
 from shared.errors import Rejected
+from shared.inventory import Source
 from shared.plan import Step
 from shared.platform import Builder, Platform
 from shared.steps import Look, Verdict
-from shared.traffic import Service, Traffic, moved_to, shares
+from shared.traffic import Scaling, Service, Traffic, moved_to, same_list, served_by, shares
 
 KIND = "serve"
 
 
 class Goal(Struct, frozen=True):
-    """The newest deployment of the function takes every request."""
+    """The newest deployment of the function takes every request, or those of a list."""
 
     function: str
     service: str
     """Full name of its Cloud Run service."""
+    source: Source | None = None
+    """What that deployment must be of; None, in a plan of before this was: of anything."""
+    traffic: Traffic = ()
+    """The very list that is wanted instead, where LATEST is that deployment; empty: it takes every
+    request."""
+    scaling: Scaling | None = None
+    """What the service's instances are to be from then on; None: they are left as they are."""
 
 
 class Origin(Struct, frozen=True):
@@ -47,16 +57,19 @@ class Serve:
     def look(self, step: Step) -> Look:
         """Compare asked-for and routed traffic with the revision of the newest deployment."""
         goal, origin = decode(Goal, step.goal), decode(Origin, step.origin)
-        revision = self._revision(goal)
+        found = self._builder.found(goal.function)
+        revision = found.revision if found is not None else ""
         try:
             service = self._platform.service(goal.service)
         except Rejected as gone:
             return Look(Verdict.IMPOSSIBLE, note=str(gone))
-        wanted = {revision: 100}
-        if shares(service.traffic, service.latest_ready) == wanted:
+        if goal.source is not None and (found is None or found.state.source != goal.source):
+            return Look(Verdict.ELSEWHERE, note="somebody has deployed it since")
+        wanted = shares(goal.traffic, revision) or {revision: 100}
+        if _is_asked(service, goal, wanted):
             arrived = shares(service.serving, service.latest_ready) == wanted
             if arrived and not service.reconciling:
-                return Look(Verdict.AT_GOAL, note=f"served by {revision}")
+                return Look(Verdict.AT_GOAL, note=f"served by {served_by(wanted)}")
             if service.reconciling or service.ready:
                 return Look(Verdict.UNDER_WAY)
             return Look(Verdict.AT_ORIGIN, service.etag, "not ready")
@@ -73,15 +86,20 @@ class Serve:
         """Nothing to ask beforehand: a list changes in its percents alone."""
 
     def set(self, step: Step) -> str:
-        """Ask for all traffic to the newest deployment, at the etag that the intent names."""
+        """Ask for the traffic of the goal, at the etag that the intent names."""
         goal = decode(Goal, step.goal)
-        service = self._platform.service(goal.service)
-        traffic = moved_to(service.traffic, {self._revision(goal): 100})
-        return self._platform.shift(goal.service, traffic, step.seen)
+        traffic = goal.traffic
+        if not traffic:
+            found = self._builder.found(goal.function)
+            revision = found.revision if found is not None else ""
+            traffic = moved_to(self._platform.service(goal.service).traffic, {revision: 100})
+        return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
 
-    def _revision(self, goal: Goal) -> str:
-        found = self._builder.found(goal.function)
-        return found.revision if found is not None else ""
+
+def _is_asked(service: Service, goal: Goal, wanted: Mapping[str, int]) -> bool:
+    if goal.traffic:
+        return same_list(service.traffic, goal.traffic)
+    return shares(service.traffic, service.latest_ready) == wanted
 
 
 def _described(service: Service) -> str:

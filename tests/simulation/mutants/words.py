@@ -10,7 +10,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from responders import deciding, ending, verifying
-from responders.scenarios import reversal
+from responders.scenarios import reversal, wanted
 from shared import controls
 from shared.controls import Switches
 from shared.rollback import Rollback
@@ -84,7 +84,9 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
     """What followed the newest revision gets its name: the same requests, for today."""
     honest = reversal.plan
 
-    def plan(policy: Any, inventory: Any, wanted: Any, target: str) -> reversal.Reversal:
+    def plan(
+        policy: Any, inventory: Any, wanted: Any, target: str, built: Any
+    ) -> reversal.Reversal:
         named = {
             function: replace(
                 one,
@@ -98,19 +100,19 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
             )
             for function, one in wanted.items()
         }
-        return honest(policy, inventory, named, target)
+        return honest(policy, inventory, named, target, built)
 
     return patch.object(reversal, "plan", plan)
 
 
 def undo_forgets_the_instances() -> AbstractContextManager[Any]:
     """What a rollback has kept warm stays so for ever."""
-    honest = reversal.found_by
+    honest = wanted.found_by
 
-    def found(rollbacks: Any) -> dict[str, reversal.Wanted]:
+    def found(rollbacks: Any) -> dict[str, wanted.Wanted]:
         return {name: replace(one, scaling=None) for name, one in honest(rollbacks).items()}
 
-    return patch.object(reversal, "found_by", found)
+    return patch.object(wanted, "found_by", found)
 
 
 def pins_not_kept() -> AbstractContextManager[Any]:

@@ -1,0 +1,132 @@
+"""Where a person wants functions after rollbacks: as these found them, or unpinned; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.build import Recipe, mark
+from shared.deployment import Inventory
+from shared.documents import decode
+from shared.pin import Pin
+from shared.plan import Step, StepStatus
+from shared.steps import redeploy, serve, shift
+from shared.traffic import Scaling, Traffic, same_list
+
+SENT = (StepStatus.DONE, StepStatus.FAILED)
+"""What failed may have taken effect all the same."""
+
+
+class Wanted(Struct, frozen=True):
+    """One function, and where its traffic is to go."""
+
+    function: str
+    traffic: Traffic
+    """Verbatim; empty: it has no service."""
+    left: tuple[Traffic, ...]
+    """The lists that our rollbacks may have left: any other means that a person is there."""
+    newest: str = ""
+    """The newest revision that may serve as LATEST; empty: whichever is newest."""
+    scaling: Scaling | None = None
+    """What its instances were; None: ours have left them alone."""
+    scaled: Scaling | None = None
+    """What ours have made of them: anything else means that a person is there, and they stay."""
+    is_led_back: bool = False
+    """Whether ours have put its traffic back since."""
+    builds: tuple[Recipe, ...] = ()
+    """What ours may have built it from: any other means that a person is there. Empty: they have
+    not built it again."""
+    served: tuple[Traffic, ...] = ()
+    """The lists of which ours may have led every request to that build."""
+    before: Recipe | None = None
+    """What builds again what it was before that; None: nothing that is kept."""
+    why_not: str = ""
+    """Why nothing is."""
+    built_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether ours have taken back all that they have done to it."""
+        return (self.is_led_back or not self.traffic) and self.builds in ((), (self.before,))
+
+
+def found_by(rollbacks: Iterable[Iterable[Step]]) -> dict[str, Wanted]:
+    """What an incident's rollbacks have found of each function, and where they left it.
+
+    The steps of each in the plan's order, the first rollback first. What one of them has put back
+    is not wanted any more; what failed may have been asked for all the same.
+    """
+    wanted: dict[str, Wanted] = {}
+    for steps in rollbacks:
+        for step in steps:
+            after = _after(step, wanted.get(step.target))
+            if after is not None:
+                wanted[step.target] = after
+        wanted = {name: one for name, one in wanted.items() if not one.is_over}
+    return wanted
+
+
+def unpinned(pins: Iterable[Pin], inventory: Inventory) -> dict[str, Wanted]:
+    """What each pinned function is to serve once it is not pinned any more."""
+    return {
+        pin.function: Wanted(
+            pin.function,
+            pin.lifted(live.service) if (live := inventory.get(pin.function)) else (),
+            # A tag that somebody gave meanwhile stays: it is no share of the requests.
+            (live.service.traffic if live and pin.holds(live.service.traffic) else pin.held,),
+        )
+        for pin in pins
+    }
+
+
+def _after(step: Step, known: Wanted | None) -> Wanted | None:
+    """What is wanted of its function once a step has ended; None: nothing yet."""
+    if step.kind == shift.KIND and step.status in SENT:
+        return _after_shift(step, known)
+    if step.kind == redeploy.KIND and step.status in SENT:
+        return _after_build(step, known or Wanted(step.target, (), ()))
+    if step.kind == serve.KIND and known is not None and known.builds:
+        return _after_serve(step, known)
+    return known
+
+
+def _after_shift(step: Step, known: Wanted | None) -> Wanted:
+    goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+    first = known or Wanted(step.target, origin.traffic, (), origin.latest_created)
+    after = _led(first, goal.traffic, done=step.status is StepStatus.DONE)
+    if goal.scaling is None:
+        return after
+    return replace(after, scaling=first.scaling or origin.scaling, scaled=goal.scaling)
+
+
+def _after_build(step: Step, known: Wanted) -> Wanted:
+    made, before = decode(redeploy.Goal, step.goal).recipe, decode(redeploy.Kept, step.kept)
+    if not known.builds:
+        known = replace(known, before=before.recipe, why_not=_why_not(step, before))
+    builds = (made,) if step.status is StepStatus.DONE else (*known.builds, made)
+    return replace(known, builds=builds, built_at=step.ended_at)
+
+
+def _why_not(step: Step, before: redeploy.Kept) -> str:
+    if decode(redeploy.Origin, step.origin).mark == mark(None):
+        return "it was not there, and nothing is deleted"
+    return before.lacking or "too little of it was recorded"
+
+
+def _after_serve(step: Step, known: Wanted) -> Wanted:
+    goal, origin = decode(serve.Goal, step.goal), decode(serve.Origin, step.origin)
+    first = replace(known, traffic=known.traffic or origin.found)
+    if goal.traffic:
+        return _led(first, goal.traffic, done=step.status is StepStatus.DONE)
+    lists = tuple(filter(None, (origin.found, origin.asked)))
+    served, left = (*first.served, *lists), (*first.left, *lists)
+    return replace(first, left=left, served=served, is_led_back=False)
+
+
+def _led(first: Wanted, goal: Traffic, *, done: bool) -> Wanted:
+    """The function once a list was asked for, which is its traffic now or may be."""
+    left = (goal,) if done else (*first.left, goal)
+    return replace(first, left=left, is_led_back=done and same_list(goal, first.traffic))
