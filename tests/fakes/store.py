@@ -55,13 +55,17 @@ class MemoryStore:
 
     def get(self, path: str) -> Document:
         """The document, present or not."""
-        with around(self.hook, "store.get"):
-            return _document(path, self._find(path), self._now())
+        self.hook("store.get", "before")  # as `around` has it, for the verb that is asked most
+        document = _document(path, self._find(path), self._now())
+        self.hook("store.get", "after")
+        return document
 
     def query(self, query: Query) -> list[Document]:
         """What matches, in Firestore's order."""
-        with around(self.hook, "store.query"):
-            return self._matching(query)
+        self.hook("store.query", "before")
+        found = self._matching(query)
+        self.hook("store.query", "after")
+        return found
 
     def commit(self, writes: Sequence[Write]) -> datetime:
         """Apply all writes or none. Raises: as the port says, and TypeError for odd values."""

@@ -37,7 +37,9 @@ def kept(fields: dict[str, Any], now: datetime | None) -> dict[str, Any]:
     copy = dict(fields)
     for name, value in fields.items():
         kind = type(value)
-        if kind in _PLAIN or (kind is int and _LEAST <= value <= _MOST):
+        if kind in _PLAIN or (kind is datetime and value.tzinfo is UTC):
+            continue
+        if kind is int and _LEAST <= value <= _MOST:
             continue
         copy[name] = _KEEP[kind](value, now)
     return copy
@@ -93,7 +95,9 @@ def _list(value: Sequence[Any], now: datetime | None) -> list[Any]:
     copy = list(value)
     for place, item in enumerate(copy):
         kind = type(item)
-        if kind not in _PLAIN:
+        if kind is dict:
+            copy[place] = kept(item, None)
+        elif kind not in _PLAIN:
             copy[place] = _item(item, kind)
     return copy
 
