@@ -6,12 +6,17 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from grpc import StatusCode
 from msgspec.structs import replace
 
+from local.demo.stage import Broken
+from local.faults import Moment
+from local.wire import Refused
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points
 from tests.chaos.kills import Kind
+from tests.chaos.plant import STARTS, started
 from tests.chaos.simulated import Tally, report
 from tests.local.firestore_world import serving
 from tests.simulation.faults import Fault
@@ -138,6 +143,43 @@ def test_a_bookshop_that_dies_at_its_work_is_missed(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(shop, "work", die)
         with pytest.raises(ValueError, match="dead"), shop.at_work():
             died.wait()
+
+
+def test_a_bookshop_closes_though_nobody_answers() -> None:
+    """A play whose cloud is gone ends with that, and does not hang."""
+    asked = threading.Event()
+
+    def end() -> None:
+        asked.wait()
+        raise Broken("the cloud did not start")
+
+    def gone(call: str, moment: Moment) -> None:
+        if moment is Moment.BEFORE and call.endswith("/Commit"):
+            asked.set()
+            raise Refused(StatusCode.INTERNAL, "gone")
+
+    with serving() as world, world.client() as client:
+        shop = Bookshop(client, 1, Random(1))
+        world.faults.add(gone)
+        with pytest.raises(Broken), shop.at_work():
+            end()
+
+
+@pytest.mark.parametrize("refused", [0, STARTS - 1, STARTS])
+def test_a_cloud_whose_port_is_taken_for_a_moment(refused: int) -> None:
+    """It is started again, and given up in the end."""
+    answers = iter([*[""] * refused, "it"])
+
+    def start() -> str:
+        if answer := next(answers):
+            return answer
+        raise Broken("address already in use")
+
+    if refused < STARTS:
+        assert started(start) == "it"
+    else:
+        with pytest.raises(Broken):
+            started(start)
 
 
 def test_who_dies_while_documents_are_written_is_drawn_once() -> None:

@@ -35,6 +35,7 @@ class Bookshop:
         self._client = client
         self._random = random
         self._turn = threading.Lock()
+        self._closing = threading.Event()
         self._orders = orders
         self._customers = [f"{number:05}" for number in range(max(orders // ORDERS_EACH, 10))]
         self._wanted: dict[str, Fields | None] = {}
@@ -79,10 +80,9 @@ class Bookshop:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """All the time within the block. Raises: what its work has died of."""
-        closing = threading.Event()
 
         def go_on() -> None:
-            while not closing.wait(PAUSE_SECONDS):
+            while not self._closing.wait(PAUSE_SECONDS):
                 self.work()
 
         with ThreadPoolExecutor(1) as pool:
@@ -90,7 +90,7 @@ class Bookshop:
             try:
                 yield
             finally:
-                closing.set()
+                self._closing.set()
             going_on.result()
 
     @contextmanager
@@ -146,13 +146,23 @@ class Bookshop:
     def _set(self, path: str, fields: Fields | None) -> None:
         document = self._client.document(path)
         if fields is None:
-            _answered(document.delete)
+            self._answered(document.delete)
         else:
-            _answered(document.set, dict(fields))
+            self._answered(document.set, dict(fields))
         if not path.startswith(f"{ERASED}/"):
             self._wanted[path] = fields
         self.written += 1
         self._written_as[path] = self.written
+
+    def _answered(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """It is said until there is an answer, or it closes; each of these may be done twice."""
+        while True:
+            try:
+                call(*arguments)
+            except (GoogleAPICallError, RetryError):
+                if not self._closing.is_set():
+                    continue
+            return
 
     def _write(self, documents: Iterable[tuple[str, Fields]]) -> None:
         options = BulkWriterOptions(initial_ops_per_second=UNPACED, max_ops_per_second=UNPACED)
@@ -183,16 +193,6 @@ def naming(people: Iterable[str], documents: Documents) -> set[str]:
         for path, fields in documents.items()
         if path.rpartition("/")[2] in known or fields.get("customer") in known
     }
-
-
-def _answered(call: Callable[..., Any], *arguments: Any) -> None:
-    """It is said until there is an answer; each of these may be done twice."""
-    while True:
-        try:
-            call(*arguments)
-        except (GoogleAPICallError, RetryError):
-            continue
-        return
 
 
 def _order(number: int) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from local.cloud import NAMES
 from local.demo.evidence import Evidence
@@ -14,6 +17,12 @@ from shared import topics
 from shared.deployment import Deployment
 from shared.policy import Mode, Policy
 from shared.traffic import TrafficTarget, shares
+
+T = TypeVar("T")
+
+STARTS = 5
+"""Of a cloud that is to come back. While it is dead, a connection of anybody's may be given one of
+its ports, for a moment."""
 
 
 class Plant:
@@ -51,7 +60,7 @@ class Plant:
         """Kill -9, and the same cloud from its folder, at its addresses. Raises: Broken."""
         self._cloud.kill()
         end(self._cloud)
-        self._cloud = self._start()
+        self._cloud = started(self._start)
         self.stage.adopt(self._cloud)
 
     def prepare(self) -> Deployment:
@@ -113,3 +122,11 @@ class Plant:
             end(process)
             raise Broken("the embedded cloud did not start")
         return process
+
+
+def started(start: Callable[[], T]) -> T:
+    """What starts at last. Raises: Broken, as the last attempt did."""
+    for _ in range(STARTS - 1):
+        with suppress(Broken):
+            return start()
+    return start()
