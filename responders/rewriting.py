@@ -67,27 +67,27 @@ class Rewriting:
 
         Raises: Unavailable, Rejected, when nothing came of it.
         """
-        clock = self._ports.clock
-        until, began_at = clock.monotonic() + PORTION_SECONDS, position
+        clock, before = self._ports.clock, position
+        began = clock.monotonic()
         self._learn()  # what comes back must not be of somebody erased just now
         try:
             for batch in Mending(self._ports, self._policy, goal).batches(position):
                 fated = self._written(step, goal, position.cursor, batch.fated)
                 position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
-                if clock.monotonic() >= until:
+                if clock.monotonic() >= began + PORTION_SECONDS:
                     break
         except RollbackError:
-            if position == began_at:
+            if position == before:
                 raise
-        return position
+        return repair.timed(position, clock.monotonic() - began)
 
     def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
         """
-        clock = self._ports.clock
-        until, began_at = clock.monotonic() + PORTION_SECONDS, position
+        clock, before = self._ports.clock, position
+        began = clock.monotonic()
         self._learn()
         ledger = read_ledger(self._ports, self._policy)
         try:
@@ -98,13 +98,14 @@ class Rewriting:
                 fated = self._returned(step, goal, name, entry, ledger)
                 pairs = [Pair(name, None, None)] * len(fated)
                 position = repair.passed(position, pairs, fated, is_last=False)
-                if clock.monotonic() >= until:
-                    return position
+                if clock.monotonic() >= began + PORTION_SECONDS:
+                    break
+            else:
+                position = replace(position, is_over=True)
         except RollbackError:
-            if position == began_at:
+            if position == before:
                 raise
-            return position
-        return replace(position, is_over=True)
+        return repair.timed(position, clock.monotonic() - began)
 
     def _learn(self) -> None:
         """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""

@@ -80,7 +80,7 @@ def outlook(
     ).total_seconds()
     spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
     moves = any(map(_documents, steps))
-    took = max(took, documents_left(steps, spent)) if moves else took
+    took = max(took, documents_left(steps)) if moves else took
     target = policy.targets.database if moves else policy.targets.functions
     whole, within = spent + took, target.total_seconds()
     last = "document" if moves else "shift"
@@ -122,20 +122,24 @@ def remaining(
     return timedelta(seconds=throttled + chain)
 
 
-def documents_left(steps: Iterable[Step], spent: float) -> float:
-    """Seconds to the last document, of which all go on as fast as those that were gone through.
+def documents_left(steps: Iterable[Step]) -> float:
+    """Seconds to the last document, of which each step goes on as its portions have gone so far.
 
-    They were in `spent` seconds, deaths and waiting among them. Before any was, each is taken for
-    one that is written, as fast as that may begin. Taking out at the end who was erased meanwhile
-    is not counted.
+    Before any portion was, each document is taken for one that is written, as fast as that may
+    begin. Not counted is what lies between portions, deaths above all, nor that in the end whoever
+    was erased meanwhile is taken out.
     """
-    seen = left = 0
-    for one in steps:
-        if documents := _documents(one):
-            passed = from_text(one.operation or one.seen).seen
-            seen += passed
-            left += 0 if one.status in ENDED else max(documents - passed, 0)
-    return left * spent / seen if seen else left / FIRST_PER_SECOND
+    known = [(one, from_text(one.operation or one.seen)) for one in steps if _documents(one)]
+    going = [(one, there) for one, there in known if one.status not in ENDED]
+    left = [max(_documents(one) - there.seen, 0) for one, there in going]
+    seen = sum(there.seen for _, there in known)
+    if not seen:
+        return sum(left) / FIRST_PER_SECOND
+    usual = sum(there.seconds for _, there in known) / seen
+    paces = [there.seconds / there.seen if there.seen else usual for _, there in going]
+    takes = [number * pace for number, pace in zip(left, paces, strict=True)]
+    beside = sum(one.status is StepStatus.BEGUN for one, _ in going)
+    return max([sum(takes) / max(beside, 1), *takes])
 
 
 def _documents(step: Step) -> int:

@@ -170,6 +170,8 @@ class Position(Struct, frozen=True):
     is_over: bool = False
     seen: int = 0
     fates: dict[Fate, int] = {}
+    seconds: float = 0.0
+    """For how long its portions have gone on; nothing that lies between them."""
 
 
 class Survey(Struct, frozen=True):
@@ -285,7 +287,12 @@ def passed(
     for one in fated:
         counts[one.fate] = counts.get(one.fate, 0) + 1
     cursor = seen[-1].path if seen else position.cursor
-    return Position(cursor, is_last, position.seen + len(seen), counts)
+    return Position(cursor, is_last, position.seen + len(seen), counts, position.seconds)
+
+
+def timed(position: Position, seconds: float) -> Position:
+    """The position that so many seconds more have led to."""
+    return replace(position, seconds=round(position.seconds + seconds, 1))
 
 
 def sampled(
