@@ -77,6 +77,19 @@ def images_gone(world: World) -> None:
     world.plan(0.0, world.others.alert)
 
 
+def rebuilds_undone(world: World) -> None:
+    """What had to be built again is undone, and approved, at any moment and more than once."""
+    images_gone(world)
+    world.others.hint()
+    if world.random.random() < 0.3:
+        world.plan(world.random.uniform(30.0, 120.0), partial(world.others.answer, "cancel"))
+    for _ in range(world.random.randint(1, 3)):
+        at = world.random.uniform(100.0, 600.0)
+        world.plan(at, partial(world.others.answer, "undo"))
+        approved_at = at + world.random.uniform(5.0, 60.0)
+        world.plan(approved_at, partial(world.others.answer, "approve"))
+
+
 def no_better(world: World) -> None:
     """What was stable fails as well: the canary tells, and nothing else is shifted."""
     bad_release(world)
@@ -257,7 +270,8 @@ def dead_channel(world: World) -> None:
     world.plan(world.random.uniform(10.0, 120.0), world.sender.down.clear)
 
 
-SCENES: tuple[tuple[Scene, int], ...] = (
+Weighted = tuple[tuple[Scene, int], ...]
+SCENES: Weighted = (
     (bad_release, 30),
     (two_alerts, 14),
     (people, 14),
@@ -282,3 +296,5 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (dead_channel, 3),
 )
 """Each with its weight."""
+UNDONE: Weighted = ((rebuilds_undone, 1),)
+"""Played by itself: with one more of those above every seed would be another world."""

@@ -6,14 +6,14 @@ from random import Random
 
 from tests.simulation.estate import Setting, kept
 from tests.simulation.faults import Chance, Fault, Faults
-from tests.simulation.scenes import SCENES, bad_release
+from tests.simulation.scenes import SCENES, Weighted, bad_release
 from tests.simulation.work import simulated
 from tests.simulation.world import World
 
 PERSONS = frozenset({Fault.PAUSE, Fault.ORDER, Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT})
 
 
-def world_of(seed: int) -> World:
+def world_of(seed: int, chosen: Weighted = SCENES) -> World:
     """The world of a seed, before anything happens in it."""
     random = Random(seed)
     kinds = frozenset(Fault)
@@ -22,16 +22,16 @@ def world_of(seed: int) -> World:
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
     world = World(faults, random, site=random.random() < 0.6)
     world.skews = random.random() < 0.2
-    scenes, weights = zip(*SCENES, strict=True)
+    scenes, weights = zip(*chosen, strict=True)
     [scene] = random.choices(scenes, weights)
     world.note(f"scene {scene.__name__}")
     scene(world)
     return world
 
 
-def run(seed: int) -> World:
+def run(seed: int, chosen: Weighted = SCENES) -> World:
     """The world of a seed, after all has happened."""
-    world = world_of(seed)
+    world = world_of(seed, chosen)
     with simulated(world.scheduler, site=world.with_site):
         world.run()
     return world

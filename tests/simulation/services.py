@@ -246,7 +246,7 @@ class BuilderService(FakeBuilder):
         if self._alive(function) is not None:
             self._world.note(f"a build of {function} was refused")
             return ""
-        self._world.laws.landed.build(function)
+        self._world.laws.landed.build(function, recipe.source)
         return self.begin(function, recipe)
 
 

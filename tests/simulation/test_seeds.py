@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from shared.documents import decode
+from shared.rollback import Status, Way
+from shared.steps import redeploy
+from tests.fakes.vault import content_of
+from tests.simulation.estate import SYSTEM
+from tests.simulation.scenes import UNDONE
 from tests.simulation.schedule import run
+from tests.simulation.world import World
 
 SEEDS = 200
 """In every test run; `make slice` takes 20,000, `make chaos` what one has time for."""
+UNDOINGS = 80
 BLOCK = 40
 ONCE_BROKEN = {
     16: "windows of metrics and deadlines followed the clock of whichever instance worked",
@@ -29,6 +37,45 @@ def test_no_law_is_broken_in_any_schedule(first: int) -> None:
     }
 
     assert broken == {}
+
+
+@pytest.mark.parametrize("first", range(0, UNDOINGS, BLOCK))
+def test_no_law_is_broken_while_rebuilds_are_undone(first: int) -> None:
+    """What was live before a rebuild comes back by its very source, whatever goes wrong."""
+    broken: dict[int, list[str]] = {}
+    undone = 0
+    for seed in range(first, first + BLOCK):
+        world = run(seed, UNDONE)
+        back = brought_back(world)
+        undone += len(back)
+        wrong = [f"{name} is not what it was" for name, well in back.items() if not well]
+        if world.laws.broken or wrong:
+            broken[seed] = [*world.laws.broken, *wrong]
+
+    assert broken == {}
+    assert undone > 0
+
+
+def brought_back(world: World) -> dict[str, bool]:
+    """What the last rollback, an undo, has built again: whether it is of the very source of then.
+
+    Nothing, where somebody else has been there.
+    """
+    system = world.store.peek(f"systems/{SYSTEM}") or {}
+    last = world.laws.seen.rollbacks.get(system["rollback"], {})
+    undo = (last.get("order") or {}).get("way") == Way.UNDO
+    if not undo or last["status"] != Status.SUCCEEDED or "a release goes on" in world.excuses:
+        return {}
+    built = {name: one.source for name, one in world.platform.functions().items()}
+    found = {}
+    for step in world.laws.seen.steps[last["id"]].values():
+        source, theirs = built[step["target"]], step["target"] in world.laws.seen.by_hand
+        if step["kind"] == redeploy.KIND and step["status"] == "DONE" and source and not theirs:
+            was = decode(redeploy.Goal, step["goal"]).recipe.original
+            found[step["target"]] = was is not None and (
+                source.bucket == "sources" and world.sources.read(source) == content_of(was)
+            )
+    return found
 
 
 @pytest.mark.parametrize("seed", ONCE_BROKEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.inventory import Source
 from shared.traffic import Traffic, shares
 from tests.simulation.estate import SITE
 from tests.simulation.laws.pins import PinLaws
@@ -71,12 +72,15 @@ class LandedLaws:
         if self._world.estate.sites[SITE].version == version:
             self._break(3, f"{version} is released twice")
 
-    def build(self, function: str) -> None:
-        """A build of ours is accepted: one that succeeded, or may, makes another one senseless."""
+    def build(self, function: str, source: Source) -> None:
+        """A build of ours is accepted; where one of its source has succeeded, it is senseless."""
         self._world.note(f"building {function}")
         if self._world.forbidden:
             self._break(8, f"{function} is built though {self._world.forbidden}")
-        if self._world.builder.succeeded(function):
+        if not self._world.builder.succeeded(function):
+            return
+        newest = self._world.platform.services()[function]
+        if newest.sources[newest.latest_created] == source:
             self._break(3, f"{function} is built twice")
 
     def template(self) -> None:
