@@ -1,4 +1,4 @@
-"""`rollback drill`: a plan is made and dry-run by the responders, timed and recorded."""
+"""`rollback drill`: a plan is made and tried by the responders, timed and recorded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def drill(
 ) -> None:
     """Rehearse a rollback: nothing is changed, and what was found is told and kept.
 
-    A promotion may need drills whose gates agree (`drills_before_ask`, `drills_before_act` in the
-    policy).
+    A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
+    `drills_before_act` in the policy).
     """
     with operations() as ours:
         said = {"command": "drill", "system": ours.policy(system).system, "reason": reason}

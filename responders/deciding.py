@@ -14,6 +14,7 @@ from responders.gathering import Gathered, gather
 from responders.planning import CANNOT_FIT, WIDER, counted, people_needed, prepared
 from responders.recalling import recall
 from responders.revoking import VERB, with_plan
+from responders.scenarios.halves import Sight
 from responders.surveying import survey
 from responders.waiting import described, parked
 from shared import forecast, shortened, topics
@@ -96,12 +97,22 @@ def planned(
 
     Raises: Unavailable, when our own store does not tell what was recorded.
     """
+    sight = seen_beside(ports, policy, decision, order)
+    return prepared(policy, facts, decision, sight, order, expired=expired)
+
+
+def seen_beside(
+    ports: Ports, policy: Policy, decision: Decision, order: Order | None
+) -> Sight | None:
+    """What lies beside the functions, where the decision's plan is about that.
+
+    Raises: as `planned`.
+    """
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
     target = decision.target if looks and whole else ""
-    sight = survey(ports, policy, decision.scenario, target, decision.change.skipped)
-    return prepared(policy, facts, decision, sight, order, expired=expired)
+    return survey(ports, policy, decision.scenario, target, decision.change.skipped)
 
 
 def _decision(case: Case, facts: Facts) -> Decision:

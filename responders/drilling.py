@@ -1,41 +1,57 @@
-"""drill: a plan over everything asked for is made and dry-run, timed and recorded, not done."""
+"""drill: the plan of a scenario, over everything asked for, is made and tried, and not done.
+
+The platform validates what it can be asked to; the rest is looked at as its own steps look.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
 from responders.asking import ask_all
-from responders.deciding import named_by, ordered_change, planned
+from responders.deciding import named_by, ordered_change, seen_beside
 from responders.gathering import gather
 from responders.ordering import order_of
+from responders.planning import prepared, unseen
+from responders.scenarios.halves import Sight
+from responders.scenarios.products import hosting
 from responders.verbs import Asked, Effect
 from shared import drill as drills
-from shared import forecast, handover
+from shared import forecast, handover, shortened
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import decode, encode
-from shared.drill import Drill
-from shared.errors import Moved, Refused, RollbackError
+from shared.drill import Count, Drill
+from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.facts import Change, Facts
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.plan import Plan, Step
-from shared.platform import Platform
 from shared.policy import Policy
 from shared.ports import Clock, Create, Document, Ports, Put, Update
 from shared.quota import PaceLeft, resumed
 from shared.quota import path as quota_path
+from shared.reach import within
 from shared.rollback import KEPT_FOR, Order
 from shared.severity import Severity
-from shared.steps import shift
+from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
+from shared.steps.brought import PARTS
+from shared.steps.release_hosting import FINALIZED
 from shared.system import System
+
+VALIDATED = frozenset({shift.KIND, publish_template.KIND})
+"""The kinds of steps that the platform takes a dry run of."""
+LOOKED_AT = frozenset({*PARTS, redeploy.KIND}) - VALIDATED
+"""Those of which only the world can be asked where it stands."""
+ASTRAY = frozenset({Verdict.ELSEWHERE, Verdict.IMPOSSIBLE})
+"""What a look finds of a step that would not lead to its goal."""
 
 
 def drill(asked: Asked) -> Effect:
@@ -80,18 +96,24 @@ def _drilled(
 ) -> tuple[Drill, PaceLeft]:
     """What the rehearsal finds, and what it leaves of the write quota."""
     began = ports.clock.monotonic()
-    facts = gather(ports, policy, now, list, "").facts
-    decision = evaluate_order(facts, policy, _everything(order, facts, policy), now, now, "")
-    decision, plan = planned(ports, policy, facts, decision, order)
-    bucket = resumed(facts.pace, policy.execution.write_quota.ours, now, began).bucket
-    shifts = _canaries_first(plan)
-    spare = max(0, int(bucket.level(began) - policy.execution.write_quota.ours.burst / 2))
-    chosen = [step for step in shifts[:spare] if bucket.take(1, began)]
-    platform = ports.platform(policy.system)
-    answers = ask_all(
-        ports, {one.target: partial(_dry_run, platform, ports.clock, one) for one in chosen}
-    )
+    facts = gather(ports, policy, now, list, "", order.target).facts
+    change = _everything(order, facts, policy)
+    decision = evaluate_order(facts, policy, change, now, now, "", scenario=order.scenario)
+    sight = seen_beside(ports, policy, decision, order)
+    decision, plans = _plans(policy, facts, decision, sight and _as_if_changed(sight), order)
+    steps = [step for plan in plans for step in plan.steps if not step.instead_of]
+    quota = policy.execution.write_quota.ours
+    bucket = resumed(facts.pace, quota, now, began).bucket
+    validated = _canaries_first(steps)
+    spare = max(0, int(bucket.level(began) - quota.burst / 2))
+    chosen = [step for step in validated[:spare] if bucket.take(1, began)]
+    looks = [step for step in steps if step.kind in LOOKED_AT]
+    tried = {_called(step): step for step in (*chosen, *looks)}
+    missing = unseen(order.scenario, sight) if sight is not None else ()
+    answers = _answers(ports, policy.system, tried)
+    answers |= {part: Unavailable("it gave no answer") for part in missing}
     refused = {name: str(one) for name, one in answers.items() if isinstance(one, RollbackError)}
+    took = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
     found = Drill(
         id=record.id,
         system=policy.system,
@@ -99,17 +121,20 @@ def _drilled(
         actor=record.actor,
         at=now,
         target=decision.target,
-        plan=plan.header.fingerprint if plan is not None else "",
+        plan=plans[0].header.fingerprint if plans else "",
         outcome=decision.outcome,
         reason=decision.reason,
         agrees=_agrees(decision, answers, refused),
-        rehearsed={name: one for name, one in answers.items() if name not in refused},
+        rehearsed={name: one for name, one in took.items() if tried[name].kind in VALIDATED},
+        looked_at={name: one for name, one in took.items() if tried[name].kind not in VALIDATED},
         refused=refused,
-        not_rehearsed=tuple(one.target for one in shifts if one not in chosen),
+        not_rehearsed=tuple(_called(one) for one in validated if one not in chosen),
+        kinds=_counted(tried, refused),
+        reported=tuple(dict.fromkeys(line for plan in plans for line in plan.header.reported)),
         gates=[encode(answer) for answer in decision.answers],
         took_seconds=ports.clock.monotonic() - began,
         forecast_seconds=forecast.outlook(
-            plan.steps if plan else (), policy, left=facts.pace, now=now
+            plans[0].steps if plans else (), policy, left=facts.pace, now=now
         ).seconds,
     )
     return found, PaceLeft(bucket.level(ports.clock.monotonic()), now)
@@ -124,18 +149,77 @@ def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
     if known.target is None:
         return known
     there = named_by(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
-    return replace(known, functions=dict.fromkeys(sorted(there), known.target.at))
+    every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
+    whole = replace(known, functions=every)
+    named = order.groups or order.functions
+    return whole if named else within(whole, order.scenario, policy, ())
 
 
-def _canaries_first(plan: Plan | None) -> list[Step]:
-    shifts = [step for step in (plan.steps if plan else ()) if step.kind == shift.KIND]
-    return sorted(shifts, key=lambda step: -step.writes)
+def _as_if_changed(sight: Sight) -> Sight:
+    """The sight in which each template says something else, and each version is there.
+
+    A template that is published already can be validated all the same. Whether a version can be
+    released its step's own look tells: without a step nothing would be refused.
+    """
+    templates = sight.live.remote_config or {}
+    others = {name: replace(one, hash="") for name, one in templates.items()}
+    return replace(
+        sight,
+        live=replace(sight.live, remote_config=others) if templates else sight.live,
+        statuses=dict.fromkeys(hosting.needed(sight.recorded, sight.live), FINALIZED),
+    )
 
 
-def _dry_run(platform: Platform, clock: Clock, step: Step) -> float:
-    """Seconds that the platform took to validate the shift. Raises: as Platform.shift."""
-    goal, began = decode(shift.Goal, step.goal), clock.monotonic()
-    platform.shift(goal.service, goal.traffic, step.seen, scaling=goal.scaling, dry_run=True)
+def _plans(
+    policy: Policy, facts: Facts, decision: Decision, sight: Sight | None, order: Order
+) -> tuple[Decision, list[Plan]]:
+    """The plan, and the further one that would ask about what needs a person's word."""
+    decision, plan = prepared(policy, facts, decision, sight, order)
+    if plan is None or not plan.header.asks:
+        return decision, [plan] if plan is not None else []
+    _, further = prepared(policy, facts, decision, sight, replace(order, rest=True))
+    return decision, [plan, *([further] if further is not None else [])]
+
+
+def _canaries_first(steps: Iterable[Step]) -> list[Step]:
+    """The steps that the platform validates, every shift among them."""
+    asked = [
+        replace(step, goal={**step.goal, "rehearsed": True}) if step.kind == shift.KIND else step
+        for step in steps
+        if step.kind in VALIDATED
+    ]
+    return sorted(asked, key=lambda step: -step.writes)
+
+
+def _called(step: Step) -> str:
+    """A function's step by the function, any other by its own name."""
+    return step.name if step.kind in PARTS else step.target
+
+
+def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
+    """Of each step the seconds that it took to try it, or why it is refused."""
+    platform = ports.platform(system)
+    kinds: dict[str, Kind] = {
+        shift.KIND: shift.Shift(platform),
+        redeploy.KIND: redeploy.Redeploy(ports.builder(system)),
+        **beside.kinds(ports.estate(system), platform),
+    }
+    tries = {
+        name: partial(_try, kinds[step.kind], ports.clock, step) for name, step in steps.items()
+    }
+    return ask_all(ports, tries)
+
+
+def _try(kind: Kind, clock: Clock, step: Step) -> float:
+    """Seconds that it took to validate the step, or to look at it.
+
+    Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
+    """
+    began = clock.monotonic()
+    if step.kind in VALIDATED:
+        kind.rehearse(step)
+    elif (found := kind.look(step)).verdict in ASTRAY:
+        raise Rejected(found.note)
     return clock.monotonic() - began
 
 
@@ -145,12 +229,27 @@ def _agrees(decision: Decision, answers: Iterable[str], refused: Iterable[str]) 
     return goes_ahead and bool(list(answers)) and not list(refused)
 
 
+def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Count]:
+    """What became of the steps, by kind."""
+    no = {*refused}
+    found = {}
+    for kind in sorted({step.kind for step in tried.values()}):
+        names = {name for name, step in tried.items() if step.kind == kind}
+        taken = len(names - no)
+        validated, looked_at = (taken, 0) if kind in VALIDATED else (0, taken)
+        found[kind] = Count(validated, looked_at, len(names & no))
+    return found
+
+
 def _lines(done: Drill) -> Iterable[str]:
     yield (
-        f"{len(done.rehearsed)} shifts to {done.target or 'nowhere'} dry-run in "
-        f"{done.took_seconds:.0f} s; in earnest about {done.forecast_seconds:.0f} s"
+        f"back to {done.target or 'nowhere'}: tried in {done.took_seconds:.0f} s; "
+        f"in earnest about {done.forecast_seconds:.0f} s"
     )
+    for kind, count in done.kinds.items():
+        yield f"{kind.replace('_', ' ')}: {count}"
     for name, why in sorted(done.refused.items())[:10]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
-        yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} functions"
+        yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
+    yield from shortened.lines(done.reported)

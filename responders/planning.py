@@ -77,8 +77,7 @@ def prepared(
     if order is not None and order.rest:
         halves = Halves(asks=halves.asks)
     if decision.outcome is Outcome.ROLLBACK:
-        unseen = [part for part in REACHES[decision.scenario].beside if _unseen(sight, part)]
-        wait = bool(unseen) and not expired
+        wait = bool(unseen(decision.scenario, sight)) and not expired
         decision = _asked(decision, halves, order, wait=wait)
     together = decision.outcome is not Outcome.ROLLBACK or _agreed(order)
     chosen = joined(halves.acts, halves.asks) if together else halves.acts
@@ -131,9 +130,13 @@ def _asked(decision: Decision, halves: Halves, order: Order | None, *, wait: boo
     return replace(decision, outcome=outcome, reason=reason)
 
 
-def _unseen(sight: Sight, part: Part) -> bool:
-    """Whether it is there, and gave no answer."""
-    return getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
+def unseen(scenario: ScenarioName, sight: Sight) -> list[Part]:
+    """The parts beside the functions that a scenario brings back, and that gave no answer."""
+    return [
+        part
+        for part in sorted(REACHES[scenario].beside)
+        if getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
+    ]
 
 
 def _agreed(order: Order | None) -> bool:

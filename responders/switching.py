@@ -15,7 +15,7 @@ from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
-from shared.drill import Drill
+from shared.drill import PROMOTING, Drill
 from shared.durations import format_duration
 from shared.errors import Moved, Refused, Unavailable
 from shared.notice import Notice, Unless, creates, notices, scheduled
@@ -166,13 +166,14 @@ def _require_drills(asked: Asked, before: Mode, mode: Mode, now: datetime) -> No
     ours = (("system", "==", asked.policy.system),)
     found = asked.ports.store.query(Query("drills", where=ours))
     kept = [decode(Drill, document.fields) for document in found]
-    agreeing = sum(one.agrees and one.at > now - gates.drills_within for one in kept)
+    recent = [one for one in kept if one.at > now - gates.drills_within]
+    agreeing = sum(one.agrees and one.scenario in PROMOTING for one in recent)
     missing = needed - agreeing
     if missing > 0:
         within = format_duration(gates.drills_within)
         raise Refused(
-            f"{missing} more agreeing drills within {within} are needed before "
-            f"{asked.policy.system} may {asked.command.mode}: say drill"
+            f"{missing} more agreeing drills of {' or '.join(PROMOTING)} within {within} are "
+            f"needed before {asked.policy.system} may {asked.command.mode}: say drill"
         )
 
 

@@ -146,7 +146,7 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
 
 
 def _faults(content: Mapping[str, Any]) -> list[str]:
-    """What the schema says against it, of what is not supported yet as well."""
+    """What the schema says against it."""
     verb = content.get("command")
     shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
     return [_said(error, shape) for error in _validator(shape).iter_errors(content)]

@@ -8,6 +8,24 @@ from typing import Any
 from msgspec import Struct
 
 from shared.documents import SCHEMA
+from shared.policy import ScenarioName
+
+PROMOTING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+"""A promotion counts drills of these: of the functions, alone or with all else."""
+
+
+class Count(Struct, frozen=True):
+    """Of the steps of one kind, what became of so many."""
+
+    validated: int = 0
+    """The platform was asked, and would take them."""
+    looked_at: int = 0
+    """It cannot be asked; they would begin where the plan says, or have nothing left to do."""
+    refused: int = 0
+
+    def __str__(self) -> str:
+        said = {"validated": self.validated, "looked at": self.looked_at, "refused": self.refused}
+        return ", ".join(f"{count} {what}" for what, count in said.items() if count)
 
 
 class Drill(Struct, frozen=True):
@@ -25,17 +43,24 @@ class Drill(Struct, frozen=True):
     outcome: str
     reason: str
     agrees: bool
-    """Whether the gates would have let it go ahead, and the platform has taken each dry run."""
+    """Whether the gates would have let it go ahead, and no step of it was refused."""
     rehearsed: dict[str, float]
-    """Seconds that the platform took for the dry run of each function's shift."""
+    """Seconds that the platform took to validate each step: a function's shift by the function,
+    another step by its name."""
     refused: dict[str, str]
-    """Why it did not take that of others."""
+    """Why others were not taken, or would not lead where they should."""
     not_rehearsed: tuple[str, ...]
-    """Functions for which the write quota had nothing left."""
+    """Those for which the write quota had nothing left."""
     gates: list[dict[str, Any]]
     took_seconds: float
     forecast_seconds: float
     """What the whole rollback would take to its last shift, from a full quota."""
+    looked_at: dict[str, float] = {}
+    """Seconds that it took to look at each step that cannot be validated."""
+    kinds: dict[str, Count] = {}
+    """By the kind of step."""
+    reported: tuple[str, ...] = ()
+    """What the plan leaves alone, and what is to be known of it, one line each."""
     schema: int = SCHEMA
 
 

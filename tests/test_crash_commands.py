@@ -135,6 +135,7 @@ SCENES = {
     "unfreeze": Scene(frozen, "unfreeze", {}, (DONE,), (OVER,)),
     "override": Scene(frozen, "rollback", OVERRIDE, (OFF, DONE), (OVER, OVER)),
     "dry run": Scene(ill, "rollback", {"system": "bookshop", "dry_run": True}, (), ()),
+    "drill": Scene(ill, "drill", {"system": "bookshop", "scenario": "complete"}, (), ()),
     "order": Scene(held, "rollback", {"system": "bookshop"}, (OFF, NOT_TAKEN), (OVER, OPEN)),
 }
 
@@ -165,6 +166,11 @@ def pins(world: World) -> set[tuple[str, str, str]]:
     """Each function that is or was held: by which rollback, and which one ended that."""
     found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
     return {(one.function, one.rollback, one.ended_by) for one in found}
+
+
+def drilled(world: World) -> list[bool]:
+    """Whether each drill on record agrees."""
+    return [one.fields["agrees"] for one in world.ports.store.query(Query("drills")) if one.fields]
 
 
 def switched(world: World) -> list[list[str]]:
@@ -207,6 +213,7 @@ def test_a_fault_anywhere_in_a_command_changes_nothing_of_the_end(
     assert saboteur.happened
     assert world.live == same.live
     assert pins(world) == pins(same)
+    assert drilled(world) == drilled(same) == [True] * (name == "drill")
     assert [one.status for one in world.rollbacks()] == [one.status for one in same.rollbacks()]
     assert [one.status for one in world.incidents()] == [one.status for one in same.incidents()]
     assert "commands/mine" in world.ports.store.documents

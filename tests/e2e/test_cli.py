@@ -215,7 +215,7 @@ WRONG = (
     ("run --reason x --delay soon", 2, "no span such as 30m"),
     ("run --reason x --restore-point latest", 2, "scenario"),
     ("run --reason x --scenario database --select some", 2, "'some' is none of invalid, all"),
-    ("drill --reason x --scenario complete", 2, "scenario: complete is not supported yet"),
+    ("drill --reason x --scenario featur", 2, "did you mean feature"),
     ("run --reason x --override", 2, "incident is missing"),
     ("drill --reason x --function listBook", 2, "did you mean listBooks"),
     ("run --reason x --batch-size 0 --group catalog", 2, "did you mean catalogue"),
