@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask_all
 from shared import fence as fences
-from shared.errors import Gone, Moved, Rejected, Unavailable
+from shared.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.fence import Fence, Status, Writer
 from shared.ports import Document, Ports
 from shared.traffic import Scaling, Service
@@ -42,12 +42,14 @@ class Falling:
         """The fence with its writers asked for what they were, or down."""
         if not fence.writers:
             return fences.down(fence, (), self._now)
-        services = self._services(fence)
-        stand = fences.stand(fence.writers, services)
+        services, unseen = self._seen(fence)
+        stand = fences.stand([one for one in fence.writers if one.service not in unseen], services)
         if stand.to_free:
             self._scale({one: one.scaling for one in stand.to_free}, services)
             names = ", ".join(one.function for one in stand.to_free)
             return replace(fence, waiting=f"to be started again: {names}")
+        for failure in unseen.values():  # it holds up no other
+            raise failure
         if not stand.is_settled:
             return replace(fence, waiting="instances start")
         if not fences.may_be_down(fence, self._now):
@@ -55,12 +57,24 @@ class Falling:
         return fences.down(fence, stand.theirs, self._now)
 
     def _services(self, fence: Fence) -> dict[str, Service]:
-        """The services of its writers as they are now, without those that are gone."""
+        """The services of its writers, without those that are gone. Raises: the first failure."""
+        services, unseen = self._seen(fence)
+        for failure in unseen.values():
+            raise failure
+        return services
+
+    def _seen(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
+        """The services of its writers as they are now, without those that are gone.
+
+        And of which there was no answer, or a no.
+        """
         names = [one.service for one in fence.writers]
         calls = {name: partial(self._ports.services.service, name) for name in names}
         answers = ask_all(self._ports, calls)
-        gone = {name for name, one in answers.items() if isinstance(one, Gone)}
-        return {name: answered(one) for name, one in answers.items() if name not in gone}
+        services = {name: one for name, one in answers.items() if isinstance(one, Service)}
+        failures = {name: one for name, one in answers.items() if isinstance(one, RollbackError)}
+        unseen = {name: one for name, one in failures.items() if not isinstance(one, Gone)}
+        return services, unseen
 
     def _scale(self, wanted: Mapping[Writer, Scaling], services: Mapping[str, Service]) -> None:
         """Ask for instances, each at the etag that was just read. Raises: the first failure."""

@@ -23,7 +23,7 @@ from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.status_page import Mood, view
 from shared.system import System, frozen
-from shared.traffic import Scaling
+from shared.traffic import Scaling, Service
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
@@ -291,6 +291,36 @@ def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     shop.ports.world.hook = no_hook
     shop.pass_time(2 * MINUTE)
     assert (fence_of(shop).status, fence_of(shop).left) == (Status.DOWN, ())
+    assert scalings(shop) == BEFORE
+
+
+@pytest.mark.parametrize("has_policy", [True, False])
+def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool) -> None:
+    """The others have their instances back; that one is asked for again, and people are told."""
+    shop = world()
+    raise_it(shop)
+    services = shop.ports.services
+    look = services.service
+
+    def forbidden(name: str) -> Service:
+        if name.endswith("payorder"):
+            raise Rejected("PERMISSION_DENIED: run.services.get")
+        return look(name)
+
+    services.service = forbidden  # type: ignore[method-assign]
+    if not has_policy:
+        without_policy(shop)
+    else:
+        lift(shop)
+    shop.pass_time(15 * MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    assert "run.services.get" in fence_of(shop).waiting
+    assert {**scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
+    assert scalings(shop)["payOrder"] != BEFORE["payOrder"]
+    services.service = look  # type: ignore[method-assign]
+    shop.pass_time(2 * MINUTE)
+    assert fence_of(shop).status is Status.DOWN
     assert scalings(shop) == BEFORE
 
 
