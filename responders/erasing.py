@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.asking import answered, ask_all
 from responders.verbs import Asked, Effect
 from shared import command as commands
 from shared import erasure as erasures
@@ -20,7 +22,7 @@ from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Query, Store, written
+from shared.ports import Document, Ports, Put, Query, Store, Write, written
 from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
@@ -30,6 +32,8 @@ OVERLAP: Final = timedelta(minutes=5)
 CHUNK: Final = 300
 PAGE: Final = 3000
 """So many entries are read by one query, which must answer within its deadline."""
+TRIES: Final = 5
+"""So often a commit is made again where others write the same people."""
 LEARN_SECONDS: Final = 15.0
 """So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
 FORGET: Final = "erase"
@@ -89,27 +93,55 @@ class Erasing:
             return book.read_until
         if afresh or not book.cursor:
             book = replace(book, cursor="", reading_since=now)
-        store, clock = self._ports.store, self._ports.clock
-        until, entries = clock.monotonic() + LEARN_SECONDS, list[Put]()
+        clock = self._ports.clock
+        until, said = clock.monotonic() + LEARN_SECONDS, dict[str, datetime]()
         documents, place = self._ports.documents(policy.system), Scope(rules.collection, True)
         for one in documents.stream(policy.integrity.database, place, None, book.cursor):
-            said = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
-            if said is not None:
-                person, at = said
-                entries.append(_entry(policy, rules, erasures.hashed(book.salt, person), at))
+            found = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
+            if found is not None:
+                person, at = erasures.hashed(book.salt, found[0]), found[1]
+                said[person] = max(at, said.get(person, at))
             is_late = clock.monotonic() >= until
-            if is_late or len(entries) >= CHUNK:
-                is_to_forget = book.is_to_forget or bool(entries)
+            if is_late or len(said) >= CHUNK:
+                is_to_forget = book.is_to_forget or bool(said)
                 book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
-                store.commit([_kept(book), *entries] if is_late else entries)
-                entries = []
+                self._enter(policy, rules, said, [_kept(book)] if is_late else [])
+                said = {}
             if is_late:
                 return None
         begun = book.reading_since or now
-        is_to_forget = book.is_to_forget or bool(entries)
+        is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
-        store.commit([_kept(replace(book, is_to_forget=is_to_forget)), *entries])
+        self._enter(policy, rules, said, [_kept(replace(book, is_to_forget=is_to_forget))])
         return book.read_until
+
+    def _enter(
+        self,
+        policy: Policy,
+        rules: ErasureRules,
+        said: Mapping[str, datetime],
+        beside: Sequence[Write],
+    ) -> None:
+        """Keep when each was erased, unless the ledger has a later time: that one counts.
+
+        Raises: Unavailable, also where others write the same ones again and again.
+        """
+        store, gets = self._ports.store, dict[str, Callable[[], Document]]()
+        for person in said:
+            gets[person] = partial(store.get, erasures.path(policy.system, person))
+        for _ in range(TRIES):
+            known = {person: answered(one) for person, one in ask_all(self._ports, gets).items()}
+            entries = [
+                written(there, encode(_erasure(policy, rules, person, said[person])))
+                for person, there in known.items()
+                if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
+            ]
+            if not (entries or beside):
+                return
+            with suppress(Moved):  # somebody has written one of them since
+                store.commit([*beside, *entries])
+                return
+        raise Unavailable(f"{policy.system}: others write who was erased")
 
     def _book(self, policy: Policy) -> tuple[Book, datetime]:
         """The ledger's, which has its salt by then, and when it was read."""
@@ -147,7 +179,8 @@ def erase(asked: Asked) -> Effect:
     policy, rules = asked.policy, asked.policy.erasure
     if rules is None:
         raise Refused(f"{policy.system} declares no data of persons (erasure)")
-    entry = _entry(policy, rules, asked.command.person, asked.ports.clock.now())
+    erased = _erasure(policy, rules, asked.command.person, asked.ports.clock.now())
+    entry = Put(erasures.path(policy.system, erased.hash), encode(erased))
     result = "whoever that is stays erased in every copy that is opened"
     return Effect(result, (entry,), goes_on=True)
 
@@ -157,10 +190,8 @@ def _kept(book: Book) -> Put:
     return Put(erasures.book_path(book.system), encode(book))
 
 
-def _entry(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Put:
-    places = tuple(str(one) for one in rules.documents)
-    entry = Erasure(policy.system, hashed, at, places)
-    return Put(erasures.path(policy.system, hashed), encode(entry))
+def _erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:
+    return Erasure(policy.system, hashed, at, tuple(str(one) for one in rules.documents))
 
 
 class Ledger(Struct, frozen=True):

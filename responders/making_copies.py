@@ -22,7 +22,7 @@ from shared.backing import ASKED_FOR
 from shared.copy_told import TOLD, text
 from shared.copying import FILLED_WITHIN, UNDER_WAY, Copy, Status
 from shared.documents import decode, encode
-from shared.erasure import Erasure, Progress
+from shared.erasure import Progress
 from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.handover import publish_notices
 from shared.notice import creates, notices
@@ -234,11 +234,15 @@ class _Step:
         return copies.let_go(copy, self._now)
 
     def _is_erased_since(self, copy: Copy) -> bool:
-        """Whether the ledger has somebody of after the copy was gone through."""
-        if self._policy.erasure is None or copy.purged_at is None:
+        """Whether somebody has come into the ledger since the copy was gone through.
+
+        When they were erased says nothing of that: the application may have told it later.
+        """
+        since = copy.purged_at
+        if self._policy.erasure is None or since is None:
             return False
         known = entries(self._ports.store, copy.system)
-        return any(decode(Erasure, one.fields).erased_at >= copy.purged_at for one in known)
+        return any((one.version or one.read_at) >= since for one in known)
 
     def _let_go(self, copy: Copy) -> Copy:
         """The copy once its database is gone; somebody's own, and what is protected, stays."""

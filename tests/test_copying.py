@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from shared import copying as copies
 from shared import erasure as erasures
@@ -31,7 +32,7 @@ from tests.copying import (
 from tests.fakes.hooks import Hook
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time, refusals
-from tests.world import World
+from tests.world import PROBED, World
 
 
 def test_a_minute_of_the_past_becomes_a_database() -> None:
@@ -245,6 +246,32 @@ def test_whoever_was_erased_since_is_not_in_it() -> None:
     assert copy_of(shop).counts == {"customers": 0, "orders": 0}
     assert "ada" not in "".join(notified(shop))
     pass_time(shop, 5 * MINUTE)  # gone through once, and not again and again
+    purged = copy_of(shop).purged_at
+    pass_time(shop, 5 * MINUTE)
+    assert copy_of(shop).purged_at == purged
+
+
+def test_whose_erasure_is_read_after_the_copy_was_gone_through() -> None:
+    """The application had erased them before, and said so where it is read once an hour."""
+    shop = world()
+    rules = PROBED.erasure
+    assert rules is not None
+    told = replace(rules, collection="erased", person="who", erased_at="done")
+    shop.policy = replace(shop.policy, erasure=told)
+    shop.start_instances()
+    pass_time(shop, MINUTE)
+    ask(shop)
+    now = shop.ports.clock.now()
+    shop.ports.kept.write(ORIGINAL, {"erased/1": {"who": "ada", "done": now}})
+    shop.ports.beside.held[ORIGINAL, "erased/1"] = now
+    pass_time(shop, 15 * MINUTE)
+    made = copy_of(shop)
+    assert made.status is Status.READY
+    assert "customers/ada" in documents(shop, made.id)
+    pass_time(shop, HOUR)
+
+    assert sorted(documents(shop, made.id)) == ["customers/bob", "orders/2"]
+    assert copy_of(shop).counts == {"customers": 1, "orders": 1}
     purged = copy_of(shop).purged_at
     pass_time(shop, 5 * MINUTE)
     assert copy_of(shop).purged_at == purged

@@ -166,6 +166,67 @@ def test_two_instances_that_read_at_once() -> None:
     assert [one.hash for one in ledger(shop)] == [erasures.hashed(book(shop).salt, "ada")]
 
 
+def said_to_be_erased(shop: World, **told: tuple[str, datetime]) -> None:
+    """By the application, now: each of these documents names a person and a moment."""
+    for name, (who, done) in told.items():
+        shop.ports.kept.write(ORIGINAL, {f"erased/{name}": {"who": who, "done": done}})
+        shop.ports.beside.held[ORIGINAL, f"erased/{name}"] = shop.ports.clock.now()
+
+
+def test_an_older_erasure_that_is_read_later() -> None:
+    """Whoever came back and was erased again stays erased, whatever is read of the first time."""
+    shop = world()
+    pass_time(shop, 2 * MINUTE)
+    first = shop.ports.clock.now()
+    said_to_be_erased(shop, a=("ada", first))
+    shop.ports.clock.advance(5 * MINUTE)
+    erase(shop, "ada")
+    [by_command] = ledger(shop)
+    pass_time(shop, HOUR + 2 * MINUTE)
+
+    assert by_command.erased_at > first
+    assert ledger(shop) == [by_command]
+
+
+def test_several_erasures_of_a_person() -> None:
+    """The last one counts, in whatever order their documents lie, and however often it is read."""
+    shop = world()
+    now = shop.ports.clock.now()
+    said_to_be_erased(
+        shop, a=("ada", now - 2 * HOUR), b=("ada", now - HOUR), c=("ada", now - 3 * HOUR)
+    )
+    pass_time(shop, 2 * MINUTE)
+    [entry] = ledger(shop)
+    assert entry.erased_at == now - HOUR
+
+    said_to_be_erased(shop, a=("ada", now - 3 * HOUR))
+    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+    [entry] = ledger(shop)
+    assert entry.erased_at == now - HOUR
+
+
+def test_two_that_write_the_same_person_at_once() -> None:
+    """The last erasure counts, whoever writes first."""
+    shop = world()
+    pass_time(shop, 2 * MINUTE)
+    now, store = shop.ports.clock.now(), shop.ports.store
+    said_to_be_erased(shop, a=("ada", now))
+
+    def other_writes_first(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "before"):
+            store.hook = no_hook
+            shop.ports.clock.advance(MINUTE)
+            erase(shop, "ada")
+
+    store.hook = other_writes_first
+    Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+
+    [entry] = ledger(shop)
+    assert entry.erased_at == now + MINUTE
+    assert not book(shop).cursor
+    assert book(shop).read_until == now - OVERLAP
+
+
 MANY = 2500
 
 
