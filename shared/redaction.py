@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 REMOVED = "[removed]"
@@ -119,7 +118,6 @@ def _field(name: str, value: Any, clean: Callable[[str], str]) -> Any:
     return redacted(value, without_secrets if name in PERSONS else clean)
 
 
-@lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a field of that name holds a secret; a hash of one is none."""
     lowered = name.lower().replace("-", "_")
