@@ -185,6 +185,12 @@ DONE, FAILED = StepStatus.DONE, StepStatus.FAILED
             (FOLLOWING, (OLD, BAD), BAD),
         ),
         ([[build(), route()], [build(BAD, status=FAILED)], [build(BAD), route(FOLLOWING)]], None),
+        # its requests were never led elsewhere, so that the build alone undoes it
+        ([[build(status=FAILED), route(status=StepStatus.SKIPPED)], [build(BAD)]], None),
+        (
+            [[step(PINNED, FOLLOWING)], [build(), route(status=StepStatus.SKIPPED)], [build(BAD)]],
+            (FOLLOWING, (BAD,), BAD),
+        ),
     ],
 )
 def test_what_was_built_again_is_wanted_as_it_was_built(

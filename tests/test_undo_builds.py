@@ -235,6 +235,73 @@ def test_what_somebody_deployed_since_stays() -> None:
     assert refused(moved) == f"{ORDER}: its traffic was changed by somebody since"
 
 
+def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
+    """A shop whose rollback could not build one function again; `made`: what does not start."""
+    hinders = shop.ports.builds.unstarted if made else shop.ports.builds.missing
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.lose_image(ORDER, told=told)
+    hinders.add(ORDER)
+    shop.deploy_bad()
+    shop.announce("v2")
+    shop.alert()
+    shop.pass_time(40 * MINUTE)
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+    hinders.clear()
+    return shop
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("copied", [True, False])
+def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> None:
+    """A build that failed is no word of a person, and nothing has to be built to undo it."""
+    shop = World(policy=quick())
+    if not copied:
+        shop.ports.sources.lost.add(BAD)
+    failed(shop, told=told)
+    tried = list(shop.ports.builds.built)
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(5 * MINUTE)
+
+    last = shop.rollbacks()[-1]
+    assert last.status is Status.SUCCEEDED
+    assert last.plan is not None
+    assert last.plan.reported == ()
+    assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
+    assert shop.ports.builds.built == tried
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
+    """A revision that is younger than our last build is theirs: no request is led away from it."""
+    shop = failed(World(policy=quick()), made=made)
+    theirs = shop.ports.world.deploy_past(ORDER)
+
+    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert shop.live[ORDER] == {theirs: 100}
+
+
+def test_what_somebody_made_past_a_build_stays() -> None:
+    """The same where the build has succeeded."""
+    shop = rebuilt()
+    theirs = shop.ports.world.deploy_past(ORDER)
+
+    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert shop.live[ORDER] == {theirs: 100}
+
+
+def test_a_build_that_made_what_does_not_start_is_undone() -> None:
+    """The revision that does not come up is ours: what was there before is built."""
+    shop = failed(World(policy=quick()), made=True)
+
+    last = undone(shop)
+
+    assert last.status is Status.SUCCEEDED
+    services = shop.ports.world.services()
+    assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
+    assert services[ORDER].revisions[-1].ready
+
+
 def test_what_somebody_deploys_meanwhile_stops_it_for_that_function() -> None:
     """Whoever deploys after the plan was looked at is not overwritten, and it is said."""
     shop = rebuilt()
@@ -313,6 +380,24 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
     last = shop.rollbacks()[-1]
     assert last.status is Status.NOT_TAKEN
     assert last.outcome.endswith("it was not there, and nothing is deleted")
+
+
+def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:
+    """It was not there, and is not."""
+    shop = World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.delete_function(ORDER)
+    shop.ports.builds.missing.add(ORDER)
+    shop.command(command="rollback", system=shop.policy.system, functions=[ORDER])
+    shop.pass_time(2 * MINUTE)
+    say(shop, "approve", actor="anna")
+    shop.pass_time(40 * MINUTE)
+    assert ends(shop, ORDER)["redeploy"] is StepStatus.FAILED
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.rollbacks()[-1].outcome.endswith("nothing is left to undo")
 
 
 def names(shop: World) -> set[str]:

@@ -50,18 +50,27 @@ class _Found(Struct, frozen=True):
 
     @property
     def is_before(self) -> bool:
-        """Whether it is deployed as it was before ours have built it again."""
-        built, before = self.built, self.wanted.before
-        if built is None or before is None:
+        """Whether it is deployed as it was before ours have built it again, or tried to."""
+        built, one = self.built, self.wanted
+        if mark(built.state if built is not None else None) == one.found:
+            return True
+        if built is None or one.before is None:
             return False
-        return built.active and runs_as_recorded(built.state, before)
+        return built.active and runs_as_recorded(built.state, one.before)
 
     @property
     def is_newest(self) -> bool:
-        """Whether the newest deployment made the newest revision, and nobody one beside it."""
+        """Whether the newest deployment made the newest revision, and nobody one beside it.
+
+        One of ours that failed may have made one that does not come up, before its step ended.
+        """
         if self.live is None or self.built is None:
             return True
-        return self.live.service.latest_created == self.built.revision
+        newest = self.live.service.latest_created
+        if newest == self.built.revision or self.built.active or self.is_before:
+            return newest == self.built.revision
+        made, ended = self.live.revision(newest), self.wanted.built_at
+        return made is not None and ended is not None and made.created_at <= ended
 
     @property
     def is_led(self) -> bool:
@@ -162,9 +171,9 @@ def _against_build(found: _Found) -> str:
         return "it is being deployed"
     if not (found.is_before or any(is_built_from(built.state, made) for made in one.builds)):
         return "it was deployed by somebody since"
-    if built.active and not found.is_newest:
+    if not found.is_newest:
         return "a newer revision was made by somebody since"
-    if one.before is None:
+    if one.before is None and not found.is_before:
         return f"it was built again, and what it was cannot be: {one.why_not}"
     return ""
 
@@ -216,10 +225,10 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
     steps: list[Step] = []
     if live is not None and not found.is_led and (not one.builds or _is_by_name(one)):
         steps.append(_shift(live, found, execution, rehearsed=rehearsed))
-    if built is None or one.before is None:
+    if built is None:
         return steps
     source = built.state.source
-    if not found.is_before:
+    if one.before is not None and not found.is_before:
         source = one.before.source
         here = mark(built.state)
         build = Step(

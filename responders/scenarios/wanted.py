@@ -35,10 +35,12 @@ class Wanted(Struct, frozen=True):
     scaled: Scaling | None = None
     """What ours have made of them: anything else means that a person is there, and they stay."""
     is_led_back: bool = False
-    """Whether ours have put its traffic back since."""
+    """Whether its traffic is as ours have found it: put back since, or never led elsewhere."""
     builds: tuple[Recipe, ...] = ()
     """What ours may have built it from: any other means that a person is there. Empty: they have
     not built it again."""
+    found: str = ""
+    """What marks the deployment that ours have found."""
     served: tuple[Traffic, ...] = ()
     """The lists of which ours may have led every request to that build."""
     before: Recipe | None = None
@@ -105,13 +107,15 @@ def _after_shift(step: Step, known: Wanted | None) -> Wanted:
 def _after_build(step: Step, known: Wanted) -> Wanted:
     made, before = decode(redeploy.Goal, step.goal).recipe, decode(redeploy.Kept, step.kept)
     if not known.builds:
-        known = replace(known, before=before.recipe, why_not=_why_not(step, before))
+        found = decode(redeploy.Origin, step.origin).mark
+        why_not = _why_not(found, before)
+        known = replace(known, found=found, before=before.recipe, why_not=why_not)
     builds = (made,) if step.status is StepStatus.DONE else (*known.builds, made)
     return replace(known, builds=builds, built_at=step.ended_at)
 
 
-def _why_not(step: Step, before: redeploy.Kept) -> str:
-    if decode(redeploy.Origin, step.origin).mark == mark(None):
+def _why_not(found: str, before: redeploy.Kept) -> str:
+    if found == mark(None):
         return "it was not there, and nothing is deleted"
     return before.lacking or "too little of it was recorded"
 
@@ -123,7 +127,8 @@ def _after_serve(step: Step, known: Wanted) -> Wanted:
         return _led(first, goal.traffic, done=step.status is StepStatus.DONE)
     lists = tuple(filter(None, (origin.found, origin.asked)))
     served, left = (*first.served, *lists), (*first.left, *lists)
-    return replace(first, left=left, served=served, is_led_back=False)
+    stays = step.status not in SENT and (known.is_led_back or not known.traffic)
+    return replace(first, left=left, served=served, is_led_back=stays)
 
 
 def _led(first: Wanted, goal: Traffic, *, done: bool) -> Wanted:

@@ -77,7 +77,7 @@ class FakeBuilder:
             if function not in services:
                 return None
             service = services[function]
-            newest = service.revisions[-1]
+            newest = service.deployed
             active = newest.ready and function not in self._broken
             return Built(service.state(), service.name, newest.name, active, deploying)
 

@@ -184,6 +184,13 @@ class FakePlatform:
             revision = Revision(name, service.name, self._clock.now(), ready, digest, capacity)
             service.deploy(revision, failure_rate if ready else 1.0, configuration)
 
+    def deploy_past(self, function: str) -> str:
+        """Somebody makes a revision of its service, and the function does not know; its name."""
+        self.deploy([function])
+        service = self._functions[function]
+        service.past.add(service.latest_created)
+        return service.latest_created
+
     def change_by_hand(self, function: str, traffic: Traffic) -> None:
         """A person sets a service's traffic, past the hook and the quota."""
         self._begin(self._settled(self._functions[function]), traffic)

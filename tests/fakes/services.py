@@ -42,6 +42,8 @@ class FakeService:
     """By revision."""
     sources: dict[str, Source] = field(default_factory=dict)
     """By revision, where somebody said what it was built from."""
+    past: set[str] = field(default_factory=set)
+    """Revisions that somebody has made past the function."""
     traffic: Traffic = (TrafficTarget(LATEST, 100),)
     applied: Traffic = (TrafficTarget(LATEST, 100),)
     scaling: Scaling = field(default_factory=Scaling)
@@ -79,6 +81,11 @@ class FakeService:
         """Short name of the newest revision that starts."""
         ready = [revision.name for revision in self.revisions if revision.ready]
         return ready[-1] if ready else ""
+
+    @property
+    def deployed(self) -> Revision:
+        """The newest revision that the function's own deployments have made."""
+        return [one for one in self.revisions if one.name not in self.past][-1]
 
     def revision(self, name: str) -> Revision | None:
         """The revision of that short name."""
@@ -139,7 +146,7 @@ class FakeService:
     def state(self) -> FunctionState:
         """The function as it would be recorded."""
         reached = {entry.revision or self.latest_ready for entry in self.traffic}
-        newest = self.revisions[-1]
+        newest = self.deployed
         return FunctionState(
             name=self.function,
             generation=Generation.SECOND,
@@ -177,7 +184,7 @@ class FakeService:
 
     @property
     def _archive(self) -> Source:
-        return Source("sources", f"{self.function}.zip", len(self.revisions))
+        return Source("sources", f"{self.function}.zip", len(self.revisions) - len(self.past))
 
     def tagged(self, tag: str) -> str | None:
         """The revision that answers under a tag's own address."""
