@@ -61,8 +61,7 @@ def response(
 
 def _restored_at(incident: Incident, rollback: Rollback | None) -> datetime | None:
     """When the system was verified, unless it has been worse since; else the incident's end."""
-    watched = incident.status is incidents.Status.WATCHING
-    if rollback and (watched or rollback.status is RollbackStatus.SUCCEEDED):
+    if rollback and rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED):
         return rollback.verified_at
     return incident.ended_at
 

@@ -12,6 +12,7 @@ from shared.choices import choices
 from shared.errors import Unavailable
 from shared.health import ProbeAnswer
 from shared.policy import Probe, ProbeAccount
+from shared.response import response
 from tests.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -218,6 +219,21 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     assert one.ended_at - one.verified_at >= 30 * MINUTE
     assert len(told(world, event)) == 1
     assert world.live == live
+
+
+def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
+    """A condition that stands is no regression: when it was back stays told."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert (one.status, trouble.status) == (
+        rollback.Status.WATCHING,
+        incident.Status.ESCALATED,
+    )
+    now = world.ports.clock.now()
+    assert response(trouble, one, [], now).restored_at == one.verified_at
 
 
 def test_what_was_over_too_late_waits_for_a_person() -> None:
