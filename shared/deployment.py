@@ -71,8 +71,9 @@ class Restorability(Struct, frozen=True):
     """What could not be looked at."""
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
-    started: dict[str, datetime] = {}
-    """When each of its revisions (short name) was last seen to start, to the hour."""
+    started: dict[str, datetime] | None = None
+    """When each of its revisions (short name) was last seen to start, to the hour; None, in a proof
+    of before this was: nobody has looked."""
 
 
 class Deployment(Struct, frozen=True):

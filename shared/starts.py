@@ -24,8 +24,8 @@ def kept(deployment: Deployment, seen: Mapping[str, datetime] | None) -> dict[st
 
     `seen` has those of lately, of whatever deployment; None: nobody could look.
     """
-    before = deployment.restorable.started if deployment.restorable else {}
-    every = {**before, **(seen or {})}
+    before = deployment.restorable.started if deployment.restorable else None
+    every = {**(before or {}), **(seen or {})}
     ours = {name for placed in deployment.functions.values() for name in placed.revisions}
     return {name: moment for name, moment in sorted(every.items()) if name in ours}
 
@@ -36,7 +36,7 @@ def not_seen_to_start(deployment: Deployment) -> dict[str, datetime | None]:
     And when that one was last seen to; None: never. None at all, where nobody has looked or could.
     """
     proof, found = deployment.restorable, dict[str, datetime | None]()
-    if proof is None or STARTS in proof.unknown:
+    if proof is None or proof.started is None or STARTS in proof.unknown:
         return found
     lately = proof.checked_at - PROVE_EVERY
     for name, placed in sorted(deployment.functions.items()):

@@ -10,7 +10,7 @@ import pytest
 
 from shared import starts
 from shared.deployment import Deployment, Placement, Restorability, Status
-from shared.documents import encode
+from shared.documents import decode, encode
 from shared.errors import Unavailable
 from shared.shortened import NAMES
 from tests.deployed import MINUTE, hint, recorded
@@ -86,6 +86,18 @@ def test_what_nobody_could_look_for_is_unknown() -> None:
     assert starts.not_seen_to_start(one) == {}
     assert "not known" in starts.warning(one, {"pay"})
     assert starts.warning(one, {"of the 1st generation"}) == ""
+
+
+def test_a_proof_of_before_starts_were_looked_for() -> None:
+    """A document without them is read, and nothing is said of what nobody has looked for."""
+    fields = encode(deployment({}, PAY))
+    del fields["restorable"]["started"]
+
+    one = decode(Deployment, fields)
+
+    assert starts.not_seen_to_start(one) == {}
+    assert starts.warning(one, {"pay"}) == ""
+    assert starts.kept(one, {"pay-1": START}) == {"pay-1": START}
 
 
 def test_what_is_said_before_functions_are_led_back() -> None:
@@ -198,6 +210,7 @@ def test_a_target_that_was_left_keeps_when_it_was_last_seen_to_start() -> None:
     world.pass_time(MINUTE)
     seen = recorded(world)["v1"].restorable
     assert seen is not None
+    assert seen.started is not None
     assert seen.checked_at >= left_at  # proven anew, because something was deployed
     assert starts.not_seen_to_start(recorded(world)["v1"]) == {}
 
