@@ -285,8 +285,11 @@ def _due(fence: Fence, now: datetime) -> datetime | None:
     """When somebody must look next; None: it is down."""
     if fence.is_over:
         return None
-    settles = fence.status is Status.FALLING and not fence.waiting
-    return now + (LOOK_EVERY if fence.status is Status.STANDING or settles else LOOK_AGAIN)
+    if fence.status is Status.STANDING:
+        return now + LOOK_EVERY
+    # Nothing is left to do but to wait, or people were told: no worker is kept busy with it.
+    rests = fence.status is Status.FALLING and (not fence.waiting or fence.told_at is not None)
+    return now + (LOOK_EVERY if rests else LOOK_AGAIN)
 
 
 def _keep(

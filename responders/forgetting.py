@@ -12,7 +12,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders import taking_out_later
-from responders.erasing import FORGET, Erasing, read_ledger
+from responders.erasing import FORGET, Erasing, Ledger, read_ledger
+from responders.taking_out import TakingOut
 from responders.taking_out_later import may_go_on, of_ended
 from shared import command as commands
 from shared import handover, journals, quarantine
@@ -112,11 +113,22 @@ def _gone_through(
     for name, document in journals.behind(ports.store, rollback, cursor):
         entry = decode(Entry, document.fields)
         if entry.kept.object in there:  # else age has taken it
-            gone += taking_out.forget(document, ledger).copies_gone - entry.copies_gone
+            gone += _gone_of(taking_out, document, ledger, vault) - entry.copies_gone
         if ports.clock.monotonic() >= until:
             return _at(record, rollback, name, gone, now)
     taking_out.remove_unnamed()
     return _at(record, rollback, "", gone, now)
+
+
+def _gone_of(taking_out: TakingOut, document: Document, ledger: Ledger, vault: Vault) -> int:
+    """How many copies of a batch are gone by now, unless age takes all of it just then."""
+    try:
+        return taking_out.forget(document, ledger).copies_gone
+    except Rejected:
+        entry = decode(Entry, document.fields)
+        if vault.made(entry.kept.object):
+            raise
+        return entry.copies_gone
 
 
 def _at(

@@ -258,6 +258,27 @@ def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
     assert scalings(shop) == BEFORE
 
 
+def test_a_fence_that_does_not_fall_keeps_no_worker_busy() -> None:
+    """Once people were told, it is looked at as often as the clock hands it on, and no more."""
+    shop = world()
+    raise_it(shop)
+    sent: list[str] = []
+
+    def refuses(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            sent.append(verb)
+            raise Rejected("PERMISSION_DENIED: run.services.update")
+
+    shop.ports.world.hook = refuses
+    lift(shop)
+    shop.pass_time(10 * MINUTE)
+    assert told(shop)[-1] == "fence.stuck"
+    sent.clear()
+    shop.pass_time(10 * MINUTE)
+
+    assert 10 <= len(sent) / len(WRITERS) <= 20
+
+
 def test_a_writer_that_does_not_start_is_told_loudly() -> None:
     """The platform has taken what was asked for, and nothing comes of it."""
     shop = world()

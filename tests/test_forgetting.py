@@ -30,6 +30,7 @@ from tests.test_taking_out import (
     called_off,
     copies,
     erase,
+    journal,
     occupied,
     repaired,
     unnamed,
@@ -106,6 +107,24 @@ def test_what_age_has_taken_is_passed_over() -> None:
     shop.pass_time(MINUTE)
     assert record(shop).due_at is None
     assert "left" not in record(shop).answer
+
+
+def test_what_age_takes_under_its_hands_is_passed_over() -> None:
+    """It was listed, and is gone before it is read: the others are still gone through."""
+    shop = after_the_end()
+    kept, (first, *others) = shop.ports.quarantine.objects, journal(shop)
+    assert others
+
+    def takes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.read", "before"):
+            kept.pop(first.kept.object, None)
+
+    shop.ports.quarantine.hook = takes
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+    held = [quarantine.unpacked(one.content) for one in kept.values()]
+    assert not {one.path for changes in held for one in changes} & HERS
+    assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
 
 
 @pytest.mark.parametrize("by", ["a pause", "another rollback"])
