@@ -73,6 +73,7 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
         ((step(PINNED, FOLLOWING, StepStatus.STOPPED),), None),
         ((step(PINNED, FOLLOWING, StepStatus.SKIPPED),), None),
         ((step(PINNED, FOLLOWING, StepStatus.FAILED),), (FOLLOWING, (PINNED,))),
+        ((step(PINNED, FOLLOWING, StepStatus.BEGUN),), (FOLLOWING, (PINNED,))),
         # a retry: what the first of them found counts
         (
             (step(PINNED, FOLLOWING), step((to("r-0"),), PINNED)),

@@ -17,10 +17,12 @@ from shared.plan import path as plan_path
 from shared.ports import Update
 from shared.rollback import Rollback, Status
 from shared.rollback import path as rollback_path
+from shared.tenure import LIMIT_TAKEOVERS
 from shared.traffic import LATEST, Traffic, TrafficTarget
 from tests.answering import say
-from tests.crash import quick
+from tests.crash import Crashed, quick
 from tests.deployed import hint, recorded
+from tests.fakes.hooks import no_hook
 from tests.fakes.vault import content_of
 from tests.test_pins import FOLLOWING, kept, said, to
 from tests.test_ways_back import ORDER, ends, on_copies
@@ -300,6 +302,48 @@ def test_a_build_that_made_what_does_not_start_is_undone() -> None:
     services = shop.ports.world.services()
     assert shop.live[ORDER] == {services[ORDER].latest_created: 100}
     assert services[ORDER].revisions[-1].ready
+
+
+@pytest.mark.parametrize(
+    "at", [("builder.build", "before"), ("builder.build", "after"), ("platform.shift", "after")]
+)
+def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -> None:
+    """Workers have died over a rollback until it was given up: nobody knows what it has done."""
+    shop = World(policy=quick())
+    shop.pass_time(2 * MINUTE)
+    shop.ports.world.lose_image(ORDER)
+    shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
+    shop.ports.world.deploy(failure_rate=0.8, configuration=CONFIGURED)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.announce("v2")
+    shop.settle()
+
+    def dies(verb: str, side: str) -> None:
+        if (verb, side) == at:
+            raise Crashed
+
+    shop.ports.builds.hook = shop.ports.world.hook = dies
+    shop.alert()
+    with pytest.raises(Crashed):
+        shop.pass_time(5 * MINUTE)
+    shop.ports.builds.hook = shop.ports.world.hook = no_hook
+    died = Update(rollback_path(shop.rollbacks()[0].id), {"takeovers": LIMIT_TAKEOVERS})
+    shop.ports.store.commit([died])
+    shop.pass_time(10 * MINUTE)
+    [given_up] = shop.rollbacks()
+    assert given_up.outcome.endswith("workers in a row died over it")
+    steps = shop.steps(given_up.id).values()
+    assert StepStatus.BEGUN in {one.status for one in steps}
+
+    say(shop, "undo", actor="alice")
+    shop.pass_time(2 * MINUTE)
+    say(shop, "approve", actor="alice")
+    shop.pass_time(10 * MINUTE)
+
+    services = shop.ports.world.services()
+    assert {one.traffic for one in services.values()} == {FOLLOWING}
+    built = shop.ports.world.functions()[ORDER].source
+    assert built == BAD or source(shop) == content_of(BAD)
 
 
 def test_what_somebody_deploys_meanwhile_stops_it_for_that_function() -> None:

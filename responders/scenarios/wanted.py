@@ -16,8 +16,9 @@ from shared.plan import Step, StepStatus
 from shared.steps import redeploy, serve, shift
 from shared.traffic import Scaling, Traffic, same_list
 
-SENT = (StepStatus.DONE, StepStatus.FAILED)
-"""What failed may have taken effect all the same."""
+SENT = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
+"""What failed may have taken effect all the same; so may what was begun when its rollback was given
+up."""
 
 
 class Wanted(Struct, frozen=True):
