@@ -201,7 +201,7 @@ def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, 
     platform = ports.platform(system)
     kinds: dict[str, Kind] = {
         shift.KIND: shift.Shift(platform),
-        redeploy.KIND: redeploy.Redeploy(ports.builder(system)),
+        redeploy.KIND: redeploy.Redeploy(ports.builder(system), platform),
         **beside.kinds(ports.estate(system), platform),
     }
     tries = {

@@ -192,7 +192,7 @@ class Work:
         return {
             SHIFT: Shift(platform),
             JUDGE: Judge(platform, self._ports.prober),
-            REDEPLOY: Redeploy(builder),
+            REDEPLOY: Redeploy(builder, platform),
             SERVE: Serve(platform, builder),
             REPAIR: Repair(rewriting.portion),
             PUT_BACK: PutBack(rewriting.return_portion),

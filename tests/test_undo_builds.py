@@ -346,17 +346,22 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
     assert built == BAD or source(shop) == content_of(BAD)
 
 
-def test_what_somebody_deploys_meanwhile_stops_it_for_that_function() -> None:
+@pytest.mark.parametrize("past", [True, False])
+def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) -> None:
     """Whoever deploys after the plan was looked at is not overwritten, and it is said."""
     shop = rebuilt()
+    platform = shop.ports.world
     say(shop, "undo", actor="alice")
     theirs: list[str] = []
 
     def somebody(verb: str, side: str) -> None:
         decided = (verb, side) == ("store.commit", "after") and not theirs
         if decided and shop.rollbacks()[-1].status is Status.RUNNING:
-            shop.ports.world.deploy([ORDER])
-            theirs.append(shop.ports.world.services()[ORDER].latest_created)
+            if past:
+                platform.deploy_past(ORDER)
+            else:
+                platform.deploy([ORDER])
+            theirs.append(platform.services()[ORDER].latest_created)
 
     shop.ports.store.hook = somebody
     say(shop, "approve", actor="alice")

@@ -231,12 +231,13 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
     if one.before is not None and not found.is_before:
         source = one.before.source
         here = mark(built.state)
+        newest = live.service.latest_created if live is not None else ""
         build = Step(
             name=f"redeploy {one.function}",
             kind=redeploy.KIND,
             target=one.function,
             goal=encode(redeploy.Goal(one.function, one.before)),
-            origin=encode(redeploy.Origin(here)),
+            origin=encode(redeploy.Origin(here, newest)),
             after=tuple(step.name for step in steps),
             despite_failed=True,
             writes=redeploy.WRITES,

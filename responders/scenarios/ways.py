@@ -95,7 +95,7 @@ class Ways:
             kind=redeploy.KIND,
             target=function,
             goal=encode(redeploy.Goal(function, recipe)),
-            origin=encode(redeploy.Origin(here)),
+            origin=encode(redeploy.Origin(here, self.newest(function))),
             kept=encode(kept),
             after=after,
             despite_stopped=True,

@@ -7,7 +7,7 @@ from msgspec import Struct
 from shared.build import REBUILD_SECONDS, REDEPLOY, Built, Recipe, is_built_from, mark
 from shared.documents import decode
 from shared.plan import Step
-from shared.platform import Builder
+from shared.platform import Builder, Platform
 from shared.steps import Look, Verdict
 
 KIND = REDEPLOY
@@ -29,6 +29,8 @@ class Origin(Struct, frozen=True):
 
     mark: str
     """Of the deployment that it had then, or of its absence."""
+    newest: str = ""
+    """The newest revision of its service then; empty: it had none, or a plan of before this was."""
 
 
 class Kept(Struct, frozen=True):
@@ -51,8 +53,9 @@ class Redeploy:
     unconditional_timeout_seconds: float | None = 15.0
     """The adapter's: the values of the variables are read, then one request is sent."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, platform: Platform) -> None:
         self._builder = builder
+        self._platform = platform
 
     def look(self, step: Step) -> Look:
         """Compare what the function was built from, and what builds it now, with the goal."""
@@ -69,7 +72,21 @@ class Redeploy:
             if running is not None and running.source != goal.recipe.source:
                 return Look(Verdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}")
             return Look(Verdict.UNDER_WAY, note="it is being built")
-        return _compared(found, goal, origin, error)
+        look = _compared(found, goal, origin, error)
+        if look.verdict is Verdict.AT_ORIGIN and not step.attempts:
+            past = self._made_past(found, origin)
+            return Look(Verdict.ELSEWHERE, note=f"found a newer revision: {past}") if past else look
+        return look
+
+    def _made_past(self, found: Built | None, origin: Origin) -> str:
+        """The revision that somebody has made since, past the function; empty: nobody has.
+
+        What failed may have made one itself.
+        """
+        if found is None or not (found.active and found.service and origin.newest):
+            return ""
+        newest = self._platform.service(found.service).latest_created
+        return "" if newest in (origin.newest, found.revision) else newest
 
     def rehearse(self, step: Step) -> None:
         """Functions takes no dry run."""
