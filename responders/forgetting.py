@@ -110,12 +110,16 @@ def _gone_through(
     taking_out = of_ended(ports, policy, rollback, now)
     is_new = rollback != record.answer.get("rollback", "")
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
+    reached = cursor
     for name, document in journals.behind(ports.store, rollback, cursor):
         entry = decode(Entry, document.fields)
         if entry.kept.object in there:  # else age has taken it
             gone += _gone_of(taking_out, document, ledger, vault) - entry.copies_gone
+        reached = name
         if ports.clock.monotonic() >= until:
-            return _at(record, rollback, name, gone, now)
+            break
+    if reached != cursor:  # the next portion goes on behind it
+        return _at(record, rollback, reached, gone, now)
     taking_out.remove_unnamed()
     return _at(record, rollback, "", gone, now)
 

@@ -7,7 +7,8 @@ without it is kept, the journal names that one, and what no entry names (any mor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -25,6 +26,9 @@ from shared.repair import Fate, Position
 from shared.steps.portions import PORTION_SECONDS
 from shared.versions import Rewrite, Version, same
 
+NAMED_WITHIN: Final = timedelta(minutes=5)
+"""So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
+
 
 class TakingOut:
     """What one rollback has written. What was taken out stands in its journal as a number alone."""
@@ -37,10 +41,13 @@ class TakingOut:
         began_at: datetime,
         ramp: Ramp,
         may_go_on: Callable[[], bool],
+        *,
+        is_alone: bool = True,
     ) -> None:
         """`began_at`: whoever was erased before was known to each portion of the repair.
 
         Of them it has written nothing, but may have removed something, of which a copy is kept.
+        `is_alone`: no other worker keeps anything of the rollback beside this one.
         """
         self._ports = ports
         self._policy = policy
@@ -48,6 +55,7 @@ class TakingOut:
         self._began_at = began_at
         self._ramp = ramp
         self._may_go_on = may_go_on
+        self._is_alone = is_alone
 
     def portion(self, position: Position) -> Position:
         """The position after some seconds; what was taken out until then is gone, copies as well.
@@ -87,19 +95,24 @@ class TakingOut:
     def remove_unnamed(self) -> None:
         """What no entry names is gone: kept anew since, or by a worker who died before its entry.
 
-        Raises: Unavailable, Rejected.
+        What was kept just now stays at first: another worker may be about to name it.
+        Raises: Unavailable, also while there is such an object; Rejected.
         """
+        there = self._vault.made(quarantine.prefix(self._policy.system, self._rollback))
         entries = journals.behind(self._ports.store, self._rollback)
         named = {decode(Entry, one.fields).kept.object for _, one in entries}
-        ours = quarantine.prefix(self._policy.system, self._rollback)
-        for name in sorted(self._vault.made(ours).keys() - named):
-            self._require_leave()
-            self._vault.remove(name)
+        until = self._ports.clock.now() - (timedelta() if self._is_alone else NAMED_WITHIN)
+        unnamed = {name: made_at for name, made_at in there.items() if name not in named}
+        for name, made_at in sorted(unnamed.items()):
+            if made_at <= until:
+                self._remove(name)
+        if any(made_at > until for made_at in unnamed.values()):
+            raise Unavailable("another worker may be about to name what it has just kept")
 
     def _without(self, document: Document, ledger: Ledger, *, copies_only: bool = False) -> Entry:
         """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
         entry = decode(Entry, document.fields)
-        kept = quarantine.unpacked(self._vault.read(entry.kept))
+        before, kept = entry.kept, self._copies(document, entry)
         written = {one.path: one for one in kept if _is_written_of(one, ledger)}
         copies = [
             one for one in kept if one.path not in written and not _stood_there_of(one, ledger)
@@ -117,7 +130,22 @@ class TakingOut:
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )
         self._ports.store.commit([Update(document.path, encode(entry), document.version)])
+        self._remove(before.object)
         return entry
+
+    def _copies(self, document: Document, entry: Entry) -> list[Change]:
+        """What a batch has kept. Raises: Unavailable, Rejected; Moved, where others remove some."""
+        try:
+            return quarantine.unpacked(self._vault.read(entry.kept))
+        except Rejected:
+            now = decode(Entry, self._ports.store.get(document.path).fields)
+            if now.kept == entry.kept:
+                raise
+            raise Moved("another worker removes copies of it") from None
+
+    def _remove(self, name: str) -> None:
+        self._require_leave()
+        self._vault.remove(name)
 
     def _kept(self, changes: Iterable[Change]) -> Source:
         """Where these are kept from now on."""

@@ -122,8 +122,8 @@ def _one_portion(
 
 def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
     """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
-    ramp = Ramp(0.0, ports.clock.monotonic())
-    return TakingOut(ports, policy, rollback, began_at, ramp, partial(may_go_on, ports, policy))
+    ramp, leave = Ramp(0.0, ports.clock.monotonic()), partial(may_go_on, ports, policy)
+    return TakingOut(ports, policy, rollback, began_at, ramp, leave, is_alone=False)
 
 
 def may_go_on(ports: Ports, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from responders import forgetting, taking_out_later
 from responders.erasing import read_ledger
 from responders.taking_out import TakingOut
+from responders.taking_out_later import of_ended
 from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine, topics
@@ -125,6 +127,27 @@ def test_what_age_takes_under_its_hands_is_passed_over() -> None:
     held = [quarantine.unpacked(one.content) for one in kept.values()]
     assert not {one.path for changes in held for one in changes} & HERS
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
+
+
+def test_two_workers_at_once() -> None:
+    """What one has kept and not named yet the other does not take for a copy that nobody needs."""
+    shop = after_the_end()
+    vault = shop.ports.quarantine
+    name = shop.rollbacks()[-1].id
+
+    def other_removes(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.keep", "after"):
+            vault.hook = no_hook
+            other = of_ended(shop.ports, shop.policy, name, shop.ports.clock.now())
+            with suppress(Unavailable):
+                other.remove_unnamed()
+
+    vault.hook = other_removes
+    say_erase(shop)
+    shop.pass_time(2 * MINUTE)
+
+    assert vault.hook is no_hook
+    expect_forgotten(shop)
 
 
 @pytest.mark.parametrize("by", ["a pause", "another rollback"])

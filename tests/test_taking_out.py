@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from shared import system as systems
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.impact import Counts
 from shared.integrity_rules import Derived
 from shared.plan import Step, StepStatus
@@ -25,7 +26,7 @@ from shared.policy import Policy
 from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.reading import Reading
-from shared.repair import Fate
+from shared.repair import Fate, Position
 from shared.report import report
 from shared.report_rendering import markdown
 from shared.reported import gathered
@@ -418,6 +419,26 @@ def test_another_rollback_holds_it_up_after_a_cancel() -> None:
     occupied(shop, "")
     shop.pass_time(2 * MINUTE)
     assert shop.data == WITHOUT_ADA
+
+
+def test_two_workers_at_once_after_a_cancel() -> None:
+    """What one has removed under the hands of the other is no refusal."""
+
+    def stops(shop: Shop) -> None:
+        name, vault, done = shop.newest.id, shop.ports.quarantine, list[str]()
+
+        def other_does_it(verb: str, side: str) -> None:
+            if (verb, side) == ("quarantine.read", "before") and not done:
+                done.append(verb)
+                now = shop.ports.clock.now()
+                with suppress(Unavailable):
+                    other = taking_out_later.of_ended(shop.ports, shop.policy, name, now)
+                    other.portion(Position())
+
+        vault.hook = other_does_it
+        called_off(shop)
+
+    expect_taken_out_afterwards(repaired(stops))
 
 
 @pytest.mark.parametrize("why", ["refused", "too late"])
