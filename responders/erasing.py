@@ -227,11 +227,13 @@ def entries(store: Store, system: str) -> Iterator[Document]:
 def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
     document = ports.store.get(erasures.book_path(policy.system))
-    found = list(entries(ports.store, policy.system))
-    if policy.erasure is None or document.fields is None or not found:
+    erased, added_at = dict[str, datetime](), None
+    for one in entries(ports.store, policy.system):  # of each no more is held than this
+        entry, added = decode(Erasure, one.fields), one.version or one.read_at
+        erased[entry.hash] = entry.erased_at
+        added_at = max(added, added_at or added)
+    if policy.erasure is None or document.fields is None or added_at is None:
         return None
-    erased = erasures.known(decode(Erasure, one.fields) for one in found)
-    added_at = max(one.version or one.read_at for one in found)
     return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
 
 

@@ -149,11 +149,6 @@ def is_of_erased(
     )
 
 
-def known(found: Iterable[Erasure]) -> dict[str, datetime]:
-    """When each person was erased last, by hash."""
-    return {one.hash: one.erased_at for one in sorted(found, key=lambda one: one.erased_at)}
-
-
 def removed(progress: Progress, paths: Iterable[str]) -> Progress:
     """The progress with these documents taken out."""
     counts = dict(progress.removed)

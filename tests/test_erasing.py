@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders import erasing as erasing_module
 from responders.erasing import (
     CHUNK,
     LEARN_SECONDS,
@@ -21,7 +23,7 @@ from shared import erasure as erasures
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
 from shared.errors import Ambiguous, Unavailable
-from shared.ports import Put, Query, Write
+from shared.ports import Document, Put, Query, Write
 from shared.proving import Status
 from shared.versions import Reference, Version
 from tests.fakes.clock import START
@@ -275,6 +277,29 @@ def test_too_many_to_be_read_at_once() -> None:
     shop.ports.kept.seconds_each = 0.02
     with pytest.raises(Unavailable, match="too many were erased"):
         Erasing(shop.ports, {"bookshop": shop.policy}).learn_now()
+
+
+def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each portion of a repair reads all of it, several beside each other in a small instance."""
+    monkeypatch.setattr(erasing_module, "PAGE", 100)
+    shop = world()
+    pass_time(shop, 2 * MINUTE)
+    names = [f"{n:064x}" for n in range(1000)]
+    for name in names:
+        entry = encode(Erasure("bookshop", name, START, ()))
+        shop.ports.store.commit([Put(erasures.path("bookshop", name), entry)])
+    ask, alive = shop.ports.store.query, list[int]()
+
+    def counted(query: Query) -> list[Document]:
+        alive.append(sum(isinstance(one, Document) for one in gc.get_objects()))
+        return ask(query)
+
+    shop.ports.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
+    known = read_ledger(shop.ports, shop.policy)
+
+    assert known is not None
+    assert known.erased == dict.fromkeys(names, START)
+    assert max(alive) <= min(alive) + 2 * 100
 
 
 def test_an_instance_that_dies_in_the_middle_of_reading() -> None:
