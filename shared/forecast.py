@@ -125,18 +125,18 @@ def remaining(
 def documents_left(steps: Iterable[Step]) -> float:
     """Seconds to the last document, of which each step goes on as its portions have gone so far.
 
-    Before any portion was, each document is taken for one that is written, as fast as that may
-    begin. Not counted is what lies between portions, deaths above all, nor that in the end whoever
-    was erased meanwhile is taken out.
+    Before any portion was timed, each document is taken for one that is written, as fast as that
+    may begin. Not counted is what lies between portions, deaths above all, nor that in the end
+    whoever was erased meanwhile is taken out.
     """
     known = [(one, from_text(one.operation or one.seen)) for one in steps if _documents(one)]
     going = [(one, there) for one, there in known if one.status not in ENDED]
     left = [max(_documents(one) - there.seen, 0) for one, there in going]
-    seen = sum(there.seen for _, there in known)
-    if not seen:
+    timed = [there for _, there in known if there.seen and there.seconds]
+    if not timed:
         return sum(left) / FIRST_PER_SECOND
-    usual = sum(there.seconds for _, there in known) / seen
-    paces = [there.seconds / there.seen if there.seen else usual for _, there in going]
+    usual = sum(there.seconds for there in timed) / sum(there.seen for there in timed)
+    paces = [there.seconds / there.seen if there in timed else usual for _, there in going]
     takes = [number * pace for number, pace in zip(left, paces, strict=True)]
     beside = sum(one.status is StepStatus.BEGUN for one, _ in going)
     return max([sum(takes) / max(beside, 1), *takes])

@@ -229,6 +229,16 @@ def test_what_was_measured_beforehand_counts(looked: float, written: int, expect
     assert found == pytest.approx(expected)
 
 
+def test_a_position_of_before_time_was_kept_foresees_no_end_at_once() -> None:
+    """What nobody has timed goes on as fast as what was, or else as may be begun."""
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    untimed = piece(10_000, 5_000, 0.0)
+    timed = replace(piece(10_000, 5_000, 50.0), name="another")
+
+    assert outlook([untimed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(10.0)
+    assert outlook([untimed, timed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(50.0)
+
+
 @pytest.mark.parametrize("per_second", [20.0, 120.0, 400.0])
 def test_what_is_foreseen_of_documents_comes_to_what_it_takes(per_second: float) -> None:
     """However slow the machine; what a death has cost is not expected again."""
