@@ -26,7 +26,7 @@ from shared.facts import Change, Difference, Facts, changed, compared, differenc
 from shared.forecast import Outlook
 from shared.gate import Outcome
 from shared.gates import Decision, approved, evaluate, evaluate_order
-from shared.incident import Status
+from shared.incident import Status, was_escalated
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
 from shared.ports import Create, Ports, Write, written
@@ -281,15 +281,19 @@ def _let_go(
 ) -> Turn:
     """The turn that acts on nothing: over, or escalated with what was prepared."""
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
+        rollback = case.rollback
+        waits = rollback.order is None and was_escalated(case.incident, rollback.created_at)
+        note = f"no action: {decision.reason}"
         return Turn(
-            event="rollback.not-taken",
-            note=f"no action: {decision.reason}",
+            event="rollback.escalated" if waits else "rollback.not-taken",
+            note=f"{note}; a person is needed still" if waits else note,
+            choices=("retry", "accept") if waits else (),
             facts=told,
             changes={
                 **ended(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
-            status=Status.RESOLVED,
+            status=Status.ESCALATED if waits else Status.RESOLVED,
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):

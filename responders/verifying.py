@@ -140,12 +140,12 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
         return ending.fail(case, f"it got worse again: {health.reason}")
     joined = case.joined_alerts()  # read again: alerts come and close while health is looked at
     answered = ending.answered_by_plan(case, steps, joined)
-    further = unjudged(joined)
+    further, late = unjudged(joined), case.incident.status is Status.ESCALATED
     if any(alert.key not in answered for alert in further):
-        return ending.succeed(case, "the watch ended early: a further alert must be judged")
+        end = ending.left_to_people if late else ending.succeed
+        return end(case, "the watch ended early: a further alert must be judged")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = _moved_since(case, steps, kinds), ends(case, joined)
-        late = case.incident.status is Status.ESCALATED
         end = ending.left_to_people if told_of.stands or late else ending.succeed
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
         return end(case, _outcome(case, health, moved, standing))

@@ -175,6 +175,14 @@ def was_over_since(incident: Incident, moment: datetime) -> bool:
     return any(one.status is Status.RESOLVED and one.at > moment for one in incident.timeline)
 
 
+def was_escalated(incident: Incident, reopened_at: datetime) -> bool:
+    """Whether it waited for a person when it came to be judged again at that moment."""
+    before = [*incident.timeline]
+    while before and (before[-1].at, before[-1].status) != (reopened_at, Status.INVESTIGATING):
+        before.pop()
+    return len(before) > 1 and before[-2].status is Status.ESCALATED
+
+
 def public_id(day: str, number: int) -> str:
     """INC-YYYYMMDD-NNN; from the thousandth of a day on with four digits."""
     return f"INC-{day}-{number:03d}"

@@ -8,7 +8,9 @@ import pytest
 
 from responders.work import Work
 from shared import incident, rollback, topics
+from shared.choices import choices
 from shared.errors import Unavailable
+from tests.test_verifying import limit, watched
 from tests.test_work import make_ill
 from tests.world import World
 
@@ -141,6 +143,47 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
     assert "ended early" in first.outcome
     assert world.incidents()[0].status is incident.Status.ESCALATED
     assert told(world, "rollback.escalated-r2")
+
+
+def test_what_asks_for_nothing_ends_no_escalation() -> None:
+    """An alert that is only watched joins what waits for a person, and does not send them home."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+    for number in (2, 3):
+        world.alert(f"0.slow-{number}", signal="slow_response")
+        world.pass_time(5 * MINUTE)
+
+        [trouble], newest = world.incidents(), world.rollbacks()[-1]
+        assert (newest.id, newest.status) == (
+            f"{trouble.id}-r{number}",
+            rollback.Status.NOT_TAKEN,
+        )
+        assert trouble.status is incident.Status.ESCALATED
+        assert choices(trouble, newest) == ("retry", "accept", "ack")
+        assert told(world, f"rollback.escalated-r{number}")
+
+
+def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
+    """It ends the watch, in which a person was called in; what they were called for stands."""
+    world = watched(is_open=True)
+    world.pass_time(limit(world))
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+    world.ports.alerts.open["0.corrupt"] = False
+    world.alert("0.corrupt", signal="database_corruption")
+    world.pass_time(5 * MINUTE)
+
+    first, second = world.rollbacks()
+    assert "ended early" in first.outcome
+    assert second.status is rollback.Status.NOT_TAKEN
+    assert second.outcome.startswith("still true")
+    assert world.incidents()[0].status is incident.Status.ESCALATED
 
 
 def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
