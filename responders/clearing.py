@@ -74,9 +74,10 @@ def _built_again(ports: Ports, policy: Policy) -> Iterator[str]:
 
     What stood in for a shift and was not needed needs none.
     """
-    ours, builds = (("system", "==", policy.system),), (("kind", "==", redeploy.KIND),)
-    for rollback in ports.store.query(Query("rollbacks", where=ours)):
-        for one in ports.store.query(Query(f"{rollback.path}/steps", where=builds)):
+    ours = Query("rollbacks", where=(("system", "==", policy.system),))
+    for rollback in ports.store.query(ours):
+        builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
+        for one in ports.store.query(builds):
             step = decode(Step, one.fields)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue

@@ -88,11 +88,13 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
 
 WATCHED = rollback(Status.WATCHING, verified_at=START + 4 * MINUTE)
 LATE = rollback(Status.SUCCEEDED, verified_at=START + 6 * MINUTE)
+WORSE = rollback(Status.FAILED, verified_at=START + 4 * MINUTE)
 RESTORED = (
     (IncidentStatus.WATCHING, WATCHED, None, "restored with 1 min to spare"),
     (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "restored 1 min late"),
     (IncidentStatus.RESOLVED, rollback(Status.FAILED), START + MINUTE, "restored with 4 min to"),
-    (IncidentStatus.ESCALATED, WATCHED, None, "breached 55 min ago"),
+    (IncidentStatus.ESCALATED, WATCHED, None, "restored with 1 min to spare"),
+    (IncidentStatus.ESCALATED, WORSE, None, "breached 55 min ago"),
     (IncidentStatus.INVESTIGATING, None, None, "breached 55 min ago"),
 )
 """An incident an hour after its detection, and what is told of its five minutes."""
