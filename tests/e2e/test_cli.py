@@ -17,9 +17,16 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from cli.wired import STOPPED, UNUSABLE
-from tests.e2e.world import SCALE, World, until
+from tests.e2e.world import PATIENT, SCALE, World, until
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    """With time for whoever waits at the prompt."""
+    world.cloud.clock.rescale(PATIENT)
+    return world
 
 
 def run(*arguments: str, answers: str = "") -> Result:

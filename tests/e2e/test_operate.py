@@ -12,7 +12,7 @@ from shared.ports import Query
 from tests import person
 from tests.documented import LIVE
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.world import until
+from tests.e2e.world import PATIENT, until
 from tests.world import POLICIES
 
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
@@ -26,6 +26,7 @@ SAYS = (
 def test_from_the_baseline_to_the_first_drill(new_world: WorldMaker) -> None:
     """Each line ends well once the responders have done what the line before asked of them."""
     world = new_world(NOON, CVPLUS)
+    world.cloud.clock.rescale(PATIENT)
     world.publish(topics.CLOCK, b"{}")  # from then on there is a ledger of erased people
     for line, expected in zip(LIVE, SAYS, strict=True):
         person.sign_in(world.cloud)

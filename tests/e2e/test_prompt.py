@@ -22,7 +22,7 @@ from tests import person
 from tests.documented import ASKED, SAID_AS_WELL, SIGNED, verb_of
 from tests.documented import CVPLUS as POLICY
 from tests.e2e.conftest import WorldMaker
-from tests.e2e.world import SCALE, World, until
+from tests.e2e.world import PATIENT, SCALE, World, until
 from tests.world import POLICIES
 
 UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
@@ -30,8 +30,6 @@ CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", U
 """Two functions of each large group without a canary: how many there are makes no line another."""
 SIGNED_IN_FOR = timedelta(minutes=4)
 """Commands are taken of whoever has signed in in the last ten."""
-PATIENT = 5.0
-"""How fast time runs while a line is said: a slow machine answers within its 20 seconds."""
 DAY_OF_THE_EXAMPLE = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """The pages speak of INC-20260302-001."""
 
