@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import typer
@@ -80,16 +80,17 @@ def operations() -> Iterator[Operations]:
         wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
-    try:
-        yield Operations(wiring, policies)
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from error
-    except (Rejected, Unavailable) as error:
-        raise leaving(NO_ANSWER, f"no answer: {error}") from error
-    except KeyboardInterrupt as stopped:
-        raise leaving(INTERRUPTED, STOPPED) from stopped
-    finally:
-        wiring.close()
+    with ExitStack() as closing:
+        closing.callback(wiring.close)
+        try:
+            yield Operations(wiring, policies)
+        except BadConfiguration as error:
+            raise leaving(UNUSABLE, str(error)) from error
+        except (Rejected, Unavailable) as error:
+            raise leaving(NO_ANSWER, f"no answer: {error}") from error
+        except KeyboardInterrupt as stopped:
+            closing.pop_all()  # a channel waits for ever for a call cut off at its start
+            raise leaving(INTERRUPTED, STOPPED) from stopped
 
 
 def leaving(code: int, why: str) -> typer.Exit:

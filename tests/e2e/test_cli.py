@@ -214,6 +214,21 @@ def test_who_stops_following_is_told_that_it_goes_on(world: World) -> None:
     until("its steps", world.is_carried_out)
 
 
+def test_ctrl_c_just_as_a_call_begins_ends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 130 at once: closing a channel would wait for that call without end."""
+
+    def pressed(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("grpc._channel._run_channel_spin_thread", pressed)
+        done = run("status")
+
+    assert (done.exit_code, done.stderr) == (130, f"{STOPPED}\n")
+
+
 WRONG = (
     ("deploy-lock --wait --within soon", 2, "no span such as 30m"),
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
