@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -35,6 +36,7 @@ UNUSABLE = 2
 NO_ANSWER = 3
 INTERRUPTED = 130
 INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
+CLOSED_WITHIN_SECONDS = 2.0
 STOPPED = "stopped here; whatever was asked for goes on without this shell"
 
 
@@ -80,17 +82,27 @@ def operations() -> Iterator[Operations]:
         wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
-    with ExitStack() as closing:
-        closing.callback(wiring.close)
-        try:
-            yield Operations(wiring, policies)
-        except BadConfiguration as error:
-            raise leaving(UNUSABLE, str(error)) from error
-        except (Rejected, Unavailable) as error:
-            raise leaving(NO_ANSWER, f"no answer: {error}") from error
-        except KeyboardInterrupt as stopped:
-            closing.pop_all()  # a channel waits for ever for a call cut off at its start
-            raise leaving(INTERRUPTED, STOPPED) from stopped
+    try:
+        yield Operations(wiring, policies)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from error
+    except (Rejected, Unavailable) as error:
+        raise leaving(NO_ANSWER, f"no answer: {error}") from error
+    except KeyboardInterrupt as stopped:
+        raise leaving(INTERRUPTED, STOPPED) from stopped
+    finally:
+        _close(wiring)
+
+
+def _close(wiring: Wiring) -> None:
+    """Return when it is closed, or cannot be: its thread keeps what waits then out of our way.
+
+    A channel waits without end for a call that Ctrl-C has cut off at its start (docs/traps.md),
+    and it does so as well where it is collected.
+    """
+    closing = threading.Thread(target=wiring.close, daemon=True)
+    closing.start()
+    closing.join(CLOSED_WITHIN_SECONDS)
 
 
 def leaving(code: int, why: str) -> typer.Exit:

@@ -214,19 +214,25 @@ def test_who_stops_following_is_told_that_it_goes_on(world: World) -> None:
     until("its steps", world.is_carried_out)
 
 
-def test_ctrl_c_just_as_a_call_begins_ends_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit code 130 at once: closing a channel would wait for that call without end."""
+PRESSED = """
+from grpc import _channel
+from cli.app import app
 
-    def pressed(_: object) -> NoReturn:
-        raise KeyboardInterrupt
+def pressed(_):
+    raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr("grpc._channel._run_channel_spin_thread", pressed)
-        done = run("status")
+_channel._run_channel_spin_thread = pressed
+app(["--without-sign-in", "status"])
+"""
+"""Ctrl-C between the beginning of a streaming call and the thread that reads its events."""
 
-    assert (done.exit_code, done.stderr) == (130, f"{STOPPED}\n")
+
+def test_ctrl_c_just_as_a_call_begins_ends_it(world: World) -> None:
+    """Exit code 130 at once: closing its channel would wait for that call without end."""
+    line = [sys.executable, "-c", PRESSED]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)  # noqa: S603
+
+    assert (done.returncode, done.stderr) == (130, f"{STOPPED}\n")
 
 
 WRONG = (
