@@ -117,7 +117,7 @@ def undoing(subject: Subject) -> Order:
         raise Refused(f"{name} is not the system's newest incident")
     subject.require_said_since()
     store = subject.asked.ports.store
-    if not (_found(store, subject.incident) or _repairs(store, name)):
+    if not (_found(store, subject.incident) or _repairs(store, subject.incident)):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
     return Order(
         command=command.id,
@@ -241,7 +241,7 @@ def work_out(
 ) -> WorkedOut:
     """What the order does by these facts, and whether it may."""
     store, inventory = ports.store, facts.inventory or {}
-    functions = _wanted(store, policy, order, inventory)
+    functions, repaired = _taken_back(store, policy, order, inventory)
     answers = _built(ports, policy, functions)
     built = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
     unseen = answers.keys() - built.keys()
@@ -252,8 +252,7 @@ def work_out(
         reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
     seen = {name: one for name, one in functions.items() if name not in unseen}
     found = reversal.plan(policy, inventory, seen, order.target, built)
-    repairs = _repairs(store, order.incident) if order.way is Way.UNDO else []
-    documents = _put_back(store, policy, repairs)
+    documents = _put_back(store, policy, repaired)
     found = reversal.with_documents(found, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=ramp.seconds(writes))
@@ -318,12 +317,16 @@ def _is_of_data(step: Step) -> bool:
     return step.kind in (put_back.KIND, take_out.KIND)
 
 
-def _wanted(store: Store, policy: Policy, order: Order, inventory: Inventory) -> dict[str, Wanted]:
+def _taken_back(
+    store: Store, policy: Policy, order: Order, inventory: Inventory
+) -> tuple[dict[str, Wanted], list[str]]:
+    """The functions that the order is about, and the repairs, the newest first."""
     if order.way is Way.UNDO:
         document = store.get(incidents.path(order.incident))
-        return _found(store, decode(Incident, document.fields))
+        incident = decode(Incident, document.fields)
+        return _found(store, incident), _repairs(store, incident)
     named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
-    return wanted.unpinned(named, inventory)
+    return wanted.unpinned(named, inventory), []
 
 
 def _built(
@@ -341,19 +344,18 @@ def _found(store: Store, incident: Incident) -> dict[str, Wanted]:
     return wanted.found_by([load_steps(store, name).values() for name in names])
 
 
-def _repairs(store: Store, incident: str) -> list[str]:
+def _repairs(store: Store, incident: Incident) -> list[str]:
     """An incident's repairs that have written documents, the newest first.
 
     What an undo has put back is not put back again.
     """
-    document = store.get(incidents.path(incident))
     repaired: list[str] = []
-    for number in range(decode(Incident, document.fields).rollbacks):
-        name = incidents.rollback_id(incident, number + 1)
+    for number in range(incident.rollbacks):
+        name = incidents.rollback_id(incident.id, number + 1)
         known = decode(Rollback, store.get(rollbacks.path(name)).fields)
         if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
-        elif store.query(Query(quarantine.journal(name), limit=1)) and known.way is Way.REPAIR:
+        elif known.way is Way.REPAIR and store.query(Query(quarantine.journal(name), limit=1)):
             repaired.insert(0, name)
     return repaired
 
