@@ -12,9 +12,10 @@ from cli.ordering import DryRun, Follow, Manner, Yes, go_through
 from cli.screen import AsJson, System, lasting, print_json, say, table
 from cli.sending import Incident, Reason, checked
 from cli.wired import NO, Operations, leaving, operations
-from responders.reversing import WorkedOut, undoing, unpinning, worked_out
 from responders.subject import find
+from responders.taking_back import undoing, unpinning
 from responders.verbs import Asked
+from responders.working_out import WorkedOut, worked_out
 from shared import pin as held
 from shared.errors import Refused
 from shared.gate import Outcome

@@ -21,10 +21,10 @@ from responders import (
     marking,
     ordering,
     regenerating,
-    reversing,
     revoking,
     scheduling,
     switching,
+    taking_back,
     trying,
 )
 from responders.identifying import Actor, identify, use_up
@@ -45,8 +45,8 @@ from shared.tenure import SKEW
 VERBS: dict[str, Verb] = {
     "rollback": scheduling.order,
     "retry": ordering.retry,
-    "undo": reversing.undo,
-    "unpin": reversing.unpin,
+    "undo": taking_back.undo,
+    "unpin": taking_back.unpin,
     "breach": declaring.declare,
     revoking.VERB: revoking.revoke,
     "unplan": scheduling.call_off,

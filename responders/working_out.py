@@ -1,0 +1,192 @@
+"""What an order to take back would do now: to functions, and to the documents of repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.asking import ask_in_batches
+from responders.foreseeing import behind_a_fence, taking_out, too_long, written
+from responders.gathering import gather
+from responders.pinning import pins_of
+from responders.repairing import PEOPLE, WORD_OF_TWO
+from responders.scenarios import reversal, wanted
+from responders.scenarios.reversal import Reversal
+from responders.scenarios.wanted import Wanted
+from shared import incident as incidents
+from shared import quarantine, ramp, repair, shortened
+from shared import rollback as rollbacks
+from shared.build import Built
+from shared.deployment import Inventory
+from shared.documents import decode, encode
+from shared.engine import load_steps
+from shared.errors import RollbackError, Unavailable
+from shared.facts import Facts
+from shared.gate import GateAnswer, Outcome
+from shared.gates import evaluate_reversal
+from shared.incident import Incident
+from shared.plan import Step, reporting
+from shared.policy import Policy
+from shared.ports import Ports, Query, Store
+from shared.rollback import Order, Rollback, Way
+from shared.rollback import Status as RollbackStatus
+from shared.severity import Severity
+from shared.steps import put_back, take_out
+
+WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
+BUILDS_AT_ONCE: Final = 50
+"""Functions whose deployments are asked about beside each other."""
+BUILDS_SECONDS: Final = 8.0
+"""No batch of them is begun after that, so that all of it ends well within the lease."""
+
+
+class WorkedOut(Struct, frozen=True):
+    """What an order to take back would do now."""
+
+    outcome: Outcome
+    reason: str
+    gates: tuple[GateAnswer, ...]
+    reversal: Reversal
+    takes: timedelta = timedelta()
+    """How long documents are written."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether documents are among it."""
+        return self.reversal.plan is not None and any(map(is_of_data, self.reversal.plan.steps))
+
+    @property
+    def people(self) -> int:
+        """How many different people must want it, where it asks."""
+        return PEOPLE if self.writes else 1
+
+
+def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
+    now = ports.clock.now()
+    facts = gather(ports, policy, now, list, "").facts
+    deadline = now + policy.gates.decide_within[Severity.LOW]
+    return work_out(ports, policy, order, facts, deadline, now, "")
+
+
+def work_out(
+    ports: Ports,
+    policy: Policy,
+    order: Order,
+    facts: Facts,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+) -> WorkedOut:
+    """What the order does by these facts, and whether it may. Raises: Unavailable."""
+    store, inventory = ports.store, facts.inventory or {}
+    functions, repaired = _taken_back(store, policy, order, inventory)
+    answers = _built(ports, policy, functions)
+    built = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
+    unseen = answers.keys() - built.keys()
+    allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
+    outcome, reason = allowed.outcome, allowed.reason
+    if outcome is Outcome.ROLLBACK and unseen:
+        outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
+        reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
+    seen = {name: one for name, one in functions.items() if name not in unseen}
+    planned = reversal.plan(policy, inventory, seen, order.target, built)
+    documents = _put_back(store, policy, repaired)
+    planned = reversal.with_documents(planned, documents, policy, order.target)
+    writes = sum(one.goal.get("documents", 0) for one in documents)
+    takes = timedelta(seconds=ramp.seconds(writes))
+    worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
+    return _asking(policy, order, worked) if outcome is Outcome.ROLLBACK else worked
+
+
+def _asking(policy: Policy, order: Order, worked: WorkedOut) -> WorkedOut:
+    """What may be done, where there is a plan for it; what moves documents or builds is asked."""
+    found = worked.reversal
+    if found.plan is None:
+        reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
+        return replace(worked, outcome=Outcome.ESCALATE, reason=reason)
+    if not worked.writes:
+        if not found.rebuilt:
+            return worked
+        return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
+    longer = too_long(policy, worked.takes)
+    if longer:
+        return replace(worked, outcome=Outcome.ESCALATE, reason=longer)
+    plan = found.plan
+    for line in behind_a_fence(policy):
+        plan = reporting(plan, line)
+    found = replace(found, plan=plan)
+    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
+
+
+def is_of_data(step: Step) -> bool:
+    """Whether a step moves documents."""
+    return step.kind in (put_back.KIND, take_out.KIND)
+
+
+def moved(store: Store, incident: Incident) -> dict[str, Wanted]:
+    """The functions that an incident's rollbacks have moved, as they were found."""
+    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
+    return wanted.found_by([load_steps(store, name).values() for name in names])
+
+
+def repairs(store: Store, incident: Incident) -> list[str]:
+    """An incident's repairs that have written documents, the newest first.
+
+    What an undo has put back is not put back again.
+    """
+    repaired: list[str] = []
+    for number in range(incident.rollbacks):
+        name = incidents.rollback_id(incident.id, number + 1)
+        known = decode(Rollback, store.get(rollbacks.path(name)).fields)
+        if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
+            repaired.clear()
+        elif known.way is Way.REPAIR and store.query(Query(quarantine.journal(name), limit=1)):
+            repaired.insert(0, name)
+    return repaired
+
+
+def _taken_back(
+    store: Store, policy: Policy, order: Order, inventory: Inventory
+) -> tuple[dict[str, Wanted], list[str]]:
+    """The functions that the order is about, and the repairs, the newest first."""
+    if order.way is Way.UNDO:
+        document = store.get(incidents.path(order.incident))
+        incident = decode(Incident, document.fields)
+        return moved(store, incident), repairs(store, incident)
+    named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
+    return wanted.unpinned(named, inventory), []
+
+
+def _built(
+    ports: Ports, policy: Policy, functions: Mapping[str, Wanted]
+) -> dict[str, Built | RollbackError | None]:
+    """What ours have built again, as it is now; None: it is gone."""
+    found = ports.builder(policy.system).found
+    calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
+    unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
+    return {**unasked, **ask_in_batches(ports, calls, BUILDS_AT_ONCE, BUILDS_SECONDS)}
+
+
+def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step]:
+    """The steps that put back what these have written; who is erased meanwhile stays so."""
+    steps: list[Step] = []
+    for name in repairs:
+        goal = put_back.Goal(name, policy.integrity.database, _written(store, name))
+        step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
+        steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
+    if steps and policy.erasure is not None:
+        steps.append(taking_out(policy, steps))
+    return steps
+
+
+def _written(store: Store, repaired: str) -> int:
+    """How many documents a repair has written, as far as its steps tell."""
+    steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
+    positions = (repair.from_text(one.operation or one.seen) for one in steps)
+    return sum(written(one.fates) for one in positions)
