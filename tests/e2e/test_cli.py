@@ -20,6 +20,7 @@ from cli.wired import STOPPED, UNUSABLE
 from tests.e2e.world import PATIENT, SCALE, World, until
 
 ROOT = Path(__file__).parents[2]
+MINDS_CTRL_C = ("env", "--default-signal=INT")
 
 
 @pytest.fixture
@@ -189,14 +190,19 @@ def test_ci_waits_for_the_end_of_an_incident(world: World) -> None:
 
 
 def stop_following(*arguments: str) -> tuple[int, str]:
-    """The exit code, and what is told, when somebody presses Ctrl-C once they see something."""
-    line = [sys.executable, "-m", "cli", "--without-sign-in", *arguments]
+    """The exit code, and what is told, when somebody presses Ctrl-C once they see something.
+
+    Whoever runs the tests in the background ignores SIGINT, and so would what they start.
+    """
+    line = [*MINDS_CTRL_C, sys.executable, "-m", "cli", "--without-sign-in", *arguments]
     with subprocess.Popen(line, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as following:  # noqa: S603
-        assert following.stdout
-        assert following.stderr
-        assert any("DETECTED" in said for said in following.stdout)
-        following.send_signal(signal.SIGINT)
-        told = following.stderr.read()
+        try:
+            assert following.stdout
+            assert any("DETECTED" in said for said in following.stdout)
+            following.send_signal(signal.SIGINT)
+            _, told = following.communicate(timeout=60)
+        finally:
+            following.kill()
     return following.returncode, told
 
 
