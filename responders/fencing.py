@@ -240,13 +240,19 @@ class _Look(Falling):
             return self._stopped(fence, stand.to_stop, services)
         if not stand.is_settled:
             return replace(fence, waiting="instances end")
-        answer = self._canary(rules)
-        if answer.passed and fence.status is Status.STANDING:
+        return self._proven(fence, rules)
+
+    def _proven(self, fence: Fence, rules: FenceRules) -> Fence:
+        """The fence as the canary has it: what gives no answer at all was not refused."""
+        answer, stands = self._canary(rules), fence.status is Status.STANDING
+        if answer.passed and stands:
             return fences.falls(fence, f"the canary {rules.canary} writes again", self._now)
         if answer.passed:
             return replace(fence, waiting=f"the canary {rules.canary} still writes")
-        if fence.status is Status.STANDING:
+        if stands:
             return replace(fence, waiting="")
+        if answer.status is None:
+            return replace(fence, waiting=f"the canary {rules.canary}: {answer.detail}")
         return fences.stands(fence, self._now)
 
     def _looked(self, fence: Fence, rules: FenceRules) -> Fence:

@@ -164,10 +164,13 @@ def test_a_canary_that_still_writes_is_no_fence() -> None:
     assert fence_of(shop).status is Status.DOWN
 
 
-def test_what_could_not_be_asked_is_no_refusal() -> None:
+@pytest.mark.parametrize(
+    "answer", [Unavailable("no network"), ProbeAnswer(False, None, "no answer in time")]
+)
+def test_what_gives_no_answer_is_no_refusal(answer: Unavailable | ProbeAnswer) -> None:
     """Unknown is not refused."""
     shop = world()
-    shop.ports.prober.answers[RULES.canary] = Unavailable("no answer")
+    shop.ports.prober.answers[RULES.canary] = answer
     raise_it(shop)
     shop.pass_time(2 * MINUTE)
 
