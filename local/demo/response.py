@@ -52,12 +52,12 @@ class Response:
     ) -> None:
         """The incident, who saw it first, and what is public of it."""
         self._screen.act("Detected")
-        self._scene.show_alerts()
-        text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
-        self._screen.say(text, incident.detected_at, "bold red")
         if strangers.is_of_a_probe(alert):
             said = json.loads(alert.notification)["reason"]
             self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
+        text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
+        self._screen.say(text, incident.detected_at, "bold red")
+        self._scene.show_alerts()
         self._scene.show_public(self._evidence.public(), published_at)
 
     def show_strangers(self, sent: Strangers) -> None:
@@ -90,8 +90,8 @@ class Response:
         else:
             steps = self._evidence.steps(rollback.id)
             text = f"{plan.scenario} back to {plan.target}: {progress(steps)[1]} steps"
-            self._screen.say(text, self._stage.now(), "bold")
             for decided in self._scene.events(rollback.id, "rollback.decided"):
+                self._screen.say(text, datetime.fromisoformat(decided.at), "bold")
                 if self._of_functions:
                     self._screen.say(decided.facts["forecast"], style="bold")
             for line in plan.reported:

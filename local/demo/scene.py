@@ -79,13 +79,12 @@ class Scene:
                 return
 
     def show_alerts(self) -> None:
-        """How many alerts of each kind were taken in so far."""
-        told: dict[tuple[str, str], int] = {}
+        """How many alerts of each kind were taken in so far, and when the last of them was."""
+        told: dict[tuple[str, str], list[datetime]] = {}
         for alert in self.evidence.alerts():
-            kind = (alert.signal, alert.state)
-            told[kind] = told.get(kind, 0) + 1
-        for (signal, state), count in told.items():
-            self.screen.say(f"alerts received: {count} {state}, {signal}", self.stage.now())
+            told.setdefault((alert.signal, alert.state), []).append(alert.received_at)
+        for (signal, state), times in sorted(told.items(), key=lambda one: max(one[1])):
+            self.screen.say(f"alerts received: {len(times)} {state}, {signal}", max(times))
 
     def show_public(self, public: PublicState | None, at: datetime | None) -> None:
         """What is public of it, on the status page and in its feeds."""
