@@ -8,6 +8,7 @@ shared/ports.py says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -17,6 +18,9 @@ from msgspec import Struct
 from shared.errors import RollbackError
 
 _ROOT = "/documents/"
+_NUMBER: Final = re.compile("__id(-?[0-9]+)__")
+"""What a document is called that had a number for a name in Datastore."""
+_NUMBERS: Final = range(-(2**63), 2**63)
 
 
 class Reference(Struct, frozen=True):
@@ -73,7 +77,8 @@ class Documents(Protocol):
 
     `at` is a moment that can be read: within the past hour any, with point-in-time recovery also
     each whole minute of the past seven days; None: now. Another one is Rejected. Names are in the
-    order of the database: part by part, by the bytes of their UTF-8.
+    order of the database: part by part, numbers such as `__id7__` first, then by the bytes of their
+    UTF-8.
     """
 
     def stream(
@@ -162,7 +167,18 @@ class Rewrites(Protocol):
 
 def order(path: str) -> tuple[bytes, ...]:
     """What sorts paths as the database does."""
-    return tuple(part.encode() for part in path.split("/"))
+    parts = path.split("/")
+    if "__id" in path:
+        return tuple(it for part in parts for it in _place(part))
+    return tuple(part.encode() for part in parts)
+
+
+def _place(part: str) -> tuple[bytes, ...]:
+    """What sorts one part: an empty one, which no other is, and the number; else its text."""
+    found = _NUMBER.fullmatch(part)
+    if found is None or int(found[1]) not in _NUMBERS:
+        return (part.encode(),)
+    return b"", (int(found[1]) - _NUMBERS.start).to_bytes(8)
 
 
 def collection_of(path: str) -> str:

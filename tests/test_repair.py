@@ -108,6 +108,17 @@ def test_both_sides_are_merged_by_name() -> None:
     assert list(repair.merged([], [])) == []
 
 
+def test_names_that_are_numbers_come_first() -> None:
+    """As the database has them: by their value, and none is taken for gone, or for new."""
+    names = ["__id-5__", "__id9__", "__id10__", "!", "__id9", "a"]
+    now = [version(f"u/{name}") for name in names]
+    then = [version(f"u/{name}") for name in names if name != "__id9__"]
+
+    pairs = list(repair.merged(now, then))
+    assert [one.path for one in pairs] == [f"u/{name}" for name in names]
+    assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
+
+
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
     goal = Goal("d", NOW, "d", NOW, Select(), Scope("u"))

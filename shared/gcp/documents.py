@@ -14,7 +14,7 @@ from shared.errors import Gone
 from shared.gcp.answers import READ, READ_SECONDS, translated
 from shared.gcp.queries import add_condition
 from shared.gcp.values import read_fields, read_time
-from shared.versions import Scope, Version
+from shared.versions import Scope, Version, order
 
 PERMISSIONS: Final = (
     "datastore.databases.get",
@@ -152,7 +152,7 @@ class FirestoreDocuments:
         with translated(READ):
             pages = self._client.partition_query(request, **self._call(database))
             names = [one.values[0].reference_value for one in pages]
-        paths = sorted(_path(name, root) for name in names)
+        paths = sorted((_path(name, root) for name in names), key=order)
         within = f"{scope.collection}/"
         return [
             path

@@ -16,7 +16,7 @@ from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.values import write_fields
-from shared.versions import Documents, GeoPoint, Reference, Scope, Version, same
+from shared.versions import Documents, GeoPoint, Reference, Scope, Version, order, same
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import FakeDocuments
 from tests.local.admin_world import DATABASE, World, running
@@ -194,7 +194,7 @@ def test_a_moment_stays_as_it_was(world: DocumentsWorld) -> None:
 
 
 def test_names_come_in_order_and_from_a_cursor(world: DocumentsWorld) -> None:
-    """By the bytes of each part; the cursor itself is not in it, nor need it be there."""
+    """Numbers, then by the bytes of each part; the cursor itself need not be there."""
     world.write({f"users/{name}": {} for name in ("b", "é", "B", "a-1", "a")})
     ordered = ["users/B", "users/a", "users/a-1", "users/b", "users/é"]
 
@@ -204,6 +204,11 @@ def test_names_come_in_order_and_from_a_cursor(world: DocumentsWorld) -> None:
     stream = world.documents.stream(HERE, USERS, None)
     assert next(stream).path == "users/B"
     stream.close()  # type: ignore[attr-defined]
+
+    numbers = [f"numbers/{name}" for name in ("__id9__", "__id10__", "__id", "a")]
+    world.write({path: {} for path in reversed(numbers)})
+    assert paths(world.documents.stream(HERE, Scope("numbers"), None)) == numbers
+    assert paths(world.documents.stream(HERE, Scope("numbers"), None, numbers[0])) == numbers[1:]
 
 
 def test_a_collection_group_is_looked_through(world: DocumentsWorld) -> None:
@@ -276,6 +281,13 @@ def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
     assert cuts == sorted(cuts)
     assert all(cut.startswith("users/") for cut in cuts)
     assert world.documents.cuts(HERE, Scope("none"), None, 2) == []
+
+    world.write(
+        {f"users/{one}/orders/{n:03}": {} for one in ("a", "a-1") for n in range(150)}
+    )
+    cuts = world.documents.cuts(HERE, ORDERS, None, 8)
+    assert {cut.split("/")[1] for cut in cuts} == {"a", "a-1"}
+    assert cuts == sorted(cuts, key=order)
 
 
 @pytest.mark.parametrize("back", [-HOUR, 2 * HOUR + timedelta(seconds=1), 8 * DAY])
