@@ -219,9 +219,22 @@ def parse(text: str) -> Select:
         raise ValueError(f"select: {name} takes {'nothing' if alone else 'a value'} behind it")
     if select.by is Selecting.QUERY:
         query(select.value)
-    elif select.by in (Selecting.DOCUMENT, Selecting.PREFIX) and "/" not in select.value:
+    if select.by in (Selecting.DOCUMENT, Selecting.PREFIX) and not _is_document(select):
         raise ValueError(f"select: {select.value!r} is no path such as users/ada")
+    if select.by in (Selecting.COLLECTION, Selecting.QUERY) and not _is_collection(select):
+        raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
     return select
+
+
+def _is_document(select: Select) -> bool:
+    """Whether it names a document, or the beginning of one's name."""
+    *above, name = select.value.split("/")
+    return len(above) % 2 == 1 and all(above) and bool(name or select.by is Selecting.PREFIX)
+
+
+def _is_collection(select: Select) -> bool:
+    parts = select.collection.split("/")
+    return len(parts) % 2 == 1 and all(parts)
 
 
 def query(text: str) -> FaultyQuery:

@@ -190,11 +190,11 @@ def moment(text: str, now: datetime) -> datetime | None:
         if not _DAY_FIRST.match(text):
             return None
         said = datetime.fromisoformat(text)
-    except ValueError as none:
+        if said.tzinfo is None:
+            raise Refused(f"restore_point: {text[:80]} has no zone: end it with Z for UTC")
+        return said.astimezone(UTC)
+    except (ValueError, OverflowError) as none:
         raise Refused(f"restore_point: {text[:80]} is no time; say {FORMS}") from none
-    if said.tzinfo is None:
-        raise Refused(f"restore_point: {text[:80]} has no zone: end it with Z for UTC")
-    return said.astimezone(UTC)
 
 
 def _latest(kept: Kept) -> Point:

@@ -142,6 +142,8 @@ def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> Non
         (CREATING.name, ["is none"]),
         ("2026-02-30T00:00:00Z", ["is no time"]),
         ("20261301_0000", ["is no time"]),
+        ("0001-01-01T00:00:00+01:00", ["is no time"]),
+        ("9999-12-31T23:59:59-01:00", ["is no time"]),
         ("2026-03-20T11:00:00", ["has no zone"]),
         ("2026-03-20", ["has no zone"]),
     ],
