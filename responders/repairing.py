@@ -218,6 +218,9 @@ def _foreseen(
     longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
+    if facts.seen is None or facts.seen.functions is None:
+        reason = "which functions the documents would start could not be read"
+        return replace(found, outcome=Outcome.HOLD, reason=reason)
     if refused:
         reason = (
             f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"

@@ -20,23 +20,26 @@ def started_by(functions: Iterable[FunctionState], database: str, scope: Scope) 
         one.name
         for one in functions
         for pattern, of in _heard(one.definition.get("eventTrigger", {}))
-        if of == database and _may_match(pattern, scope)
+        if _is(of, database) and _may_match(pattern, scope)
     )
 
 
 def _heard(trigger: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The pattern of documents that a trigger hears of, and their database."""
+    """The pattern of documents that a trigger hears of, and their database.
+
+    One that names no documents hears of all. Of the 1st generation a whole name is filtered by:
+    a trigger has nothing else that could hold it (google/cloud/functions/v2/functions.proto).
+    """
     if not str(trigger.get("eventType", "")).startswith(_EVENTS):
         return
     filters = {
         one.get("attribute", ""): one.get("value", "") for one in trigger.get("eventFilters", ())
     }
-    resource = str(trigger.get("resource", ""))
-    if resource:
-        before, _, pattern = resource.partition("/documents/")
+    before, _, pattern = filters.get("resource", "").partition("/documents/")
+    if pattern:
         yield pattern, before.rpartition("/")[2]
     else:
-        yield filters.get("document", ""), filters.get("database", DEFAULT_DATABASE)
+        yield filters.get("document", "**"), filters.get("database", DEFAULT_DATABASE)
 
 
 def _may_match(pattern: str, scope: Scope) -> bool:
@@ -51,4 +54,8 @@ def _may_match(pattern: str, scope: Scope) -> bool:
 
 
 def _is(part: str, name: str) -> bool:
-    return part == name or "{" in part or part == "*"
+    """Whether it means that name; a star in it may stand for anything.
+
+    So says https://cloud.google.com/eventarc/docs/path-patterns, read 2026-11-27.
+    """
+    return part == name or "{" in part or "*" in part

@@ -310,6 +310,24 @@ def test_functions_that_would_be_started(
         )
 
 
+def test_functions_that_cannot_be_read_may_be_started() -> None:
+    """Whom the documents would start is not known: nothing is asked, and written, until it is."""
+    shop = Shop(replace(SHOP, collections=CHECKED.collections))
+
+    def unread(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.functions", "before"):
+            raise Unavailable("no answer")
+
+    shop.ports.world.hook = unread
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+    assert shop.newest.status is Status.DECIDING
+    assert "could not be read" in str(Reading(shop.ports.store).trail(shop.newest.id))
+
+    shop.ports.world.hook = no_hook
+    shop.parked()
+
+
 def test_a_dry_run_tells_and_does_nothing() -> None:
     """Counts, samples and what differs; no incident, no copy, no write."""
     shop = Shop()

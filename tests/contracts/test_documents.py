@@ -282,9 +282,7 @@ def test_a_large_collection_is_cut(world: DocumentsWorld) -> None:
     assert all(cut.startswith("users/") for cut in cuts)
     assert world.documents.cuts(HERE, Scope("none"), None, 2) == []
 
-    world.write(
-        {f"users/{one}/orders/{n:03}": {} for one in ("a", "a-1") for n in range(150)}
-    )
+    world.write({f"users/{one}/orders/{n:03}": {} for one in ("a", "a-1") for n in range(150)})
     cuts = world.documents.cuts(HERE, ORDERS, None, 8)
     assert {cut.split("/")[1] for cut in cuts} == {"a", "a-1"}
     assert cuts == sorted(cuts, key=order)
