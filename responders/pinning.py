@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
+from responders.asking import answered, ask_all
 from responders.case import Case
 from shared import pin as pins
 from shared.documents import decode, encode
+from shared.errors import Rejected
 from shared.pin import AUTOMATION, Pin, Shifted
 from shared.plan import Step, StepStatus
 from shared.ports import Document, Query, Store, Write, written
 from shared.steps import serve, shift
-from shared.traffic import LATEST, TrafficTarget
+from shared.traffic import LATEST, Service, TrafficTarget
 
 LEADING = frozenset({shift.KIND, serve.KIND})
 """The kinds of step that lead a function's requests anywhere."""
@@ -34,29 +37,45 @@ def known(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
 def left_by(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     """The writes of what the shifts that are done make of their functions' pins.
 
-    Raises: Unavailable, Rejected, where the list of a function that was built again is not to be
-    read.
+    Nothing, where the platform refuses to show what was built again: mostly it is gone.
+    Raises: Unavailable.
     """
     done = [step for step in steps if step.kind in LEADING and step.status is StepStatus.DONE]
     return tuple(_written(case, done)) if done else ()
 
 
-def _written(case: Case, done: Iterable[Step]) -> Iterator[Write]:
+def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
     now, before = case.now(), known(case.ports.store, case.policy.system)
+    again = _built_again(case, done)
     for step in done:
+        if step.kind == serve.KIND and step.name not in again:
+            continue
         absent = Document(pins.path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
-        after = pins.after(_shifted(case, step), pin)
+        after = pins.after(_shifted(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
             yield written(document, encode(after))
 
 
-def _shifted(case: Case, step: Step) -> Shifted:
-    """What a step has asked for; of what serves a new build only the platform tells."""
-    if step.kind == serve.KIND:
-        led = decode(serve.Goal, step.goal).service
-        service = case.ports.platform(case.policy.system).service(led)
-        goal, newest = service.traffic, service.latest_created
+def _built_again(case: Case, done: Iterable[Step]) -> dict[str, Service]:
+    """The services of new builds as they are now, by step: only the platform tells their traffic.
+
+    Without those that it refuses to show. Raises: Unavailable.
+    """
+    service = case.ports.platform(case.policy.system).service
+    calls = {
+        step.name: partial(service, decode(serve.Goal, step.goal).service)
+        for step in done
+        if step.kind == serve.KIND
+    }
+    answers = ask_all(case.ports, calls)
+    return {name: answered(one) for name, one in answers.items() if not isinstance(one, Rejected)}
+
+
+def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
+    """What a step has asked for; `again` is the service of what it has led to a new build."""
+    if again is not None:
+        led, goal, newest = again.name, again.traffic, again.latest_created
         origin = decode(serve.Origin, step.origin).found or FOLLOWING
     else:
         asked, found = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from responders.pinning import pins_of
 from shared.audit import Event
 from shared.deployment import Deployment
 from shared.deployment import Status as DeploymentStatus
@@ -21,6 +22,7 @@ from shared.ports import Put, Update
 from shared.rollback import Rollback, Status
 from shared.traffic import TrafficTarget
 from tests.fakes.copies import kept
+from tests.fakes.hooks import no_hook
 from tests.world import BOOKSHOP, World
 
 ORDER, SHOP = "orderStatus", "renderShop"
@@ -126,6 +128,29 @@ def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
     assert ends(shop, ORDER)["serve"] is StepStatus.STOPPED
     assert shop.rollbacks()[-1].status is Status.FAILED
     assert theirs[0] not in shop.live[ORDER]
+
+
+def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end() -> None:
+    """What nobody can show any more is pinned by nobody, and told as somebody's doing."""
+    shop = world()
+    shop.ports.world.lose_image(ORDER)
+    shop.deploy_bad()
+
+    def somebody(verb: str, side: str) -> None:
+        begun = shop.rollbacks() if verb == "store.commit" else []
+        served = shop.steps(begun[-1].id).get(f"serve {ORDER}") if begun else None
+        if served is not None and served.status is StepStatus.DONE:
+            shop.ports.store.hook = no_hook
+            shop.ports.world.delete_function(ORDER)
+
+    shop.ports.store.hook = somebody
+
+    rollback = roll_back(shop)
+
+    assert (rollback.status, rollback.takeovers) == (Status.FAILED, 0)
+    assert any(f"{ORDER}: changed by somebody" in line for line in failure(shop))
+    pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
+    assert pinned == set(shop.live)
 
 
 def test_one_function_that_cannot_come_back_stops_no_other() -> None:
