@@ -35,6 +35,8 @@ def external_cause(case: Case) -> GateAnswer:
     )
     if ill_unchanged and ill_unchanged >= ALIKE * ill_changed:
         return answer("external cause", Answer.STOP, reason, Outcome.ESCALATE)
+    if case.facts.requests is None:
+        return answer("external cause", Answer.UNKNOWN, "the metrics could not be read")
     return answer("external cause", Answer.PASS, reason)
 
 

@@ -222,6 +222,7 @@ LEVELS = (
         PASS,
         counted(**dict.fromkeys(REST[:1], ILL)),
     ),
+    Level("external cause", "the metrics are silent", UNKNOWN, of_facts(requests=None)),
     Level(
         "cause",
         "changed a second after the onset",
@@ -346,8 +347,12 @@ _ROWS = (
     ("still true: the metrics are silent", UNKNOWN, ("cause: changed at the onset",)),
     (
         "still true: the metrics are silent",
-        PASS,
-        ("external cause: half as many unchanged ones fail",),
+        UNKNOWN,
+        (
+            "external cause: another system a second before that",
+            "external cause: half as many unchanged ones fail",
+            "external cause: fewer than half as many fail",
+        ),
     ),
     ("kill switch: unreadable", STOP, ("freeze: until now",)),
     ("freeze: unreadable", STOP, ("kill switch: not paused",)),
@@ -362,12 +367,22 @@ _ROWS = (
         ("still true: over, and a tenth of the requests fails",),
     ),
     (
+        "external cause: the metrics are silent",
+        UNKNOWN,
+        (
+            "still true: over, and a tenth of the requests fails",
+            "still true: over, and more than a tenth of them",
+            "cause: changed at the onset",
+        ),
+    ),
+    (
         "cause: what is live is silent",
         NOT_APPLICABLE,
         (
             "external cause: another system a second before that",
             "external cause: half as many unchanged ones fail",
             "external cause: fewer than half as many fail",
+            "external cause: the metrics are silent",
         ),
     ),
     (
@@ -397,6 +412,7 @@ _ROWS = (
             "external cause: another system a second before that",
             "external cause: half as many unchanged ones fail",
             "external cause: fewer than half as many fail",
+            "external cause: the metrics are silent",
             "cause: changed a second after the onset",
             "cause: changed at the onset",
             "restorable: a changed one is not ready",

@@ -26,6 +26,7 @@ from tests.gate_facts import (
     ONSET,
     PAUSE,
     QUIET,
+    REST,
     SECOND,
     STABLE,
     WINDOW,
@@ -168,6 +169,33 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             facts(inventory=inventory(HALF), requests={**QUIET, **ill(HALF, ONE_OF_THE_REST)}),
             Outcome.ROLLBACK,
             None,
+        ),
+        (
+            "metrics cannot be read, a probe fails, and an alert names a changed function",
+            replace(
+                alert(function=min(HALF)),
+                inventory=inventory(HALF),
+                requests=None,
+                probes={"book": ProbeAnswer(False, 500)},
+            ),
+            Outcome.HOLD,
+            "external cause",
+        ),
+        (
+            "metrics cannot be read, and an alert names an unchanged function",
+            replace(
+                facts(
+                    alerts=(
+                        replace(ALERT, function=min(HALF)),
+                        replace(ALERT, function=REST[0]),
+                        replace(ALERT, function=REST[1]),
+                    )
+                ),
+                inventory=inventory(HALF),
+                requests=None,
+            ),
+            Outcome.ESCALATE,
+            "external cause",
         ),
         (
             "what was recorded cannot be read",
