@@ -88,15 +88,22 @@ class Examining:
         return run, None
 
     def verdicts(
-        self, name: str, versions: Sequence[Version], at: datetime | None, *, files: bool = True
+        self,
+        name: str,
+        versions: Sequence[Version],
+        at: datetime | None,
+        *,
+        files: bool = True,
+        database: str = "",
     ) -> list[tuple[Version, Verdict]]:
         """Each document of a collection with what is wrong with it, and with what it names.
 
-        Without `files` nothing is said of those: they have no past that could be looked at.
+        What it names is looked for in `database`, the system's own where none is given. Without
+        `files` nothing is said of those: they have no past that could be looked at.
         """
-        judge = self._judges[name]
+        judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
-        there = self._documents.existing(self._database, sorted(named), at) if named else set()
+        there = self._documents.existing(database, sorted(named), at) if named else set()
         sight = Sight({path: path in there for path in named}, self._read(judge, versions, files))
         judged = [(version, judge.verdict(version, sight)) for version in versions]
         return judged if files else [(one, _without_files(verdict)) for one, verdict in judged]

@@ -138,7 +138,7 @@ class Mending:
     def _of_chosen(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
         changed = [one for one in pairs if not one.is_same]
         now = self._verdicts([one.now for one in changed if one.now is not None])
-        then = self._verdicts([one.then for one in changed if one.then is not None])
+        then = self._verdicts_then([one.then for one in changed if one.then is not None])
         for pair in changed:
             if pair.then is None:
                 yield Fated(pair.path, Fate.REMOVED, pair.now)
@@ -162,11 +162,23 @@ class Mending:
             return Fated(fated.path, Fate.EXPIRED, fated.now)
         return fated
 
+    def _verdicts_then(self, versions: list[Version]) -> dict[str, bool | None]:
+        """The same of what is to come back: with all else of then, where all of it does."""
+        goal = self._goal
+        if goal.select.by is not Selecting.ALL:
+            return self._verdicts(versions)
+        return self._judged(versions, goal.before, goal.source)
+
     def _verdicts(self, versions: list[Version]) -> dict[str, bool | None]:
         """Whether each is valid, by path; what is not declared is."""
+        return self._judged(versions, self._goal.at, self._goal.database)
+
+    def _judged(
+        self, versions: list[Version], at: datetime | None, database: str
+    ) -> dict[str, bool | None]:
         if not self._name:
             return {one.path: True for one in versions}
-        judged = self._examining.verdicts(self._name, versions, self._goal.at)
+        judged = self._examining.verdicts(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
     def _passing(self, bad: Sequence[Pair]) -> dict[str, Version]:

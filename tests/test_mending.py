@@ -175,6 +175,21 @@ def test_an_order_whose_customer_is_gone() -> None:
     assert shop.fates("orders") == {"orders/1": Fate.BACK, "orders/2": Fate.LOST}
 
 
+@pytest.mark.parametrize("source", [HERE, "clone"])
+def test_an_order_comes_back_with_its_customer(source: str) -> None:
+    """Both are gone, and all is wanted: what a version names is there once all is as it was."""
+    shop = Shop()
+    shop.ports.kept.write("clone", GOOD)
+    shop.write(dict.fromkeys(GOOD))
+    more: dict[str, Any] = {"source": source, "before": shop.before if source == HERE else None}
+    assert shop.fates("orders", "all", **more) == dict.fromkeys(
+        ("orders/1", "orders/2"), Fate.REVIVED
+    )
+    assert shop.fates("orders", "collection:orders", **more) == dict.fromkeys(
+        ("orders/1", "orders/2"), Fate.LOST
+    )
+
+
 @pytest.mark.parametrize(
     ("select", "fates"),
     [
