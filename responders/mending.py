@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -13,8 +13,9 @@ from msgspec import Struct
 from responders.asking import ANSWER_SECONDS, answered, ask, ask_all
 from responders.erasing import read_ledger
 from responders.examining import Examining
-from shared import damage
+from shared.damage import MINUTE, Search
 from shared.errors import Rejected
+from shared.integrity import minute
 from shared.integrity_rules import declared_as
 from shared.policy import Policy
 from shared.ports import Ports
@@ -42,7 +43,7 @@ CONTENT_BYTES = 4 * 2**20
 """So much both sides of them may hold together, as MessagePack: several pieces are in the memory of
 one instance at a time."""
 VERSIONS_BACK = 10
-"""So many versions of a document are tried, the newest first; then that of the stated moment."""
+"""So many versions of a document are tried, the newest first; then whole minutes, by halving."""
 GOT_IN_SECONDS = 0.2
 """So much time each look at an older version has, with all those beside it."""
 _ENCODER = msgspec.msgpack.Encoder()
@@ -185,25 +186,56 @@ class Mending:
         """Of each document its newest version that passes; one without any is left out."""
         passing: dict[str, Version] = {}
         left = {one.path: one.now for one in bad if one.now is not None}
+        spoilt = {path: one.updated_at for path, one in left.items()}
         for _ in range(0 if self._goal.is_copy else VERSIONS_BACK):
             before = self._before(list(left.values()))
             valid = self._verdicts(list(before.values()))
             passing |= {path: one for path, one in before.items() if valid[path]}
             left = {path: one for path, one in before.items() if not valid[path]}
+            spoilt |= {path: one.updated_at for path, one in left.items()}
             if not left:
-                return passing
-        then = {one.path: one.then for one in bad if one.path in left and one.then is not None}
-        valid = self._verdicts(list(then.values()))
-        return passing | {path: one for path, one in then.items() if valid[path]}
+                break
+        rest = [one for one in bad if one.path not in passing]
+        valid = self._verdicts([one.then for one in rest if one.then is not None])
+        then = {one.path: one.then for one in rest if one.then is None or valid[one.path]}
+        return passing | self._newest(then, spoilt)
+
+    def _newest(
+        self, then: Mapping[str, Version | None], spoilt: Mapping[str, datetime]
+    ) -> dict[str, Version]:
+        """Of each the newest version since then that passes, by halving: damage is taken to stay.
+
+        Where it was deleted meanwhile, the newest before that. None: it was not there then.
+        """
+        found = {path: one for path, one in then.items() if one is not None}
+        goal = self._goal
+        if goal.before is None or goal.is_copy:
+            return found
+        spans = {
+            path: Search(goal.before, minute(spoilt[path]) + MINUTE, is_low_known=True)
+            for path in then
+        }
+        while looks := {path: at for path, one in spans.items() if (at := one.next_look)}:
+            there = self._read(looks)
+            valid = self._verdicts(list(there.values()))
+            for path, at in looks.items():
+                is_bad = not valid[path] if path in there else path in found
+                spans[path] = spans[path].seen(at, bad=is_bad)
+                if path in there and valid[path]:
+                    found[path] = there[path]
+        return found
 
     def _before(self, versions: Sequence[Version]) -> dict[str, Version]:
         """The version right before each of these; one without any that can be read is left out."""
         now, earliest = self._ports.clock.now(), self._can_be_read_from()
+        moments = {one.path: moment_before(one, now, earliest) for one in versions}
+        return self._read({path: at for path, at in moments.items() if at is not None})
+
+    def _read(self, moments: Mapping[str, datetime]) -> dict[str, Version]:
+        """Each document as it was at its moment; one that was not there is left out."""
         asked: dict[datetime, list[str]] = {}
-        for one in versions:
-            at = moment_before(one, now, earliest)
-            if at is not None:
-                asked.setdefault(at, []).append(one.path)
+        for path, at in moments.items():
+            asked.setdefault(at, []).append(path)
         get = partial(self._documents.get, self._goal.database)
         calls = {str(at): partial(get, paths, at) for at, paths in asked.items()}
         found: dict[str, Version] = {}
@@ -220,7 +252,7 @@ class Mending:
                 self._ports.backups(self._policy.system).database, self._goal.database
             )
             try:
-                self._earliest = ask(self._ports, database).earliest_at + damage.MINUTE
+                self._earliest = ask(self._ports, database).earliest_at + MINUTE
             except Rejected:
                 self._earliest = self._ports.clock.now() - PAST_HOUR
         return self._earliest

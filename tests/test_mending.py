@@ -132,15 +132,59 @@ def test_long_ago_the_newest_version_of_a_whole_minute_counts() -> None:
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
-def test_a_document_that_was_spoilt_again_and_again() -> None:
-    """After so many versions that of the stated moment is taken."""
-    shop = Shop()
+def spoilt_often(shop: Shop) -> None:
     for spoilt in range(VERSIONS_BACK + 2):
-        shop.write({"customers/ada": {"spoilt": spoilt}})
         shop.pass_time()
+        shop.write({"customers/ada": {"spoilt": spoilt}})
+
+
+def test_a_document_that_was_spoilt_again_and_again() -> None:
+    """However often: what the application wrote before the damage stays."""
+    shop = Shop()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    spoilt_often(shop)
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def test_a_document_that_was_spoilt_as_often_as_it_was_written() -> None:
+    """Since the stated moment it was never valid again: it is as it was then."""
+    shop = Shop()
+    spoilt_often(shop)
 
     assert shop.repair("customers").fates == {Fate.BACK: 1}
     assert shop.there("customers/ada") == [GOOD["customers/ada"]]
+
+
+def test_a_document_that_was_made_and_spoilt_since() -> None:
+    """It was not there at the stated moment, and once it was there it was valid."""
+    shop = Shop()
+    shop.write({"customers/ada": None})
+    shop.before = shop.ports.clock.now()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    spoilt_often(shop)
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+@pytest.mark.parametrize("minutes", [0, 2, 45])
+def test_a_document_that_was_deleted_and_made_again(minutes: int) -> None:
+    """Spoilt from its first moment on: the newest version before it was deleted passes."""
+    shop = Shop()
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    shop.pass_time()
+    shop.write({"customers/ada": None})
+    shop.ports.clock.advance(minutes * MINUTE)
+    shop.write({"customers/ada": {"spoilt": 1}})
+    shop.write({"customers/ada": {"spoilt": 2}})
+
+    assert shop.repair("customers").fates == {Fate.BACK: 1}
+    assert shop.there("customers/ada") == [{"email": "new@example.com"}]
 
 
 def test_what_is_valid_is_left() -> None:
