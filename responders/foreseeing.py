@@ -22,7 +22,17 @@ from shared.integrity_rules import OnRepair, declared_as
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports
-from shared.repair import GOOD_UNDONE, WRITTEN, Fate, Goal, Position, Select, Selecting, Survey
+from shared.repair import (
+    EVERYTHING,
+    GOOD_UNDONE,
+    WRITTEN,
+    Fate,
+    Goal,
+    Position,
+    Select,
+    Selecting,
+    Survey,
+)
 from shared.steps import take_out
 
 DOCUMENTS_PER_SECOND = 1000.0
@@ -76,12 +86,16 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
         roots += documents.collections(database, at)
         roots += documents.collections(source.database, source.before)
     scopes = repair.scopes(select, policy.collections, roots)
-    calls = {str(n): partial(documents.count, database, one, at) for n, one in enumerate(scopes)}
-    counts = [answered(one) for one in ask_all(ports, calls).values()]
+    calls = {
+        str(scope): partial(documents.count, database, scope, at)
+        for scope in scopes
+        if scope != EVERYTHING  # which is not parted
+    }
+    counts = {name: answered(one) for name, one in ask_all(ports, calls).items()}
     goals: list[Goal] = []
-    for scope, count in zip(scopes, counts, strict=True):
+    for scope in scopes:
         goal = Goal(database, at, source.database, source.before, select, scope)
-        pieces = min(repair.PIECES, count // repair.PIECE)
+        pieces = min(repair.PIECES, counts.get(str(scope), 0) // repair.PIECE)
         cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
         goals += repair.cut(goal, cuts)
     return Survey(tuple(goals))
@@ -113,7 +127,7 @@ def refusals(policy: Policy, survey: Survey, facts: Facts) -> list[str]:
     """The functions that documents written back would start, where the policy does not let them."""
     return [
         f"{name} is started by writes to {collection}"
-        for collection, names in _started(survey, facts).items()
+        for collection, names in _started(policy, survey, facts).items()
         for name in names
         if _on_repair(policy, collection) is OnRepair.REFUSE
     ]
@@ -124,9 +138,9 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
-            name=f"repair {number} {shortened.text(goal.scope.collection.replace('/', '.'))}",
+            name=f"repair {number} {shortened.text(str(goal.scope).replace('/', '.'))}",
             kind=repair.KIND,
-            target=goal.scope.collection,
+            target=str(goal.scope),
             goal=encode(replace(goal, documents=position.seen)),
             within_seconds=within,
         )
@@ -137,7 +151,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
         return None
     if policy.erasure is not None:
         steps.append(taking_out(policy, steps))
-    lines = (*_lines(policy, survey), *_firing(survey, facts))
+    lines = (*_lines(policy, survey), *_firing(policy, survey, facts))
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -207,22 +221,21 @@ def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
     return zip(survey.goals, survey.positions, strict=True)
 
 
-def _firing(survey: Survey, facts: Facts) -> Iterator[str]:
-    for collection, names in _started(survey, facts).items():
+def _firing(policy: Policy, survey: Survey, facts: Facts) -> Iterator[str]:
+    for collection, names in _started(policy, survey, facts).items():
         yield from (f"{name} is started by each document of {collection}" for name in names)
 
 
-def _started(survey: Survey, facts: Facts) -> dict[str, list[str]]:
+def _started(policy: Policy, survey: Survey, facts: Facts) -> dict[str, list[str]]:
     """The functions that are started, by the collection that is written."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
-    scopes = {
-        goal.scope.collection: goal
-        for goal, position in _gone_through(survey)
-        if written(position.fates)
+    besides = {name for name, one in policy.collections.items() if one.everywhere}
+    goals = {
+        str(goal.scope): goal for goal, position in _gone_through(survey) if written(position.fates)
     }
     return {
-        name: triggers.started_by(functions, goal.database, goal.scope)
-        for name, goal in scopes.items()
+        name: triggers.started_by(functions, goal.database, goal.scope, besides)
+        for name, goal in goals.items()
     }
 
 

@@ -28,6 +28,7 @@ from shared.repair import (
     Position,
     Selecting,
     has_expired,
+    is_of,
     merged,
     moment_before,
 )
@@ -96,8 +97,12 @@ class Mending:
         if self._goal.select.by is Selecting.INVALID:
             found = self._of_invalid(pairs)
         else:
-            found = self._of_chosen([one for one in pairs if self._goal.select.wants(one)])
+            found = self._of_chosen([one for one in pairs if self._is_wanted(one)])
         return [self._allowed(one) for one in found]
+
+    def _is_wanted(self, pair: Pair) -> bool:
+        goal = self._goal
+        return goal.select.wants(pair) and is_of(goal.scope, self._policy.collections, pair.path)
 
     def _pairs(self, after: str) -> Generator[Pair]:
         goal = self._goal

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import shortened
-from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
+from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches, values
 from shared.versions import Scope, Version, collection_of, order, same
 
@@ -32,6 +32,7 @@ PIECES: Final = 8
 PAST_HOUR: Final = timedelta(minutes=58)
 """Within it every moment can be read, a whole hour by Google
 (https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
+EVERYTHING: Final = Scope("", everywhere=True)
 _QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
 
 
@@ -255,15 +256,24 @@ def query(text: str) -> FaultyQuery:
 
 
 def scopes(select: Select, declared: Mapping[str, Collection], roots: Iterable[str]) -> list[Scope]:
-    """What is gone through; `roots` are the database's own collections, at both moments."""
+    """What is gone through; `roots` are the database's own collections, at both moments.
+
+    Of all, whatever lies elsewhere comes last (`is_of`): nothing lists which collections that is.
+    """
     known = [Scope(name, one.everywhere) for name, one in declared.items()]
     if select.by is Selecting.INVALID:
         return known
     if select.by is Selecting.ALL:
         others = (Scope(name) for name in sorted(set(roots)) if name not in declared)
-        return [*known, *others]
+        return [*known, *others, EVERYTHING]
     found = next((one for one in known if one.collection == select.collection), None)
     return [found or Scope(select.collection)]
+
+
+def is_of(scope: Scope, declared: Mapping[str, Collection], path: str) -> bool:
+    """Whether a document that was found there is gone through as one of it, and of no other."""
+    collection = collection_of(path)
+    return scope != EVERYTHING or ("/" in collection and not declared_as(declared, collection))
 
 
 def merged(now: Iterable[Version], then: Iterable[Version], until: str = "") -> Iterator[Pair]:

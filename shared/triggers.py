@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from shared.inventory import FunctionState
@@ -14,13 +14,21 @@ _EVENTS = ("google.cloud.firestore.document.", "providers/cloud.firestore/")
 (https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
 
 
-def started_by(functions: Iterable[FunctionState], database: str, scope: Scope) -> list[str]:
-    """The functions that hear of writes to documents of a scope, by name."""
+def started_by(
+    functions: Iterable[FunctionState],
+    database: str,
+    scope: Scope,
+    besides: Container[str] = (),
+) -> list[str]:
+    """The functions that hear of writes to documents of a scope, by name.
+
+    Where that means all collections below documents, `besides` are ids of some that it does not.
+    """
     return sorted(
         one.name
         for one in functions
         for pattern, of in _heard(one.definition.get("eventTrigger", {}))
-        if _is(of, database) and _may_match(pattern, scope)
+        if _is(of, database) and _may_match(pattern, scope, besides)
     )
 
 
@@ -42,11 +50,13 @@ def _heard(trigger: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield filters.get("document", "**"), filters.get("database", DEFAULT_DATABASE)
 
 
-def _may_match(pattern: str, scope: Scope) -> bool:
+def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
     """Whether a document of the scope can be one that the pattern means."""
     parts = pattern.strip("/").split("/")
     if any("**" in part for part in parts):
         return True
+    if not scope.collection:
+        return len(parts) > 2 and parts[-2] not in besides
     if scope.everywhere:
         return len(parts) > 1 and _is(parts[-2], scope.collection)
     wanted = scope.collection.split("/")

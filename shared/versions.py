@@ -67,9 +67,15 @@ class Scope(Struct, frozen=True):
     """Which documents are meant."""
 
     collection: str
-    """The path of one collection, `users` or `users/ada/orders`; or, everywhere, its id."""
+    """The path of one collection, `users` or `users/ada/orders`; or, everywhere, its id.
+
+    Empty, and everywhere: all that there are.
+    """
     everywhere: bool = False
     """Whether collections of that id below any document are meant too: a collection group."""
+
+    def __str__(self) -> str:
+        return self.collection or "other collections below documents"
 
 
 class Documents(Protocol):
@@ -189,7 +195,9 @@ def collection_of(path: str) -> str:
 def covers(scope: Scope, path: str) -> bool:
     """Whether a document is one of those that are meant."""
     collection = collection_of(path)
-    return scope.collection == (collection.rpartition("/")[2] if scope.everywhere else collection)
+    if scope.everywhere:
+        return scope.collection in ("", collection.rpartition("/")[2])
+    return scope.collection == collection
 
 
 def same(one: Any, other: Any) -> bool:

@@ -342,6 +342,23 @@ def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document(
     }
 
 
+def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
+    """However deep below a document, and whether or not that document is there."""
+    shop = Shop()
+    notes = {"customers/ada/notes/1": {"n": 1}, "a/b/c/d/e/f": {"n": 1}, "a/b/c/x": {"n": 1}}
+    shop.write(dict(notes))
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    every = replace(shop.goal("", "all"), scope=repair.EVERYTHING)
+
+    assert shop.carried(every).fates == {Fate.REVIVED: 1, Fate.OLDER: 1, Fate.REMOVED: 1}
+    assert shop.there(*notes) == list(notes.values())
+    assert shop.there("a/b/c/y", "customers/ada") == [None, {"email": "new@example.com"}]
+
+
 def test_a_copy_is_the_source() -> None:
     """Of another database one moment is known; what does not pass there stays as it is."""
     shop = Shop()

@@ -77,7 +77,7 @@ def test_what_means_nothing(said: str, why: str) -> None:
     ("said", "gone_through"),
     [
         ("invalid", ["users", "orders"]),
-        ("all", ["users", "orders", "logs"]),
+        ("all", ["users", "orders", "logs", ""]),
         ("document:users/ada", ["users"]),
         ("prefix:users/ada/orders/1", ["users/ada/orders"]),
         ("collection:orders", ["orders"]),
@@ -88,7 +88,24 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
     found = repair.scopes(repair.parse(said), DECLARED, ["users", "logs", "logs"])
     assert [one.collection for one in found] == gone_through
-    assert all(one.everywhere == (one.collection == "orders") for one in found)
+    assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_elsewhere"),
+    [
+        ("users/ada", False),
+        ("logs/1", False),
+        ("users/ada/orders/1", False),
+        ("users/ada/notes/1", True),
+        ("teams/1/users/ada", True),
+        ("users/ada/orders/1/notes/2", True),
+    ],
+)
+def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
+    """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
+    assert repair.is_of(repair.EVERYTHING, DECLARED, path) is is_elsewhere
+    assert repair.is_of(Scope("users"), DECLARED, path)
 
 
 def test_one_document_among_others() -> None:

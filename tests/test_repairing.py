@@ -328,6 +328,28 @@ def test_functions_that_cannot_be_read_may_be_started() -> None:
     shop.parked()
 
 
+def test_all_of_a_database_that_was_emptied_comes_back() -> None:
+    """With what names other documents, and with collections below them that nobody has declared."""
+    notes: dict[str, Any] = {"customers/ada/notes/1": {"n": 1}}
+    shop = Shop(spoilt={})
+    shop.write(notes)
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write(dict.fromkeys([*GOOD, *notes]))
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(select="all", restore_point="12m")
+    question = shop.parked().question
+    assert question is not None
+    assert "4 deleted since, and made again" in str(question.plan.reported)
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == GOOD
+    assert shop.written() == {*GOOD, *notes}
+    undo(shop)
+    assert set(shop.data.values()) == {None}
+
+
 def test_a_dry_run_tells_and_does_nothing() -> None:
     """Counts, samples and what differs; no incident, no copy, no write."""
     shop = Shop()

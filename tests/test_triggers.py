@@ -55,6 +55,31 @@ def test_the_documents_that_a_trigger_hears_of(
     assert heard(scope, WRITTEN, database="(default)", document=document) is is_started
 
 
+@pytest.mark.parametrize(
+    ("document", "is_started"),
+    [
+        ("users/{user}/notes/{note}", True),
+        ("users/{user}/{any}/{id}", True),
+        ("{path=**}", True),
+        ("users/{user}", False),
+        ("users/{user}/orders/{order}", False),
+    ],
+)
+def test_whoever_hears_of_other_collections_below_documents(
+    document: str, is_started: bool
+) -> None:
+    """Of any but those that are gone through by themselves."""
+    definition = {
+        "eventTrigger": {
+            "eventType": WRITTEN,
+            "eventFilters": [{"attribute": "document", "value": document}],
+        }
+    }
+    one = FunctionState("it", Generation.SECOND, definition=definition)
+    found = started_by([one], "(default)", Scope("", everywhere=True), {"orders"})
+    assert found == (["it"] if is_started else [])
+
+
 def test_a_trigger_that_names_no_documents_hears_of_all() -> None:
     """Of its own database; of other events than a document's it hears none."""
     assert heard(USERS, WRITTEN, database="(default)")

@@ -230,6 +230,10 @@ def test_a_collection_group_is_looked_through(world: DocumentsWorld) -> None:
     assert paths(world.documents.stream(HERE, Scope("users/ada/orders"), None)) == [everywhere[1]]
     assert world.documents.count(HERE, Scope("orders"), None) == 1
     assert world.documents.collections(HERE, None) == ["old", "orders", "users"]
+    every = ["old/orders", everywhere[0], "users/ada", *everywhere[1:]]
+    assert paths(world.documents.stream(HERE, Scope("", everywhere=True), None)) == every
+    behind = world.documents.paths(HERE, Scope("", everywhere=True), None, "users/ada")
+    assert list(behind) == everywhere[1:]
     assert world.documents.collections(HERE, None, "users/bob") == ["orders"]
 
 
