@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from cli.wired import Operations
@@ -9,6 +11,7 @@ from responders import foreseeing
 from responders.ordering import order_of
 from responders.planning import beside_of
 from responders.rehearsing import data_worked_out, worked_out
+from responders.repairing import Preparation
 from shared import forecast
 from shared.command import Command
 from shared.facts import Difference
@@ -60,7 +63,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
 
 def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
     now = ours.wiring.clock.now()
-    found = data_worked_out(ours.wiring, policy, order, now)
+    found, _ = data_worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.seconds(survey) if survey is not None else 0.0
     return Preview(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,12 +13,12 @@ from responders import foreseeing, repairing
 from responders.deciding import ordered_change, planned
 from responders.gathering import gather
 from responders.planning import counted, people_needed
-from responders.repairing import Foreseen
+from responders.repairing import Foreseen, Preparation
 from responders.waiting import described
-from shared import handover
+from shared import handover, repair
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import encode
+from shared.documents import decode, encode
 from shared.errors import Moved
 from shared.facts import Difference, differences
 from shared.gate import Outcome
@@ -25,10 +27,13 @@ from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.plan import Plan
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Document, Ports, Update, written
 from shared.quota import PaceLeft
 from shared.rollback import KEPT_FOR, Order, Way
 from shared.severity import Severity
+
+PIECE_SECONDS: Final = 90.0
+"""A worker that is told of a command has 300 (terraform/locals.tf)."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -48,11 +53,17 @@ def rehearse(
 ) -> None:
     """Record and tell what an order would do; once, whoever else does so too.
 
+    Data are looked through in pieces, each of which is due when the one before is kept.
     Raises: Unavailable.
     """
     now = document.read_at
-    answered = _data_answer if order.way is Way.REPAIR else _answer
-    result, details, answer = answered(ports, policy, order, now)
+    if order.way is Way.REPAIR:
+        found = _further(ports, policy, document, record, order)
+        if found is None:
+            return
+        result, details, answer = _data_answer(order, found)
+    else:
+        result, details, answer = _answer(ports, policy, order, now)
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + KEPT_FOR)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     key = f"dry-run-{record.id}"
@@ -91,20 +102,37 @@ def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Wor
     return WorkedOut(decision, plan, shown, facts.pace)
 
 
-def data_worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Foreseen:
-    """What would become of an order that moves data, looked through to the end.
+def data_worked_out(
+    ports: Ports, policy: Policy, order: Order, now: datetime, known: Preparation, seconds: float
+) -> tuple[Foreseen, Preparation]:
+    """What would become of an order that moves data, as `repairing.worked_out`.
 
     Raises: Unavailable.
     """
     facts = gather(ports, policy, now, list, "", order.target).facts
-    return repairing.worked_out(ports, policy, order, facts)
+    return repairing.worked_out(ports, policy, order, facts, known, seconds)
 
 
-def _data_answer(
-    ports: Ports, policy: Policy, order: Order, now: datetime
-) -> tuple[str, list[str], dict[str, object]]:
+def _further(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
+) -> Foreseen | None:
+    """What would become of it; None: that is not known yet, and a worker is to go on."""
+    now = document.read_at
+    place = ports.store.get(repair.survey_path(f"dry-run-{record.id}"))
+    known = Preparation(expires_at=now + KEPT_FOR)
+    known = decode(Preparation, place.fields) if place.fields else known
+    found, known = data_worked_out(ports, policy, order, now, known, PIECE_SECONDS)
+    if found.survey is None or found.survey.is_over:
+        return found
+    with suppress(Moved):  # somebody else has gone through that piece
+        due = Update(document.path, encode(replace(record, due_at=now)), document.version)
+        ports.store.commit([written(place, encode(known)), due])
+        handover.publish(ports.bus, handover.COMMAND, record.id, now)
+    return None
+
+
+def _data_answer(order: Order, found: Foreseen) -> tuple[str, list[str], dict[str, object]]:
     """The same in a word, in lines, and with its facts."""
-    found = data_worked_out(ports, policy, order, now)
     plan, fates = found.plan, found.survey.fates if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:

@@ -101,23 +101,22 @@ def decide(case: Case) -> bool:
     return _taken(case, order, found, behind, {alert.key for alert in gathered.alerts})
 
 
-def worked_out(ports: Ports, policy: Policy, order: Order, facts: Facts) -> Foreseen:
-    """What would become of the order now: looked through to the end, and nothing kept.
+def worked_out(
+    ports: Ports, policy: Policy, order: Order, facts: Facts, known: Preparation, seconds: float
+) -> tuple[Foreseen, Preparation]:
+    """What would become of the order now, and the data looked through so many seconds further.
 
-    Raises: Unavailable.
+    As long as its survey is not over, it is not known yet. Nothing is kept. Raises: Unavailable.
     """
     now = ports.clock.now()
     found = _allowed(order, facts, policy, now + PREPARE_WITHIN, now, "")
     record = _record(ports.store.get(damage.path(policy.system)), policy)
+    at = now.replace(second=0, microsecond=0)
     try:
-        source = foreseeing.target(ports, policy, record, order.restore_point, now)
-        at = now.replace(second=0, microsecond=0)
-        select = repair.parse(order.select)
-        survey = foreseeing.begun(ports, policy, select, at, source)
-        survey = foreseeing.advanced(ports, policy, survey, float("inf"))
+        known = _looked_through(ports, policy, order, known, record, now, at, seconds)
     except (Refused, Rejected) as no:
-        return replace(found, outcome=Outcome.ESCALATE, reason=str(no))
-    return _foreseen(policy, order, facts, found, source, survey)
+        return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
+    return _became(policy, order, facts, found, known), known
 
 
 def concluded(case: Case, steps: Iterable[Step]) -> bool:
@@ -184,22 +183,47 @@ def _prepared(
         known = replace(known, before=damage.compared_with(known.before, record.last))
     if why:
         return replace(found, outcome=Outcome.HOLD, reason=why), known
+    if record.last is None:
+        return found, known
+    left = SURVEY_SHARE * rollbacks.LEASE.total_seconds() - case.tenure.seconds_since_commit
+    said_at, at = case.rollback.created_at, record.last.at
     try:
-        said, said_at = order.restore_point, case.rollback.created_at
-        source = known.target or foreseeing.target(ports, policy, record, said, said_at)
-        survey = known.survey
-        if survey is None and record.last is not None:
-            select = repair.parse(order.select)
-            survey = foreseeing.begun(ports, policy, select, record.last.at, source)
-        if survey is not None and not survey.is_over:
-            left = SURVEY_SHARE * rollbacks.LEASE.total_seconds() - case.tenure.seconds_since_commit
-            survey = foreseeing.advanced(ports, policy, survey, left)
+        known = _looked_through(ports, policy, order, known, record, said_at, at, left)
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
-    known = replace(known, target=source, survey=survey)
-    if survey is None or not survey.is_over:
-        return replace(found, survey=survey), known
-    return _foreseen(policy, order, facts, found, source, survey), known
+    return _became(policy, order, facts, found, known), known
+
+
+def _looked_through(
+    ports: Ports,
+    policy: Policy,
+    order: Order,
+    known: Preparation,
+    record: Record,
+    said_at: datetime,
+    at: datetime,
+    seconds: float,
+) -> Preparation:
+    """What is known after so many seconds more; what was begun goes on where it is.
+
+    Raises: Refused, where the restore point cannot be had; Unavailable, Rejected.
+    """
+    said = order.restore_point
+    source = known.target or foreseeing.target(ports, policy, record, said, said_at)
+    select = repair.parse(order.select)
+    survey = known.survey or foreseeing.begun(ports, policy, select, at, source)
+    if not survey.is_over:
+        survey = foreseeing.advanced(ports, policy, survey, seconds)
+    return replace(known, target=source, survey=survey)
+
+
+def _became(
+    policy: Policy, order: Order, facts: Facts, found: Foreseen, known: Preparation
+) -> Foreseen:
+    """What becomes of it by what is known of the data, or how far that has come."""
+    if known.target is None or known.survey is None or not known.survey.is_over:
+        return replace(found, survey=known.survey)
+    return _foreseen(policy, order, facts, found, known.target, known.survey)
 
 
 def _foreseen(

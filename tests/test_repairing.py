@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from responders import repairing
 from responders.case import Turn
+from responders.mending import CHUNK
+from responders.rehearsing import PIECE_SECONDS
 from responders.repairing import PREPARE_WITHIN
 from shared import quarantine, repair, topics
 from shared.command import CommandRecord
@@ -34,6 +36,7 @@ from shared.rollback import Rollback, Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from tests.crash import quick
+from tests.fakes.bus import Published
 from tests.fakes.hooks import Hook, no_hook
 from tests.world import CHECKED, World
 
@@ -365,6 +368,34 @@ def test_a_dry_run_tells_and_does_nothing() -> None:
     assert len(shop.incidents()) == incidents
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.ports.quarantine.objects == {}
+
+
+def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes several workers, each of which has the time that a function has."""
+    shop, many = Shop(spoilt={}), [f"customers/{n:05}" for n in range(20 * CHUNK)]
+    shop.write({path: {"email": "e"} for path in many})
+    shop.ports.clock.advance(5 * MINUTE)
+    shop.write({path: {"spoilt": 1} for path in many[::CHUNK]})
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.ports.kept.seconds_each = 0.03
+    lasted: list[float] = []
+    deliver = shop.deliver
+
+    def timed(message: Published, at: datetime | None = None) -> bool:
+        began = shop.ports.clock.monotonic()
+        try:
+            return deliver(message, at)
+        finally:
+            lasted.append(shop.ports.clock.monotonic() - began)
+
+    monkeypatch.setattr(shop, "deliver", timed)
+    shop.order(dry_run=True, id="dry", restore_point="12m")
+    shop.pass_time(10 * MINUTE)
+
+    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
+    assert record.due_at is None
+    assert record.answer["fates"] == {"brought back": 20}
+    assert max(lasted) < PIECE_SECONDS + 60 < 300 < sum(lasted)
 
 
 def test_a_restore_point_that_cannot_be_had() -> None:
