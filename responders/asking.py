@@ -19,10 +19,12 @@ ANSWER_SECONDS = 20.0
 """Well within the lease."""
 METRICS_WINDOW = timedelta(minutes=5)
 """Points come up to 3 minutes late; the two minutes before say something."""
-STATES_AT_ONCE = 16
-"""Alerts that are asked about beside each other."""
-STATES_SECONDS = 8.0
+AT_ONCE = 16
+"""Of many calls so many are made beside each other: as many as there are threads for them."""
+BATCHES_SECONDS = 8.0
 """No batch of them is begun after that, so that all of it ends well within the lease."""
+LONGEST_SECONDS = BATCHES_SECONDS + ANSWER_SECONDS
+"""So long they take together."""
 
 
 class Seen(Struct, frozen=True):
@@ -62,7 +64,10 @@ def ask_all(
 
 
 def ask_in_batches(
-    ports: Ports, calls: Mapping[str, Callable[[], Any]], size: int, seconds: float
+    ports: Ports,
+    calls: Mapping[str, Callable[[], Any]],
+    size: int = AT_ONCE,
+    seconds: float = BATCHES_SECONDS,
 ) -> dict[str, Any]:
     """The answers, so many calls beside each other; of what there was no time for, none.
 
@@ -107,12 +112,15 @@ def seen(answers: Mapping[str, Any]) -> Seen:
     )
 
 
-def read_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, bool]:
-    """Whether each alert is open, by Cloud Monitoring now; those without an answer are left out."""
+def reading_back(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
+    """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
     states = ports.alert_states(system)
-    calls = {name: partial(states.is_open, name) for name in alerts}
-    answers = ask_in_batches(ports, calls, STATES_AT_ONCE, STATES_SECONDS)
-    return {name: said for name, said in answers.items() if isinstance(said, bool)}
+    return {f"alert {name}": partial(states.is_open, name) for name in alerts}
+
+
+def still_open(answers: Mapping[str, Any]) -> dict[str, bool]:
+    """What the calls of `reading_back` found; alerts without an answer are left out."""
+    return {name: said for name, said in named(answers, "alert ").items() if said is not None}
 
 
 def answered(answer: Any) -> Any:

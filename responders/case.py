@@ -179,6 +179,15 @@ class Case:
             )
         )
 
+    def hold_for(self, seconds: float) -> None:
+        """Return with a lease that lasts so long: before calls that may take all of their time.
+
+        Raises: as Tenure.commit.
+        """
+        if not self.tenure.lasts(seconds):
+            renewed = event("lease.renewed", self.now(), "worker")
+            self.tenure.commit(lambda _: Draft((renewed,)))
+
     def hand_over(self) -> None:
         """Let go of the rollback and have the next worker take it at once."""
         now = self.now()

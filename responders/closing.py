@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
-from responders.asking import METRICS_WINDOW, ask_all, or_none, read_back
+from responders.asking import (
+    LONGEST_SECONDS,
+    METRICS_WINDOW,
+    ask_in_batches,
+    or_none,
+    reading_back,
+    still_open,
+)
 from responders.case import Case, Turn
 from responders.joined import open_ones
 from shared import conditions
@@ -80,12 +87,14 @@ def _limit(case: Case) -> datetime:
 
 
 def ends(case: Case, joined: Collection[Alert]) -> Ends:
-    """The condition of each alert as it is now."""
+    """The condition of each alert as it is now. Raises: as Tenure.commit."""
     opened = [alert for alert in joined if alert.is_open]
     newest = sorted(opened, key=lambda alert: alert.started_at, reverse=True)
     asked = list(dict.fromkeys(one.monitoring_id for one in newest if one.is_of_monitoring))
-    said = read_back(case.ports, case.policy.system, asked)
-    requests = _counted(case) if len(said) < len(asked) else None
+    calls = {**_counting(case), **reading_back(case.ports, case.policy.system, asked)}
+    case.hold_for(LONGEST_SECONDS)
+    answers = ask_in_batches(case.ports, calls if asked else {})
+    said, requests = still_open(answers), _counted(case, answers)
     standing, gates = open_ones(joined), case.policy.gates
     judged = [
         (alert, conditions.condition(alert, said, requests, gates, closed=alert not in standing))
@@ -95,11 +104,15 @@ def ends(case: Case, joined: Collection[Alert]) -> Ends:
     return Ends(stands, tuple(conditions.told(judged)))
 
 
-def _counted(case: Case) -> Mapping[str, Requests] | None:
-    """The newest requests since the last shift, per function; None: they could not be read."""
+def _counting(case: Case) -> dict[str, Callable[[], Any]]:
+    """The call that counts the newest requests since the last shift."""
     now, metrics = case.now(), case.ports.metrics(case.policy.system)
     since = max(case.rollback.shifted_at or now, now - METRICS_WINDOW)
-    count = partial(metrics.requests, since, now)
-    found = or_none(ask_all(case.ports, {"metrics": count})["metrics"])
+    return {"metrics": partial(metrics.requests, since, now)}
+
+
+def _counted(case: Case, answers: Mapping[str, Any]) -> Mapping[str, Requests] | None:
+    """What that call found, per function; None: they could not be read."""
+    found = or_none(answers.get("metrics"))
     services = {name: service_of(name) for name in case.policy.functions}
     return None if found is None else by_service(found, services)

@@ -11,16 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.asking import (
+    AT_ONCE,
     METRICS_WINDOW,
-    STATES_AT_ONCE,
     Seen,
     answered,
     ask_all,
     looking,
     named,
     or_none,
-    read_back,
+    reading_back,
     seen,
+    still_open,
 )
 from responders.joined import open_ones
 from shared import damage
@@ -72,10 +73,17 @@ def gather(
     alerts: list[Alert] = answered(answers["alerts"])
     deployments = _all(Deployment, answered(answers["deployments"]))
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
-    states = {} if _is_seen(seen(answers), policy) else _read_back(ports, policy, alerts)
-    standing = open_ones(alerts)
-    places = repositories(images_of(WholeInventory(or_none(answers["functions"]))))
-    later = _asked_later(ports, policy, _recorded(deployments, target), places)
+    live = _seen(or_none(answers["functions"]), or_none(answers["stock"]))
+    asked_back = [] if _is_seen(seen(answers), policy) else _to_read_back(alerts)
+    later = ask_all(
+        ports,
+        {
+            **_calls_later(ports, policy, _recorded(deployments, target), live),
+            **_counting_events(ports, policy, live, now),
+            **reading_back(ports, policy.system, asked_back),
+        },
+    )
+    standing, states = open_ones(alerts), still_open(later)
     facts = _facts(
         policy.system,
         answers,
@@ -86,8 +94,8 @@ def gather(
             for alert in judged
         ),
         deployments=deployments,
+        live=live,
     )
-    facts = replace(facts, waiting=events_waiting(ports, policy, facts.seen, now))
     return Gathered(facts, tuple(judged), answered(answers["budget"]))
 
 
@@ -125,6 +133,7 @@ def _facts(
     *,
     alerts: tuple[AlertFact, ...],
     deployments: Iterable[Deployment],
+    live: WholeInventory | None,
 ) -> Facts:
     """What the answers say of the system of that name; what was not answered is None.
 
@@ -149,10 +158,11 @@ def _facts(
             for one in known.values()
             if one.name != name and one.incident_detected_at and not one.incident_ended_at
         },
-        seen=_seen(or_none(answers["functions"]), or_none(answers["stock"])),
+        seen=live,
         records=_records(named(later, "record ")),
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
+        waiting=or_none(later.get("waiting", {})),
     )
 
 
@@ -173,11 +183,10 @@ def _is_seen(look: Seen, policy: Policy) -> bool:
     return bool(failing(look.requests or {}, policy.gates)) or not all(passed)
 
 
-def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[str, bool]:
-    """What Cloud Monitoring says of its newest alerts now, as many as are asked about at once.
+def _to_read_back(alerts: Iterable[Alert]) -> list[str]:
+    """The newest alerts of Cloud Monitoring, as many as are asked about at once.
 
-    Not of what it called cancelled: an edited policy closes an alert, and cures nothing. An alert
-    without an answer is left out.
+    Not what it called cancelled: an edited policy closes an alert, and cures nothing.
     """
     everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
     cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
@@ -186,7 +195,7 @@ def _read_back(ports: Ports, policy: Policy, alerts: Iterable[Alert]) -> dict[st
         for alert in everything
         if alert.is_open and alert.is_of_monitoring and alert.monitoring_id not in cancelled
     ]
-    return read_back(ports, policy.system, asked[:STATES_AT_ONCE])
+    return asked[:AT_ONCE]
 
 
 def _seen(
@@ -204,13 +213,18 @@ def events_waiting(
     ports: Ports, policy: Policy, live: WholeInventory | None, now: datetime
 ) -> dict[str, int] | None:
     """What waits for functions that are given it again; nobody asks where there are none."""
+    answers = ask_all(ports, _counting_events(ports, policy, live, now))
+    found: dict[str, int] | None = or_none(answers.get("waiting", {}))
+    return found
+
+
+def _counting_events(
+    ports: Ports, policy: Policy, live: WholeInventory | None, now: datetime
+) -> dict[str, Callable[[], Any]]:
+    """The call that counts them, where there are such functions."""
     functions = (live.functions or {}).values() if live is not None else ()
     fed = [one for one in functions if one.is_retried or one.has_queue]
-    if not fed:
-        return {}
-    count = partial(ports.metrics(policy.system).waiting, fed, now)
-    found: dict[str, int] | None = or_none(ask_all(ports, {"waiting": count})["waiting"])
-    return found
+    return {"waiting": partial(ports.metrics(policy.system).waiting, fed, now)} if fed else {}
 
 
 def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment]:
@@ -221,21 +235,19 @@ def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment
     return [one for one in wanted.values() if one.settled_at is not None]
 
 
-def _asked_later(
-    ports: Ports, policy: Policy, recorded: Iterable[Deployment], places: Iterable[str]
-) -> dict[str, Any]:
-    """What was recorded of these deployments, and the images in these repositories."""
+def _calls_later(
+    ports: Ports, policy: Policy, recorded: Iterable[Deployment], live: WholeInventory | None
+) -> dict[str, Callable[[], Any]]:
+    """The calls for what was recorded of these deployments, and for the images of what is live."""
     images = ports.estate(policy.system).images
-    return ask_all(
-        ports,
-        {
-            **{
-                f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id))
-                for one in recorded
-            },
-            **{f"images {place}": partial(images.stored, place) for place in places},
+    places = repositories(images_of(live)) if live is not None else ()
+    return {
+        **{
+            f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id))
+            for one in recorded
         },
-    )
+        **{f"images {place}": partial(images.stored, place) for place in places},
+    }
 
 
 def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory | None]:

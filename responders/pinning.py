@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from responders.asking import answered, ask_all
+from responders.asking import ANSWER_SECONDS, answered, ask_all
 from responders.case import Case
 from shared import pin as pins
 from shared.documents import decode, encode
@@ -68,6 +68,7 @@ def _built_again(case: Case, done: Iterable[Step]) -> dict[str, Service]:
         for step in done
         if step.kind == serve.KIND
     }
+    case.hold_for(ANSWER_SECONDS)
     answers = ask_all(case.ports, calls)
     return {name: answered(one) for name, one in answers.items() if not isinstance(one, Rejected)}
 

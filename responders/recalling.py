@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from responders.asking import ask_all, or_none
+from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
 from shared import baseline, probing
 from shared.baseline import Baseline
@@ -23,6 +23,7 @@ def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
     onset = facts.onset if facts.alerts else case.now()
     window = baseline.before(onset, decision.change.functions.values())
     ports, system = case.ports, case.policy.system
+    case.hold_for(ANSWER_SECONDS)
     answers = ask_all(
         ports,
         {

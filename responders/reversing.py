@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders import fenced, taking_out_later
+from responders.asking import LONGEST_SECONDS
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
@@ -46,6 +47,7 @@ def decide(case: Case) -> bool:
     if case.raised(gathered.alerts):
         return True
     deadline = rollback.decide_by or now
+    case.hold_for(LONGEST_SECONDS)
     found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
     found, behind = _behind(case, _agreed(rollback, found), deadline)
     told = {

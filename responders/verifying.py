@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from responders import ending, extending, fenced, repairing
-from responders.asking import ask_all, looking, or_none, seen
+from responders.asking import ANSWER_SECONDS, ask_all, looking, or_none, seen
 from responders.case import Case, Turn
 from responders.closing import ends, reads_to_come, settle
 from responders.joined import unjudged
@@ -313,6 +313,7 @@ def _effects(steps: Iterable[Step]) -> list[Step]:
 def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, Kind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
     looked_at = {step.name: step for step in _effects(steps)}
+    case.hold_for(ANSWER_SECONDS)
     looks = ask_all(
         case.ports,
         {name: partial(kinds[step.kind].look, step) for name, step in looked_at.items()},

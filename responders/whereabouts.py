@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from responders.asking import ask_all, or_none
+from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
 from shared import plan as plans
 from shared import repair, shortened
@@ -27,6 +27,7 @@ def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
     if not functions:
         return {}
     look = case.ports.platform(case.policy.system).inventory
+    case.hold_for(ANSWER_SECONDS)
     inventory: Inventory | None = or_none(ask_all(case.ports, {"inventory": look})["inventory"])
     if inventory is None:
         return None

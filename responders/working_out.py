@@ -39,10 +39,6 @@ from shared.severity import Severity
 from shared.steps import put_back, take_out
 
 WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
-BUILDS_AT_ONCE: Final = 50
-"""Functions whose deployments are asked about beside each other."""
-BUILDS_SECONDS: Final = 8.0
-"""No batch of them is begun after that, so that all of it ends well within the lease."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -170,7 +166,7 @@ def _built(
     found = ports.builder(policy.system).found
     calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
     unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
-    return {**unasked, **ask_in_batches(ports, calls, BUILDS_AT_ONCE, BUILDS_SECONDS)}
+    return {**unasked, **ask_in_batches(ports, calls)}
 
 
 def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step]:

@@ -1,0 +1,83 @@
+"""Every call takes all of its time: no worker outlives its lease over that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.errors import Unavailable
+from shared.gcp.answers import READ_SECONDS
+from shared.ports import Pool
+from shared.rollback import Status
+from shared.wiring import POOL_WORKERS
+from tests.answering import say
+from tests.fakes.lanes import LanePool
+from tests.test_undo_builds import rebuilt
+from tests.world import BOOKSHOP, FakePorts, World
+
+MINUTE = timedelta(minutes=1)
+LONG = READ_SECONDS + 0.1
+
+
+class SlowPorts(FakePorts):
+    """Ports whose calls beside each other take so long, from some moment on.
+
+    Then Cloud Monitoring says nothing at all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(BOOKSHOP)
+        self.are_slow = False
+        self.counts.hook = self.alerts.hook = self._unless_slow
+
+    def pool(self) -> Pool:
+        """As many lanes as the real pool has threads."""
+        if not self.are_slow:
+            return super().pool()
+        return LanePool(self.clock, POOL_WORKERS, LONG)
+
+    def _unless_slow(self, verb: str, side: str) -> None:
+        if self.are_slow:
+            raise Unavailable(f"{verb}: no answer")
+
+
+def test_a_decision() -> None:
+    """It holds as long as it may, and says what is not known."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.deploy_bad(rate=0.0)
+    ports.are_slow = True
+
+    world.alert()
+    world.pass_time(10 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.takeovers) == (Status.NOT_TAKEN, 0)
+    assert one.outcome.startswith("still true: the metrics could not be read")
+
+
+def test_the_end_of_a_watch() -> None:
+    """What went well does not fail because nobody tells whether an alert is over."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    ports.are_slow = True
+
+    world.pass_time(30 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is Status.SUCCEEDED
+    assert "not known to be over: function_failure_rate" in one.outcome
+
+
+def test_an_undo_of_what_was_built_again() -> None:
+    """Deployments are asked about with a lease that lasts for the answers."""
+    ports = SlowPorts()
+    world = rebuilt(shop=World(ports=ports))
+    ports.are_slow = True
+
+    assert say(world, "undo") == ""
+    world.pass_time(2 * MINUTE)
+
+    assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (Status.PARKED, 0)
