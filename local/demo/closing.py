@@ -40,19 +40,19 @@ class Closing:
         self._scene.show_alerts()
         self._scene.show_requests()
 
-    def show_times(self, incident: str, struck_at: datetime, published_at: datetime | None) -> None:
-        """Each phase beside its target; the bad release was there at `struck_at`."""
+    def show_times(self, name: str, struck_at: datetime, published_at: datetime | None) -> None:
+        """Each phase of a rollback beside its target; the bad release was there at `struck_at`."""
         evidence = self._evidence
-        ended = next((one for one in evidence.incidents() if one.id == incident), None)
-        rollback = self._scene.rollback(incident)
-        if ended is None or rollback is None:
-            raise Broken(f"{incident} is gone")
+        rollback = self._scene.rollback(name)
+        if rollback is None:
+            raise Broken(f"{name} is gone")
+        ended = next(one for one in evidence.incidents() if one.id == rollback.incident)
         self._screen.act("Times, in the cloud's own")
         self._screen.say(
             "Our probes look each half minute; metrics are a minute late, up to three at Google."
         )
         policy = self._scene.stage.policy
-        said = [one for one in evidence.notices() if one.incident == incident]
+        said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
             *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said)),
             *totals(ended, rollback, policy.targets),

@@ -27,6 +27,7 @@ from shared.command import CommandRecord
 from shared.deployment import Deployment, Inventory
 from shared.documents import decode
 from shared.drill import Drill
+from shared.gate import Answer, Outcome
 from shared.health import Requests
 from shared.incident import Incident, PublicState
 from shared.inventory import WholeInventory
@@ -36,7 +37,7 @@ from shared.policy import Policy
 from shared.ports import Query
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
-from shared.rollback import Rollback
+from shared.rollback import Rollback, Status
 from shared.status_rendering import PAGE, folder
 from shared.system import System
 from shared.trail import Trail
@@ -83,6 +84,10 @@ class Evidence:
     def rollbacks(self) -> list[Rollback]:
         """Every rollback, oldest first."""
         return self._all(Rollback, "rollbacks")
+
+    def responses(self) -> list[Rollback]:
+        """The same without those that only kept watch, because the signal asks for no more."""
+        return [one for one in self.rollbacks() if not _only_watched(one)]
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order."""
@@ -241,3 +246,9 @@ class Evidence:
     def _one(self, kind: type[T], path: str) -> T | None:
         document = self._store.get(path)
         return decode(kind, document.fields) if document.fields is not None else None
+
+
+def _only_watched(rollback: Rollback) -> bool:
+    """Whether nothing was done because nothing is ever done about such a signal."""
+    stops = (one["leads_to"] for one in rollback.gates if one["answer"] == Answer.STOP)
+    return rollback.status is Status.NOT_TAKEN and Outcome.OBSERVE in stops

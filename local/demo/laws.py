@@ -174,7 +174,7 @@ def _tags(live: Live) -> dict[str, str]:
 
 
 def _one_of_each(evidence: Evidence, lost: Lost) -> Iterator[str]:
-    incidents, rollbacks = evidence.incidents(), evidence.rollbacks()
+    incidents, rollbacks = evidence.incidents(), evidence.responses()
     if len(incidents) != 1 or len(rollbacks) != 1:
         yield f"{len(incidents)} incidents, {len(rollbacks)} rollbacks"
     expected = Status.ESCALATED if lost.broken else Status.RESOLVED
@@ -205,7 +205,7 @@ def _failed(evidence: Evidence, rollback: Rollback, lost: Lost) -> Iterator[str]
 
 
 def _steps(evidence: Evidence, lost: Lost, disturbed: bool) -> Iterator[str]:
-    for rollback in evidence.rollbacks():
+    for rollback in evidence.responses():
         steps = evidence.steps(rollback.id)
         for step in steps:
             if step.instead_of and step.status is StepStatus.UNNEEDED:

@@ -78,7 +78,10 @@ class Response:
         self._screen.table(("sent", "what became of it"), rows)
 
     def show_decision(self, incident: str) -> Rollback:
-        """The rollback, once it is decided: the gates' answers and the plan."""
+        """The rollback, once it is decided: the gates' answers and the plan.
+
+        An alert that is only watched may be the first of the incident: then it is the one after.
+        """
         with self._screen.waiting("the worker decides"):
             rollback = self._stage.wait_for("the decision", lambda: self._decided(incident))
         self._screen.act("Decided")
@@ -207,8 +210,8 @@ class Response:
         self._screen.say("another worker listens", self._stage.now())
 
     def _decided(self, incident: str) -> Rollback | None:
-        found = self._scene.rollback(incident)
-        return None if found is None or found.status in UNDECIDED else found
+        found = (one for one in self._evidence.responses() if one.incident == incident)
+        return next((one for one in found if one.status not in UNDECIDED), None)
 
     def _show_judgement(self, step: Step) -> None:
         canary, group = step.target, step.name.removeprefix(f"{JUDGE} ")

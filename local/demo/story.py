@@ -46,5 +46,5 @@ def play(scene: Scene) -> bool:
         response.verify(rollback.id)
         Watch(scene).follow(rollback.id)
     closing.show_end(incident.id)
-    closing.show_times(incident.id, struck_at, published_at)
+    closing.show_times(rollback.id, struck_at, published_at)
     return closing.show_laws(before)

@@ -13,7 +13,7 @@ from local.demo import day, laws, strangers
 from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
-from shared import policy_file
+from shared import policy_file, topics
 from shared.alert_record import Alert
 from shared.phases import Phase
 from tests.e2e.conftest import NOON
@@ -71,6 +71,41 @@ def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
     untagged = "nothing was tagged, so nothing is proven"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
     assert holding == HOLD_ANYWAY
+
+
+def notified(world: World, signal: str) -> None:
+    """Cloud Monitoring notifies of a signal, which began just now."""
+    labels = {"rollback_system": "bookshop", "rollback_signal": signal}
+    about = {
+        "incident_id": f"0.{signal}",
+        "state": "open",
+        "started_at": int(world.cloud.clock.now().timestamp()),
+        "resource": {"type": "cloud_run_revision", "labels": {"project_id": world.policy.project}},
+        "policy_user_labels": labels,
+    }
+    world.publish(topics.ALERTS, {"version": "1.2", "incident": about}, world.policy.project)
+
+
+def test_what_is_only_watched_was_noticed_first(world: World) -> None:
+    """Which signal opens first is chance: the play, and its laws, go by what is done about it."""
+    world.deploy_bad()
+    notified(world, "slow_response")
+    rollbacks = world.evidence.rollbacks
+    [watched] = until("the first decision", lambda: [one for one in rollbacks() if one.outcome])
+    assert watched.outcome.startswith("mode: signal observe")
+    assert world.evidence.responses() == []
+
+    notified(world, "function_failure_rate")
+    until("the plan", lambda: [one for one in rollbacks() if one.plan])
+
+    [response] = world.evidence.responses()
+    assert response.incident == watched.incident
+    assert response.id != watched.id
+    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
+    before = Before(stable, world.evidence.inventory(), {}, strangers.Strangers(None))
+    found = laws.check(world.evidence, before, standing(world))
+    faults = [fault for law in found for fault in law.faults]
+    assert not [one for one in faults if "2 rollbacks" in one or "has no steps" in one]
 
 
 def test_screen_without_a_terminal() -> None:
