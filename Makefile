@@ -81,7 +81,7 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, a rollback of a
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills, spoilt documents brought back
+slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills, spoilt documents brought back, a thousand functions beside their bound
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --every-point $(wildcard tests/test_crash_*.py)
 	$(BIN)/python -m tests.chaos seeds --count 20000
 	$(BIN)/python -m tests.chaos singles
@@ -90,6 +90,7 @@ slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes a
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
+	$(BIN)/python -m benchmarks.rollback_speed
 
 .PHONY: chaos
 chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, spoilt documents, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)

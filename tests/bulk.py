@@ -6,7 +6,7 @@ the product knows of it what its policy declares. A kill loses a worker with all
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import floor
 from random import Random
@@ -21,7 +21,7 @@ from shared.errors import Ambiguous, Throttled, Unavailable
 from shared.execution import WriteQuota
 from shared.policy import Group, Policy
 from shared.ports import Pool
-from shared.steps import judge, shift
+from shared.steps import judge
 from shared.wiring import POOL_WORKERS
 from tests.fakes.lanes import LanePool
 from tests.world import BOOKSHOP, FakePorts, World
@@ -121,7 +121,8 @@ class Bulk:
         self._random = Random(seed)
         self._refusals: dict[str, list[bool]] = {}
         self._writes = self._refused_by_quota = 0
-        self._longest = 0.0
+        self._took_by: list[float] = []
+        """Seconds of each operation, in the order in which their writes were accepted."""
 
     @property
     def now(self) -> float:
@@ -162,19 +163,22 @@ class Bulk:
         if side == "after":
             if verb == "store.commit":
                 self._ports.clock.sleep(COMMIT_SECONDS)
-            if verb == "platform.shift" and self._writes in self.kills:
-                self.kills.remove(self._writes)
-                raise Killed
+            if verb == "platform.shift":
+                self._took_by.append(self._ports.world.operation_latency.total_seconds())
+                self._die()
             return
         if verb == "platform.shift":
             self._admit()
-            seconds = self._took(self._random)
-            self._longest = max(self._longest, seconds)
-            self._ports.world.operation_latency = timedelta(seconds=seconds)
+            self._ports.world.operation_latency = timedelta(seconds=self._took(self._random))
         if verb in REFUSING and self._is_refused(verb):
             if self._random.random() < 0.5:
                 raise Throttled("429")
             raise Ambiguous("503") if verb == "platform.shift" else Unavailable("503")
+
+    def _die(self) -> None:
+        if self._writes in self.kills:
+            self.kills.remove(self._writes)
+            raise Killed
 
     def _admit(self) -> None:
         self._writes += 1
@@ -197,10 +201,10 @@ class Bulk:
         steps = named.values()
         ends = [step.ended_at for step in steps if step.ended_at]
         judged = max(step.ended_at for step in steps if step.kind == judge.KIND and step.ended_at)
-        others = sum(step.kind == shift.KIND for step in steps) - 1
+        _canary, *others = self._took_by
         return Outcome(
             seconds=(max(ends) - judged).total_seconds(),
-            bound=bound(others, QUOTA, self._longest),
+            bound=bound(others, QUOTA),
             writes=self._writes,
             refused_by_quota=self._refused_by_quota,
             undone=len(plans.undone(named)),
@@ -216,15 +220,20 @@ class LanePorts(FakePorts):
         return LanePool(self.clock, POOL_WORKERS, CALLS_OF_AN_ATTEMPT * CALL_SECONDS)
 
 
-def bound(functions: int, quota: WriteQuota, operation_seconds: float) -> float:
-    """Seconds from the end of the canary that nobody can be sure to beat.
+def bound(took: Sequence[float], quota: WriteQuota) -> float:
+    """Seconds from the end of the canary that nobody can be sure to beat whose operations take so.
 
-    The bucket is full again by then: the canary's operation lasts longer than its writes take to
-    flow in. Nobody knows beforehand which operation is the longest: it may be the last.
+    Of each twenty writes one is refused; all are sent as soon as the quota admits them, in that
+    order: nobody knows beforehand which operation is the longest. Where each takes as long, that is
+    (N/(1-p) - B)/R + 2L + D. The bucket is full at the beginning: the canary's operation lasts
+    longer than its writes take to flow in.
     """
-    writes = functions / (1 - REFUSED_SHARE)
-    throttled = max(0.0, (writes - quota.burst) / quota.per_second)
-    return throttled + 2 * CALL_SECONDS + operation_seconds
+    return max(
+        max(0.0, (number / (1 - REFUSED_SHARE) - quota.burst) / quota.per_second)
+        + 2 * CALL_SECONDS
+        + seconds
+        for number, seconds in enumerate(took, 1)
+    )
 
 
 def _policy(functions: int) -> Policy:
