@@ -26,8 +26,8 @@ from shared.versions import Reference, Version
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.sender import Pushed
+from tests.spoilt import MINUTE, SHOP, Shop
 from tests.test_notices import notices as kept
-from tests.test_repairing import MINUTE, SHOP, Shop
 
 HALF = timedelta(seconds=30)
 
@@ -278,9 +278,7 @@ def cancel_once(shop: Shop) -> Any:
                 "carol", command="cancel", system="bookshop", incident=shop.newest.incident
             )
             shop.ports.clock.advance(timedelta(seconds=9))
-            for one in [one for one in shop.waiting() if one.topic == "rollback-commands"]:
-                shop.ports.bus.messages.remove(one)
-                shop.deliver(one)
+            shop.deliver_commands()
 
     return cancel
 

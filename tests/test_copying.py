@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from shared import copying as copies
 from shared import erasure as erasures
-from shared import topics
 from shared.copying import Status
 from shared.documents import decode
 from shared.erasure import Book
@@ -186,9 +185,7 @@ def pausing(shop: World, place: str) -> Hook:
             return
         said.append(verb)
         shop.command(command="pause", system="bookshop")
-        [command] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
-        shop.ports.bus.messages.remove(command)
-        shop.deliver(command)
+        shop.deliver_commands()
 
     return pause
 

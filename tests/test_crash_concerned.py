@@ -10,8 +10,8 @@ import pytest
 from shared import topics
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
+from tests.spoilt import Shop
 from tests.test_concerned import PAID, pushed, shop_of, team
-from tests.test_repairing import Shop
 
 TELLING = ("store.commit", "documents.get", "sender.send_each")
 

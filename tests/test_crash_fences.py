@@ -9,9 +9,9 @@ import pytest
 from shared.fence import Status
 from shared.rollback import Status as RollbackStatus
 from tests.crash import Fault, Saboteur, disturbed, pass_time, points
-from tests.test_fenced import FencedShop, expect_as_before, undo_asked
-from tests.test_fenced import repaired as fence_down
-from tests.test_fencing import (
+from tests.fenced import FencedShop, expect_as_before, undo_asked
+from tests.fenced import repaired as fence_down
+from tests.fences import (
     BEFORE,
     MINUTE,
     fence_of,
@@ -22,7 +22,7 @@ from tests.test_fencing import (
     without_policy,
     world,
 )
-from tests.test_repairing import GOOD, SPOILT
+from tests.spoilt import GOOD, SPOILT
 from tests.world import World
 
 COUNTED = ("platform.shift",)

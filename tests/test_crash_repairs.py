@@ -16,7 +16,7 @@ from shared.policy import Policy
 from shared.rollback import LEASE, Status
 from shared.versions import REWRITE_SECONDS, collection_of
 from tests.crash import Crashed, Fault, Saboteur, deliver_all
-from tests.test_repairing import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
+from tests.spoilt import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.test_taking_out import SPOILT as OF_TWO
 from tests.test_taking_out import (
     WITHOUT_ADA,

@@ -30,7 +30,7 @@ from tests.fakes.estate import FakeEstate
 from tests.fakes.vault import content_of
 from tests.test_pins import FOLLOWING
 from tests.test_undo_builds import BAD, MINUTE, rebuilt, source
-from tests.test_ways_back import ORDER
+from tests.ways_back import ORDER
 from tests.world import World
 
 EFFECTS = (

@@ -15,8 +15,8 @@ from shared.policy import Mode, Rebuilds
 from tests.fakes.estate import FakeEstate
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
 from tests.test_drills import drills, say, system
-from tests.test_ways_back import ORDER
-from tests.test_ways_back import world as recorded
+from tests.ways_back import ORDER
+from tests.ways_back import world as recorded
 from tests.world import World
 
 ALL = set(SHOP.functions)

@@ -3,92 +3,36 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from shared import fence as fences
-from shared import incident, topics
-from shared.audience import Channel, ChannelKind
-from shared.documents import decode
-from shared.errors import Moved, Rejected, Throttled, Unavailable
-from shared.fence import Fence, Status
+from shared import topics
+from shared.errors import Unavailable
+from shared.fence import Status
 from shared.health import ProbeAnswer
-from shared.incident import PublicState
 from shared.integrity_rules import FenceRules
-from shared.platform import Platform
-from shared.ports import Query
 from shared.rollback import Status as RollbackStatus
-from shared.severity import Severity
 from shared.status_page import Mood, view
-from shared.system import System, frozen
-from shared.traffic import Scaling, Service
-from tests import outside
-from tests.crash import quick
+from shared.traffic import Scaling
 from tests.fakes.hooks import Hook, no_hook
+from tests.fences import (
+    BEFORE,
+    MINUTE,
+    POLICY,
+    RULES,
+    WRITERS,
+    fence_of,
+    lift,
+    others,
+    public,
+    raise_it,
+    scalings,
+    told,
+    windows,
+    world,
+)
 from tests.outside import refusals
 from tests.world import World
-
-MINUTE = timedelta(minutes=1)
-RULES = FenceRules(
-    invariants=("an order is paid once",), writers=("checkout",), canary="order-status"
-)
-POLICY = replace(quick(), fence=RULES)
-WRITERS = ("createOrder", "orderStatus", "payOrder")
-BEFORE = {
-    "createOrder": Scaling(1, 20),
-    "orderStatus": Scaling(),
-    "payOrder": Scaling(0, 0, 3),
-}
-"""What their instances were: each of another kind."""
-
-
-def world(rules: FenceRules | None = RULES, hook: Hook = no_hook) -> World:
-    made = World(hook, replace(POLICY, fence=rules))
-    for name, scaling in BEFORE.items():
-        made.ports.world.services()[name].scaling = scaling
-    return made
-
-
-def scalings(shop: World) -> dict[str, Scaling]:
-    return {name: shop.ports.world.services()[name].scaling for name in WRITERS}
-
-
-def others(shop: World) -> set[Scaling]:
-    services = shop.ports.world.services()
-    return {one.scaling for name, one in services.items() if name not in WRITERS}
-
-
-def fence_of(shop: World) -> Fence:
-    return decode(Fence, shop.ports.store.get(fences.path("bookshop")).fields)
-
-
-def raise_it(shop: World, **said: Any) -> None:
-    shop.command(command="fence", system="bookshop", **said)
-    shop.settle()
-
-
-def lift(shop: World) -> None:
-    shop.command(command="lift-fence", system="bookshop")
-    shop.settle()
-
-
-def told(shop: World) -> list[str]:
-    return outside.told(shop, "fence.")
-
-
-def notified(shop: World) -> list[str]:
-    return outside.notified(shop, "fence.")
-
-
-def public(shop: World) -> list[PublicState]:
-    found = shop.ports.store.query(Query(incident.public_history("bookshop")))
-    return [decode(PublicState, one.fields) for one in found]
-
-
-def windows(shop: World) -> int:
-    return len(decode(System, shop.ports.store.get("systems/bookshop").fields).freezes)
 
 
 def test_it_stands_once_the_application_is_refused_a_write() -> None:
@@ -207,147 +151,6 @@ def test_a_switch_lets_it_be_raised_no_further(switch: str) -> None:
     assert scalings(shop) == BEFORE
 
 
-@pytest.mark.parametrize("failure", [Throttled("429"), Unavailable("no answer"), Moved("etag")])
-def test_what_the_platform_refuses_is_asked_again(failure: Exception) -> None:
-    """Up and down."""
-    refused: list[str] = []
-
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before") and len(refused) % 3 < 2:
-            refused.append(verb)
-            raise failure
-        if (verb, side) == ("platform.shift", "before"):
-            refused.append(verb)
-
-    shop = world()
-    shop.ports.world.hook = hook
-    raise_it(shop)
-    shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.STANDING
-    lift(shop)
-    shop.pass_time(8 * MINUTE)
-
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
-def test_a_fence_that_does_not_fall_is_told_loudly() -> None:
-    """Once, on every channel of the team, with what the instances were; tried until it falls."""
-    shop = world()
-    low = Channel("low", ChannelKind.RECORDING, severities=(Severity.LOW,))
-    shop.policy = replace(shop.policy, channels=(*shop.policy.channels, low))
-    shop.start_instances()
-    raise_it(shop)
-    broken = True
-
-    def hook(verb: str, side: str) -> None:
-        if broken and (verb, side) == ("platform.shift", "before"):
-            raise Rejected("PERMISSION_DENIED: run.services.update")
-
-    shop.ports.world.hook = hook
-    lift(shop)
-    shop.pass_time(20 * MINUTE)
-
-    assert fence_of(shop).status is Status.FALLING
-    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
-    assert "run.services.update" in loud
-    assert "createOrder: its instances were 1 to 20" in loud
-    heard = [one.fields for one in shop.ports.store.query(Query("notices")) if one.fields]
-    events = [str(one["event"]) for one in heard if one["channel"] == "low"]
-    assert [one for one in events if one.startswith("fence.")] == ["fence.stuck"]
-    broken = False
-    shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
-def test_a_fence_that_does_not_fall_keeps_no_worker_busy() -> None:
-    """Once people were told, it is looked at as often as the clock hands it on, and no more."""
-    shop = world()
-    raise_it(shop)
-    sent: list[str] = []
-
-    def refuses(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before"):
-            sent.append(verb)
-            raise Rejected("PERMISSION_DENIED: run.services.update")
-
-    shop.ports.world.hook = refuses
-    lift(shop)
-    shop.pass_time(10 * MINUTE)
-    assert told(shop)[-1] == "fence.stuck"
-    sent.clear()
-    shop.pass_time(10 * MINUTE)
-
-    assert 10 <= len(sent) / len(WRITERS) <= 20
-
-
-def test_a_writer_that_does_not_start_is_told_loudly() -> None:
-    """The platform has taken what was asked for, and nothing comes of it."""
-    shop = world()
-    raise_it(shop)
-    shop.ports.world.operation_latency = timedelta(days=1)
-    lift(shop)
-    shop.pass_time(20 * MINUTE)
-
-    assert fence_of(shop).status is Status.FALLING
-    [loud] = [one for one in notified(shop) if "DOES NOT FALL" in one]
-    assert "instances start" in loud
-
-
-def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
-    """Its instances are still ours to bring back; until then automation is held, and it is told."""
-    shop = world()
-    raise_it(shop)
-    lift(shop)
-
-    def forbidden(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.service", "before"):
-            raise Rejected("PERMISSION_DENIED: run.services.get")
-
-    shop.ports.world.hook = forbidden
-    shop.pass_time(45 * MINUTE)
-    assert fence_of(shop).status is Status.FALLING
-    assert told(shop)[-1] == "fence.stuck"
-    system = decode(System, shop.ports.store.get("systems/bookshop").fields)
-    assert frozen(system.freezes, shop.ports.clock.now()) is not None
-
-    shop.ports.world.hook = no_hook
-    shop.pass_time(2 * MINUTE)
-    assert (fence_of(shop).status, fence_of(shop).left) == (Status.DOWN, ())
-    assert scalings(shop) == BEFORE
-
-
-@pytest.mark.parametrize("has_policy", [True, False])
-def test_one_writer_that_may_not_be_looked_at_holds_up_no_other(has_policy: bool) -> None:
-    """The others have their instances back; that one is asked for again, and people are told."""
-    shop = world()
-    raise_it(shop)
-    services = shop.ports.services
-    look = services.service
-
-    def forbidden(name: str) -> Service:
-        if name.endswith("payorder"):
-            raise Rejected("PERMISSION_DENIED: run.services.get")
-        return look(name)
-
-    services.service = forbidden  # type: ignore[method-assign]
-    if not has_policy:
-        without_policy(shop)
-    else:
-        lift(shop)
-    shop.pass_time(15 * MINUTE)
-
-    assert fence_of(shop).status is Status.FALLING
-    assert "run.services.get" in fence_of(shop).waiting
-    assert {**scalings(shop), "payOrder": None} == {**BEFORE, "payOrder": None}
-    assert scalings(shop)["payOrder"] != BEFORE["payOrder"]
-    services.service = look  # type: ignore[method-assign]
-    shop.pass_time(2 * MINUTE)
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
 def test_automation_does_not_answer_what_the_fence_brings_about() -> None:
     """A release before it explains nothing of it; after it, alerts are answered again."""
     shop = world()
@@ -441,9 +244,7 @@ def test_a_rollback_that_brings_functions_back_comes_first() -> None:
             break
     shop.ports.world.hook = no_hook
     shop.command(command="fence", system="bookshop")
-    [said] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
-    shop.ports.bus.messages.remove(said)
-    shop.deliver(said)
+    shop.deliver_commands()
 
     assert "is bringing functions back" in refusals(shop)[0]
 
@@ -474,30 +275,6 @@ def test_a_writer_that_cannot_be_stopped_is_no_fence() -> None:
     assert public(shop) == []
 
 
-def test_a_request_that_lands_after_the_fence_was_lifted() -> None:
-    """A worker stands still with it in hand: it is found, and taken back."""
-    shop = world()
-    stalled: list[str] = []
-
-    def stall(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before") and not stalled:
-            stalled.append(verb)
-            instances = shop.responders
-            shop.start_instances()
-            lift(shop)
-            shop.pass_time(2 * MINUTE)
-            shop.responders = instances
-
-    shop.ports.world.hook = stall
-    raise_it(shop)
-    assert stalled
-    assert scalings(shop) != BEFORE
-    shop.pass_time(8 * MINUTE)
-
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
 def test_unfreeze_leaves_its_window() -> None:
     """It goes with the fence, or automation would answer what the fence brings about."""
     shop = world()
@@ -509,90 +286,3 @@ def test_unfreeze_leaves_its_window() -> None:
     lift(shop)
     shop.pass_time(8 * MINUTE)
     assert windows(shop) == 0
-
-
-def test_the_policy_names_other_writers_now() -> None:
-    """What it stops is not what is declared: it falls, and everything is as it was."""
-    shop = world()
-    raise_it(shop)
-    shop.policy = replace(POLICY, fence=replace(RULES, writers=("checkout", "catalogue")))
-    shop.start_instances()
-    shop.pass_time(8 * MINUTE)
-
-    assert fence_of(shop).why == "the policy declares other writers now"
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
-def without_policy(shop: World) -> None:
-    """The policy file is gone; another system's is there."""
-    shop.policy = replace(POLICY, system="library", project="library", fence=None)
-    shop.start_instances()
-    known = shop.ports.platform
-
-    def platform(system: str) -> Platform:
-        if system != "library":
-            raise KeyError(system)
-        return known(system)
-
-    shop.ports.platform = platform  # type: ignore[method-assign]  # as the wiring answers
-
-
-@pytest.mark.parametrize("canary", ["writes", "is refused"])
-def test_it_falls_without_its_policy(canary: str) -> None:
-    """By what it has on record; the people of whoever has a policy are told."""
-    shop = world()
-    if canary == "writes":
-        shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
-    raise_it(shop)
-    assert scalings(shop) != BEFORE
-    without_policy(shop)
-    shop.pass_time(8 * MINUTE)
-    shop.policy = POLICY
-
-    assert fence_of(shop).status is Status.DOWN
-    assert fence_of(shop).why == "bookshop has no policy any more"
-    assert (scalings(shop), windows(shop)) == (BEFORE, 0)
-    assert told(shop)[-2:] == ["fence.falls", "fence.down"]
-    heard = [one.notice["text"] for one in shop.ports.sender.sent if ":fence.down:" in one.key]
-    assert heard
-    assert "bookshop: the fence is down" in heard[0]
-    assert public(shop)[0].ended_at is not None
-    assert refusals(shop) == []
-
-
-def test_it_goes_on_falling_without_its_policy() -> None:
-    """It was lifted, and the file removed before it was down."""
-    shop = world()
-    raise_it(shop)
-    shop.command(command="lift-fence", system="bookshop")
-    [said] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
-    shop.ports.bus.messages.remove(said)
-    shop.deliver(said)
-    assert fence_of(shop).status is Status.FALLING
-    without_policy(shop)
-    shop.pass_time(8 * MINUTE)
-
-    assert fence_of(shop).status is Status.DOWN
-    assert scalings(shop) == BEFORE
-
-
-def test_a_fence_that_may_not_be_let_fall_without_its_policy() -> None:
-    """Its project has taken the rights back: people read which service had which instances."""
-    shop = world()
-    raise_it(shop)
-
-    def forbidden(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "before"):
-            raise Rejected("PERMISSION_DENIED: run.services.update")
-
-    shop.ports.world.hook = forbidden
-    without_policy(shop)
-    shop.pass_time(8 * MINUTE)
-
-    assert fence_of(shop).status is Status.FALLING
-    [loud] = {one.notice["text"] for one in shop.ports.sender.sent if "fence.stuck" in one.key}
-    assert "PERMISSION_DENIED" in loud
-    service = fence_of(shop).writers[0].service
-    assert f"createOrder: its instances were 1 to 20 ({service})" in loud
-    assert service.startswith("projects/")

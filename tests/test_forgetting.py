@@ -25,7 +25,7 @@ from shared.ramp import Ramp
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook
-from tests.test_repairing import GOOD, MINUTE, SHOP, Shop, undo
+from tests.spoilt import GOOD, MINUTE, SHOP, Shop, undo
 from tests.test_taking_out import (
     SPOILT,
     WITHOUT_ADA,

@@ -13,9 +13,9 @@ from shared.integrity_rules import FenceRules
 from shared.resources import BackupRules, CopyRules
 from shared.rollback import Status
 from tests.copying import copy_of
+from tests.fences import fence_of
 from tests.outside import refusals
-from tests.test_fencing import fence_of
-from tests.test_repairing import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
+from tests.spoilt import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop
 
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())

@@ -10,7 +10,7 @@ from responders.scenarios import functions
 from shared.deployment import Deployment, Status
 from shared.deployment import placements as placed
 from shared.facts import compare
-from shared.plan import Plan, Step, StepStatus, blocked, frozen, progress, ready
+from shared.plan import Plan, Step, StepStatus, blocked, frozen, progress, ready, undone, unneeded
 from shared.policy import Group, Policy, ScenarioName
 from tests.world import BOOKSHOP, World
 
@@ -150,3 +150,44 @@ def test_a_stand_in_counts_once_it_is_called_for(
     ]
 
     assert progress(plan) == told
+
+
+STANDING = (
+    Step("B", "x", "A", instead_of="A"),
+    Step("C", "y", "A", instead_of="A", after=("B",)),
+    Step("D", "z", "D", after=("A",)),
+)
+"""What stands in for A, and what waits for it."""
+
+
+@pytest.mark.parametrize(
+    ("first", "build", "route", "begins", "spared", "never", "bad"),
+    [
+        ("BEGUN", "PENDING", "PENDING", "", "", "", "AD"),
+        ("DONE", "PENDING", "PENDING", "D", "BC", "", "D"),
+        ("STOPPED", "PENDING", "PENDING", "", "BC", "D", "AD"),
+        ("FAILED", "PENDING", "PENDING", "B", "", "", "ABCD"),
+        ("FAILED", "DONE", "PENDING", "C", "", "", "ACD"),
+        ("FAILED", "DONE", "DONE", "D", "", "", "D"),
+        ("FAILED", "FAILED", "PENDING", "", "", "CD", "ABCD"),
+        ("FAILED", "DONE", "STOPPED", "", "", "D", "ACD"),
+    ],
+)
+def test_what_stands_in_for_a_step_speaks_for_it(
+    first: str, build: str, route: str, begins: str, spared: str, never: str, bad: str
+) -> None:
+    """It begins once that one has failed; the last of them lets the others go on, or does not."""
+    statuses = (first, build, route, "PENDING")
+    steps = {
+        step.name: replace(step, status=StepStatus(status))
+        for step, status in zip((A, *STANDING), statuses, strict=True)
+    }
+
+    assert names(ready(steps)) == begins
+    assert names(unneeded(steps)) == spared
+    assert names(blocked(steps)) == never
+    assert names(undone(steps)) == bad
+
+
+def names(steps: Iterable[Step]) -> str:
+    return "".join(sorted(step.name for step in steps))

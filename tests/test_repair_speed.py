@@ -15,7 +15,7 @@ from shared.quarantine import Entry
 from shared.rollback import Status
 from tests.crash import Crashed
 from tests.fakes.hooks import no_hook
-from tests.test_repairing import HERE, MINUTE, SHOP, Shop
+from tests.spoilt import HERE, MINUTE, SHOP, Shop
 
 DOCUMENTS = 100_000
 SECONDS = {

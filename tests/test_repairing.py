@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,115 +10,24 @@ from msgspec.structs import replace
 
 from responders import repairing
 from responders.case import Turn
-from responders.mending import CHUNK
-from responders.rehearsing import PIECE_SECONDS
 from responders.repairing import PREPARE_WITHIN
-from shared import quarantine, repair, topics
-from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
-from shared.erasure import path as erasure_path
-from shared.errors import Ambiguous, Rejected, Unavailable
+from shared import repair
+from shared.errors import Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
-from shared.integrity_rules import Derived, IntegrityRules, OnRepair
 from shared.inventory import FunctionState, Generation
 from shared.policy import Policy
-from shared.ports import Put, Query
-from shared.quarantine import Entry
 from shared.reading import Reading
 from shared.repair import Fate
 from shared.report import report
 from shared.report_rendering import markdown
 from shared.reported import gathered
-from shared.rollback import Rollback, Status
+from shared.rollback import Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
-from tests.crash import quick
-from tests.fakes.bus import Published
-from tests.fakes.hooks import Hook, no_hook
-from tests.world import CHECKED, World
-
-HERE = "(default)"
-MINUTE = timedelta(minutes=1)
-SHOP = quick(
-    replace(
-        CHECKED,
-        integrity=IntegrityRules(quiet=2 * MINUTE),
-        fence=None,
-        collections={
-            name: replace(one, on_repair=OnRepair.FIRE) for name, one in CHECKED.collections.items()
-        },
-    )
-)
-GOOD: dict[str, dict[str, Any] | None] = {
-    "customers/ada": {"email": "ada@example.com"},
-    "customers/bob": {"email": "bob@example.com"},
-    "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
-}
-DERIVED = replace(
-    SHOP,
-    collections={
-        name: replace(one, derived=(Derived("make-again"),))
-        for name, one in SHOP.collections.items()
-    },
-)
-"""Something is made from each of its documents."""
-SPOILT: dict[str, dict[str, Any] | None] = {
-    "customers/ada": {"name": "Ada"},
-    "orders/1": {"customer": "ada", "status": "paid"},
-}
-
-
-class Shop(World):
-    """The bookshop, whose data a release has spoilt a quarter of an hour ago."""
-
-    def __init__(
-        self,
-        policy: Policy = SHOP,
-        hook: Hook = no_hook,
-        spoilt: dict[str, dict[str, Any] | None] | None = None,
-    ) -> None:
-        super().__init__(hook, policy)
-        self.ports.databases.hold_documents(HERE)
-        self.write(GOOD)
-        self.pass_time(3 * MINUTE)
-        self.spoilt = SPOILT if spoilt is None else spoilt
-        self.write(self.spoilt)
-        self.ports.clock.advance(15 * MINUTE)
-
-    def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
-        self.ports.kept.write(HERE, documents)
-
-    def order(self, **more: Any) -> None:
-        said = {"scenario": "database", "restore_point": "15m", **more}
-        self.command("alice", command="rollback", system="bookshop", **said)
-        self.settle()
-
-    def approve(self, *people: str) -> None:
-        for person in people:
-            said = {"command": "approve", "incident": self.newest.incident}
-            self.command(person, system="bookshop", **said)
-            self.settle()
-
-    @property
-    def newest(self) -> Rollback:
-        return self.rollbacks()[-1]
-
-    @property
-    def data(self) -> dict[str, dict[str, Any] | None]:
-        found = self.ports.kept.get(HERE, sorted({*GOOD, *self.spoilt}), None)
-        return {path: one.fields if one is not None else None for path, one in found.items()}
-
-    def written(self) -> set[str]:
-        path = quarantine.journal(self.newest.id)
-        found = [decode(Entry, one.fields) for one in self.ports.store.query(Query(path))]
-        return {landed.path for entry in found for landed in entry.landed}
-
-    def parked(self, minutes: int = 8) -> Rollback:
-        self.pass_time(minutes * MINUTE)
-        assert self.newest.status is Status.PARKED, self.newest.outcome
-        return self.newest
+from tests.fakes.hooks import no_hook
+from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
+from tests.world import CHECKED
 
 
 def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +43,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
             shop.command(
                 "carol", command="cancel", system="bookshop", incident=shop.newest.incident
             )
-            [command] = [one for one in shop.waiting() if one.topic == topics.COMMANDS]
-            shop.ports.bus.messages.remove(command)
-            shop.deliver(command)
+            shop.deliver_commands()
         return watching(*known)
 
     monkeypatch.setattr(repairing, "_watching", cancelled)
@@ -175,12 +81,6 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
         if one.name == "rollback.verified"
     ]
     assert "customers: 2 of 2 valid" in str(verified)
-
-
-def counted(shop: Shop, kind: str) -> list[int]:
-    """How many documents each step of that kind was to go through, for the forecast."""
-    steps = shop.steps(shop.newest.id).values()
-    return [one.goal["documents"] for one in steps if one.kind == kind]
 
 
 def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
@@ -353,51 +253,6 @@ def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     assert set(shop.data.values()) == {None}
 
 
-def test_a_dry_run_tells_and_does_nothing() -> None:
-    """Counts, samples and what differs; no incident, no copy, no write."""
-    shop = Shop()
-    incidents = len(shop.incidents())
-    shop.order(dry_run=True, id="dry")
-    shop.pass_time(MINUTE)
-
-    found = shop.ports.store.get("commands/dry")
-    record = decode(CommandRecord, found.fields)
-    assert record.result.startswith("ask: data are moved by people's word alone")
-    assert "2 documents back to" in record.result
-    assert record.answer["fates"] == {"brought back": 2}
-    assert len(shop.incidents()) == incidents
-    assert shop.data == {**GOOD, **SPOILT}
-    assert shop.ports.quarantine.objects == {}
-
-
-def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes several workers, each of which has the time that a function has."""
-    shop, many = Shop(spoilt={}), [f"customers/{n:05}" for n in range(20 * CHUNK)]
-    shop.write({path: {"email": "e"} for path in many})
-    shop.ports.clock.advance(5 * MINUTE)
-    shop.write({path: {"spoilt": 1} for path in many[::CHUNK]})
-    shop.ports.clock.advance(10 * MINUTE)
-    shop.ports.kept.seconds_each = 0.03
-    lasted: list[float] = []
-    deliver = shop.deliver
-
-    def timed(message: Published, at: datetime | None = None) -> bool:
-        began = shop.ports.clock.monotonic()
-        try:
-            return deliver(message, at)
-        finally:
-            lasted.append(shop.ports.clock.monotonic() - began)
-
-    monkeypatch.setattr(shop, "deliver", timed)
-    shop.order(dry_run=True, id="dry", restore_point="12m")
-    shop.pass_time(10 * MINUTE)
-
-    record = decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
-    assert record.due_at is None
-    assert record.answer["fates"] == {"brought back": 20}
-    assert max(lasted) < PIECE_SECONDS + 60 < 300 < sum(lasted)
-
-
 def test_a_restore_point_that_cannot_be_had() -> None:
     """It is said, with the nearest ones, and nothing is moved."""
     shop = Shop()
@@ -447,10 +302,7 @@ def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
             said.append(verb)
             shop.command("carol", command="pause")
             shop.ports.clock.advance(timedelta(seconds=3))
-            waiting = [one for one in shop.waiting() if one.topic == "rollback-commands"]
-            for one in waiting:
-                shop.ports.bus.messages.remove(one)
-                shop.deliver(one)
+            shop.deliver_commands()
 
     shop.ports.quarantine.hook = pause
     shop.approve("bob")
@@ -465,11 +317,8 @@ def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
 
 def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> None:
     """The application has said so in its own collection: a version that names them stays gone."""
-    rules = ErasureRules(
-        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
-    )
     unnamed = {"orders/1": {"customer": "nobody", "status": "paid", "amount": 3}}
-    shop = Shop(replace(SHOP, erasure=rules), spoilt={**SPOILT, **unnamed})
+    shop = Shop(replace(SHOP, erasure=ERASURE), spoilt={**SPOILT, **unnamed})
     shop.order()
     shop.parked()
     shop.pass_time(MINUTE)
@@ -482,69 +331,6 @@ def test_what_is_left_of_somebody_erased_since_the_question_stays_as_it_is() -> 
     assert shop.data == {**GOOD, "customers/ada": None, **unnamed}
     assert shop.written() == set()
     assert shop.broken_laws() == []
-
-
-def undo(shop: Shop) -> None:
-    said = {"command": "undo", "incident": shop.newest.incident}
-    shop.command("alice", system="bookshop", **said)
-    shop.pass_time(2 * MINUTE)
-    if shop.newest.status is Status.PARKED:
-        shop.approve("bob")
-    shop.pass_time(2 * MINUTE)
-
-
-def repaired(policy: Policy = SHOP) -> Shop:
-    shop = Shop(policy)
-    shop.order()
-    shop.parked()
-    shop.approve("bob")
-    shop.pass_time(10 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
-    return shop
-
-
-def test_a_repair_is_undone_out_of_quarantine() -> None:
-    """What it has written is as it stood there before; what was written since stays."""
-    shop = repaired()
-    shop.write({"customers/ada": {"email": "since@example.com"}})
-    undo(shop)
-
-    assert shop.newest.status is Status.SUCCEEDED
-    assert shop.data == {
-        **GOOD,
-        "customers/ada": {"email": "since@example.com"},
-        "orders/1": SPOILT["orders/1"],
-    }
-    assert shop.written() == {"orders/1"}
-    assert counted(shop, "put_back") == [2]
-    assert "1 written meanwhile, and left" in shop.newest.outcome
-    assert shop.broken_laws() == []
-
-    undo(shop)
-    assert len(shop.rollbacks()) == 2
-
-
-def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
-    """The copy is on record before the writes: a repair that was given up then can be undone."""
-    shop = Shop()
-    shop.order()
-    shop.parked()
-
-    def silent(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "after"):
-            raise Ambiguous("no answer")
-        if verb == "quarantine.read":
-            raise Rejected("nor may anybody look what was meant")
-
-    shop.ports.rewritten.hook = shop.ports.quarantine.hook = silent
-    shop.approve("bob")
-    shop.pass_time(4 * MINUTE)
-    assert shop.newest.status is Status.FAILED
-    assert shop.data == GOOD
-
-    shop.ports.rewritten.hook = shop.ports.quarantine.hook = no_hook
-    undo(shop)
-    assert shop.data == {**GOOD, **SPOILT}
 
 
 @pytest.mark.parametrize("verb", ["quarantine.keep", "rewrites.rewrite"])
@@ -569,96 +355,6 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
     assert shop.broken_laws() == []
 
 
-def test_an_undo_of_data_waits_for_a_second_person() -> None:
-    """Data are moved by the word of two, whichever way."""
-    shop = repaired()
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
-    assert shop.data == GOOD
-
-    shop.approve("bob")
-    shop.pass_time(2 * MINUTE)
-    assert shop.newest.status is Status.SUCCEEDED
-    assert shop.data == {**GOOD, **SPOILT}
-
-
-def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
-    """Whoever was erased since the repair is not put back out of quarantine."""
-    shop = repaired()
-    book = Book("bookshop", "salt", shop.ports.clock.now())
-    entry = Erasure("bookshop", hashed("salt", "ada"), shop.ports.clock.now(), ())
-    store = shop.ports.store
-    store.commit([Put(book_path("bookshop"), encode(book))])
-    store.commit([Put(erasure_path("bookshop", entry.hash), encode(entry))])
-    shop.write({"customers/ada": None, "orders/1": None})
-    undo(shop)
-
-    assert shop.data == {**GOOD, "customers/ada": None, "orders/1": None}
-    assert "2 of somebody who was erased, and left" in shop.newest.outcome
-
-
-def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
-    """Its own record is read when the undo begins to write, whatever the ledger knows before."""
-    rules = ErasureRules(
-        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
-    )
-    shop = repaired(replace(SHOP, erasure=rules))
-    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
-    shop.parked(2)
-    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
-    shop.ports.rewritten.written.clear()
-    shop.approve("bob")
-    shop.pass_time(2 * MINUTE)
-
-    assert shop.newest.status is Status.SUCCEEDED
-    assert shop.ports.rewritten.written == []
-    assert "2 of somebody who was erased, and left" in shop.newest.outcome
-
-
-def test_what_expired_since_a_repair_is_not_put_back() -> None:
-    """Removed as it was made since, and over now: an undo does not make it again."""
-    customers = replace(SHOP.collections["customers"], expires="until")
-    collections = {**SHOP.collections, "customers": customers}
-    made: dict[str, Any] = {"email": "e", "until": Shop().ports.clock.now() + 40 * MINUTE}
-    kept = {**made, "until": made["until"] + 40 * MINUTE}
-    spoilt = {"customers/new": made, "customers/newer": kept}
-    shop = Shop(replace(SHOP, collections=collections), spoilt={**SPOILT, **spoilt})
-    shop.order(restore_point="16m", select="collection:customers")
-    shop.parked()
-    shop.approve("bob")
-    shop.pass_time(10 * MINUTE)
-    assert shop.data["customers/new"] is None
-    shop.ports.clock.advance(30 * MINUTE)
-    undo(shop)
-
-    assert shop.newest.status is Status.SUCCEEDED
-    assert (shop.data["customers/new"], shop.data["customers/newer"]) == (None, kept)
-    assert "1 expired, and left" in shop.newest.outcome
-
-
-def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
-    """As with the repair itself: what it has put back of them is taken out again, and counted."""
-    rules = ErasureRules(
-        (Place("customers"), Place("orders", field="customer")), "erased", "who", "done"
-    )
-    shop = repaired(replace(SHOP, erasure=rules))
-
-    def erases(verb: str, side: str) -> None:
-        if (verb, side) == ("rewrites.rewrite", "after"):
-            shop.ports.rewritten.hook = no_hook
-            shop.ports.beside.held[HERE, "erased/1"] = shop.ports.clock.now()
-            shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
-
-    shop.ports.rewritten.hook = erases
-    undo(shop)
-
-    assert shop.newest.status is Status.SUCCEEDED
-    assert "taken out again" in shop.newest.outcome
-    assert shop.data["customers/ada"] is None
-    assert "customers/ada" not in shop.written()
-    assert shop.broken_laws() == []
-
-
 def test_the_report_names_each_document() -> None:
     """What was written, and what was left and why, by path; the steps count the others."""
     shop = Shop()
@@ -677,47 +373,3 @@ def test_the_report_names_each_document() -> None:
     text = markdown(report(kept))
     assert "Documents: 2, of which the first are" in text
     assert "| orders/1 | 2026-03-02" in text
-
-
-def test_what_is_made_from_them_is_asked_for_again() -> None:
-    """The application hears on the declared topic of just the documents that were written."""
-    shop = repaired(DERIVED)
-    every = [["customers/ada"], ["orders/1"]]
-    assert sorted(asked_for(shop)) == every
-    assert {one.topic for one in shop.ports.theirs.messages} == {"make-again"}
-    undo(shop)
-    assert shop.newest.status is Status.SUCCEEDED
-    assert sorted(asked_for(shop)) == sorted(every + every)
-
-
-@pytest.mark.parametrize("ends", ["failed", "cancelled"])
-def test_what_was_made_from_part_of_them_is_asked_for_too(ends: str) -> None:
-    """A repair that came to nothing half way has written documents all the same."""
-    shop = Shop(DERIVED)
-    shop.order()
-    shop.parked()
-
-    def stops(verb: str, side: str) -> None:
-        if side == "before" and len(shop.ports.rewritten.written) == 1:
-            if ends == "failed":
-                raise Rejected("no more")
-            said = {"command": "cancel", "incident": shop.newest.incident}
-            shop.command("carol", system="bookshop", **said)
-            for one in [it for it in shop.waiting() if it.topic == "rollback-commands"]:
-                shop.ports.bus.messages.remove(one)
-                shop.deliver(one)
-            raise Unavailable("not yet")
-
-    shop.ports.rewritten.hook = stops
-    shop.approve("bob")
-    shop.pass_time(5 * MINUTE)
-
-    assert shop.newest.status is Status[ends.upper()], shop.newest.outcome
-    assert shop.ports.rewritten.written == ["customers/ada"]
-    assert asked_for(shop) == [["customers/ada"]]
-    assert shop.broken_laws() == []
-
-
-def asked_for(shop: Shop) -> list[list[str]]:
-    """The documents that each message named."""
-    return [json.loads(one.data)["documents"] for one in shop.ports.theirs.messages]

@@ -14,7 +14,7 @@ from tests.fakes.hooks import no_hook
 from tests.furnished import shop, spoil
 from tests.switching import say, text
 from tests.test_deciding import said
-from tests.test_wider_scenarios import approve, newest
+from tests.wider import approve, newest
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

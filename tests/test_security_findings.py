@@ -20,7 +20,7 @@ from shared.severity import Severity
 from tests.furnished import SHOP, furnish, spoil
 from tests.test_alerts import dead_letters
 from tests.test_deciding import said
-from tests.test_wider_scenarios import newest
+from tests.wider import newest
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from responders import taking_out_later
 from shared import command as commands
 from shared import erasure as erasures
-from shared import quarantine, topics
+from shared import quarantine
 from shared import system as systems
 from shared.command import CommandRecord
 from shared.documents import decode, encode
@@ -36,8 +36,8 @@ from shared.system import System
 from shared.trail import Trail
 from shared.versions import Landed, Rewrite
 from tests.fakes.hooks import Hook, no_hook
-from tests.test_fenced import FencedShop, expect_as_before
-from tests.test_repairing import GOOD, HERE, MINUTE, SHOP, Shop, undo
+from tests.fenced import FencedShop, expect_as_before
+from tests.spoilt import GOOD, HERE, MINUTE, SHOP, Shop, undo
 
 SPOILT: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"name": "Ada"},
@@ -331,9 +331,7 @@ def test_a_pause_holds_it_up() -> None:
             shop.ports.quarantine.hook = no_hook
             shop.command("carol", command="pause")
             shop.ports.clock.advance(timedelta(seconds=3))
-            for one in [one for one in shop.waiting() if one.topic == topics.COMMANDS]:
-                shop.ports.bus.messages.remove(one)
-                shop.deliver(one)
+            shop.deliver_commands()
 
     shop.ports.quarantine.hook = paused
     shop = repaired(erase, shop=shop)
@@ -346,9 +344,7 @@ def test_a_pause_holds_it_up() -> None:
 def called_off(shop: Shop) -> None:
     """A person cancels the repair, and somebody is erased."""
     shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
-    for one in [one for one in shop.waiting() if one.topic == topics.COMMANDS]:
-        shop.ports.bus.messages.remove(one)
-        shop.deliver(one)
+    shop.deliver_commands()
     erase(shop)
 
 

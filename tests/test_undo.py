@@ -20,7 +20,7 @@ from shared.traffic import LATEST, Traffic, TrafficTarget, standing
 from shared.traffic import Standing as At
 from tests.answering import failed, running, say
 from tests.crash import quick
-from tests.test_fencing import POLICY, RULES
+from tests.fences import POLICY, RULES
 from tests.test_pins import FOLLOWING, kept, rolled_back, to
 from tests.world import World
 

@@ -25,7 +25,7 @@ from tests.deployed import hint, recorded
 from tests.fakes.hooks import no_hook
 from tests.fakes.vault import content_of
 from tests.test_pins import FOLLOWING, kept, said, to
-from tests.test_ways_back import ORDER, ends, on_copies
+from tests.ways_back import ORDER, ends, on_copies
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from responders.pinning import pins_of
-from shared.audit import Event
-from shared.deployment import Deployment
-from shared.deployment import Status as DeploymentStatus
-from shared.deployment import path as deployment_path
-from shared.documents import encode
 from shared.errors import Unavailable
 from shared.inventory import FunctionState, Generation, Source
-from shared.plan import ENDED, Step, StepStatus, blocked, ready, undone, unneeded
+from shared.plan import ENDED, StepStatus
 from shared.policy import Rebuilds
-from shared.ports import Put, Update
-from shared.rollback import Rollback, Status
+from shared.rollback import Status
 from shared.traffic import TrafficTarget
 from tests.fakes.copies import kept
 from tests.fakes.hooks import no_hook
-from tests.world import BOOKSHOP, World
-
-ORDER, SHOP = "orderStatus", "renderShop"
-
-
-def world(rebuilds: Rebuilds = Rebuilds.ACT, blast_radius: int | None = None) -> World:
-    """A shop whose stable deployment is recorded with copies of all its sources."""
-    gates = replace(BOOKSHOP.gates, rebuilds=rebuilds, blast_radius=blast_radius)
-    shop = World(policy=replace(BOOKSHOP, gates=gates))
-    shop.pass_time(timedelta(minutes=2))
-    return shop
-
-
-def roll_back(shop: World, minutes: int = 20) -> Rollback:
-    shop.alert()
-    shop.pass_time(timedelta(minutes=minutes))
-    return shop.rollbacks()[-1]
-
-
-def ends(shop: World, function: str) -> dict[str, StepStatus]:
-    """How each step of a function ended, by kind."""
-    steps = shop.steps(shop.rollbacks()[-1].id).values()
-    return {
-        step.name.partition(" ")[0]: step.status
-        for step in steps
-        if step.target == function and step.kind != "judge"
-    }
-
-
-def on_copies(shop: World) -> set[str]:
-    """The functions that run what was built from our copies."""
-    functions = shop.ports.world.functions()
-    sources = {name: one.source for name, one in functions.items()}
-    return {name for name, one in sources.items() if one and name in one.object.split("/")}
-
-
-def back(shop: World) -> set[str]:
-    """The functions that requests reach without failing."""
-    services = shop.ports.world.services()
-    return {
-        name
-        for name, served in shop.live.items()
-        if all(services[name].failure_rates[revision] == 0.0 for revision in served)
-    }
+from tests.ways_back import ORDER, SHOP, back, ended, ends, failure, on_copies, roll_back, world
+from tests.world import World
 
 
 def test_a_revision_that_is_gone_is_built_again_and_served() -> None:
@@ -239,126 +190,6 @@ def test_what_somebody_moves_after_its_shift_is_listed_with_what_serves_there() 
     assert f"{ORDER}: changed by somebody after its shift; it serves {newest}" in lines
 
 
-PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
-"""A repository of which nothing is kept, unless a test says so."""
-
-
-def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
-    """A release reaches checkout once the rollback of catalogue has begun.
-
-    With that `barrier` it is known by then to have one.
-    """
-    shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
-    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
-    shop.ports.clock.advance(timedelta(minutes=3))
-    fields = encode(
-        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
-    )
-    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
-    reached = [shop.policy.groups["checkout"].functions]
-
-    def goes_on(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and reached:
-            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
-            if barrier:
-                told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
-                shop.ports.store.commit([told])
-
-    shop.ports.world.hook = goes_on
-    return roll_back(shop, minutes=40)
-
-
-def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:
-    """An extension looks into the registry as the first plan does, and shifts nothing in vain."""
-    shop = world()
-
-    rollback = rolls_out_under_its_rollback(shop)
-
-    assert rollback.status is Status.SUCCEEDED
-    assert rollback.plan is not None
-    assert rollback.plan.extensions == 1
-    assert on_copies(shop) == {ORDER}
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
-    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
-        rollback.plan.reported
-    )
-    assert shop.broken_laws() == []
-
-
-def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> None:
-    """What has lost its image is left and said: all else goes back, and the end is no success."""
-    shop = world(Rebuilds.ASK)
-
-    rollback = rolls_out_under_its_rollback(shop)
-
-    assert rollback.status is Status.FAILED
-    assert rollback.outcome == (
-        f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
-    )
-    served = shop.ports.world.services()[ORDER].latest_ready
-    assert any(line.endswith(f"; it serves {served}") for line in failure(shop))
-    line = f"{ORDER} has lost what it starts from: left as it is"
-    assert rollback.plan is not None
-    assert line in rollback.plan.reported
-    assert any(line in sent.notice["text"] for sent in shop.ports.sender.sent)
-    assert on_copies(shop) == set()
-    assert set(shop.live) - back(shop) == {ORDER}
-    assert ORDER.lower() not in shop.ports.world.applied_shifts
-
-
-CHECKOUT = BOOKSHOP.groups["checkout"].functions
-
-
-def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> None:
-    """A barrier that is declared meanwhile holds up nothing that was planned, and hides nothing."""
-    shop = world()
-
-    rollback = rolls_out_under_its_rollback(shop, barrier="a migration")
-
-    assert rollback.status is Status.FAILED
-    assert set(shop.live) - back(shop) == set(CHECKOUT)
-    assert "3 of 6 not done" in rollback.outcome
-    assert "lies behind a barrier of v2" in rollback.outcome
-    assert shop.broken_laws() == []
-
-
-def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
-    """The plan grows no further than the policy lets automation go, and what is more is told."""
-    shop = world(blast_radius=4)
-
-    rollback = rolls_out_under_its_rollback(shop)
-
-    assert rollback.status is Status.FAILED
-    assert set(shop.live) - back(shop) == set(CHECKOUT)
-    assert "is beyond the blast radius of 4" in rollback.outcome
-
-
-@pytest.mark.parametrize(
-    "silent", [True, False], ids=["a silent registry", "an image that is kept"]
-)
-def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
-    """Silence is no loss: what looks ready is shifted."""
-    shop = world()
-    shop.ports.beside.pushed[PLACE] = {f"{PLACE}/order@sha256:1"}
-
-    def mute(verb: str, side: str) -> None:
-        if silent and verb == "images.stored":
-            raise Unavailable("no answer")
-
-    shop.ports.beside.hook = mute
-    rollback = rolls_out_under_its_rollback(shop)
-
-    assert rollback.status is Status.SUCCEEDED
-    assert on_copies(shop) == set()
-    assert back(shop) == set(shop.live)
-    assert ends(shop, ORDER) == {
-        "shift": StepStatus.DONE,
-        "redeploy": StepStatus.UNNEEDED,
-        "serve": StepStatus.UNNEEDED,
-    }
-
-
 def test_the_policy_may_have_a_rebuild_asked_for() -> None:
     """A person is shown the plan first, and nothing is touched until they approve."""
     shop = world(Rebuilds.ASK)
@@ -476,61 +307,3 @@ def test_what_hosting_pins_by_tag_is_told() -> None:
     assert rollback.plan is not None
     told = [line for line in rollback.plan.reported if line.startswith(ORDER)]
     assert told == [f"{ORDER}: what Hosting pins by fh-1234 goes back with Hosting"]
-
-
-def failure(shop: World) -> list[str]:
-    """The lines that people read of how it failed."""
-    [told] = [
-        str(sent.notice["text"])
-        for sent in shop.ports.sender.sent
-        if sent.key.split(":")[1] == "rollback.failed" and sent.key.endswith(":record")
-    ]
-    return told.splitlines()
-
-
-def ended(shop: World) -> Event:
-    """The event of its end."""
-    entries = shop.trail(shop.rollbacks()[-1])
-    [event] = [one for entry in entries for one in entry.events if one.name == "rollback.failed"]
-    return event
-
-
-A, B, C, D = Step("A", "shift", "A"), Step("B", "x", "A"), Step("C", "y", "A"), Step("D", "z", "D")
-STANDING = (
-    replace(B, instead_of="A"),
-    replace(C, instead_of="A", after=("B",)),
-    replace(D, after=("A",)),
-)
-
-
-@pytest.mark.parametrize(
-    ("first", "build", "route", "begins", "spared", "never", "bad"),
-    [
-        ("BEGUN", "PENDING", "PENDING", "", "", "", "AD"),
-        ("DONE", "PENDING", "PENDING", "D", "BC", "", "D"),
-        ("STOPPED", "PENDING", "PENDING", "", "BC", "D", "AD"),
-        ("FAILED", "PENDING", "PENDING", "B", "", "", "ABCD"),
-        ("FAILED", "DONE", "PENDING", "C", "", "", "ACD"),
-        ("FAILED", "DONE", "DONE", "D", "", "", "D"),
-        ("FAILED", "FAILED", "PENDING", "", "", "CD", "ABCD"),
-        ("FAILED", "DONE", "STOPPED", "", "", "D", "ACD"),
-    ],
-)
-def test_what_stands_in_for_a_step_speaks_for_it(
-    first: str, build: str, route: str, begins: str, spared: str, never: str, bad: str
-) -> None:
-    """It begins once that one has failed; the last of them lets the others go on, or does not."""
-    statuses = (first, build, route, "PENDING")
-    steps = {
-        step.name: replace(step, status=StepStatus(status))
-        for step, status in zip((A, *STANDING), statuses, strict=True)
-    }
-
-    assert names(ready(steps)) == begins
-    assert names(unneeded(steps)) == spared
-    assert names(blocked(steps)) == never
-    assert names(undone(steps)) == bad
-
-
-def names(steps: Iterable[Step]) -> str:
-    return "".join(sorted(step.name for step in steps))

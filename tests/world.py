@@ -313,6 +313,12 @@ class World:
         """Messages for somebody of ours, oldest first."""
         return [one for one in self.ports.bus.messages if one.topic in self.responders]
 
+    def deliver_commands(self) -> None:
+        """What people have said arrives, and nothing else: while a worker is busy."""
+        for one in [one for one in self.waiting() if one.topic == topics.COMMANDS]:
+            self.ports.bus.messages.remove(one)
+            self.deliver(one)
+
     def settle(self, limit: int = 500) -> None:
         """Deliver until no message waits; what is refused an acknowledgement comes again."""
         for _ in range(limit):

@@ -1,12 +1,16 @@
-"""Both worlds of a platform, one after the other."""
+"""Both worlds of a platform, one after the other, and the other side of each way to people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from firebase_admin import messaging
 
+from shared.gcp.push import FirebasePush
+from tests.contracts.channels import Anonymous, Server
 from tests.contracts.platforms import InMemory, PlatformWorld, embedded
+from tests.contracts.serving import serving
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -17,3 +21,21 @@ def world(request: pytest.FixtureRequest) -> Iterator[PlatformWorld]:
         return
     with embedded() as cloud:
         yield cloud
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Everybody whom channels talk to."""
+    server = Server()
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def push(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FirebasePush]:
+    """The way to devices, led there."""
+    there = f"http://{server.address}/v1/projects/{{0}}/messages:send"
+    monkeypatch.setattr(messaging._MessagingService, "FCM_URL", there)
+    made = FirebasePush("shop", Anonymous())
+    yield made
+    made.close()

@@ -1,0 +1,99 @@
+"""The database of a spoilt bookshop, and one repair of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.erasing import Erasing
+from responders.mending import Mending
+from responders.rewriting import MayGoOn, Ours, Rewriting
+from shared import quarantine, repair
+from shared.documents import decode
+from shared.integrity_rules import Collection
+from shared.plan import Step
+from shared.policy import Policy
+from shared.ports import Query
+from shared.quarantine import Entry
+from shared.ramp import Ramp
+from shared.repair import Fate, Goal, Position
+from shared.versions import Scope
+from tests.world import CHECKED, FakePorts
+
+HERE = "(default)"
+MINUTE = timedelta(minutes=1)
+SHOP = replace(
+    CHECKED,
+    collections={
+        **CHECKED.collections,
+        "carts": Collection(schema={"type": "object", "required": ["n"]}, expires="until"),
+    },
+)
+STEP = Step("repair ", repair.KIND, "customers")
+GOOD: dict[str, dict[str, Any] | None] = {
+    "customers/ada": {"email": "ada@example.com"},
+    "customers/bob": {"email": "bob@example.com"},
+    "customers/eve": {"email": "eve@example.com"},
+    "orders/1": {"customer": "ada", "status": "paid", "amount": 3},
+    "orders/2": {"customer": "bob", "status": "open"},
+}
+
+
+class Shop:
+    """The bookshop's database, and one repair of it."""
+
+    def __init__(self, policy: Policy = SHOP) -> None:
+        self.policy = policy
+        self.ports = FakePorts(policy)
+        self.ports.databases.hold_documents(HERE)
+        Erasing(self.ports, {policy.system: policy}).learn()
+        self.write(GOOD)
+        self.pass_time()
+        self.before = self.ports.clock.now()
+        self.pass_time()
+        self.may_go_on: MayGoOn = lambda deadline: True
+
+    def write(self, documents: dict[str, dict[str, Any] | None]) -> None:
+        self.ports.kept.write(HERE, documents)
+
+    def pass_time(self) -> None:
+        self.ports.clock.advance(MINUTE)
+
+    def goal(self, collection: str, select: str = "invalid", **more: Any) -> Goal:
+        self.pass_time()
+        at = self.ports.clock.now()
+        self.pass_time()
+        known = repair.parse(select)
+        return replace(Goal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
+
+    def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:
+        mending = Mending(self.ports, self.policy, self.goal(collection, select, **more))
+        batches = mending.batches(Position())
+        return {one.path: one.fate for batch in batches for one in batch.fated}
+
+    @property
+    def rewriting(self) -> Rewriting:
+        ramp = Ramp(0.0, self.ports.clock.monotonic())
+        return Rewriting(self.ports, self.policy, Ours("INC-1"), ramp, self.may_go_on)
+
+    def repair(self, collection: str, select: str = "invalid", **more: Any) -> Position:
+        return self.carried(self.goal(collection, select, **more))
+
+    def carried(self, goal: Goal) -> Position:
+        position, step = Position(), replace(STEP, name=f"repair {goal.after}")
+        while not position.is_over:
+            position = self.rewriting.portion(step, goal, position)
+        return position
+
+    def there(self, *paths: str) -> list[dict[str, Any] | None]:
+        found = self.ports.kept.get(HERE, paths, None)
+        return [one.fields if (one := found[path]) is not None else None for path in paths]
+
+    def journal(self) -> list[Entry]:
+        found = self.ports.store.query(Query(quarantine.journal("INC-1")))
+        return [decode(Entry, one.fields) for one in found]
+
+    def landed(self) -> set[str]:
+        return {one.path for entry in self.journal() for one in entry.landed}

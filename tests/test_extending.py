@@ -1,0 +1,138 @@
+"""A release that reaches functions while it is led back: these follow, as far as they may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.deployment import Deployment
+from shared.deployment import Status as DeploymentStatus
+from shared.deployment import path as deployment_path
+from shared.documents import encode
+from shared.errors import Unavailable
+from shared.plan import StepStatus
+from shared.policy import Rebuilds
+from shared.ports import Put, Update
+from shared.rollback import Rollback, Status
+from tests.ways_back import ORDER, back, ends, failure, on_copies, roll_back, world
+from tests.world import BOOKSHOP, World
+
+PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
+"""A repository of which nothing is kept, unless a test says so."""
+
+
+def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
+    """A release reaches checkout once the rollback of catalogue has begun.
+
+    With that `barrier` it is known by then to have one.
+    """
+    shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
+    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
+    shop.ports.clock.advance(timedelta(minutes=3))
+    fields = encode(
+        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
+    )
+    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
+    reached = [shop.policy.groups["checkout"].functions]
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and reached:
+            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
+            if barrier:
+                told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
+                shop.ports.store.commit([told])
+
+    shop.ports.world.hook = goes_on
+    return roll_back(shop, minutes=40)
+
+
+def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:
+    """An extension looks into the registry as the first plan does, and shifts nothing in vain."""
+    shop = world()
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.SUCCEEDED
+    assert rollback.plan is not None
+    assert rollback.plan.extensions == 1
+    assert on_copies(shop) == {ORDER}
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
+        rollback.plan.reported
+    )
+    assert shop.broken_laws() == []
+
+
+def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> None:
+    """What has lost its image is left and said: all else goes back, and the end is no success."""
+    shop = world(Rebuilds.ASK)
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.FAILED
+    assert rollback.outcome == (
+        f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
+    )
+    served = shop.ports.world.services()[ORDER].latest_ready
+    assert any(line.endswith(f"; it serves {served}") for line in failure(shop))
+    line = f"{ORDER} has lost what it starts from: left as it is"
+    assert rollback.plan is not None
+    assert line in rollback.plan.reported
+    assert any(line in sent.notice["text"] for sent in shop.ports.sender.sent)
+    assert on_copies(shop) == set()
+    assert set(shop.live) - back(shop) == {ORDER}
+    assert ORDER.lower() not in shop.ports.world.applied_shifts
+
+
+CHECKOUT = BOOKSHOP.groups["checkout"].functions
+
+
+def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> None:
+    """A barrier that is declared meanwhile holds up nothing that was planned, and hides nothing."""
+    shop = world()
+
+    rollback = rolls_out_under_its_rollback(shop, barrier="a migration")
+
+    assert rollback.status is Status.FAILED
+    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert "3 of 6 not done" in rollback.outcome
+    assert "lies behind a barrier of v2" in rollback.outcome
+    assert shop.broken_laws() == []
+
+
+def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
+    """The plan grows no further than the policy lets automation go, and what is more is told."""
+    shop = world(blast_radius=4)
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.FAILED
+    assert set(shop.live) - back(shop) == set(CHECKOUT)
+    assert "is beyond the blast radius of 4" in rollback.outcome
+
+
+@pytest.mark.parametrize(
+    "silent", [True, False], ids=["a silent registry", "an image that is kept"]
+)
+def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
+    """Silence is no loss: what looks ready is shifted."""
+    shop = world()
+    shop.ports.beside.pushed[PLACE] = {f"{PLACE}/order@sha256:1"}
+
+    def mute(verb: str, side: str) -> None:
+        if silent and verb == "images.stored":
+            raise Unavailable("no answer")
+
+    shop.ports.beside.hook = mute
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.SUCCEEDED
+    assert on_copies(shop) == set()
+    assert back(shop) == set(shop.live)
+    assert ends(shop, ORDER) == {
+        "shift": StepStatus.DONE,
+        "redeploy": StepStatus.UNNEEDED,
+        "serve": StepStatus.UNNEEDED,
+    }

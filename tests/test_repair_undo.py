@@ -1,0 +1,144 @@
+"""A repair that is taken back: what it has written is as it stood before, out of quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from shared.documents import encode
+from shared.erasure import Book, Erasure, book_path, hashed
+from shared.erasure import path as erasure_path
+from shared.errors import Ambiguous, Rejected
+from shared.ports import Put
+from shared.rollback import Status
+from tests.fakes.hooks import no_hook
+from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, repaired, undo
+
+
+def test_a_repair_is_undone_out_of_quarantine() -> None:
+    """What it has written is as it stood there before; what was written since stays."""
+    shop = repaired()
+    shop.write({"customers/ada": {"email": "since@example.com"}})
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {
+        **GOOD,
+        "customers/ada": {"email": "since@example.com"},
+        "orders/1": SPOILT["orders/1"],
+    }
+    assert shop.written() == {"orders/1"}
+    assert counted(shop, "put_back") == [2]
+    assert "1 written meanwhile, and left" in shop.newest.outcome
+    assert shop.broken_laws() == []
+
+    undo(shop)
+    assert len(shop.rollbacks()) == 2
+
+
+def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
+    """The copy is on record before the writes: a repair that was given up then can be undone."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+
+    def silent(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            raise Ambiguous("no answer")
+        if verb == "quarantine.read":
+            raise Rejected("nor may anybody look what was meant")
+
+    shop.ports.rewritten.hook = shop.ports.quarantine.hook = silent
+    shop.approve("bob")
+    shop.pass_time(4 * MINUTE)
+    assert shop.newest.status is Status.FAILED
+    assert shop.data == GOOD
+
+    shop.ports.rewritten.hook = shop.ports.quarantine.hook = no_hook
+    undo(shop)
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_an_undo_of_data_waits_for_a_second_person() -> None:
+    """Data are moved by the word of two, whichever way."""
+    shop = repaired()
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    assert shop.data == GOOD
+
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
+    """Whoever was erased since the repair is not put back out of quarantine."""
+    shop = repaired()
+    book = Book("bookshop", "salt", shop.ports.clock.now())
+    entry = Erasure("bookshop", hashed("salt", "ada"), shop.ports.clock.now(), ())
+    store = shop.ports.store
+    store.commit([Put(book_path("bookshop"), encode(book))])
+    store.commit([Put(erasure_path("bookshop", entry.hash), encode(entry))])
+    shop.write({"customers/ada": None, "orders/1": None})
+    undo(shop)
+
+    assert shop.data == {**GOOD, "customers/ada": None, "orders/1": None}
+    assert "2 of somebody who was erased, and left" in shop.newest.outcome
+
+
+def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
+    """Its own record is read when the undo begins to write, whatever the ledger knows before."""
+    shop = repaired(replace(SHOP, erasure=ERASURE))
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.parked(2)
+    shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+    shop.ports.rewritten.written.clear()
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.ports.rewritten.written == []
+    assert "2 of somebody who was erased, and left" in shop.newest.outcome
+
+
+def test_what_expired_since_a_repair_is_not_put_back() -> None:
+    """Removed as it was made since, and over now: an undo does not make it again."""
+    customers = replace(SHOP.collections["customers"], expires="until")
+    collections = {**SHOP.collections, "customers": customers}
+    made: dict[str, Any] = {"email": "e", "until": Shop().ports.clock.now() + 40 * MINUTE}
+    kept = {**made, "until": made["until"] + 40 * MINUTE}
+    spoilt = {"customers/new": made, "customers/newer": kept}
+    shop = Shop(replace(SHOP, collections=collections), spoilt={**SPOILT, **spoilt})
+    shop.order(restore_point="16m", select="collection:customers")
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data["customers/new"] is None
+    shop.ports.clock.advance(30 * MINUTE)
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert (shop.data["customers/new"], shop.data["customers/newer"]) == (None, kept)
+    assert "1 expired, and left" in shop.newest.outcome
+
+
+def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
+    """As with the repair itself: what it has put back of them is taken out again, and counted."""
+    shop = repaired(replace(SHOP, erasure=ERASURE))
+
+    def erases(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            shop.ports.beside.held[HERE, "erased/1"] = shop.ports.clock.now()
+            shop.write({"erased/1": {"who": "ada", "done": shop.ports.clock.now()}})
+
+    shop.ports.rewritten.hook = erases
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert "taken out again" in shop.newest.outcome
+    assert shop.data["customers/ada"] is None
+    assert "customers/ada" not in shop.written()
+    assert shop.broken_laws() == []
