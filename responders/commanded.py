@@ -20,7 +20,7 @@ from responders.rehearsing import rehearse
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode
-from shared.errors import Refused
+from shared.errors import Moved, Refused
 from shared.policy import Policy
 from shared.ports import Document, Ports
 from shared.tenure import SKEW
@@ -39,10 +39,12 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
 
 
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
-    """Return once it is done, or due again later; a redelivery does what is left.
+    """Return once it is done, due again later, or another worker is at it.
 
-    Raises: Refused, without the system's policy, which a fence needs not to fall; Moved;
-    Unavailable.
+    A redelivery does what is left. What another one is at comes again by no redelivery: the clock
+    hands on what stays due, and each half minute there would be one worker more in its way.
+    Raises: Refused, without the system's policy, which a fence needs not to fall; Moved, when
+    something else was written meanwhile; Unavailable.
     """
     document = ports.store.get(commands.path(command))
     if document.fields is None:
@@ -50,6 +52,17 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     record = decode(CommandRecord, document.fields)
     if record.due_at is None or record.due_at > document.read_at + SKEW:
         return
+    try:
+        _carry_out(ports, policies, document, record)
+    except Moved:
+        if ports.store.get(document.path).version == document.version:
+            raise
+
+
+def _carry_out(
+    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
+) -> None:
+    """What a command that is due is about. Raises: as `carry_out`, and Moved in any case."""
     if record.command == "pause":
         pausing.settle(ports, policies, document, record)
         return
@@ -57,7 +70,7 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
         fencing.let_fall(ports, next(iter(policies.values())), document, record)
         return
     if record.system not in policies:
-        raise Refused(f"command {command}: no policy for the system {record.system}")
+        raise Refused(f"command {record.id}: no policy for the system {record.system}")
     policy = policies[record.system]
     if record.planned is not None:
         scheduling.begin(ports, policy, document, record, record.planned)

@@ -173,3 +173,27 @@ def test_a_fault_while_sessions_end(point: int, fault: Fault) -> None:
     told = {one.key for one in world.ports.sender.sent if "mine:revoke-sessions" in one.key}
     assert len(told) == 1
     assert world.broken_laws() == []
+
+
+def test_a_worker_in_whose_way_another_one_is() -> None:
+    """What is at work already is no reason to come again: the clock hands on what is left."""
+    world = signed_in()
+    world.command(command="revoke-sessions", system="bookshop")
+    [asked] = world.ports.bus.take(topics.COMMANDS)
+    world.deliver(asked)
+    [published] = world.ports.bus.take(topics.WORK)
+    others: list[bool] = []
+
+    def another(verb: str, side: str) -> None:
+        if (verb, side) == ("sessions.end", "before"):
+            world.ports.beside.hook = no_hook
+            others.append(world.deliver(published))
+
+    world.ports.beside.hook = another
+
+    assert world.deliver(published)
+
+    assert others == [True]
+    world.settle()
+    assert left(world, world.ports.clock.now().timestamp()) == []
+    assert len(text(world, "revoke-sessions")) == 1
