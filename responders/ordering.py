@@ -80,9 +80,13 @@ def retry(asked: Asked) -> Effect:
             f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
             "say rollback, with what is to go back"
         )
-    now = subject.system.read_at
-    if decode(System, subject.system.fields).incident != subject.incident.id:
-        raise Refused(f"{subject.incident.id} is not the system's newest incident")
+    subject.require_newest()
+    return reopened(subject, _once_more(subject))
+
+
+def reopened(subject: Subject, order: Order) -> Effect:
+    """A further rollback of an incident that nobody works on, as somebody has ordered it."""
+    asked, now = subject.asked, subject.system.read_at
     opening = reopen_incident(
         asked.policy,
         subject.system,
@@ -90,7 +94,7 @@ def retry(asked: Asked) -> Effect:
         now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
-        order=_once_more(subject),
+        order=order,
     )
     return Effect(f"ordered {opening.rollback.id}", opening.writes)
 

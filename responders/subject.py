@@ -17,6 +17,7 @@ from shared.errors import Refused
 from shared.incident import Incident
 from shared.ports import Document, Query, Write
 from shared.rollback import Rollback
+from shared.system import System
 from shared.tenure import SKEW, Draft, prepared
 
 STOPPING = frozenset({"cancel", "reject"})
@@ -52,6 +53,11 @@ class Subject(Struct, frozen=True):
         """Raises: Refused, when what was said is, or may be, older than the rollback."""
         if is_older(self.asked.command, self.asked.said_at, self.incident, self.rollback):
             raise Refused(f"{self.rollback.id} began after that was said")
+
+    def require_newest(self) -> None:
+        """Raises: Refused, when its system has had another incident since."""
+        if decode(System, self.system.fields).incident != self.incident.id:
+            raise Refused(f"{self.incident.id} is not the system's newest incident")
 
     def write_rollback(self, draft: Draft) -> list[Write]:
         """The commit of a person's word: fenced, in the rollback's own chain."""

@@ -5,7 +5,7 @@ An undo is a further rollback of its incident, an unpin opens one of its own.
 
 from __future__ import annotations
 
-from responders.ordering import ordered
+from responders.ordering import ordered, reopened
 from responders.pinning import pins_of
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
@@ -13,7 +13,7 @@ from responders.working_out import moved, repairs
 from shared import system as systems
 from shared.documents import decode
 from shared.errors import Refused
-from shared.opening import counter_path, open_incident, reopen_incident
+from shared.opening import counter_path, open_incident
 from shared.rollback import ENDED, Order, Way
 from shared.severity import Severity
 from shared.system import System
@@ -28,18 +28,7 @@ def undo(asked: Asked) -> Effect:
     Raises: Refused, when none of them is over, or none has done anything that stands.
     """
     subject = find(asked)
-    order = undoing(subject)
-    now = subject.system.read_at
-    opening = reopen_incident(
-        asked.policy,
-        subject.system,
-        subject.incident_document,
-        now=now,
-        commit_id=asked.ports.ids(),
-        events=[ordered(asked, now)],
-        order=order,
-    )
-    return Effect(f"ordered {opening.rollback.id}", opening.writes)
+    return reopened(subject, undoing(subject))
 
 
 def undoing(subject: Subject) -> Order:
@@ -47,8 +36,7 @@ def undoing(subject: Subject) -> Order:
     command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
     if rollback.status not in ENDED:
         raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
-    if decode(System, subject.system.fields).incident != name:
-        raise Refused(f"{name} is not the system's newest incident")
+    subject.require_newest()
     subject.require_said_since()
     store = subject.asked.ports.store
     if not (moved(store, subject.incident) or repairs(store, subject.incident)):
