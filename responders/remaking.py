@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
+from responders.asking import ANSWER_SECONDS
 from responders.case import Case, Turn
 from shared import command as commands
 from shared import journals
@@ -34,8 +35,9 @@ RECORD_BYTES: Final = 2000
 
 
 def entries(case: Case) -> Iterator[Entry]:
-    """What each batch has written. Raises: Unavailable."""
+    """What each batch has written, however many there are. Raises: as Tenure.commit."""
     for _, document in journals.behind(case.ports.store, case.rollback.id):
+        case.hold_for(ANSWER_SECONDS)
         yield decode(Entry, document.fields)
 
 

@@ -122,9 +122,11 @@ def worked_out(
 def concluded(case: Case, steps: Iterable[Step]) -> bool:
     """Every step is done: what was written is told, and the data are to be looked through again."""
     remaking.ask(case)
-    now, known = case.now(), list(remaking.entries(case))
-    back = sum(len(one.landed) for one in known)
-    left = sum(len(one.left) for one in known)
+    back, left = 0, list[str]()
+    for entry in remaking.entries(case):
+        back += len(entry.landed)
+        left += [f"{shortened.text(one.path)}: left: {one.why}" for one in entry.left]
+    now = case.now()
     took = in_words(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
     fates = repair.added(repair.from_text(one.operation or one.seen).fates for one in steps)
@@ -132,8 +134,8 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
         Turn(
             event="rollback.shifted",
             note=note,
-            details=(repair.worded(fates), *shortened.lines(_left(case))),
-            facts={"written": back, "left": left, "fates": fates},
+            details=(repair.worded(fates), *shortened.lines(left)),
+            facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
             status=Status.VERIFYING,
         )
@@ -405,15 +407,6 @@ def _valid(policy: Policy, tallies: Mapping[str, Tally]) -> Iterator[str]:
         if declared.critical_as and tally is not None:
             well = tally.documents - tally.faulty - tally.unknown
             yield f"{declared.critical_as}: {well} of {tally.documents} valid"
-
-
-def _left(case: Case) -> list[str]:
-    """What was to be written and was not, for people."""
-    return [
-        f"{shortened.text(one.path)}: left: {one.why}"
-        for entry in remaking.entries(case)
-        for one in entry.left
-    ]
 
 
 def _record(document: Document, policy: Policy) -> Record:

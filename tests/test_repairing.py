@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import repairing
+from responders import mending, repairing
 from responders.case import Turn
 from responders.repairing import PREPARE_WITHIN
-from shared import repair
+from shared import journals, repair
 from shared.errors import Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
@@ -373,3 +373,31 @@ def test_the_report_names_each_document() -> None:
     text = markdown(report(kept))
     assert "Documents: 2, of which the first are" in text
     assert "| orders/1 | 2026-03-02" in text
+
+
+def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever concludes a repair of very many documents holds it as long as that takes."""
+    monkeypatch.setattr(mending, "CHUNK", 1)
+    monkeypatch.setattr(journals, "PAGE", 1)
+    shop = Shop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
+    shop.order()
+    shop.parked()
+
+    def slowly(verb: str, side: str) -> None:
+        kept = shop.ports.store.documents
+        steps = [one for path, one in kept.items() if path.startswith(f"rollbacks/{here}/steps/")]
+        is_concluded = kept[f"rollbacks/{here}"]["status"] == "RUNNING" and all(
+            one["status"] == "DONE" for one in steps
+        )
+        if (verb, side) == ("store.query", "before") and is_concluded:
+            shop.ports.clock.sleep(9.0)
+
+    here = shop.newest.id
+    shop.ports.store.hook = slowly
+    shop.approve("bob")
+    shop.pass_time(20 * MINUTE)
+
+    assert (shop.newest.status, shop.newest.takeovers) == (Status.SUCCEEDED, 0)
+    assert shop.data == {path: GOOD.get(path) for path in shop.data}
