@@ -40,10 +40,10 @@ class Preview(Struct, frozen=True):
 
 def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
     """What this command would do now. Raises: Unavailable, Rejected."""
-    order = order_of(command, policy)
+    now = ours.wiring.clock.now()
+    order = order_of(command, policy, now)
     if order.way is Way.REPAIR:
         return _of_data(ours, policy, order)
-    now = ours.wiring.clock.now()
     found = worked_out(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
     ahead = forecast.outlook(

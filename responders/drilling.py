@@ -60,7 +60,9 @@ def drill(asked: Asked) -> Effect:
     system = decode(System, document.fields) if document.fields else System(asked.policy.system)
     if system.incident and system.incident_ended_at is None:
         raise Refused(f"nothing is rehearsed during {system.incident}")
-    return Effect("to be drilled", rehearses=order_of(asked.command, asked.policy), drills=True)
+    return Effect(
+        "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
+    )
 
 
 def carry_out(

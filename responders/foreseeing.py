@@ -53,17 +53,14 @@ class Target(Struct, frozen=True):
         return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def target(ports: Ports, policy: Policy, record: Record, said: str, said_at: datetime) -> Target:
+def target(ports: Ports, policy: Policy, record: Record, said: str) -> Target:
     """The restore point that a person has named; else the minute before what was found began.
 
-    A span counts back from when it was said.
     Raises: Refused, where that cannot be had; Unavailable, Rejected.
     """
     database = policy.integrity.database
     if said:
-        moment = restore_point.moment(said, said_at)
-        name = moment.isoformat() if moment is not None else said
-        found = restore_point.resolved(name, restoring.kept(ports, policy))
+        found = restore_point.resolved(said, restoring.kept(ports, policy))
         read = found.read_from(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")

@@ -12,6 +12,7 @@ from responders.planning import BUILT, WIDER
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from shared import incident as incidents
+from shared import restore_point
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import Event, event
@@ -44,8 +45,9 @@ def order(asked: Asked) -> Effect:
         find(asked)
     if moves_data(command) and not policy.collections:
         raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
+    wanted = order_of(command, policy, asked.said_at)
     if command.dry_run:
-        return Effect("to be rehearsed", rehearses=order_of(command, policy))
+        return Effect("to be rehearsed", rehearses=wanted)
     system = store.get(systems.path(policy.system))
     now = system.read_at  # all instances agree on the store's time
     opening = open_incident(
@@ -58,7 +60,9 @@ def order(asked: Asked) -> Effect:
         now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
-        order=replace(order_of(command, policy), person=asked.person, right=asked.right),
+        order=replace(
+            order_of(command, policy, asked.said_at), person=asked.person, right=asked.right
+        ),
     )
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
@@ -113,8 +117,11 @@ def cancel(asked: Asked) -> Effect:
     return Effect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
 
 
-def order_of(command: Command, policy: Policy) -> Order:
-    """What a person asks for, with the policy's own names of the groups."""
+def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
+    """What a person asks for, with the policy's own names of the groups.
+
+    However late it is begun, or said again: a span counts back from when it was said.
+    """
     groups = [group for name in command.groups for group in policy.groups_called(name)]
     return Order(
         command=command.id,
@@ -131,7 +138,7 @@ def order_of(command: Command, policy: Policy) -> Order:
         incident=command.incident,
         way=Way.REPAIR if moves_data(command) else Way.BACK,
         select=(command.select or INVALID) if moves_data(command) else "",
-        restore_point=command.restore_point,
+        restore_point=restore_point.fixed(command.restore_point, said_at),
     )
 
 

@@ -113,7 +113,7 @@ def worked_out(
     record = _record(ports.store.get(damage.path(policy.system)), policy)
     at = now.replace(second=0, microsecond=0)
     try:
-        known = _looked_through(ports, policy, order, known, record, now, at, seconds)
+        known = _looked_through(ports, policy, order, known, record, at, seconds)
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
     return _became(policy, order, facts, found, known), known
@@ -188,9 +188,8 @@ def _prepared(
     if record.last is None:
         return found, known
     left = SURVEY_SHARE * rollbacks.LEASE.total_seconds() - case.tenure.seconds_since_commit
-    said_at, at = case.rollback.created_at, record.last.at
     try:
-        known = _looked_through(ports, policy, order, known, record, said_at, at, left)
+        known = _looked_through(ports, policy, order, known, record, record.last.at, left)
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
     return _became(policy, order, facts, found, known), known
@@ -202,7 +201,6 @@ def _looked_through(
     order: Order,
     known: Preparation,
     record: Record,
-    said_at: datetime,
     at: datetime,
     seconds: float,
 ) -> Preparation:
@@ -210,8 +208,7 @@ def _looked_through(
 
     Raises: Refused, where the restore point cannot be had; Unavailable, Rejected.
     """
-    said = order.restore_point
-    source = known.target or foreseeing.target(ports, policy, record, said, said_at)
+    source = known.target or foreseeing.target(ports, policy, record, order.restore_point)
     select = repair.parse(order.select)
     survey = known.survey or foreseeing.begun(ports, policy, select, at, source)
     if not survey.is_over:

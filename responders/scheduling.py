@@ -49,7 +49,7 @@ def _plan(asked: Asked, begins_at: datetime) -> Effect:
     now = asked.ports.store.get(systems.path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
-    kept = replace(order_of(command, policy), person=asked.person, right=asked.right)
+    kept = replace(order_of(command, policy, asked.said_at), person=asked.person, right=asked.right)
     planned = Planned(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
     said = creates(_announced(asked, planned, result, now))

@@ -177,6 +177,13 @@ def resolved(text: str, kept: Kept) -> Point:
     return _before(deployments[text], kept)
 
 
+def fixed(text: str, now: datetime) -> str:
+    """What somebody says now, so that it means the same later: a span back becomes its time."""
+    with suppress(ValueError, OverflowError):
+        return f"{now - parse_duration(text):%Y-%m-%dT%H:%M:%SZ}"
+    return text
+
+
 def moment(text: str, now: datetime) -> datetime | None:
     """The time that a text says, or so long ago; None: it says none.
 

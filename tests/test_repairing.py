@@ -262,6 +262,22 @@ def test_a_restore_point_that_cannot_be_had() -> None:
     assert "cannot be had" in shop.newest.outcome
 
 
+def test_what_is_ordered_again_means_the_same_moment() -> None:
+    """A span counts back from when it was said first."""
+    shop = Shop()
+    shop.order(restore_point="16m", select="collection:customers")
+    first = shop.parked().question
+    shop.command("bob", command="reject", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(5 * MINUTE)
+    shop.command("alice", command="retry", system="bookshop", incident=shop.newest.incident)
+    again = shop.parked().question
+
+    assert first is not None
+    assert again is not None
+    assert len(shop.rollbacks()) == 2
+    assert again.plan.target == first.plan.target
+
+
 def test_without_a_restore_point_the_minute_before_the_damage_counts() -> None:
     """As the look through the data has found it."""
     shop = Shop()
