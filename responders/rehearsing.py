@@ -32,8 +32,8 @@ from shared.quota import PaceLeft
 from shared.rollback import KEPT_FOR, Order, Way
 from shared.severity import Severity
 
-PIECE_SECONDS: Final = 90.0
-"""A worker that is told of a command has 300 (terraform/locals.tf)."""
+PIECE_SECONDS: Final = 20.0
+"""Less than the half minute after which the clock hands on again what is due."""
 
 
 class WorkedOut(Struct, frozen=True):

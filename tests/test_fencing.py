@@ -121,6 +121,17 @@ def test_what_gives_no_answer_is_no_refusal(answer: Unavailable | ProbeAnswer) -
     assert fence_of(shop).status is Status.RAISING
 
 
+def test_a_canary_that_writes_again_lets_it_fall() -> None:
+    """Whatever lets it do so: nothing more is written behind a fence that keeps nobody out."""
+    shop = world()
+    raise_it(shop)
+    shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
+    shop.pass_time(MINUTE)
+
+    assert fence_of(shop).status is Status.FALLING
+    assert "order-status writes again" in fence_of(shop).why
+
+
 @pytest.mark.parametrize("how", ["started", "scaled"])
 def test_whoever_starts_a_writer_has_it(how: str) -> None:
     """The fence falls, and what somebody has changed is left."""

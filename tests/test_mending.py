@@ -13,6 +13,8 @@ from shared import repair
 from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
+from shared.errors import Unavailable
+from shared.integrity_rules import Collection
 from shared.ports import Put
 from shared.repair import Fate
 from tests.mended import GOOD, HERE, MINUTE, SHOP, Shop
@@ -221,6 +223,19 @@ def test_who_was_erased_stays_so() -> None:
     shop.pass_time()
     shop.write({"customers/ada": {"spoilt": True}})
     assert shop.fates("customers") == {"customers/ada": Fate.BACK}
+
+
+def test_what_could_not_be_looked_at_is_left() -> None:
+    """A file that gives no answer is not known to be gone: its document is not known to be bad."""
+    covers = Collection(schema={"required": ["file"]}, media={"file": "shop-media"})
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "covers": covers}))
+
+    def dark(verb: str, side: str) -> None:
+        raise Unavailable("no answer")
+
+    shop.ports.media.hook = dark
+    shop.write({"covers/1": {"file": "1.png"}, "covers/2": {"no": "file"}})
+    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN, "covers/2": Fate.LOST}
 
 
 def test_what_expired_is_not_revived() -> None:

@@ -166,7 +166,9 @@ def test_what_a_selection_would_undo_is_told() -> None:
     shop.order(restore_point="16m", select="collection:customers")
     parked = shop.parked()
     assert parked.question is not None
-    assert "1 changes that nothing is wrong with would be undone" in parked.question.reason
+    undone = "1 changes that nothing is wrong with would be undone"
+    assert parked.question.reason == undone
+    assert undone in parked.question.plan.reported
 
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
@@ -304,6 +306,21 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
     assert shop.data == {**GOOD, "customers/ada": {"email": "mine@example.com"}}
     assert shop.written() == {"orders/1"}
     assert shop.newest.status is Status.SUCCEEDED
+
+
+def test_what_is_still_invalid_is_not_verified() -> None:
+    """No version of it passes: the others are back, and people read that not all is well."""
+    shop = Shop(spoilt={**SPOILT, "customers/bad": {"never": "valid"}})
+    shop.order()
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(5 * MINUTE)
+
+    assert shop.data == {**GOOD, "customers/bad": {"never": "valid"}}
+    assert shop.newest.verified_at is None
+    assert "NOT verified: 1 documents are still invalid" in str(
+        Reading(shop.ports.store).trail(shop.newest.id)
+    )
 
 
 def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:

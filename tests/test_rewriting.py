@@ -203,6 +203,19 @@ def test_many_documents_are_gone_through_in_portions() -> None:
     assert shop.there(*spoilt) == [{"email": "e"}] * len(spoilt)
 
 
+def test_no_more_is_written_at_once_than_the_database_is_used_to() -> None:
+    """500 documents a second at first, however fast it answers."""
+    shop = Shop()
+    many = {f"customers/{n:05}": {"email": "e"} for n in range(3 * CHUNK)}
+    shop.write(dict(many))
+    shop.pass_time()
+    shop.write({path: {"spoilt": 1} for path in many})
+    goal, rewriting = shop.goal("customers"), shop.rewriting
+    began = shop.ports.clock.monotonic()
+    assert rewriting.portion(STEP, goal, Position()).fates == {Fate.BACK: 3 * CHUNK}
+    assert shop.ports.clock.monotonic() - began == pytest.approx(2 * CHUNK / 500)
+
+
 def test_few_large_documents_are_in_memory_at_a_time() -> None:
     """As many as both sides of them are not too much; none is left out."""
     shop = Shop()
