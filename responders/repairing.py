@@ -23,7 +23,7 @@ from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import SCHEMA, decode, encode
 from shared.durations import in_words
-from shared.errors import Moved, Refused, Rejected
+from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.facts import Facts
 from shared.gate import Answer, GateAnswer, Outcome
 from shared.gates import ASKS_FIRST, evaluate_reversal
@@ -86,7 +86,14 @@ def decide(case: Case) -> bool:
     deadline = (rollback.decide_by or now) + PREPARE_WITHIN
     found, prepared = _allowed(order, gathered.facts, policy, deadline, now, rollback.id), known
     if found.outcome is Outcome.ROLLBACK:
-        found, prepared = _prepared(case, order, gathered.facts, found, known)
+        try:
+            found, prepared = _prepared(case, order, gathered.facts, found, known)
+        except Unavailable as silent:
+            if now < deadline:
+                raise
+            found = replace(
+                found, outcome=Outcome.ESCALATE, reason=f"the data cannot be read: {silent}"
+            )
     if prepared != known:
         try:
             case.ports.store.commit([written(document, encode(prepared))])

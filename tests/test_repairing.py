@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from shared.reported import gathered
 from shared.rollback import Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
+from shared.versions import Scope, Version
 from tests.fakes.hooks import no_hook
 from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
 from tests.world import CHECKED
@@ -434,3 +436,27 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
 
     assert (shop.newest.status, shop.newest.takeovers) == (Status.SUCCEEDED, 0)
     assert shop.data == {path: GOOD.get(path) for path in shop.data}
+
+
+def test_older_versions_that_nobody_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for until the time to decide is over, however fresh all else is."""
+    often = replace(SHOP.integrity, quiet=10 * MINUTE, every=5 * MINUTE)
+    shop = Shop(replace(SHOP, integrity=often))
+    stream = shop.ports.kept.stream
+
+    def silent(
+        database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[Version]:
+        if at is not None and at < shop.ports.clock.now() - 12 * MINUTE:
+            raise Unavailable("no answer")
+        return stream(database, scope, at, after)
+
+    monkeypatch.setattr(shop.ports.kept, "stream", silent)
+    shop.order()
+    shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
+
+    assert (shop.newest.status, shop.newest.outcome) == (
+        Status.NOT_TAKEN,
+        "the data cannot be read: no answer",
+    )
+    assert shop.data == {**GOOD, **SPOILT}
