@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders import taking_out_later
-from responders.erasing import FORGET, Erasing, Ledger, read_ledger
+from responders.erasing import FORGET, Ledger, read_ledger
 from responders.taking_out import TakingOut
 from responders.taking_out_later import may_go_on, of_ended
 from shared import command as commands
@@ -100,8 +100,11 @@ def _is_waited_for(ports: Ports, rollback: str) -> bool:
 def _gone_through(
     ports: Ports, policy: Policy, vault: Vault, record: CommandRecord, rollback: str, now: datetime
 ) -> CommandRecord:
-    """The record behind some batches more of it. Raises: Unavailable, Rejected, Moved."""
-    Erasing(ports, {policy.system: policy}).learn_now()
+    """The record behind some batches more of it, by the ledger as it is.
+
+    Whomever it does not have yet the clock reads, and gives the command again.
+    Raises: Unavailable, Rejected, Moved.
+    """
     ledger = read_ledger(ports, policy)
     if ledger is None:
         return _over(record, now)

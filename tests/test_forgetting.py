@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders import forgetting, taking_out_later
-from responders.erasing import read_ledger
+from responders.erasing import LEARN_SECONDS, read_ledger
 from responders.taking_out import TakingOut
 from responders.taking_out_later import of_ended
 from shared import command as commands
@@ -98,6 +98,24 @@ def test_whom_only_the_application_has_erased() -> None:
     assert len(again) <= len(given) + 1
     undo(shop)
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
+
+
+def test_more_of_whom_the_application_has_erased_than_can_be_read_at_once() -> None:
+    """Once the clock has read them, minute by minute, nobody reads them all again."""
+    rules = SHOP.erasure
+    assert rules is not None
+    erasure = replace(rules, collection="erased", person="who", erased_at="done")
+    shop = repaired(lambda _: None, replace(SHOP, erasure=erasure))
+    now = shop.ports.clock.now()
+    others = {f"erased/{n:02}": {"who": f"nobody-{n}", "done": now} for n in range(40)}
+    shop.write({**others, "erased/99": {"who": "ada", "done": now}})
+    shop.ports.kept.seconds_each = 1.1 * LEARN_SECONDS / len(others)
+
+    shop.pass_time(65 * MINUTE)
+
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
+    [given] = shop.ports.store.query(Query("commands", where=(("command", "==", "erase"),)))
+    assert decode(CommandRecord, given.fields).due_at is None
 
 
 def test_what_age_has_taken_is_passed_over() -> None:
