@@ -177,13 +177,12 @@ def evaluate_reversal(
 
 
 def asking(decision: Decision, reason: str) -> Decision:
-    """The decision with one reason more why people are asked first."""
+    """The decision to go back, with a reason why people are asked first."""
     gate = GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK)
-    first = decision.outcome is Outcome.ROLLBACK
     return replace(
         decision,
-        outcome=Outcome.ASK if first else decision.outcome,
-        reason=f"{gate.gate}: {reason}" if first else decision.reason,
+        outcome=Outcome.ASK,
+        reason=f"{gate.gate}: {reason}",
         answers=(*decision.answers, gate),
     )
 

@@ -63,6 +63,7 @@ MOVED = served("new", at=NOW - timedelta(days=1), pinned=True)
         ("seen before the onset", (timedelta(minutes=5),), Outcome.ROLLBACK),
         ("seen at the onset", (NOW - ONSET,), Outcome.ROLLBACK),
         ("seen only after it", (NOW - ONSET - SECOND,), Outcome.HOLD),
+        ("seen too long before it", (NOW - ONSET + WINDOW + SECOND,), Outcome.ESCALATE),
     ],
 )
 def test_traffic_that_somebody_moved(

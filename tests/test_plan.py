@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from responders.scenarios import functions
 from shared.deployment import Deployment, Status
 from shared.deployment import placements as placed
-from shared.facts import compare
+from shared.facts import compare, with_rebuilds
 from shared.plan import Plan, Step, StepStatus, blocked, frozen, progress, ready, undone, unneeded
 from shared.policy import Group, Policy, ScenarioName
+from tests.fakes.copies import record
 from tests.world import BOOKSHOP, World
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -58,19 +59,30 @@ def test_equal_plans_have_equal_fingerprints_and_others_do_not() -> None:
     assert plan([A]).header.fingerprint != plan([replace(A, goal={"x": 1})]).header.fingerprint
 
 
-def planned(policy: Policy, *, created: str = "", deleted: str = "") -> Plan:
-    """The plan back from a bad release of everything."""
+def planned(
+    policy: Policy,
+    *,
+    created: str = "",
+    deleted: str = "",
+    untouched: str = "",
+    may_rebuild: bool = False,
+) -> Plan:
+    """The plan back from a bad release of everything, or of everything but `untouched`."""
     world = World(policy=policy)
     before = world.ports.world.functions()
     if created:
         del before[created]
     stable = Deployment("v1", policy.system, world.ports.clock.now(), Status.STABLE, placed(before))
-    world.deploy_bad()
+    world.deploy_bad(set(policy.functions) - {untouched} if untouched else None)
     if deleted:
         world.ports.world.delete_function(deleted)
     inventory = world.ports.world.inventory()
     change = compare(stable, inventory, (stable,), policy)
-    return functions.plan(policy, inventory, change, change.functions)
+    if not may_rebuild:
+        return functions.plan(policy, inventory, change, change.functions)
+    seen, recorded = record(world.ports.world.functions()), record(before).functions or {}
+    change = with_rebuilds(change, inventory, recorded, seen)
+    return functions.plan(policy, inventory, change, change.functions, may_rebuild=True, seen=seen)
 
 
 def test_each_group_sends_one_canary_and_waits_for_its_judgement() -> None:
@@ -115,6 +127,41 @@ def test_a_group_of_one_is_a_canary_with_its_judgement() -> None:
     steps = by_name(*planned(policy).steps)
 
     assert steps["shift payOrder"].after == ("judge one",)
+
+
+def test_a_group_that_nothing_changed_in_hands_on_whom_it_waits_for() -> None:
+    """Who waits for it waits for those before it: clients of clients go first."""
+    policy = replace(
+        BOOKSHOP,
+        groups={
+            "three": Group(("payOrder",), after=("two",)),
+            "two": Group(("listBooks",), after=("one",)),
+            "one": Group(("getBook",)),
+        },
+        probes=(),
+        group_aliases={},
+    )
+
+    steps = by_name(*planned(policy, untouched="listBooks").steps)
+
+    assert set(steps) == {"shift getBook", "judge one", "shift payOrder", "judge three"}
+    assert steps["shift payOrder"].after == ("judge one",)
+
+
+@pytest.mark.parametrize(("number", "stand_in"), [(300, True), (301, False)])
+def test_rebuilds_stand_in_as_long_as_they_fit_into_one_commit(number: int, stand_in: bool) -> None:
+    """Beyond that a shift that fails is not built again, and the plan says so."""
+    group = Group(tuple(f"function{one:03d}" for one in range(number)))
+    policy = replace(BOOKSHOP, groups={"all": group}, probes=(), group_aliases={})
+
+    plan = planned(policy, may_rebuild=True)
+
+    kinds = {step.kind for step in plan.steps}
+    assert ("redeploy" in kinds) is stand_in
+    assert len(plan.steps) <= 1_000
+    assert plan.header.reported == (
+        () if stand_in else ("a shift that fails is not built again: there are too many functions",)
+    )
 
 
 def test_what_was_created_or_deleted_since_is_left_and_reported() -> None:

@@ -295,10 +295,11 @@ def _recipe(state: FunctionState, source: Source):  # type: ignore[no-untyped-de
 
 
 def test_what_hosting_pins_by_tag_is_told() -> None:
-    """A tag of Hosting's keeps its revision: that way goes back with Hosting."""
+    """A tag of Hosting's keeps its revision, and nobody else's: that way goes back with Hosting."""
     shop = world()
     service = shop.ports.world.services()[ORDER]
-    tagged = (*service.traffic, TrafficTarget(service.latest_ready, 0, "fh-1234"))
+    tags = (TrafficTarget(service.latest_ready, 0, tag) for tag in ("fh-1234", "preview"))
+    tagged = (*service.traffic, *tags)
     shop.ports.world.change_by_hand(ORDER, tagged)
     shop.deploy_bad()
 
