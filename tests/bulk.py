@@ -110,13 +110,17 @@ class Killed(BaseException):
 class Bulk:
     """One such world."""
 
-    def __init__(self, functions: int, took: Took, *, seed: int = 0) -> None:
+    def __init__(
+        self, functions: int, took: Took, *, seed: int = 0, quota: WriteQuota = QUOTA
+    ) -> None:
+        """`quota` is what the policy declares, and the platform keeps to."""
         self.kills: set[int] = set()
         """After how many writes a worker dies."""
-        policy = _policy(functions)
+        policy = _policy(functions, quota)
         self._ports = LanePorts(policy, seed=seed)
         self._world = World(policy=policy, ports=self._ports)
-        self.limit: Limit = BucketLimit(QUOTA, self.now)
+        self._quota = quota.ours
+        self.limit: Limit = BucketLimit(self._quota, self.now)
         self._took = took
         self._random = Random(seed)
         self._refusals: dict[str, list[bool]] = {}
@@ -204,7 +208,7 @@ class Bulk:
         _canary, *others = self._took_by
         return Outcome(
             seconds=(max(ends) - judged).total_seconds(),
-            bound=bound(others, QUOTA),
+            bound=bound(others, self._quota),
             writes=self._writes,
             refused_by_quota=self._refused_by_quota,
             undone=len(plans.undone(named)),
@@ -236,9 +240,9 @@ def bound(took: Sequence[float], quota: WriteQuota) -> float:
     )
 
 
-def _policy(functions: int) -> Policy:
+def _policy(functions: int, quota: WriteQuota) -> Policy:
     group = Group(functions=tuple(f"function{number:04d}" for number in range(functions)))
-    execution = replace(BOOKSHOP.execution, write_quota=QUOTA)
+    execution = replace(BOOKSHOP.execution, write_quota=quota)
     return replace(
         BOOKSHOP, groups={"all": group}, probes=(), group_aliases={}, execution=execution
     )

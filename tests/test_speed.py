@@ -72,6 +72,16 @@ def test_a_worker_that_dies_in_the_middle_spends_no_quota_twice(kills: set[int])
     assert reached.ratio >= 0.9
 
 
+def test_of_a_quota_that_systems_share_each_spends_its_part_and_no_more() -> None:
+    """What another system has is not spent, and what is ours is: as near to its bound as ever."""
+    half = WriteQuota(QUOTA.burst, QUOTA.per_second, share=0.5)
+
+    reached = Bulk(FUNCTIONS, eight_seconds, quota=half).roll_back()
+
+    assert (reached.refused_by_quota, reached.undone) == (0, 0)
+    assert reached.ratio >= 0.93
+
+
 @pytest.mark.parametrize(
     ("limit", "refused_at_most"),
     [
