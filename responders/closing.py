@@ -73,7 +73,8 @@ def settle(case: Case) -> bool:
         Turn(
             event=event,
             note=f"{said}, {in_words(after)} after the last shift",
-            details=(f"the watch goes on until {until:%H:%M} UTC",),
+            details=(f"the watch goes on until {until:%H:%M} UTC, or until it is cancelled",),
+            choices=("cancel",) if found.stands else (),
             changes={"conditions_read_at": now},
             status=becomes,
             say=bool(found.lines),

@@ -113,6 +113,21 @@ def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
     assert "is beyond the blast radius of 4" in rollback.outcome
 
 
+def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> None:
+    """The plan grows around it: nothing of theirs is touched, and it stands in no list."""
+    shop = world()
+    until = shop.ports.clock.now() + timedelta(hours=1)
+    shop.ports.store.commit([Update("systems/bookshop", {"suspended": {"payOrder": until}})])
+
+    rollback = rolls_out_under_its_rollback(shop)
+
+    assert rollback.status is Status.SUCCEEDED
+    assert rollback.plan is not None
+    assert rollback.plan.extensions == 1
+    assert set(shop.live) - back(shop) == {"payOrder"}
+    assert "payOrder" not in {step.target for step in shop.steps(rollback.id).values()}
+
+
 @pytest.mark.parametrize(
     "silent", [True, False], ids=["a silent registry", "an image that is kept"]
 )

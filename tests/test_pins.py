@@ -16,6 +16,7 @@ from shared.rollback import Status
 from shared.system import System
 from shared.traffic import LATEST, Service, Traffic, TrafficTarget
 from tests.crash import quick
+from tests.deployed import others
 from tests.fakes.clock import START
 from tests.test_alerts import dead_letters
 from tests.world import BOOKSHOP, World
@@ -307,6 +308,24 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     assert world.incidents()[-1].status is IncidentStatus.RESOLVED
     system = decode(System, world.ports.store.get(systems.path("bookshop")).fields)
     assert set(system.suspended) == {"getBook"}
+
+
+def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:
+    """It serves what it would serve anyway, and the next deployment would not: LATEST is asked."""
+    world = rolled_back()
+    [bad] = others(world)
+    world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
+    world.pass_time(MINUTE)
+    assert world.ports.world.services()["getBook"].traffic == (to("getbook-00002"),)
+    world.pass_time(12 * MINUTE)  # it is no better than it was, and somebody wants it all the same
+    ours = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    assert refused(world, command="accept", **ours) == ""
+
+    assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
+    world.pass_time(MINUTE)
+
+    assert world.ports.world.services()["getBook"].traffic == FOLLOWING
+    assert "getBook" not in kept(world)
 
 
 def test_an_unpin_of_what_is_worse_fails_and_an_undo_pins_it_again() -> None:

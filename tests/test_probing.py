@@ -17,7 +17,7 @@ from shared.errors import Moved, Unavailable
 from shared.health import ProbeAnswer
 from shared.incident import Status
 from shared.looks import HALF_MINUTE, KEPT, Look
-from shared.policy import Policy, Probe
+from shared.policy import Condition, Policy, Probe, Unit
 from shared.ports import Query
 from shared.probing import Finding, Record, after, judge, patience, recorded, seen
 from tests.crash import Crashed, Fault, Saboteur
@@ -70,13 +70,23 @@ def followed(
         (".xxxx          ", ["3 open"]),  # nobody knows
         (".xxxx . . .", ["3 open", "10 closed"]),
         (".xxx...xxx", ["3 open", "6 closed", "9 open"]),
-        (".xxx...xx", ["3 open", "6 closed"]),  # what was before its end opens nothing again
+        (".xxx...xx", ["3 open", "6 closed"]),
         ("x   x   x   x", []),  # too thin to say
     ],
 )
 def test_opening_and_closing(looks: str, changes: list[str]) -> None:
     """Bad for a minute opens it, three good looks in a row close it, and nothing else does."""
     assert followed(looks)[1] == changes
+
+
+def test_what_was_before_its_end_opens_nothing_again() -> None:
+    """One more bad look is one, although the span that counts them reaches back to the others."""
+    front = replace(PROBED.signals["frontend_unavailable"], duration=10 * MINUTE)
+    front = replace(front, also=(Condition(Unit.COUNT, 5, 10 * MINUTE),))
+    policy = replace(PROBED, signals={**PROBED.signals, "frontend_unavailable": front})
+
+    assert followed("xxxxx...x", policy=policy)[1] == ["4 open", "7 closed"]
+    assert followed("xxxxx...xxxxx", policy=policy)[1] == ["4 open", "7 closed", "12 open"]
 
 
 def test_what_a_finding_says() -> None:

@@ -211,6 +211,8 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     assert one.conditions_read_at is not None
     assert world.incidents()[0].status is becomes
     assert is_said(world, event) is is_open
+    said = [sent.notice["text"] for sent in world.ports.sender.sent if f":{event}:" in sent.key]
+    assert all('"command":"cancel"' in str(text) for text in said)
     world.pass_time(HOUR)
     [one] = world.rollbacks()
     assert one.status is rollback.Status.SUCCEEDED

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared import incident as incidents
+from shared import topics
 from shared.rollback import Status
 from tests.simulation.estate import SYSTEM
 from tests.simulation.laws.rollbacks import RollbackLaws
 from tests.simulation.laws.seen import SYSTEM_PATH, Fields, Seen
 
 IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
+COMMAND = f"topics publish {topics.COMMANDS} "
+"""What a line has by which a person does something about an incident."""
 STEP_MAY_FOLLOW = {
     "PENDING": {"BEGUN", "SKIPPED", "UNNEEDED"},
     "BEGUN": {"DONE", "STOPPED", "FAILED", "PENDING"},
@@ -100,6 +103,11 @@ class CommitLaws:
     def _judge_incident(
         self, before: Fields | None, after: Fields, commit: Mapping[str, Fields]
     ) -> None:
+        escalated = incidents.Status.ESCALATED
+        if after["status"] == escalated and (before or {}).get("status") != escalated:
+            said = [one["text"] for path, one in commit.items() if path.startswith("notices/")]
+            if not any(COMMAND in text for text in said):
+                self._break(8, f"{after['id']} waits for a person, and no command is told")
         if before is not None:
             return
         kinds = {path.partition("/")[0] for path in commit}

@@ -134,12 +134,18 @@ def pins_not_kept_at_an_end() -> AbstractContextManager[Any]:
     return patch.object(ending, "left_by", lambda case, steps: ())
 
 
+def escalated_without_a_command() -> AbstractContextManager[Any]:
+    """Whoever is called has the plan, and nothing to carry it out by."""
+    return patch.object(deciding, "as_gcloud", lambda topic, command: "")
+
+
 MUTANTS = (
     kill_switch_read_once,
     kill_switch_ignored,
     unreadable_switch_means_go,
     own_document_not_asked,
     cancel_ignored,
+    escalated_without_a_command,
     question_ignored,
     approval_of_another_plan,
     freeze_ignored,
