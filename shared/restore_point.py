@@ -159,22 +159,33 @@ def minute(at: datetime) -> datetime:
 def resolved(text: str, kept: Kept) -> Point:
     """The restore point that somebody means, nothing in it newer than what they said.
 
-    Raises: Refused, with the nearest ones where that one cannot be had.
+    Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
+    name.
     """
     if text == LATEST:
         return _latest(kept)
-    at = moment(text, kept.now)
+    points = (*kept.backups, *kept.copies)
+    named = {name: one for one in points for name in (one.backup, one.place)}.get(text)
+    deployment = {one.id: one for one in kept.deployments}.get(text)
+    by_name = [named.at] if named is not None else []
+    by_name += [_before_it(deployment)] if deployment is not None else []
+    try:
+        at = moment(text, kept.now)
+    except Refused:
+        if not by_name:
+            raise
+        at = None
+    if at is not None and by_name:
+        either = " or ".join(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (minute(at), *by_name))
+        raise Refused(f"restore_point: {text[:80]} is a time and a name as well: say {either}")
     if at is not None:
         return _as_of(minute(at), text, kept)
-    named = (*kept.backups, *kept.copies)
-    by_name = {name: one for one in named for name in (one.backup, one.place)}
-    if text in by_name:
-        return by_name[text]
-    deployments = {one.id: one for one in kept.deployments}
-    if text not in deployments:
-        known = [LATEST, *deployments, *(one.backup for one in named)]
-        raise Refused(f"restore_point: {text[:80]} is none{nearest(text, known)}; say {FORMS}")
-    return _before(deployments[text], kept)
+    if named is not None:
+        return named
+    if deployment is not None:
+        return _before(deployment, kept)
+    known = [LATEST, *(one.id for one in kept.deployments), *(one.backup for one in points)]
+    raise Refused(f"restore_point: {text[:80]} is none{nearest(text, known)}; say {FORMS}")
 
 
 def fixed(text: str, now: datetime) -> str:
@@ -226,9 +237,13 @@ def _as_of(at: datetime, text: str, kept: Kept) -> Point:
     raise Refused(f"{said}{_untried(there)}{_nearest(kept, at)}")
 
 
+def _before_it(deployment: Deployment) -> datetime:
+    return minute(deployment.backup_at or deployment.at)
+
+
 def _before(deployment: Deployment, kept: Kept) -> Point:
     """The data as it was before the deployment: the backup made for it is as good as the minute."""
-    at = minute(deployment.backup_at or deployment.at)
+    at = _before_it(deployment)
     found = kept.within(at)
     if found:
         return found

@@ -77,6 +77,8 @@ KEPT = Kept(
         deployment("v2", FOR_V2.snapshot_at + 30 * MINUTE, FOR_V2.snapshot_at + MINUTE),
         deployment("v3", FOR_V3.snapshot_at),
         deployment("v4", NOW - HOUR),
+        deployment("2026-03-18.1", NOW - 2 * DAY),
+        deployment("20260319_1200", NOW - DAY + HOUR),
     ),
 )
 
@@ -99,6 +101,7 @@ def window(at: datetime) -> Point:
         ("latest", YOUNG.snapshot_at),
         ("v1", NOON - 3 * DAY - MINUTE),
         ("v4", NOON - HOUR),
+        ("2026-03-18.1", NOON - 2 * DAY),
     ],
 )
 def test_a_minute_that_the_database_can_be_read_as_of(said: str, at: datetime) -> None:
@@ -142,6 +145,7 @@ def test_a_backup_beyond_the_window(said: str, backup: str, proven: bool) -> Non
         (CREATING.name, ["is none"]),
         ("2026-02-30T00:00:00Z", ["is no time"]),
         ("20261301_0000", ["is no time"]),
+        ("20260319_1200", ["a name as well", "2026-03-19T12:00:00Z or 2026-03-19T13:00:00Z"]),
         ("0001-01-01T00:00:00+01:00", ["is no time"]),
         ("9999-12-31T23:59:59-01:00", ["is no time"]),
         ("2026-03-20T11:00:00", ["has no zone"]),
