@@ -6,63 +6,48 @@ record, and each batch is safe to repeat. What stands in the application's datab
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
-from responders import taking_out_later
+from responders import piecemeal, taking_out_later
 from responders.erasing import FORGET, Ledger, read_ledger
+from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.taking_out import TakingOut
 from responders.taking_out_later import may_go_on, of_ended
 from shared import command as commands
-from shared import handover, journals, quarantine
+from shared import journals, quarantine
 from shared.audit import event
 from shared.buckets import Vault
 from shared.command import CommandRecord
-from shared.documents import decode, encode
+from shared.documents import decode
 from shared.errors import Rejected, RollbackError
-from shared.notice import creates, notices
-from shared.outside import write_down
+from shared.notice import notices
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Document, Ports
 from shared.quarantine import Entry
-from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 
 VERB: Final = FORGET
-WORK_FOR_SECONDS: Final = 90.0
 PORTION_SECONDS: Final = 8.0
-AGAIN_AFTER: Final = timedelta(seconds=20)
-"""While something forbids it, or gave no answer."""
-GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
 def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Remove copies until none is left, or the time is over. Raises: Moved, Unavailable."""
-    until = ports.clock.monotonic() + WORK_FOR_SECONDS
-    path = commands.path(record.id)
-    while record.due_at is not None:
-        record = _portion(ports, policy, record, document.read_at)
-        write = Update(path, encode(record), document.version)
-        if record.due_at is None:
-            _end(ports, policy, record, write, document.read_at)
-            return
-        ports.store.commit([write])
-        document = ports.store.get(path)
-        if record.due_at > document.read_at or ports.clock.monotonic() > until:
-            return
+    piece, end = partial(_portion, ports, policy), partial(_end, policy)
+    piecemeal.go_on(ports, document, record, piece, end)
 
 
-def _end(ports: Ports, policy: Policy, record: CommandRecord, write: Update, now: datetime) -> None:
-    """How it ended is on record; people are told where copies are left."""
+def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
+    """How it ended; people are told where copies are left."""
     why = record.answer.get("left", "")
-    told = event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
+    happened = event(
+        "quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why
+    )
     text = f"{policy.system}: copies of people who were erased are left in quarantine: {why}"
-    said = notices(policy, record.id, Severity.HIGH, VERB, text, now) if why else []
-    known = write_down(policy.system, f"{VERB}:{record.id}", told)
-    ports.store.commit([write, known, *creates(said)])
-    handover.publish_notices(ports.bus, said)
+    return happened, notices(policy, record.id, Severity.HIGH, VERB, text, now) if why else []
 
 
 def _portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
@@ -75,12 +60,12 @@ def _portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime)
         if vault is None or not found:
             return _over(record, now)
         if not may_go_on(ports, policy) or _is_waited_for(ports, found):
-            return replace(record, due_at=now + AGAIN_AFTER)
+            return later(record, now)
         return _gone_through(ports, policy, vault, record, found, now)
     except Rejected as no:
         return _over(record, now, left=str(no))
     except RollbackError:
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
 
 
 def _next(policy: Policy, record: CommandRecord, vault: Vault) -> str:
@@ -148,4 +133,4 @@ def _at(
 
 def _over(record: CommandRecord, now: datetime, left: str = "") -> CommandRecord:
     answer = {**record.answer, "left": left} if left else record.answer
-    return replace(record, answer=answer, due_at=None, expires_at=now + KEPT_FOR)
+    return over(replace(record, answer=answer), now, record.result)

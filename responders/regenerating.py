@@ -8,34 +8,28 @@ its command's id, which is in it, whoever listens knows the repeat.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from responders import fenced
+from responders import fenced, piecemeal
+from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
-from shared import assets, handover
-from shared import command as commands
+from shared import assets
 from shared.audit import event
 from shared.command import CommandRecord, nearest
-from shared.documents import encode
 from shared.errors import Refused, Rejected, Unavailable
-from shared.notice import creates, notices
-from shared.outside import write_down
+from shared.notice import notices
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
-from shared.rollback import KEPT_FOR
+from shared.ports import Document, Ports
 from shared.severity import Severity
 
 __all__ = ["VERB", "go_on", "regenerate"]
-
-AGAIN_AFTER: Final = timedelta(seconds=20)
-"""While a switch is set, a fence is up, or where nobody knows whether a topic took its message."""
-GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
 def regenerate(asked: Asked) -> Effect:
@@ -59,22 +53,15 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    path = commands.path(record.id)
-    while record.due_at is not None:
-        record = _one_topic(ports, policy, record, document.read_at)
-        write = Update(path, encode(record), document.version)
-        if record.due_at is None:
-            text = f"{policy.system}: {record.result}"
-            said = notices(policy, record.id, Severity.MEDIUM, VERB, text, document.read_at)
-            facts = event("regeneration.asked", document.read_at, "worker", result=record.result)
-            known = write_down(policy.system, f"{VERB}:{record.id}", facts)
-            ports.store.commit([write, known, *creates(said)])
-            handover.publish_notices(ports.bus, said)
-            return
-        ports.store.commit([write])
-        document = ports.store.get(path)
-        if record.due_at > document.read_at:
-            return
+    piece, end = partial(_one_topic, ports, policy), partial(_end, policy)
+    piecemeal.go_on(ports, document, record, piece, end)
+
+
+def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
+    """How it ended, which people are told."""
+    text = f"{policy.system}: {record.result}"
+    happened = event("regeneration.asked", now, "worker", result=record.result)
+    return happened, notices(policy, record.id, Severity.MEDIUM, VERB, text, now)
 
 
 def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
@@ -83,11 +70,11 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
     refused = record.answer["refused"]
     left = [one for one in assets.topics(policy, collection) if one not in (*taken, *refused)]
     if not left:
-        return _over(record, _told(collection, taken, refused), now)
+        return over(record, now, _told(collection, taken, refused))
     if now - record.received_at > GIVEN_UP_AFTER:
-        return _over(record, _told(collection, taken, dict.fromkeys(left, "given up")), now)
+        return over(record, now, _told(collection, taken, dict.fromkeys(left, "given up")))
     if is_stopped(ports, policy) or fenced.is_up(ports, policy):
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
     topic = left[0]
     try:
         message = ports.application_bus(policy.system).publish(
@@ -97,7 +84,7 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
         answer = {**record.answer, "refused": {**refused, topic: str(error)}}
         return replace(record, answer=answer, due_at=now)
     except Unavailable:
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
     answer = {**record.answer, "taken": {**taken, topic: message}}
     return replace(record, answer=answer, due_at=now)
 
@@ -129,7 +116,3 @@ def _told(collection: str, taken: Mapping[str, str], refused: Mapping[str, str])
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
     nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""
     return "; ".join(filter(None, (asked, nobody)))
-
-
-def _over(record: CommandRecord, result: str, now: datetime) -> CommandRecord:
-    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)

@@ -6,33 +6,29 @@ place is kept: whoever dies is followed by the next, and ending a session twice 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from responders import piecemeal
 from responders.asking import ask, ask_all
+from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import command as commands
-from shared import handover
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import encode
 from shared.errors import Refused, Rejected, RollbackError
-from shared.notice import creates, notices
-from shared.outside import write_down
+from shared.notice import notices
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Update
-from shared.rollback import KEPT_FOR, Rollback
+from shared.ports import Create, Document, Ports
+from shared.rollback import Rollback
 from shared.severity import Severity
 
 VERB = "revoke-sessions"
-WORK_FOR_SECONDS = 90.0
-AGAIN_AFTER = timedelta(seconds=20)
-"""While a switch is set, or where somebody's sessions could not be ended."""
-GIVEN_UP_AFTER = timedelta(days=1)
 
 
 def revoke(asked: Asked) -> Effect:
@@ -66,24 +62,15 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
-    until = ports.clock.monotonic() + WORK_FOR_SECONDS
-    path = commands.path(record.id)
-    while record.due_at is not None:
-        record = _one_page(ports, policy, record, document.read_at)
-        writes = [Update(path, encode(record), document.version)]
-        said = []
-        if record.due_at is None:
-            text = f"{policy.system}: {record.result}"
-            said = notices(policy, record.id, Severity.HIGH, VERB, text, document.read_at)
-            told = event("sessions.ended", document.read_at, "worker", result=record.result)
-            known = write_down(policy.system, f"{VERB}:{record.id}", told)
-            ports.store.commit([*writes, known, *creates(said)])
-            handover.publish_notices(ports.bus, said)
-            return
-        ports.store.commit(writes)
-        document = ports.store.get(path)
-        if record.due_at > document.read_at or ports.clock.monotonic() > until:
-            return
+    piece, end = partial(_one_page, ports, policy), partial(_end, policy)
+    piecemeal.go_on(ports, document, record, piece, end)
+
+
+def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
+    """How it ended, which people are told."""
+    text = f"{policy.system}: {record.result}"
+    happened = event("sessions.ended", now, "worker", result=record.result)
+    return happened, notices(policy, record.id, Severity.HIGH, VERB, text, now)
 
 
 def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
@@ -91,9 +78,9 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
     ended = record.answer["ended"]
     if now - record.received_at > GIVEN_UP_AFTER:
         why = f"given up: {ended} people's sessions are ended, not everybody's"
-        return _over(record, why, now)
+        return over(record, now, why)
     if is_stopped(ports, policy):
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
     sessions = ports.estate(policy.system).sessions
     since = datetime.fromtimestamp(record.answer["since"], UTC)
     page = ask(ports, partial(sessions.people, record.answer["cursor"], since))
@@ -101,16 +88,12 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
     answers = ask_all(ports, calls)
     failed = [one for one in answers.values() if isinstance(one, RollbackError)]
     if any(not isinstance(one, Rejected) for one in failed):
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
     ended += len(answers) - len(failed)  # who was refused is gone
     after = replace(record, answer={**record.answer, "cursor": page.cursor, "ended": ended})
     if page.cursor:
         return replace(after, due_at=now)
-    return _over(after, f"the sessions of {ended} people are ended: they sign in again", now)
-
-
-def _over(record: CommandRecord, result: str, now: datetime) -> CommandRecord:
-    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
+    return over(after, now, f"the sessions of {ended} people are ended: they sign in again")
 
 
 def _begun(since: datetime) -> dict[str, Any]:

@@ -14,24 +14,24 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from responders import piecemeal
+from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.switched import is_stopped
 from responders.taking_out import TakingOut
 from shared import command as commands
-from shared import handover
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.errors import Rejected, RollbackError
-from shared.notice import creates, notices
-from shared.outside import write_down
+from shared.notice import notices
 from shared.plan import ENDED, Step
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Update
+from shared.ports import Create, Document, Ports
 from shared.ramp import Ramp
 from shared.repair import as_text, from_text
-from shared.rollback import KEPT_FOR, Rollback
+from shared.rollback import Rollback
 from shared.severity import Severity
 from shared.steps import take_out
 from shared.system import System
@@ -39,10 +39,6 @@ from shared.versions import REWRITE_SECONDS
 
 VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
-WORK_FOR_SECONDS: Final = 90.0
-AGAIN_AFTER: Final = timedelta(seconds=20)
-"""While a switch is set, another rollback is carried out, or where something gave no answer."""
-GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
 def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
@@ -75,23 +71,15 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    until = ports.clock.monotonic() + WORK_FOR_SECONDS
-    path = commands.path(record.id)
-    while record.due_at is not None:
-        record = _one_portion(ports, policy, record, document.read_at)
-        write = Update(path, encode(record), document.version)
-        if record.due_at is None:
-            text = f"{policy.system}: {record.result}"
-            said = notices(policy, record.id, Severity.HIGH, VERB, text, document.read_at)
-            told = event("erased.taken-out", document.read_at, "worker", result=record.result)
-            known = write_down(policy.system, f"{VERB}:{record.id}", told)
-            ports.store.commit([write, known, *creates(said)])
-            handover.publish_notices(ports.bus, said)
-            return
-        ports.store.commit([write])
-        document = ports.store.get(path)
-        if record.due_at > document.read_at or ports.clock.monotonic() > until:
-            return
+    piece, end = partial(_one_portion, ports, policy), partial(_end, policy)
+    piecemeal.go_on(ports, document, record, piece, end)
+
+
+def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
+    """How it ended, which people are told."""
+    text = f"{policy.system}: {record.result}"
+    happened = event("erased.taken-out", now, "worker", result=record.result)
+    return happened, notices(policy, record.id, Severity.HIGH, VERB, text, now)
 
 
 def _one_portion(
@@ -100,24 +88,22 @@ def _one_portion(
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], from_text(record.answer["position"])
     if now - record.received_at > GIVEN_UP_AFTER:
-        return _over(record, f"who was erased while {rollback} wrote is NOT taken out in time", now)
+        return over(record, now, f"who was erased while {rollback} wrote is NOT taken out in time")
     fields = ports.store.get(rollbacks.path(rollback)).fields
     began_at = decode(Rollback, fields).started_at if fields is not None else None
     if began_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
         if not may_go_on(ports, policy):
-            return replace(record, due_at=now + AGAIN_AFTER)
+            return later(record, now)
         position = of_ended(ports, policy, rollback, began_at).portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
-        return _over(record, why, now)
+        return over(record, now, why)
     except RollbackError:
-        return replace(record, due_at=now + AGAIN_AFTER)
+        return later(record, now)
     after = replace(record, answer={**record.answer, "position": as_text(position)}, due_at=now)
-    return (
-        _over(after, f"{rollback}: {take_out.told(position)}", now) if position.is_over else after
-    )
+    return over(after, now, f"{rollback}: {take_out.told(position)}") if position.is_over else after
 
 
 def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
@@ -131,7 +117,3 @@ def may_go_on(ports: Ports, policy: Policy) -> bool:
     system = ports.store.get(systems.path(policy.system)).fields
     is_taken = system is not None and bool(decode(System, system).slot)
     return not is_taken and not is_stopped(ports, policy)
-
-
-def _over(record: CommandRecord, result: str, now: datetime) -> CommandRecord:
-    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from responders import forgetting, taking_out_later
+from responders import piecemeal, taking_out_later
 from responders.erasing import LEARN_SECONDS, read_ledger
 from responders.taking_out import TakingOut
 from responders.taking_out_later import of_ended
@@ -219,7 +219,7 @@ def test_what_is_left_is_told(why: str) -> None:
     say_erase(shop)
     shop.pass_time(MINUTE)
     if why == "too late":
-        shop.ports.clock.advance(forgetting.GIVEN_UP_AFTER)
+        shop.ports.clock.advance(piecemeal.GIVEN_UP_AFTER)
         shop.pass_time(MINUTE)
     shop.ports.quarantine.hook = no_hook
     assert record(shop).due_at is None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import taking_out_later
+from responders import piecemeal, taking_out_later
 from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine
@@ -453,7 +453,7 @@ def test_what_cannot_be_done_afterwards_is_told(why: str, monkeypatch: pytest.Mo
 
     shop = repaired(stops)
     if why == "too late":
-        shop.ports.clock.advance(taking_out_later.GIVEN_UP_AFTER)
+        shop.ports.clock.advance(piecemeal.GIVEN_UP_AFTER)
         shop.pass_time(MINUTE)
     assert later(shop).due_at is None
     assert "NOT taken out" in later(shop).result

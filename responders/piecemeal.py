@@ -1,0 +1,72 @@
+"""What a command asks for, done piece by piece by whoever is told of it, and its end told.
+
+How far it has come is kept after each piece, which is safe to repeat: whoever dies is followed by
+the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from shared import handover
+from shared.audit import Event
+from shared.command import CommandRecord
+from shared.documents import encode
+from shared.notice import Notice, creates
+from shared.outside import write_down
+from shared.ports import Document, Ports, Update
+from shared.rollback import KEPT_FOR
+
+WORK_FOR_SECONDS: Final = 90.0
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+AGAIN_AFTER: Final = timedelta(seconds=20)
+"""While something forbids it, or gave no answer."""
+
+Piece = Callable[[CommandRecord, datetime], CommandRecord]
+"""The record after one piece more, as of that moment: due then where the next one may follow, later
+where it waits, never again where it is over."""
+
+
+Told = tuple[Event, list[Notice]]
+"""What is on record of the end, and what people hear of it."""
+
+
+def go_on(
+    ports: Ports,
+    document: Document,
+    record: CommandRecord,
+    piece: Piece,
+    end: Callable[[CommandRecord, datetime], Told],
+) -> None:
+    """Do piece after piece until it is over, has to wait, or the worker's time is over.
+
+    Raises: Moved, when somebody wrote first; Unavailable.
+    """
+    until = ports.clock.monotonic() + WORK_FOR_SECONDS
+    while record.due_at is not None:
+        record = piece(record, document.read_at)
+        write = Update(document.path, encode(record), document.version)
+        if record.due_at is None:
+            happened, said = end(record, document.read_at)
+            known = write_down(record.system, f"{record.command}:{record.id}", happened)
+            ports.store.commit([write, known, *creates(said)])
+            handover.publish_notices(ports.bus, said)
+            return
+        ports.store.commit([write])
+        document = ports.store.get(document.path)
+        if record.due_at > document.read_at or ports.clock.monotonic() > until:
+            return
+
+
+def over(record: CommandRecord, now: datetime, result: str) -> CommandRecord:
+    """The record of what is over, with how it ended."""
+    return replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
+
+
+def later(record: CommandRecord, now: datetime) -> CommandRecord:
+    """The record at the same place, to be gone on with in a while."""
+    return replace(record, due_at=now + AGAIN_AFTER)
