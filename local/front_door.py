@@ -17,6 +17,7 @@ from local.bad_request import BadRequest
 from local.clock import CloudClock
 from local.control import PREFIX, ControlPlane
 from local.identity import HOSTS, EmbeddedIdentity
+from local.loopback import Loop
 
 LONGEST_BODY_BYTES = 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
@@ -41,14 +42,10 @@ class FrontDoor:
         self._control = control
         self._applications = applications
         self._clock = clock
-        self._server = server
         self._closing = threading.Event()
         handler = type("Handler", (_Handler,), {"door": self})
         server.RequestHandlerClass = handler
-        self._thread = threading.Thread(
-            target=server.serve_forever, args=(0.1,), name="front door", daemon=True
-        )
-        self._thread.start()
+        self._loop = Loop(server, "front door")
 
     def respond(
         self, method: str, host: str, target: str, body: bytes, api_key: str = ""
@@ -82,9 +79,7 @@ class FrontDoor:
     def close(self) -> None:
         """Answer nothing more."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._loop.close()
 
     def _take_time(self, answer: Answer) -> None:
         if self._clock.scale:

@@ -6,7 +6,6 @@ One address serves every product; the Host header says which, as it does at Goog
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -19,6 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from local.any_method import AnyMethod
 from local.faults import Faults
 from local.front_door import listen
+from local.loopback import Loop
 from local.paging import page
 from local.wire import Dropped, Refused
 
@@ -107,12 +107,9 @@ class RestServer:
             for host, calls in products.items()
         }
         self._faults = faults
-        self._server, self.address = listen(port)
-        self._server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="rest", daemon=True
-        )
-        self._thread.start()
+        server, self.address = listen(port)
+        server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
+        self._loop = Loop(server, "rest")
 
     def respond(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -130,9 +127,7 @@ class RestServer:
 
     def close(self) -> None:
         """Answer nothing more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._loop.close()
 
     def _answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,6 +20,7 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
 from local.identity.users import code
+from local.loopback import Loop
 from shared.credential import fingerprint, unverified
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.local.run_world import policy
@@ -217,8 +217,7 @@ def test_a_service_that_repeats_what_it_was_sent(
         return Response(json.dumps({"error": {"message": quoted}}), status=status)
 
     server = make_server("127.0.0.1", 0, answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
+    loop = Loop(server, "identity")
     monkeypatch.setenv(LOCAL_CLOUD, f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("ROLLBACK_API_KEY", "any")
@@ -226,9 +225,7 @@ def test_a_service_that_repeats_what_it_was_sent(
     try:
         shown = [login("open-sesame\n").output, run("token").output, run("pause").output]
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        loop.close()
 
     for secret in ("open-sesame", "a-refresh-token"):
         assert [text for text in shown if secret in text] == []

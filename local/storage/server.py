@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
 
@@ -11,6 +10,7 @@ import grpc
 
 from local.any_method import AnyMethod
 from local.faults import Faults
+from local.loopback import Loop
 from local.storage.refusals import Refusal
 from local.storage.service import Answer, Request, Service
 from local.wire import Dropped, Refused
@@ -37,12 +37,9 @@ class StorageServer:
         self._service = service
         self._faults = faults
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = _Server(("127.0.0.1", port), handler)
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="storage", daemon=True
-        )
-        self._thread.start()
+        server = _Server(("127.0.0.1", port), handler)
+        self.address = f"127.0.0.1:{server.server_port}"
+        self._loop = Loop(server, "storage")
 
     def answer(self, request: Request) -> Answer:
         """What one request gets. Raises: Dropped."""
@@ -60,9 +57,7 @@ class StorageServer:
 
     def close(self) -> None:
         """Return when nothing is answered any more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._loop.close()
 
 
 def _refused(request: Request, refusal: Refusal) -> Answer:

@@ -30,6 +30,9 @@ TOLD = {
 class Server(ThreadingHTTPServer):
     """Plays every other side: answers with `status`, keeps incidents as Statuspage does."""
 
+    leave: Callable[[], None]
+    """From then on nobody is there."""
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self.server_port}"

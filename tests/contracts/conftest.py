@@ -27,7 +27,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[PlatformWorld]:
 def server() -> Iterator[Server]:
     """Everybody whom channels talk to."""
     server = Server()
-    with serving(server):
+    with serving(server) as loop:
+        server.leave = loop.close
         yield server
 
 

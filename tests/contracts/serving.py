@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 
+from local.loopback import Loop
+
 
 @contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+def serving(server: ThreadingHTTPServer) -> Iterator[Loop]:
     """It answers until the body is left."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
+    loop = Loop(server, "a test's own")
     try:
-        yield
+        yield loop
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        loop.close()

@@ -115,8 +115,7 @@ def test_a_message_to_a_device(server: Server, push: FirebasePush) -> None:
 
 def test_devices_that_cannot_be_reached_at_all(push: FirebasePush, server: Server) -> None:
     """No connection is no answer."""
-    server.shutdown()
-    server.server_close()
+    server.leave()
 
     with pytest.raises(Unavailable):
         push.tell_each(["well", "removed"], WORDS, KEY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ import pytest
 from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import rules
+from local.loopback import Loop
 from shared.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
 from shared.gcp import rest as adapter
 from shared.gcp.channels import Clients
@@ -53,15 +53,12 @@ class Stub:
             do_POST = do_PUT = do_GET  # noqa: N815 - the base names them
 
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.address = f"127.0.0.1:{self._server.server_port}"
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{server.server_port}"
+        self._loop = Loop(server, "a product")
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._loop.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
+from local.loopback import Loop
 from local.provisions import (
     audit_bucket,
     console_account,
@@ -219,9 +219,5 @@ def _serve(entry_point: Callable[[Any], tuple[Any, ...]], closing: ExitStack) ->
     server: BaseWSGIServer = make_server(
         "127.0.0.1", 0, answer, threaded=threaded, request_handler=_Quiet
     )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    closing.callback(server.server_close)
-    closing.callback(thread.join)
-    closing.callback(server.shutdown)
+    closing.callback(Loop(server, entry_point.__name__).close)
     return f"127.0.0.1:{server.server_port}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import queue
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from local import wire
 from local.clock import CloudClock
 from local.faults import Faults
 from local.journal import Journal
+from local.loopback import Loop
 from local.pubsub import PubSub
 
 ORIGIN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -165,14 +165,11 @@ class Endpoint:
     @contextmanager
     def listening(self) -> Iterator[Endpoint]:
         """Serve while the body runs."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+        loop = Loop(self._server, "endpoint")
         try:
             yield self
         finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
+            loop.close()
 
 
 class _Server(ThreadingHTTPServer):
