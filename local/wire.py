@@ -120,8 +120,19 @@ def _mixed_in(path: str) -> type[Message]:
     return request
 
 
+_tables: dict[object, tuple[Method, ...]] = {}
+"""Of each service: they do not change, and take longer to read than a server to start."""
+
+
 def methods(service: Service) -> tuple[Method, ...]:
-    """The method table of a service, off its generated gRPC transport or its descriptor.
+    """The method table of a service, off its generated gRPC transport or its descriptor."""
+    if service not in _tables:
+        _tables[service] = _read(service)
+    return _tables[service]
+
+
+def _read(service: Service) -> tuple[Method, ...]:
+    """The table anew.
 
     Private parts of the transport are touched: a test pins what comes out for the pinned clients.
     """

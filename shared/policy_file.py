@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -144,9 +145,15 @@ def _too_large(name: str) -> str:
 def _typed(source: _Source) -> Policy:
     if faults := source.faults():
         raise BadConfiguration(*faults)
-    values = _values(source.document.value, inspect.type_info(Policy))
+    values = _values(source.document.value, _shape())
     policy = msgspec.convert(values, Policy)
     return msgspec.structs.replace(policy, fingerprint=source.fingerprint)
+
+
+@cache
+def _shape() -> inspect.Type:
+    """What msgspec knows of a policy's type: that takes longer than to read a file of it."""
+    return inspect.type_info(Policy)
 
 
 def _values(written: Any, wanted: inspect.Type) -> Any:

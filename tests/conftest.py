@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+
 import pytest
+from typer.main import get_command
 
 CRASHES = "test_crash_"
 TENTH = 10
@@ -21,3 +25,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {one for number, one in enumerate(swept) if number % TENTH}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [one for one in items if one not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def command_made_once() -> Iterator[None]:
+    """Typer's runner makes the whole command anew for each line: that takes longer than most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield

@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from click.testing import CliRunner, Result
+from typer.testing import CliRunner, Result
 
 from cli.app import app
 from shared.policy import Policy
 from tests.world import POLICIES, World
-
-COMMAND = typer.main.get_command(app)
-"""Made once: that takes longer than most verbs. Its types are of typer's own copy of click."""
 
 
 class Waiting:
@@ -64,4 +60,4 @@ class Prompt:
     def say(self, *words: str) -> Result:
         """A line where nobody has to sign in."""
         said = ["--without-sign-in", *words]
-        return CliRunner().invoke(COMMAND, said, catch_exceptions=False)  # type: ignore[arg-type]
+        return CliRunner().invoke(app, said, catch_exceptions=False)

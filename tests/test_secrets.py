@@ -12,9 +12,8 @@ from typing import Any
 
 import flask
 import pytest
-from click.testing import Result
 from msgspec.structs import replace
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import main
 from cli.replay import Replay
