@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,6 +39,9 @@ from shared.steps import take_out
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
 machine (`python -m benchmarks.repair`)."""
+
+
+STARTS_UNKNOWN: Final = "which functions the documents would start could not be read"
 
 
 class Target(Struct, frozen=True):
@@ -120,14 +124,28 @@ def _advanced(ports: Ports, policy: Policy, survey: Survey, until: float) -> Sur
     return survey
 
 
-def refusals(policy: Policy, survey: Survey, facts: Facts) -> list[str]:
-    """The functions that documents written back would start, where the policy does not let them."""
-    return [
+def why_not_started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> str:
+    """Which functions documents written there would start, where the policy does not let them."""
+    refused = [
         f"{name} is started by writes to {collection}"
-        for collection, names in _started(policy, survey, facts).items()
+        for collection, names in _started(policy, goals, facts).items()
         for name in names
         if _on_repair(policy, collection) is OnRepair.REFUSE
     ]
+    if not refused:
+        return ""
+    return f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
+
+
+def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> Iterator[str]:
+    """What people read of the functions that documents written there start."""
+    for collection, names in _started(policy, goals, facts).items():
+        yield from (f"{name} is started by each document of {collection}" for name in names)
+
+
+def is_known_what_starts(facts: Facts) -> bool:
+    """Whether it could be read which functions there are."""
+    return facts.seen is not None and facts.seen.functions is not None
 
 
 def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:
@@ -148,7 +166,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
         return None
     if policy.erasure is not None:
         steps.append(taking_out(policy, steps))
-    lines = (*_lines(policy, survey), *_firing(policy, survey, facts))
+    lines = (*_lines(policy, survey), *started(policy, written_to(survey), facts))
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -218,21 +236,18 @@ def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
     return zip(survey.goals, survey.positions, strict=True)
 
 
-def _firing(policy: Policy, survey: Survey, facts: Facts) -> Iterator[str]:
-    for collection, names in _started(policy, survey, facts).items():
-        yield from (f"{name} is started by each document of {collection}" for name in names)
+def written_to(survey: Survey) -> list[Goal]:
+    """The pieces of it in which documents are written."""
+    return [goal for goal, position in _gone_through(survey) if written(position.fates)]
 
 
-def _started(policy: Policy, survey: Survey, facts: Facts) -> dict[str, list[str]]:
+def _started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
     """The functions that are started, by the collection that is written."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
-    goals = {
-        str(goal.scope): goal for goal, position in _gone_through(survey) if written(position.fates)
-    }
     return {
-        name: triggers.started_by(functions, goal.database, goal.scope, besides)
-        for name, goal in goals.items()
+        str(one.scope): triggers.started_by(functions, one.database, one.scope, besides)
+        for one in goals
     }
 
 

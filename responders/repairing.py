@@ -237,7 +237,6 @@ def _foreseen(
 ) -> Foreseen:
     """What becomes of it by what the survey has found."""
     found = replace(found, survey=survey)
-    refused = foreseeing.refusals(policy, survey, facts)
     plan = foreseeing.planned(policy, survey, source, facts)
     if plan is None:
         reason = f"there is nothing to bring back: {repair.worded(survey.fates)}"
@@ -248,14 +247,11 @@ def _foreseen(
     longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
-    if facts.seen is None or facts.seen.functions is None:
-        reason = "which functions the documents would start could not be read"
-        return replace(found, outcome=Outcome.HOLD, reason=reason)
+    if not foreseeing.is_known_what_starts(facts):
+        return replace(found, outcome=Outcome.HOLD, reason=foreseeing.STARTS_UNKNOWN)
+    refused = foreseeing.why_not_started(policy, foreseeing.written_to(survey), facts)
     if refused:
-        reason = (
-            f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
-        )
-        return replace(found, outcome=Outcome.ESCALATE, reason=reason)
+        return replace(found, outcome=Outcome.ESCALATE, reason=refused)
     good = foreseeing.undone(survey.fates)
     reason = WORD_OF_TWO
     if good:

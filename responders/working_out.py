@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -11,7 +11,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.asking import ask_in_batches
-from responders.foreseeing import behind_a_fence, taking_out, too_long, written
+from responders.foreseeing import (
+    STARTS_UNKNOWN,
+    behind_a_fence,
+    is_known_what_starts,
+    started,
+    taking_out,
+    too_long,
+    why_not_started,
+    written,
+)
 from responders.gathering import gather
 from responders.pinning import pins_of
 from responders.repairing import PEOPLE, WORD_OF_TWO
@@ -97,11 +106,21 @@ def work_out(
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=ramp.seconds(writes))
     worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
-    return _asking(policy, order, worked) if outcome is Outcome.ROLLBACK else worked
+    if outcome is not Outcome.ROLLBACK:
+        return worked
+    if worked.writes and not is_known_what_starts(facts):
+        outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
+        return replace(worked, outcome=outcome, reason=STARTS_UNKNOWN)
+    return _asking(policy, order, worked, list(_written_to(store, repaired)), facts)
 
 
-def _asking(policy: Policy, order: Order, worked: WorkedOut) -> WorkedOut:
-    """What may be done, where there is a plan for it; what moves documents or builds is asked."""
+def _asking(
+    policy: Policy, order: Order, worked: WorkedOut, goals: list[repair.Goal], facts: Facts
+) -> WorkedOut:
+    """What may be done, where there is a plan for it; what moves documents or builds is asked.
+
+    `goals`: where documents are put back.
+    """
     found = worked.reversal
     if found.plan is None:
         reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
@@ -110,11 +129,11 @@ def _asking(policy: Policy, order: Order, worked: WorkedOut) -> WorkedOut:
         if not found.rebuilt:
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
-    longer = too_long(policy, worked.takes)
-    if longer:
-        return replace(worked, outcome=Outcome.ESCALATE, reason=longer)
+    why_not = too_long(policy, worked.takes) or why_not_started(policy, goals, facts)
+    if why_not:
+        return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     plan = found.plan
-    for line in behind_a_fence(policy):
+    for line in (*started(policy, goals, facts), *behind_a_fence(policy)):
         plan = reporting(plan, line)
     found = replace(found, plan=plan)
     return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
@@ -179,6 +198,13 @@ def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step
     if steps and policy.erasure is not None:
         steps.append(taking_out(policy, steps))
     return steps
+
+
+def _written_to(store: Store, repairs: Iterable[str]) -> Iterator[repair.Goal]:
+    """Where these have written documents."""
+    for name in repairs:
+        steps = (one for one in load_steps(store, name).values() if one.kind == repair.KIND)
+        yield from (decode(repair.Goal, one.goal) for one in steps)
 
 
 def _written(store: Store, repaired: str) -> int:

@@ -12,6 +12,7 @@ from shared import quarantine
 from shared.documents import decode
 from shared.erasure import ErasureRules, Place
 from shared.integrity_rules import Derived, IntegrityRules, OnRepair
+from shared.inventory import FunctionState, Generation
 from shared.policy import Policy
 from shared.ports import Query
 from shared.quarantine import Entry
@@ -134,3 +135,14 @@ def repaired(policy: Policy = SHOP) -> Shop:
 def asked_for(shop: Shop) -> list[list[str]]:
     """The documents that each message named."""
     return [json.loads(one.data)["documents"] for one in shop.ports.theirs.messages]
+
+
+def trigger(document: str) -> FunctionState:
+    """A function that hears of documents."""
+    definition = {
+        "eventTrigger": {
+            "eventType": "google.cloud.firestore.document.v1.written",
+            "eventFilters": [{"attribute": "document", "value": document}],
+        }
+    }
+    return FunctionState("sendReceipt", Generation.SECOND, definition=definition)

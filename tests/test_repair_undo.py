@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared.documents import encode
 from shared.erasure import Book, Erasure, book_path, hashed
 from shared.erasure import path as erasure_path
-from shared.errors import Ambiguous, Rejected
+from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.ports import Put
 from shared.rollback import Status
 from tests.fakes.hooks import no_hook
-from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, repaired, undo
+from tests.spoilt import (
+    ERASURE,
+    GOOD,
+    HERE,
+    MINUTE,
+    SHOP,
+    SPOILT,
+    Shop,
+    counted,
+    repaired,
+    trigger,
+    undo,
+)
+from tests.world import CHECKED
 
 
 def test_a_repair_is_undone_out_of_quarantine() -> None:
@@ -35,6 +49,45 @@ def test_a_repair_is_undone_out_of_quarantine() -> None:
 
     undo(shop)
     assert len(shop.rollbacks()) == 2
+
+
+@pytest.mark.parametrize("may_start", [True, False])
+def test_functions_that_an_undo_would_start(
+    may_start: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the repair itself: they are named, or nothing is put back."""
+    shop = repaired(SHOP if may_start else replace(SHOP, collections=CHECKED.collections))
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(2 * MINUTE)
+
+    if may_start:
+        question = shop.newest.question
+        assert question is not None
+        told = "sendReceipt is started by each document of orders"
+        assert told in question.plan.reported
+    else:
+        assert shop.newest.status is Status.NOT_TAKEN
+        assert "sendReceipt is started by writes to orders" in shop.newest.outcome
+    assert shop.data == GOOD
+
+
+def test_what_an_undo_would_start_and_nobody_can_read() -> None:
+    """It waits until that is known."""
+    shop = repaired()
+
+    def unread(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.functions", "before"):
+            raise Unavailable("no answer")
+
+    shop.ports.world.hook = unread
+    shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
+    shop.pass_time(2 * MINUTE)
+    assert shop.newest.status is Status.DECIDING
+
+    shop.ports.world.hook = no_hook
+    shop.parked(2)
 
 
 def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:

@@ -16,7 +16,6 @@ from shared import journals, repair
 from shared.errors import Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
-from shared.inventory import FunctionState, Generation
 from shared.policy import Policy
 from shared.reading import Reading
 from shared.repair import Fate
@@ -28,7 +27,7 @@ from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from shared.versions import Scope, Version
 from tests.fakes.hooks import no_hook
-from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
+from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, trigger, undo
 from tests.world import CHECKED
 
 
@@ -177,17 +176,6 @@ def test_what_a_selection_would_undo_is_told() -> None:
     assert shop.written() == {"customers/ada", "customers/bob"}
     assert shop.data["customers/bob"] == GOOD["customers/bob"]
     assert shop.data["orders/1"] == SPOILT["orders/1"]
-
-
-def trigger(document: str) -> FunctionState:
-    """A function that hears of documents."""
-    definition = {
-        "eventTrigger": {
-            "eventType": "google.cloud.firestore.document.v1.written",
-            "eventFilters": [{"attribute": "document", "value": document}],
-        }
-    }
-    return FunctionState("sendReceipt", Generation.SECOND, definition=definition)
 
 
 @pytest.mark.parametrize(
