@@ -83,7 +83,12 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
         return later(record, now)
     sessions = ports.estate(policy.system).sessions
     since = datetime.fromtimestamp(record.answer["since"], UTC)
-    page = ask(ports, partial(sessions.people, record.answer["cursor"], since))
+    try:
+        page = ask(ports, partial(sessions.people, record.answer["cursor"], since))
+    except Rejected as no:
+        return over(record, now, f"{ended} people's sessions are ended, not everybody's: {no}")
+    except RollbackError:
+        return later(record, now)
     calls = {one: partial(sessions.end, one, since) for one in page.older}
     answers = ask_all(ports, calls)
     failed = [one for one in answers.values() if isinstance(one, RollbackError)]

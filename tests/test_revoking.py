@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared import incident, topics
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook
@@ -86,6 +86,41 @@ def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
 
     given_up = minutes > 24 * 60
     assert [("given up" in one) for one in text(world, "revoke-sessions")[:1]] == [True] * given_up
+
+
+def test_sessions_that_may_not_be_ended() -> None:
+    """That is told at once: whoever got in is in still."""
+    world = signed_in()
+
+    def refuse(verb: str, side: str) -> None:
+        if verb == "sessions.people":
+            raise Rejected("no right to list people")
+
+    world.ports.beside.hook = refuse
+    world.command(command="revoke-sessions", system="bookshop")
+    world.pass_time(MINUTE)
+
+    [told] = text(world, "revoke-sessions")
+    assert "0 people's sessions are ended, not everybody's: no right to list people" in told
+
+
+def test_nobody_says_who_is_signed_in() -> None:
+    """It is asked again in a while, by nobody but whom the clock tells."""
+    world = signed_in()
+    before = world.ports.clock.now().timestamp()
+
+    def silent(verb: str, side: str) -> None:
+        if verb == "sessions.people":
+            raise Unavailable("no answer")
+
+    world.ports.beside.hook = silent
+    world.command(command="revoke-sessions", system="bookshop")
+    world.settle(limit=10)
+    assert world.waiting() == []
+
+    world.ports.beside.hook = no_hook
+    world.pass_time(MINUTE)
+    assert left(world, before) == []
 
 
 @pytest.mark.parametrize("barrier", [False, True])
