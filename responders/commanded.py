@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from responders import (
     declaring,
@@ -16,13 +17,14 @@ from responders import (
     scheduling,
     taking_out_later,
 )
+from responders.piecemeal import AGAIN_AFTER
 from responders.rehearsing import rehearse
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode
-from shared.errors import Moved, Refused
+from shared.errors import Moved, Refused, Unavailable
 from shared.policy import Policy
-from shared.ports import Document, Ports
+from shared.ports import Document, Ports, Update
 from shared.tenure import SKEW
 
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
@@ -41,8 +43,8 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Return once it is done, due again later, or another worker is at it.
 
-    A redelivery does what is left. What another one is at comes again by no redelivery: the clock
-    hands on what stays due, and each half minute there would be one worker more in its way.
+    A redelivery does what is left. What another one is at, or nobody answers, comes again by the
+    clock alone, which hands on what stays due: each half minute there would be one worker more.
     Raises: Refused, without the system's policy, which a fence needs not to fall; Moved, when
     something else was written meanwhile; Unavailable.
     """
@@ -57,6 +59,19 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
     except Moved:
         if ports.store.get(document.path).version == document.version:
             raise
+    except Unavailable:
+        _come_back(ports, document.path)
+        raise
+
+
+def _come_back(ports: Ports, path: str) -> None:
+    """Have it due again in a while, as long as nobody answers: its message may go until then."""
+    with suppress(Unavailable, Moved):  # then our message comes again
+        found = ports.store.get(path)
+        due_at = (found.fields or {})["due_at"]
+        if due_at is not None and due_at <= found.read_at:
+            later = {"due_at": found.read_at + AGAIN_AFTER}
+            ports.store.commit([Update(path, later, found.version)])
 
 
 def _carry_out(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ from shared import handover, repair
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import decode, encode
-from shared.errors import Moved
+from shared.errors import Moved, Unavailable
 from shared.facts import Difference, differences
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
@@ -34,6 +34,11 @@ from shared.severity import Severity
 
 PIECE_SECONDS: Final = 20.0
 """Less than the half minute after which the clock hands on again what is due."""
+
+GIVEN_UP_AFTER: Final = timedelta(hours=1)
+
+Answered = tuple[str, list[str], dict[str, object]]
+"""What would become of an order: in a word, in lines, and with its facts."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -54,16 +59,18 @@ def rehearse(
     """Record and tell what an order would do; once, whoever else does so too.
 
     Data are looked through in pieces, each of which is due when the one before is kept.
-    Raises: Unavailable.
+    Raises: Unavailable, for an hour.
     """
     now = document.read_at
-    if order.way is Way.REPAIR:
-        found = _further(ports, policy, document, record, order)
-        if found is None:
-            return
-        result, details, answer = _data_answer(order, found)
-    else:
-        result, details, answer = _answer(ports, policy, order, now)
+    try:
+        found = _worked_out(ports, policy, document, record, order)
+    except Unavailable as silent:
+        if now - record.received_at < GIVEN_UP_AFTER:
+            raise
+        found = f"not known: {silent}", [], {}
+    if found is None:
+        return
+    result, details, answer = found
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + KEPT_FOR)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     key = f"dry-run-{record.id}"
@@ -80,6 +87,16 @@ def rehearse(
     except Moved:  # somebody else has told it
         return
     handover.publish_notices(ports.bus, said)
+
+
+def _worked_out(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
+) -> Answered | None:
+    """What would become of it; None: that is not known yet. Raises: Unavailable."""
+    if order.way is not Way.REPAIR:
+        return _answer(ports, policy, order, document.read_at)
+    found = _further(ports, policy, document, record, order)
+    return None if found is None else _data_answer(order, found)
 
 
 def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> WorkedOut:
@@ -131,7 +148,7 @@ def _further(
     return None
 
 
-def _data_answer(order: Order, found: Foreseen) -> tuple[str, list[str], dict[str, object]]:
+def _data_answer(order: Order, found: Foreseen) -> Answered:
     """The same in a word, in lines, and with its facts."""
     plan, fates = found.plan, found.survey.fates if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
@@ -151,9 +168,7 @@ def _data_answer(order: Order, found: Foreseen) -> tuple[str, list[str], dict[st
     )
 
 
-def _answer(
-    ports: Ports, policy: Policy, order: Order, now: datetime
-) -> tuple[str, list[str], dict[str, object]]:
+def _answer(ports: Ports, policy: Policy, order: Order, now: datetime) -> Answered:
     """What would become of the order now: in a word, in lines, and with its facts."""
     found = worked_out(ports, policy, order, now)
     decision, plan, shown = found.decision, found.plan, found.shown

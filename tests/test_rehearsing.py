@@ -10,6 +10,7 @@ from responders.mending import CHUNK
 from responders.rehearsing import PIECE_SECONDS
 from shared.command import CommandRecord
 from shared.documents import decode
+from shared.errors import Unavailable
 from tests.fakes.bus import Published
 from tests.spoilt import GOOD, MINUTE, SPOILT, Shop
 
@@ -57,3 +58,25 @@ def test_a_dry_run_of_many_documents_ends(monkeypatch: pytest.MonkeyPatch) -> No
     assert record.due_at is None
     assert record.answer["fates"] == {"brought back": 20}
     assert max(lasted) < PIECE_SECONDS + 60 < 300 < sum(lasted)
+
+
+def test_a_dry_run_whose_data_nobody_can_read() -> None:
+    """It is asked for again in a while, by whom the clock tells, for an hour: then that is told."""
+    shop = Shop()
+
+    def silent(verb: str, side: str) -> None:
+        if verb.startswith("documents."):
+            raise Unavailable("no answer")
+
+    shop.ports.kept.hook = silent
+    shop.order(dry_run=True, id="dry")
+    assert dry(shop).due_at is not None
+
+    shop.pass_time(61 * MINUTE)
+
+    assert (dry(shop).due_at, dry(shop).result) == (None, "not known: no answer")
+
+
+def dry(shop: Shop) -> CommandRecord:
+    """The record of the dry run."""
+    return decode(CommandRecord, shop.ports.store.get("commands/dry").fields)
