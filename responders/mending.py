@@ -202,7 +202,11 @@ class Mending:
                 break
         rest = [one for one in bad if one.path not in passing]
         valid = self._verdicts([one.then for one in rest if one.then is not None])
-        then = {one.path: one.then for one in rest if one.then is None or valid[one.path]}
+        then = {
+            one.path: one.then
+            for one in rest
+            if (valid[one.path] if one.then is not None else one.path in left)
+        }
         return passing | self._newest(then, spoilt)
 
     def _newest(

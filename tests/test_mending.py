@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.mending import VERSIONS_BACK
+from responders.mending import VERSIONS_BACK, Mending
 from shared import repair
 from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
@@ -16,7 +16,7 @@ from shared.erasure import path as erasure_path
 from shared.errors import Unavailable
 from shared.integrity_rules import Collection
 from shared.ports import Put
-from shared.repair import Fate
+from shared.repair import Fate, Position
 from tests.mended import GOOD, HERE, MINUTE, SHOP, Shop
 
 
@@ -86,6 +86,29 @@ def test_a_document_that_was_made_and_spoilt_since() -> None:
 
     assert shop.repair("customers").fates == {Fate.BACK: 1}
     assert shop.there("customers/ada") == [{"email": "new@example.com"}]
+
+
+def test_a_document_that_was_spoilt_before_the_stated_moment() -> None:
+    """However often it was since: none of them passes, and that of then does not, either."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": -1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    spoilt_often(shop)
+    assert shop.fates("customers") == {"customers/ada": Fate.LOST}
+
+
+def test_what_was_never_valid_is_not_looked_for() -> None:
+    """Made by the release, a document has no version that passes: it costs no further reads."""
+    shop = Shop()
+    made = {f"customers/{n}": {"spoilt": 1} for n in range(50)}
+    shop.ports.clock.advance(timedelta(hours=3))
+    shop.write(dict(made))
+    goal = shop.goal("customers")
+    before = shop.ports.kept.reads
+    [batch] = Mending(shop.ports, SHOP, goal).batches(Position())
+    assert {one.fate for one in batch.fated} == {Fate.LOST}
+    assert shop.ports.kept.reads - before < 3 * len(made)
 
 
 @pytest.mark.parametrize("minutes", [0, 2, 45])
