@@ -8,7 +8,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.asking import answered, ask_all, named
+from responders.asking import ANSWER_SECONDS, answered, ask_all, named
 from responders.case import Case, Turn
 from responders.gathering import events_waiting
 from responders.scenarios import capacity, functions
@@ -66,7 +66,7 @@ def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
     that are never begun: the rollback fails with them in its list. What is in a person's hands is
     left.
-    Raises: Unavailable, when what is live could not be read.
+    Raises: Unavailable, when what is live could not be read; as Tenure.commit.
     """
     header = case.rollback.plan
     if header is None:
@@ -125,6 +125,7 @@ def _addition(
         return None
     left = _left(policy, header, rolling, planned, looked, further)
     more = further - left.keys()
+    case.hold_for(ANSWER_SECONDS)
     made = functions.plan(
         policy,
         looked.inventory,
@@ -198,13 +199,14 @@ def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
     """What differs from the target now, and what of it only a rebuild brings back.
 
     A revision whose image is known to be gone is none that one can go back to. None: the target is
-    on record no more. Raises: Unavailable.
+    on record no more. Raises: Unavailable; as Tenure.commit.
     """
     ports, policy = case.ports, case.policy
     platform = ports.platform(policy.system)
     fields = ports.store.get(deployments.path(policy.system, target)).fields
     if fields is None:
         return None
+    case.hold_for(ANSWER_SECONDS)
     answers = ask_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
     inventory: Inventory = answered(answers["inventory"])
     before = _looked_at(case)
@@ -229,6 +231,7 @@ def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str])
     ]
     stored = case.ports.estate(case.policy.system).images.stored
     calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
+    case.hold_for(ANSWER_SECONDS)
     return named(ask_all(case.ports, calls), "images ")
 
 

@@ -11,6 +11,7 @@ from shared.rollback import Status
 from shared.wiring import POOL_WORKERS
 from tests.answering import say
 from tests.fakes.lanes import LanePool
+from tests.test_extending import rolls_out_under_its_rollback
 from tests.test_undo_builds import rebuilt
 from tests.world import BOOKSHOP, FakePorts, World
 
@@ -81,3 +82,23 @@ def test_an_undo_of_what_was_built_again() -> None:
     world.pass_time(2 * MINUTE)
 
     assert (world.rollbacks()[-1].status, world.rollbacks()[-1].takeovers) == (Status.PARKED, 0)
+
+
+def test_a_roll_out_that_goes_on() -> None:
+    """What it reaches later is looked for, and for where its images are, before the plan grows."""
+    ports = SlowPorts()
+    world = World(ports=ports)
+    world.pass_time(2 * MINUTE)
+
+    def slowly(verb: str, side: str) -> None:
+        kept = ports.store.documents
+        running = [path for path, one in kept.items() if one.get("status") == "RUNNING"]
+        ports.are_slow = ports.are_slow or bool(running)
+
+    ports.store.hook = slowly
+
+    rollback = rolls_out_under_its_rollback(world)
+
+    assert rollback.plan is not None
+    assert (rollback.plan.extensions, rollback.takeovers) == (1, 0)
+    assert "died" not in rollback.outcome
