@@ -20,6 +20,7 @@ from shared.integrity_rules import declared_as
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.repair import (
+    GOOD_UNDONE,
     PAST_HOUR,
     Fate,
     Fated,
@@ -32,7 +33,7 @@ from shared.repair import (
     merged,
     moment_before,
 )
-from shared.versions import Version
+from shared.versions import Scope, Version, covers
 
 CHUNK = 400
 """Documents that are judged together, and written together."""
@@ -159,6 +160,8 @@ class Mending:
 
     def _allowed(self, fated: Fated) -> Fated:
         """The fate, unless what would come back is of an erased person, or over."""
+        if fated.fate in GOOD_UNDONE and self._tells_of_erased(fated.path):
+            return Fated(fated.path, Fate.ERASED, fated.now)
         version = fated.wanted
         if version is None or fated.fate is Fate.CHANGED:
             return fated
@@ -167,6 +170,13 @@ class Mending:
         if has_expired(self._policy.collections, version, self._ports.clock.now()):
             return Fated(fated.path, Fate.EXPIRED, fated.now)
         return fated
+
+    def _tells_of_erased(self, path: str) -> bool:
+        """Whether the application keeps there whom it has erased: it is not to forget that."""
+        rules = self._policy.erasure
+        if rules is None or not rules.collection:
+            return False
+        return covers(Scope(rules.collection, everywhere=True), path)
 
     def _verdicts_then(self, versions: list[Version]) -> dict[str, bool | None]:
         """The same of what is to come back: with all else of then, where all of it does."""

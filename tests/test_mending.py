@@ -248,6 +248,24 @@ def test_who_was_erased_stays_so() -> None:
     assert shop.fates("customers") == {"customers/ada": Fate.BACK}
 
 
+@pytest.mark.parametrize("select", ["all", "collection:erased", "document:erased/new"])
+def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None:
+    """Its own record of that is as old as it is, whatever else is as it was."""
+    rules = ErasureRules((Place("customers"),), "erased", "who", "done")
+    shop = Shop(replace(SHOP, erasure=rules))
+    shop.write({"erased/new": {"who": "ada", "done": shop.ports.clock.now()}})
+    assert shop.fates("erased", select) == {"erased/new": Fate.ERASED}
+    shop.repair("erased", select)
+    assert shop.there("erased/new") != [None]
+
+
+def test_without_a_record_of_the_erased_everything_is_as_it_was() -> None:
+    """Who is erased is told by command alone then."""
+    shop = Shop(replace(SHOP, erasure=ErasureRules((Place("customers"),))))
+    shop.write({"other/new": {"n": 1}})
+    assert shop.fates("other", "all") == {"other/new": Fate.REMOVED}
+
+
 def test_what_could_not_be_looked_at_is_left() -> None:
     """A file that gives no answer is not known to be gone: its document is not known to be bad."""
     covers = Collection(schema={"required": ["file"]}, media={"file": "shop-media"})
