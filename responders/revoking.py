@@ -94,11 +94,15 @@ def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime
     failed = [one for one in answers.values() if isinstance(one, RollbackError)]
     if any(not isinstance(one, Rejected) for one in failed):
         return later(record, now)
-    ended += len(answers) - len(failed)  # who was refused is gone
-    after = replace(record, answer={**record.answer, "cursor": page.cursor, "ended": ended})
+    ended += len(answers) - len(failed)
+    refused = record.answer.get("refused", 0) + len(failed)
+    answer = {**record.answer, "cursor": page.cursor, "ended": ended, "refused": refused}
+    after = replace(record, answer=answer)
     if page.cursor:
         return replace(after, due_at=now)
-    return over(after, now, f"the sessions of {ended} people are ended: they sign in again")
+    others = f"; of {refused} others, who are gone or may not be changed, they are not"
+    result = f"the sessions of {ended} people are ended: they sign in again"
+    return over(after, now, result + (others if refused else ""))
 
 
 def _begun(since: datetime) -> dict[str, Any]:

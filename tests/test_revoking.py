@@ -104,6 +104,23 @@ def test_sessions_that_may_not_be_ended() -> None:
     assert "0 people's sessions are ended, not everybody's: no right to list people" in told
 
 
+def test_people_who_may_not_be_changed() -> None:
+    """How many they are is told: nobody takes them for signed out."""
+    world = signed_in()
+
+    def refuse(verb: str, side: str) -> None:
+        if verb == "sessions.end":
+            raise Rejected("no right to change people")
+
+    world.ports.beside.hook = refuse
+    world.command(command="revoke-sessions", system="bookshop")
+    world.pass_time(2 * MINUTE)
+
+    [told] = text(world, "revoke-sessions")
+    assert "the sessions of 0 people are ended" in told
+    assert f"of {len(PEOPLE)} others, who are gone or may not be changed, they are not" in told
+
+
 def test_nobody_says_who_is_signed_in() -> None:
     """It is asked again in a while, by nobody but whom the clock tells."""
     world = signed_in()
