@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import sending
+from shared.ports import Update
 from shared.rollback import Status
 from tests.prompt import Prompt
 from tests.test_pins import kept, rolled_back
@@ -122,3 +123,16 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     assert done.exit_code == 0, done.output
     shop.pass_time(timedelta(minutes=1))
     assert shop.rollbacks()[-1].status is Status.PARKED
+
+
+def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
+    prompt: Prompt, world: World
+) -> None:
+    """A newer incident does not hide what still has effects in flight."""
+    free = prompt.say("deploy-lock", "bookshop")
+    world.ports.store.commit([Update("systems/bookshop", {"slot": "INC-0"})])
+
+    locked = prompt.say("deploy-lock", "bookshop")
+
+    assert (free.exit_code, locked.exit_code) == (0, 1)
+    assert "rollback INC-0 goes on" in locked.stdout

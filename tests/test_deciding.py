@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -418,6 +419,25 @@ def once_shifted(world: World, act: Callable[[], None]) -> Callable[[str, str], 
             act()
 
     return hook
+
+
+def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:
+    """Whoever carries out what was prepared touches no more than it: the others are named."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    until = world.ports.clock.now() + HOUR
+    held = {"suspended": {"listBooks": until}, "cool_down_until": until}
+    world.ports.store.commit([Update("systems/bookshop", held)])
+
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    assert went_back(world) == set()
+    [text, *_] = said(world, "rollback.escalated")
+    others = sorted(set(CATALOGUE) - {"listBooks"})
+    named = " ".join(f"--function {name}" for name in others)
+    assert f"rollback run --system bookshop --target v1 {named} --reason INC-" in text
+    assert f'"functions":{json.dumps(others, separators=(",", ":"))}' in text
 
 
 def test_a_function_in_a_persons_hands() -> None:

@@ -53,6 +53,12 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     assert len(said) == 1
     assert "changed by hand: getBook" in said[0]
 
+    world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST, 100),))
+    world.pass_time(8 * MINUTE)
+
+    assert set(system(world).suspended) == {"getBook", "payOrder"}
+    assert system(world).suspended["getBook"] == until
+
 
 def test_a_function_that_is_deployed_during_an_incident_is_left_to_people() -> None:
     """Whoever repairs it forward is not disturbed."""

@@ -63,6 +63,19 @@ def test_what_waits_for_another_begins_a_round_trip_later() -> None:
     assert seconds(steps) == pytest.approx(3 * ROUND_TRIP)
 
 
+def test_what_stands_in_for_another_costs_nothing_until_it_is_begun() -> None:
+    """Nobody expects every shift to fail; one that has, is built again, and counts from then on."""
+    direct = [shift(str(n)) for n in range(100)]
+    again = [
+        replace(shift(f"again{n}"), kind="redeploy", writes=3, instead_of=str(n))
+        for n in range(100)
+    ]
+    begun = replace(again[0], status=StepStatus.BEGUN)
+
+    assert seconds([*direct, *again]) == seconds(direct)
+    assert seconds([*direct, begun, *again[1:]]) > seconds([*direct, *again])
+
+
 def test_batches_and_their_pauses_are_counted() -> None:
     steps = [shift(str(n)) for n in range(20)]
 

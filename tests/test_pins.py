@@ -16,8 +16,9 @@ from shared.rollback import Status
 from shared.system import System
 from shared.traffic import LATEST, Service, Traffic, TrafficTarget
 from tests.crash import quick
-from tests.deployed import others
+from tests.deployed import hint, others
 from tests.fakes.clock import START
+from tests.outside import told
 from tests.test_alerts import dead_letters
 from tests.world import BOOKSHOP, World
 
@@ -308,6 +309,31 @@ def test_an_unpin_leads_the_requests_to_the_newest_and_ends_the_pins() -> None:
     assert world.incidents()[-1].status is IncidentStatus.RESOLVED
     system = decode(System, world.ports.store.get(systems.path("bookshop")).fields)
     assert set(system.suspended) == {"getBook"}
+
+
+def test_a_look_while_a_rollback_leads_a_pinned_function_elsewhere() -> None:
+    """What is under way is nobody's move by hand: the pin is moved by the rollback's own commit."""
+    world = rolled_back()
+    [bad] = others(world)
+    looked: list[bool] = []
+
+    def look(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not looked:
+            looked.append(True)
+            world.ports.clock.advance(MINUTE / 6)
+            hint(world)
+            told_of = world.waiting()[-1]
+            world.ports.bus.messages.remove(told_of)
+            world.deliver(told_of)
+
+    world.ports.world.hook = look
+    world.command(command="rollback", system="bookshop", target=bad.id, functions=["getBook"])
+    world.pass_time(MINUTE)
+
+    assert looked == [True]
+    assert "pin.moved" not in told(world)
+    held = kept(world)["getBook"]
+    assert (held.revisions, held.before) == ({"getbook-00002": 100}, FOLLOWING)
 
 
 def test_an_unpin_of_what_is_held_on_the_newest_by_its_name() -> None:

@@ -163,6 +163,14 @@ def test_a_version_that_is_gone() -> None:
     [one] = world.rollbacks()
     assert one.status is Status.NOT_TAKEN
     assert "v1 is gone: it cannot be gone back to" in one.outcome
+    [text, *_] = [
+        str(sent.notice["text"])
+        for sent in world.ports.sender.sent
+        if "rollback.escalated" in sent.key
+    ]
+    prepared = f"rollback run --system {world.policy.system} --target v1 --scenario complete"
+    assert f"{prepared} --reason {one.incident}" in text
+    assert '"scenario":"complete"' in text
 
 
 @pytest.mark.parametrize("works", [True, False])
