@@ -124,11 +124,21 @@ def _advanced(ports: Ports, policy: Policy, survey: Survey, until: float) -> Sur
     return survey
 
 
-def why_not_started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> str:
-    """Which functions documents written there would start, where the policy does not let them."""
+def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
+    """The functions that documents written there start, by the collection."""
+    functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
+    besides = {name for name, one in policy.collections.items() if one.everywhere}
+    return {
+        str(one.scope): triggers.started_by(functions, one.database, one.scope, besides)
+        for one in goals
+    }
+
+
+def why_not_started(policy: Policy, starts: Mapping[str, list[str]]) -> str:
+    """Which of them the policy does not let start; empty: it lets all."""
     refused = [
         f"{name} is started by writes to {collection}"
-        for collection, names in _started(policy, goals, facts).items()
+        for collection, names in starts.items()
         for name in names
         if _on_repair(policy, collection) is OnRepair.REFUSE
     ]
@@ -137,9 +147,9 @@ def why_not_started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> str:
     return f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
 
 
-def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> Iterator[str]:
-    """What people read of the functions that documents written there start."""
-    for collection, names in _started(policy, goals, facts).items():
+def starting(starts: Mapping[str, list[str]]) -> Iterator[str]:
+    """What people read of them."""
+    for collection, names in starts.items():
         yield from (f"{name} is started by each document of {collection}" for name in names)
 
 
@@ -151,12 +161,15 @@ def is_known_what_starts(facts: Facts) -> bool:
 def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:
     """The steps that bring back what the survey has found; None: there is nothing to do."""
     within = policy.execution.step_within.total_seconds()
+    starts = started(policy, written_to(survey), facts)
     steps = [
         Step(
             name=f"repair {number} {shortened.text(str(goal.scope).replace('/', '.'))}",
             kind=repair.KIND,
             target=str(goal.scope),
-            goal=encode(replace(goal, documents=position.seen)),
+            goal=encode(
+                replace(goal, documents=position.seen, starts=tuple(starts[str(goal.scope)]))
+            ),
             within_seconds=within,
         )
         for number, (goal, position) in enumerate(_gone_through(survey), 1)
@@ -166,7 +179,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
         return None
     if policy.erasure is not None:
         steps.append(taking_out(policy, steps))
-    lines = (*_lines(policy, survey), *started(policy, written_to(survey), facts))
+    lines = (*_lines(policy, survey), *starting(starts))
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -239,16 +252,6 @@ def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
 def written_to(survey: Survey) -> list[Goal]:
     """The pieces of it in which documents are written."""
     return [goal for goal, position in _gone_through(survey) if written(position.fates)]
-
-
-def _started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
-    """The functions that are started, by the collection that is written."""
-    functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
-    besides = {name for name, one in policy.collections.items() if one.everywhere}
-    return {
-        str(one.scope): triggers.started_by(functions, one.database, one.scope, besides)
-        for one in goals
-    }
 
 
 def _on_repair(policy: Policy, collection: str) -> OnRepair:

@@ -249,7 +249,8 @@ def _foreseen(
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     if not foreseeing.is_known_what_starts(facts):
         return replace(found, outcome=Outcome.HOLD, reason=foreseeing.STARTS_UNKNOWN)
-    refused = foreseeing.why_not_started(policy, foreseeing.written_to(survey), facts)
+    starts = foreseeing.started(policy, foreseeing.written_to(survey), facts)
+    refused = foreseeing.why_not_started(policy, starts)
     if refused:
         return replace(found, outcome=Outcome.ESCALATE, reason=refused)
     good = foreseeing.undone(survey.fates)

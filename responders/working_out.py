@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -16,6 +16,7 @@ from responders.foreseeing import (
     behind_a_fence,
     is_known_what_starts,
     started,
+    starting,
     taking_out,
     too_long,
     why_not_started,
@@ -48,6 +49,10 @@ from shared.severity import Severity
 from shared.steps import put_back, take_out
 
 WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
+
+
+Starts = Mapping[str, list[str]]
+"""The functions that documents start, by the collection that these are written to."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -101,7 +106,8 @@ def work_out(
         reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
     seen = {name: one for name, one in functions.items() if name not in unseen}
     planned = reversal.plan(policy, inventory, seen, order.target, built)
-    documents = _put_back(store, policy, repaired)
+    starts = {name: started(policy, _written_to(store, name), facts) for name in repaired}
+    documents = _put_back(store, policy, starts)
     planned = reversal.with_documents(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=ramp.seconds(writes))
@@ -111,16 +117,13 @@ def work_out(
     if worked.writes and not is_known_what_starts(facts):
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=STARTS_UNKNOWN)
-    return _asking(policy, order, worked, list(_written_to(store, repaired)), facts)
+    return _asking(policy, order, worked, starts)
 
 
 def _asking(
-    policy: Policy, order: Order, worked: WorkedOut, goals: list[repair.Goal], facts: Facts
+    policy: Policy, order: Order, worked: WorkedOut, starts: Mapping[str, Starts]
 ) -> WorkedOut:
-    """What may be done, where there is a plan for it; what moves documents or builds is asked.
-
-    `goals`: where documents are put back.
-    """
+    """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
     if found.plan is None:
         reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
@@ -129,11 +132,12 @@ def _asking(
         if not found.rebuilt:
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
-    why_not = too_long(policy, worked.takes) or why_not_started(policy, goals, facts)
+    by_collection = {name: names for one in starts.values() for name, names in one.items()}
+    why_not = too_long(policy, worked.takes) or why_not_started(policy, by_collection)
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     plan = found.plan
-    for line in (*started(policy, goals, facts), *behind_a_fence(policy)):
+    for line in (*starting(by_collection), *behind_a_fence(policy)):
         plan = reporting(plan, line)
     found = replace(found, plan=plan)
     return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
@@ -188,11 +192,12 @@ def _built(
     return {**unasked, **ask_in_batches(ports, calls)}
 
 
-def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step]:
+def _put_back(store: Store, policy: Policy, repairs: Mapping[str, Starts]) -> list[Step]:
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
-    for name in repairs:
-        goal = put_back.Goal(name, policy.integrity.database, _written(store, name))
+    for name, starts in repairs.items():
+        names = tuple(sorted({one for some in starts.values() for one in some}))
+        goal = put_back.Goal(name, policy.integrity.database, _written(store, name), names)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
@@ -200,11 +205,10 @@ def _put_back(store: Store, policy: Policy, repairs: Iterable[str]) -> list[Step
     return steps
 
 
-def _written_to(store: Store, repairs: Iterable[str]) -> Iterator[repair.Goal]:
-    """Where these have written documents."""
-    for name in repairs:
-        steps = (one for one in load_steps(store, name).values() if one.kind == repair.KIND)
-        yield from (decode(repair.Goal, one.goal) for one in steps)
+def _written_to(store: Store, repaired: str) -> list[repair.Goal]:
+    """Where a repair has written documents."""
+    steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
+    return [decode(repair.Goal, one.goal) for one in steps]
 
 
 def _written(store: Store, repaired: str) -> int:

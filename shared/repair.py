@@ -156,6 +156,8 @@ class Goal(Struct, frozen=True):
     """The last path that belongs to it; empty: all that follow."""
     documents: int = 0
     """So many were looked at beforehand."""
+    starts: tuple[str, ...] = ()
+    """Functions that hear of what is written there: people have agreed to these, and no others."""
 
     @property
     def is_copy(self) -> bool:

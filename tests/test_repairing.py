@@ -205,6 +205,26 @@ def test_functions_that_would_be_started(
         )
 
 
+def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has agreed to what it starts: people are asked again, with its name."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+
+    question = shop.newest.question
+    assert shop.newest.status is Status.PARKED
+    assert question is not None
+    assert "sendReceipt is started by each document of orders" in question.plan.reported
+    assert shop.data == {**GOOD, **SPOILT}
+    shop.approve("bob", "carol")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data == GOOD
+
+
 def test_functions_that_cannot_be_read_may_be_started() -> None:
     """Whom the documents would start is not known: nothing is asked, and written, until it is."""
     shop = Shop(replace(SHOP, collections=CHECKED.collections))

@@ -16,6 +16,8 @@ class Goal(Struct, frozen=True):
     database: str
     documents: int = 0
     """About how many they are."""
+    starts: tuple[str, ...] = ()
+    """As with the repair (`shared.repair`)."""
 
 
 class PutBack(InPortions[Goal]):
