@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Query, Store, Write, written
+from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Store, Update, written
 from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
@@ -36,6 +36,8 @@ TRIES: Final = 5
 """So often a commit is made again where others write the same people."""
 LEARN_SECONDS: Final = 15.0
 """So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
+ADDED: Final[Mapping[str, Any]] = {"added_at": SERVER_TIME}
+"""The field of the book that changes with each entry."""
 FORGET: Final = "erase"
 """The command by which quarantine is gone through, whoever gives it."""
 
@@ -105,14 +107,14 @@ class Erasing:
             if is_late or len(said) >= CHUNK:
                 is_to_forget = book.is_to_forget or bool(said)
                 book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
-                self._enter(policy, rules, said, [_kept(book)] if is_late else [])
+                self._enter(policy, rules, said, _place(book) if is_late else {})
                 said = {}
             if is_late:
                 return None
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
-        self._enter(policy, rules, said, [_kept(replace(book, is_to_forget=is_to_forget))])
+        self._enter(policy, rules, said, _place(replace(book, is_to_forget=is_to_forget)))
         return book.read_until
 
     def _enter(
@@ -120,9 +122,11 @@ class Erasing:
         policy: Policy,
         rules: ErasureRules,
         said: Mapping[str, datetime],
-        beside: Sequence[Write],
+        place: Mapping[str, Any],
     ) -> None:
         """Keep when each was erased, unless the ledger has a later time: that one counts.
+
+        And in the book how far it was read, by these fields.
 
         Raises: Unavailable, also where others write the same ones again and again.
         """
@@ -136,10 +140,11 @@ class Erasing:
                 for person, there in known.items()
                 if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
             ]
-            if not (entries or beside):
+            fields = {**place, **(ADDED if entries else {})}
+            if not fields:
                 return
             with suppress(Moved):  # somebody has written one of them since
-                store.commit([*beside, *entries])
+                store.commit([Update(erasures.book_path(policy.system), fields), *entries])
                 return
         raise Unavailable(f"{policy.system}: others write who was erased")
 
@@ -171,7 +176,9 @@ class Erasing:
             due_at=now,
         )
         known = Put(commands.path(record.id), encode(record))
-        self._ports.store.commit([_kept(replace(book, is_to_forget=False)), known])
+        self._ports.store.commit(
+            [Update(erasures.book_path(policy.system), {"is_to_forget": False}), known]
+        )
 
 
 def erase(asked: Asked) -> Effect:
@@ -182,12 +189,17 @@ def erase(asked: Asked) -> Effect:
     erased = _erasure(policy, rules, asked.command.person, asked.ports.clock.now())
     entry = Put(erasures.path(policy.system, erased.hash), encode(erased))
     result = "whoever that is stays erased in every copy that is opened"
-    return Effect(result, (entry,), goes_on=True)
+    book = asked.ports.store.get(erasures.book_path(policy.system))
+    added = (Update(book.path, {**ADDED}),) if book.fields is not None else ()
+    return Effect(result, (entry, *added), goes_on=True)
 
 
-def _kept(book: Book) -> Put:
-    """The write of it. What an instance that is overtaken writes late is true all the same."""
-    return Put(erasures.book_path(book.system), encode(book))
+def _place(book: Book) -> dict[str, Any]:
+    """How far it was read. What an instance that is overtaken writes late is true all the same."""
+    fields = encode(book)
+    return {
+        name: fields[name] for name in ("read_until", "cursor", "reading_since", "is_to_forget")
+    }
 
 
 def _erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:

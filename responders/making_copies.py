@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
 from responders.erasing import Copy as Opened
-from responders.erasing import entries
 from responders.examining import Examining
 from responders.filling import found, stepped
 from responders.switched import is_stopped
@@ -22,7 +21,7 @@ from shared.backing import ASKED_FOR
 from shared.copy_told import TOLD, text
 from shared.copying import FILLED_WITHIN, UNDER_WAY, Copy, Status
 from shared.documents import decode, encode
-from shared.erasure import Progress
+from shared.erasure import Book, Progress, book_path
 from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.handover import publish_notices
 from shared.notice import creates, notices
@@ -239,10 +238,11 @@ class _Step:
         When they were erased says nothing of that: the application may have told it later.
         """
         since = copy.purged_at
-        if self._policy.erasure is None or since is None:
+        fields = self._ports.store.get(book_path(copy.system)).fields
+        added_at = decode(Book, fields).added_at if fields is not None else None
+        if self._policy.erasure is None or since is None or added_at is None:
             return False
-        known = entries(self._ports.store, copy.system)
-        return any((one.version or one.read_at) >= since for one in known)
+        return added_at >= since
 
     def _let_go(self, copy: Copy) -> Copy:
         """The copy once its database is gone; somebody's own, and what is protected, stays."""

@@ -67,6 +67,8 @@ class Book(Struct, frozen=True):
     """When that one began."""
     is_to_forget: bool = False
     """Whether somebody was read of whom quarantine may hold copies still."""
+    added_at: datetime | None = None
+    """When somebody came into the ledger last, by the store's clock; None: nobody has."""
     schema: int = SCHEMA
 
 

@@ -12,6 +12,7 @@ from shared import erasure as erasures
 from shared.copying import Status
 from shared.documents import decode
 from shared.erasure import Book
+from shared.ports import Document, Query
 from shared.resources import BackupRules
 from shared.restore_point import Source
 from tests.copying import (
@@ -246,6 +247,26 @@ def test_whoever_was_erased_since_is_not_in_it() -> None:
     purged = copy_of(shop).purged_at
     pass_time(shop, 5 * MINUTE)
     assert copy_of(shop).purged_at == purged
+
+
+def test_a_copy_that_waits_has_nobody_read_the_ledger() -> None:
+    """However many are in it: each minute one document tells whether somebody came."""
+    shop = world()
+    erase(shop, "ada")
+    ask(shop)
+    pass_time(shop, 15 * MINUTE)
+    assert copy_of(shop).status is Status.READY
+    ask_store, asked = shop.ports.store.query, list[str]()
+
+    def counted(query: Query) -> list[Document]:
+        asked.append(query.collection)
+        return ask_store(query)
+
+    shop.ports.store.query = counted  # type: ignore[method-assign]  # it is counted, and done
+    pass_time(shop, 5 * MINUTE)
+
+    assert "copies" in asked
+    assert "erasures" not in asked
 
 
 def test_whose_erasure_is_read_after_the_copy_was_gone_through() -> None:
