@@ -55,10 +55,10 @@ CONSTANTS = {"true": True, "false": False, "null": None}
 
 def evaluate(node: Any, scope: Scope) -> Any:
     """The value of an expression's tree. Raises: Unevaluable."""
-    for kind, how in _KINDS.items():
-        if isinstance(node, kind):
-            return how(node, scope)
-    raise Unevaluable(f"{type(node).__name__} is not known here")
+    how = _KINDS.get(type(node))
+    if how is None:
+        raise Unevaluable(f"{type(node).__name__} is not known here")
+    return how(node, scope)
 
 
 def name_of(node: Any) -> str:

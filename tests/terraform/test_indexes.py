@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 
 from local import state
 from shared import topics
@@ -55,13 +55,16 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
     assert all(one.values["ttl_config"] == [{}] for one in fields)
 
 
-def queries() -> Iterator[tuple[str, ast.Call]]:
+@cache
+def queries() -> list[tuple[str, ast.Call]]:
     """Every query of the product, with the file that it stands in."""
-    for folder in ("responders", "shared", "cli"):
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Query":
-                    yield str(file.relative_to(ROOT)), node
+    return [
+        (str(file.relative_to(ROOT)), node)
+        for folder in ("responders", "shared", "cli")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Query"
+    ]
 
 
 def fields_asked(file: str, call: ast.Call) -> list[str]:
@@ -91,7 +94,7 @@ def test_composite_indexes_are_those_that_queries_need(example: Configuration) -
         for one in example.of("google_firestore_index")
     }
 
-    assert [*queries()]
+    assert queries()
     assert found == needed
 
 
