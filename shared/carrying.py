@@ -12,6 +12,7 @@ from shared.attempts import WROTE, OverQuota, Sent, Withheld
 from shared.commits import Commits
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.execution import Execution
+from shared.in_hand import InHand
 from shared.pacing import Pacing
 from shared.plan import Step, StepStatus
 from shared.ports import Clock
@@ -40,7 +41,11 @@ class Carrying:
         self._kinds = kinds
         self._execution = execution
         self._tenure = tenure
-        self._steps = {name: self._taken_over(step) for name, step in steps.items()}
+        self._steps = InHand(steps)
+        for name, step in steps.items():
+            taken_over = self._taken_over(step)
+            if taken_over is not step:
+                self._steps[name] = taken_over
         self._calls: dict[str, bool] = {}
         """Calls that run, and whether a token was taken for each."""
         self._loose = {name for name, step in steps.items() if step.may_be_in_flight}
@@ -193,7 +198,7 @@ class Carrying:
             self._skip(pending, "the plan was halted")
         if has_ended:
             self._skip(plans.blocked(self._steps), "a step before it did not succeed")
-        begun = len(self._begun())
+        begun = len(self._steps.begun())
         admitted = self._pacing.admitted(begun, self._unsent(), self._clock.monotonic())
         if not admitted:
             return
@@ -204,7 +209,7 @@ class Carrying:
 
     def put_back(self) -> None:
         """Take back the intents of which nothing is on its way: they are pending again."""
-        for step in self._begun():
+        for step in self._steps.begun():
             if step.name not in self._loose and step.name not in self._calls:
                 pending = replace(step, status=StepStatus.PENDING, begun_at=None)
                 self._steps[step.name] = pending
@@ -217,14 +222,11 @@ class Carrying:
         """Writes that are intended, and for which no token was taken yet."""
         return sum(
             step.writes
-            for step in self._begun()
+            for step in self._steps.begun()
             if not step.attempts
             and not self._pacing.is_set_apart(step)
             and not self._calls.get(step.name)
         )
-
-    def _begun(self) -> list[Step]:
-        return [step for step in self._steps.values() if step.status is StepStatus.BEGUN]
 
     # Commits
 
@@ -270,7 +272,7 @@ class Carrying:
 
     def _askable(self, *, settling: bool) -> Iterator[Step]:
         """The begun steps whose intent, as it stands, has landed, and that no call asks about."""
-        for step in self._begun():
+        for step in self._steps.begun():
             asked_about = step.name in self._calls or (settling and step.name not in self._loose)
             if not asked_about and self._commits.has(step):
                 yield step
@@ -290,7 +292,7 @@ class Carrying:
 
     def only_waits(self) -> bool:
         """Whether all that has begun is on its way, and nothing may begin before it ends."""
-        begun = [step.name for step in self._begun()]
+        begun = [step.name for step in self._steps.begun()]
         return bool(begun) and self._loose.issuperset(begun) and not plans.ready(self._steps)
 
     def settled(self) -> bool:

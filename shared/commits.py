@@ -8,6 +8,7 @@ from datetime import datetime
 from shared import plan as plans
 from shared.audit import Event, event
 from shared.documents import encode
+from shared.in_hand import InHand
 from shared.plan import ENDED, Step, StepStatus
 from shared.ports import Put, Update
 from shared.quota import PaceLeft
@@ -27,7 +28,7 @@ class Commits:
         self,
         tenure: Tenure,
         saved: Mapping[str, Step],
-        steps: dict[str, Step],
+        steps: InHand,
         pace_left: Callable[[datetime], PaceLeft],
     ) -> None:
         """`saved` is what was read; `steps`, in the caller's hands, what is known since.
@@ -52,15 +53,11 @@ class Commits:
         ):
             self._tenure.commit(self._draft)
             self._saved = dict(self._steps)
+            self._steps.touched.clear()
 
     def is_wanted(self) -> bool:
         """Whether a result or an intent is worth a commit; an operation's name can wait."""
-        saved = self._saved
-        if self._steps == saved:  # as it mostly is
-            return False
-        return any(
-            step is not saved[name] and not self.has(step) for name, step in self._steps.items()
-        )
+        return any(not self.has(self._steps[name]) for name in self._steps.touched)
 
     def seconds_until_next(self) -> float:
         """How long until what is waited for may be committed."""
@@ -81,7 +78,7 @@ class Commits:
             self._withdraw_intents()
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
-        in_flight = sum(step.may_be_in_flight for step in self._steps.values())
+        in_flight = sum(step.may_be_in_flight for step in self._steps.begun())
         changes: dict[str, object] = {"due_at": now + 2 * LEASE, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None

@@ -226,16 +226,16 @@ def undone(steps: Mapping[str, Step]) -> list[Step]:
     ]
 
 
-def _speaking(steps: Mapping[str, Step]) -> dict[str, Step]:
+def _speaking(steps: Mapping[str, Step]) -> Mapping[str, Step]:
     """By the name of each step, the one that tells how it ended.
 
     That is itself; of one that has failed, the last of those that stand in for it.
     """
-    spoken_for = {step.instead_of: step for step in steps.values() if step.instead_of}
-    return {
-        name: spoken_for.get(name, step) if step.status is StepStatus.FAILED else step
-        for name, step in steps.items()
-    }
+    failed = {name for name, step in steps.items() if step.status is StepStatus.FAILED}
+    if not failed:
+        return steps
+    stand_ins = (step for step in steps.values() if step.instead_of in failed)
+    return {**steps, **{step.instead_of: step for step in stand_ins}}
 
 
 def _allows(before: Step, step: Step) -> bool:
