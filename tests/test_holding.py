@@ -56,13 +56,18 @@ def over(world: World) -> World:
     return world
 
 
-def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
-    """The incident, its alerts and notices, its rollbacks and everything below them."""
-    world = over(World(policy=MANY))
-    for number in range(230):  # as if it had moved data
+def move_data(world: World, entries: int) -> None:
+    """As if the rollback had moved data: so many are in its journal."""
+    for number in range(entries):
         path = f"rollbacks/{TROUBLE}/journal/{number:03d}"
         entry = {"name": f"{number:03d}", "expires_at": world.ports.clock.now()}
         world.ports.store.commit([Put(path, entry)])
+
+
+def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
+    """The incident, its alerts and notices, its rollbacks and everything below them."""
+    world = over(World(policy=MANY))
+    move_data(world, 230)
     assert expiring(world) == {True}
 
     assert say(world, "hold", actor="counsel") == ""
@@ -122,7 +127,9 @@ def test_a_release_overtakes_a_hold_that_goes_on() -> None:
 def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None:
     """A death between any two of its commits leaves nothing half held for ever."""
     saboteur = Saboteur(point)
-    world = over(World(saboteur, MANY))
+    world = over(World(saboteur, quick()))
+    move_data(world, 700)
+    assert len(list(kept(world))) > 750
     saboteur.world = world
     saboteur.active = True
     world.command(command="hold", system=world.policy.system, incident=TROUBLE)
