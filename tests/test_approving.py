@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared import incident, topics
 from shared.credential import ROLE_CLAIM
 from shared.policy import ScenarioName
+from shared.ports import Query
 from shared.rollback import Status
 from tests.answering import HOUR, MINUTE, asked, newest, notice, say
 from tests.test_alerts import dead_letters
@@ -29,6 +30,8 @@ def test_an_approved_plan_is_carried_out() -> None:
     assert one.status is Status.SUCCEEDED
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
+    pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))
+    assert {pin["owner"] for pin in pins} == {"alice"}
     assert "rollback.approved" in world.events(one)
     assert "approved by alice" in next(
         answer["reason"] for answer in one.gates if answer["gate"] == "mode"
@@ -112,6 +115,22 @@ def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
     world.pass_time(MINUTE)
 
     assert newest(world).outcome == "rejected by bob: a test"
+
+
+def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:
+    """Whatever joins in between: no alert gives a question more time than its people were told."""
+    world = asked()
+    until = newest(world).parked_until
+
+    world.ports.clock.advance(BOOKSHOP.gates.approval_expires - 3 * MINUTE)
+    world.alert("0.further")
+    world.pass_time(MINUTE)
+
+    one = newest(world)
+    assert (one.status, one.parked_until) == (Status.PARKED, until)
+    assert "rollback.unparked" in world.events(one)
+    world.pass_time(4 * MINUTE)
+    assert newest(world).outcome == "the question expired"
 
 
 def test_nobody_answers_and_nothing_is_done() -> None:

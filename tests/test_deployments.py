@@ -48,6 +48,38 @@ def test_an_announcement_without_a_change_is_recorded_at_once() -> None:
     assert (one.status, one.git_hash, one.changes) == (Status.LIVE, "a1b2c3", ())
 
 
+def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
+    """Somebody deployed after it was said: what they deployed is not stable for that."""
+    world = World()
+    said_at = world.ports.clock.now()
+    world.ports.clock.advance(MINUTE)
+    deploy(world, "getBook")
+
+    world.announce("v2", stable=True, at=said_at.isoformat())
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert letter["reason"] == "not what was called stable: getBook serves a newer revision"
+    assert "v2" not in recorded(world)
+
+
+def test_what_is_live_during_an_incident_is_not_called_stable() -> None:
+    """Whoever says so may not know of it yet."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+
+    world.announce("v2", stable=True)
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert letter["reason"].startswith("nothing is stable during INC-")
+    assert "v2" not in recorded(world)
+
+
 def test_a_deployment_without_a_name_is_named_after_its_time() -> None:
     """The runbook's id, by the second."""
     world = World()

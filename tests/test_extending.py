@@ -15,7 +15,6 @@ from shared.plan import StepStatus
 from shared.policy import Rebuilds
 from shared.ports import Put, Update
 from shared.rollback import Rollback, Status
-from tests.fakes.hooks import Hook
 from tests.ways_back import ORDER, back, ends, failure, on_copies, roll_back, world
 from tests.world import BOOKSHOP, World
 
@@ -23,12 +22,10 @@ PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
 """A repository of which nothing is kept, unless a test says so."""
 
 
-def rolls_out_under_its_rollback(
-    shop: World, barrier: str = "", goes_on: Hook | None = None
-) -> Rollback:
+def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
     """A release reaches checkout once the rollback of catalogue has begun.
 
-    With that `barrier` it is known by then to have one. `goes_on` has it reach something else.
+    With that `barrier` it is known by then to have one.
     """
     shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
     shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
@@ -39,14 +36,14 @@ def rolls_out_under_its_rollback(
     shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
     reached = [shop.policy.groups["checkout"].functions]
 
-    def once(verb: str, side: str) -> None:
+    def goes_on(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and reached:
             shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
             if barrier:
                 told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
                 shop.ports.store.commit([told])
 
-    shop.ports.world.hook = goes_on or once
+    shop.ports.world.hook = goes_on
     return roll_back(shop, minutes=40)
 
 
@@ -114,26 +111,6 @@ def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
     assert rollback.status is Status.FAILED
     assert set(shop.live) - back(shop) == set(CHECKOUT)
     assert "is beyond the blast radius of 4" in rollback.outcome
-
-
-def test_what_a_roll_out_reaches_after_three_extensions_stays_and_is_listed() -> None:
-    """A roll-out that does not end is left to a person."""
-    shop = world()
-    names = ["renderShop", "renderBasket", "createOrder", "payOrder"]
-    rolled: list[str] = []
-
-    def goes_on(verb: str, side: str) -> None:
-        plan = shop.rollbacks()[-1].plan if (verb, side) == ("platform.shift", "after") else None
-        if plan is not None and plan.extensions == len(rolled):
-            rolled.append(names[len(rolled)])
-            shop.ports.world.deploy(rolled[-1:], failure_rate=0.8)
-
-    rollback = rolls_out_under_its_rollback(shop, goes_on=goes_on)
-
-    assert rolled == names
-    assert rollback.status is Status.FAILED
-    assert set(shop.live) - back(shop) == {"payOrder"}
-    assert "was reached after 3 extensions" in rollback.outcome
 
 
 def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> None:
