@@ -113,6 +113,29 @@ def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
     assert "is beyond the blast radius of 4" in rollback.outcome
 
 
+def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
+    """What went back is well long before: what is reached after that goes back as well."""
+    shop = world()
+    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
+    shop.ports.clock.advance(timedelta(minutes=3))
+    rolling = Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
+    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), encode(rolling))])
+    reached = [CHECKOUT]
+
+    def late(verb: str, side: str) -> None:
+        at = next((one.shifted_at for one in shop.rollbacks()), None)
+        if reached and at and shop.ports.clock.now() >= at + timedelta(minutes=4, seconds=30):
+            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
+
+    shop.ports.counts.hook = late
+    rollback = roll_back(shop, minutes=40)
+
+    assert rollback.plan is not None
+    assert rollback.plan.extensions == 1
+    assert rollback.status is Status.SUCCEEDED
+    assert back(shop) == set(shop.live)
+
+
 def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> None:
     """The plan grows around it: nothing of theirs is touched, and it stands in no list."""
     shop = world()
