@@ -13,6 +13,7 @@ from shared.inventory import AccountState, SecretUse, SecretVersion, configured
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
 from tests.outside import told
+from tests.test_joining import deliver_now, once
 from tests.world import BOOKSHOP, World
 
 
@@ -26,6 +27,31 @@ def test_time_requests_and_probes_make_a_deployment_stable() -> None:
     [one] = others(world)
     assert (one.status, one.untested) == (Status.STABLE, ())
     assert one.restorable is not None
+
+
+def said_now(world: World, verb: str) -> None:
+    """A person says it of the newest incident, and it is heard at once."""
+    world.command(command=verb, system="bookshop", incident=world.incidents()[-1].id)
+    deliver_now(world)
+
+
+def test_what_a_called_off_rollback_has_led_away_from_never_becomes_stable() -> None:
+    """Nobody knows whether it is good: it is not what serves while its time in peace passes."""
+    world = World()
+    deploy(world, "getBook")
+    hint(world)
+    world.pass_time(5 * MINUTE)
+    world.ports.world.hook = once("platform.shift", "after", lambda: said_now(world, "cancel"))
+    world.command(command="rollback", system="bookshop", functions=["getBook"])
+    world.pass_time(MINUTE)
+    assert world.rollbacks()[-1].status == "CANCELLED"
+    assert world.live["getBook"] == {"getbook-00001": 100}
+
+    said_now(world, "accept")
+    world.pass_time(90 * MINUTE)
+
+    [one] = others(world)
+    assert (one.status, one.reason) == (Status.LIVE, "something else is live since")
 
 
 def test_what_too_few_requests_have_reached_is_untested() -> None:
