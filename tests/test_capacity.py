@@ -126,6 +126,17 @@ def test_instances_that_were_taken_away_since_come_back() -> None:
     ]
 
 
+def test_more_than_there_was_stays_and_is_said() -> None:
+    """Nothing is taken away in an incident; that it is not what it was is known all the same."""
+    world = World(policy=quick())
+    world.ports.world.scale_by_hand("getBook", Scaling(4))
+
+    ordered(world)
+
+    assert world.ports.world.services()["getBook"].scaling == Scaling(4)
+    assert reported(world) == ["getBook: its service's instances stay 4 or more (0 or more then)"]
+
+
 def test_what_is_scaled_by_hand_stays_so_and_is_warned_about() -> None:
     """Whoever has stopped a function does not see it started by a rollback."""
     world = World(policy=warm(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.decisions import NEEDED, needed
+from shared.decisions import NEEDED, Decision, needed
 from shared.gate import Answer, Outcome
 from shared.gates import ASKS_FIRST
 from tests.test_gate_pairs import ORDER
@@ -13,6 +13,18 @@ from tests.test_gate_pairs import ORDER
 def test_each_gate_has_words() -> None:
     """What would have had to be different is said of every gate there is."""
     assert list(NEEDED) == [*ORDER, ASKS_FIRST]
+
+
+def test_what_would_have_had_to_be_different() -> None:
+    """Every stop and all that was not known; what passes, or asks nothing, is in nobody's way."""
+    answers = [(one, answer) for one, answer in zip(ORDER, [*Answer] * 2, strict=False)]
+    gates = [{"gate": gate, "answer": answer.value, "reason": "any"} for gate, answer in answers]
+    decision = Decision("12:00", "decision.held", "hold", "functions", "v1", gates, "any")
+
+    stopped = {one["gate"] for one in decision.in_the_way}
+
+    assert stopped == {gate for gate, answer in answers if answer in (Answer.STOP, Answer.UNKNOWN)}
+    assert len(stopped) == 4
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,8 @@ def test_performance(seen: str, known: float | None, began: int | None) -> None:
         (signal(), "xx", 0),
         (signal(1), "x", None),  # one look opens nothing, whatever the policy says
         (signal(1), "xx", 0),
+        (signal(1, 3 * MINUTE), "x", None),
+        (signal(1, 3 * MINUTE), "x.x", 0),
         (signal(3), "xx", None),
         (signal(3), "xxx", 0),
         (signal(3, 2 * MINUTE), "x.x.x", None),
