@@ -102,6 +102,9 @@ def test_a_roll_out_that_goes_on_when_its_alert_comes(hinted: bool) -> None:
     world.pass_time(40 * MINUTE)
 
     assert world.live == stable
+    [rolled_out] = others(world)  # as it was, led back or not
+    for name in ("getBook", "listBooks", "renderShop", "payOrder"):
+        assert rolled_out.functions[name].revisions == {f"{name.lower()}-00002": 100}
     [one] = world.rollbacks()
     assert one.status == "SUCCEEDED"
     assert "plan.extended" in world.events(one)
