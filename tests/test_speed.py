@@ -49,7 +49,7 @@ def test_very_many_functions_come_back_nearly_as_fast_as_the_quota_lets_them(
 ) -> None:
     """At least 0.93 of the bound, nothing undone, at most 1 % of the writes refused by quota.
 
-    A thousand rebuilds take a minute to play: `make slice` has `benchmarks.rollback_speed` do it.
+    A thousand rebuilds take longest to play: `make slice` has `benchmarks.rollback_speed` do it.
     """
     reached = Bulk(functions, took, seed=seed).roll_back()
 
