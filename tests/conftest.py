@@ -1,8 +1,12 @@
-"""What a run takes of the crash tests: a tenth of their points; with `--every-point` all."""
+"""What a run takes of the crash tests, and what so many tests need not do again and again.
+
+Of the crash tests it takes a tenth of their points; with `--every-point` all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from functools import cache
 
 import pytest
@@ -15,6 +19,17 @@ TENTH = 10
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option of `make slice`."""
     parser.addoption("--every-point", action="store_true", help="crash at every point, not a tenth")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are collected, nor among those fourteen thousand later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
