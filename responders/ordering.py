@@ -60,9 +60,7 @@ def order(asked: Asked) -> Effect:
         now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
-        order=replace(
-            order_of(command, policy, asked.said_at), person=asked.person, right=asked.right
-        ),
+        order=replace(wanted, person=asked.person, right=asked.right),
     )
     superseded = _superseded(asked, system, opening.incident.id)
     loudly = _overriding(asked, opening) if command.override else []
