@@ -19,7 +19,7 @@ from shared.resources import BackupRules
 from tests import outside
 from tests.crash import quick
 from tests.fakes.clock import START
-from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.hooks import Hook, no_hook, raising
 from tests.outside import pass_time
 from tests.world import World
 
@@ -201,12 +201,7 @@ def test_files_that_are_gone_before_they_were_copied() -> None:
 def test_a_bucket_that_may_not_be_written_to() -> None:
     """It is asked again until the next backup is due, then it has failed with the reason."""
     shop = world()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("mirrors.copy", "before"):
-            raise Rejected("403: no access")
-
-    shop.ports.mirrors.hook = refuse
+    shop.ports.mirrors.hook = raising("mirrors.copy", Rejected("403: no access"))
     pass_time(shop, 6 * HOUR + 2 * MINUTE)
 
     first = catalogue(shop)[0]
@@ -358,12 +353,7 @@ def test_what_is_live_lies_beside_each_export() -> None:
 def test_an_export_without_what_is_live_is_one_all_the_same() -> None:
     """Where nobody has looked yet, or it may not be written; the backup says that none is there."""
     shop = world()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("mirrors.write", "before"):
-            raise Rejected("403")
-
-    shop.ports.mirrors.hook = refuse
+    shop.ports.mirrors.hook = raising("mirrors.write", Rejected("403"))
     shop.ports.world.deploy()
     pass_time(shop, 5 * MINUTE)
 

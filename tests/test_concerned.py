@@ -24,7 +24,7 @@ from shared.rollback import Status
 from shared.spread import Fate
 from shared.versions import Reference, Version
 from tests.fakes.clock import START
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.fakes.sender import Pushed
 from tests.spoilt import MINUTE, SHOP, Shop
 from tests.test_notices import notices as kept
@@ -160,12 +160,9 @@ def test_a_failure_that_names_a_document_names_nobody(capsys: pytest.CaptureFixt
     """Google's text may repeat what was asked for."""
     shop = shop_of({"customers/ada": {"name": "Ada"}})
     repair(shop)
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("documents.get", "before"):
-            raise Rejected("INVALID_ARGUMENT: customers/ada is no name")
-
-    shop.ports.kept.hook = refuse
+    shop.ports.kept.hook = raising(
+        "documents.get", Rejected("INVALID_ARGUMENT: customers/ada is no name")
+    )
     capsys.readouterr()
     assert told(shop) == Counter()
     assert "cannot be read: INVALID_ARGUMENT" in team(shop)

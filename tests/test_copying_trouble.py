@@ -21,6 +21,7 @@ from tests.copying import (
     told,
     world,
 )
+from tests.fakes.hooks import raising
 from tests.fakes.restores import ORIGINAL, TAKES
 from tests.outside import pass_time
 
@@ -64,12 +65,7 @@ def test_an_import_that_is_refused_is_given_up() -> None:
     shop = world()
     point = exported(shop).id
     shop.ports.clock.advance(10 * DAY)
-
-    def refuse(said: str, side: str) -> None:
-        if (said, side) == ("restores.fill", "before"):
-            raise Rejected("NOT_FOUND: not yet")
-
-    shop.ports.filled.hook = refuse
+    shop.ports.filled.hook = raising("restores.fill", Rejected("NOT_FOUND: not yet"))
     ask(shop, point)
     pass_time(shop, 10 * MINUTE)
     assert copy_of(shop).status is Status.MAKING

@@ -298,14 +298,18 @@ def cancelled_meanwhile(saboteur: Saboteur) -> Shop:
     return shop
 
 
-def around_the_cancel() -> list[tuple[int, Fault]]:
-    """Before and after each effect, and each commit from the first document back on."""
-    saboteur = Saboteur(counted=EVERYTHING)
-    expect_taken_out_afterwards(cancelled_meanwhile(saboteur))
-    points = saboteur.points
-    effects = [number for number, point in enumerate(points) if "store" not in point]
+def around_the_effects(counted: Saboteur) -> list[tuple[int, Fault]]:
+    """Before and after each effect, and each commit from the first of them on, and a few behind."""
+    effects = [number for number, point in enumerate(counted.points) if "store" not in point]
     near = range(effects[0], effects[-1] + 8)
     return [(point, fault) for point in near for fault in Fault]
+
+
+def around_the_cancel() -> list[tuple[int, Fault]]:
+    """From the first document back on."""
+    saboteur = Saboteur(counted=EVERYTHING)
+    expect_taken_out_afterwards(cancelled_meanwhile(saboteur))
+    return around_the_effects(saboteur)
 
 
 @pytest.mark.parametrize(("point", "fault"), around_the_cancel())
@@ -320,13 +324,10 @@ def test_a_fault_around_a_cancel(point: int, fault: Fault) -> None:
 
 
 def around_the_erasure() -> list[tuple[int, Fault]]:
-    """Before and after each effect, and each commit from the last document back on."""
+    """From the last document back on."""
     saboteur = Saboteur(counted=EVERYTHING)
     expect_taken_out(erased_meanwhile(saboteur))
-    points = saboteur.points
-    effects = [number for number, point in enumerate(points) if "store" not in point]
-    near = range(effects[0], effects[-1] + 8)
-    return [(point, fault) for point in near for fault in Fault]
+    return around_the_effects(saboteur)
 
 
 @pytest.mark.parametrize(("point", "fault"), around_the_erasure())

@@ -15,6 +15,7 @@ from shared.execution import WriteQuota
 from shared.policy import Mode, Policy
 from shared.ports import Query
 from shared.system import System
+from tests.fakes.hooks import raising
 from tests.world import BOOKSHOP, World
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
@@ -70,12 +71,7 @@ def test_a_drill_of_a_group() -> None:
 def test_a_drill_that_the_platform_refuses() -> None:
     """Whatever the gates say, it does not agree; the reason is kept."""
     world = World()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.dry_run", "before"):
-            raise Rejected("no permission")
-
-    world.ports.world.hook = refuse
+    world.ports.world.hook = raising("platform.dry_run", Rejected("no permission"))
     say(world, command="drill", functions=["payOrder"])
 
     [done] = drills(world)
@@ -158,12 +154,7 @@ def test_each_step_of_a_promotion_needs_its_drills(
 def test_a_drill_that_does_not_agree_lets_nobody_ask() -> None:
     """What the platform would have refused is no reason to trust the gates."""
     world = World(policy=STEPWISE, promoted=False)
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.dry_run", "before"):
-            raise Rejected("no permission")
-
-    world.ports.world.hook = refuse
+    world.ports.world.hook = raising("platform.dry_run", Rejected("no permission"))
     say(world, command="drill")
 
     say(world, command="promote", mode="ask")

@@ -16,7 +16,7 @@ from shared.ports import Query
 from shared.severity import Severity
 from shared.system import System, frozen
 from shared.traffic import Service
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.fences import (
     BEFORE,
     MINUTE,
@@ -131,12 +131,9 @@ def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:
     shop = world()
     raise_it(shop)
     lift(shop)
-
-    def forbidden(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.service", "before"):
-            raise Rejected("PERMISSION_DENIED: run.services.get")
-
-    shop.ports.world.hook = forbidden
+    shop.ports.world.hook = raising(
+        "platform.service", Rejected("PERMISSION_DENIED: run.services.get")
+    )
     shop.pass_time(45 * MINUTE)
     assert fence_of(shop).status is Status.FALLING
     assert told(shop)[-1] == "fence.stuck"

@@ -24,7 +24,7 @@ from shared.ports import Query
 from shared.ramp import Ramp
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop, undo
 from tests.test_taking_out import (
     SPOILT,
@@ -273,12 +273,7 @@ def test_a_fault_at_each_point(point: int, fault: Fault) -> None:
 def test_an_undo_waits_for_the_end_of_it() -> None:
     """Nothing is put back while copies go; nobody is asked before."""
     shop = after_the_end()
-
-    def silent(verb: str, side: str) -> None:
-        if (verb, side) == ("quarantine.keep", "before"):
-            raise Unavailable("no answer")
-
-    shop.ports.quarantine.hook = silent
+    shop.ports.quarantine.hook = raising("quarantine.keep", Unavailable("no answer"))
     say_erase(shop)
     shop.settle()
     undo(shop)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.wired import UNUSABLE
 from shared.errors import Unavailable
+from tests.fakes.hooks import raising
 from tests.outside import pass_time
 from tests.test_alerts import dead_letters
 from tests.test_backing_up import HERE, MINUTE, NAME, THERE, backup, told, world
@@ -120,12 +121,7 @@ def test_a_hold_goes_on_where_a_service_gave_no_answer() -> None:
 def test_a_hold_that_never_lands_is_told() -> None:
     """After an hour, to whoever hears of HIGH."""
     shop = kept()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("mirrors.hold", "before"):
-            raise Unavailable("no")
-
-    shop.ports.mirrors.hook = refuse
+    shop.ports.mirrors.hook = raising("mirrors.hold", Unavailable("no"))
     say(shop, "hold")
     shop.ports.clock.advance(timedelta(hours=1))
     pass_time(shop, 2 * MINUTE)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -10,6 +9,7 @@ from responders.work import Work
 from shared import incident, rollback, topics
 from shared.choices import choices
 from shared.errors import Unavailable
+from tests.fakes.hooks import once
 from tests.test_verifying import limit, watched
 from tests.test_work import make_ill
 from tests.world import World
@@ -24,15 +24,27 @@ def deliver_now(world: World) -> None:
     world.deliver(published)
 
 
-def once(verb: str, side: str, act: Callable[[], None]) -> Callable[[str, str], None]:
-    done: list[bool] = []
+def pause_in_the_midst(world: World) -> None:
+    """A person throws the kill switch once the first function is led back."""
 
-    def hook(called: str, when: str) -> None:
-        if (called, when) == (verb, side) and not done:
-            done.append(True)
-            act()
+    def pause() -> None:
+        world.command(command="pause")
+        deliver_now(world)
+        world.ports.clock.advance(timedelta(seconds=3))
 
-    return hook
+    world.ports.world.hook = once("platform.shift", "after", pause)
+
+
+def escalated() -> World:
+    """Everything fails without a change: a person has it."""
+    world = World()
+    for function in world.policy.functions:
+        make_ill(world, function)
+    world.ports.clock.advance(10 * MINUTE)
+    world.alert("0.first")
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    return world
 
 
 def told(world: World, event: str) -> list[str]:
@@ -41,13 +53,7 @@ def told(world: World, event: str) -> list[str]:
 
 def test_trouble_after_an_escalation_is_judged_and_not_swallowed() -> None:
     """An incident that waits for a person does not make the system deaf."""
-    world = World()
-    for function in world.policy.functions:
-        make_ill(world, function)
-    world.ports.clock.advance(10 * MINUTE)
-    world.alert("0.first")
-    world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    world = escalated()
     for function in world.policy.functions:
         [serving] = world.live[function]
         world.ports.world.set_failure_rate(function, serving, 0.0)
@@ -147,13 +153,7 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
 
 def test_what_asks_for_nothing_ends_no_escalation() -> None:
     """An alert that is only watched joins what waits for a person, and does not send them home."""
-    world = World()
-    for function in world.policy.functions:
-        make_ill(world, function)
-    world.ports.clock.advance(10 * MINUTE)
-    world.alert("0.first")
-    world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is incident.Status.ESCALATED
+    world = escalated()
 
     for number in (2, 3):
         world.alert(f"0.slow-{number}", signal="slow_response")
@@ -378,13 +378,7 @@ def test_a_pause_longer_than_a_steps_time_fails_nothing() -> None:
     world = World()
     stable = world.live
     world.deploy_bad()
-
-    def pause() -> None:
-        world.command(command="pause")
-        deliver_now(world)
-        world.ports.clock.advance(timedelta(seconds=3))
-
-    world.ports.world.hook = once("platform.shift", "after", pause)
+    pause_in_the_midst(world)
     world.alert()
     world.pass_time(15 * MINUTE)
     assert told(world, "rollback.held")
@@ -399,13 +393,7 @@ def test_a_pause_that_is_never_lifted_ends_the_rollback_and_tells() -> None:
     """It ends: what is half done is listed, and a person is told."""
     world = World()
     world.deploy_bad()
-
-    def pause() -> None:
-        world.command(command="pause")
-        deliver_now(world)
-        world.ports.clock.advance(timedelta(seconds=3))
-
-    world.ports.world.hook = once("platform.shift", "after", pause)
+    pause_in_the_midst(world)
     world.alert()
     world.pass_time(45 * MINUTE)
 

@@ -14,7 +14,7 @@ from shared.proving import Proof, Status
 from shared.resources import BackupRules, ProofRules
 from tests import outside
 from tests.crash import quick
-from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.hooks import Hook, no_hook, raising
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time
 from tests.world import PROBED, World
@@ -191,12 +191,9 @@ def test_a_restore_that_fails_late() -> None:
 def test_a_right_that_is_missing() -> None:
     """It is tried until its time is over, then told with the last reason."""
     shop = world()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("restores.fill", "before"):
-            raise Rejected("PERMISSION_DENIED: datastore.databases.import")
-
-    shop.ports.filled.hook = refuse
+    shop.ports.filled.hook = raising(
+        "restores.fill", Rejected("PERMISSION_DENIED: datastore.databases.import")
+    )
     pass_time(shop, 4 * HOUR + 10 * MINUTE)
 
     [fault] = proof(shop).faults

@@ -13,7 +13,7 @@ from shared.erasure import path as erasure_path
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.ports import Put
 from shared.rollback import Status
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import (
     ERASURE,
     GOOD,
@@ -76,12 +76,7 @@ def test_functions_that_an_undo_would_start(
 def test_what_an_undo_would_start_and_nobody_can_read() -> None:
     """It waits until that is known."""
     shop = repaired()
-
-    def unread(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.functions", "before"):
-            raise Unavailable("no answer")
-
-    shop.ports.world.hook = unread
+    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
     shop.command("alice", command="undo", system="bookshop", incident=shop.newest.incident)
     shop.pass_time(2 * MINUTE)
     assert shop.newest.status is Status.DECIDING

@@ -26,7 +26,7 @@ from shared.rollback import Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from shared.versions import Scope, Version
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, trigger, undo
 from tests.world import CHECKED
 
@@ -228,12 +228,7 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
 def test_functions_that_cannot_be_read_may_be_started() -> None:
     """Whom the documents would start is not known: nothing is asked, and written, until it is."""
     shop = Shop(replace(SHOP, collections=CHECKED.collections))
-
-    def unread(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.functions", "before"):
-            raise Unavailable("no answer")
-
-    shop.ports.world.hook = unread
+    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is Status.DECIDING

@@ -10,7 +10,7 @@ from shared import incident, topics
 from shared.errors import Rejected, Unavailable
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.furnished import shop, spoil
 from tests.switching import say, text
 from tests.test_deciding import said
@@ -73,12 +73,7 @@ def test_a_pause_before_the_sessions_end() -> None:
 def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
     """It is tried again, for a day; then people are told that it is not everybody."""
     world = signed_in()
-
-    def refuse(verb: str, side: str) -> None:
-        if (verb, side) == ("sessions.end", "before"):
-            raise Unavailable("no answer")
-
-    world.ports.beside.hook = refuse
+    world.ports.beside.hook = raising("sessions.end", Unavailable("no answer"))
     world.command(command="revoke-sessions", system="bookshop")
     world.settle()
     world.ports.clock.advance(minutes * MINUTE)

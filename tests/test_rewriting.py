@@ -13,7 +13,7 @@ from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.repair import Fate, Goal, Position
 from shared.shortened import CHARACTERS
 from shared.versions import REWRITE_SECONDS
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.mended import GOOD, SHOP, STEP, Shop
 
 
@@ -44,12 +44,7 @@ def test_nothing_is_written_without_a_copy() -> None:
     shop = Shop()
     shop.write({"customers/ada": {"spoilt": 1}})
     goal = shop.goal("customers")
-
-    def gone(verb: str, side: str) -> None:
-        if (verb, side) == ("quarantine.keep", "before"):
-            raise Unavailable("no bucket answers")
-
-    shop.ports.quarantine.hook = gone
+    shop.ports.quarantine.hook = raising("quarantine.keep", Unavailable("no bucket answers"))
     with pytest.raises(Unavailable):
         shop.rewriting.portion(STEP, goal, Position())
     assert shop.there("customers/ada") == [{"spoilt": 1}]

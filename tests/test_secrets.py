@@ -31,6 +31,7 @@ from shared.redaction import holds_token
 from shared.rollback import ENDED
 from tests.contracts.serving import serving
 from tests.contracts.test_sign_in_probe import Toolkit, Vault
+from tests.fakes.hooks import raising
 from tests.fakes.letters import MemoryLetters
 from tests.fakes.store import MemoryStore
 from tests.prompt import Prompt
@@ -352,12 +353,7 @@ def test_a_test_account_leaves_nothing_of_its_secrets(
 
 def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Everything) -> None:
     """A failure that is only logged and redelivered quotes nothing of them."""
-
-    def fail(verb: str, side: str) -> None:
-        if (verb, side) == ("bus.publish", "before"):
-            raise Unavailable(SAID)
-
-    everything.world.ports.bus.hook = fail
+    everything.world.ports.bus.hook = raising("bus.publish", Unavailable(SAID))
 
     assert everything.push("on_command", command(command="pause")) in (204, 503)
     assert everything.push("on_alert", b"nonsense") == 503

@@ -12,8 +12,9 @@ from shared.errors import Unavailable
 from shared.inventory import AccountState, SecretUse, SecretVersion, configured
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
+from tests.fakes.hooks import once
 from tests.outside import told
-from tests.test_joining import deliver_now, once
+from tests.test_joining import deliver_now
 from tests.world import BOOKSHOP, World
 
 

@@ -15,6 +15,28 @@ def no_hook(verb: str, side: str) -> None:
     """Nothing happens."""
 
 
+def raising(verb: str, error: Exception, side: str = "before") -> Hook:
+    """That error, each time that the verb is asked for."""
+
+    def hook(called: str, when: str) -> None:
+        if (called, when) == (verb, side):
+            raise error.with_traceback(None)
+
+    return hook
+
+
+def once(verb: str, side: str, act: Callable[[], None]) -> Hook:
+    """Something happens, the first time that the verb is asked for."""
+    done: list[bool] = []
+
+    def hook(called: str, when: str) -> None:
+        if (called, when) == (verb, side) and not done:
+            done.append(True)
+            act()
+
+    return hook
+
+
 class around:  # noqa: N801 - reads as what it does
     """Asks the hook before the body, and again once the body has taken effect.
 
