@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import main
@@ -24,6 +25,18 @@ RECEIVES = {
     topic: entry_point for entry_point, several in topics.ENTRY_POINTS.items() for topic in several
 }
 """The entry point that each topic is pushed to."""
+APPLICATIONS: dict[str, Callable[[Policy], object]] = {
+    "that are backed up": ASKED["backups"],
+    "that declare collections": ASKED["data"],
+    "whose backups are proven": ASKED["proofs"],
+    "that admit copies": ASKED["copies"],
+    "that declare assets": ASKED["assets"],
+    "whose documents name files": ASKED["media"],
+    "that make data again": derived_topics,
+    "that have such a channel": ASKED["push"],
+    "whose channels look users up": ASKED["pushed_to"],
+}
+"""Of which applications docstrings speak, and by what of its policy one is among them."""
 
 
 def docstring(entry_point: str) -> str:
@@ -53,7 +66,21 @@ def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]
     What its docstring says of no place, it needs in each application.
     """
     settings, said = settings_of(configuration, entry_point), docstring(entry_point)
-    outputs, packed = outputs_of(configuration), policies_of(configuration)
+    found = defaultdict(set, {settings.project: set(EVERYBODY)})
+    for place, names in places(configuration, settings).items():
+        if clause := re.search(place + r" \([^)]*\)", said):
+            said = said.replace(clause[0], "")
+            for name in filter(None, names):
+                found[name] |= declared(clause[0])
+    if elsewhere := declared(said):
+        for project in outputs_of(configuration)["applications"].values():
+            found[project] |= elsewhere
+    return dict(found)
+
+
+def places(configuration: Configuration, settings: Settings) -> dict[str, list[str | None]]:
+    """Each place that docstrings speak of: the projects, buckets or secrets that it is here."""
+    buckets, packed = outputs_of(configuration)["buckets"], policies_of(configuration)
     exports = [
         one.values["name"]
         for one in configuration.of("google_storage_bucket")
@@ -62,55 +89,22 @@ def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]
     second = [one for one in exports if one.endswith("-second")]
     secrets = [one.values["secret_id"] for one in configuration.of("google_secret_manager_secret")]
     accounts = [one for one in secrets if one.startswith("rollback-probe-")]
-    places: dict[str, list[str | None]] = {
-        "in applications that are backed up": [
-            one.project for one in packed if ASKED["backups"](one)
-        ],
-        "in applications that declare collections": [
-            one.project for one in packed if ASKED["data"](one)
-        ],
-        "in applications whose backups are proven": [
-            one.project for one in packed if ASKED["proofs"](one)
-        ],
-        "in applications that admit copies": [
-            one.project for one in packed if ASKED["copies"](one)
-        ],
-        "in applications that declare assets": [
-            one.project for one in packed if ASKED["assets"](one)
-        ],
-        "in applications whose documents name files": [
-            one.project for one in packed if ASKED["media"](one)
-        ],
-        "in applications that make data again": [
-            one.project for one in packed if derived_topics(one)
-        ],
-        "in applications that have such a channel": [
-            one.project for one in packed if ASKED["push"](one)
-        ],
-        "in applications whose channels look users up": [
-            one.project for one in packed if ASKED["pushed_to"](one)
-        ],
+    return {
+        **{
+            f"in applications {which}": [one.project for one in packed if is_asked(one)]
+            for which, is_asked in APPLICATIONS.items()
+        },
         "in the audit bucket": [settings.audit_bucket],
         "in the export buckets": [one for one in exports if one not in second],
         "in the identity project": [settings.identity_project or settings.project],
         "in the second buckets": second,
-        "in the quarantine bucket": [outputs["buckets"].get("quarantine")],
-        "in the sources bucket": [outputs["buckets"]["sources"]],
+        "in the quarantine bucket": [buckets.get("quarantine")],
+        "in the sources bucket": [buckets["sources"]],
         "in the values bucket": [settings.values_bucket],
         "in the status bucket": [settings.status_bucket],
         "the secrets of the test accounts among them": accounts,
         "the secrets that channels name": [one for one in secrets if one not in accounts],
     }
-    found = defaultdict(set, {settings.project: set(EVERYBODY)})
-    for place, names in places.items():
-        if clause := re.search(place + r" \([^)]*\)", said):
-            said = said.replace(clause[0], "")
-            for name in filter(None, names):
-                found[name] |= declared(clause[0])
-    if elsewhere := declared(said):
-        for project in outputs["applications"].values():
-            found[project] |= elsewhere
-    return dict(found)
 
 
 def outputs_of(configuration: Configuration) -> dict[str, Any]:
