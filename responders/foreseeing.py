@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from shared.damage import MINUTE, Record
 from shared.documents import encode
 from shared.durations import in_words
 from shared.errors import Refused
+from shared.expiry import Expiry
 from shared.facts import Facts
 from shared.integrity_rules import OnRepair, declared_as
 from shared.plan import Plan, Step, frozen
@@ -102,20 +103,24 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
     return Survey(tuple(goals))
 
 
-def advanced(ports: Ports, policy: Policy, survey: Survey, seconds: float) -> Survey:
+def advanced(
+    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], seconds: float
+) -> Survey:
     """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
     began = ports.clock.monotonic()
-    later = _advanced(ports, policy, survey, began + seconds)
+    later = _advanced(ports, policy, survey, expiries, began + seconds)
     return replace(later, seconds=survey.seconds + ports.clock.monotonic() - began)
 
 
-def _advanced(ports: Ports, policy: Policy, survey: Survey, until: float) -> Survey:
+def _advanced(
+    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], until: float
+) -> Survey:
     for number, goal in enumerate(survey.goals):
         known = survey.positions[:number]
         position = survey.positions[number] if number < len(survey.positions) else Position()
         if position.is_over:
             continue
-        for batch in Mending(ports, policy, goal).batches(position):
+        for batch in Mending(ports, policy, goal, expiries).batches(position):
             position = repair.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
             samples = repair.sampled(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)

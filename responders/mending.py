@@ -15,6 +15,7 @@ from responders.erasing import read_ledger
 from responders.examining import Examining
 from shared.damage import MINUTE, Search
 from shared.errors import Rejected
+from shared.expiry import Expiry, has_expired
 from shared.integrity import minute
 from shared.integrity_rules import declared_as
 from shared.policy import Policy
@@ -28,7 +29,6 @@ from shared.repair import (
     Pair,
     Position,
     Selecting,
-    has_expired,
     is_of,
     merged,
     moment_before,
@@ -65,10 +65,14 @@ class Mending:
     Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
     """
 
-    def __init__(self, ports: Ports, policy: Policy, goal: Goal) -> None:
+    def __init__(
+        self, ports: Ports, policy: Policy, goal: Goal, expiries: Sequence[Expiry]
+    ) -> None:
+        """`expiries` are those of the database that is written to."""
         self._ports = ports
         self._policy = policy
         self._goal = goal
+        self._expiries = expiries
         self._documents = ports.documents(policy.system)
         self._examining = Examining(ports, policy)
         self._name = declared_as(policy.collections, goal.scope.collection)
@@ -167,7 +171,7 @@ class Mending:
             return fated
         if self._ledger is not None and self._ledger.forbids(version):
             return Fated(fated.path, Fate.ERASED, fated.now)
-        if has_expired(self._policy.collections, version, self._ports.clock.now()):
+        if has_expired(self._expiries, version, self._ports.clock.now()):
             return Fated(fated.path, Fate.EXPIRED, fated.now)
         return fated
 

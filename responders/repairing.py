@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from responders import fenced, foreseeing, remaking
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
+from responders.expiring import read_expiries
 from responders.fenced import Around
 from responders.foreseeing import Target
 from responders.gathering import gather
@@ -24,6 +25,7 @@ from shared.damage import Record
 from shared.documents import SCHEMA, decode, encode
 from shared.durations import in_words
 from shared.errors import Moved, Refused, Rejected, Unavailable
+from shared.expiry import Expiry
 from shared.facts import Facts
 from shared.gate import Answer, GateAnswer, Outcome
 from shared.gates import ASKS_FIRST, evaluate_reversal
@@ -120,7 +122,8 @@ def worked_out(
     record = _record(ports.store.get(damage.path(policy.system)), policy)
     at = now.replace(second=0, microsecond=0)
     try:
-        known = _looked_through(ports, policy, order, known, record, at, seconds)
+        expiries = read_expiries(ports, policy, policy.integrity.database)
+        known = _looked_through(ports, policy, order, known, record, at, expiries, seconds)
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
     return _became(policy, order, facts, found, known), known
@@ -194,9 +197,14 @@ def _prepared(
         return replace(found, outcome=Outcome.HOLD, reason=why), known
     if record.last is None:
         return found, known
+    try:
+        expiries = read_expiries(ports, policy, policy.integrity.database)
+    except Unavailable as unknown:
+        return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
     left = SURVEY_SHARE * rollbacks.LEASE.total_seconds() - case.tenure.seconds_since_commit
     try:
-        known = _looked_through(ports, policy, order, known, record, record.last.at, left)
+        at = record.last.at
+        known = _looked_through(ports, policy, order, known, record, at, expiries, left)
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
     return _became(policy, order, facts, found, known), known
@@ -209,6 +217,7 @@ def _looked_through(
     known: Preparation,
     record: Record,
     at: datetime,
+    expiries: Sequence[Expiry],
     seconds: float,
 ) -> Preparation:
     """What is known after so many seconds more; what was begun goes on where it is.
@@ -219,7 +228,7 @@ def _looked_through(
     select = repair.parse(order.select)
     survey = known.survey or foreseeing.begun(ports, policy, select, at, source)
     if not survey.is_over:
-        survey = foreseeing.advanced(ports, policy, survey, seconds)
+        survey = foreseeing.advanced(ports, policy, survey, expiries, seconds)
     return replace(known, target=source, survey=survey)
 
 

@@ -9,11 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.erasing import Erasing, Ledger, read_ledger
+from responders.expiring import read_expiries
 from responders.mending import Mending
 from shared import journals, quarantine, repair, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
+from shared.expiry import Expiry, has_expired
 from shared.inventory import Source
 from shared.parts import parted
 from shared.plan import Step
@@ -21,7 +23,7 @@ from shared.policy import Policy
 from shared.ports import Document, Ports, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
-from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position, has_expired
+from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
 from shared.steps.portions import PORTION_SECONDS
 from shared.steps.put_back import Goal as PutBackGoal
 from shared.versions import (
@@ -70,8 +72,10 @@ class Rewriting:
         clock, before = self._ports.clock, position
         began = clock.monotonic()
         self._learn()  # what comes back must not be of somebody erased just now
+        expiries = read_expiries(self._ports, self._policy, goal.database)
+        mending = Mending(self._ports, self._policy, goal, expiries)
         try:
-            for batch in Mending(self._ports, self._policy, goal).batches(position):
+            for batch in mending.batches(position):
                 fated = self._written(step, goal, position.cursor, batch.fated)
                 position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
                 if clock.monotonic() >= began + PORTION_SECONDS:
@@ -90,12 +94,13 @@ class Rewriting:
         began = clock.monotonic()
         self._learn()
         ledger = read_ledger(self._ports, self._policy)
+        expiries = read_expiries(self._ports, self._policy, goal.database)
         try:
             for name, document in journals.behind(
                 self._ports.store, goal.rollback, position.cursor
             ):
                 entry = decode(Entry, document.fields)
-                fated = self._returned(step, goal, name, entry, ledger)
+                fated = self._returned(step, goal, name, entry, ledger, expiries)
                 pairs = [Pair(name, None, None)] * len(fated)
                 position = repair.passed(position, pairs, fated, is_last=False)
                 if clock.monotonic() >= began + PORTION_SECONDS:
@@ -112,7 +117,13 @@ class Rewriting:
         Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
 
     def _returned(
-        self, step: Step, goal: PutBackGoal, name: str, entry: Entry, ledger: Ledger | None
+        self,
+        step: Step,
+        goal: PutBackGoal,
+        name: str,
+        entry: Entry,
+        ledger: Ledger | None,
+        expiries: Sequence[Expiry],
     ) -> list[Fated]:
         """What becomes of each document of one batch, though nobody could tell what had landed."""
         before = self._copies(goal, name, entry)
@@ -126,7 +137,7 @@ class Rewriting:
             now, was = there[path], known.before
             if was is not None and ledger is not None and ledger.forbids(was):
                 fated.append(Fated(path, Fate.ERASED))
-            elif was is not None and has_expired(self._policy.collections, was, expired_by):
+            elif was is not None and has_expired(expiries, was, expired_by):
                 fated.append(Fated(path, Fate.EXPIRED))
             elif _is(now, known):
                 changes.append(_change(path, now, was))

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from shared.expiry import Expiry
 from shared.inventory import (
     AccountState,
     Generation,
@@ -129,7 +130,7 @@ class Sessions(Protocol):
 
 
 class Indexes(Protocol):
-    """Composite indexes of Firestore."""
+    """What Firestore keeps of fields: composite indexes, and by which of them documents expire."""
 
     def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
@@ -137,6 +138,10 @@ class Indexes(Protocol):
 
     def create(self, index: Index) -> str:
         """Begin to make an index; the operation's name. Raises: Exists for one that is there."""
+        ...
+
+    def expiries(self, database: str) -> list[Expiry]:
+        """By what documents of one database expire, in the order of their collections' ids."""
         ...
 
 

@@ -83,7 +83,7 @@ class Collection(Struct, frozen=True):
     writers: tuple[str, ...] = ()
     """Groups of functions that write it, which are suspected first; empty: all."""
     expires: str = ""
-    """The field by which its documents expire; empty: they do not."""
+    """The field by which its documents expire; empty: by a TTL policy of the database alone."""
     on_repair: OnRepair = OnRepair.REFUSE
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -161,7 +161,18 @@ def matches(query: FaultyQuery, fields: Mapping[str, Any]) -> bool:
 
 def values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
     """What stands under names joined by dots, of each item where there is a list."""
-    return _below(fields, path.split("."))
+    return below(fields, path.split("."))
+
+
+def below(value: Any, names: Sequence[str]) -> Iterator[Any]:
+    """What stands under names, each below the one before; of each item where there is a list."""
+    if isinstance(value, list):
+        for item in value:
+            yield from below(item, names)
+    elif not names:
+        yield value
+    elif isinstance(value, Mapping) and names[0] in value:
+        yield from below(value[names[0]], names[1:])
 
 
 def as_json(value: Any) -> Any:
@@ -221,16 +232,6 @@ def _document(value: Any, collection: str) -> str:
         return f"{collection}/{path}"
     path = path.strip("/")
     return path if collection_of(path).rpartition("/")[2] == collection else ""
-
-
-def _below(value: Any, parts: list[str]) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _below(item, parts)
-    elif not parts:
-        yield value
-    elif isinstance(value, Mapping) and parts[0] in value:
-        yield from _below(value[parts[0]], parts[1:])
 
 
 _ORDERED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from shared import shortened
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
-from shared.judging import matches, values
+from shared.judging import matches
 from shared.versions import Scope, Version, collection_of, order, same
 
 KIND: Final = "repair"
@@ -358,19 +358,6 @@ def added(counts: Iterable[Mapping[Fate, int]]) -> dict[Fate, int]:
 def worded(fates: Mapping[Fate, int]) -> str:
     """How many documents have each fate, in a line."""
     return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
-
-
-def has_expired(collections: Mapping[str, Collection], version: Version, now: datetime) -> bool:
-    """Whether the field by which documents of such collections expire says that its time is over.
-
-    Firestore knows expiry of all collections of one id, wherever they are
-    (https://firebase.google.com/docs/firestore/ttl, read 2026-11-27).
-    """
-    declared = collections.get(collection_of(version.path).rpartition("/")[2])
-    if declared is None or not declared.expires:
-        return False
-    found = values(version.fields, declared.expires)
-    return any(isinstance(one, datetime) and one <= now for one in found)
 
 
 def moment_before(version: Version, now: datetime, earliest: datetime) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.erasing import Erasing
+from responders.expiring import read_expiries
 from responders.mending import Mending
 from responders.rewriting import MayGoOn, Ours, Rewriting
 from shared import quarantine, repair
@@ -69,9 +70,12 @@ class Shop:
         return replace(Goal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
     def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:
-        mending = Mending(self.ports, self.policy, self.goal(collection, select, **more))
-        batches = mending.batches(Position())
+        batches = self.mending(self.goal(collection, select, **more)).batches(Position())
         return {one.path: one.fate for batch in batches for one in batch.fated}
+
+    def mending(self, goal: Goal) -> Mending:
+        expiries = read_expiries(self.ports, self.policy, HERE)
+        return Mending(self.ports, self.policy, goal, expiries)
 
     @property
     def rewriting(self) -> Rewriting:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.mending import VERSIONS_BACK, Mending
+from responders.mending import VERSIONS_BACK
 from shared import repair
 from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
 from shared.errors import Unavailable
+from shared.expiry import Expiry
 from shared.integrity_rules import Collection
 from shared.ports import Put
 from shared.repair import Fate, Position
@@ -106,7 +107,7 @@ def test_what_was_never_valid_is_not_looked_for() -> None:
     shop.write(dict(made))
     goal = shop.goal("customers")
     before = shop.ports.kept.reads
-    [batch] = Mending(shop.ports, SHOP, goal).batches(Position())
+    [batch] = shop.mending(goal).batches(Position())
     assert {one.fate for one in batch.fated} == {Fate.LOST}
     assert shop.ports.kept.reads - before < 3 * len(made)
 
@@ -289,6 +290,25 @@ def test_what_expired_is_not_revived() -> None:
     shop.pass_time()
     shop.write({"carts/1": {"until": now}, "carts/2": {"until": now}})
     assert shop.fates("carts") == {"carts/1": Fate.EXPIRED, "carts/2": Fate.BACK}
+
+
+@pytest.mark.parametrize("select", ["all", "invalid"])
+def test_what_the_database_itself_let_expire_is_not_revived(select: str) -> None:
+    """Its own policy says so, declared or not; what has time left is revived like any other."""
+    shop = Shop()
+    shop.ports.beside.expiring[HERE] = [Expiry("notes", ("meta", "until"), 2 * MINUTE)]
+    soon = shop.ports.clock.now() + 4 * MINUTE
+    over, ahead = {"meta": {"until": soon}}, {"meta": {"until": soon + 99 * MINUTE}}
+    shop.write({"notes/1": over, "notes/2": ahead, "customers/ada/notes/1": over, "other/1": over})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.ports.clock.advance(9 * MINUTE)
+    shop.write(dict.fromkeys(("notes/1", "notes/2", "customers/ada/notes/1", "other/1")))
+    there = Fate.REVIVED if select == "all" else Fate.DELETED
+
+    assert shop.fates("notes", select) == {"notes/1": Fate.EXPIRED, "notes/2": there}
+    assert shop.fates("customers/ada/notes", select) == {"customers/ada/notes/1": Fate.EXPIRED}
+    assert shop.fates("other", select) == {"other/1": there}
 
 
 def test_what_is_declared_everywhere_holds_for_one_collection_below_a_document() -> None:

@@ -210,23 +210,6 @@ def test_the_moment_before_a_version() -> None:
     assert repair.moment_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
-@pytest.mark.parametrize(
-    ("path", "until", "is_over"),
-    [
-        ("u/a", NOW, True),
-        ("u/a", NOW + MINUTE, False),
-        ("u/a", "2020", False),
-        ("other/a", NOW, False),
-        ("kept/a", NOW, False),
-        ("v/b/u/a", NOW, True),
-    ],
-)
-def test_expired_documents(path: str, until: object, is_over: bool) -> None:
-    """By the field that the policy names for them, where that holds a moment that is over."""
-    known = {"u": Collection(expires="until"), "kept": Collection()}
-    assert repair.has_expired(known, version(path, until=until), NOW) == is_over
-
-
 def test_quarantine_holds_every_value() -> None:
     """What is kept comes out as it went in; the same content has the same name."""
     before = replace(version("u/a"), fields=EVERYTHING)

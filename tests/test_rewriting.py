@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.mending import CHUNK, Mending
+from responders.mending import CHUNK
 from shared import quarantine, repair
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.repair import Fate, Goal, Position
 from shared.shortened import CHARACTERS
 from shared.versions import REWRITE_SECONDS
 from tests.fakes.hooks import no_hook, raising
-from tests.mended import GOOD, SHOP, STEP, Shop
+from tests.mended import GOOD, STEP, Shop
 
 
 def test_what_the_application_writes_meanwhile_stays() -> None:
@@ -125,7 +125,7 @@ def test_what_was_meant_before_a_crash_counts_whatever_is_decided_after_it() -> 
     goal = shop.goal("customers")
     dies(shop, goal, 2)
     shop.ports.clock.advance(timedelta(hours=2))
-    [batch] = Mending(shop.ports, SHOP, goal).batches(Position())
+    [batch] = shop.mending(goal).batches(Position())
     [other] = [one.wanted for one in batch.fated]
     assert other is not None
     assert other.fields == GOOD["customers/ada"]
@@ -223,7 +223,7 @@ def test_few_large_documents_are_in_memory_at_a_time() -> None:
     shop.write({path: {"text": text} for path in good})
     goal = shop.goal("customers")
 
-    batches = list(Mending(shop.ports, SHOP, goal).batches(Position()))
+    batches = list(shop.mending(goal).batches(Position()))
     assert [len(one.pairs) for one in batches] == [2, 2, 2, 4]
     assert shop.carried(goal).fates == {Fate.BACK: 7}
     assert shop.landed() == set(good)

@@ -47,8 +47,8 @@ class FirestoreAdmin(DataCalls):
         if request.filter not in _FILTERS:
             raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
         fields = [
-            self._field(group, field)
-            for group, field in sorted(self._firestore.expiry.policies().items())
+            self._field(group, policy.field)
+            for group, policy in sorted(self._firestore.expiry.policies().items())
             if group.database == database and collection_id in ("-", group.collection_id)
         ]
         shown, token = page(
@@ -63,7 +63,8 @@ class FirestoreAdmin(DataCalls):
         if paths != {"ttl_config"}:
             raise unimplemented("Of a field only ttl_config can be changed here.")
         if request.field.HasField("ttl_config"):
-            self._firestore.expiry.set(group, field)
+            offset = request.field.ttl_config.expiration_offset.ToTimedelta()
+            self._firestore.expiry.set(group, field, offset)
         else:
             self._firestore.expiry.clear(group, field)
         return self._operation(group, field)
@@ -104,8 +105,11 @@ class FirestoreAdmin(DataCalls):
 
     def _field(self, group: Group, field: str) -> Message:
         message = _Field(name=f"{group}/fields/{field}")
-        if self._firestore.expiry.policies().get(group) == field:
+        policy = self._firestore.expiry.policies().get(group)
+        if policy is not None and policy.field == field:
             message.ttl_config.state = _ACTIVE
+            if policy.offset:
+                message.ttl_config.expiration_offset.FromTimedelta(policy.offset)
         return message
 
     def _operation(self, group: Group, field: str) -> Message:

@@ -1,7 +1,8 @@
 """Time to live: documents are deleted once the time in one of their fields has passed.
 
 https://firebase.google.com/docs/firestore/ttl (read 2026-11): one field per collection group; a
-document goes within 24 hours of its expiry. Here it goes with the next whole hour.
+document goes within 24 hours of its expiry, which may be some time after what stands in the field.
+Here it goes with the next whole hour.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class Group(NamedTuple):
         return f"{self.database}/collectionGroups/{self.collection_id}"
 
 
+class Policy(NamedTuple):
+    """By what the documents of a group expire."""
+
+    field: str
+    offset: timedelta = timedelta()
+    """So long after the time in that field; in whole seconds."""
+
+
 class Expiry:
     """The policies of all databases, and the sweeps that carry them out; safe for threads."""
 
@@ -46,17 +55,17 @@ class Expiry:
         self._journal = journal
         self._lock = threading.Lock()
         self._swept = self._hour()
-        self._fields = {
-            Group(*name.split("/collectionGroups/")): field.decode()
-            for name, field in journal.read(_KEPT_AS)
+        self._policies = {
+            Group(*name.split("/collectionGroups/")): _unpacked(kept)
+            for name, kept in journal.read(_KEPT_AS)
         }
 
-    def policies(self) -> dict[Group, str]:
-        """The field that each collection group expires by."""
+    def policies(self) -> dict[Group, Policy]:
+        """What each collection group expires by."""
         with self._lock:
-            return dict(self._fields)
+            return dict(self._policies)
 
-    def set(self, group: Group, field: str) -> None:
+    def set(self, group: Group, field: str, offset: timedelta = timedelta()) -> None:
         """Let the documents of a group expire by a field, those that are there too.
 
         Raises: Refused INVALID_ARGUMENT for no field path, FAILED_PRECONDITION where another field
@@ -64,17 +73,20 @@ class Expiry:
         """
         parse(field)
         with self._lock:
-            if self._fields.get(group, field) != field:
-                raise unmet(f"{group} expires by the field '{self._fields[group]}' already.")
-            self._journal.write(_KEPT_AS, [(str(group), field.encode())])
-            self._fields[group] = field
+            known = self._policies.get(group)
+            if known is not None and known.field != field:
+                raise unmet(f"{group} expires by the field '{known.field}' already.")
+            policy = Policy(field, offset)
+            self._journal.write(_KEPT_AS, [(str(group), _packed(policy))])
+            self._policies[group] = policy
 
     def clear(self, group: Group, field: str) -> None:
         """Let no document of a group expire by that field any more."""
         with self._lock:
-            if self._fields.get(group) == field:
+            known = self._policies.get(group)
+            if known is not None and known.field == field:
                 self._journal.write(_KEPT_AS, [(str(group), None)])
-                del self._fields[group]
+                del self._policies[group]
 
     def catch_up(self) -> None:
         """Sweep when a whole hour has come since the last sweep."""
@@ -83,20 +95,20 @@ class Expiry:
             if hour == self._swept:
                 return
             self._swept = hour
-            fields = dict(self._fields)
-        for group, field in sorted(fields.items()):
-            self._sweep(group, field, hour)
+            policies = dict(self._policies)
+        for group, policy in sorted(policies.items()):
+            self._sweep(group, policy, hour)
 
-    def _sweep(self, group: Group, field: str, hour: int) -> None:
+    def _sweep(self, group: Group, policy: Policy, hour: int) -> None:
         """Delete what had expired by then; what a transaction holds waits for the next sweep."""
-        limit = hour * EVERY // timedelta(microseconds=1)
+        limit = (hour * EVERY - policy.offset) // timedelta(microseconds=1)
         scope = Scope(f"{group.database}/documents", group.collection_id, descendants=True)
         with self._engine.looking() as view:
             expired = [
                 document
                 for collection in sorted(scope.collections(view.documents))
                 for document in view.documents.within(collection, view.time)
-                if _expires_at(document, field) <= limit
+                if _stands_in(document, policy.field) <= limit
             ]
         for document in sorted(expired, key=lambda one: str(one.name)):
             self._delete(group.database, document)
@@ -113,8 +125,17 @@ class Expiry:
         return (self._clock.now() - _EPOCH) // EVERY
 
 
-def _expires_at(document: Document, field: str) -> float:
-    """When a document expires, in microseconds; never without a timestamp in that field."""
+def _packed(policy: Policy) -> bytes:
+    return f"{policy.offset // timedelta(seconds=1)} {policy.field}".encode()
+
+
+def _unpacked(kept: bytes) -> Policy:
+    seconds, _, field = kept.decode().partition(" ")
+    return Policy(field, timedelta(seconds=int(seconds)))
+
+
+def _stands_in(document: Document, field: str) -> float:
+    """The time that a document expires by, in microseconds; infinite where there is none."""
     value = lookup(document, parse(field))
     if value is None or not value.HasField("timestamp_value"):
         return float("inf")

@@ -1,12 +1,14 @@
-"""Composite indexes of Firestore."""
+"""Composite indexes of Firestore, and the fields by which documents expire."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
+from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.errors import Exists, Rejected
+from shared.expiry import Expiry
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, translated
 from shared.inventory import Index, IndexField, is_creatable
 
@@ -15,6 +17,7 @@ WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
 _PAGE = 1000
 _IndexMessage = types.Index.pb
+_FieldMessage = types.Field.pb
 _Scope = types.Index.QueryScope
 _State = types.Index.State
 _Order = types.Index.IndexField.Order
@@ -30,8 +33,7 @@ class FirestoreIndexes:
 
     def of(self, database: str) -> dict[str, Index]:
         """Those of one database, by definition."""
-        parent = f"projects/{self._project}/databases/{database}/collectionGroups/-"
-        request = {"parent": parent, "page_size": _PAGE}
+        request = {"parent": self._groups(database), "page_size": _PAGE}
         with translated(READ):
             pages = self._admin.list_indexes(request, retry=None, timeout=READ_SECONDS)
             found = [_index(database, _IndexMessage(message)) for message in pages]
@@ -44,6 +46,22 @@ class FirestoreIndexes:
         with translated({**EFFECT, "ALREADY_EXISTS": Exists}):
             begun = self._admin.create_index(request, retry=None, timeout=READ_SECONDS)
         return str(begun.operation.name)
+
+    def expiries(self, database: str) -> list[Expiry]:
+        """By what documents of one database expire.
+
+        In whatever state its policy is: CREATING, ACTIVE or NEEDS_REPAIR, it holds for what is
+        written from now on (`Field.TtlConfig` of google.cloud.firestore_admin_v1, read 2026-11-27).
+        """
+        parent = self._groups(database)
+        request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
+        with translated(READ):
+            pages = self._admin.list_fields(request, retry=None, timeout=READ_SECONDS)
+            found = [_expiry(_FieldMessage(message)) for message in pages]
+        return sorted(found, key=lambda one: one.group)
+
+    def _groups(self, database: str) -> str:
+        return f"projects/{self._project}/databases/{database}/collectionGroups/-"
 
 
 def _message(index: Index) -> types.Index:
@@ -67,6 +85,15 @@ def _index(database: str, message: Any) -> Index:
         scope=_Scope(message.query_scope).name,
         fields=tuple(IndexField(one.field_path, _mode(one)) for one in message.fields),
         state=_State(message.state).name,
+    )
+
+
+def _expiry(field: Any) -> Expiry:
+    group, _, path = field.name.partition("/collectionGroups/")[2].partition("/fields/")
+    return Expiry(
+        group=group,
+        field=FieldPath.from_api_repr(path).parts,
+        after=field.ttl_config.expiration_offset.ToTimedelta(),
     )
 
 

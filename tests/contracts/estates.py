@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from google.cloud.firestore_admin_v1 import Field
 from google.cloud.firestore_admin_v1 import Index as IndexMessage
+from google.cloud.firestore_v1.field_path import FieldPath
 from google.cloud.firestore_v1.types import Document, Value, Write
 from msgspec.structs import replace
 
@@ -19,6 +21,7 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
 from shared.estate import Estate
+from shared.expiry import Expiry
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
 from shared.inventory import (
@@ -86,6 +89,10 @@ class EstateWorld(Protocol):
 
     def create_index(self) -> None:
         """The one that is `INDEX`."""
+        ...
+
+    def let_expire(self, database: str, expiry: Expiry) -> None:
+        """By a policy of the database's own."""
         ...
 
     def sign_up(self, *people: str) -> None:
@@ -187,6 +194,9 @@ class InMemory:
     def create_index(self) -> None:
         self._fake.declared.append(replace(INDEX, fields=(*INDEX.fields, NAME)))
 
+    def let_expire(self, database: str, expiry: Expiry) -> None:
+        self._fake.expiring.setdefault(database, []).append(expiry)
+
     def sign_up(self, *people: str) -> None:
         self._fake.sessions_since |= dict.fromkeys(people, 0)
 
@@ -285,6 +295,13 @@ class OverTheWire:
             ],
         )
         self._clients.firestore_admin.create_index(parent=parent, index=index)
+
+    def let_expire(self, database: str, expiry: Expiry) -> None:
+        group = f"projects/{PROJECT}/databases/{database}/collectionGroups/{expiry.group}"
+        name = f"{group}/fields/{FieldPath(*expiry.field).to_api_repr()}"
+        config = Field.TtlConfig(expiration_offset=expiry.after)
+        field, mask = Field(name=name, ttl_config=config), {"paths": ["ttl_config"]}
+        self._clients.firestore_admin.update_field({"field": field, "update_mask": mask})
 
     def sign_up(self, *people: str) -> None:
         for one in people:

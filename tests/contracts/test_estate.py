@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from shared.errors import Rejected
 from shared.estate import MOST_READ
+from shared.expiry import Expiry
 from shared.gcp.accounts import project_of
 from shared.inventory import AccountState, Generation
 from tests.contracts.estates import (
@@ -118,6 +120,18 @@ def test_an_index_of_one_database(world: EstateWorld) -> None:
     made = replace(INDEX, fields=(*INDEX.fields, NAME))
     assert world.estate.indexes.of("orders") == {made.definition: made}
     assert world.estate.indexes.of("(default)") == {}
+
+
+def test_by_what_documents_expire(world: EstateWorld) -> None:
+    """One field of each collection group of a database, whatever its name, and how long after."""
+    assert world.estate.indexes.expiries("orders") == []
+    sessions = Expiry("sessions", ("a.b`c", "until"), timedelta(days=3))
+
+    world.let_expire("orders", sessions)
+    world.let_expire("orders", Expiry("carts", ("until",)))
+
+    assert world.estate.indexes.expiries("orders") == [Expiry("carts", ("until",)), sessions]
+    assert world.estate.indexes.expiries("(default)") == []
 
 
 def test_documents_that_were_written_since(world: EstateWorld) -> None:

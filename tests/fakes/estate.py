@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from shared.errors import Exists, Moved, Rejected
 from shared.estate import MOST_READ, People
+from shared.expiry import Expiry
 from shared.inventory import (
     LIVE,
     AccountState,
@@ -43,6 +44,7 @@ class FakeEstate:
     It is each of its own parts. Verbs for the hook: hosting.site, .version, .release,
     remote_config.template, .validate, .publish, rules.releases, .ruleset, .create_ruleset,
     .enforce, identity.settings, .configure, sessions.people, .end, indexes.of, .create,
+    .expiries,
     documents.written_since, secrets.names, secrets.versions, schedules.jobs, accounts.roles,
     accounts.grants, accounts.state, images.stored, runtimes.offered.
     """
@@ -60,6 +62,8 @@ class FakeEstate:
         self.configured: dict[str, Any] = {}
         self.declared: list[Index] = []
         self.new_indexes_are = "READY"
+        self.expiring: dict[str, list[Expiry]] = {}
+        """By what documents expire, by database."""
         self.held: dict[tuple[str, str], datetime] = {}
         """When each document was written last, by database and path."""
         self.kept: dict[str, dict[str, SecretVersion]] = {}
@@ -210,6 +214,11 @@ class FakeEstate:
             self.effects.append(f"index {index.definition}")
             self.declared.append(replace(index, state=self.new_indexes_are))
             return f"projects/shop/databases/{index.database}/operations/{len(self.declared)}"
+
+    def expiries(self, database: str) -> list[Expiry]:
+        """By what documents of one database expire."""
+        with around(self.hook, "indexes.expiries"):
+            return sorted(self.expiring.get(database, ()), key=lambda one: one.group)
 
     def written_since(self, database: str, collection: str, since: datetime) -> tuple[str, ...]:
         """The documents of a group that were written later. Raises: Rejected for too many."""

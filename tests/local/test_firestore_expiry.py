@@ -168,6 +168,22 @@ def test_second_field_of_a_group_is_refused(world: World) -> None:
         world.set_policy(f"{SESSIONS}/expires_at", Field.TtlConfig())
 
 
+def test_documents_go_some_time_after_what_stands_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy may say how long after, tells it again, and still knows it in the next life."""
+    name, config = f"{SESSIONS}/fields/expires_at", Field.TtlConfig(expiration_offset=DAY)
+    with running(monkeypatch, tmp_path) as world:
+        assert world.set_policy(name, config).ttl_config.expiration_offset == DAY
+        world.store.document("sessions/a").set({"expires_at": ORIGIN + HOUR})
+        world.pass_time(DAY)
+        assert world.left() == {"a"}
+    with running(monkeypatch, tmp_path) as world:
+        assert world.admin.get_field(name=name).ttl_config.expiration_offset == DAY
+        world.pass_time(HOUR)
+        assert not world.left()
+
+
 def test_policy_survives_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was to expire expires in the next life."""
     with running(monkeypatch, tmp_path) as world:

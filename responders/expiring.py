@@ -1,0 +1,17 @@
+"""By what the documents of a database expire: as it says itself, and as its policy declares."""
+
+from __future__ import annotations
+
+from shared.errors import Rejected, Unavailable
+from shared.expiry import Expiry, declared
+from shared.policy import Policy
+from shared.ports import Ports
+
+
+def read_expiries(ports: Ports, policy: Policy, database: str) -> list[Expiry]:
+    """All of them. Raises: Unavailable where they are not known, which does not mean none."""
+    try:
+        own = ports.estate(policy.system).indexes.expiries(database)
+    except (Rejected, Unavailable) as no:
+        raise Unavailable(f"by what documents of {database} expire is not known: {no}") from no
+    return [*own, *declared(policy.collections)]

@@ -1,0 +1,56 @@
+"""Which documents have expired."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.expiry import Expiry, declared, has_expired
+from shared.integrity_rules import Collection
+from shared.versions import Version
+
+NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def version(path: str, **fields: object) -> Version:
+    return Version(path, fields, NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("path", "until", "is_over"),
+    [
+        ("u/a", NOW, True),
+        ("u/a", NOW + MINUTE, False),
+        ("u/a", "2020", False),
+        ("other/a", NOW, False),
+        ("kept/a", NOW, False),
+        ("v/b/u/a", NOW, True),
+    ],
+)
+def test_expired_documents(path: str, until: object, is_over: bool) -> None:
+    """By the field that the policy names for them, where that holds a moment that is over."""
+    known = declared({"u": Collection(expires="until"), "kept": Collection()})
+    assert has_expired(known, version(path, until=until), NOW) == is_over
+
+
+@pytest.mark.parametrize(
+    ("expiry", "is_over"),
+    [
+        (Expiry("u", ("a.b", "until"), MINUTE), True),
+        (Expiry("u", ("a.b", "until"), MINUTE + timedelta(microseconds=1)), False),
+        (Expiry("u", ("a", "b", "until"), MINUTE), False),
+        (Expiry("v", ("a.b", "until"), MINUTE), False),
+    ],
+)
+def test_some_time_after_what_a_field_below_others_says(expiry: Expiry, is_over: bool) -> None:
+    """Not a moment sooner, and a dot within a name joins nothing."""
+    known = version("u/a", **{"a.b": {"until": NOW - MINUTE}})
+    assert has_expired([expiry], known, NOW) == is_over
+
+
+def test_the_last_moment_that_there_is() -> None:
+    """However long after it a document expires, it has not."""
+    known = version("u/a", until=datetime.max.replace(tzinfo=UTC))
+    assert not has_expired([Expiry("u", ("until",), timedelta(days=24855))], known, NOW)
