@@ -26,6 +26,7 @@ from cli.checking import check
 from cli.copying import copy
 from cli.deployments import deployments
 from cli.doctor.verb import doctor
+from cli.documents import documents
 from cli.drilling import drill
 from cli.erasing import erase
 from cli.explain import explain
@@ -91,6 +92,7 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         pins,
         backups,
         restore_points,
+        documents,
         deploy_lock,
         doctor,
     ),

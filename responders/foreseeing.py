@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from responders import restoring
 from responders.asking import answered, ask_all
+from responders.expiring import read_expiries
 from responders.mending import Mending
 from shared import ramp, repair, restore_point, shortened, triggers
 from shared.damage import MINUTE, Record
@@ -29,6 +30,7 @@ from shared.repair import (
     GOOD_UNDONE,
     WRITTEN,
     Fate,
+    Fated,
     Goal,
     Position,
     Select,
@@ -127,6 +129,17 @@ def _advanced(
             if ports.clock.monotonic() >= until:
                 return survey
     return survey
+
+
+def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
+    """Each document that something becomes of, read once more; without those of the erased.
+
+    Raises: Unavailable, and Rejected for a moment that cannot be read any more.
+    """
+    for goal in survey.goals:
+        expiries = read_expiries(ports, policy, goal.database)
+        for batch in Mending(ports, policy, goal, expiries).batches(Position()):
+            yield from (one for one in batch.fated if one.fate is not Fate.ERASED)
 
 
 def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
