@@ -23,6 +23,7 @@ from shared.backing import begun
 from shared.buckets import Seen
 from shared.deployment import Deployment, Live, Restorability, Status, placements
 from shared.errors import Rejected
+from shared.expiry import Expiry
 from shared.gcp.pages import CACHE_CONTROL
 from shared.health import ProbeAnswer, Requests
 from shared.installation import Asked
@@ -157,6 +158,7 @@ HEALTHY_SHOP = systems.Facts(
     sign_ins=Requests(9, 1),
     waiting={"placeOrder": 0},
     integrity=damage.Record("shop", last=LOOKED_THROUGH),
+    expiries=(Expiry("carts", ("meta", "until")),),
     spoken={},
 )
 
@@ -343,6 +345,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ),
     ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
     ("data unseen", {"integrity": SILENT}, "data", UNKNOWN),
+    ("expiry unseen", {"expiries": SILENT}, "expiry", UNKNOWN),
     ("given up", spoke(sent=True, given_up=1), "channels", DOUBTFUL),
     ("never taken", spoke(sent=False, given_up=1), "channels", WRONG),
     ("nothing said", spoke(sent=False, given_up=0), "channels", UNKNOWN),
@@ -363,6 +366,20 @@ def test_what_is_amiss_with_a_system_is_told(
 ) -> None:
     """By a row of its own."""
     assert (check, verdict) in ill(replace(HEALTHY_SHOP, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["carts by meta.until"]),
+        ({"expiries": ()}, ["by no policy of the database"]),
+        ({"policy": replace(SHOP, collections={}), "expiries": SILENT}, []),
+    ],
+)
+def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[str]) -> None:
+    """Where documents might be brought back."""
+    found = systems.examined(replace(HEALTHY_SHOP, **changes))
+    assert [one.why for one in found if one.check == "expiry"] == told
 
 
 def test_what_is_not_backed_up_is_not_judged() -> None:

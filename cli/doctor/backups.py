@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from cli.doctor.finding import Finding, Verdict, unseen
+from cli.doctor.finding import Finding, Verdict, named, unseen
 from cli.screen import at, lasting
 from shared.assets import AGAIN, Posture
 from shared.backing import Backup, Status
 from shared.damage import Record, is_known
 from shared.errors import RollbackError
+from shared.expiry import Expiry
 from shared.native import LOOK_EVERY, Watched
 from shared.policy import Policy
 from shared.proving import Proof
@@ -109,6 +110,18 @@ def data(policy: Policy, found: Record | RollbackError | None, now: datetime) ->
     elif found.last is not None:
         why = f"looked through at {at(found.last.at)} UTC; {len(found.open)} open findings"
         yield Finding(check, name, Verdict.WELL, why)
+
+
+def expiry(policy: Policy, found: Sequence[Expiry] | RollbackError) -> Iterator[Finding]:
+    """Whether the database says by what documents expire: until it does, none is brought back."""
+    check, name = "expiry", policy.system
+    if not policy.collections:
+        return
+    if isinstance(found, RollbackError):
+        yield unseen(check, name, found)
+    else:
+        by = named([f"{one.group} by {'.'.join(one.field)}" for one in found])
+        yield Finding(check, name, Verdict.WELL, by or "by no policy of the database")
 
 
 def assets(

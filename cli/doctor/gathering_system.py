@@ -96,6 +96,9 @@ def _live(wiring: Wiring, policy: Policy, now: datetime) -> dict[str, Callable[[
         "granted": partial(_granted, wiring, policy),
         "writes": partial(wiring.quotas(policy.system).writes_a_minute, policy.region),
         "page": partial(_page, wiring, policy),
+        "expiries": partial(
+            wiring.estate(policy.system).indexes.expiries, policy.integrity.database
+        ),
     }
 
 

@@ -18,6 +18,7 @@ from shared.backing import Backup
 from shared.buckets import Seen
 from shared.deployment import Deployment, Inventory
 from shared.errors import RollbackError
+from shared.expiry import Expiry
 from shared.facts import Change, unrestorable
 from shared.health import ProbeAnswer, Requests
 from shared.inventory import WholeInventory
@@ -75,6 +76,8 @@ class Facts(Struct, frozen=True):
     """Events and tasks that wait, by function."""
     integrity: damage.Record | RollbackError | None
     """What the clock saw of its documents; None: it has not looked."""
+    expiries: Sequence[Expiry] | RollbackError
+    """By what they expire, as the database says."""
     spoken: Mapping[str, spoken.Spoken | RollbackError]
     """By channel."""
 
@@ -112,6 +115,7 @@ def examined(facts: Facts) -> Iterator[Finding]:
     yield from backups.proven(facts.policy, facts.proofs, facts.now)
     yield from backups.native(facts.policy, facts.native, facts.now)
     yield from backups.data(facts.policy, facts.integrity, facts.now)
+    yield from backups.expiry(facts.policy, facts.expiries)
     yield from backups.assets(facts.policy, facts.assets, facts.now)
     yield from spoken.channels(facts.policy, facts.spoken, facts.now)
     yield status_page(facts.policy.system, facts.page)
