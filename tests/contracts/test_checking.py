@@ -15,6 +15,7 @@ from local.cloud import Cloud
 from responders.checking import Checking
 from shared import damage
 from shared.alert_record import Alert
+from shared.clock import FollowedClock
 from shared.damage import Record
 from shared.documents import decode
 from shared.gcp.values import write_fields
@@ -66,6 +67,9 @@ class Shop:
     def look(self) -> Record:
         """The record after the run of the next hour."""
         self.cloud.clock.advance(60 * MINUTE)
+        clock = self._wiring.clock
+        assert isinstance(clock, FollowedClock)
+        clock.follow()  # now, and not in the midst of what is asked
         self.cloud.settle()
         for _ in range(10):  # what gives no answer in time is asked again, as each minute does
             Checking(self._wiring, self._wiring.policies).check()
