@@ -26,6 +26,13 @@ BATCHES_SECONDS = 8.0
 LONGEST_SECONDS = BATCHES_SECONDS + ANSWER_SECONDS
 """So long they take together."""
 
+Hold = Callable[[float], None]
+"""Returns with a lease that lasts for so many seconds (`Case.hold_for`)."""
+
+
+def no_lease(seconds: float) -> None:
+    """Whoever decides nothing has none to lose."""
+
 
 class Seen(Struct, frozen=True):
     """How a system looks: to its routers, and from outside."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from responders.asking import Hold, no_lease
 from responders.case import Case, Turn
 from responders.ending import ended
 from responders.gathering import Gathered, gather
@@ -52,6 +53,7 @@ def decide(case: Case) -> bool:
         decision,
         case.rollback.order,
         expired=case.now() >= (case.rollback.decide_by or case.now()),
+        hold=case.hold_for,
     )
     if plan is not None and case.policy.resources.identity:
         plan = _told_of_sessions(plan, ends=_ends_sessions(case, gathered))
@@ -92,17 +94,22 @@ def planned(
     order: Order | None,
     *,
     expired: bool = True,
+    hold: Hold = no_lease,
 ) -> tuple[Decision, Plan | None]:
     """The decision as its plan makes it, and that plan, over what is live now.
 
-    Raises: Unavailable, when our own store does not tell what was recorded.
+    Raises: Unavailable, when our own store does not tell what was recorded; as `hold`.
     """
-    sight = seen_beside(ports, policy, decision, order)
+    sight = seen_beside(ports, policy, decision, order, hold)
     return prepared(policy, facts, decision, sight, order, expired=expired)
 
 
 def seen_beside(
-    ports: Ports, policy: Policy, decision: Decision, order: Order | None
+    ports: Ports,
+    policy: Policy,
+    decision: Decision,
+    order: Order | None,
+    hold: Hold = no_lease,
 ) -> Sight | None:
     """What lies beside the functions, where the decision's plan is about that.
 
@@ -112,7 +119,7 @@ def seen_beside(
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
     target = decision.target if looks and whole else ""
-    return survey(ports, policy, decision.scenario, target, decision.change.skipped)
+    return survey(ports, policy, decision.scenario, target, decision.change.skipped, hold)
 
 
 def _decision(case: Case, facts: Facts) -> Decision:

@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from responders.asking import ask, ask_all
+from responders.asking import ANSWER_SECONDS, LONGEST_SECONDS, Hold, ask, ask_all, no_lease
 from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting, rules
 from responders.taking_stock import take_stock
@@ -33,20 +33,25 @@ def survey(
     scenario: ScenarioName,
     target: str,
     newer: Iterable[Deployment] = (),
+    hold: Hold = no_lease,
 ) -> Sight | None:
     """What was recorded of the target, and what is live; None: the scenario needs none of it.
 
     Of a deployment without a record nothing was recorded: nothing beside its functions goes back.
-    `newer` are the deployments since then. Raises: Unavailable, when our own store does not tell.
+    `newer` are the deployments since then; `hold` is asked before each round of calls.
+    Raises: Unavailable, when our own store does not tell; as `hold`.
     """
     reach = REACHES[scenario].beside
     if not target or not reach:
         return None
+    hold(ANSWER_SECONDS)
     record: Document = ask(ports, partial(ports.store.get, record_path(policy.system, target)))
     fields = record.fields
     recorded = stocks.unpacked(fields["live"]) if fields is not None else WholeInventory()
+    hold(LONGEST_SECONDS)
     live = take_stock(ports, replace(policy, resources=_within(policy.resources, reach)))
     versions = hosting.needed(recorded, live)
+    hold(ANSWER_SECONDS)
     statuses = ask_all(
         ports,
         {
@@ -54,6 +59,7 @@ def survey(
             for site, version in versions
         },
     )
+    hold(COUNTED_SECONDS)
     return Sight(
         recorded,
         live,

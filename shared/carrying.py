@@ -98,7 +98,8 @@ class Carrying:
                 return replace(step, begun_at=self._tenure.now(), note=result.reason)
             case Withheld() | Moved() | Unavailable():
                 self._look_in(step, LOOK_AGAIN_SECONDS)
-                return self._unless_overdue(replace(step, note=str(result)))
+                note = result.reason if isinstance(result, Withheld) else str(result)
+                return self._unless_overdue(replace(step, note=note))
             case Rejected():
                 return self._ended(step, StepStatus.FAILED, str(result))
             case BaseException():
@@ -135,11 +136,9 @@ class Carrying:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
             return self._ended(step, StepStatus.FAILED, note)
         self._look_in(step, 0.0)
-        stands_still = (
-            not step.writes and look.token == step.seen
-        )  # a portion that comes to nothing
+        stands_still = look.token == step.seen  # it gets no more time for that
         began = step.begun_at if step.attempts or stands_still else self._tenure.now()
-        note = look.note or (step.note if stands_still else "")
+        note = look.note or (step.note if stands_still and not step.writes else "")
         again = replace(step, seen=look.token, begun_at=began, operation="", note=note)
         return self._unless_overdue(self._with_deadline(again))
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from shared.errors import Unavailable
 from shared.gcp.answers import READ_SECONDS
+from shared.policy import Policy
 from shared.ports import Pool
 from shared.rollback import Status
 from shared.wiring import POOL_WORKERS
 from tests.answering import say
 from tests.fakes.lanes import LanePool
+from tests.furnished import SHOP, furnish, spoil
 from tests.test_extending import rolls_out_under_its_rollback
 from tests.test_undo_builds import rebuilt
 from tests.world import BOOKSHOP, FakePorts, World
@@ -25,8 +27,8 @@ class SlowPorts(FakePorts):
     Then Cloud Monitoring says nothing at all.
     """
 
-    def __init__(self) -> None:
-        super().__init__(BOOKSHOP)
+    def __init__(self, policy: Policy = BOOKSHOP) -> None:
+        super().__init__(policy)
         self.are_slow = False
         self.counts.hook = self.alerts.hook = self._unless_slow
 
@@ -102,3 +104,18 @@ def test_a_roll_out_that_goes_on() -> None:
     assert rollback.plan is not None
     assert (rollback.plan.extensions, rollback.takeovers) == (1, 0)
     assert "died" not in rollback.outcome
+
+
+def test_an_order_for_everything() -> None:
+    """It is decided; what cannot be sent soon enough after its intent ends in time, and is told."""
+    ports = SlowPorts(SHOP)
+    world = World(policy=SHOP, ports=ports, furnish=furnish)
+    spoil(world, "functions", "sites", "rules")
+    ports.are_slow = True
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.pass_time(10 * MINUTE)
+
+    one = world.rollbacks()[0]
+    assert (one.status, one.takeovers) == (Status.FAILED, 0)
+    assert "release shop: FAILED not there in time: its time to be sent is over" in one.outcome
