@@ -53,6 +53,8 @@ class Serve:
     def __init__(self, platform: Platform, builder: Builder) -> None:
         self._platform = platform
         self._builder = builder
+        self._lists: dict[str, Traffic] = {}
+        """What each step that is about to be sent asks for."""
 
     def look(self, step: Step) -> Look:
         """Compare asked-for and routed traffic with the revision of the newest deployment."""
@@ -83,17 +85,20 @@ class Serve:
         return Look(Verdict.AT_ORIGIN, service.etag)
 
     def rehearse(self, step: Step) -> None:
-        """Nothing to ask beforehand: a list changes in its percents alone."""
+        """Work out the list to ask for: once the lease is looked at, nothing is read any more."""
+        goal = decode(Goal, step.goal)
+        self._lists[step.name] = goal.traffic or self._moved(goal)
 
     def set(self, step: Step) -> str:
-        """Ask for the traffic of the goal, at the etag that the intent names."""
+        """Ask for the list of its rehearsal, at the etag that the intent names."""
         goal = decode(Goal, step.goal)
-        traffic = goal.traffic
-        if not traffic:
-            found = self._builder.found(goal.function)
-            revision = found.revision if found is not None else ""
-            traffic = moved_to(self._platform.service(goal.service).traffic, {revision: 100})
+        traffic = self._lists.pop(step.name)
         return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
+
+    def _moved(self, goal: Goal) -> Traffic:
+        found = self._builder.found(goal.function)
+        revision = found.revision if found is not None else ""
+        return moved_to(self._platform.service(goal.service).traffic, {revision: 100})
 
 
 def _is_asked(service: Service, goal: Goal, wanted: Mapping[str, int]) -> bool:
