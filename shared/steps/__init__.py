@@ -46,9 +46,9 @@ class Kind(Protocol):
         ...
 
     def rehearse(self, step: Step) -> None:
-        """Ask the platform whether it would take the effect, before any switch is looked at.
+        """Ask whether the platform would take the effect, and whatever else is to be known of it.
 
-        Raises: as `set`.
+        Before any switch, and the lease, is looked at: `set` only sends. Raises: as `set`.
         """
         ...
 
