@@ -8,7 +8,7 @@ from cli.screen import AsJson, print_json, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
 from responders import foreseeing
-from responders.repairing import Preparation
+from responders.weighing import Preparation
 from shared import repair
 from shared.documents import decode
 from shared.incident import rollback_id

@@ -11,7 +11,7 @@ from responders import foreseeing
 from responders.ordering import order_of
 from responders.planning import beside_of
 from responders.rehearsing import data_worked_out, worked_out
-from responders.repairing import Preparation
+from responders.weighing import Preparation
 from shared import forecast
 from shared.command import Command
 from shared.facts import Difference

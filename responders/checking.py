@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from responders.asking import ask
 from responders.examining import Examining
+from responders.inquiring import known_damage
 from responders.recording import Recording
 from shared import damage, integrity, log
 from shared.alert import key_of
@@ -56,8 +57,7 @@ class Checking:
         store's.
         """
         for policy in self._policies:
-            document = self._ports.store.get(damage.path(policy.system))
-            before = decode(Record, document.fields) if document.fields else Record(policy.system)
+            document, before = known_damage(self._ports, policy)
             if before.run is not None or damage.due(before, policy, document.read_at):
                 self._carry_forward(policy, document, before)
             elif any(one.recorded != one.state for one in before.findings):

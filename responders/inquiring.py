@@ -1,6 +1,8 @@
-"""check: a person wants the data looked through before its time."""
+"""What is known of damage to the data, and who wants them looked through before their time."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -8,18 +10,32 @@ from responders.verbs import Asked, Effect
 from shared import damage
 from shared.damage import Record
 from shared.documents import decode, encode
-from shared.errors import Refused
-from shared.ports import written
+from shared.errors import Moved, Refused
+from shared.policy import Policy
+from shared.ports import Document, Ports, written
 
 
 def check(asked: Asked) -> Effect:
-    """The clock begins a run within a minute, or once the one under way is over."""
+    """By a person: the clock begins a run within a minute, or once the one under way is over."""
     command, policy = asked.command, asked.policy
     if not policy.collections:
         raise Refused(f"{policy.system} declares no collections")
-    document = asked.ports.store.get(damage.path(policy.system))
-    known = decode(Record, document.fields) if document.fields else Record(policy.system)
+    document, known = known_damage(asked.ports, policy)
     wanted = replace(known, asked=f"asked for by {command.actor}: {command.reason}")
     when = "once the run under way is over" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
     return Effect(f"looked through {when}: {names}", (written(document, encode(wanted)),))
+
+
+def look_anew(ports: Ports, document: Document, record: Record, why: str) -> None:
+    """Have the data looked through, unless that is under way or asked for."""
+    if record.run is None and not record.asked:
+        with suppress(Moved):  # somebody looks just now
+            ports.store.commit([written(document, encode(replace(record, asked=why)))])
+
+
+def known_damage(ports: Ports, policy: Policy) -> tuple[Document, Record]:
+    """What the last run has found of a system, and its document. Raises: Unavailable."""
+    document = ports.store.get(damage.path(policy.system))
+    record = decode(Record, document.fields) if document.fields else Record(policy.system)
+    return document, record

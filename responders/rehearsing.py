@@ -9,12 +9,12 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import foreseeing, repairing
+from responders import foreseeing, weighing
 from responders.deciding import ordered_change, planned
 from responders.gathering import gather
 from responders.planning import counted, people_needed
-from responders.repairing import Foreseen, Preparation
 from responders.waiting import described
+from responders.weighing import Foreseen, Preparation
 from shared import handover, repair
 from shared.audit import event
 from shared.command import CommandRecord
@@ -122,12 +122,12 @@ def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Wor
 def data_worked_out(
     ports: Ports, policy: Policy, order: Order, now: datetime, known: Preparation, seconds: float
 ) -> tuple[Foreseen, Preparation]:
-    """What would become of an order that moves data, as `repairing.worked_out`.
+    """What would become of an order that moves data, as `weighing.worked_out`.
 
     Raises: Unavailable.
     """
     facts = gather(ports, policy, now, list, "", order.target).facts
-    return repairing.worked_out(ports, policy, order, facts, known, seconds)
+    return weighing.worked_out(ports, policy, order, facts, known, seconds)
 
 
 def _further(

@@ -19,8 +19,8 @@ from responders.ending import ended
 from responders.erasing import FORGET
 from responders.fenced import Around
 from responders.gathering import gather
-from responders.repairing import PREPARE_WITHIN
 from responders.waiting import parked
+from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
 from shared.documents import encode
 from shared.gate import Outcome

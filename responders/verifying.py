@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from responders import ending, extending, fenced, repairing
+from responders import ending, extending, fenced, repaired
 from responders.asking import ANSWER_SECONDS, ask_all, looking, or_none, seen
 from responders.case import Case, Turn
 from responders.closing import ends, reads_to_come, settle
@@ -50,7 +50,7 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
         why = in_short(steps.values()) if undone else _moved(moved)
         return ending.fail(case, why, moved)
     if case.rollback.way is Way.REPAIR:
-        return repairing.concluded(case, steps.values())
+        return repaired.concluded(case, steps.values())
     if case.rollback.way is Way.UNDO:  # well or ill: it was asked for as it was
         documents = [
             f"{one.name}: {one.note}"

@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from responders import deciding, ending, fenced, filing, repairing, reversing, verifying, waiting
+from responders import (
+    deciding,
+    ending,
+    fenced,
+    filing,
+    repaired,
+    repairing,
+    reversing,
+    verifying,
+    waiting,
+)
 from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.rewriting import Ours, Rewriting
@@ -135,7 +145,7 @@ class Work:
                 return self._run(case, kinds, until)
             case Status.VERIFYING:
                 repairs = case.rollback.way is Way.REPAIR
-                return repairing.verify(case) if repairs else verifying.verify(case)
+                return repaired.verify(case) if repairs else verifying.verify(case)
             case Status.WATCHING:
                 return verifying.watch(case, kinds)
         return False

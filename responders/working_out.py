@@ -24,10 +24,10 @@ from responders.foreseeing import (
 )
 from responders.gathering import gather
 from responders.pinning import pins_of
-from responders.repairing import PEOPLE, WORD_OF_TWO
 from responders.scenarios import reversal, wanted
 from responders.scenarios.reversal import Reversal
 from responders.scenarios.wanted import Wanted
+from responders.weighing import PEOPLE, WORD_OF_TWO
 from shared import incident as incidents
 from shared import quarantine, ramp, repair, shortened
 from shared import rollback as rollbacks

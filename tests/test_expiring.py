@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responders.repairing import PREPARE_WITHIN
+from responders.weighing import PREPARE_WITHIN
 from shared.errors import Rejected, RollbackError, Unavailable
 from shared.expiry import Expiry
 from shared.reading import Reading

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import mending, repairing
+from responders import mending, repaired
 from responders.case import Turn
-from responders.repairing import PREPARE_WITHIN
+from responders.weighing import PREPARE_WITHIN
 from shared import journals, repair
 from shared.errors import Unavailable
 from shared.impact import Counts
@@ -36,7 +36,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     shop = Shop()
     shop.order()
     shop.parked()
-    watching, said = repairing._watching, list[str]()
+    watching, said = repaired._watching, list[str]()
 
     def cancelled(*known: Any) -> Turn:
         if not said:
@@ -47,7 +47,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
             shop.deliver_commands()
         return watching(*known)
 
-    monkeypatch.setattr(repairing, "_watching", cancelled)
+    monkeypatch.setattr(repaired, "_watching", cancelled)
     shop.approve("bob")
     while not said:
         shop.pass_time(MINUTE / 2)

@@ -1,0 +1,146 @@
+"""What becomes of an order that moves data: by the gates, and by what is known of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders import foreseeing
+from responders.expiring import read_expiries
+from responders.foreseeing import Target
+from responders.inquiring import known_damage
+from shared import repair
+from shared.damage import Record
+from shared.documents import SCHEMA
+from shared.errors import Refused, Rejected
+from shared.expiry import Expiry
+from shared.facts import Facts
+from shared.gate import Answer, GateAnswer, Outcome
+from shared.gates import ASKS_FIRST, evaluate_reversal
+from shared.integrity import Run
+from shared.plan import Plan
+from shared.policy import Policy
+from shared.ports import Ports
+from shared.repair import Survey
+from shared.rollback import Order
+
+PREPARE_WITHIN: Final = timedelta(minutes=30)
+"""Beside the time in which any other order is decided: data are looked through first."""
+PEOPLE: Final = 2
+WORD_OF_TWO: Final = "data are moved by people's word alone"
+
+
+class Preparation(Struct, frozen=True):
+    """What is known of the data before anything of it is moved, `surveys/{rollback}`."""
+
+    before: Run | None = None
+    """The look through the data that the next one is compared with."""
+    target: Target | None = None
+    survey: Survey | None = None
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+
+class Foreseen(Struct, frozen=True):
+    """What becomes of an order now."""
+
+    outcome: Outcome
+    reason: str
+    gates: tuple[GateAnswer, ...]
+    plan: Plan | None = None
+    survey: Survey | None = None
+    overridden: tuple[GateAnswer, ...] = ()
+    """What would have held it up, had the person not overridden it."""
+
+
+def worked_out(
+    ports: Ports, policy: Policy, order: Order, facts: Facts, known: Preparation, seconds: float
+) -> tuple[Foreseen, Preparation]:
+    """What would become of the order now, and the data looked through so many seconds further.
+
+    As long as its survey is not over, it is not known yet. Nothing is kept. Raises: Unavailable.
+    """
+    now = ports.clock.now()
+    found = allowed(order, facts, policy, now + PREPARE_WITHIN, now, "")
+    _, record = known_damage(ports, policy)
+    at = now.replace(second=0, microsecond=0)
+    try:
+        expiries = read_expiries(ports, policy, policy.integrity.database)
+        known = looked_through(ports, policy, order, known, record, at, expiries, seconds)
+    except (Refused, Rejected) as no:
+        return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
+    return became(policy, order, facts, found, known), known
+
+
+def allowed(
+    order: Order, facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+) -> Foreseen:
+    """What becomes of it by the gates alone."""
+    by = evaluate_reversal(facts, policy, deadline, now, rollback, override=order.override)
+    return Foreseen(by.outcome, by.reason, by.answers, overridden=by.overridden)
+
+
+def looked_through(
+    ports: Ports,
+    policy: Policy,
+    order: Order,
+    known: Preparation,
+    record: Record,
+    at: datetime,
+    expiries: Sequence[Expiry],
+    seconds: float,
+) -> Preparation:
+    """What is known after so many seconds more; what was begun goes on where it is.
+
+    Raises: Refused, where the restore point cannot be had; Unavailable, Rejected.
+    """
+    source = known.target or foreseeing.target(ports, policy, record, order.restore_point)
+    select = repair.parse(order.select)
+    survey = known.survey or foreseeing.begun(ports, policy, select, at, source)
+    if not survey.is_over:
+        survey = foreseeing.advanced(ports, policy, survey, expiries, seconds)
+    return replace(known, target=source, survey=survey)
+
+
+def became(
+    policy: Policy, order: Order, facts: Facts, found: Foreseen, known: Preparation
+) -> Foreseen:
+    """What becomes of it by what is known of the data, or how far that has come."""
+    if known.target is None or known.survey is None or not known.survey.is_over:
+        return replace(found, survey=known.survey)
+    return _foreseen(policy, order, facts, found, known.target, known.survey)
+
+
+def _foreseen(
+    policy: Policy, order: Order, facts: Facts, found: Foreseen, source: Target, survey: Survey
+) -> Foreseen:
+    """What becomes of it by what the survey has found."""
+    found = replace(found, survey=survey)
+    plan = foreseeing.planned(policy, survey, source, facts)
+    if plan is None:
+        reason = f"there is nothing to bring back: {repair.worded(survey.fates)}"
+        return replace(found, outcome=Outcome.IGNORE, reason=reason)
+    found = replace(found, plan=plan)
+    if found.outcome is not Outcome.ROLLBACK:
+        return found
+    longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
+    if longer:
+        return replace(found, outcome=Outcome.ESCALATE, reason=longer)
+    if not foreseeing.is_known_what_starts(facts):
+        return replace(found, outcome=Outcome.HOLD, reason=foreseeing.STARTS_UNKNOWN)
+    starts = foreseeing.started(policy, foreseeing.written_to(survey), facts)
+    refused = foreseeing.why_not_started(policy, starts)
+    if refused:
+        return replace(found, outcome=Outcome.ESCALATE, reason=refused)
+    good = foreseeing.undone(survey.fates)
+    reason = WORD_OF_TWO
+    if good:
+        reason = f"{good} changes that nothing is wrong with would be undone"
+    if order.override:
+        skipped = (*found.overridden, GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK))
+        return replace(found, reason="overridden: nobody is asked", overridden=skipped)
+    return replace(found, outcome=Outcome.ASK, reason=reason)
