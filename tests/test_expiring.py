@@ -1,11 +1,13 @@
-"""Repairs of a database whose documents expire by policies of its own."""
+"""Repairs of a database whose documents expire, by policies of its own or of ours."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from responders.weighing import PREPARE_WITHIN
 from shared.errors import Rejected, RollbackError, Unavailable
@@ -13,7 +15,7 @@ from shared.expiry import Expiry
 from shared.reading import Reading
 from shared.rollback import Status
 from tests.fakes.hooks import no_hook, raising
-from tests.spoilt import GOOD, HERE, MINUTE, SPOILT, Shop, undo
+from tests.spoilt import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, undo
 
 READ = "indexes.expiries"
 UNKNOWN = "by what documents of (default) expire is not known: no answer"
@@ -25,6 +27,13 @@ def perishable(spoilt: dict[str, dict[str, Any] | None] | None = None) -> Shop:
     shop = Shop(spoilt=spoilt)
     shop.ports.beside.expiring[HERE] = [Expiry("customers", ("until",))]
     return shop
+
+
+def declared(spoilt: dict[str, dict[str, Any] | None]) -> Shop:
+    """Our policy says so, and no other."""
+    customers = replace(SHOP.collections["customers"], expires="until")
+    collections = {**SHOP.collections, "customers": customers}
+    return Shop(replace(SHOP, collections=collections), spoilt=spoilt)
 
 
 def test_what_the_database_let_expire_is_told_and_stays_gone() -> None:
@@ -114,12 +123,15 @@ def test_what_expires_once_people_are_asked_is_not_brought_back() -> None:
     assert "1 expired, and left" in str(Reading(shop.ports.store).trail(shop.newest.id))
 
 
-def test_an_undo_does_not_make_again_what_has_expired_since() -> None:
-    """By the database's own policy, as by one of ours."""
+@pytest.mark.parametrize("shop_with", [perishable, declared])
+def test_an_undo_does_not_make_again_what_has_expired_since(
+    shop_with: Callable[[dict[str, dict[str, Any] | None]], Shop],
+) -> None:
+    """Removed as it was made since, and over now, by a policy of the database or of ours."""
     until = Shop().ports.clock.now() + 40 * MINUTE
     made = {"email": "e@example.com", "until": until}
     kept = {**made, "until": until + DAY}
-    shop = perishable({**SPOILT, "customers/new": made, "customers/newer": kept})
+    shop = shop_with({**SPOILT, "customers/new": made, "customers/newer": kept})
     shop.order(restore_point="16m", select="collection:customers")
     shop.parked()
     shop.approve("bob")

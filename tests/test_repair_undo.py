@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 
@@ -149,27 +147,6 @@ def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:
     assert shop.newest.status is Status.SUCCEEDED
     assert shop.ports.rewritten.written == []
     assert "2 of somebody who was erased, and left" in shop.newest.outcome
-
-
-def test_what_expired_since_a_repair_is_not_put_back() -> None:
-    """Removed as it was made since, and over now: an undo does not make it again."""
-    customers = replace(SHOP.collections["customers"], expires="until")
-    collections = {**SHOP.collections, "customers": customers}
-    made: dict[str, Any] = {"email": "e", "until": Shop().ports.clock.now() + 40 * MINUTE}
-    kept = {**made, "until": made["until"] + 40 * MINUTE}
-    spoilt = {"customers/new": made, "customers/newer": kept}
-    shop = Shop(replace(SHOP, collections=collections), spoilt={**SPOILT, **spoilt})
-    shop.order(restore_point="16m", select="collection:customers")
-    shop.parked()
-    shop.approve("bob")
-    shop.pass_time(10 * MINUTE)
-    assert shop.data["customers/new"] is None
-    shop.ports.clock.advance(30 * MINUTE)
-    undo(shop)
-
-    assert shop.newest.status is Status.SUCCEEDED
-    assert (shop.data["customers/new"], shop.data["customers/newer"]) == (None, kept)
-    assert "1 expired, and left" in shop.newest.outcome
 
 
 def test_who_is_erased_while_an_undo_puts_documents_back_stays_so() -> None:
