@@ -9,7 +9,7 @@ from responders.asking import ANSWER_SECONDS, answered, ask_all
 from responders.case import Case
 from shared import pin as pins
 from shared.documents import decode, encode
-from shared.errors import Rejected
+from shared.errors import Rejected, RollbackError
 from shared.pin import AUTOMATION, Pin, Shifted
 from shared.plan import Step, StepStatus
 from shared.ports import Document, Query, Store, Write, written
@@ -37,8 +37,8 @@ def known(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
 def left_by(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     """The writes of what the shifts that are done make of their functions' pins.
 
-    Nothing, where the platform refuses to show what was built again: mostly it is gone.
-    Raises: Unavailable.
+    Nothing, where the platform refuses to show what was built again: mostly it is gone; or where
+    it says nothing for as long as a step may take. Raises: Unavailable, until then.
     """
     done = [step for step in steps if step.kind in LEADING and step.status is StepStatus.DONE]
     return tuple(_written(case, done)) if done else ()
@@ -57,10 +57,10 @@ def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
             yield written(document, encode(after))
 
 
-def _built_again(case: Case, done: Iterable[Step]) -> dict[str, Service]:
+def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
     """The services of new builds as they are now, by step: only the platform tells their traffic.
 
-    Without those that it refuses to show. Raises: Unavailable.
+    Without those that `left_by` gives up. Raises: Unavailable.
     """
     service = case.ports.platform(case.policy.system).service
     calls = {
@@ -70,7 +70,10 @@ def _built_again(case: Case, done: Iterable[Step]) -> dict[str, Service]:
     }
     case.hold_for(ANSWER_SECONDS)
     answers = ask_all(case.ports, calls)
-    return {name: answered(one) for name, one in answers.items() if not isinstance(one, Rejected)}
+    last = max((step.ended_at for step in done if step.ended_at), default=case.now())
+    is_late = case.now() - last > case.policy.execution.step_within
+    given_up = RollbackError if is_late else Rejected
+    return {name: answered(one) for name, one in answers.items() if not isinstance(one, given_up)}
 
 
 def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:

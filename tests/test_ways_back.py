@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from shared.policy import Rebuilds
 from shared.rollback import Status
 from shared.traffic import TrafficTarget
 from tests.fakes.copies import kept
-from tests.fakes.hooks import no_hook
+from tests.fakes.hooks import no_hook, raising
 from tests.ways_back import ORDER, SHOP, back, ended, ends, failure, on_copies, roll_back, world
 from tests.world import World
 
@@ -81,20 +82,41 @@ def test_who_deploys_between_a_rebuild_and_its_traffic_is_left_alone() -> None:
     assert theirs[0] not in shop.live[ORDER]
 
 
-def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end() -> None:
-    """What nobody can show any more is pinned by nobody, and told as somebody's doing."""
-    shop = world()
+def once_built_again(shop: World, act: Callable[[], None]) -> None:
+    """This happens as soon as its traffic has been led to the new build of a function."""
     shop.ports.world.lose_image(ORDER)
     shop.deploy_bad()
 
-    def somebody(verb: str, side: str) -> None:
+    def look(verb: str, side: str) -> None:
         begun = shop.rollbacks() if verb == "store.commit" else []
         served = shop.steps(begun[-1].id).get(f"serve {ORDER}") if begun else None
         if served is not None and served.status is StepStatus.DONE:
             shop.ports.store.hook = no_hook
-            shop.ports.world.delete_function(ORDER)
+            act()
 
-    shop.ports.store.hook = somebody
+    shop.ports.store.hook = look
+
+
+def test_a_platform_that_says_nothing_any_more_holds_no_rollback_up_for_good() -> None:
+    """What serves a new build is asked for as long as a step may take; then it goes on without."""
+    shop = world()
+    silent = raising("platform.service", Unavailable("no answer"))
+    once_built_again(shop, lambda: setattr(shop.ports.world, "hook", silent))
+
+    shop.alert()
+    shop.pass_time(timedelta(minutes=4))
+    assert shop.rollbacks()[-1].status is Status.RUNNING
+
+    shop.pass_time(timedelta(minutes=4))
+    assert shop.rollbacks()[-1].status is Status.WATCHING
+    pinned = {pin.function for pin in pins_of(shop.ports.store, shop.policy.system)}
+    assert pinned == {*shop.live} - {ORDER}
+
+
+def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end() -> None:
+    """What nobody can show any more is pinned by nobody, and told as somebody's doing."""
+    shop = world()
+    once_built_again(shop, lambda: shop.ports.world.delete_function(ORDER))
 
     rollback = roll_back(shop)
 
