@@ -126,8 +126,8 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
     yield from _batches([store.get(filed.path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
         document = store.get(rollbacks.path(incidents.rollback_id(incident.id, number)))
-        rollback = decode(Rollback, document.fields)
-        if rollback.status not in ENDED:
+        rollback = decode(Rollback, document.fields) if document.fields is not None else None
+        if rollback is None or rollback.status not in ENDED:
             continue
         for below in ("steps", "audit"):
             yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)

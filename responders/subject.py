@@ -98,4 +98,6 @@ def find(asked: Asked) -> Subject:
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     rollback = store.get(rollbacks.path(newest))
+    if rollback.fields is None:
+        raise Refused(f"{newest} is kept no more: an order to roll back opens another incident")
     return Subject(asked, system, document, incident, rollback, decode(Rollback, rollback.fields))

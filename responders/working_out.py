@@ -162,7 +162,10 @@ def repairs(store: Store, incident: Incident) -> list[str]:
     repaired: list[str] = []
     for number in range(incident.rollbacks):
         name = incidents.rollback_id(incident.id, number + 1)
-        known = decode(Rollback, store.get(rollbacks.path(name)).fields)
+        fields = store.get(rollbacks.path(name)).fields
+        if fields is None:  # kept no more, and neither is its journal
+            continue
+        known = decode(Rollback, fields)
         if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
         elif known.way is Way.REPAIR and store.query(Query(quarantine.journal(name), limit=1)):

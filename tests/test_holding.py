@@ -64,6 +64,30 @@ def move_data(world: World, entries: int) -> None:
         world.ports.store.commit([Put(path, entry)])
 
 
+def test_what_has_expired_keeps_nothing_else_from_being_held() -> None:
+    """An incident may be open for longer than its first rollback is kept."""
+    world = over(World())
+    assert say(world, "undo") == ""
+    world.pass_time(30 * MINUTE)
+    world.ports.store.remove(f"rollbacks/{TROUBLE}")
+
+    assert say(world, "hold") == ""
+    world.pass_time(MINUTE)
+
+    held = {path for path, at in kept(world) if at is None}
+    assert f"rollbacks/{TROUBLE}-r2" in held
+    assert f"rollbacks/{TROUBLE}" not in world.ports.store.documents
+
+
+def test_where_the_newest_rollback_has_expired_whoever_says_something_is_told() -> None:
+    """A word about it changes nothing any more; an order opens an incident of its own."""
+    world = over(World())
+    world.ports.store.remove(f"rollbacks/{TROUBLE}")
+
+    for verb in ("hold", "undo", "retry"):
+        assert say(world, verb).startswith(f"{TROUBLE} is kept no more")
+
+
 def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
     """The incident, its alerts and notices, its rollbacks and everything below them."""
     world = over(World(policy=MANY))
