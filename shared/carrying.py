@@ -51,6 +51,12 @@ class Carrying:
         self._loose = {name for name, step in steps.items() if step.may_be_in_flight}
         """Steps whose effect may be on its way: a dead worker's, until they are looked at; ours,
         from sending on."""
+        died = tenure.rollback.takeovers > 0
+        self._inherited = {
+            name for name in steps if died and steps[name].status is StepStatus.BEGUN
+        }
+        """What a worker that has died had begun, and nobody has looked at since: it has all of its
+        time again."""
         self._has_ended = True
         """Whether a step has ended since it was asked what that means for the others."""
         self._is_halted = False
@@ -136,7 +142,8 @@ class Carrying:
             note = f"given up after {step.attempts} attempts: {look.note or step.note}"
             return self._ended(step, StepStatus.FAILED, note)
         self._look_in(step, 0.0)
-        stands_still = look.token == step.seen  # it gets no more time for that
+        stands_still = look.token == step.seen and step.name not in self._inherited
+        self._inherited.discard(step.name)
         began = step.begun_at if step.attempts or stands_still else self._tenure.now()
         note = look.note or (step.note if stands_still and not step.writes else "")
         again = replace(step, seen=look.token, begun_at=began, operation="", note=note)

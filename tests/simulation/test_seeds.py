@@ -20,6 +20,7 @@ ONCE_BROKEN = {
     121: "an effect was sent by a worker whose lease had run out while it asked the switches",
     245: "copies of one message counted as deaths of workers, and failed the rollback",
     263: "an effect was sent by a worker whose lease had run out while it looked",
+    10411: "a step that a dead worker had begun had no time left for whoever took it over",
     56132: "an effect was sent by a worker whose lease had run out while it read what to ask for",
     6168: "a look that got no answer about functions ended the pins of those shifted since",
     19367: "a function that was left to people counted as one that was led back",
