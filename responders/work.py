@@ -155,6 +155,8 @@ class Work:
         switches = Switches(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not switches.stop():
             case.take(LIFTED)
+            # That turn has read what a person has said since the look before it.
+            switches = Switches(ports.store, ports.clock, case.rollback)
         engine = Engine(ports.store, ports.clock, case.pool, kinds, switches, case.policy.execution)
         left = engine.carry(case.tenure, until)
         if left is Left.HANDED_OVER:

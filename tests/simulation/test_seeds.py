@@ -22,6 +22,7 @@ ONCE_BROKEN = {
     263: "an effect was sent by a worker whose lease had run out while it looked",
     10411: "a step that a dead worker had begun had no time left for whoever took it over",
     56132: "an effect was sent by a worker whose lease had run out while it read what to ask for",
+    86482: "a pause that was read while a hold was lifted waited for the next look at the switches",
     6168: "a look that got no answer about functions ended the pins of those shifted since",
     19367: "a function that was left to people counted as one that was led back",
     114176: "an ordered shift that landed after a pause was taken for an automatic one",
