@@ -86,12 +86,7 @@ def test_somebody_whose_sessions_do_not_end(minutes: int) -> None:
 def test_sessions_that_may_not_be_ended() -> None:
     """That is told at once: whoever got in is in still."""
     world = signed_in()
-
-    def refuse(verb: str, side: str) -> None:
-        if verb == "sessions.people":
-            raise Rejected("no right to list people")
-
-    world.ports.beside.hook = refuse
+    world.ports.beside.hook = raising("sessions.people", Rejected("no right to list people"))
     world.command(command="revoke-sessions", system="bookshop")
     world.pass_time(MINUTE)
 
@@ -102,12 +97,7 @@ def test_sessions_that_may_not_be_ended() -> None:
 def test_people_who_may_not_be_changed() -> None:
     """How many they are is told: nobody takes them for signed out."""
     world = signed_in()
-
-    def refuse(verb: str, side: str) -> None:
-        if verb == "sessions.end":
-            raise Rejected("no right to change people")
-
-    world.ports.beside.hook = refuse
+    world.ports.beside.hook = raising("sessions.end", Rejected("no right to change people"))
     world.command(command="revoke-sessions", system="bookshop")
     world.pass_time(2 * MINUTE)
 
