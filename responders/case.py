@@ -94,6 +94,18 @@ class Case:
         """The store's time, on which all workers agree however wrong their clocks are."""
         return self.tenure.now()
 
+    @property
+    def decide_by(self) -> datetime:
+        """Until when what is not known may become known.
+
+        What nobody could judge before its time was over is judged twice: no answer may be one
+        call's bad luck.
+        """
+        now, deadline = self.now(), self.rollback.decide_by
+        if deadline is None or self.rollback.gates:
+            return deadline or now
+        return max(deadline, now + self.policy.gates.judge_every)
+
     def look_after(self, span: timedelta) -> datetime:
         """When a look that long from now is due: in time for the sweep that is nearest to it."""
         return self.now() + span - SWEEP_SLACK

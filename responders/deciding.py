@@ -52,7 +52,7 @@ def decide(case: Case) -> bool:
         gathered.facts,
         decision,
         case.rollback.order,
-        expired=case.now() >= (case.rollback.decide_by or case.now()),
+        expired=case.now() >= case.decide_by,
         hold=case.hold_for,
     )
     if plan is not None and case.policy.resources.identity:
@@ -123,8 +123,7 @@ def seen_beside(
 
 
 def _decision(case: Case, facts: Facts) -> Decision:
-    rollback, policy, now = case.rollback, case.policy, case.now()
-    deadline = rollback.decide_by or now
+    rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
     if rollback.order is None:
         return evaluate(facts, policy, deadline, now, rollback.id)
     change = ordered_change(rollback.order, facts, policy)

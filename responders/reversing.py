@@ -46,7 +46,7 @@ def decide(case: Case) -> bool:
     gathered = gather(case.ports, policy, now, case.joined_alerts, rollback.id)
     if case.raised(gathered.alerts):
         return True
-    deadline = rollback.decide_by or now
+    deadline = case.decide_by
     case.hold_for(LONGEST_SECONDS)
     found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
     found, behind = _behind(case, _agreed(rollback, found), deadline)

@@ -260,6 +260,34 @@ def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
     assert world.live == stable | {"payOrder": {"payorder-00003": 100}}
 
 
+def test_the_only_look_in_time_gets_no_answer() -> None:
+    """Where no worker came before the time to decide was over, the first look is not the last."""
+    world = World()
+    stable = world.live
+    world.deploy_bad(CATALOGUE[1:])  # no probe asks these
+    world.alert()
+    [notification] = world.waiting()
+    world.deliver(notification)
+    world.ports.bus.messages.clear()
+    world.ports.clock.advance(10 * MINUTE)
+
+    def no_answer(verb: str, side: str) -> None:
+        if verb == "metrics.requests":
+            raise Unavailable("no answer")
+
+    world.ports.counts.hook = no_answer
+    world.pass_time(MINUTE / 2)
+    before = world.rollbacks()[0]
+    world.ports.counts.hook = lambda verb, side: None
+    world.pass_time(HOUR)
+
+    assert before.status is rollback.Status.DECIDING
+    assert before.decide_by is not None
+    assert before.created_at + 10 * MINUTE > before.decide_by
+    assert world.live == stable
+    assert world.events(world.rollbacks()[0]).count("decision.held") == 1
+
+
 def test_an_alert_that_stays_true_and_inconclusive() -> None:
     """Judged again each half minute, and escalated when its time to be decided is over."""
     world = World()
