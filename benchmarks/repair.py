@@ -18,7 +18,7 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
-from responders.rewriting import Ours, Rewriting
+from responders.repairs.rewriting import Ours, Rewriting
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites

@@ -10,7 +10,7 @@ from cli.ordering import DryRun, Yes
 from cli.screen import AsJson, System, print_json, say
 from cli.sending import Reason, conclude, require_sender, send
 from cli.wired import NO, leaving, operations
-from responders import copying, restoring
+from responders.backups import copying, restoring
 from shared.errors import Refused
 from shared.restore_point import FORMS
 

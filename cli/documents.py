@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cli.screen import AsJson, print_json, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
-from responders import foreseeing
+from responders.repairs import foreseeing
 from responders.weighing import Preparation
 from shared import repair
 from shared.documents import decode

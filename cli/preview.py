@@ -7,10 +7,10 @@ import math
 from msgspec import Struct
 
 from cli.wired import Operations
-from responders import foreseeing
 from responders.ordering import order_of
 from responders.planning import beside_of
 from responders.rehearsing import data_worked_out, worked_out
+from responders.repairs import foreseeing
 from responders.weighing import Preparation
 from shared import forecast
 from shared.command import Command

@@ -10,7 +10,7 @@ import typer
 
 from cli.screen import AsJson, System, at, print_json, say, table
 from cli.wired import NO, leaving, operations
-from responders import restoring
+from responders.backups import restoring
 from shared import restore_point
 from shared.errors import Refused
 from shared.restore_point import Kept, Point

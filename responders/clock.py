@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responders import fencing
 from responders.anchoring import Anchoring
-from responders.backing_up import BackingUp
+from responders.backups.backing_up import BackingUp
+from responders.backups.making_copies import MakingCopies
+from responders.backups.proving_backups import ProvingBackups
+from responders.backups.watching import Watching
 from responders.checking import Checking
 from responders.erasing import Erasing
+from responders.fences import fencing
 from responders.inspecting import Inspecting
-from responders.making_copies import MakingCopies
 from responders.probing import Probing
-from responders.proving_backups import ProvingBackups
 from responders.reminding import Reminding
 from responders.sealing import Sealing
 from responders.tallying import Tallying
-from responders.watching import Watching
 from shared import handover, log
 from shared.envelope import Message
 from shared.errors import Exists

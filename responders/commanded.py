@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from responders import (
-    declaring,
-    drilling,
-    fencing,
-    forgetting,
-    holding,
-    pausing,
-    regenerating,
-    revoking,
-    scheduling,
-    taking_out_later,
-)
+from responders import declaring, drilling, holding, pausing, regenerating, revoking, scheduling
+from responders.fences import fencing
 from responders.piecemeal import AGAIN_AFTER
 from responders.rehearsing import rehearse
+from responders.repairs import forgetting, taking_out_later
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode

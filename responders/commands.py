@@ -10,12 +10,10 @@ from msgspec.structs import replace
 from responders import (
     analysing,
     answering,
-    copying,
     declaring,
     drilling,
     erasing,
     exporting,
-    fencing,
     holding,
     inquiring,
     marking,
@@ -27,6 +25,8 @@ from responders import (
     taking_back,
     trying,
 )
+from responders.backups import copying
+from responders.fences import fencing
 from responders.identifying import Actor, identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from responders import proving
-from responders.backing_up import before_deployment
+from responders.backups.backing_up import before_deployment
 from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from responders.keeping import keep

@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders import remaking, whereabouts
+from responders import whereabouts
 from responders.case import Case, Turn
 from responders.joined import explained, unjudged
 from responders.pinning import left_by
-from responders.taking_out_later import left_over
+from responders.repairs import remaking
+from responders.repairs.taking_out_later import left_over
 from shared import repair
 from shared.alert_record import Alert
 from shared.choices import after_the_end

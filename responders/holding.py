@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders import holding_backups
+from responders.backups import holding_backups
 from responders.subject import find
 from responders.verbs import Asked, Effect
 from shared import filed, journals

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders import fenced, piecemeal
+from responders import piecemeal
+from responders.fences import fenced
 from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
-from responders.remaking import VERB
+from responders.repairs.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import assets

@@ -9,10 +9,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import foreseeing, weighing
+from responders import weighing
 from responders.deciding import ordered_change, planned
 from responders.gathering import gather
 from responders.planning import counted, people_needed
+from responders.repairs import foreseeing
 from responders.waiting import described
 from responders.weighing import Foreseen, Preparation
 from shared import handover, repair

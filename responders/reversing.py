@@ -11,14 +11,15 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders import fenced, taking_out_later
 from responders.asking import LONGEST_SECONDS
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
 from responders.erasing import FORGET
-from responders.fenced import Around
+from responders.fences import fenced
+from responders.fences.fenced import Around
 from responders.gathering import gather
+from responders.repairs import taking_out_later
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out

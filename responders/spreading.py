@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.concerning import began_at, concerned, read
 from responders.erasing import read_ledger
+from responders.repairs.concerning import began_at, concerned, read
 from responders.writing import told
 from shared import log, owners, spread
 from shared import notice as notices

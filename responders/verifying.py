@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from responders import ending, extending, fenced, repaired
+from responders import ending, extending
 from responders.asking import ANSWER_SECONDS, ask_all, looking, or_none, seen
 from responders.case import Case, Turn
 from responders.closing import ends, reads_to_come, settle
+from responders.fences import fenced
 from responders.joined import unjudged
 from responders.pinning import left_by
+from responders.repairs import repaired
 from responders.whereabouts import BACK, in_short
 from shared import baseline, checks, probing, shortened
 from shared import deployment as deployments

@@ -9,10 +9,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import foreseeing
-from responders.expiring import read_expiries
-from responders.foreseeing import Target
 from responders.inquiring import known_damage
+from responders.repairs import foreseeing
+from responders.repairs.expiring import read_expiries
+from responders.repairs.foreseeing import Target
 from shared import repair
 from shared.damage import Record
 from shared.documents import SCHEMA

@@ -6,21 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from responders import (
-    deciding,
-    ending,
-    fenced,
-    filing,
-    repaired,
-    repairing,
-    reversing,
-    verifying,
-    waiting,
-)
+from responders import deciding, ending, filing, reversing, verifying, waiting
 from responders.case import Case, Turn
 from responders.commanded import carry_out
-from responders.rewriting import Ours, Rewriting
-from responders.taking_out import TakingOut
+from responders.fences import fenced
+from responders.repairs import repaired, repairing
+from responders.repairs.rewriting import Ours, Rewriting
+from responders.repairs.taking_out import TakingOut
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left

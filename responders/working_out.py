@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.asking import ask_in_batches
-from responders.foreseeing import (
+from responders.gathering import gather
+from responders.pinning import pins_of
+from responders.repairs.foreseeing import (
     STARTS_UNKNOWN,
     behind_a_fence,
     is_known_what_starts,
@@ -22,8 +24,6 @@ from responders.foreseeing import (
     why_not_started,
     written,
 )
-from responders.gathering import gather
-from responders.pinning import pins_of
 from responders.scenarios import reversal, wanted
 from responders.scenarios.reversal import Reversal
 from responders.scenarios.wanted import Wanted

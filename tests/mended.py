@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.erasing import Erasing
-from responders.expiring import read_expiries
-from responders.mending import Mending
-from responders.rewriting import MayGoOn, Ours, Rewriting
+from responders.repairs.expiring import read_expiries
+from responders.repairs.mending import Mending
+from responders.repairs.rewriting import MayGoOn, Ours, Rewriting
 from shared import quarantine, repair
 from shared.documents import decode
 from shared.integrity_rules import Collection

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import mending
 from responders.erasing import Erasing
+from responders.repairs import mending
 from shared.repair import SAMPLES, Fate
 from tests.prompt import Prompt
 from tests.spoilt import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop

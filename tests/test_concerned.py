@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import concerning
+from responders.repairs import concerning
 from shared import erasure, owners, quarantine
 from shared.audience import Addressees, Audience, Channel, ChannelKind
 from shared.documents import encode

@@ -9,8 +9,8 @@ from functools import cache
 
 import pytest
 
-from responders import mending, remaking, rewriting
-from responders.mending import CHUNK
+from responders.repairs import mending, remaking, rewriting
+from responders.repairs.mending import CHUNK
 from shared import quarantine, topics
 from shared.policy import Policy
 from shared.rollback import LEASE, Status

@@ -8,7 +8,7 @@ from pathlib import Path
 import pygohcl
 import pytest
 
-from responders.concerning import LOOKED_AT
+from responders.repairs.concerning import LOOKED_AT
 from shared import policy_file, topics
 from shared.audience import Audience
 from shared.policy import SIGNALS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders import foreseeing
+from responders.repairs import foreseeing
 from shared.documents import encode
 from shared.execution import Execution, WriteQuota
 from shared.forecast import outlook, remaining

@@ -9,10 +9,11 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from responders import piecemeal, taking_out_later
+from responders import piecemeal
 from responders.erasing import LEARN_SECONDS, read_ledger
-from responders.taking_out import TakingOut
-from responders.taking_out_later import of_ended
+from responders.repairs import taking_out_later
+from responders.repairs.taking_out import TakingOut
+from responders.repairs.taking_out_later import of_ended
 from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine, topics

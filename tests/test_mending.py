@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.mending import VERSIONS_BACK
+from responders.repairs.mending import VERSIONS_BACK
 from shared import repair
 from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from responders.remaking import after_repair
+from responders.repairs.remaking import after_repair
 from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.integrity_rules import Collection, Derived

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from responders.mending import CHUNK
 from responders.rehearsing import PIECE_SECONDS
+from responders.repairs.mending import CHUNK
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Unavailable

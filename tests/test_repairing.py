@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import mending, repaired
 from responders.case import Turn
+from responders.repairs import mending, repaired
 from responders.weighing import PREPARE_WITHIN
 from shared import journals, repair
 from shared.errors import Unavailable

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders import restoring
+from responders.backups import restoring
 from shared import backing, restore_point
 from shared import proving as proofs
 from shared.backing import Backup

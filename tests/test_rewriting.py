@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.mending import CHUNK
+from responders.repairs.mending import CHUNK
 from shared import quarantine, repair
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.repair import Fate, Goal, Position
@@ -292,7 +292,7 @@ def test_what_is_made_again_and_not_answered_has_landed_before_anybody_goes_on(
 
 def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one request does not hold is asked about again before the next: each may be late."""
-    monkeypatch.setattr("responders.rewriting.REWRITE_BYTES", 1)
+    monkeypatch.setattr("responders.repairs.rewriting.REWRITE_BYTES", 1)
     shop = Shop()
     spoilt = {f"customers/{name}": {"spoilt": 1} for name in ("ada", "bob", "eve")}
     shop.write(dict(spoilt))

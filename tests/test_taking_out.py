@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import piecemeal, taking_out_later
+from responders import piecemeal
+from responders.repairs import taking_out_later
 from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine

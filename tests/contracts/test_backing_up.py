@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.fault_plan import FaultPlan, OperationFault
-from responders.backing_up import BackingUp
-from responders.watching import Watching
+from responders.backups.backing_up import BackingUp
+from responders.backups.watching import Watching
 from shared.backing import Backup, Status
 from shared.ports import Create
 from shared.reading import Reading

@@ -12,9 +12,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import ask
+from responders.backups.filling import found, stepped
 from responders.erasing import Copy
 from responders.examining import Examining
-from responders.filling import found, stepped
 from shared import integrity, log
 from shared import proving as proofs
 from shared.audit import event

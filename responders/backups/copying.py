@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responders import restoring
+from responders.backups import restoring
 from responders.verbs import Asked, Effect
 from shared import copying as copies
 from shared import restore_point

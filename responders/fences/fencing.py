@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.falling import Falling
-from responders.raising import Raising
+from responders.fences.falling import Falling
+from responders.fences.raising import Raising
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.erasing import Erasing, Ledger, read_ledger
-from responders.expiring import read_expiries
-from responders.mending import Mending
+from responders.repairs.expiring import read_expiries
+from responders.repairs.mending import Mending
 from shared import journals, quarantine, repair, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode

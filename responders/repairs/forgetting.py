@@ -12,11 +12,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders import piecemeal, taking_out_later
+from responders import piecemeal
 from responders.erasing import FORGET, Ledger, read_ledger
 from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
-from responders.taking_out import TakingOut
-from responders.taking_out_later import may_go_on, of_ended
+from responders.repairs import taking_out_later
+from responders.repairs.taking_out import TakingOut
+from responders.repairs.taking_out_later import may_go_on, of_ended
 from shared import command as commands
 from shared import journals, quarantine
 from shared.audit import event

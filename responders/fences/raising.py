@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.asking import ask
-from responders.falling import Falling
+from responders.fences.falling import Falling
 from responders.switched import is_stopped
 from shared import fence as fences
 from shared import rollback as rollbacks

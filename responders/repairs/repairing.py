@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders import fenced, foreseeing
 from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
-from responders.expiring import read_expiries
-from responders.fenced import Around
+from responders.fences import fenced
+from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.inquiring import known_damage, look_anew
+from responders.repairs import foreseeing
+from responders.repairs.expiring import read_expiries
 from responders.waiting import parked
 from responders.weighing import (
     PEOPLE,

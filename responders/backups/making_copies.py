@@ -10,9 +10,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
+from responders.backups.filling import found, stepped
 from responders.erasing import Copy as Opened
 from responders.examining import Examining
-from responders.filling import found, stepped
 from responders.switched import is_stopped
 from shared import copying as copies
 from shared import integrity

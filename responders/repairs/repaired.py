@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from responders import remaking
 from responders.case import Case, Turn
 from responders.inquiring import known_damage, look_anew
+from responders.repairs import remaking
 from shared import repair, shortened
 from shared import rollback as rollbacks
 from shared.durations import in_words

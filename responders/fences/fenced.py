@@ -1,7 +1,7 @@
 """A repair, or the undo of one, behind a fence, where the policy declares one.
 
 It is raised with the plan, and waited for. It falls by itself once its rollback writes no more
-(`responders.fencing`). A person's that is up already is used, and left up.
+(`responders.fences.fencing`). A person's that is up already is used, and left up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from responders.case import Case
 from responders.ending import fail
-from responders.fencing import VERB
+from responders.fences.fencing import VERB
 from shared import command as commands
 from shared import fence as fences
 from shared import handover

@@ -10,10 +10,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders import restoring
 from responders.asking import answered, ask_all
-from responders.expiring import read_expiries
-from responders.mending import Mending
+from responders.backups import restoring
+from responders.repairs.expiring import read_expiries
+from responders.repairs.mending import Mending
 from shared import ramp, repair, restore_point, shortened, triggers
 from shared.damage import MINUTE, Record
 from shared.documents import encode

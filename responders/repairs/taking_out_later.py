@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from responders import piecemeal
 from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
+from responders.repairs.taking_out import TakingOut
 from responders.switched import is_stopped
-from responders.taking_out import TakingOut
 from shared import command as commands
 from shared import rollback as rollbacks
 from shared import system as systems
