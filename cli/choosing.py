@@ -8,7 +8,7 @@ from shared.incident import Incident
 from shared.rollback import Rollback
 
 
-def prompt_lines(incident: Incident, rollback: Rollback) -> list[str]:
+def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
     """Each verb that does something about the incident; a rollback that failed has its ends alone.
 
     `ack` is not among them: it changes who is called, not what becomes of the incident.
@@ -20,7 +20,7 @@ def prompt_lines(incident: Incident, rollback: Rollback) -> list[str]:
     ]
 
 
-def show_choices(incident: Incident, rollback: Rollback) -> None:
+def show_choices(incident: Incident, rollback: Rollback | None) -> None:
     """Print them; nothing where nothing is to be said any more."""
     lines = prompt_lines(incident, rollback)
     if lines:

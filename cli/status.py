@@ -66,7 +66,7 @@ def _show(seen: Standing, now: datetime) -> None:
         say(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen.steps, seen.outlook)
-        show_choices(incident, seen.rollback)
+    show_choices(incident, seen.rollback)
     for older in seen.older:
         said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
         say(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")

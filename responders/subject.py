@@ -32,21 +32,33 @@ class Subject(Struct, frozen=True):
     incident_document: Document
     incident: Incident
     rollback_document: Document
-    rollback: Rollback
+    newest: Rollback | None
+    """The newest of the incident; None: it was kept for its time, and is kept no more."""
+
+    @property
+    def rollback(self) -> Rollback:
+        """The incident's newest. Raises: Refused, when it is kept no more."""
+        if self.newest is None:
+            raise Refused(
+                f"the rollback of {self.incident.id} is kept no more: an order to roll back opens "
+                "another incident"
+            )
+        return self.newest
 
     def require(self, verb: str) -> None:
         """Raises: Refused, with what is possible instead, when the verb does nothing here.
 
         What was said about an earlier rollback of the incident is not about this one.
         """
-        possible = choices(self.incident, self.rollback)
+        possible, rollback = choices(self.incident, self.newest), self.newest
         if verb not in possible:
             instead = ", ".join(possible) or "nothing, it is over"
+            its = f"{rollback.id} {rollback.status}" if rollback else "kept no more"
             raise Refused(
                 f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
-                f"rollback {self.rollback.id} {self.rollback.status}; possible is {instead}"
+                f"rollback {its}; possible is {instead}"
             )
-        if verb != "ack":
+        if verb != "ack" and rollback is not None:
             self.require_said_since()
 
     def require_said_since(self) -> None:
@@ -60,10 +72,12 @@ class Subject(Struct, frozen=True):
             raise Refused(f"{self.incident.id} is not the system's newest incident")
 
     def write_rollback(self, draft: Draft) -> list[Write]:
-        """The commit of a person's word: fenced, in the rollback's own chain."""
+        """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""
+        if self.newest is None:
+            return []
         commit_id = self.asked.ports.ids()
         version = self.rollback_document.version
-        _, writes = prepared(self.rollback, version, draft, commit_id, renew=False)
+        _, writes = prepared(self.newest, version, draft, commit_id, renew=False)
         return writes
 
 
@@ -97,7 +111,6 @@ def find(asked: Asked) -> Subject:
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
-    rollback = store.get(rollbacks.path(newest))
-    if rollback.fields is None:
-        raise Refused(f"{newest} is kept no more: an order to roll back opens another incident")
-    return Subject(asked, system, document, incident, rollback, decode(Rollback, rollback.fields))
+    kept = store.get(rollbacks.path(newest))
+    rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
+    return Subject(asked, system, document, incident, kept, rollback)

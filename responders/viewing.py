@@ -54,9 +54,7 @@ class Viewing:
         return {
             "systems": found,
             "choices": {
-                one.system: choices(one.incident, one.rollback)
-                for one in found
-                if one.incident and one.rollback
+                one.system: choices(one.incident, one.rollback) for one in found if one.incident
             },
             "progress": {one.system: progress(one.steps) for one in found},
             "everywhere": controls,
@@ -82,7 +80,7 @@ class Viewing:
             "outlook": outlook(self._reading, policy, newest, steps, now),
             "batches": batches(steps, policy.functions),
             "progress": progress(steps),
-            "choices": choices(incident, newest) if newest else (),
+            "choices": choices(incident, newest),
             "decisions": self._decisions(every),
             "alerts": self._reading.alerts(incident.id),
         }

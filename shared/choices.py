@@ -12,14 +12,17 @@ from shared.incident import Status as IncidentStatus
 from shared.rollback import ENDED, Rollback, Status, Way
 
 
-def choices(incident: Incident, rollback: Rollback) -> tuple[str, ...]:
+def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
     """The verbs that do something about an incident, whose newest rollback is given; () at its end.
 
     One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
-    one that has succeeded while an alert still stands, undo and accept.
+    one that has succeeded while an alert still stands, undo and accept. None: it was kept for its
+    time, and is kept no more; what is left is to accept.
     """
     if incident.ended_at is not None:
         return ()
+    if rollback is None:
+        return ("accept",)
     verbs: list[str] = []
     asked = rollback.question is not None
     if rollback.status is Status.PARKED or (rollback.status is Status.DECIDING and asked):

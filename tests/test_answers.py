@@ -134,6 +134,23 @@ def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     assert world.broken_laws() == []
 
 
+def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
+    """Nobody has said a word for as long as it was kept: accept is what is left, and it ends."""
+    world = failed()
+    world.ports.store.remove(f"rollbacks/{newest(world).id}")
+
+    assert say(world, "retry").endswith("its rollback kept no more; possible is accept")
+    assert "is kept no more: an order to roll back opens another" in say(world, "undo")
+    assert say(world, "accept", actor="alice", reason="it is old") == ""
+    world.settle()
+
+    [trouble] = world.incidents()
+    assert trouble.status is incident.Status.RESOLVED
+    assert trouble.timeline[-1].note == "accepted by alice: it is old"
+    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert say(world, "accept").endswith("possible is nothing, it is over")
+
+
 def test_a_failure_offers_retry_undo_and_accept() -> None:
     """Exactly these, with their command lines."""
     world = failed()

@@ -79,13 +79,17 @@ def test_what_has_expired_keeps_nothing_else_from_being_held() -> None:
     assert f"rollbacks/{TROUBLE}" not in world.ports.store.documents
 
 
-def test_where_the_newest_rollback_has_expired_whoever_says_something_is_told() -> None:
-    """A word about it changes nothing any more; an order opens an incident of its own."""
+def test_where_the_newest_rollback_has_expired_the_rest_is_held() -> None:
+    """The incident, its alerts and notices: whoever holds it asks for what there is."""
     world = over(World())
     world.ports.store.remove(f"rollbacks/{TROUBLE}")
 
-    for verb in ("hold", "undo", "retry"):
-        assert say(world, verb).startswith(f"{TROUBLE} is kept no more")
+    assert say(world, "hold") == ""
+    world.pass_time(MINUTE)
+
+    held = {path for path, at in kept(world) if at is None}
+    assert f"incidents/{TROUBLE}" in held
+    assert f"rollbacks/{TROUBLE}" not in world.ports.store.documents
 
 
 def test_what_is_held_expires_never_and_what_is_released_after_the_usual_time() -> None:
