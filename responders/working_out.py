@@ -114,6 +114,8 @@ def work_out(
     worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
+    if worked.writes and ports.quarantine is None:
+        return replace(worked, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET)
     if worked.writes and not is_known_what_starts(facts):
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=STARTS_UNKNOWN)

@@ -18,6 +18,8 @@ from shared.documents import SCHEMA
 from shared.inventory import Source
 from shared.versions import GeoPoint, Reference, Version
 
+NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+"""Why documents are neither brought back nor put back."""
 _REFERENCE: Final = 1
 _PLACE: Final = 2
 

@@ -71,6 +71,22 @@ def test_functions_that_an_undo_would_start(
     assert shop.data == GOOD
 
 
+def test_without_a_bucket_for_copies_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by a repair nor by its undo, whose copies are there; no fence is raised either."""
+    shop, without = repaired(), Shop(SHOP)
+    there = without.data
+    monkeypatch.setattr(shop.ports, "quarantine", None)
+    monkeypatch.setattr(without.ports, "quarantine", None)
+    undo(shop)
+    without.order()
+    without.pass_time(120 * MINUTE)
+
+    for world in (shop, without):
+        assert world.newest.status is Status.NOT_TAKEN
+        assert "ROLLBACK_QUARANTINE_BUCKET" in world.newest.outcome
+    assert (shop.data, without.data) == (GOOD, there)
+
+
 def test_what_an_undo_would_start_and_nobody_can_read() -> None:
     """It waits until that is known."""
     shop = repaired()

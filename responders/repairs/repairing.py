@@ -27,7 +27,7 @@ from responders.weighing import (
     became,
     looked_through,
 )
-from shared import damage, repair, shortened
+from shared import damage, quarantine, repair, shortened
 from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import decode, encode
@@ -113,7 +113,7 @@ def _not_quiet(case: Case, document: Document, record: Record, known: Preparatio
     """Why no data may be moved yet; a look that is too old is asked for again."""
     policy, now = case.policy, case.now()
     if case.ports.quarantine is None:
-        return "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+        return quarantine.NO_BUCKET
     quiet = damage.quiet(record.last, known.before, policy, now)
     if quiet.is_quiet:
         return ""
