@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cli.scope import FUNCTIONS, LAST_STABLE, Functions, Groups, Scenario, Target, scope
+from cli.scope import FUNCTIONS, Functions, Groups, Scenario, Target, scope
 from cli.screen import AsJson, System
 from cli.sending import Reason, conclude, send
 from cli.wired import operations
+from shared.rollback import LAST_STABLE
 
 
 def drill(

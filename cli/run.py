@@ -11,12 +11,15 @@ import typer
 
 from cli.ordering import DryRun, Follow, Manner, go_through
 from cli.preview import Preview, preview
-from cli.scope import FUNCTIONS, LAST_STABLE, Functions, Groups, Scenario, Target, scope
+from cli.scope import FUNCTIONS, Functions, Groups, Scenario, Target, scope
 from cli.screen import AsJson, System, lasting, print_json, say, table
 from cli.sending import Reason, checked
-from cli.wired import Operations, operations, seconds
+from cli.wired import NO, Operations, leaving, operations, seconds
+from responders.ordering import require_target
+from shared.errors import Refused
 from shared.gate import Outcome
 from shared.policy import Policy
+from shared.rollback import LAST_STABLE
 from shared.severity import Severity
 from shared.steps.brought import all_of
 
@@ -98,7 +101,12 @@ def run(
 
 def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
     """Show what would be done, and go through with it; exits where it did not go well."""
-    shown = preview(ours, policy, checked(ours, content))
+    command = checked(ours, content)
+    try:
+        require_target(command, ours.wiring.store)
+    except Refused as unknown:
+        raise leaving(NO, f"refused: {unknown.reason}") from unknown
+    shown = preview(ours, policy, command)
     if not manner.as_json:
         _show(shown, policy)
     elif manner.dry_run:

@@ -29,7 +29,6 @@ Functions = Annotated[
 Target = Annotated[str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")]
 Scenario = Annotated[str, typer.Option(help="which way back")]
 
-LAST_STABLE = "last-stable"
 FUNCTIONS = "functions"
 
 

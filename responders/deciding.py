@@ -32,7 +32,7 @@ from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
 from shared.ports import Create, Ports, Write, written
 from shared.reach import BREACH, of_functions, within
-from shared.rollback import Order, Question, in_favour
+from shared.rollback import LAST_STABLE, Order, Question, in_favour
 from shared.rollback import Status as RollbackStatus
 from shared.system import Budget, System
 
@@ -146,7 +146,7 @@ def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
     Where they named nothing, over what the scenario is about; of a feature that is no function.
     """
     everything = changed(facts, policy)
-    if order.target != "last-stable":
+    if order.target != LAST_STABLE:
         named = next((one for one in facts.deployments if one.id == order.target), None)
         everything = (
             compared(named, facts.inventory, facts, policy)

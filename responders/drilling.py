@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from responders.asking import ask_all
 from responders.deciding import named_by, ordered_change, seen_beside
 from responders.gathering import gather
-from responders.ordering import order_of
+from responders.ordering import order_of, require_target
 from responders.planning import prepared, unseen
 from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
@@ -55,7 +55,11 @@ ASTRAY = frozenset({Verdict.ELSEWHERE, Verdict.IMPOSSIBLE})
 
 
 def drill(asked: Asked) -> Effect:
-    """A worker rehearses it. Raises: Refused, during an incident: the quota is needed then."""
+    """A worker rehearses it.
+
+    Raises: Refused, during an incident (the quota is needed then), and where its target is unknown.
+    """
+    require_target(asked.command, asked.ports.store)
     document = asked.ports.store.get(systems.path(asked.policy.system))
     system = decode(System, document.fields) if document.fields else System(asked.policy.system)
     if system.incident and system.incident_ended_at is None:

@@ -13,7 +13,7 @@ from shared.command import nearest
 from shared.deployment import Deployment, Status
 from shared.documents import decode
 from shared.errors import Refused
-from shared.ports import Document, Query, Update
+from shared.ports import Document, Query, Reader, Update
 from shared.system import System
 
 
@@ -81,13 +81,15 @@ def _find(asked: Asked) -> _Marked:
     command, store = asked.command, asked.ports.store
     document = store.get(deployments.path(command.system, command.deployment))
     if document.fields is None:
-        ours = store.query(Query("deployments", where=(("system", "==", command.system),)))
-        known = [str((one.fields or {})["id"]) for one in ours]
-        raise Refused(
-            f"deployment {command.deployment} is not known in {command.system}"
-            f"{nearest(command.deployment, known)}"
-        )
+        raise unrecorded(store, command.system, command.deployment)
     deployment = decode(Deployment, document.fields)
     if deployment.named:
         raise Refused(f"{deployment.id} is called {deployment.named}")
     return _Marked(document, deployment)
+
+
+def unrecorded(store: Reader, system: str, deployment: str) -> Refused:
+    """What is said of a deployment that is not known, with the nearest that are."""
+    ours = store.query(Query("deployments", where=(("system", "==", system),)))
+    known = [str((one.fields or {})["id"]) for one in ours]
+    return Refused(f"deployment {deployment} is not known in {system}{nearest(deployment, known)}")

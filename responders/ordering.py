@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from responders import filing
+from responders.marking import unrecorded
 from responders.planning import BUILT, WIDER
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
@@ -24,9 +25,9 @@ from shared.incident import Incident, Status
 from shared.notice import creates, loud
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
 from shared.policy import Policy, ScenarioName
-from shared.ports import Document, Update, Write
+from shared.ports import Document, Query, Reader, Update, Write
 from shared.repair import Selecting
-from shared.rollback import ENDED, Order, Rollback, Way
+from shared.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
 from shared.steps.shift import KIND as SHIFT
 from shared.system import System
 from shared.tenure import Draft, prepared
@@ -45,6 +46,7 @@ def order(asked: Asked) -> Effect:
         find(asked)
     if moves_data(command) and not policy.collections:
         raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
+    require_target(command, store)
     wanted = order_of(command, policy, asked.said_at)
     if command.dry_run:
         return Effect("to be rehearsed", rehearses=wanted)
@@ -140,6 +142,16 @@ def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
     )
 
 
+def require_target(command: Command, store: Reader) -> None:
+    """Return where a deployment of that name is recorded, or none is named.
+
+    Raises: Refused, with the nearest recorded ones.
+    """
+    meant = (("system", "==", command.system), ("id", "==", command.target))
+    if command.target != LAST_STABLE and not store.query(Query("deployments", meant)):
+        raise unrecorded(store, command.system, command.target)
+
+
 def moves_data(command: Command) -> bool:
     """Whether the order is about the documents of the database, and not about code."""
     return bool(command.select or command.restore_point)
@@ -187,7 +199,7 @@ def _automatic(subject: Subject) -> Order:
         actor="",
         reason="",
         scenario=scenario,
-        target=plan.target if plan else "last-stable",
+        target=plan.target if plan else LAST_STABLE,
         functions=() if scenario in WIDER else shifted,
     )
 

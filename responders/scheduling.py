@@ -12,7 +12,7 @@ from functools import reduce
 from msgspec.structs import replace
 
 from responders import ordering
-from responders.ordering import order_of
+from responders.ordering import order_of, require_target
 from responders.subject import find
 from responders.verbs import Asked, Effect
 from shared import handover, topics
@@ -41,7 +41,7 @@ def order(asked: Asked) -> Effect:
 def _plan(asked: Asked, begins_at: datetime) -> Effect:
     """The order is kept until its time; people are told now, and again shortly before it.
 
-    Raises: Refused, when that time is over.
+    Raises: Refused, when that time is over, or its target is not known.
     """
     command, policy = asked.command, asked.policy
     if command.incident:
@@ -49,6 +49,7 @@ def _plan(asked: Asked, begins_at: datetime) -> Effect:
     now = asked.ports.store.get(systems.path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
+    require_target(command, asked.ports.store)
     kept = replace(order_of(command, policy, asked.said_at), person=asked.person, right=asked.right)
     planned = Planned(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"

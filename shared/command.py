@@ -24,7 +24,7 @@ from shared.errors import Refused
 from shared.operators import OPERATOR
 from shared.policy import Policy, ScenarioName
 from shared.redaction import redacted
-from shared.rollback import Order
+from shared.rollback import LAST_STABLE, Order
 from shared.severity import Severity
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
@@ -46,7 +46,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
     plan: str = ""
     """The fingerprint that an answer is about."""
     scenario: ScenarioName = ScenarioName.FUNCTIONS
-    target: str = "last-stable"
+    target: str = LAST_STABLE
     select: str = ""
     """Which documents are brought back; empty: none, or the invalid ones of a restore point."""
     restore_point: str = ""

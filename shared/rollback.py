@@ -13,6 +13,8 @@ from shared.documents import SCHEMA
 from shared.plan import PlanHeader
 from shared.policy import ScenarioName
 
+LAST_STABLE = "last-stable"
+"""What people call the newest stable deployment."""
 LEASE = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=30)
 """The runbook's rollback history."""
@@ -65,7 +67,7 @@ class Order(Struct, frozen=True):
     actor: str
     reason: str
     scenario: ScenarioName = ScenarioName.FUNCTIONS
-    target: str = "last-stable"
+    target: str = LAST_STABLE
     groups: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     batch_size: int | None = None

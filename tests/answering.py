@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from shared import deployment as deployments
 from shared.policy import Policy
+from shared.ports import Create
 from shared.rollback import Rollback, Status
 from tests.test_alerts import dead_letters
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+GOOD = deployments.path("bookshop", "v1")
 
 
 def say(world: World, verb: str, **content: Any) -> str:
@@ -22,6 +25,15 @@ def say(world: World, verb: str, **content: Any) -> str:
     world.settle()
     refused = [one["reason"] for one in dead_letters(world)[before:]]
     return str(refused[0]) if refused else ""
+
+
+def order_what_goes(world: World, **content: Any) -> None:
+    """A rollback is ordered to a deployment whose record is gone before anybody decides."""
+    store, place = world.ports.store, deployments.path("bookshop", "v999")
+    store.commit([Create(place, {**store.documents[GOOD], "id": "v999"})])
+    world.command(command="rollback", system="bookshop", target="v999", **content)
+    world.deliver_commands()
+    store.remove(place)
 
 
 def asked(policy: Policy = BOOKSHOP) -> World:

@@ -9,11 +9,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
+from shared import incident, topics
 from shared.choices import after_the_end
+from shared.command import as_gcloud
 from shared.policy import ScenarioName
 from shared.rollback import Status
-from tests.answering import HOUR, MINUTE, asked, failed, newest, notice, running, say
+from tests.answering import (
+    HOUR,
+    MINUTE,
+    asked,
+    failed,
+    newest,
+    notice,
+    order_what_goes,
+    running,
+    say,
+)
 from tests.fakes.bus import Published
 from tests.test_alerts import dead_letters
 from tests.world import World
@@ -95,14 +106,7 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
     """What was asked for stays what was asked for; who retries answers for it."""
     world = World()
     world.deploy_bad()
-    world.command(
-        command="rollback",
-        system="bookshop",
-        target="v999",
-        groups=["catalogue"],
-        batch_size=2,
-        auto_confirm=True,
-    )
+    order_what_goes(world, groups=["catalogue"], batch_size=2, auto_confirm=True)
     world.pass_time(2 * MINUTE)
     assert newest(world).status is Status.NOT_TAKEN
     world.announce("v999")
@@ -261,9 +265,8 @@ def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
     """An order that could not be carried out is not repeated over everything."""
     world = World()
     world.deploy_bad()
-    limits: dict[str, Any] = {"target": "v999", "groups": ["catalogue"], "batch_size": 2}
 
-    world.command(command="rollback", system="bookshop", **limits)
+    order_what_goes(world, groups=["catalogue"], batch_size=2)
     world.settle()
 
     prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
@@ -272,14 +275,10 @@ def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:
 
 def test_a_prepared_command_is_one_word_to_a_shell() -> None:
     """Whatever somebody called a target: who pastes the line runs nothing else."""
-    world = World()
-    world.deploy_bad()
     target = "v1'; touch /etc/passwd; echo '"
 
-    world.command(command="rollback", system="bookshop", target=target)
-    world.settle()
+    prepared = as_gcloud(topics.COMMANDS, {"command": "rollback", "target": target})
 
-    prepared = notice(world, "rollback.escalated")["facts"]["prepared_command"]
     [signed] = re.findall(r"^gcloud [^']*'([^']*)'[^']*$", prepared)
     assert json.loads(signed)["target"] == target
 

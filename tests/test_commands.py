@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from responders.commands import VERBS
 from shared import incident, rollback, topics
 from shared.command import SCHEMA_FILE
+from tests.answering import order_what_goes
 from tests.test_alerts import dead_letters
 from tests.world import World
 
@@ -79,13 +81,13 @@ def test_a_forced_rollback_to_a_named_deployment_goes_there() -> None:
     assert world.live == oldest
 
 
-def test_an_unknown_deployment_is_escalated_and_nothing_moves() -> None:
-    """A target that is not recorded cannot be gone back to."""
+def test_a_deployment_that_is_gone_by_then_is_escalated_and_nothing_moves() -> None:
+    """A target that is recorded no more cannot be gone back to."""
     world = World()
     world.deploy_bad()
     bad = world.live
 
-    order(world, target="v999")
+    order_what_goes(world)
     world.pass_time(HOUR)
 
     assert world.live == bad
@@ -332,21 +334,56 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "result"),
+    ("say", "content", "result"),
     [
-        ({"target": "v999"}, "escalate: target: no stable deployment is known"),
-        ({"functions": ["payOrder"]}, "rollback: every gate passes; 1 functions back to v1"),
+        (order_what_goes, {}, "escalate: target: no stable deployment is known"),
+        (
+            order,
+            {"functions": ["payOrder"]},
+            "rollback: every gate passes; 1 functions back to v1",
+        ),
     ],
 )
-def test_a_dry_run_says_what_stands_against_it(content: dict[str, Any], result: str) -> None:
+def test_a_dry_run_says_what_stands_against_it(
+    say: Callable[..., None], content: dict[str, Any], result: str
+) -> None:
     """The answer is the decision's own."""
     world = World()
     world.deploy_bad()
 
-    order(world, id="dry", dry_run=True, **content)
+    say(world, id="dry", dry_run=True, **content)
     world.settle()
 
     assert world.ports.store.documents["commands/dry"]["result"] == result
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"command": "rollback"},
+        {"command": "rollback", "dry_run": True},
+        {
+            "command": "rollback",
+            "scenario": "feature",
+            "severity": "LOW",
+            "at": "2036-01-01T00:00:00Z",
+        },
+        {"command": "drill"},
+    ],
+)
+@pytest.mark.parametrize("target", ["v11", "v1/record/inventory", "\x00", "__v1__"])
+def test_what_nobody_has_recorded_is_no_target(content: dict[str, Any], target: str) -> None:
+    """Mistyped, it opens no incident, supersedes nothing, and is told with the nearest name."""
+    world = World()
+    world.deploy_bad()
+
+    world.command(system="bookshop", target=target, **content)
+    world.settle()
+
+    assert world.incidents() == []
+    [letter] = dead_letters(world)
+    assert "is not known in bookshop" in letter["reason"]
+    assert ("did you mean v1" in letter["reason"]) is (target == "v11")
 
 
 def test_a_dry_run_that_was_dropped_is_found_by_the_clock() -> None:

@@ -136,8 +136,13 @@ def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world:
     assert value("run", "--reason", "x", "--dry-run")["outcome"] == "hold"
     assert "an order waits for that to be over" in run("run", "--reason", "x", "--dry-run").output
 
-    lost = ("run", "--target", "v999", "--reason", "x", "--yes", "--auto-confirm")
     assert value("unfreeze", "--all", "--reason", "it is over")["accepted"]
+    unknown = run("run", "--target", "v11", "--reason", "x", "--yes")
+    assert unknown.exit_code == 1
+    assert "v11 is not known in bookshop; did you mean v1?" in unknown.output
+    assert world.rollback() is None
+    lost = ("run", "--reason", "x", "--yes", "--auto-confirm")
+    assert run("deployments", "mark-bad", "v1", "--reason", "loses uploads").exit_code == 0
     assert run(*lost).exit_code == 1
     rollback = until("the rollback", world.rollback)
     assert rollback.order is not None
