@@ -141,7 +141,8 @@ def on_work(request: Request) -> tuple[str, int]:
     (`shared.gcp.written.PERMISSIONS`). Looks through data, and back at what they were, and writes
     documents back that have not expired, in applications that declare collections
     (`shared.gcp.documents.PERMISSIONS`, `shared.gcp.backups.PAST_PERMISSIONS`,
-    `shared.gcp.indexes.PERMISSIONS`, `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
+    `shared.gcp.indexes.PERMISSIONS`, `shared.gcp.triggers.PERMISSIONS`,
+    `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
     quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`); looks at files in applications
     whose documents name files (`shared.gcp.media.PERMISSIONS`). Ends sessions
     (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet, and reads the

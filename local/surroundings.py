@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from local import accounts, projects, registry, runtimes, scheduler, secrets
+from local import accounts, eventarc, projects, registry, runtimes, scheduler, secrets
 from local.application import Application, Part
 from local.clock import CloudClock
 from local.firebase import hosting, identity, remote_config, rules
@@ -20,7 +20,7 @@ FAILING = "failure-rate"
 
 
 class Surroundings:
-    """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, images, IAM."""
+    """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
         self.hosting = hosting.Hosting(clock, journal)
@@ -29,6 +29,7 @@ class Surroundings:
         self.identity = identity.Identity(journal)
         self.secrets = secrets.Secrets(clock, journal)
         self.scheduler = scheduler.Scheduler(clock, journal)
+        self.eventarc = eventarc.Eventarc(clock, journal)
         self.projects = projects.Projects(journal)
         self.accounts = accounts.Accounts(journal)
         self.registry = registry.Registry()
@@ -62,6 +63,7 @@ class Surroundings:
         self.projects.found(project, service_account(application))
         self.accounts.found(project, service_account(application))
         self.registry.found(application)
+        self.eventarc.found(application)
 
     def products(self) -> Mapping[str, Sequence[Call]]:
         """The calls of each product, by its host."""
@@ -72,6 +74,7 @@ class Surroundings:
             identity.HOST: self.identity.calls(),
             secrets.HOST: self.secrets.calls(),
             scheduler.HOST: self.scheduler.calls(),
+            eventarc.HOST: self.eventarc.calls(),
             projects.HOST: self.projects.calls(),
             accounts.HOST: self.accounts.calls(),
             registry.HOST: self.registry.calls(),

@@ -61,15 +61,17 @@ def gather(
     joined: Callable[[], list[Alert]],
     rollback: str,
     target: str = "",
+    *,
+    writing: bool = False,
 ) -> Gathered:
     """Everything that the gates ask about, each read once; what gave no answer is None.
 
     `joined` reads the alerts of the incident that the rollback answers; `target` is the deployment
-    that a person has named.
+    that a person has named; `writing` says that documents may be written, which start something.
     Raises: Unavailable, when our own store does not tell of alerts, deployments, systems, the
     budget or the pace.
     """
-    answers = _asked(ports, policy, now, joined)
+    answers = _asked(ports, policy, now, joined, writing=writing)
     alerts: list[Alert] = answered(answers["alerts"])
     deployments = _all(Deployment, answered(answers["deployments"]))
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
@@ -100,10 +102,16 @@ def gather(
 
 
 def _asked(
-    ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]]
+    ports: Ports,
+    policy: Policy,
+    now: datetime,
+    joined: Callable[[], list[Alert]],
+    *,
+    writing: bool,
 ) -> dict[str, Any]:
     """What our own store, the platform, the routers and the probes say, or why they do not."""
     store, platform = ports.store, ports.platform(policy.system)
+    triggers = {"triggers": ports.estate(policy.system).triggers.every} if writing else {}
     ours = (("system", "==", policy.system),)
     return ask_all(
         ports,
@@ -118,6 +126,7 @@ def _asked(
             "functions": platform.functions,
             "stock": partial(store.get, stocks.path(policy.system)),
             "damage": partial(store.get, damage.path(policy.system)),
+            **triggers,
             **looking(
                 ports, ports.metrics(policy.system), policy.probes, now - METRICS_WINDOW, now
             ),
@@ -143,6 +152,7 @@ def _facts(
     if inventory is not None:
         inventory = without_lost(inventory, named(later, "images "))
     known = {one.name: one for one in _all(System, answered(answers["systems"]))}
+    triggers = or_none(answers.get("triggers"))
     unreadable = inventory is None or look.requests is None
     return Facts(
         alerts=alerts,
@@ -160,6 +170,7 @@ def _facts(
         },
         seen=live,
         records=_records(named(later, "record ")),
+        triggers=tuple(triggers) if triggers is not None else None,
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
         waiting=or_none(later.get("waiting", {})),

@@ -127,7 +127,7 @@ def data_worked_out(
 
     Raises: Unavailable.
     """
-    facts = gather(ports, policy, now, list, "", order.target).facts
+    facts = gather(ports, policy, now, list, "", order.target, writing=True).facts
     return weighing.worked_out(ports, policy, order, facts, known, seconds)
 
 

@@ -44,7 +44,8 @@ def decide(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
-    gathered = gather(case.ports, policy, now, case.joined_alerts, rollback.id)
+    alerts = case.joined_alerts
+    gathered = gather(case.ports, policy, now, alerts, rollback.id, writing=True)
     if case.raised(gathered.alerts):
         return True
     deadline = case.decide_by

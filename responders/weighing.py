@@ -130,8 +130,9 @@ def _foreseen(
     longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
-    if not foreseeing.is_known_what_starts(facts):
-        return replace(found, outcome=Outcome.HOLD, reason=foreseeing.STARTS_UNKNOWN)
+    unknown = foreseeing.why_unknown(facts)
+    if unknown:
+        return replace(found, outcome=Outcome.HOLD, reason=unknown)
     starts = foreseeing.started(policy, foreseeing.written_to(survey), facts)
     refused = foreseeing.why_not_started(policy, starts)
     if refused:

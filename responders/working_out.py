@@ -14,14 +14,13 @@ from responders.asking import ask_in_batches
 from responders.gathering import gather
 from responders.pinning import pins_of
 from responders.repairs.foreseeing import (
-    STARTS_UNKNOWN,
     behind_a_fence,
-    is_known_what_starts,
     started,
     starting,
     taking_out,
     too_long,
     why_not_started,
+    why_unknown,
     written,
 )
 from responders.scenarios import reversal, wanted
@@ -52,7 +51,7 @@ WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
 
 
 Starts = Mapping[str, list[str]]
-"""The functions that documents start, by the collection that these are written to."""
+"""What documents start, by the collection that these are written to."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -79,7 +78,7 @@ class WorkedOut(Struct, frozen=True):
 def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     now = ports.clock.now()
-    facts = gather(ports, policy, now, list, "").facts
+    facts = gather(ports, policy, now, list, "", writing=True).facts
     deadline = now + policy.gates.decide_within[Severity.LOW]
     return work_out(ports, policy, order, facts, deadline, now, "")
 
@@ -116,9 +115,10 @@ def work_out(
         return worked
     if worked.writes and ports.quarantine is None:
         return replace(worked, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET)
-    if worked.writes and not is_known_what_starts(facts):
+    unknown = why_unknown(facts)
+    if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
-        return replace(worked, outcome=outcome, reason=STARTS_UNKNOWN)
+        return replace(worked, outcome=outcome, reason=unknown)
     return _asking(policy, order, worked, starts)
 
 

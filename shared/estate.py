@@ -26,6 +26,7 @@ from shared.inventory import (
     Schedule,
     SecretVersion,
 )
+from shared.triggers import Trigger
 
 MOST_READ: Final = 2000
 """Documents that are read to count those written since: each is paid for, and people wait."""
@@ -177,6 +178,17 @@ class Schedules(Protocol):
         ...
 
 
+class Triggers(Protocol):
+    """Eventarc."""
+
+    def every(self) -> list[Trigger]:
+        """Every trigger of the project, wherever it lies, those of functions among them.
+
+        Raises: Unavailable also where one location alone gave no answer.
+        """
+        ...
+
+
 class Accounts(Protocol):
     """What service accounts may do in the project."""
 
@@ -258,6 +270,11 @@ class Estate(Protocol):
     @property
     def schedules(self) -> Schedules:
         """Its jobs."""
+        ...
+
+    @property
+    def triggers(self) -> Triggers:
+        """What brings it events."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from shared.quota import PaceLeft
 from shared.severity import Severity
 from shared.system import Budget, Controls, System
 from shared.traffic import follows_latest, served_by, shares
+from shared.triggers import Trigger
 
 
 class AlertFact(Struct, frozen=True):
@@ -63,6 +64,8 @@ class Facts(Struct, frozen=True):
     waiting: Mapping[str, int] | None = None
     """Events that wait, by the function that is given them again when it fails, as far as they were
     counted; None: they could not be."""
+    triggers: tuple[Trigger, ...] | None = None
+    """Those of Eventarc; None: they could not be read, or no documents are to be written."""
     damage: tuple[Finding, ...] = ()
     """What our own look through the data found and has not seen mended."""
     pace: PaceLeft | None = None

@@ -54,12 +54,12 @@ class Derived(Struct, frozen=True):
 
 
 class OnRepair(StrEnum):
-    """What is done about the system's own functions that a document written back would start."""
+    """What is done about whatever a document written back would start: functions, and others."""
 
     REFUSE = "refuse"
     """Nothing is written back."""
     FIRE = "fire"
-    """They are started, and can bear that."""
+    """It is started, and can bear that."""
 
 
 class Collection(Struct, frozen=True):

@@ -157,7 +157,7 @@ class Goal(Struct, frozen=True):
     documents: int = 0
     """So many were looked at beforehand."""
     starts: tuple[str, ...] = ()
-    """Functions that hear of what is written there: people have agreed to these, and no others."""
+    """What hears of what is written there: people have agreed to that, and to nothing else."""
 
     @property
     def is_copy(self) -> bool:

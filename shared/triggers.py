@@ -1,53 +1,116 @@
-"""Which of a system's own functions a document that is written would start. Pure."""
+"""What a document that is written would start, by the triggers that hear of it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Final
 
+from msgspec import Struct
+
+from shared import plain, shortened
 from shared.inventory import FunctionState
-from shared.resources import DEFAULT_DATABASE
 from shared.versions import Scope
 
-_EVENTS = ("google.cloud.firestore.document.", "providers/cloud.firestore/")
+Filters = Mapping[str, str]
+"""Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
+
+_ANY: Final = "**"
+_EVENTS: Final = ("google.cloud.firestore.document.", "providers/cloud.firestore/")
 """How the types of events on documents begin, of the 2nd and of the 1st generation
 (https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
+_AUDITED: Final = "google.cloud.audit.log.v1.written"
+_WRITTEN_BY: Final = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
+"""The service and the method that an entry of the audit log names for what a repair writes
+(https://cloud.google.com/firestore/docs/audit-logging, read 2026-11-27)."""
+_OPERATORS: Final = ("", "match-path-pattern")
+"""Those that are known: equal, and by a pattern of a path (`EventFilter.operator` of
+google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
+
+
+class Trigger(Struct, frozen=True):
+    """A trigger of Eventarc."""
+
+    name: str
+    """Full."""
+    starts: str
+    """What it starts, by kind and name: `workflow bill`."""
+    filters: Filters
+
+    def __str__(self) -> str:
+        short = self.name.rpartition("/")[2]
+        return shortened.text(plain.one_line(f"{self.starts} (trigger {short})"))
+
+
+def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The filters that a list of Eventarc or of Functions names, as JSON writes them.
+
+    What filters by an operator that is not known may let anything through.
+    """
+    return {
+        one.get("attribute", ""): one.get("value", "")
+        if one.get("operator", "") in _OPERATORS
+        else _ANY
+        for one in said
+    }
 
 
 def started_by(
     functions: Iterable[FunctionState],
+    triggers: Iterable[Trigger],
     database: str,
     scope: Scope,
     besides: Container[str] = (),
 ) -> list[str]:
-    """The functions that hear of writes to documents of a scope, by name.
+    """What hears of writes to documents of a scope: functions by name, else as a Trigger says.
 
-    Where that means all collections below documents, `besides` are ids of some that it does not.
+    A trigger that is a function's own is that function. Where the scope means all collections below
+    documents, `besides` are ids of some that it does not.
     """
+    known = list(functions)
+    own = {_within_project(one.trigger) for one in known} - {""}
+    hearing = [
+        *((one.name, _of_function(one.definition.get("eventTrigger", {}))) for one in known),
+        *((str(one), one.filters) for one in triggers if _within_project(one.name) not in own),
+    ]
     return sorted(
-        one.name
-        for one in functions
-        for pattern, of in _heard(one.definition.get("eventTrigger", {}))
+        name
+        for name, by in hearing
+        for pattern, of in _heard(by)
         if _is(of, database) and _may_match(pattern, scope, besides)
     )
 
 
-def _heard(trigger: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The pattern of documents that a trigger hears of, and their database.
+def _within_project(trigger: str) -> str:
+    """Its name without the project, which may be named by its id or by its number."""
+    return trigger.partition("/locations/")[2]
 
-    One that names no documents hears of all. Of the 1st generation a whole name is filtered by:
-    a trigger has nothing else that could hold it (google/cloud/functions/v2/functions.proto).
+
+def _of_function(trigger: dict[str, Any]) -> Filters:
+    """The filters of a function's own trigger; one without a trigger hears of nothing."""
+    return {"type": trigger.get("eventType", ""), **filters(trigger.get("eventFilters", ()))}
+
+
+def _heard(by: Filters) -> Iterator[tuple[str, str]]:
+    """The pattern of documents that is heard of by these filters, and that of their database.
+
+    Filters that name no documents let all through. Of the 1st generation a whole name is filtered
+    by: a trigger has nothing else that could hold it (google/cloud/functions/v2/functions.proto).
+    An entry of the audit log names the database alone.
     """
-    if not str(trigger.get("eventType", "")).startswith(_EVENTS):
-        return
-    filters = {
-        one.get("attribute", ""): one.get("value", "") for one in trigger.get("eventFilters", ())
-    }
-    before, _, pattern = filters.get("resource", "").partition("/documents/")
-    if pattern:
-        yield pattern, before.rpartition("/")[2]
-    else:
-        yield filters.get("document", "**"), filters.get("database", DEFAULT_DATABASE)
+    event = by.get("type", _ANY)
+    if event == _AUDITED:
+        named = (by.get("serviceName", _ANY), by.get("methodName", _ANY))
+        if all(map(_is, named, _WRITTEN_BY)):
+            yield _ANY, _segment(by.get("resourceName", ""), "databases") or _ANY
+    elif event == _ANY or event.startswith(_EVENTS):
+        resource = by.get("resource", "")
+        pattern = resource.partition("/documents/")[2] or by.get("document", _ANY)
+        yield pattern, _segment(resource, "databases") or by.get("database", _ANY)
+
+
+def _segment(name: str, collection: str) -> str:
+    """The id below a collection in the name of a resource; empty: it names none."""
+    return name.partition(f"{collection}/")[2].partition("/")[0]
 
 
 def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:

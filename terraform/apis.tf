@@ -7,6 +7,7 @@ locals {
     "cloudfunctions.googleapis.com"       = "the functions; reading an application's"
     "cloudresourcemanager.googleapis.com" = "project numbers, grants; reading an application's"
     "cloudscheduler.googleapis.com"       = "the clock; reading an application's schedules"
+    "eventarc.googleapis.com"             = "reading what hears of an application's documents"
     "fcm.googleapis.com"                  = "pushing to users of an application"
     "firebasehosting.googleapis.com"      = "reading an application's sites"
     "firebaseremoteconfig.googleapis.com" = "reading an application's client configuration"
@@ -40,6 +41,7 @@ locals {
         [
           for service, wanted in {
             "cloudscheduler.googleapis.com"       = try(policy.resources.schedules, null) != null
+            "eventarc.googleapis.com"             = length(try(policy.collections, {})) > 0
             "fcm.googleapis.com"                  = contains([for channel in try(policy.channels, []) : channel.kind], "push")
             "firebasehosting.googleapis.com"      = length(try(policy.resources.hosting_sites, [])) > 0
             "firebaserules.googleapis.com"        = length(concat(try(policy.resources.databases, []), try(policy.resources.storage_buckets, []))) > 0

@@ -236,6 +236,7 @@ locals {
         "datastore.entities.get",
         "datastore.entities.list",
         "datastore.entities.update",
+        "eventarc.triggers.list",
       ]
     }
     shift = {
@@ -265,6 +266,10 @@ locals {
     proofs_scratch = {
       title       = "Rollback: fill scratch databases, take erased people out, delete them"
       permissions = ["datastore.databases.delete", "datastore.databases.import", "datastore.entities.delete"]
+    }
+    triggers = {
+      title       = "Rollback: see what hears of events"
+      permissions = ["eventarc.triggers.list"]
     }
     ways_back = {
       title = "Rollback: bring back what is beside the functions, delete nothing, count documents"

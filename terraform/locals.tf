@@ -154,7 +154,7 @@ locals {
         images    = "whether what is gone back to can start"
         media     = "whether the files that documents name can be read, before they come back"
         metrics   = "whether requests fail, before and after"
-        repair    = "documents back to what they were, under the time at which each was read"
+        repair    = "documents back to what they were, under the time at which each was read; what hears of that"
         rebuild   = "a function whose revision is gone, from our copy of its source"
         shift     = "what is live, and traffic back to where it was"
         state     = "rollbacks, their steps and audit"

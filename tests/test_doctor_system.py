@@ -40,6 +40,7 @@ from shared.severity import Severity
 from shared.status_rendering import HTML
 from shared.system import Controls, Freeze, Pause, System
 from shared.traffic import Revision, Service, TrafficTarget
+from shared.triggers import Trigger
 from tests.installed import DOUBTFUL, FUNCTIONS, NOON, OPS, SILENT, UNKNOWN, WELL, WRONG, asked
 
 SHOP = Policy(
@@ -159,6 +160,7 @@ HEALTHY_SHOP = systems.Facts(
     waiting={"placeOrder": 0},
     integrity=damage.Record("shop", last=LOOKED_THROUGH),
     expiries=(Expiry("carts", ("meta", "until")),),
+    triggers=(Trigger("triggers/bill", "workflow bill", {}),),
     spoken={},
 )
 
@@ -346,6 +348,7 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("looked through long ago", {"now": NOON + timedelta(microseconds=1)}, "data", WRONG),
     ("data unseen", {"integrity": SILENT}, "data", UNKNOWN),
     ("expiry unseen", {"expiries": SILENT}, "expiry", UNKNOWN),
+    ("triggers unseen", {"triggers": SILENT}, "triggers", UNKNOWN),
     ("given up", spoke(sent=True, given_up=1), "channels", DOUBTFUL),
     ("never taken", spoke(sent=False, given_up=1), "channels", WRONG),
     ("nothing said", spoke(sent=False, given_up=0), "channels", UNKNOWN),
@@ -380,6 +383,19 @@ def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[st
     """Where documents might be brought back."""
     found = systems.examined(replace(HEALTHY_SHOP, **changes))
     assert [one.why for one in found if one.check == "expiry"] == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ["read: 1"]),
+        ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, []),
+    ],
+)
+def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
+    """Where documents might be brought back."""
+    found = systems.examined(replace(HEALTHY_SHOP, **changes))
+    assert [one.why for one in found if one.check == "triggers"] == told
 
 
 def test_what_is_not_backed_up_is_not_judged() -> None:

@@ -1,28 +1,45 @@
-"""Which functions a document that is written starts, by what their triggers hear of."""
+"""What a document that is written starts, by what triggers hear of."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.inventory import FunctionState, Generation
-from shared.triggers import started_by
+from shared.resources import DEFAULT_DATABASE as HERE
+from shared.triggers import Trigger, started_by
 from shared.versions import Scope
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
 FIRST = "providers/cloud.firestore/eventTypes/document.write"
+AUDITED = "google.cloud.audit.log.v1.written"
+BATCH = "google.firestore.v1.Firestore.BatchWrite"
 USERS = Scope("users")
 ORDERS = Scope("users/ada/orders")
 EVERY_ORDER = Scope("orders", everywhere=True)
+NAME = "projects/shop/locations/eur3/triggers/on-user"
+
+
+def function(event: str, **filters: str) -> FunctionState:
+    """One whose own trigger has these filters."""
+    said: list[dict[str, Any]] = [{"attribute": key, "value": one} for key, one in filters.items()]
+    definition = {"eventTrigger": {"eventType": event, "eventFilters": said}}
+    return FunctionState("it", Generation.SECOND, definition=definition, trigger=NAME)
+
+
+def workflow(**filters: str) -> Trigger:
+    """One that has a trigger with these filters."""
+    return Trigger(NAME, "workflow bill", filters)
 
 
 def heard(scope: Scope, event: str, **filters: str) -> bool:
-    """Whether a function whose trigger has these filters is started."""
-    said: list[dict[str, Any]] = [{"attribute": key, "value": one} for key, one in filters.items()]
-    definition = {"eventTrigger": {"eventType": event, "eventFilters": said}}
-    one = FunctionState("it", Generation.SECOND, definition=definition)
-    return started_by([one], "(default)", scope) == ["it"]
+    """Whether what has a trigger with these filters is started, a function or not."""
+    by_function = started_by([function(event, **filters)], [], HERE, scope)
+    by_workflow = started_by([], [workflow(type=event, **filters)], HERE, scope)
+    assert by_workflow == (["workflow bill (trigger on-user)"] if by_function else [])
+    return by_function == ["it"]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +86,8 @@ def test_whoever_hears_of_other_collections_below_documents(
     document: str, is_started: bool
 ) -> None:
     """Of any but those that are gone through by themselves."""
-    definition = {
-        "eventTrigger": {
-            "eventType": WRITTEN,
-            "eventFilters": [{"attribute": "document", "value": document}],
-        }
-    }
-    one = FunctionState("it", Generation.SECOND, definition=definition)
-    found = started_by([one], "(default)", Scope("", everywhere=True), {"orders"})
+    one = function(WRITTEN, document=document)
+    found = started_by([one], [], HERE, Scope("", everywhere=True), {"orders"})
     assert found == (["it"] if is_started else [])
 
 
@@ -93,3 +104,63 @@ def test_a_trigger_of_the_first_generation(database: str, is_started: bool) -> N
     """It is filtered by the whole name of what it hears of."""
     name = f"projects/shop/databases/{database}/documents/users/{{user}}"
     assert heard(USERS, FIRST, resource=name) is is_started
+
+
+@pytest.mark.parametrize(
+    ("filters", "is_started"),
+    [
+        ({}, True),
+        ({"methodName": BATCH, "serviceName": "firestore.googleapis.com"}, True),
+        ({"resourceName": "projects/shop/databases/(default)"}, True),
+        ({"resourceName": "projects/shop/databases/(default)/documents/books/1"}, True),
+        ({"resourceName": "/projects/*/databases/*"}, True),
+        ({"resourceName": "/projects/shop/**"}, True),
+        ({"resourceName": "projects/shop/databases/other"}, False),
+        ({"methodName": "google.firestore.v1.Firestore.Commit"}, False),
+        ({"methodName": "google.firestore.admin.v1.FirestoreAdmin.CreateIndex"}, False),
+        ({"serviceName": "storage.googleapis.com"}, False),
+    ],
+)
+def test_a_trigger_on_the_audit_log(filters: dict[str, str], is_started: bool) -> None:
+    """It hears of what a repair writes by the method that writes it, whatever the collection."""
+    assert heard(USERS, AUDITED, **filters) is is_started
+
+
+@pytest.mark.parametrize(
+    ("filters", "is_started"),
+    [
+        ({"database": "**", "document": "users/{user}"}, True),
+        ({"database": HERE, "document": "**"}, True),
+        ({"database": HERE, "document": "users/{user}", "namespace": "tenant"}, True),
+        ({"document": "users/{user}"}, True),
+        ({"database": "other", "document": "users/{user}"}, False),
+    ],
+)
+def test_filters_that_leave_something_open(filters: dict[str, str], is_started: bool) -> None:
+    """What may be heard of is taken to be."""
+    assert heard(USERS, WRITTEN, **filters) is is_started
+
+
+def test_a_trigger_whose_type_nobody_knows() -> None:
+    """It may hear of documents; a function without a trigger hears of none."""
+    assert started_by([], [workflow()], HERE, USERS) == ["workflow bill (trigger on-user)"]
+    assert started_by([], [workflow(type="**")], HERE, USERS) != []
+    assert started_by([replace(function(WRITTEN), definition={})], [], HERE, USERS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (NAME, ["it"]),
+        (NAME.replace("shop", "1234567890"), ["it"]),
+        (NAME.replace("eur3", "nam5"), ["function it (trigger on-user)", "it"]),
+        (f"{NAME}-2", ["function it (trigger on-user-2)", "it"]),
+        ("odd", ["function it (trigger odd)", "it"]),
+    ],
+)
+def test_a_function_s_own_trigger_in_the_list_of_all(name: str, told: list[str]) -> None:
+    """It is named once; another one to the same function is another."""
+    listed = Trigger(name, "function it", {"type": WRITTEN})
+    assert started_by([function(WRITTEN)], [listed], HERE, USERS) == told
+    bare = replace(function(WRITTEN), name="that", definition={}, trigger="")
+    assert started_by([function(WRITTEN), bare], [listed], HERE, USERS) == told

@@ -17,6 +17,7 @@ from shared.native import LOOK_EVERY, Watched
 from shared.policy import Policy
 from shared.proving import Proof
 from shared.resources import AssetRules
+from shared.triggers import Trigger
 
 DAY: Final = timedelta(days=1)
 
@@ -122,6 +123,17 @@ def expiry(policy: Policy, found: Sequence[Expiry] | RollbackError) -> Iterator[
     else:
         by = named([f"{one.group} by {'.'.join(one.field)}" for one in found])
         yield Finding(check, name, Verdict.WELL, by or "by no policy of the database")
+
+
+def triggers(policy: Policy, found: Sequence[Trigger] | RollbackError) -> Iterator[Finding]:
+    """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
+    check, name = "triggers", policy.system
+    if not policy.collections:
+        return
+    if isinstance(found, RollbackError):
+        yield unseen(check, name, found)
+    else:
+        yield Finding(check, name, Verdict.WELL, f"read: {len(found)}")
 
 
 def assets(

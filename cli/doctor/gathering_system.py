@@ -99,6 +99,7 @@ def _live(wiring: Wiring, policy: Policy, now: datetime) -> dict[str, Callable[[
         "expiries": partial(
             wiring.estate(policy.system).indexes.expiries, policy.integrity.database
         ),
+        "triggers": wiring.estate(policy.system).triggers.every,
     }
 
 

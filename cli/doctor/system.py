@@ -28,6 +28,7 @@ from shared.probing import Record
 from shared.proving import Proof
 from shared.system import Controls, System, frozen
 from shared.traffic import shares
+from shared.triggers import Trigger
 
 COUNTED_WITHIN = timedelta(minutes=10)
 """The newest count is older than this only where nothing is asked, or nothing arrives."""
@@ -78,6 +79,8 @@ class Facts(Struct, frozen=True):
     """What the clock saw of its documents; None: it has not looked."""
     expiries: Sequence[Expiry] | RollbackError
     """By what they expire, as the database says."""
+    triggers: Sequence[Trigger] | RollbackError
+    """Those of Eventarc."""
     spoken: Mapping[str, spoken.Spoken | RollbackError]
     """By channel."""
 
@@ -116,6 +119,7 @@ def examined(facts: Facts) -> Iterator[Finding]:
     yield from backups.native(facts.policy, facts.native, facts.now)
     yield from backups.data(facts.policy, facts.integrity, facts.now)
     yield from backups.expiry(facts.policy, facts.expiries)
+    yield from backups.triggers(facts.policy, facts.triggers)
     yield from backups.assets(facts.policy, facts.assets, facts.now)
     yield from spoken.channels(facts.policy, facts.spoken, facts.now)
     yield status_page(facts.policy.system, facts.page)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,9 +41,6 @@ from shared.steps import take_out
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
 machine (`python -m benchmarks.repair`)."""
-
-
-STARTS_UNKNOWN: Final = "which functions the documents would start could not be read"
 
 
 class Target(Struct, frozen=True):
@@ -143,17 +139,18 @@ def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
 
 
 def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
-    """The functions that documents written there start, by the collection."""
+    """What documents written there start, by the collection."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
+    hearing = facts.triggers or ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     return {
-        str(one.scope): triggers.started_by(functions, one.database, one.scope, besides)
+        str(one.scope): triggers.started_by(functions, hearing, one.database, one.scope, besides)
         for one in goals
     }
 
 
 def why_not_started(policy: Policy, starts: Mapping[str, list[str]]) -> str:
-    """Which of them the policy does not let start; empty: it lets all."""
+    """Which of that the policy does not let start; empty: it lets all."""
     refused = [
         f"{name} is started by writes to {collection}"
         for collection, names in starts.items()
@@ -162,18 +159,22 @@ def why_not_started(policy: Policy, starts: Mapping[str, list[str]]) -> str:
     ]
     if not refused:
         return ""
-    return f"the policy lets no repair start functions (on_repair): {shortened.phrase(refused)}"
+    return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
 
 
 def starting(starts: Mapping[str, list[str]]) -> Iterator[str]:
-    """What people read of them."""
+    """What people read of that."""
     for collection, names in starts.items():
         yield from (f"{name} is started by each document of {collection}" for name in names)
 
 
-def is_known_what_starts(facts: Facts) -> bool:
-    """Whether it could be read which functions there are."""
-    return facts.seen is not None and facts.seen.functions is not None
+def why_unknown(facts: Facts) -> str:
+    """Why nobody knows what documents would start; empty: it is known."""
+    if facts.seen is None or facts.seen.functions is None:
+        return "which functions the documents would start could not be read"
+    if facts.triggers is None:
+        return "which triggers of Eventarc hear of the documents could not be read"
+    return ""
 
 
 def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:

@@ -52,7 +52,8 @@ def decide(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    gathered = gather(case.ports, policy, now, case.joined_alerts, rollback.id)
+    alerts = case.joined_alerts
+    gathered = gather(case.ports, policy, now, alerts, rollback.id, writing=True)
     if case.raised(gathered.alerts):
         return True
     document = case.ports.store.get(repair.survey_path(rollback.id))

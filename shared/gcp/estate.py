@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.gcp.schedules import CloudScheduler
     from shared.gcp.secrets import SecretManager
     from shared.gcp.sessions import FirebaseSessions
+    from shared.gcp.triggers import EventarcTriggers
     from shared.gcp.written import FirestoreDocuments
 
 
@@ -94,6 +95,13 @@ class CloudEstate:
 
         rest = self._clients.rest(schedules.HOST)
         return schedules.CloudScheduler(rest, self._project, self._region)
+
+    @cached_property
+    def triggers(self) -> EventarcTriggers:
+        """What brings it events."""
+        from shared.gcp import triggers
+
+        return triggers.EventarcTriggers(self._clients.rest(triggers.HOST), self._project)
 
     @cached_property
     def accounts(self) -> ProjectAccounts:

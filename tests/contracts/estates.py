@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from google.cloud.firestore_v1.types import Document, Value, Write
 from msgspec.structs import replace
 
-from local import accounts, projects, registry, scheduler, secrets
+from local import accounts, eventarc, projects, registry, scheduler, secrets
 from local.application import names
 from local.application.parts import FIRST_RELEASE
 from local.clock import CloudClock
@@ -36,11 +36,13 @@ from shared.inventory import (
 )
 from shared.policy import Group, Policy
 from shared.resources import Resources
+from shared.triggers import Trigger
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import EMPTY_TEMPLATE, FakeEstate
 from tests.local.rest_world import Product
 
 PROJECT, REGION = "shop", "europe-west1"
+PARENT = f"projects/{PROJECT}/locations"
 SITE, SECRET, JOB, RELEASE = "shop", "PAYMENT_KEY", "nightly", "cloud.firestore"
 ACCOUNT = "run@shop.iam.gserviceaccount.com"
 INDEX = Index(
@@ -108,6 +110,14 @@ class EstateWorld(Protocol):
     def disable(self, version: str) -> None: ...
 
     def pause(self) -> None: ...
+
+    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+        """One more trigger, to what is said in two ways."""
+        ...
+
+    def silence(self, location: str) -> None:
+        """It gives no answer about triggers any more."""
+        ...
 
     def grant(self, role: str, condition: str = "") -> None:
         """One more role for `ACCOUNT`."""
@@ -213,6 +223,12 @@ class InMemory:
 
     def pause(self) -> None:
         self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
+
+    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+        self._fake.hearing.append(trigger)
+
+    def silence(self, location: str) -> None:
+        self._fake.unreachable.append(location)
 
     def grant(self, role: str, condition: str = "") -> None:
         held = set(self._fake.granted.get(ACCOUNT, ()))
@@ -327,6 +343,15 @@ class OverTheWire:
     def pause(self) -> None:
         path = f"/v1/projects/{PROJECT}/locations/{REGION}/jobs/{JOB}:pause"
         self._product(scheduler.HOST).done("POST", path, {})
+
+    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+        parent, _, short = trigger.name.rpartition("/")
+        by = [{"attribute": name, "value": value} for name, value in trigger.filters.items()]
+        body = {"eventFilters": by, "destination": destination}
+        self._product(eventarc.HOST).done("POST", f"/v1/{parent}?triggerId={short}", body)
+
+    def silence(self, location: str) -> None:
+        self._cloud.surroundings.eventarc.unreachable.append(location)
 
     def grant(self, role: str, condition: str = "") -> None:
         product, project = self._product(projects.HOST), f"/v3/projects/{PROJECT}"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.estate import MOST_READ
 from shared.expiry import Expiry
 from shared.gcp.accounts import project_of
 from shared.inventory import AccountState, Generation
+from shared.triggers import Trigger
 from tests.contracts.estates import (
     ACCOUNT,
     IMAGE,
     INDEX,
     JOB,
     NAME,
+    PARENT,
     RELEASE,
     REPOSITORY,
     SECRET,
@@ -186,6 +189,43 @@ def test_a_job_that_is_paused(world: EstateWorld) -> None:
     assert before[JOB].target == "https://shop.example/nightly"
     assert before[JOB].state == "ENABLED"
     assert world.estate.schedules.jobs() == {JOB: replace(before[JOB], state="PAUSED")}
+
+
+HEARD = {"type": "google.cloud.firestore.document.v1.written", "database": "(default)"}
+DESTINATIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("europe-west1", "workflow bill", {"workflow": f"{PARENT}/europe-west1/workflows/bill"}),
+    ("eur3", "service mailer", {"cloudRun": {"service": "mailer", "region": "europe-west1"}}),
+    ("global", "GKE service shop/stock", {"gke": {"namespace": "shop", "service": "stock"}}),
+    (
+        *("us-east1", "endpoint mail.example"),
+        {"httpEndpoint": {"uri": "https://me:pw@mail.example/hook/7?key=x"}, "networkConfig": {}},
+    ),
+]
+"""Where a trigger lies, and what it starts: as we say it, and as Eventarc does."""
+
+
+def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
+    """With what it starts, and by what it filters events."""
+    assert world.estate.triggers.every() == []
+    made = [
+        Trigger(f"{PARENT}/{location}/triggers/t{number}", starts, {**HEARD, "document": "a/{b}"})
+        for number, (location, starts, _) in enumerate(DESTINATIONS)
+    ]
+    for trigger, (_, _, destination) in zip(made, DESTINATIONS, strict=True):
+        world.listen(trigger, destination)
+
+    found = world.estate.triggers.every()
+    assert sorted(found, key=lambda one: one.name) == sorted(made, key=lambda one: one.name)
+
+
+def test_triggers_of_a_location_that_gives_no_answer(world: EstateWorld) -> None:
+    """Those of the others are not all: nothing is known."""
+    location, starts, destination = DESTINATIONS[0]
+    world.listen(Trigger(f"{PARENT}/{location}/triggers/t", starts, HEARD), destination)
+    world.silence("us-east1")
+
+    with pytest.raises(Unavailable, match="us-east1"):
+        world.estate.triggers.every()
 
 
 def test_the_roles_of_an_account(world: EstateWorld) -> None:

@@ -22,7 +22,9 @@ from shared.gcp.remote_config import FirebaseRemoteConfig
 from shared.gcp.rest import MOST_PAGES, Rest
 from shared.gcp.rules import FirebaseRules
 from shared.gcp.schedules import CloudScheduler
+from shared.gcp.triggers import EventarcTriggers
 from shared.inventory import RulesFile
+from shared.triggers import Trigger
 from tests.local.rest_world import running
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -228,6 +230,69 @@ def test_what_lacks_something(
 
     with pytest.raises(Unavailable):
         read(rest)
+
+
+T = "projects/shop/locations/r/triggers/t"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"triggers": [{}]},
+        {"triggers": [{"name": 1}]},
+        {"triggers": [{"name": T, "eventFilters": [{"attribute": "type", "value": None}]}]},
+        {"triggers": [{"name": T, "destination": {"cloudRun": "mailer"}}]},
+        {"triggers": [{"name": T, "destination": {"httpEndpoint": {}}}]},
+        {"triggers": {}},
+        {"unreachable": ["projects/shop/locations/us-east1"]},
+    ],
+)
+def test_triggers_in_part(stub: Stub, rest: Rest, body: dict[str, Any]) -> None:
+    """On whichever page something is missing or is not understood: nothing is known."""
+    pages = [{"triggers": [{"name": T}], "nextPageToken": "2"}, body]
+    stub.answer = lambda path: (200, {}, msgspec.json.encode(pages["pageToken=2" in path]))
+
+    with pytest.raises(Unavailable):
+        EventarcTriggers(rest, "shop").every()
+    assert len(stub.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("destination", "told"),
+    [
+        ({}, "something unknown (trigger t)"),
+        ({"colour": {"name": "red"}, "networkConfig": {}}, "something unknown (trigger t)"),
+        ({"httpEndpoint": {"uri": "mail"}}, "endpoint (trigger t)"),
+        ({"httpEndpoint": {"uri": "http://10.0.0.7:80/x"}}, "endpoint 10.0.0.7:80 (trigger t)"),
+        ({"httpEndpoint": {"uri": "https://a@b@c.example?k=1"}}, "endpoint c.example (trigger t)"),
+        ({"workflow": "a\n[b]\u202e"}, "workflow a [b] (trigger t)"),
+        ({"cloudFunction": "projects/shop/locations/r/functions/f"}, "function f (trigger t)"),
+        ({"cloudRun": {"service": "s", "path": "/p", "region": "r"}}, "service s (trigger t)"),
+    ],
+)
+def test_what_a_trigger_starts(
+    stub: Stub, rest: Rest, destination: dict[str, Any], told: str
+) -> None:
+    """By kind and name, of addresses the host alone, in one line; of what is new, that it is so."""
+    body = {"triggers": [{"name": T, "destination": destination, "conditions": {"x": {}}}]}
+    stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
+
+    assert [str(one) for one in EventarcTriggers(rest, "shop").every()] == [told]
+
+
+def test_an_operator_that_is_not_known(stub: Stub, rest: Rest) -> None:
+    """What it lets through may be anything."""
+    said = [
+        {"attribute": "type", "value": "t"},
+        {"attribute": "document", "value": "a/{b}", "operator": "match-path-pattern"},
+        {"attribute": "database", "value": "a|b", "operator": "match-either"},
+    ]
+    body = {"triggers": [{"name": T, "eventFilters": said}]}
+    stub.answer = lambda path: (200, {}, msgspec.json.encode(body))
+
+    filters = {"type": "t", "document": "a/{b}", "database": "**"}
+    found = EventarcTriggers(rest, "shop").every()
+    assert found == [Trigger(T, "something unknown", filters)]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from shared.errors import Exists, Moved, Rejected
+from shared.errors import Exists, Moved, Rejected, Unavailable
 from shared.estate import MOST_READ, People
 from shared.expiry import Expiry
 from shared.inventory import (
@@ -29,6 +29,7 @@ from shared.inventory import (
     settings,
 )
 from shared.steps.release_hosting import FINALIZED
+from shared.triggers import Trigger
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, around, no_hook
 
@@ -45,8 +46,8 @@ class FakeEstate:
     remote_config.template, .validate, .publish, rules.releases, .ruleset, .create_ruleset,
     .enforce, identity.settings, .configure, sessions.people, .end, indexes.of, .create,
     .expiries,
-    documents.written_since, secrets.names, secrets.versions, schedules.jobs, accounts.roles,
-    accounts.grants, accounts.state, images.stored, runtimes.offered.
+    documents.written_since, secrets.names, secrets.versions, schedules.jobs, triggers.every,
+    accounts.roles, accounts.grants, accounts.state, images.stored, runtimes.offered.
     """
 
     def __init__(self, hook: Hook = no_hook) -> None:
@@ -68,6 +69,9 @@ class FakeEstate:
         """When each document was written last, by database and path."""
         self.kept: dict[str, dict[str, SecretVersion]] = {}
         self.scheduled: dict[str, Schedule] = {}
+        self.hearing: list[Trigger] = []
+        self.unreachable: list[str] = []
+        """Locations of triggers that give no answer."""
         self.granted: dict[str, tuple[str, ...]] = {}
         self.account_states = {"runtime@demo": AccountState.ENABLED}
         """Of the accounts that there are, by address."""
@@ -77,6 +81,7 @@ class FakeEstate:
         """Of each person the second before which no session counts, by id."""
         self.hosting = self.remote_config = self.rules = self.identity = self.sessions = self
         self.indexes = self.documents = self.secrets = self.schedules = self.accounts = self
+        self.triggers = self
         self.supported = {(one, "nodejs20") for one in Generation}
         """The runtimes that are not decommissioned, by generation."""
         self.images = self.runtimes = self
@@ -246,6 +251,13 @@ class FakeEstate:
         """Every job, by name."""
         with around(self.hook, "schedules.jobs"):
             return dict(self.scheduled)
+
+    def every(self) -> list[Trigger]:
+        """Every trigger. Raises: Unavailable where a location gives no answer."""
+        with around(self.hook, "triggers.every"):
+            if self.unreachable:
+                raise Unavailable(f"no answer of {', '.join(self.unreachable)}")
+            return list(self.hearing)
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The roles of each service account, by its address."""

@@ -8,14 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local import accounts, fault_plan, projects, scheduler, secrets
+from local import accounts, eventarc, fault_plan, projects, scheduler, secrets
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config
-from tests.local.rest_world import Product, running
+from tests.local.rest_world import SHOP, Product, running
 
 CONFIG = "/admin/v2/projects/shop/config"
 SECRET = "/v1/projects/shop/secrets/PAYMENT_KEY"
 JOBS = "/v1/projects/shop/locations/europe-west1/jobs"
+TRIGGERS = "/v1/projects/shop/locations/{}/triggers"
+WORKFLOW = {"workflow": "projects/shop/locations/europe-west1/workflows/bill"}
 
 
 @pytest.fixture
@@ -73,6 +75,43 @@ def test_a_job_that_is_paused(cloud: Cloud) -> None:
     assert product.get(f"/v1/{job['name']}") == {**job, "state": "PAUSED"}
     assert product.done("POST", f"/v1/{job['name']}:resume", {}) == job
     assert product.refused("POST", JOBS, {"name": "x"}) == "INVALID_ARGUMENT"
+
+
+def test_triggers_are_made_and_listed(cloud: Cloud) -> None:
+    """Beside those of functions, by location or of all, in pages; nobody names a function."""
+    product = Product(cloud, eventarc.HOST)
+    cloud.application(SHOP.system).feed("placeOrder", 3)
+    here = TRIGGERS.format("europe-west1")
+    made = {"eventFilters": [{"attribute": "type", "value": "t"}], "destination": WORKFLOW}
+
+    for location, short in (("europe-west1", "a"), ("eur3", "b")):
+        path = f"{TRIGGERS.format(location)}?triggerId={short}"
+        assert product.done("POST", path, made)["done"]
+
+    first = product.get(f"{TRIGGERS.format('-')}?pageSize=2")
+    rest = product.get(f"{TRIGGERS.format('-')}?pageToken={first['nextPageToken']}")
+    every = [*first["triggers"], *rest["triggers"]]
+    assert [one["name"].partition("/locations/")[2] for one in every] == [
+        "eur3/triggers/b",
+        "europe-west1/triggers/a",
+        "europe-west1/triggers/placeorder-" + every[2]["name"].rpartition("-")[2],
+    ]
+    function = "projects/shop/locations/europe-west1/functions/placeOrder"
+    assert [one["destination"] for one in product.get(here)["triggers"]] == [
+        WORKFLOW,
+        {"cloudFunction": function},
+    ]
+    assert product.refused("POST", f"{here}?triggerId=a", made) == "ALREADY_EXISTS"
+    for wrong in (
+        {**made, "destination": {"cloudFunction": function}},
+        {**made, "eventFilters": []},
+    ):
+        assert product.refused("POST", f"{here}?triggerId=c", wrong) == "INVALID_ARGUMENT"
+    assert product.refused("POST", here, made) == "INVALID_ARGUMENT"
+
+    product.done("DELETE", f"{here}/a")
+    assert len(product.get(here)["triggers"]) == 1
+    assert product.refused("DELETE", f"{here}/a") == "NOT_FOUND"
 
 
 def test_a_project_s_roles(cloud: Cloud) -> None:

@@ -242,10 +242,11 @@ def test_an_application_has_the_apis_that_the_responders_ask(two_projects: Confi
         *("iam", "logging", "monitoring", "run"),
     }
     assert services == {
-        "bookshop-prod": always | {"firebasehosting", "firebaserules", "firestore"},
+        "bookshop-prod": always | {"eventarc", "firebasehosting", "firebaserules", "firestore"},
         "cvplus": always
         | {
             "cloudscheduler",
+            "eventarc",
             "firebasehosting",
             "firebaseremoteconfig",
             "firebaserules",

@@ -24,6 +24,7 @@ from shared.gcp import (
     secrets,
     store,
     timetable,
+    triggers,
 )
 from tests.terraform.blocks import blocks_in
 from tests.terraform.checks import account_of, functions, grants, members, operations_project
@@ -140,6 +141,7 @@ LOOKED_AT = (
     *rules.PERMISSIONS,
     *schedules.PERMISSIONS,
     *secrets.PERMISSIONS,
+    *triggers.PERMISSIONS,
 )
 
 INSTALLED = (
