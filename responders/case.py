@@ -117,7 +117,6 @@ class Case:
         after it. Raises: as Tenure.commit.
         """
         composed: list[_Composed] = []
-
         known = self.rollback.words
 
         def compose(rollback: Rollback) -> Draft | None:
@@ -162,7 +161,6 @@ class Case:
         Raises: as Tenure.transact.
         """
         composed: list[_Composed] = []
-
         known = self.rollback.words
 
         def compose(reader: Reader, rollback: Rollback) -> Draft | None:

@@ -124,19 +124,18 @@ def seen_beside(
 
 def _decision(case: Case, facts: Facts) -> Decision:
     rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
-    if rollback.order is None:
+    order = rollback.order
+    if order is None:
         return evaluate(facts, policy, deadline, now, rollback.id)
-    change = ordered_change(rollback.order, facts, policy)
-    override = rollback.order.override
     return evaluate_order(
         facts,
         policy,
-        change,
+        ordered_change(order, facts, policy),
         deadline,
         now,
         rollback.id,
-        scenario=rollback.order.scenario,
-        override=override,
+        scenario=order.scenario,
+        override=order.override,
     )
 
 

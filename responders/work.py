@@ -22,21 +22,7 @@ from shared.policy import Policy
 from shared.ports import Ports
 from shared.ramp import Ramp
 from shared.rollback import ENDED, Status, Way
-from shared.steps import Kind, beside
-from shared.steps.judge import KIND as JUDGE
-from shared.steps.judge import Judge
-from shared.steps.put_back import KIND as PUT_BACK
-from shared.steps.put_back import PutBack
-from shared.steps.redeploy import KIND as REDEPLOY
-from shared.steps.redeploy import Redeploy
-from shared.steps.repair import KIND as REPAIR
-from shared.steps.repair import Repair
-from shared.steps.serve import KIND as SERVE
-from shared.steps.serve import Serve
-from shared.steps.shift import KIND as SHIFT
-from shared.steps.shift import Shift
-from shared.steps.take_out import KIND as TAKE_OUT
-from shared.steps.take_out import TakeOut
+from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
 from shared.tenure import LIMIT_TAKEOVERS, SKEW, claim
 from shared.versions import REWRITE_SECONDS
 
@@ -194,13 +180,13 @@ class Work:
         platform = self._ports.platform(policy.system)
         builder = self._ports.builder(policy.system)
         return {
-            SHIFT: Shift(platform),
-            JUDGE: Judge(platform, self._ports.prober),
-            REDEPLOY: Redeploy(builder, platform),
-            SERVE: Serve(platform, builder),
-            REPAIR: Repair(rewriting.portion),
-            PUT_BACK: PutBack(rewriting.return_portion),
-            TAKE_OUT: TakeOut(taking_out.portion),
+            shift.KIND: shift.Shift(platform),
+            judge.KIND: judge.Judge(platform, self._ports.prober),
+            redeploy.KIND: redeploy.Redeploy(builder, platform),
+            serve.KIND: serve.Serve(platform, builder),
+            repair.KIND: repair.Repair(rewriting.portion),
+            put_back.KIND: put_back.PutBack(rewriting.return_portion),
+            take_out.KIND: take_out.TakeOut(taking_out.portion),
             **beside.kinds(self._ports.estate(policy.system), platform),
         }
 

@@ -81,10 +81,3 @@ class Case(Struct, frozen=True):
 
 
 Gate = Callable[[Case], GateAnswer]
-
-
-def answer(
-    gate: str, said: Answer, reason: str, leads_to: Outcome = Outcome.ROLLBACK
-) -> GateAnswer:
-    """What a gate answers, in the order in which it is read."""
-    return GateAnswer(gate, said, reason, leads_to)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.gate import Answer, Case, GateAnswer, Outcome, answer
+from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.health import failing
 from shared.policy import Mode
 from shared.system import frozen
@@ -12,7 +12,7 @@ from shared.system import frozen
 
 def known_system(case: Case) -> GateAnswer:
     """An alert without a system never becomes an incident: what is here is known."""
-    return answer("known system", Answer.PASS, case.policy.system)
+    return GateAnswer("known system", Answer.PASS, case.policy.system)
 
 
 def stale(case: Case) -> GateAnswer:
@@ -20,8 +20,8 @@ def stale(case: Case) -> GateAnswer:
     ages = [alert.received_at - alert.published_at for alert in case.facts.alerts]
     youngest = min(ages)
     if youngest > case.policy.gates.stale_after:
-        return answer("stale", Answer.STOP, f"received {youngest} late", Outcome.IGNORE)
-    return answer(
+        return GateAnswer("stale", Answer.STOP, f"received {youngest} late", Outcome.IGNORE)
+    return GateAnswer(
         "stale", Answer.PASS, f"received {youngest.total_seconds():.0f} s after it was sent"
     )
 
@@ -35,10 +35,10 @@ def still_true(case: Case) -> GateAnswer:
     depends on tells nothing of the system.
     """
     if case.declared:
-        return answer("still true", Answer.NOT_APPLICABLE, "it was declared, not measured")
+        return GateAnswer("still true", Answer.NOT_APPLICABLE, "it was declared, not measured")
     if case.facts.damaged:
         reason = f"our own look through the data: {case.facts.damaged[0].reason}"
-        return answer("still true", Answer.PASS, reason)
+        return GateAnswer("still true", Answer.PASS, reason)
     external = {probe.name for probe in case.policy.probes if probe.external}
     bad = [
         name
@@ -48,17 +48,17 @@ def still_true(case: Case) -> GateAnswer:
     counted = failing(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
         seen = f"{len(counted)} functions fail by the routers' count, {len(bad)} probes fail"
-        return answer("still true", Answer.PASS, seen)
+        return GateAnswer("still true", Answer.PASS, seen)
     if case.facts.requests is None:
-        return answer("still true", Answer.UNKNOWN, "the metrics could not be read")
+        return GateAnswer("still true", Answer.UNKNOWN, "the metrics could not be read")
     if all(alert.is_over for alert in case.facts.alerts):
         reason = "every alert has closed, and neither routers nor probes see anything"
-        return answer("still true", Answer.STOP, reason, Outcome.IGNORE)
+        return GateAnswer("still true", Answer.STOP, reason, Outcome.IGNORE)
     is_open = sum(alert.still_open is True for alert in case.facts.alerts)
     reason = "neither routers nor probes see it (yet)"
     if is_open:
         reason += f", and Cloud Monitoring still has {is_open} of its alerts open"
-    return answer("still true", Answer.UNKNOWN, reason)
+    return GateAnswer("still true", Answer.UNKNOWN, reason)
 
 
 def mode(case: Case) -> GateAnswer:
@@ -70,40 +70,40 @@ def mode(case: Case) -> GateAnswer:
         f"system {case.facts.system.mode.name}"
     ).lower()
     if strictest is Mode.OBSERVE:
-        return answer("mode", Answer.STOP, reason, Outcome.OBSERVE)
+        return GateAnswer("mode", Answer.STOP, reason, Outcome.OBSERVE)
     if strictest is Mode.ASK:
-        return answer("mode", Answer.STOP, reason, Outcome.ASK)
-    return answer("mode", Answer.PASS, reason)
+        return GateAnswer("mode", Answer.STOP, reason, Outcome.ASK)
+    return GateAnswer("mode", Answer.PASS, reason)
 
 
 def kill_switch(case: Case) -> GateAnswer:
     """A person stopped automation, here or everywhere; unreadable means stopped."""
     if case.facts.controls is None:
-        return answer("kill switch", Answer.STOP, "could not be read", Outcome.HOLD)
+        return GateAnswer("kill switch", Answer.STOP, "could not be read", Outcome.HOLD)
     pause = case.facts.controls.pause or case.facts.system.pause
     if pause:
         reason = str(pause)
-        return answer("kill switch", Answer.STOP, reason, Outcome.HOLD)
-    return answer("kill switch", Answer.PASS, "not set")
+        return GateAnswer("kill switch", Answer.STOP, reason, Outcome.HOLD)
+    return GateAnswer("kill switch", Answer.PASS, "not set")
 
 
 def freeze(case: Case) -> GateAnswer:
     """A window in which nothing changes: what is to be done waits for its end, or for a person."""
     if case.facts.controls is None:
-        return answer("freeze", Answer.STOP, "could not be read", Outcome.HOLD)
+        return GateAnswer("freeze", Answer.STOP, "could not be read", Outcome.HOLD)
     windows = (*case.facts.controls.freezes, *case.facts.system.freezes)
     window = frozen(windows, case.now, ordered=case.ordered)
     if window is None:
-        return answer("freeze", Answer.PASS, "none now")
-    return answer("freeze", Answer.STOP, str(window), Outcome.HOLD)
+        return GateAnswer("freeze", Answer.PASS, "none now")
+    return GateAnswer("freeze", Answer.STOP, str(window), Outcome.HOLD)
 
 
 def active_rollback(case: Case) -> GateAnswer:
     """At most one rollback of a system has effects in flight."""
     slot = case.facts.system.slot
     if slot and slot != case.rollback:
-        return answer("active rollback", Answer.STOP, f"{slot} is under way", Outcome.HOLD)
-    return answer("active rollback", Answer.PASS, "none")
+        return GateAnswer("active rollback", Answer.STOP, f"{slot} is under way", Outcome.HOLD)
+    return GateAnswer("active rollback", Answer.PASS, "none")
 
 
 def cool_down(case: Case) -> GateAnswer:
@@ -111,8 +111,8 @@ def cool_down(case: Case) -> GateAnswer:
     until = case.facts.system.cool_down_until
     if until and case.now < until:
         reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
-        return answer("cool-down", Answer.STOP, reason, Outcome.ESCALATE)
-    return answer("cool-down", Answer.PASS, "no rollback lately")
+        return GateAnswer("cool-down", Answer.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("cool-down", Answer.PASS, "no rollback lately")
 
 
 def budget(case: Case) -> GateAnswer:
@@ -122,5 +122,5 @@ def budget(case: Case) -> GateAnswer:
     allowed = case.policy.gates.automatic_per_hour
     reason = f"{used} of {allowed} automatic rollbacks used in the last hour"
     if used >= allowed:
-        return answer("budget", Answer.STOP, reason, Outcome.ESCALATE)
-    return answer("budget", Answer.PASS, reason)
+        return GateAnswer("budget", Answer.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("budget", Answer.PASS, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.facts import Facts
-from shared.gate import Answer, Case, GateAnswer, Outcome, answer
+from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import ScenarioName
 from shared.suspects import suspects, suspects_beside
 
@@ -20,13 +20,15 @@ def external_cause(case: Case) -> GateAnswer:
     """What fails alike without having been changed is not cured by going back."""
     elsewhere = _elsewhere(case)
     if elsewhere:
-        return answer("external cause", Answer.STOP, elsewhere, Outcome.ESCALATE)
+        return GateAnswer("external cause", Answer.STOP, elsewhere, Outcome.ESCALATE)
     if _beside(case)[0] or case.declared:
-        return answer("external cause", Answer.NOT_APPLICABLE, "more than functions was changed")
+        return GateAnswer(
+            "external cause", Answer.NOT_APPLICABLE, "more than functions was changed"
+        )
     changed = set(case.change.functions)
     unchanged = set(case.policy.functions) - changed
     if not unchanged or not changed:
-        return answer("external cause", Answer.NOT_APPLICABLE, "nothing to compare with")
+        return GateAnswer("external cause", Answer.NOT_APPLICABLE, "nothing to compare with")
     ill = case.facts.seen_failing(case.policy)
     ill_unchanged = len(ill & unchanged) / len(unchanged)
     ill_changed = len(ill & changed) / len(changed)
@@ -34,10 +36,10 @@ def external_cause(case: Case) -> GateAnswer:
         f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
     )
     if ill_unchanged and ill_unchanged >= ALIKE * ill_changed:
-        return answer("external cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("external cause", Answer.STOP, reason, Outcome.ESCALATE)
     if case.facts.requests is None:
-        return answer("external cause", Answer.UNKNOWN, "the metrics could not be read")
-    return answer("external cause", Answer.PASS, reason)
+        return GateAnswer("external cause", Answer.UNKNOWN, "the metrics could not be read")
+    return GateAnswer("external cause", Answer.PASS, reason)
 
 
 def _elsewhere(case: Case) -> str:
@@ -54,18 +56,18 @@ def _elsewhere(case: Case) -> str:
 def cause(case: Case) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
     if case.declared:
-        return answer("cause", Answer.NOT_APPLICABLE, "it was declared, whatever was changed")
+        return GateAnswer("cause", Answer.NOT_APPLICABLE, "it was declared, whatever was changed")
     if case.facts.inventory is None:
-        return answer("cause", Answer.UNKNOWN, "what is live could not be read")
+        return GateAnswer("cause", Answer.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
-        return answer("cause", Answer.NOT_APPLICABLE, "nothing stable to compare with")
+        return GateAnswer("cause", Answer.NOT_APPLICABLE, "nothing stable to compare with")
     surely, perhaps = _beside(case)
     if surely:
         return _explained_beside(case, surely)
     found = _in_functions(case)
     if perhaps and found.answer is not Answer.PASS:
         reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
-        return answer("cause", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ASK)
     return found
 
 
@@ -74,18 +76,18 @@ def _in_functions(case: Case) -> GateAnswer:
     facts, change = case.facts, case.change
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
-        return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
     before, unsure = suspects(change, facts, case.policy), _perhaps(case)
     if not before and not unsure:
         window = case.policy.gates.suspect_window
         reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
-        return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
     failing = facts.failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _ill_outside(case):
         reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
-        return answer("cause", Answer.PASS, reason)
+        return GateAnswer("cause", Answer.PASS, reason)
     if not failing:
-        return answer("cause", Answer.UNKNOWN, "what fails is not known yet")
+        return GateAnswer("cause", Answer.UNKNOWN, "what fails is not known yet")
     return _touching(facts, before, unsure, failing)
 
 
@@ -98,13 +100,13 @@ def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str
         )
         if facts.damaged:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
-        return answer("cause", Answer.PASS, reason)
+        return GateAnswer("cause", Answer.PASS, reason)
     if unsure & failing:
         names = ", ".join(sorted(unsure & failing)[:5])
         reason = f"it is not known (yet) whether traffic was moved before the trouble: {names}"
-        return answer("cause", Answer.UNKNOWN, reason)
+        return GateAnswer("cause", Answer.UNKNOWN, reason)
     reason = f"none of the {len(failing)} failing functions was changed"
-    return answer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
 
 
 def _beside(case: Case) -> tuple[list[str], list[str]]:
@@ -116,8 +118,8 @@ def _explained_beside(case: Case, changed: list[str]) -> GateAnswer:
     """It touches what fails where anything is seen to fail: it is what functions stand on."""
     reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
     if _ill_outside(case) or case.facts.failing(case.policy):
-        return answer("cause", Answer.PASS, reason)
-    return answer("cause", Answer.UNKNOWN, f"{reason}; what fails is not known yet")
+        return GateAnswer("cause", Answer.PASS, reason)
+    return GateAnswer("cause", Answer.UNKNOWN, f"{reason}; what fails is not known yet")
 
 
 def _ill_outside(case: Case) -> list[str]:

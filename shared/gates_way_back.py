@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.facts import unrestorable
-from shared.gate import Answer, Case, GateAnswer, Outcome, answer
+from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import Rebuilds, ScenarioName
 from shared.restorability import without_secrets
 from shared.starts import warning
@@ -16,25 +16,25 @@ def barrier(case: Case) -> GateAnswer:
     """Some deployments cannot be gone back past without thought."""
     barred = [f"{one.id} ({one.barrier})" for one in case.change.skipped if one.barrier]
     if barred:
-        return answer("barrier", Answer.STOP, ", ".join(barred), Outcome.ASK)
-    return answer("barrier", Answer.PASS, "none between")
+        return GateAnswer("barrier", Answer.STOP, ", ".join(barred), Outcome.ASK)
+    return GateAnswer("barrier", Answer.PASS, "none between")
 
 
 def target(case: Case) -> GateAnswer:
     """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
     if case.change.target is None:
-        return answer("target", Answer.STOP, "no stable deployment is known", Outcome.ESCALATE)
+        return GateAnswer("target", Answer.STOP, "no stable deployment is known", Outcome.ESCALATE)
     if case.change.doubts:
         reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
-        return answer("target", Answer.STOP, reason, Outcome.ASK)
-    return answer("target", Answer.PASS, case.change.target.id)
+        return GateAnswer("target", Answer.STOP, reason, Outcome.ASK)
+    return GateAnswer("target", Answer.PASS, case.change.target.id)
 
 
 def readable(case: Case) -> GateAnswer:
     """What is live could be read; the plan itself says of each function whether it can go back."""
     if case.facts.inventory is None:
-        return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
-    return answer("restorable", Answer.PASS, f"{len(case.facts.inventory)} functions are live")
+        return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
+    return GateAnswer("restorable", Answer.PASS, f"{len(case.facts.inventory)} functions are live")
 
 
 def restorable(case: Case) -> GateAnswer:
@@ -44,28 +44,28 @@ def restorable(case: Case) -> GateAnswer:
     not seen to start lately passes, and is said.
     """
     if case.facts.inventory is None:
-        return answer("restorable", Answer.UNKNOWN, "what is live could not be read")
+        return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
-        return answer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
+        return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
     gone = case.scope & set(unrestorable(case.change, case.facts.inventory))
     lost = sorted(gone - case.change.rebuilt)
     records, target = case.facts.records, case.change.target.id
     unread = case.facts.seen is None or records.get(target, case.facts.seen) is None
     if target in records and unread:
         reason = "what could be built again could not be read"
-        return answer("restorable", Answer.UNKNOWN, reason)
-    refused = sorted(set(_refused(case)))
-    if refused and not lost:
-        reason = f"what would not start again: {'; '.join(refused[:5])}"
-        return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("restorable", Answer.UNKNOWN, reason)
     if lost:
         reason = f"{len(lost)} functions have lost their revision: {', '.join(lost[:5])}"
-        return answer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+        return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
+    refused = sorted(set(_refused(case)))
+    if refused:
+        reason = f"what would not start again: {'; '.join(refused[:5])}"
+        return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
     warned = warning(case.change.target, case.scope - case.change.rebuilt)
     said = f"{len(case.scope)} functions{rebuilds}{'; ' if warned else ''}{warned}"
-    return answer("restorable", Answer.PASS, said)
+    return GateAnswer("restorable", Answer.PASS, said)
 
 
 def _refused(case: Case) -> Iterator[str]:
@@ -81,25 +81,25 @@ def human_first(case: Case) -> GateAnswer:
     """Automation does not touch what a person changed lately: left out, or nothing is done."""
     in_hand = case.in_hand
     if not in_hand:
-        return answer("human first", Answer.PASS, "nothing is in a person's hands")
+        return GateAnswer("human first", Answer.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspended[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
     reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
     ill = suspects(case.change, case.facts, case.policy) & case.facts.failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
-        return answer("human first", Answer.STOP, reason, Outcome.ESCALATE)
-    return answer("human first", Answer.PASS, f"left as they are: {reason}")
+        return GateAnswer("human first", Answer.STOP, reason, Outcome.ESCALATE)
+    return GateAnswer("human first", Answer.PASS, f"left as they are: {reason}")
 
 
 def blast_radius(case: Case) -> GateAnswer:
     """A plan that touches very much asks first, where the policy says so."""
     limit, size = case.policy.gates.blast_radius, len(case.scope)
     if limit is None:
-        return answer("blast radius", Answer.NOT_APPLICABLE, "the policy sets no limit")
+        return GateAnswer("blast radius", Answer.NOT_APPLICABLE, "the policy sets no limit")
     if size > limit:
-        return answer("blast radius", Answer.STOP, f"{size} of at most {limit}", Outcome.ASK)
-    return answer("blast radius", Answer.PASS, f"{size} of at most {limit}")
+        return GateAnswer("blast radius", Answer.STOP, f"{size} of at most {limit}", Outcome.ASK)
+    return GateAnswer("blast radius", Answer.PASS, f"{size} of at most {limit}")
 
 
 def approval(case: Case) -> GateAnswer:
@@ -110,15 +110,15 @@ def approval(case: Case) -> GateAnswer:
     scenario, gates = case.signal.scenario, case.policy.gates
     if scenario in gates.four_eyes and scenario is not ScenarioName.AUTH:
         reason = f"{scenario} asks two people"
-        return answer("approval", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
     if scenario in gates.approvals:
-        return answer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
+        return GateAnswer("approval", Answer.STOP, f"{scenario} asks", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
         reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"
-        return answer("approval", Answer.STOP, reason, Outcome.ASK)
+        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
     rebuilt = sorted(case.scope & case.change.rebuilt)
     if rebuilt and gates.rebuilds is Rebuilds.ASK:
         reason = f"{len(rebuilt)} functions must be built again: {', '.join(rebuilt[:5])}"
-        return answer("approval", Answer.STOP, reason, Outcome.ASK)
-    return answer("approval", Answer.PASS, "not required")
+        return GateAnswer("approval", Answer.STOP, reason, Outcome.ASK)
+    return GateAnswer("approval", Answer.PASS, "not required")
