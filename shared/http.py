@@ -21,38 +21,16 @@ def exchange(
     content: bytes = b"",
     server_name: str | None = None,
     reads: int = 0,
-) -> int:
-    """The status of the answer; a redirect is not followed.
+) -> tuple[int, bytes]:
+    """The status of the answer, and what was read of its body; a redirect is not followed.
 
-    Of its body that many bytes are read at most, as they come on the wire: what is packed stays
+    Of the body that many bytes are read at most, as they come on the wire: what is packed stays
     packed. Its headers may have 100 KiB (httpcore's limit).
 
     `seconds` are wall time, and bound the whole exchange: a side that sends a byte now and then
     gains nothing. `server_name` is what the certificate must be for, where `url` holds an address.
     Raises: TimeoutError, httpx.TransportError (refused, cut off, not HTTP, a bad certificate).
     """
-    return fetched(
-        method,
-        url,
-        seconds=seconds,
-        headers=headers,
-        content=content,
-        server_name=server_name,
-        reads=reads,
-    )[0]
-
-
-def fetched(
-    method: str,
-    url: str,
-    *,
-    seconds: float,
-    headers: Mapping[str, str] | None = None,
-    content: bytes = b"",
-    server_name: str | None = None,
-    reads: int,
-) -> tuple[int, bytes]:
-    """As `exchange`, with what was read of the body."""
 
     async def answered() -> tuple[int, bytes]:
         extensions = {"sni_hostname": server_name} if server_name else None

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from shared.errors import Rejected, Unavailable
 from shared.health import ProbeAnswer
-from shared.http import fetched
+from shared.http import exchange
 from shared.policy import Probe
 from shared.proof import Secrets
 
@@ -188,7 +188,7 @@ class HttpProber:
     def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes]:
         there = self.destination(replace(probe, url=SIGN_IN) if probe.sign_in else probe)
         try:
-            return fetched(
+            return exchange(
                 question.method,
                 there.url,
                 seconds=probe.timeout.total_seconds(),

@@ -105,9 +105,10 @@ class ChannelSender:
 
 def _answered(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
     try:
-        return exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
+        status, _ = exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
     except (TimeoutError, httpx.TransportError) as error:
         raise Unavailable(f"channel {channel.name}: {type(error).__name__}") from error
+    return status
 
 
 def _judge(channel: Channel, status: int) -> None:

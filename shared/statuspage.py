@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import Rejected, Unavailable
-from shared.http import fetched
+from shared.http import exchange
 from shared.notice import Stage
 from shared.worded import Worded
 
@@ -76,7 +76,7 @@ class Statuspage:
             headers["Idempotency-Key"] = key
         content = msgspec.json.encode(said) if said is not None else b""
         try:
-            status, body = fetched(
+            status, body = exchange(
                 method,
                 url,
                 seconds=CALL_SECONDS,

@@ -22,7 +22,6 @@ VISITOR = "__Host-rollback-visitor"
 """The cookie of whoever has not: random, for the form of signing in."""
 MARK = "mark"
 """The field of a form that shows which session it was made for."""
-LONGEST_FIELD = 2_000
 POLICY = "; ".join(
     (
         "default-src 'none'",

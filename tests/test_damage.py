@@ -29,8 +29,8 @@ POLICY = replace(
 WHOLE = Run("bookshop", "a test", NOON, NOON, {"a": 5}, (), tallies={"a": Tally(5)})
 
 
-def with_tally(tally: Tally, run: Run = WHOLE) -> Run:
-    return replace(run, tallies={"a": tally})
+def with_tally(tally: Tally) -> Run:
+    return replace(WHOLE, tallies={"a": tally})
 
 
 def faulty(written: timedelta, **checks: int) -> Run:

@@ -429,7 +429,7 @@ def test_what_is_changed_under_an_order() -> None:
     world = World()
     world.deploy_bad(CATALOGUE)
     record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
-    world.ports.world.hook = once_shifted(world, lambda: world.ports.world.deploy(STOREFRONT))
+    world.ports.world.hook = once_shifted(lambda: world.ports.world.deploy(STOREFRONT))
 
     world.command(command="rollback", system="bookshop")
     world.pass_time(HOUR)
@@ -437,7 +437,7 @@ def test_what_is_changed_under_an_order() -> None:
     assert went_back(world) == set(CATALOGUE)
 
 
-def once_shifted(world: World, act: Callable[[], None]) -> Callable[[str, str], None]:
+def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:
     """A hook that acts once, at the first shift."""
     done: list[bool] = []
 

@@ -14,7 +14,7 @@ from shared.integrity_rules import FenceRules
 from shared.rollback import Status as RollbackStatus
 from shared.status_page import Mood, view
 from shared.traffic import Scaling
-from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.hooks import no_hook
 from tests.fences import (
     BEFORE,
     MINUTE,
@@ -32,7 +32,6 @@ from tests.fences import (
     world,
 )
 from tests.outside import refusals
-from tests.world import World
 
 
 def test_it_stands_once_the_application_is_refused_a_write() -> None:
@@ -248,7 +247,7 @@ def test_a_rollback_that_brings_functions_back_comes_first() -> None:
         published = shop.waiting()[0]
         shop.ports.bus.messages.remove(published)
         if published.topic == topics.WORK:
-            shop.ports.world.hook = _stop_after(shop)
+            shop.ports.world.hook = _die_after_a_shift
         try:
             shop.deliver(published)
         except _Stopped:
@@ -264,12 +263,9 @@ class _Stopped(BaseException):
     """The worker is dead."""
 
 
-def _stop_after(shop: World) -> Hook:
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after"):
-            raise _Stopped
-
-    return hook
+def _die_after_a_shift(verb: str, side: str) -> None:
+    if (verb, side) == ("platform.shift", "after"):
+        raise _Stopped
 
 
 def test_a_writer_that_cannot_be_stopped_is_no_fence() -> None:

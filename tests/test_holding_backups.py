@@ -17,8 +17,6 @@ from tests.test_alerts import dead_letters
 from tests.test_backing_up import HERE, MINUTE, NAME, THERE, backup, told, world
 from tests.world import World
 
-A_WHILE = 20 * MINUTE
-
 
 def kept() -> World:
     """A bookshop with a whole export in both places."""

@@ -7,7 +7,6 @@ geo points < arrays < vectors < maps.
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeAlias
 
 from local.firestore.messages import Value
@@ -59,12 +58,6 @@ def number_value(number: int | float) -> Value:
     if isinstance(number, int):
         return Value(integer_value=number)
     return Value(double_value=number)
-
-
-def is_nan(value: Value) -> bool:
-    """Whether a value is the double NaN."""
-    number = number_of(value)
-    return number is not None and math.isnan(number)
 
 
 def _plain_key(kind: str | None, value: Value) -> Key:

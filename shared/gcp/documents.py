@@ -30,7 +30,6 @@ GOT_AT_ONCE = 300
 _RunQueryRequest = types.RunQueryRequest.pb()
 _RunQueryResponse = types.RunQueryResponse.pb
 _PartitionRequest = types.PartitionQueryRequest.pb()
-_PartitionResponse = types.PartitionQueryResponse.pb
 _AggregationRequest = types.RunAggregationQueryRequest.pb()
 _Aggregation = types.StructuredAggregationQuery.Aggregation.pb()
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()

@@ -63,12 +63,12 @@ def is_good(verdict: Verdict) -> bool:
     return len(verdict.passed) >= LEAST_PASSED and not verdict.failed
 
 
-def _tools(cache: Path = CACHE) -> Path:
+def _tools() -> Path:
     """The folder with the suite's tools, filled from the package index once.
 
     Raises: CalledProcessError when the index does not give them.
     """
-    folder = cache / "pubsub-tools"
+    folder = CACHE / "pubsub-tools"
     if not folder.is_dir():
         options = ["--quiet", "--no-deps", "--target", os.fspath(folder)]
         install = [sys.executable, "-m", "pip", "install", *options, *TOOLS]

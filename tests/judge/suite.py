@@ -34,19 +34,19 @@ class Verdict:
         return "\n".join([counts, *(f"  failed {one}" for one in sorted(self.failed)), *reasons])
 
 
-def fetch(package: str, version: str, cache: Path = CACHE) -> Path:
+def fetch(package: str, version: str) -> Path:
     """The unpacked source distribution of a client, downloaded from the package index once.
 
     Raises: CalledProcessError when the index does not give it.
     """
-    folder = cache / f"{package.replace('-', '_')}-{version}"
+    folder = CACHE / f"{package.replace('-', '_')}-{version}"
     if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        options = ["--no-binary", ":all:", "--dest", str(cache), f"{package}=={version}"]
+        options = ["--no-binary", ":all:", "--dest", str(CACHE), f"{package}=={version}"]
         subprocess.run([*download, *options], check=True)  # noqa: S603 - arguments are ours
-        with tarfile.open(cache / f"{folder.name}.tar.gz") as archive:
-            archive.extractall(cache, filter="data")
+        with tarfile.open(CACHE / f"{folder.name}.tar.gz") as archive:
+            archive.extractall(CACHE, filter="data")
     return folder
 
 

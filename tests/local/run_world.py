@@ -118,10 +118,10 @@ def to(revision: str, percent: int = 100, tag: str = "") -> run_v2.TrafficTarget
     return run_v2.TrafficTarget(type_=kind, revision=revision, percent=percent, tag=tag)
 
 
-def to_latest(percent: int = 100) -> run_v2.TrafficTarget:
+def to_latest() -> run_v2.TrafficTarget:
     """A traffic target that follows the latest revision."""
     kind = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-    return run_v2.TrafficTarget(type_=kind, percent=percent)
+    return run_v2.TrafficTarget(type_=kind, percent=100)
 
 
 @contextmanager
