@@ -13,13 +13,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from shared import handover
-from shared.audit import Event
+from shared.audit import Event, event
 from shared.command import CommandRecord
 from shared.documents import encode
-from shared.notice import Notice, creates
+from shared.notice import Notice, creates, notices
 from shared.outside import write_down
+from shared.policy import Policy
 from shared.ports import Document, Ports, Update
 from shared.rollback import KEPT_FOR
+from shared.severity import Severity
 
 WORK_FOR_SECONDS: Final = 90.0
 GIVEN_UP_AFTER: Final = timedelta(days=1)
@@ -29,7 +31,6 @@ AGAIN_AFTER: Final = timedelta(seconds=20)
 Piece = Callable[[CommandRecord, datetime], CommandRecord]
 """The record after one piece more, as of that moment: due then where the next one may follow, later
 where it waits, never again where it is over."""
-
 
 Told = tuple[Event, list[Notice]]
 """What is on record of the end, and what people hear of it."""
@@ -60,6 +61,15 @@ def go_on(
         document = ports.store.get(document.path)
         if record.due_at > document.read_at or ports.clock.monotonic() > until:
             return
+
+
+def told(
+    policy: Policy, name: str, severity: Severity, record: CommandRecord, now: datetime
+) -> Told:
+    """The end as an event of that name, and its result told to people."""
+    text = f"{policy.system}: {record.result}"
+    happened = event(name, now, "worker", result=record.result)
+    return happened, notices(policy, record.id, severity, record.command, text, now)
 
 
 def over(record: CommandRecord, now: datetime, result: str) -> CommandRecord:

@@ -17,15 +17,13 @@ from msgspec.structs import replace
 
 from responders import piecemeal
 from responders.fences import fenced
-from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
+from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.repairs.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import assets
-from shared.audit import event
 from shared.command import CommandRecord, nearest
 from shared.errors import Refused, Rejected, Unavailable
-from shared.notice import notices
 from shared.policy import Policy
 from shared.ports import Document, Ports
 from shared.severity import Severity
@@ -54,15 +52,9 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    piece, end = partial(_one_topic, ports, policy), partial(_end, policy)
+    piece = partial(_one_topic, ports, policy)
+    end = partial(told, policy, "regeneration.asked", Severity.MEDIUM)
     piecemeal.go_on(ports, document, record, piece, end)
-
-
-def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
-    """How it ended, which people are told."""
-    text = f"{policy.system}: {record.result}"
-    happened = event("regeneration.asked", now, "worker", result=record.result)
-    return happened, notices(policy, record.id, Severity.MEDIUM, VERB, text, now)
 
 
 def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
@@ -71,9 +63,9 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
     refused = record.answer["refused"]
     left = [one for one in assets.topics(policy, collection) if one not in (*taken, *refused)]
     if not left:
-        return over(record, now, _told(collection, taken, refused))
+        return over(record, now, _in_words(collection, taken, refused))
     if now - record.received_at > GIVEN_UP_AFTER:
-        return over(record, now, _told(collection, taken, dict.fromkeys(left, "given up")))
+        return over(record, now, _in_words(collection, taken, dict.fromkeys(left, "given up")))
     if is_stopped(ports, policy) or fenced.is_up(ports, policy):
         return later(record, now)
     topic = left[0]
@@ -111,7 +103,7 @@ def _attributes(policy: Policy, record: CommandRecord) -> dict[str, str]:
     return {"rollback_command": record.id, "rollback_system": policy.system}
 
 
-def _told(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
+def _in_words(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
     """How it ended, in words."""
     asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())

@@ -14,15 +14,13 @@ from msgspec.structs import replace
 
 from responders import piecemeal
 from responders.asking import ask, ask_all
-from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
+from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import command as commands
-from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import encode
 from shared.errors import Refused, Rejected, RollbackError
-from shared.notice import notices
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports
 from shared.rollback import Rollback
@@ -62,15 +60,9 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable.
     """
-    piece, end = partial(_one_page, ports, policy), partial(_end, policy)
+    piece = partial(_one_page, ports, policy)
+    end = partial(told, policy, "sessions.ended", Severity.HIGH)
     piecemeal.go_on(ports, document, record, piece, end)
-
-
-def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
-    """How it ended, which people are told."""
-    text = f"{policy.system}: {record.result}"
-    happened = event("sessions.ended", now, "worker", result=record.result)
-    return happened, notices(policy, record.id, Severity.HIGH, VERB, text, now)
 
 
 def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:

@@ -15,17 +15,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders import piecemeal
-from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
+from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.repairs.taking_out import TakingOut
 from responders.switched import is_stopped
 from shared import command as commands
 from shared import rollback as rollbacks
 from shared import system as systems
-from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.errors import Rejected, RollbackError
-from shared.notice import notices
 from shared.plan import ENDED, Step
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports
@@ -71,15 +69,9 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, when somebody wrote first; Unavailable, for the store's.
     """
-    piece, end = partial(_one_portion, ports, policy), partial(_end, policy)
+    piece = partial(_one_portion, ports, policy)
+    end = partial(told, policy, "erased.taken-out", Severity.HIGH)
     piecemeal.go_on(ports, document, record, piece, end)
-
-
-def _end(policy: Policy, record: CommandRecord, now: datetime) -> Told:
-    """How it ended, which people are told."""
-    text = f"{policy.system}: {record.result}"
-    happened = event("erased.taken-out", now, "worker", result=record.result)
-    return happened, notices(policy, record.id, Severity.HIGH, VERB, text, now)
 
 
 def _one_portion(
