@@ -9,7 +9,7 @@ from shared import deployment as deployments
 from shared.policy import Policy
 from shared.ports import Create
 from shared.rollback import Rollback, Status
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -86,9 +86,7 @@ def running() -> World:
             said.append("cancel")
             about = {"system": "bookshop", "incident": world.incidents()[-1].id}
             world.command(command="cancel", actor="alice", **about)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
 
     world.ports.world.hook = cancel_meanwhile
     world.alert()

@@ -8,9 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared import backing
+from shared import erasure as erasures
 from shared.backing import Backup
 from shared.copying import Copy
 from shared.documents import decode, encode
+from shared.erasure import Book
 from shared.ports import Put, Query
 from shared.resources import BackupRules, CopyRules
 from tests import outside
@@ -82,3 +84,10 @@ def exported(shop: World) -> Backup:
     made = replace(begun, status=backing.Status.KEPT, places=(begun.prefix,))
     shop.ports.store.commit([Put(backing.path(made.id), encode(made))])
     return made
+
+
+def erase(shop: World, person: str) -> None:
+    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
+    hashed = erasures.hashed(book.salt, person)
+    shop.command(command="erase", system="bookshop", person=hashed)
+    shop.settle()

@@ -455,3 +455,6 @@ def changed_facts(facts: Facts) -> set[str]:
 
     of_system = differing(facts.system, before.system, "system.")
     return of_system | differing(facts, before) - {"system"}
+
+
+ORDER = [gate.__name__.replace("_", " ").replace("cool down", "cool-down") for gate in GATES]

@@ -43,7 +43,11 @@ def notified(world: World, of: str) -> list[str]:
     return list(dict.fromkeys(text for _, text in sorted(texts)))
 
 
+def dead_letters(world: World) -> list[dict[str, str]]:
+    """What is known of the messages that became dead letters, in order."""
+    return [one.attributes for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
+
+
 def refusals(world: World) -> list[str]:
-    """Why messages became dead letters, in order."""
-    letters = [one for one in world.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
-    return [str(one.attributes["reason"]) for one in letters]
+    """Why they became that."""
+    return [one["reason"] for one in dead_letters(world)]

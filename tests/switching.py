@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -32,9 +32,7 @@ def in_the_middle(world: World, verb: str, **content: Any) -> list[int]:
             [one] = world.rollbacks()
             seen.append(one.in_flight)
             world.command(command=verb, id="in-the-middle", **content)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
             world.ports.clock.advance(timedelta(seconds=3))
 
     world.ports.world.hook = interrupt

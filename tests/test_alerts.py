@@ -6,13 +6,8 @@ import pytest
 
 from shared import rollback, topics
 from shared.errors import Moved, Unavailable
+from tests.outside import dead_letters
 from tests.world import World
-
-
-def dead_letters(world: World) -> list[dict[str, str]]:
-    return [
-        one.attributes for one in world.ports.bus.messages if one.topic == "rollback-dead-letters"
-    ]
 
 
 def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> None:

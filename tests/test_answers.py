@@ -26,7 +26,7 @@ from tests.answering import (
     say,
 )
 from tests.fakes.bus import Published
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import World
 
 
@@ -296,9 +296,7 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
             shifts.append(0.0)
             about = {"system": "bookshop", "incident": world.incidents()[-1].id}
             world.command(command="cancel", actor="alice", **about)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
             world.ports.clock.advance(timedelta(seconds=3))
 
     world.ports.world.hook = cancel_before_the_second

@@ -11,7 +11,7 @@ from shared.policy import ScenarioName
 from shared.ports import Query
 from shared.rollback import Status
 from tests.answering import HOUR, MINUTE, asked, newest, notice, say
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 
 FOUR_EYES = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=(ScenarioName.FUNCTIONS,)))

@@ -10,50 +10,19 @@ from msgspec.structs import replace
 
 from responders.hearing import heard
 from shared import backing
-from shared.backing import Backup, Status
+from shared.backing import Status
 from shared.backup import Export, Stored
-from shared.documents import decode
 from shared.errors import Refused, Rejected, Unavailable
 from shared.ports import Query
 from shared.resources import BackupRules
-from tests import outside
-from tests.crash import quick
+from tests.backed_up import HERE, MINUTE, NAME, POLICY, RULES, THERE, backup, catalogue, told, world
 from tests.fakes.clock import START
-from tests.fakes.hooks import Hook, no_hook, raising
+from tests.fakes.hooks import raising
 from tests.outside import pass_time
 from tests.world import World
 
-HERE, THERE = "exports", "exports-second"
-MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-RULES = BackupRules(bucket=HERE, second=THERE, collections=("users", "orders"))
-POLICY = replace(quick(), backups=RULES)
 FOLDER = "bookshop/default/20260302T1200Z"
-NAME = "bookshop-20260302T1200Z"
-
-
-def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
-    """A system with 30 users, 20 orders and 5 others, at noon."""
-    made = World(hook, replace(POLICY, backups=rules))
-    made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
-    made.ports.databases.hold_documents("(default)", users=30, orders=20, others=5)
-    made.ports.clock.advance(MINUTE)
-    return made
-
-
-def catalogue(world: World) -> list[Backup]:
-    found = world.ports.store.query(Query("backups"))
-    return [decode(Backup, one.fields) for one in found]
-
-
-def backup(world: World) -> Backup:
-    [found] = catalogue(world)
-    return found
-
-
-def told(world: World) -> list[str]:
-    """The turns that are written down, in order."""
-    return [one.removeprefix("backup.") for one in outside.told(world, "backup.")]
 
 
 def notified(world: World) -> list[str]:

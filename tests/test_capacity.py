@@ -14,7 +14,7 @@ from shared.rollback import Status
 from shared.traffic import Scaling
 from tests.answering import say
 from tests.crash import quick
-from tests.test_pins import FOLLOWING
+from tests.pinned import FOLLOWING
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -32,7 +32,7 @@ from tests import person
 from tests.campaign import Tamperer
 from tests.e2e.world import responders
 from tests.fakes.clock import START
-from tests.test_verification import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
+from tests.lived import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
 from tests.world import POLICIES, World
 
 INCIDENT, OTHER = FIRST.partition("/")[2], SECOND.partition("/")[2]

@@ -23,8 +23,8 @@ from shared.native import Watched
 from shared.ports import Put
 from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
 from shared.wiring import Wiring
+from tests.backed_up import MINUTE, POLICY
 from tests.fakes.clock import START
-from tests.test_backing_up import MINUTE, POLICY
 
 EXAMPLE = Path("policies/example.yaml")
 BACKUPS = "\nbackups: { bucket: shop-exports, second: shop-copies, native: true, proof: {} }\n"

@@ -7,7 +7,7 @@ import pytest
 from shared.decisions import NEEDED, Decision, needed
 from shared.gate import Answer, Outcome
 from shared.gates import ASKS_FIRST
-from tests.test_gate_pairs import ORDER
+from tests.gate_levels import ORDER
 
 
 def test_each_gate_has_words() -> None:

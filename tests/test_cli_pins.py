@@ -12,9 +12,9 @@ import pytest
 from cli import sending
 from shared.ports import Update
 from shared.rollback import Status
+from tests.built_again import AGAIN, rebuilt
+from tests.pinned import kept, rolled_back
 from tests.prompt import Prompt
-from tests.test_pins import kept, rolled_back
-from tests.test_undo_builds import AGAIN, rebuilt
 from tests.world import World
 
 

@@ -20,7 +20,7 @@ from shared import topics
 from shared.errors import Unavailable
 from shared.messages import Letter
 from shared.settings import EMULATORS, LOCAL_CLOUD
-from tests.contracts.test_letters import SHOP, pulled
+from tests.contracts.letters import SHOP, pulled
 from tests.fakes.letters import MemoryLetters
 
 SEEN = "projects/shop-prod/subscriptions/seen"

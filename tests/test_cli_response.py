@@ -16,10 +16,9 @@ from rich.console import Console
 from cli.choosing import prompt_lines
 from cli.following import Seen, picture
 from cli.response import told
-from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.documents import encode
-from shared.incident import Incident, Moment
+from shared.incident import Moment
 from shared.incident import Status as IncidentStatus
 from shared.notice import Notice, Unless
 from shared.notice import Status as NoticeStatus
@@ -28,41 +27,12 @@ from shared.ports import Put
 from shared.response import Call, response
 from shared.rollback import Rollback, Status
 from shared.severity import Severity
-from shared.timers import timers
 from tests.fakes.clock import START
 from tests.prompt import Prompt
+from tests.responded import incident, ladder, rollback
 from tests.world import BOOKSHOP, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-
-
-def incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any) -> Incident:
-    detected = Moment(IncidentStatus.DETECTED, START, "detected")
-    severity = changes.pop("severity", Severity.CRITICAL)
-    return Incident(
-        "INC-20260302-001",
-        BOOKSHOP.system,
-        severity,
-        "function_failure_rate",
-        status,
-        START,
-        START,
-        changes.pop("timeline", [detected]),
-        respond_by=incidents.respond_by(BOOKSHOP, severity, START),
-        **changes,
-    )
-
-
-def rollback(status: Status = Status.RUNNING, **changes: Any) -> Rollback:
-    return Rollback(
-        "INC-20260302-001", "INC-20260302-001", BOOKSHOP.system, status, START, START, **changes
-    )
-
-
-def ladder(**changes: Any) -> list[Notice]:
-    """The notices of the example's ladder: the keeper after 5 minutes, the night shift after 15."""
-    made = timers(BOOKSHOP, incident(), START, START)
-    return [replace(one, **changes) for one in made]
 
 
 @pytest.mark.parametrize("severity", Severity)

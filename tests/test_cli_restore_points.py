@@ -16,10 +16,10 @@ from shared.backing import Backup
 from shared.documents import encode
 from shared.errors import Rejected
 from shared.ports import Put
+from tests.backed_up import POLICY
 from tests.fakes.restores import ORIGINAL
+from tests.past import proof
 from tests.prompt import Prompt
-from tests.test_backing_up import POLICY
-from tests.test_restore_point import proof
 from tests.world import World
 
 DAY = timedelta(days=1)

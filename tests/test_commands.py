@@ -12,7 +12,7 @@ from responders.commands import VERBS
 from shared import incident, rollback, topics
 from shared.command import SCHEMA_FILE
 from tests.answering import order_what_goes
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import World
 
 HOUR = timedelta(hours=1)
@@ -161,9 +161,7 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
         if (verb, side) == ("platform.shift", "after") and shifts == 2 and not paused:
             paused.append(shifts)
             world.command(command="pause", **system)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
             world.ports.clock.advance(timedelta(seconds=2))
 
     world.ports.world.hook = pause_after_two
@@ -195,9 +193,7 @@ def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
         if (verb, side) == ("platform.shift", "after") and not ordered:
             ordered.append(True)
             order(world)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
 
     world.ports.world.hook = order_meanwhile
     world.alert()
@@ -390,9 +386,7 @@ def test_a_dry_run_that_was_dropped_is_found_by_the_clock() -> None:
     """What is due is handed on again, and told once."""
     world = World()
     order(world, id="dry", dry_run=True)
-    command = world.waiting()[-1]
-    world.ports.bus.messages.remove(command)
-    world.deliver(command)
+    world.deliver_newest()
     world.ports.bus.messages.clear()
 
     world.pass_time(timedelta(minutes=2))

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from responders.repairs import concerning
 from shared import erasure, owners, quarantine
-from shared.audience import Addressees, Audience, Channel, ChannelKind
 from shared.documents import encode
 from shared.erasure import Book, Erasure, ErasureRules, Place
 from shared.errors import Rejected
@@ -23,40 +22,13 @@ from shared.quarantine import Entry, Landed
 from shared.rollback import Status
 from shared.spread import Fate
 from shared.versions import Reference, Version
+from tests.concerned import PAID, pushed, shop_of, team
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook, raising
-from tests.fakes.sender import Pushed
-from tests.spoilt import MINUTE, SHOP, Shop
-from tests.test_notices import notices as kept
+from tests.noticed import notices as kept
+from tests.spoilt import MINUTE, Shop
 
 HALF = timedelta(seconds=30)
-
-
-def channel(at_most: int = 100) -> Channel:
-    users = Addressees("customers", "device", at_most)
-    return Channel("concerned", ChannelKind.PUSH, audience=Audience.CONCERNED, users=users)
-
-
-TELLING = replace(SHOP, channels=(SHOP.channels[0], channel()), contacts=(), on_call=(), probes=())
-
-
-def customer(name: str) -> dict[str, Any]:
-    return {"email": f"{name}@example.com", "device": f"hush-{name}"}
-
-
-def shop_of(
-    spoilt: dict[str, Any], before: dict[str, Any] | None = None, at_most: int = 100
-) -> Shop:
-    """A bookshop whose customers have devices; `before`: what else there was before the damage."""
-    policy = replace(TELLING, channels=(TELLING.channels[0], channel(at_most)))
-    shop = Shop(policy, spoilt={})
-    people = {f"customers/{name}": customer(name) for name in ("ada", "bob", "cleo")}
-    shop.write(people | (before or {}))
-    shop.pass_time(3 * MINUTE)
-    shop.spoilt = spoilt
-    shop.write(spoilt)
-    shop.ports.clock.advance(15 * MINUTE)
-    return shop
 
 
 def repair(shop: Shop, select: str = "invalid") -> None:
@@ -71,22 +43,10 @@ def repair(shop: Shop, select: str = "invalid") -> None:
     raise AssertionError(shop.newest.status)
 
 
-def pushed(shop: Shop) -> list[Pushed]:
-    return [one for one in shop.ports.sender.pushed if one.sent.channel == "concerned"]
-
-
 def told(shop: Shop, within: timedelta = 3 * MINUTE) -> Counter[str]:
     """How often each person's device was told by then."""
     shop.pass_time(within)
     return Counter(one.token.removeprefix("hush-") for one in pushed(shop))
-
-
-def team(shop: Shop) -> str:
-    """What the team has heard of whom the notice has not reached."""
-    return "".join(str(one["text"]) for name, one in kept(shop).items() if ":short." in name)
-
-
-PAID = {"customer": "bob", "status": "paid", "amount": 3}
 
 
 def test_those_whose_documents_came_back_are_told_once() -> None:

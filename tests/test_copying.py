@@ -8,10 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared import copying as copies
-from shared import erasure as erasures
 from shared.copying import Status
-from shared.documents import decode
-from shared.erasure import Book
 from shared.ports import Document, Query
 from shared.resources import BackupRules
 from shared.restore_point import Source
@@ -24,6 +21,7 @@ from tests.copying import (
     ask,
     copy_of,
     documents,
+    erase,
     exported,
     notified,
     told,
@@ -217,13 +215,6 @@ def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int
     shop.settle()
     pass_time(shop, 20 * MINUTE)
     assert copy_of(shop).status is Status.READY
-
-
-def erase(shop: World, person: str) -> None:
-    book = decode(Book, shop.ports.store.get(erasures.book_path("bookshop")).fields)
-    hashed = erasures.hashed(book.salt, person)
-    shop.command(command="erase", system="bookshop", person=hashed)
-    shop.settle()
 
 
 def test_whoever_was_erased_since_is_not_in_it() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.backing import Status
+from tests.backed_up import HERE, MINUTE, THERE, backup, told, world
 from tests.crash import Fault, Saboteur, disturbed, points
-from tests.test_backing_up import HERE, MINUTE, THERE, backup, told, world
 from tests.world import World
 
 COUNTED = ("store.commit", "exports.begin", "mirrors.copy", "mirrors.write")

@@ -10,8 +10,8 @@ from responders.checking import Checking
 from shared.errors import RollbackError
 from shared.outside import events_of
 from shared.ports import Query
+from tests.checked import HOUR, SHOP, Shop
 from tests.crash import Crashed, Fault, Saboteur, points
-from tests.test_checking import HOUR, SHOP, Shop
 
 COUNTED = ("store.commit",)
 

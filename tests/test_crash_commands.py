@@ -61,9 +61,7 @@ def held(world: World) -> None:
         if (verb, side) == ("platform.shift", "after") and not paused:
             paused.append(True)
             world.command(command="pause")
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
             world.ports.clock.advance(timedelta(seconds=3))
 
     saboteur, world.ports.world.hook = world.ports.world.hook, pause

@@ -9,9 +9,9 @@ import pytest
 
 from shared import topics
 from shared.rollback import Status
+from tests.concerned import PAID, pushed, shop_of, team
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.spoilt import Shop
-from tests.test_concerned import PAID, pushed, shop_of, team
 
 TELLING = ("store.commit", "documents.get", "sender.send_each")
 

@@ -15,6 +15,7 @@ from tests.copying import (
     all_copies,
     copy_of,
     documents,
+    erase,
     exported,
     notified,
     told,
@@ -22,7 +23,6 @@ from tests.copying import (
 )
 from tests.crash import Fault, Saboteur, pass_time, points
 from tests.fakes.restores import ORIGINAL
-from tests.test_copying import erase
 from tests.world import World
 
 COUNTED = ("restores.clone", "restores.create", "restores.fill", "restores.delete")

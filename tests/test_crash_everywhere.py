@@ -4,52 +4,10 @@ from functools import cache
 
 import pytest
 
-from shared import incident, rollback
-from shared.documents import decode
-from shared.pin import Pin, holding
-from shared.ports import Query
+from shared import incident
 from tests.crash import Fault, Saboteur, carried, quick, run
+from tests.disturbed import UNDISTURBED, VARIANTS, expect_the_same_world, undisturbed
 from tests.world import World
-
-VARIANTS = (
-    (Fault.CRASH, False, False),
-    (Fault.CRASH, True, False),
-    (Fault.CRASH, False, True),
-    (Fault.LOST_ANSWER, False, False),
-    (Fault.ZOMBIE, False, False),
-    (Fault.ZOMBIE, True, False),
-)
-"""The fault, whether each message comes twice, whether the newest message comes first."""
-
-
-@cache
-def undisturbed(duplicated: bool = False, reversed_order: bool = False) -> tuple[World, int]:
-    """The path on which nothing happens, and how many points it has."""
-    saboteur = Saboteur()
-    world = run(saboteur, duplicated=duplicated, reversed_order=reversed_order)
-    return world, len(saboteur.points)
-
-
-UNDISTURBED, POINTS = undisturbed(False, False)
-
-
-def held(world: World) -> dict[str, dict[str, int]]:
-    """What is pinned to which revisions."""
-    found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
-    return {one.function: one.revisions for one in holding(found)}
-
-
-def expect_the_same_world(world: World) -> None:
-    assert world.live == UNDISTURBED.live
-    assert world.broken_laws() == []
-    [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.Status.SUCCEEDED, "stable through the watch")
-    [trouble] = world.incidents()
-    assert trouble.status is incident.Status.RESOLVED
-    assert held(world) == held(UNDISTURBED)
-    assert sorted(world.ports.world.applied_shifts) == sorted(
-        UNDISTURBED.ports.world.applied_shifts
-    )
 
 
 @pytest.mark.parametrize(

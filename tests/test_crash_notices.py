@@ -15,11 +15,11 @@ from shared.notice import creates, notices
 from shared.severity import Severity
 from shared.spread import BATCH
 from tests.crash import Fault, Saboteur, deliver_all
+from tests.devices import MANY, TEAM, asking, spread_of, token, world_with
+from tests.devices import NOTICE as DETECTED
 from tests.fakes.sender import Sent
-from tests.test_notices import HOOK
-from tests.test_notices import notices as kept
-from tests.test_spreading import MANY, TEAM, asking, spread_of, token, world_with
-from tests.test_spreading import NOTICE as DETECTED
+from tests.noticed import HOOK
+from tests.noticed import notices as kept
 from tests.world import BOOKSHOP, World
 
 PAGE = Channel("page", ChannelKind.STATUSPAGE, secret="rollback-statuspage", target="PAGE")

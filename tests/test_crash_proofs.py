@@ -7,7 +7,7 @@ import pytest
 from shared.proving import Status
 from tests.crash import Fault, Saboteur, disturbed, points
 from tests.fakes.restores import ORIGINAL
-from tests.test_proving_backups import MINUTE, notified, proof, told, world
+from tests.proven import MINUTE, notified, proof, told, world
 from tests.world import World
 
 COUNTED = ("restores.create", "restores.fill", "restores.delete")

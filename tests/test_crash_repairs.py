@@ -17,8 +17,8 @@ from shared.rollback import LEASE, Status
 from shared.versions import REWRITE_SECONDS, collection_of
 from tests.crash import Crashed, Fault, Saboteur, deliver_all
 from tests.spoilt import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
-from tests.test_taking_out import SPOILT as OF_TWO
-from tests.test_taking_out import (
+from tests.taken_out import SPOILT as OF_TWO
+from tests.taken_out import (
     WITHOUT_ADA,
     after_the_last,
     called_off,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, approved
 from tests.furnished import CARTS, SIGNING_IN, shop, spoil
-from tests.test_deciding import went_back
+from tests.troubled import went_back
 from tests.world import World
 
 EFFECTS = (

@@ -16,7 +16,7 @@ from shared.rollback import Rollback
 from shared.steps import Look, shift
 from shared.tenure import Draft, Tenure
 from tests.crash import Fault, Saboteur, run
-from tests.test_crash_everywhere import POINTS, VARIANTS, expect_the_same_world
+from tests.disturbed import POINTS, VARIANTS, expect_the_same_world
 
 
 def survives(saboteur: Saboteur) -> bool:

@@ -24,12 +24,12 @@ from shared.inventory import (
 from shared.plan import Plan, frozen
 from shared.policy import Policy
 from shared.steps.release_hosting import FINALIZED
+from tests.built_again import BAD, MINUTE, rebuilt, source
 from tests.crash import Fault, Saboteur, carried, pass_time, points, quick
 from tests.fakes.clock import START
 from tests.fakes.estate import FakeEstate
 from tests.fakes.vault import content_of
-from tests.test_pins import FOLLOWING
-from tests.test_undo_builds import BAD, MINUTE, rebuilt, source
+from tests.pinned import FOLLOWING
 from tests.ways_back import ORDER
 from tests.world import World
 

@@ -17,7 +17,7 @@ from shared.errors import Unavailable
 from shared.plan import StepStatus
 from shared.ports import Put, Update
 from shared.traffic import TrafficTarget
-from tests.test_work import make_ill
+from tests.troubled import make_ill, said, went_back
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -25,12 +25,6 @@ HOUR = timedelta(hours=1)
 CATALOGUE = BOOKSHOP.groups["catalogue"].functions
 STOREFRONT = BOOKSHOP.groups["storefront"].functions
 CHECKOUT = BOOKSHOP.groups["checkout"].functions
-
-
-def went_back(world: World) -> set[str]:
-    """The functions that were shifted."""
-    services = {function.lower(): function for function in world.policy.functions}
-    return {services[name] for name in world.ports.world.applied_shifts}
 
 
 def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
@@ -44,11 +38,6 @@ def record(world: World, name: str, status: Status, ago: timedelta, **changes: o
     )
     document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
     world.ports.store.commit([document])
-
-
-def said(world: World, event: str) -> list[str]:
-    """The texts of the notices of an event."""
-    return [sent.notice["text"] for sent in world.ports.sender.sent if event in sent.key]
 
 
 def test_an_outage_without_a_change() -> None:

@@ -16,8 +16,7 @@ from shared.inventory import HostingSite
 from shared.stock import unpacked
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
-from tests.outside import told
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters, told
 from tests.world import BOOKSHOP, World
 
 

@@ -45,7 +45,7 @@ from tests.documented import (
     TERRAFORM,
 )
 from tests.e2e.world import responders
-from tests.test_verification import ANCHORED, DOCUMENTS, LIVED, NOW
+from tests.lived import ANCHORED, DOCUMENTS, LIVED, NOW
 from tests.world import POLICIES
 
 

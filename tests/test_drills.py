@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import decode
-from shared.drill import Drill
 from shared.errors import Rejected
 from shared.execution import WriteQuota
 from shared.policy import Mode, Policy
-from shared.ports import Query
-from shared.system import System
 from tests.fakes.hooks import raising
+from tests.rehearsed import drills, say, system
 from tests.world import BOOKSHOP, World
 
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, drills_before_act=2))
-
-
-def drills(world: World) -> list[Drill]:
-    return [decode(Drill, one.fields) for one in world.ports.store.query(Query("drills"))]
-
-
-def say(world: World, **content: Any) -> None:
-    world.command(system="bookshop", **content)
-    world.settle()
-
-
-def system(world: World) -> System:
-    fields = world.ports.store.get("systems/bookshop").fields
-    return decode(System, fields) if fields is not None else System("bookshop")
 
 
 def test_a_drill_changes_nothing_and_is_on_record() -> None:

@@ -14,7 +14,7 @@ from shared.inventory import WholeInventory, fingerprint
 from shared.policy import Mode, Rebuilds
 from tests.fakes.estate import FakeEstate
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.test_drills import drills, say, system
+from tests.rehearsed import drills, say, system
 from tests.ways_back import ORDER
 from tests.ways_back import world as recorded
 from tests.world import World

@@ -30,7 +30,7 @@ from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time, refusals
-from tests.test_proving_backups import HERE, MINUTE, POLICY, THERE, proof
+from tests.proven import HERE, MINUTE, POLICY, THERE, proof
 from tests.world import World
 
 HOUR = timedelta(hours=1)

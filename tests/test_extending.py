@@ -14,37 +14,19 @@ from shared.errors import Unavailable
 from shared.plan import StepStatus
 from shared.policy import Rebuilds
 from shared.ports import Put, Update
-from shared.rollback import Rollback, Status
-from tests.ways_back import ORDER, back, ends, failure, on_copies, roll_back, world
-from tests.world import BOOKSHOP, World
-
-PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
-"""A repository of which nothing is kept, unless a test says so."""
-
-
-def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
-    """A release reaches checkout once the rollback of catalogue has begun.
-
-    With that `barrier` it is known by then to have one.
-    """
-    shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
-    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
-    shop.ports.clock.advance(timedelta(minutes=3))
-    fields = encode(
-        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
-    )
-    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
-    reached = [shop.policy.groups["checkout"].functions]
-
-    def goes_on(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and reached:
-            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
-            if barrier:
-                told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
-                shop.ports.store.commit([told])
-
-    shop.ports.world.hook = goes_on
-    return roll_back(shop, minutes=40)
+from shared.rollback import Status
+from tests.ways_back import (
+    ORDER,
+    PLACE,
+    back,
+    ends,
+    failure,
+    on_copies,
+    roll_back,
+    rolls_out_under_its_rollback,
+    world,
+)
+from tests.world import BOOKSHOP
 
 
 def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:

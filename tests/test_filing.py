@@ -19,8 +19,8 @@ from shared.policy import Outage
 from shared.reading import Reading
 from tests.crash import quick
 from tests.fakes.pages import MemoryPages
+from tests.outside import dead_letters
 from tests.published import page
-from tests.test_alerts import dead_letters
 from tests.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -27,7 +27,7 @@ from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop, undo
-from tests.test_taking_out import (
+from tests.taken_out import (
     SPOILT,
     WITHOUT_ADA,
     called_off,

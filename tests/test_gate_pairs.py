@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared.deployment import Status
 from shared.facts import Facts
 from shared.gate import Outcome
-from shared.gates import GATES, evaluate
+from shared.gates import evaluate
 from shared.health import ProbeAnswer
 from shared.policy import Mode, Policy, Probe, ScenarioName
 from shared.system import Budget, Freeze
@@ -29,6 +29,7 @@ from tests.gate_facts import (
     deployment,
     inventory,
 )
+from tests.gate_levels import ORDER
 from tests.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)
@@ -115,7 +116,6 @@ SITUATIONS = (
     Situation("blast radius", Outcome.ASK, gates={"blast_radius": 7}),
     Situation("approval", Outcome.ASK, gates={"approvals": (ScenarioName.FUNCTIONS,)}),
 )
-ORDER = [gate.__name__.replace("_", " ").replace("cool down", "cool-down") for gate in GATES]
 
 
 def made(*situations: Situation) -> tuple[Facts, Policy]:

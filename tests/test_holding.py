@@ -13,7 +13,7 @@ from shared.policy import Group
 from shared.ports import Put
 from shared.rollback import KEPT_FOR
 from tests.crash import Saboteur, deliver_all, quick
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -11,10 +11,9 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.wired import UNUSABLE
 from shared.errors import Unavailable
+from tests.backed_up import HERE, MINUTE, NAME, THERE, backup, told, world
 from tests.fakes.hooks import raising
-from tests.outside import pass_time
-from tests.test_alerts import dead_letters
-from tests.test_backing_up import HERE, MINUTE, NAME, THERE, backup, told, world
+from tests.outside import dead_letters, pass_time
 from tests.world import World
 
 

@@ -27,7 +27,7 @@ from shared.gcp.identity import GoogleIdentity
 from shared.ports import Query
 from tests.fakes.clock import START
 from tests.fakes.identity import FakeIdentity
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 
 ADA = Account("ada@example.com", "pw", role="commander", totp_secret="JBSWY3DPEHPK3PXP")

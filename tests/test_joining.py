@@ -10,18 +10,10 @@ from shared import incident, rollback, topics
 from shared.choices import choices
 from shared.errors import Unavailable
 from tests.fakes.hooks import once
-from tests.test_verifying import limit, watched
-from tests.test_work import make_ill
+from tests.troubled import limit, make_ill, watched
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
-
-
-def deliver_now(world: World) -> None:
-    """Deliver the newest message at once, in the middle of whatever runs."""
-    published = world.waiting()[-1]
-    world.ports.bus.messages.remove(published)
-    world.deliver(published)
 
 
 def pause_in_the_midst(world: World) -> None:
@@ -29,7 +21,7 @@ def pause_in_the_midst(world: World) -> None:
 
     def pause() -> None:
         world.command(command="pause")
-        deliver_now(world)
+        world.deliver_newest()
         world.ports.clock.advance(timedelta(seconds=3))
 
     world.ports.world.hook = once("platform.shift", "after", pause)
@@ -99,7 +91,7 @@ def test_an_alert_that_joins_while_another_is_judged_is_judged_too() -> None:
 
     def critical() -> None:
         world.alert("0.critical")
-        deliver_now(world)
+        world.deliver_newest()
 
     world.ports.world.hook = once("platform.inventory", "before", critical)
     world.pass_time(60 * MINUTE)
@@ -116,7 +108,7 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
 
     def critical() -> None:
         world.alert("0.critical")
-        deliver_now(world)
+        world.deliver_newest()
 
     world.ports.world.hook = once("platform.shift", "after", critical)
     world.alert("0.high", signal="critical_path_blocked")
@@ -135,7 +127,7 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
 
     def corruption() -> None:
         world.alert("0.corrupt", signal="database_corruption")
-        deliver_now(world)
+        world.deliver_newest()
 
     world.ports.world.hook = once("platform.shift", "after", corruption)
     world.alert()
@@ -250,7 +242,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
 
     def closed() -> None:
         world.alert("0.late", state="closed")
-        deliver_now(world)
+        world.deliver_newest()
 
     world.alert("0.late", started_at=world.ports.clock.now())
     world.settle()

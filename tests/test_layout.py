@@ -153,6 +153,18 @@ def test_the_environment_is_read_at_the_edge_alone() -> None:
     assert [path for path in DEPLOYED if reads_environment(path)] == [ROOT / "main.py"]
 
 
+def test_what_several_test_files_play_in_is_a_scene_of_its_own() -> None:
+    """Nobody has to look for a scene in a file of tests."""
+    found = {
+        path.relative_to(ROOT).as_posix(): module
+        for folder in ("benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for module in imported(path)
+        if re.match(r"tests\.(\w+\.)*test_", module)
+    }
+    assert found == {}
+
+
 def test_importing_everything_does_nothing() -> None:
     """No client, framework or thread is there before the first message asks for it."""
     outside_gcp = [module_name(path) for path in DEPLOYED if "gcp" not in path.parts]

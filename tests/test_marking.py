@@ -8,7 +8,7 @@ import pytest
 
 from shared.deployment import Status
 from tests.deployed import MINUTE, deploy, hint, others, recorded
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import World
 
 

@@ -11,7 +11,7 @@ from shared import incident
 from shared.policy import Check
 from shared.rollback import Status
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
-from tests.test_deciding import went_back
+from tests.troubled import went_back
 from tests.wider import HOUR, MINUTE, approve, back, newest, trouble
 from tests.world import World
 

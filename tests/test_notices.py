@@ -10,18 +10,10 @@ from shared import topics
 from shared.audience import Audience, Channel, ChannelKind
 from shared.errors import Rejected, Unavailable
 from shared.severity import Severity
+from tests.noticed import HOOK, notices
 from tests.world import BOOKSHOP, World
 
-HOOK = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x")
 TWO = replace(BOOKSHOP, channels=(BOOKSHOP.channels[0], HOOK), contacts=(), on_call=())
-
-
-def notices(world: World) -> dict[str, dict[str, object]]:
-    return {
-        path.removeprefix("notices/"): fields
-        for path, fields in world.ports.store.documents.items()
-        if path.startswith("notices/")
-    }
 
 
 def heard(world: World, channel: str) -> list[str]:

@@ -98,9 +98,7 @@ def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:
             said.append(True)
             about = {"system": "bookshop", "incident": world.incidents()[-1].id}
             world.command(command="ack", actor="anna", **about)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
 
     world.ports.world.hook = ack_meanwhile
     world.alert()

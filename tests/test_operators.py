@@ -10,7 +10,7 @@ import pytest
 
 from shared import topics
 from shared.credential import fingerprint
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -11,25 +11,18 @@ from shared.documents import decode
 from shared.errors import Unavailable
 from shared.incident import Status as IncidentStatus
 from shared.pin import Pin, Shifted
-from shared.ports import Query
 from shared.rollback import Status
 from shared.system import System
 from shared.traffic import LATEST, Service, Traffic, TrafficTarget
 from tests.crash import quick
 from tests.deployed import hint, others
 from tests.fakes.clock import START
-from tests.outside import told
-from tests.test_alerts import dead_letters
+from tests.outside import dead_letters, told
+from tests.pinned import FOLLOWING, MINUTE, kept, rolled_back, said, to
 from tests.world import BOOKSHOP, World
 
-MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-FOLLOWING = (TrafficTarget(LATEST, 100),)
 TAGGED = TrafficTarget(LATEST, 0, "fh-1")
-
-
-def to(revision: str, percent: int = 100, tag: str = "") -> TrafficTarget:
-    return TrafficTarget(revision, percent, tag)
 
 
 def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> Shifted:
@@ -42,35 +35,12 @@ def pinned(origin: Traffic = FOLLOWING) -> Pin:
     return pin
 
 
-def kept(world: World) -> dict[str, Pin]:
-    """The pins that hold."""
-    found = [decode(Pin, one.fields) for one in world.ports.store.query(Query("pins"))]
-    return {pin.function: pin for pin in pins.holding(found)}
-
-
-def said(world: World, event: str) -> list[str]:
-    """What the record was told of an event, in order."""
-    return [
-        str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key
-    ]
-
-
 def refused(world: World, **content: object) -> str:
     """Say a command; why it was refused, or ""."""
     before = len(dead_letters(world))
     world.command(**content)  # type: ignore[arg-type]
     world.settle()
     return "; ".join(str(one["reason"]) for one in dead_letters(world)[before:])
-
-
-def rolled_back() -> World:
-    """A bad release was taken back by automation, and the watch is over."""
-    world = World(policy=quick())
-    world.deploy_bad()
-    world.alert()
-    world.pass_time(12 * MINUTE)
-    assert [one.status for one in world.rollbacks()] == [Status.SUCCEEDED]
-    return world
 
 
 # Pure: what a shift makes of a pin
@@ -200,9 +170,7 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
             asked.append(True)
             about = {"system": "bookshop", "incident": world.incidents()[-1].id}
             world.command(command="cancel", actor="alice", **about)
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
 
     world.ports.world.hook = cancel
     world.alert()

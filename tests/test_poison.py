@@ -6,75 +6,35 @@ a whole request; `why.txt` says why each is kept.
 
 from __future__ import annotations
 
-import base64
 import json
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flask
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import main
 from shared import topics
-from shared.policy import Policy
-from tests.world import BOOKSHOP, FakePorts
+from tests.posting import ENTRY_POINTS, Ports, instance, post, push
+from tests.world import BOOKSHOP
 
 CORPUS = Path(__file__).parent / "corpus"
-ENTRY_POINTS = {
-    "on_alert": topics.ALERTS,
-    "on_command": topics.OVERRIDE,
-    "on_clock": topics.CLOCK,
-    "on_deployment": topics.DEPLOYMENTS,
-    "on_work": topics.WORK,
-    "on_notice": topics.NOTICES,
-}
 UNREAD = "on_clock"
 """The content of a tick says nothing: only its envelope can be wrong."""
 SECRET = b"hunter2"
 MEBIBYTE = 1024 * 1024
 PEAK = 9
 """So many times its own size may a message take of memory: it is read, decoded and kept."""
-APP = flask.Flask("poison")
 
 EVERYWHERE = pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 
 
-class Ports(FakePorts):
-    """The wiring of main.py, over fakes."""
-
-    def __init__(self, policy: Policy) -> None:
-        super().__init__(policy)
-        self.policies: Mapping[str, Policy] = {policy.system: policy}
-
-
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
-    """A fresh instance of main.py in a world of its own."""
-    ports = Ports(BOOKSHOP)
-    monkeypatch.setattr(main, "_wiring", lambda: ports)
-    main._responder.cache_clear()
-    yield ports
-    main._responder.cache_clear()
-
-
-def post(
-    entry_point: str, body: bytes, headers: Mapping[str, str] | None = None, topic: str = ""
-) -> int:
-    """The status that an entry point answers to a request."""
-    path = f"/projects/{BOOKSHOP.project}/topics/{topic or ENTRY_POINTS[entry_point]}"
-    with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
-        answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
-    return answer[1]
-
-
-def push(data: bytes, name: str = "77") -> bytes:
-    """A message as a push subscription sends it."""
-    message = {"data": base64.b64encode(data).decode(), "messageId": name}
-    return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
+    with instance(monkeypatch) as ports:
+        yield ports
 
 
 def letters(ports: Ports) -> list[bytes]:

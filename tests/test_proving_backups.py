@@ -7,60 +7,18 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import decode
 from shared.errors import Ambiguous, Rejected, Unavailable
-from shared.ports import Query
-from shared.proving import Proof, Status
+from shared.proving import Status
 from shared.resources import BackupRules, ProofRules
-from tests import outside
-from tests.crash import quick
-from tests.fakes.hooks import Hook, no_hook, raising
+from tests.fakes.hooks import raising
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time
-from tests.world import PROBED, World
+from tests.proven import MINUTE, RULES, notified, proof, proofs, told, world
+from tests.world import World
 
-HERE, THERE = "exports", "exports-second"
-MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-RULES = BackupRules(
-    bucket=HERE, second=THERE, collections=("customers", "orders"), proof=ProofRules()
-)
-POLICY = replace(quick(), backups=RULES, collections=PROBED.collections)
 SCRATCH = "proof-bookshop-202603021205"
-DOCUMENTS = {f"customers/{number}": {"email": f"{number}@example.com"} for number in range(30)} | {
-    f"orders/{number}": {"status": "open", "customer": str(number)} for number in range(20)
-}
-
-
-def world(rules: BackupRules = RULES, hook: Hook = no_hook) -> World:
-    """A system with 30 customers and 20 orders."""
-    made = World(hook, replace(POLICY, backups=rules))
-    made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
-    made.ports.kept.write(ORIGINAL, DOCUMENTS)
-    made.ports.databases.hold_documents(ORIGINAL, customers=30, orders=20)
-    made.ports.clock.advance(MINUTE)
-    return made
-
-
-def proofs(world: World) -> list[Proof]:
-    found = [decode(Proof, one.fields) for one in world.ports.store.query(Query("proofs"))]
-    return sorted(found, key=lambda one: one.began_at)
-
-
-def proof(world: World) -> Proof:
-    [found] = proofs(world)
-    return found
-
-
-def told(world: World) -> list[str]:
-    return [one for one in outside.told(world) if "prove" in one or "restor" in one]
-
-
-def notified(world: World) -> list[str]:
-    found = world.ports.store.query(Query("notices"))
-    texts = [str(one.fields["text"]) for one in found if one.fields]
-    return sorted({one for one in texts if "proven" in one})
 
 
 def test_the_newest_backup_is_restored_and_looked_through() -> None:

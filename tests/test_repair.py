@@ -13,7 +13,7 @@ from shared.quarantine import Change, name, packed, unpacked
 from shared.ramp import EVERY_SECONDS, Ramp
 from shared.repair import Fate, Fated, Goal, Pair, Position, Select, Selecting
 from shared.versions import Scope, Version, same
-from tests.contracts.test_documents import EVERYTHING
+from tests.contracts.everything import EVERYTHING
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -27,12 +27,12 @@ from shared.report_html import chart, html
 from shared.report_rendering import markdown
 from shared.rollback import Override, Rollback, Status
 from shared.told import of_single
+from tests.attacks import ATTACKS, MEANS_SOMETHING
 from tests.fakes.clock import START
+from tests.pinned import kept as pins_of
 from tests.prompt import Prompt
+from tests.responded import incident, ladder, rollback
 from tests.switching import escalated, say
-from tests.test_cli_response import incident, ladder, rollback
-from tests.test_pins import kept as pins_of
-from tests.test_wording import ATTACKS, MEANS_SOMETHING
 from tests.world import BOOKSHOP, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

@@ -16,17 +16,14 @@ from shared.deployment import Deployment, Status
 from shared.documents import encode
 from shared.errors import Refused, Rejected, Unavailable
 from shared.ports import Put
-from shared.proving import Proof
 from shared.restore_point import Kept, Point, Source, resolved
+from tests.backed_up import POLICY
 from tests.fakes.databases import WINDOW
 from tests.fakes.restores import ORIGINAL
-from tests.test_backing_up import POLICY
+from tests.past import DAY, HOUR, NOW, proof
 from tests.world import World
 
-NOW = datetime(2026, 3, 20, 12, 0, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 NATIVE = "projects/p/locations/nam5/backups/weekly"
 NOON = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 EARLIEST = NOW - 7 * DAY
@@ -36,22 +33,6 @@ def export(at: datetime, before: str = "") -> Backup:
     """A whole export of that moment."""
     begun = backing.begun(POLICY, at, at, before)
     return replace(begun, snapshot_at=at, status=backing.Status.KEPT, places=(begun.prefix,))
-
-
-def proof(backup: str, status: proofs.Status, at: datetime = NOW - DAY) -> Proof:
-    return Proof(
-        id=f"{backup}-{at:%Y%m%d}",
-        system="bookshop",
-        backup=backup,
-        source="any",
-        snapshot_at=at,
-        original=ORIGINAL,
-        database="scratch",
-        began_at=at,
-        status=status,
-        is_over=status in (proofs.Status.PROVEN, proofs.Status.FAILED),
-        ended_at=at + HOUR,
-    )
 
 
 def deployment(name: str, at: datetime, backup_at: datetime | None = None) -> Deployment:

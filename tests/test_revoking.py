@@ -13,7 +13,7 @@ from tests.crash import Fault, Saboteur, deliver_all
 from tests.fakes.hooks import no_hook, raising
 from tests.furnished import shop, spoil
 from tests.switching import say, text
-from tests.test_deciding import said
+from tests.troubled import said
 from tests.wider import approve, newest
 from tests.world import BOOKSHOP, World
 

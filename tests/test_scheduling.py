@@ -12,7 +12,7 @@ from shared.rollback import Status
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.furnished import SIGNING_IN, shop, spoil
 from tests.switching import iso, say, text
-from tests.test_deciding import went_back
+from tests.troubled import went_back
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -29,13 +29,13 @@ from shared.prober import HttpProber
 from shared.reading import Reading
 from shared.redaction import holds_token
 from shared.rollback import ENDED
+from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving
-from tests.contracts.test_sign_in_probe import Toolkit, Vault
+from tests.contracts.toolkit import Toolkit, Vault
 from tests.fakes.hooks import raising
 from tests.fakes.letters import MemoryLetters
 from tests.fakes.store import MemoryStore
 from tests.prompt import Prompt
-from tests.test_scrubbing import PERSONAL, SECRETS
 from tests.world import BOOKSHOP, FakePorts, World
 
 OUTSIDE = (EVERYWHERE, UNCLAIMED)

@@ -18,8 +18,8 @@ from shared.rollback import Status
 from shared.security_finding import claim, is_one, parse
 from shared.severity import Severity
 from tests.furnished import SHOP, furnish, spoil
-from tests.test_alerts import dead_letters
-from tests.test_deciding import said
+from tests.outside import dead_letters
+from tests.troubled import said
 from tests.wider import newest
 from tests.world import World
 

@@ -11,10 +11,10 @@ from shared.ports import Pool
 from shared.rollback import Status
 from shared.wiring import POOL_WORKERS
 from tests.answering import say
+from tests.built_again import rebuilt
 from tests.fakes.lanes import LanePool
 from tests.furnished import SHOP, furnish, spoil
-from tests.test_extending import rolls_out_under_its_rollback
-from tests.test_undo_builds import rebuilt
+from tests.ways_back import rolls_out_under_its_rollback
 from tests.world import BOOKSHOP, FakePorts, World
 
 MINUTE = timedelta(minutes=1)

@@ -6,54 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from shared import erasure
-from shared.audience import Addressees, Audience, Channel, ChannelKind
 from shared.documents import encode
 from shared.erasure import Book, Erasure
 from shared.errors import Rejected, Unavailable
-from shared.policy import Policy
 from shared.ports import Put
 from shared.spread import BATCH, Fate
-from tests.test_notices import notices as kept
+from tests.devices import DATABASE, MANY, NOTICE, TEAM, asking, name, spread_of, token, world_with
+from tests.noticed import notices as kept
 from tests.world import BOOKSHOP, World
-
-INCIDENT = "INC-20260302-001"
-NOTICE = f"{INCIDENT}:detected:devices"
-TEAM = f"{INCIDENT}:short.detected.devices:record"
-DATABASE = BOOKSHOP.integrity.database
-MANY = 2 * BATCH + BATCH // 2
-
-
-def asking(at_most: int = 1000, **where: Any) -> Policy:
-    """A policy whose users, those whose fields are so, hear on their devices."""
-    users = Addressees("users", "devices", at_most, where)
-    devices = Channel("devices", ChannelKind.PUSH, audience=Audience.USERS, users=users)
-    channels = (BOOKSHOP.channels[0], devices)
-    return replace(BOOKSHOP, channels=channels, contacts=(), on_call=(), probes=())
-
-
-def name(number: int) -> str:
-    return f"ada-{number:04}"
-
-
-def token(number: int) -> str:
-    return f"hush-{number:04}"
-
-
-def world_with(count: int, policy: Policy | None = None) -> World:
-    """So many users, each with a device."""
-    world = World(policy=policy or asking())
-    for number in range(count):
-        fields = {"devices": [token(number)], "news": number % 2 == 0, "owner": name(number)}
-        world.ports.kept.write(DATABASE, {f"users/{name(number)}": fields})
-    world.ports.clock.advance(timedelta(minutes=1))
-    world.alert()
-    return world
 
 
 def told(world: World) -> Counter[str]:
@@ -63,10 +28,6 @@ def told(world: World) -> Counter[str]:
 
 def all_of(numbers: Iterable[int]) -> Counter[str]:
     return Counter(token(number) for number in numbers)
-
-
-def spread_of(world: World) -> Any:
-    return kept(world)[NOTICE]["spread"]
 
 
 def test_each_device_is_told_once() -> None:

@@ -14,6 +14,7 @@ from shared.plain import one_line
 from shared.severity import Severity
 from shared.status_page import view
 from shared.status_rendering import ATOM, JSON, PAGE, rendered
+from tests.attacks import ATTACKS
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.published import (
@@ -27,7 +28,6 @@ from tests.published import (
     page_world,
     state,
 )
-from tests.test_wording import ATTACKS
 from tests.world import BOOKSHOP
 
 

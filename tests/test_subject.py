@@ -11,7 +11,7 @@ from responders.subject import is_older
 from shared.command import Command
 from shared.tenure import SKEW
 from tests.fakes.clock import START
-from tests.test_cli_response import incident, rollback
+from tests.responded import incident, rollback
 
 BEFORE = timedelta(microseconds=1)
 FIRST, FURTHER = 1, 2

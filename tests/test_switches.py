@@ -11,8 +11,8 @@ from shared.errors import Unavailable
 from shared.policy import Mode
 from shared.rollback import Status
 from shared.system import GLOBAL, Pause, Paused, paused
+from tests.outside import dead_letters
 from tests.switching import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
-from tests.test_alerts import dead_letters
 from tests.world import World
 
 
@@ -167,9 +167,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
         if claimed and verb.startswith("platform"):
             said.append(claimed[0].status)
             world.command(command="pause", id="while-it-decides")
-            command = world.waiting()[-1]
-            world.ports.bus.messages.remove(command)
-            world.deliver(command)
+            world.deliver_newest()
             world.ports.clock.advance(timedelta(seconds=3))
 
     world.ports.world.hook = interrupt

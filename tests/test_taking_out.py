@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -13,19 +12,12 @@ from msgspec.structs import replace
 from responders import piecemeal
 from responders.repairs import taking_out_later
 from shared import command as commands
-from shared import erasure as erasures
 from shared import quarantine
-from shared import system as systems
-from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.erasure import Book, Erasure
 from shared.errors import Rejected, Unavailable
 from shared.impact import Counts
 from shared.integrity_rules import Derived
-from shared.plan import Step, StepStatus
-from shared.policy import Policy
-from shared.ports import Put, Query
-from shared.quarantine import Entry
+from shared.plan import StepStatus
+from shared.ports import Query
 from shared.reading import Reading
 from shared.repair import Fate, Position
 from shared.report import report
@@ -33,80 +25,25 @@ from shared.report_rendering import markdown
 from shared.reported import gathered
 from shared.rollback import Status
 from shared.steps import take_out
-from shared.system import System
 from shared.trail import Trail
 from shared.versions import Landed, Rewrite
-from tests.fakes.hooks import Hook, no_hook
+from tests.fakes.hooks import no_hook
 from tests.fenced import FencedShop, expect_as_before
 from tests.spoilt import GOOD, HERE, MINUTE, SHOP, Shop, undo
-
-SPOILT: dict[str, dict[str, Any] | None] = {
-    "customers/ada": {"name": "Ada"},
-    "customers/bob": {"name": "Bob"},
-    "orders/1": {"customer": "ada", "status": "paid"},
-}
-WITHOUT_ADA = {**GOOD, "customers/ada": None, "orders/1": None}
-
-
-def erase(shop: Shop, at: datetime | None = None) -> None:
-    """Ada is in the ledger from now on, whatever goes wrong elsewhere."""
-    store = shop.ports.store
-    hook, store.hook = store.hook, no_hook
-    book = decode(Book, store.get(erasures.book_path("bookshop")).fields)
-    hashed = erasures.hashed(book.salt, "ada")
-    entry = Erasure("bookshop", hashed, at or shop.ports.clock.now(), ())
-    store.commit([Put(erasures.path("bookshop", hashed), encode(entry))])
-    store.hook = hook
-
-
-def after_the_last(shop: Shop, do: Callable[[], None], hook: Hook = no_hook) -> Hook:
-    """It happens right after the last document was written back."""
-    done: list[str] = []
-
-    def act(verb: str, side: str) -> None:
-        last = len(shop.ports.rewritten.written) == len(SPOILT)
-        if (verb, side) == ("rewrites.rewrite", "after") and last and not done:
-            done.append(verb)
-            do()
-        hook(verb, side)
-
-    return act
-
-
-def repaired(
-    do: Callable[[Shop], None],
-    policy: Policy = SHOP,
-    shop: Shop | None = None,
-    hook: Hook = no_hook,
-) -> Shop:
-    """A shop brought back, in which that happens meanwhile."""
-    shop = shop or Shop(policy, spoilt=SPOILT)
-    shop.order()
-    shop.parked()
-    shop.ports.rewritten.hook = after_the_last(shop, lambda: do(shop), hook)
-    shop.approve("bob")
-    shop.pass_time(12 * MINUTE)
-    return shop
-
-
-def last_step(shop: Shop) -> Step:
-    return next(one for one in shop.steps(shop.newest.id).values() if one.kind == take_out.KIND)
-
-
-def journal(shop: Shop) -> list[Entry]:
-    found = shop.ports.store.query(Query(quarantine.journal(shop.newest.id)))
-    return [decode(Entry, one.fields) for one in found]
-
-
-def copies(shop: Shop) -> set[str]:
-    """The documents of which quarantine holds a copy that the journal names."""
-    kept = [shop.ports.quarantine.read(one.kept) for one in journal(shop)]
-    return {one.path for content in kept for one in quarantine.unpacked(content)}
-
-
-def unnamed(shop: Shop) -> set[str]:
-    """The objects in quarantine that the journal does not name."""
-    return set(shop.ports.quarantine.objects) - {one.kept.object for one in journal(shop)}
+from tests.taken_out import (
+    SPOILT,
+    WITHOUT_ADA,
+    called_off,
+    copies,
+    erase,
+    expect_taken_out_afterwards,
+    journal,
+    last_step,
+    later,
+    occupied,
+    repaired,
+    unnamed,
+)
 
 
 def reads(shop: Shop) -> list[str]:
@@ -342,35 +279,6 @@ def test_a_pause_holds_it_up() -> None:
     assert shop.data == WITHOUT_ADA
 
 
-def called_off(shop: Shop) -> None:
-    """A person cancels the repair, and somebody is erased."""
-    shop.command("carol", command="cancel", system="bookshop", incident=shop.newest.incident)
-    shop.deliver_commands()
-    erase(shop)
-
-
-def expect_taken_out_afterwards(shop: Shop, *, kept_late: bool = False) -> None:
-    """The repair stays cancelled, and its step untaken; nothing of them is left but a number.
-
-    `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
-    """
-    assert shop.newest.status is Status.CANCELLED
-    assert last_step(shop).status is StepStatus.PENDING
-    assert shop.data == WITHOUT_ADA
-    assert copies(shop) == {"customers/bob"}
-    assert kept_late or not unnamed(shop)
-    assert later(shop).due_at is None
-    said = f"documents gone through again: 2 {Fate.TAKEN_OUT}, 2 {Fate.FORGOTTEN}"
-    assert later(shop).result.endswith(said)
-    assert shop.broken_laws() == []
-
-
-def later(shop: Shop) -> CommandRecord:
-    """The command that the newest rollback has given itself."""
-    path = commands.path(f"{taking_out_later.VERB}-{shop.newest.id}")
-    return decode(CommandRecord, shop.ports.store.get(path).fields)
-
-
 def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
     shop = repaired(called_off)
@@ -392,13 +300,6 @@ def test_a_pause_holds_it_up_after_a_cancel() -> None:
     shop.command("carol", command="resume")
     shop.pass_time(2 * MINUTE)
     expect_taken_out_afterwards(shop)
-
-
-def occupied(shop: Shop, by: str) -> None:
-    """That rollback has the slot of the system."""
-    document = shop.ports.store.get(systems.path("bookshop"))
-    system = replace(decode(System, document.fields), slot=by)
-    shop.ports.store.commit([Put(document.path, encode(system))])
 
 
 def test_another_rollback_holds_it_up_after_a_cancel() -> None:

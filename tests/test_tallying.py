@@ -15,9 +15,9 @@ from shared.ports import Query
 from shared.rollback import Order, Rollback, Status
 from shared.severity import Severity
 from shared.tallies import Tally, months, tally
+from tests.browsing import Browser, text
 from tests.fakes.clock import START
-from tests.test_cli_response import incident, rollback
-from tests.test_console import Browser, text
+from tests.responded import incident, rollback
 from tests.world import World
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

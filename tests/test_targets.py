@@ -14,7 +14,6 @@ from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
 from tests.fakes.hooks import once
 from tests.outside import told
-from tests.test_joining import deliver_now
 from tests.world import BOOKSHOP, World
 
 
@@ -33,7 +32,7 @@ def test_time_requests_and_probes_make_a_deployment_stable() -> None:
 def said_now(world: World, verb: str) -> None:
     """A person says it of the newest incident, and it is heard at once."""
     world.command(command=verb, system="bookshop", incident=world.incidents()[-1].id)
-    deliver_now(world)
+    world.deliver_newest()
 
 
 def test_what_a_called_off_rollback_has_led_away_from_never_becomes_stable() -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-import main
 from shared import topics
 from tests.fakes.identity import FakeIdentity
-from tests.test_poison import ENTRY_POINTS, Ports, post, push
+from tests.posting import ENTRY_POINTS, Ports, instance, post, push
 from tests.world import BOOKSHOP
 
 ESCAPED = "\\u0065\\u0079\\u004a"
@@ -21,12 +20,8 @@ ESCAPED = "\\u0065\\u0079\\u004a"
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
-    """A fresh instance of main.py in a world of its own."""
-    ports = Ports(BOOKSHOP)
-    monkeypatch.setattr(main, "_wiring", lambda: ports)
-    main._responder.cache_clear()
-    yield ports
-    main._responder.cache_clear()
+    with instance(monkeypatch) as ports:
+        yield ports
 
 
 def everything(ports: Ports, capsys: pytest.CaptureFixture[str]) -> str:

@@ -21,7 +21,7 @@ from shared.traffic import Standing as At
 from tests.answering import failed, running, say
 from tests.crash import quick
 from tests.fences import POLICY, RULES
-from tests.test_pins import FOLLOWING, kept, rolled_back, to
+from tests.pinned import FOLLOWING, kept, rolled_back, to
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ from responders.clearing import clear
 from shared.deployment import Status as DeploymentStatus
 from shared.deployment import record_path
 from shared.errors import Unavailable
-from shared.inventory import Generation, Source, configured, fingerprint
+from shared.inventory import Generation, Source, fingerprint
 from shared.plan import StepStatus
 from shared.plan import path as plan_path
 from shared.ports import Update
@@ -20,48 +20,16 @@ from shared.rollback import path as rollback_path
 from shared.tenure import LIMIT_TAKEOVERS
 from shared.traffic import LATEST, Traffic, TrafficTarget
 from tests.answering import say
+from tests.built_again import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
 from tests.crash import Crashed, quick
 from tests.deployed import hint, recorded
 from tests.fakes.hooks import no_hook
 from tests.fakes.vault import content_of
-from tests.test_pins import FOLLOWING, kept, said, to
+from tests.pinned import FOLLOWING, kept, said, to
 from tests.ways_back import ORDER, ends, on_copies
 from tests.world import World
 
-MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-BAD = Source("sources", f"{ORDER}.zip", 2)
-"""What the bad release of it was built from."""
-VALUES = {"RELEASE": "bad"}
-CONFIGURED = configured(VALUES, iter(()), account="runtime@demo", max_instances=9)
-"""What it runs with."""
-AGAIN = f"{ORDER} is built again from our copy of its source: not the artefact of old"
-
-
-def rebuilt(
-    traffic: Traffic = FOLLOWING,
-    *,
-    told: bool = True,
-    announced: bool = True,
-    shop: World | None = None,
-) -> World:
-    """A shop whose rollback has built one function again, and is over."""
-    shop = shop or World(policy=quick())
-    shop.pass_time(2 * MINUTE)
-    shop.ports.world.lose_image(ORDER, told=told)
-    shop.ports.world.plain[CONFIGURED.variables_hash] = VALUES
-    shop.ports.world.deploy(failure_rate=0.8, configuration=CONFIGURED)
-    if traffic != FOLLOWING:
-        shop.ports.world.change_by_hand(ORDER, traffic)
-    shop.ports.clock.advance(10 * MINUTE)
-    if announced:
-        shop.announce("v2")
-        shop.settle()
-    shop.alert()
-    shop.pass_time(30 * MINUTE)
-    assert shop.rollbacks()[-1].status is Status.SUCCEEDED
-    assert on_copies(shop) == {ORDER}
-    return shop
 
 
 def undone(shop: World) -> Rollback:
@@ -72,15 +40,6 @@ def undone(shop: World) -> Rollback:
     assert say(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
     return shop.rollbacks()[-1]
-
-
-def source(shop: World) -> bytes:
-    """What the function is built from now; it runs with what the bad release ran with."""
-    found = shop.ports.world.functions()[ORDER]
-    assert found.configuration == CONFIGURED
-    built = found.source
-    assert built is not None
-    return shop.ports.sources.read(built) if built.bucket == "sources" else content_of(built)
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -25,6 +25,7 @@ from tests.fakes.clock import START, FakeClock
 from tests.fakes.hooks import no_hook
 from tests.fakes.objects import MemoryObjects
 from tests.fakes.store import MemoryStore
+from tests.lived import ANCHORED, DOCUMENTS, FIRST, LIVED, NOW, SECOND
 from tests.world import World
 
 KINDS = {**FOUND_BY_THE_CHAIN, **FOUND_BY_ANCHORS_ALONE}
@@ -32,24 +33,6 @@ SEEDS = range(12)
 SYSTEM = "systems/unclaimed"
 
 
-def lived() -> World:
-    """A world in which two rollbacks came to their end, with refused messages at three times."""
-    world = World()
-    for number in range(2):
-        world.deploy_bad()
-        world.command(command="rollback", system=world.policy.system, actor="eve")
-        world.pass_time(timedelta(minutes=2))
-        world.publish("rollback-alerts", f"nonsense {number}".encode())
-        world.pass_time(timedelta(minutes=45))
-    world.pass_time(timedelta(minutes=1))
-    return world
-
-
-LIVED = lived()
-DOCUMENTS = LIVED.ports.store.documents
-ANCHORED = dict(LIVED.ports.anchors.kept)
-NOW = LIVED.ports.clock.now()
-FIRST, SECOND = (f"rollbacks/{one.id}" for one in LIVED.rollbacks())
 INCIDENT = FIRST.partition("/")[2]
 
 

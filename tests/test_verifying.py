@@ -13,10 +13,10 @@ from shared.errors import Unavailable
 from shared.health import ProbeAnswer
 from shared.policy import Probe, ProbeAccount
 from shared.response import response
+from tests.troubled import MINUTE, WATCHED, limit, watched
 from tests.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
 FAILED = ProbeAnswer(False, 500)
 SIGN_IN = Probe("sign-in", "https://shop.bookshop.example/sign-in")
 POLICY = replace(BOOKSHOP, probes=(*BOOKSHOP.probes, SIGN_IN))
@@ -150,23 +150,6 @@ def test_an_alert_whose_condition_is_not_over_at_the_end(
         assert choices(trouble, one) == ("undo", "accept", "ack")
 
 
-WATCHED = replace(BOOKSHOP, execution=replace(BOOKSHOP.execution, watch=30 * MINUTE))
-"""Watched for as long as the runbook asks: the watch ends later than the conditions must."""
-
-
-def watched(is_open: bool | None) -> World:
-    """Five minutes after an alert, of which Cloud Monitoring says this, or nothing."""
-    world = World(policy=WATCHED)
-    if is_open is not None:
-        world.ports.alerts.open["0.abc"] = is_open
-    world.deploy_bad()
-    world.alert()
-    world.pass_time(5 * MINUTE)
-    [one] = world.rollbacks()
-    assert one.status is rollback.Status.WATCHING
-    return world
-
-
 def told(world: World, name: str) -> list[str]:
     """What the trail of the one rollback says of an event of that name."""
     [one] = world.rollbacks()
@@ -181,13 +164,6 @@ def told(world: World, name: str) -> list[str]:
 def is_said(world: World, event: str) -> bool:
     """Whether people were told of an event of that name."""
     return any(f":{event}:" in sent.key for sent in world.ports.sender.sent)
-
-
-def limit(world: World) -> timedelta:
-    """How long it is until the conditions must be over."""
-    [one] = world.rollbacks()
-    assert one.shifted_at is not None
-    return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from shared.policy import ScenarioName
 from shared.rollback import Status
 from tests.deployed import hint
 from tests.furnished import shop, spoil
-from tests.test_deciding import said
+from tests.troubled import said
 from tests.wider import HOUR, MINUTE, approve, back, known, newest, ruled, trouble, write
 
 

@@ -10,6 +10,7 @@ from shared.execution import Execution, WriteQuota
 from shared.plan import StepStatus
 from shared.policy import Group, Policy
 from shared.traffic import TrafficTarget
+from tests.troubled import make_ill
 from tests.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -346,9 +347,3 @@ def test_a_second_alert_after_a_rollback_goes_to_a_person() -> None:
     assert len(world.rollbacks()) == 2
     assert len(world.ports.world.applied_shifts) == shifts
     assert world.incidents()[-1].status is incident.Status.ESCALATED
-
-
-def make_ill(world: World, function: str) -> None:
-    """What the function serves now fails from here on, and always has."""
-    [serving] = world.live[function]
-    world.ports.world.set_failure_rate(function, serving, 0.9)

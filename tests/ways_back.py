@@ -7,8 +7,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.audit import Event
+from shared.deployment import Deployment
+from shared.deployment import Status as DeploymentStatus
+from shared.deployment import path as deployment_path
+from shared.documents import encode
 from shared.plan import StepStatus
 from shared.policy import Rebuilds
+from shared.ports import Put, Update
 from shared.rollback import Rollback
 from tests.world import BOOKSHOP, World
 
@@ -71,3 +76,32 @@ def ended(shop: World) -> Event:
     entries = shop.trail(shop.rollbacks()[-1])
     [event] = [one for entry in entries for one in entry.events if one.name == "rollback.failed"]
     return event
+
+
+PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
+"""A repository of which nothing is kept, unless a test says so."""
+
+
+def rolls_out_under_its_rollback(shop: World, barrier: str = "") -> Rollback:
+    """A release reaches checkout once the rollback of catalogue has begun.
+
+    With that `barrier` it is known by then to have one.
+    """
+    shop.ports.world.move_image(ORDER, f"{PLACE}/order@sha256:1")
+    shop.ports.world.deploy(shop.policy.groups["catalogue"].functions, failure_rate=0.8)
+    shop.ports.clock.advance(timedelta(minutes=3))
+    fields = encode(
+        Deployment("v2", "bookshop", shop.ports.clock.now(), DeploymentStatus.ROLLING_OUT, {})
+    )
+    shop.ports.store.commit([Put(deployment_path("bookshop", "v2"), fields)])
+    reached = [shop.policy.groups["checkout"].functions]
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and reached:
+            shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
+            if barrier:
+                told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})
+                shop.ports.store.commit([told])
+
+    shop.ports.world.hook = goes_on
+    return roll_back(shop, minutes=40)

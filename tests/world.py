@@ -319,6 +319,12 @@ class World:
             self.ports.bus.messages.remove(one)
             self.deliver(one)
 
+    def deliver_newest(self) -> None:
+        """The newest message arrives at once, in the middle of whatever runs."""
+        newest = self.waiting()[-1]
+        self.ports.bus.messages.remove(newest)
+        self.deliver(newest)
+
     def settle(self, limit: int = 500) -> None:
         """Deliver until no message waits; what is refused an acknowledgement comes again."""
         for _ in range(limit):

@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from shared.audience import Audience, Channel, ChannelKind
 from shared.worded import Worded
-from tests.test_wording import ID
+from tests.attacks import ID
 
 WORDS = Worded("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")
 KEY = f"{ID}:detected:page"

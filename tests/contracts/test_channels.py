@@ -17,8 +17,8 @@ from shared.statuspage import Statuspage
 from shared.worded import Worded
 from shared.wording import facts, template_of
 from shared.wording_rendering import NAMES, Templates
+from tests.attacks import ATTACKS, ID, MEANS_SOMETHING, about, notice
 from tests.contracts.channels import KEY, TOLD, WORDS, Known, Server
-from tests.test_wording import ATTACKS, ID, MEANS_SOMETHING, about, notice
 
 
 def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[Worded], None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import grpc
@@ -16,7 +16,8 @@ from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.values import write_fields
-from shared.versions import Documents, GeoPoint, Reference, Scope, Version, order, same
+from shared.versions import Documents, Scope, Version, order, same
+from tests.contracts.everything import EVERYTHING
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import FakeDocuments
 from tests.local.admin_world import DATABASE, World, running
@@ -27,29 +28,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 USERS = Scope("users")
 ORDERS = Scope("orders", everywhere=True)
-EVERYTHING: dict[str, Any] = {
-    "none": None,
-    "true": True,
-    "one": 1,
-    "least": -(2**63),
-    "one_as_double": 1.0,
-    "no_number": float("nan"),
-    "endless": float("inf"),
-    "minus_zero": -0.0,
-    "text": "Zürich\n",
-    "bytes": b"\x00\xff",
-    "moment": datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
-    "person": Reference(f"{DATABASE}/documents/users/ada"),
-    "of_another": Reference("projects/other/databases/d-2/documents/a/b"),
-    "place": GeoPoint(47.5, 0.0),
-    "nowhere": GeoPoint(0.0, 0.0),
-    "list": [1, "a", None, {"b": [2.5]}],
-    "empty_list": [],
-    "empty_map": {},
-    "odd.name": {"`": 1, " ": 2},
-    "vector": {"__type__": "__vector__", "value": [0.5, 1.0]},
-}
-"""One value of each type that a field can hold, and the edges of each."""
 
 
 class DocumentsWorld(Protocol):

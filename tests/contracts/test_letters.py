@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from google.pubsub_v1 import types
@@ -18,10 +18,9 @@ from shared.errors import Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
 from shared.messages import Letter, Letters
-from shared.policy import Group, Policy
+from tests.contracts.letters import SHOP, pulled
 from tests.fakes.letters import MemoryLetters
 
-SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
 REFUSED = Letter("41", "", ALERTS, "neither open nor closed", b'{"a":1}', {"kind": "\u00e9"})
 
@@ -71,26 +70,6 @@ class OverTheWire:
 
     def republished(self) -> list[tuple[bytes, dict[str, str]]]:
         return [(one.data, dict(one.attributes)) for one in pulled(self._cloud, self._seen)]
-
-
-class _Waiting:
-    """The context of a pull from inside."""
-
-    def add_callback(self, _: Any) -> None:
-        """It is never cancelled."""
-
-    def is_active(self) -> bool:
-        return True
-
-
-def pulled(cloud: Cloud, subscription: str) -> list[Any]:
-    """The messages that are ready now."""
-    request = types.PullRequest.pb()(
-        subscription=subscription, max_messages=10, return_immediately=True
-    )
-    context: Any = _Waiting()
-    answer = cloud.pubsub.subscriber.Pull(request, context)
-    return [one.message for one in answer.received_messages]
 
 
 @pytest.fixture

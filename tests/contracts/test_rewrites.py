@@ -18,8 +18,8 @@ from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites
 from shared.gcp.values import write_fields
 from shared.versions import Documents, Rewrite, Rewrites, Version, same
+from tests.contracts.everything import EVERYTHING
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
-from tests.contracts.test_documents import EVERYTHING
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.rewrites import FakeRewrites

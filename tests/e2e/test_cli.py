@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -10,13 +9,14 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from cli.app import app
 from cli.wired import STOPPED, UNUSABLE
+from tests.e2e.prompt import run, value
 from tests.e2e.world import PATIENT, SCALE, World, until
 
 ROOT = Path(__file__).parents[2]
@@ -28,18 +28,6 @@ def world(world: World) -> World:
     """With time for whoever waits at the prompt."""
     world.cloud.clock.rescale(PATIENT)
     return world
-
-
-def run(*arguments: str, answers: str = "") -> Result:
-    """The verb, said where nobody signs in: tests/test_cli_identity.py does."""
-    return CliRunner().invoke(app, ["--without-sign-in", *arguments], input=answers)
-
-
-def value(*arguments: str) -> Any:
-    """What a verb prints for programs."""
-    done = run(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
 
 
 class CtrlC(StringIO):

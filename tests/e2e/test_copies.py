@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-
-import grpc
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import firestore
-from google.cloud.firestore_v1.services.firestore import FirestoreClient
-from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
 from local.faults import Fate
 from shared.copying import Copy, Status
 from shared.documents import decode
 from shared.ports import Query
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.world import EXAMPLE, World, until
+from tests.e2e.world import EXAMPLE, World, database, pass_time, until
 
 COPIES = f"{EXAMPLE}\nbackups: {{ copies: {{ kept: 1h }} }}\n"
 MINUTE = timedelta(minutes=1)
-
-
-@contextmanager
-def database(world: World, name: str) -> Iterator[firestore.Client]:
-    """A client of the application's, with one database of its project."""
-    with grpc.insecure_channel(world.cloud.addresses["firestore"]) as channel:
-        client = firestore.Client(
-            project=world.policy.project, database=name, credentials=AnonymousCredentials()
-        )
-        client._firestore_api_internal = FirestoreClient(
-            transport=FirestoreGrpcTransport(channel=channel)
-        )
-        yield client
 
 
 def newest(world: World, status: Status) -> Copy | None:
     """The copy, once it has come that far."""
     found = [decode(Copy, one.fields) for one in world.wiring.store.query(Query("copies"))]
     return found[0] if found and found[0].status is status else None
-
-
-def pass_time(world: World, by: timedelta) -> None:
-    world.advance_to(world.cloud.clock.now() + by)
 
 
 def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> None:

@@ -6,29 +6,10 @@ from datetime import timedelta
 
 from shared import topics
 from shared.copies import read
-from shared.deployment import Deployment, Status, record_path
-from shared.inventory import FunctionState
-from shared.stock import unpacked
-from tests.e2e.test_cli import run, value
+from shared.deployment import Status
+from tests.e2e.deployed import kept_functions, newest
+from tests.e2e.prompt import run, value
 from tests.e2e.world import World, until
-
-
-def newest(world: World, status: Status) -> Deployment | None:
-    """The newest deployment, once it has that status."""
-    found = value("deployments")
-    if not found or found[0]["id"] == "v1" or found[0]["status"] != status:
-        return None
-    return world.evidence.deployment(found[0]["id"])
-
-
-def kept_functions(world: World, deployment: str) -> dict[str, FunctionState] | None:
-    """The functions of a deployment's record, once all that is needed of them is kept."""
-    found = world.evidence.deployment(deployment)
-    if found is None or found.restorable is None or found.restorable.rebuild:
-        return None
-    fields = world.wiring.store.get(record_path(found.system, found.id)).fields
-    assert fields is not None
-    return unpacked(fields["live"]).functions
 
 
 def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:

@@ -6,7 +6,7 @@ from local.firebase import hosting
 from responders.taking_stock import take_stock
 from shared.inventory import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.test_cli import run
+from tests.e2e.prompt import run
 from tests.e2e.world import EXAMPLE, World, until
 from tests.local.rest_world import Product
 

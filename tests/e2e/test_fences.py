@@ -11,8 +11,7 @@ from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from tests import person
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.test_copies import database, pass_time
-from tests.e2e.world import EXAMPLE, World, until
+from tests.e2e.world import EXAMPLE, World, database, pass_time, until
 
 MINUTE = timedelta(minutes=1)
 QUIET = f"{EXAMPLE}\nintegrity: {{ quiet: 2m }}\n"

@@ -11,7 +11,7 @@ from shared.deployment import Status as DeploymentStatus
 from shared.inventory import FunctionState, Generation
 from shared.rollback import ENDED, Rollback, Status
 from shared.traffic import LATEST, TrafficTarget
-from tests.e2e.test_deployments import kept_functions
+from tests.e2e.deployed import kept_functions
 from tests.e2e.world import World, until
 
 MINUTE = timedelta(minutes=1)

@@ -17,8 +17,8 @@ from shared.deployment import Deployment, Status
 from shared.incident import Status as IncidentStatus
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
-from tests.e2e.test_cli import run
-from tests.e2e.test_deployments import newest
+from tests.e2e.deployed import newest
+from tests.e2e.prompt import run
 from tests.e2e.world import World, until
 from tests.local.rest_world import Product
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -221,3 +226,20 @@ def _serve(entry_point: Callable[[Any], tuple[Any, ...]], closing: ExitStack) ->
     )
     closing.callback(Loop(server, entry_point.__name__).close)
     return f"127.0.0.1:{server.server_port}"
+
+
+@contextmanager
+def database(world: World, name: str) -> Iterator[firestore.Client]:
+    """A client of the application's, with one database of its project."""
+    with grpc.insecure_channel(world.cloud.addresses["firestore"]) as channel:
+        client = firestore.Client(
+            project=world.policy.project, database=name, credentials=AnonymousCredentials()
+        )
+        client._firestore_api_internal = FirestoreClient(
+            transport=FirestoreGrpcTransport(channel=channel)
+        )
+        yield client
+
+
+def pass_time(world: World, by: timedelta) -> None:
+    world.advance_to(world.cloud.clock.now() + by)

@@ -209,7 +209,7 @@ def _template(node: StringRule, scope: Scope) -> str:
 
 
 def _unescaped(written: str) -> str:
-    if written.startswith(("$${", "%%{")):
+    if written.startswith(("$${", "tests.test_alerts:{")):
         return written[1:]
     return str(json.loads(f'"{written}"', strict=False))
 

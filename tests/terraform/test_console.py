@@ -19,7 +19,7 @@ from tests.terraform.checks import (
 from tests.terraform.conftest import TERRAFORM, configuration
 from tests.terraform.entry_points import declared, docstring, settings_of
 from tests.terraform.evaluator import Configuration, evaluated
-from tests.terraform.test_variables import SMALLEST
+from tests.terraform.smallest import SMALLEST
 
 ONCALL = "group:oncall@example.com"
 

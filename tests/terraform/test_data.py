@@ -11,7 +11,7 @@ from shared import topics
 from tests.terraform.checks import operations_project
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator import Configuration, evaluated
-from tests.terraform.test_variables import SMALLEST
+from tests.terraform.smallest import SMALLEST
 
 DAY = 86400
 SCHEDULE = "google_firestore_backup_schedule"

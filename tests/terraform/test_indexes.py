@@ -11,10 +11,10 @@ from shared import topics
 from shared.traffic import LATEST, TrafficTarget
 from tests.copying import ask as ask_for_a_copy
 from tests.copying import world as copying
+from tests.proven import world as exporting
 from tests.spoilt import Shop
 from tests.terraform.entry_points import ROOT
 from tests.terraform.evaluator import Configuration
-from tests.test_proving_backups import world as exporting
 
 
 def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:

@@ -16,7 +16,7 @@ from tests.terraform.checks import functions, grants, members, operations_projec
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import declared, docstring, needed, policies_of, settings_of
 from tests.terraform.evaluator import Configuration, evaluated
-from tests.terraform.test_variables import SMALLEST
+from tests.terraform.smallest import SMALLEST
 
 
 @pytest.mark.parametrize("entry_point", sorted(topics.ENTRY_POINTS))

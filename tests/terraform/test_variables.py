@@ -9,13 +9,9 @@ import yaml
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator import evaluated
 from tests.terraform.monitoring_plan import PAGER
+from tests.terraform.smallest import SMALLEST
 from tests.terraform.values import Unevaluable
 
-SMALLEST = {
-    "operations_project": "example-operations",
-    "policies": [str(TERRAFORM.parent / "policies" / "cvplus.yaml")],
-    "region": "us-east1",
-}
 ASKING = ["on_clock", "on_deployment", "on_work"]
 PROBE = ("word", "key")
 SIGN_IN = {"email": "probe@cvplus.com", "password_secret": "word", "api_key_secret": "key"}

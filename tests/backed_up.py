@@ -1,0 +1,46 @@
+"""A system that is backed up by exports, and what is kept of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.backing import Backup
+from shared.documents import decode
+from shared.ports import Query
+from shared.resources import BackupRules
+from tests import outside
+from tests.crash import quick
+from tests.fakes.hooks import Hook, no_hook
+from tests.world import World
+
+HERE, THERE = "exports", "exports-second"
+MINUTE = timedelta(minutes=1)
+RULES = BackupRules(bucket=HERE, second=THERE, collections=("users", "orders"))
+POLICY = replace(quick(), backups=RULES)
+NAME = "bookshop-20260302T1200Z"
+
+
+def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
+    """A system with 30 users, 20 orders and 5 others, at noon."""
+    made = World(hook, replace(POLICY, backups=rules))
+    made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
+    made.ports.databases.hold_documents("(default)", users=30, orders=20, others=5)
+    made.ports.clock.advance(MINUTE)
+    return made
+
+
+def catalogue(world: World) -> list[Backup]:
+    found = world.ports.store.query(Query("backups"))
+    return [decode(Backup, one.fields) for one in found]
+
+
+def backup(world: World) -> Backup:
+    [found] = catalogue(world)
+    return found
+
+
+def told(world: World) -> list[str]:
+    """The turns that are written down, in order."""
+    return [one.removeprefix("backup.") for one in outside.told(world, "backup.")]

@@ -1,0 +1,60 @@
+"""Requests to the entry points of main.py as it stands, over a world of fakes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import flask
+import pytest
+
+import main
+from shared import topics
+from shared.policy import Policy
+from tests.world import BOOKSHOP, FakePorts
+
+ENTRY_POINTS = {
+    "on_alert": topics.ALERTS,
+    "on_command": topics.OVERRIDE,
+    "on_clock": topics.CLOCK,
+    "on_deployment": topics.DEPLOYMENTS,
+    "on_work": topics.WORK,
+    "on_notice": topics.NOTICES,
+}
+APP = flask.Flask("posting")
+
+
+class Ports(FakePorts):
+    """The wiring of main.py, over fakes."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self.policies: Mapping[str, Policy] = {policy.system: policy}
+
+
+@contextmanager
+def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+    """A fresh instance of main.py in a world of its own."""
+    ports = Ports(BOOKSHOP)
+    monkeypatch.setattr(main, "_wiring", lambda: ports)
+    main._responder.cache_clear()
+    yield ports
+    main._responder.cache_clear()
+
+
+def post(
+    entry_point: str, body: bytes, headers: Mapping[str, str] | None = None, topic: str = ""
+) -> int:
+    """The status that an entry point answers to a request."""
+    path = f"/projects/{BOOKSHOP.project}/topics/{topic or ENTRY_POINTS[entry_point]}"
+    with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
+        answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
+    return answer[1]
+
+
+def push(data: bytes, name: str = "77") -> bytes:
+    """A message as a push subscription sends it."""
+    message = {"data": base64.b64encode(data).decode(), "messageId": name}
+    return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
