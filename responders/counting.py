@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,20 @@ from shared.incident import Incident
 from shared.policy import Policy
 from shared.ports import Ports
 
+MINUTE = timedelta(minutes=1)
+
 
 def counted(
     ports: Ports, policy: Policy, incident: Incident, known: Counts, now: datetime
 ) -> Counts:
     """What is known already, and what of the rest Monitoring tells now.
 
-    What gives no answer, or none to whoever asks, stays unknown.
+    It counts by whole minutes: each counts that the trouble has touched, or a short one would have
+    failed nobody. What gives no answer, or none to whoever asks, stays unknown.
     """
     metrics = ports.metrics(policy.system)
-    since, until = incident.onset_at, impact(policy, incident, known, now).restored_at or now
+    restored_at = impact(policy, incident, known, now).restored_at or now
+    since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
     calls: dict[str, Callable[[], Any]] = {}
     if known.requests is None:
         calls["requests"] = partial(metrics.requests, since, until)
@@ -35,3 +39,8 @@ def counted(
         requests=known.requests if requests is None else summed(requests.values()),
         users=known.users if "users" not in answers else or_none(answers["users"]),
     )
+
+
+def _minute(moment: datetime) -> datetime:
+    """The whole minute that it lies in."""
+    return moment.replace(second=0, microsecond=0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders.counting import counted
 from shared import filed, incident
 from shared.documents import decode
 from shared.errors import Unavailable
@@ -24,6 +25,7 @@ from tests.published import page
 from tests.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+HALF_A_MINUTE = timedelta(seconds=30)
 IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
 USERS = 'metric.type="logging.googleapis.com/user/users_met" AND resource.type="cloud_run_revision"'
 COUNTING = replace(
@@ -82,6 +84,20 @@ def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
     assert "https://ops.example/incidents/INC-20260302-001/report" in notice.commands
     assert "rollback report INC-20260302-001" in notice.commands
     assert world.broken_laws() == []
+
+
+def test_whom_a_short_trouble_has_met_is_counted() -> None:
+    """Routers count by whole minutes: those that it has touched are counted whole."""
+    world = over()
+    one = world.incidents()[0]
+    began = one.onset_at.replace(second=20, microsecond=0)
+    brief = replace(one, onset_at=began, timeline=[], ended_at=began + HALF_A_MINUTE)
+
+    found = counted(world.ports, COUNTING, brief, Counts(), world.ports.clock.now())
+
+    assert found.requests is not None
+    assert found.requests.failed > 0
+    assert (found.users or 0) > 0
 
 
 def test_a_redelivery_files_nothing_twice() -> None:
