@@ -149,3 +149,22 @@ def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) 
 
     assert {line: one.exit_code for line, one in done.items()} == dict.fromkeys(done, 0)
     assert [line for line, said in EMPTY if said not in done[line].stdout] == []
+
+
+@pytest.mark.parametrize("line", ["status", "replay", "audit verify --all", "doctor"])
+def test_whoever_has_not_signed_in_to_google_is_told_how(
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In one sentence, whichever product is asked first; exit code 2."""
+    for name in ("K_SERVICE", LOCAL_CLOUD, *EMULATORS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "bookshop-prod")
+    monkeypatch.setenv("ROLLBACK_POLICIES", str(POLICIES))
+    monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", "bookshop-prod-rollback-audit")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+
+    done = CliRunner().invoke(app, line.split())
+
+    assert done.exit_code == wired.UNUSABLE
+    assert "gcloud auth application-default login" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -128,14 +129,16 @@ class Clients:
 
         if "rest" in self._addresses:
             return AnonymousCredentials()
-        return google.auth.default(scopes=[EVERYTHING])[0]
+        with _signed_in():
+            return google.auth.default(scopes=[EVERYTHING])[0]
 
     @cached_property
     def storage(self) -> Any:
         """`google.cloud.storage.Client`, which speaks JSON over HTTP."""
         from google.cloud.storage import Client
 
-        built = Client(**self._storage_connection())
+        with _signed_in():
+            built = Client(**self._storage_connection())
         self._transports.append(built)
         return built
 
@@ -145,7 +148,8 @@ class Clients:
             transport.close()
 
     def _built(self, client: Any, service: str) -> Any:
-        built = client(**self._connection(client, service))
+        with _signed_in():
+            built = client(**self._connection(client, service))
         self._transports.append(built.transport)
         return built
 
@@ -176,6 +180,18 @@ class Clients:
             "credentials": AnonymousCredentials(),
             "client_options": {"api_endpoint": f"http://{address}"},
         }
+
+
+@contextmanager
+def _signed_in() -> Iterator[None]:
+    """The body. Raises: BadConfiguration, where nothing says as whom Google is to be asked."""
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        yield
+    except DefaultCredentialsError as nobody:
+        said = f"not signed in to Google: gcloud auth application-default login ({nobody})"
+        raise BadConfiguration(said) from nobody
 
 
 def is_loopback(address: str) -> bool:
