@@ -152,7 +152,7 @@ def _facts(
     if inventory is not None:
         inventory = without_lost(inventory, named(later, "images "))
     known = {one.name: one for one in _all(System, answered(answers["systems"]))}
-    triggers = or_none(answers.get("triggers"))
+    triggers = answers.get("triggers")
     unreadable = inventory is None or look.requests is None
     return Facts(
         alerts=alerts,
@@ -170,7 +170,7 @@ def _facts(
         },
         seen=live,
         records=_records(named(later, "record ")),
-        triggers=tuple(triggers) if triggers is not None else None,
+        triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
         waiting=or_none(later.get("waiting", {})),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shared.build import Recipe, recipe, runs_as_recorded
 from shared.damage import Finding, writing
 from shared.deployment import Deployment, Inventory, Live, Status
+from shared.errors import RollbackError
 from shared.health import ProbeAnswer, Requests, failing
 from shared.inventory import FunctionState, Generation, WholeInventory
 from shared.policy import Policy, ScenarioName, Signal
@@ -64,8 +65,8 @@ class Facts(Struct, frozen=True):
     waiting: Mapping[str, int] | None = None
     """Events that wait, by the function that is given them again when it fails, as far as they were
     counted; None: they could not be."""
-    triggers: tuple[Trigger, ...] | None = None
-    """Those of Eventarc; None: they could not be read, or no documents are to be written."""
+    triggers: tuple[Trigger, ...] | RollbackError | None = None
+    """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
     damage: tuple[Finding, ...] = ()
     """What our own look through the data found and has not seen mended."""
     pace: PaceLeft | None = None

@@ -95,7 +95,7 @@ def _heard(by: Filters) -> Iterator[tuple[str, str]]:
 
     Filters that name no documents let all through. Of the 1st generation a whole name is filtered
     by: a trigger has nothing else that could hold it (google/cloud/functions/v2/functions.proto).
-    An entry of the audit log names the database alone.
+    Of an entry of the audit log the database alone is looked at.
     """
     event = by.get("type", _ANY)
     if event == _AUDITED:

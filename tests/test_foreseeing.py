@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.weighing import PREPARE_WITHIN
 from shared.errors import Rejected
+from shared.policy import Policy
 from shared.reading import Reading
 from shared.rollback import Status
 from shared.triggers import Trigger
@@ -18,7 +20,8 @@ from tests.switching import text
 from tests.world import CHECKED
 
 REFUSING = replace(SHOP, collections=CHECKED.collections)
-UNKNOWN = "which triggers of Eventarc hear of the documents could not be read"
+UNKNOWN = "which triggers of Eventarc hear of the documents is not known: "
+DENIED = "PERMISSION_DENIED: eventarc.triggers.list"
 PARENT = "projects/demo/locations/eur3/triggers"
 
 
@@ -40,7 +43,7 @@ TOLD = (
 
 def unread(shop: Shop) -> None:
     """Nobody tells of triggers."""
-    shop.ports.beside.hook = raising("triggers.every", Rejected("PERMISSION_DENIED"))
+    shop.ports.beside.hook = raising("triggers.every", Rejected(DENIED))
 
 
 def unreachable(shop: Shop) -> None:
@@ -130,16 +133,18 @@ def test_a_trigger_that_is_made_after_the_question() -> None:
     assert shop.data == {**GOOD, **SPOILT}
 
 
-@pytest.mark.parametrize("silence", [unread, unreachable])
+@pytest.mark.parametrize(("silence", "why"), [(unread, DENIED), (unreachable, "us-east1")])
 @pytest.mark.parametrize("policy", [SHOP, REFUSING], ids=["fire", "refuse"])
-def test_triggers_that_cannot_be_read(silence: Callable[[Shop], None], policy: object) -> None:
+def test_triggers_that_cannot_be_read(
+    silence: Callable[[Shop], None], why: str, policy: Policy
+) -> None:
     """Nothing is asked, and nothing written, until they are; whatever the policy lets start."""
-    shop = Shop(SHOP if policy is SHOP else REFUSING)
+    shop = Shop(policy)
     silence(shop)
     shop.order()
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is Status.DECIDING
-    assert UNKNOWN in str(Reading(shop.ports.store).trail(shop.newest.id))
+    assert re.search(f"{UNKNOWN}.*{why}", str(Reading(shop.ports.store).trail(shop.newest.id)))
 
     readable(shop)
     shop.parked()
@@ -152,7 +157,7 @@ def test_triggers_that_nobody_could_read_in_time() -> None:
     shop.order()
     shop.pass_time(PREPARE_WITHIN + 10 * MINUTE)
 
-    assert (shop.newest.status, shop.newest.outcome) == (Status.NOT_TAKEN, UNKNOWN)
+    assert (shop.newest.status, shop.newest.outcome) == (Status.NOT_TAKEN, f"{UNKNOWN}{DENIED}")
     assert shop.data == {**GOOD, **SPOILT}
 
 

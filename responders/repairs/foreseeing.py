@@ -141,7 +141,7 @@ def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
 def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
     """What documents written there start, by the collection."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
-    hearing = facts.triggers or ()
+    hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     return {
         str(one.scope): triggers.started_by(functions, hearing, one.database, one.scope, besides)
@@ -172,8 +172,8 @@ def why_unknown(facts: Facts) -> str:
     """Why nobody knows what documents would start; empty: it is known."""
     if facts.seen is None or facts.seen.functions is None:
         return "which functions the documents would start could not be read"
-    if facts.triggers is None:
-        return "which triggers of Eventarc hear of the documents could not be read"
+    if not isinstance(facts.triggers, tuple):
+        return f"which triggers of Eventarc hear of the documents is not known: {facts.triggers}"
     return ""
 
 
