@@ -1,7 +1,8 @@
 """Triggers of Eventarc.
 
-Shapes: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locations.triggers
-(read 2026-11-27).
+Shapes: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locations.triggers, and
+its `list`, which names the permission; `locations/-` is all of them
+(https://cloud.google.com/eventarc/docs/managing-triggers; all read 2026-11-27).
 """
 
 from __future__ import annotations
