@@ -5,7 +5,7 @@ The platform validates what it can be asked to; the rest is looked at as its own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -229,10 +229,10 @@ def _try(kind: Kind, clock: Clock, step: Step) -> float:
     return clock.monotonic() - began
 
 
-def _agrees(decision: Decision, answers: Iterable[str], refused: Iterable[str]) -> bool:
+def _agrees(decision: Decision, answers: Collection[str], refused: Collection[str]) -> bool:
     """Whether it would have gone ahead, with a person's approval where one is asked for."""
     goes_ahead = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
-    return goes_ahead and bool(list(answers)) and not list(refused)
+    return goes_ahead and bool(answers) and not refused
 
 
 def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Count]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.asking import ANSWER_SECONDS, answered, ask_all, named
 from responders.case import Case, Turn
+from responders.deciding import kept
 from responders.gathering import events_waiting
 from responders.scenarios import capacity, functions
 from responders.scenarios.ways import Ways
@@ -21,14 +22,14 @@ from shared import system as systems
 from shared.copies import carried
 from shared.deployment import Deployment, Inventory
 from shared.deployment import Status as DeploymentStatus
-from shared.documents import decode, encode
+from shared.documents import decode
 from shared.facts import Change, compare, unrestorable, with_rebuilds
 from shared.images import Stored, repositories, without_lost
 from shared.incident import Status
 from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, PlanHeader, Step, StepStatus
 from shared.policy import Policy, Rebuilds, ScenarioName
-from shared.ports import Create, Query
+from shared.ports import Query
 from shared.restorability import without_secrets
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
@@ -75,41 +76,36 @@ def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
     addition = _addition(case, header, rolling, planned)
     if addition is None:
         return False
+    case.take(_extension(case, rolling, header, addition))
+    return True
+
+
+def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Plan) -> Turn:
+    """The longer plan takes the place of the one before, and its new steps are there."""
     plan = plans.extended(header, addition)
-    expires_at = case.rollback.expires_at
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
     stay = f", {len(left)} stay as they are" if left else ""
     said = addition.header.reported
-    case.take(
-        Turn(
-            event="plan.extended",
-            note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}"
-            + stay,
-            details=(
-                *([", ".join(sorted(more)[:10])] if more else []),
-                *shortened.lines([line for line in said if line not in header.reported]),
-            ),
-            facts={
-                "deployment": rolling.id,
-                "functions": sorted(more),
-                "left": sorted(left),
-                "plan": plan.header.fingerprint,
-                "before": header.fingerprint,
-            },
-            changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
-            status=Status.ROLLING_BACK,
-            occasion=f"-{plan.header.extensions}",
-            writes=tuple(
-                Create(
-                    plans.path(case.rollback.id, step.name),
-                    encode(replace(step, expires_at=expires_at)),
-                )
-                for step in plan.steps
-            ),
-        )
+    return Turn(
+        event="plan.extended",
+        note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}{stay}",
+        details=(
+            *([", ".join(sorted(more)[:10])] if more else []),
+            *shortened.lines([line for line in said if line not in header.reported]),
+        ),
+        facts={
+            "deployment": rolling.id,
+            "functions": sorted(more),
+            "left": sorted(left),
+            "plan": plan.header.fingerprint,
+            "before": header.fingerprint,
+        },
+        changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
+        status=Status.ROLLING_BACK,
+        occasion=f"-{plan.header.extensions}",
+        writes=tuple(kept(case, plan)),
     )
-    return True
 
 
 def _addition(

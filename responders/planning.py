@@ -73,6 +73,20 @@ def prepared(
         return decision, _told(replace(made, header=header), policy, order)
     sight, theirs = left_alone(sight, facts.suspended if order is None else {})
     part = Portion(made.steps, (*theirs, *made.header.reported))
+    decision, plan = _wider(policy, decision, part, sight, order, expired=expired)
+    return decision, _told(plan, policy, order) if plan is not None else None
+
+
+def _wider(
+    policy: Policy,
+    decision: Decision,
+    part: Portion,
+    sight: Sight,
+    order: Order | None,
+    *,
+    expired: bool,
+) -> tuple[Decision, Plan | None]:
+    """As `prepared`, of a scenario that is about more than functions; `part` is theirs."""
     halves = WIDER[decision.scenario](policy, part, sight)
     if order is not None and order.rest:
         halves = Halves(asks=halves.asks)
@@ -86,8 +100,7 @@ def prepared(
     others = () if together else tuple(step.name for step in halves.asks.steps)
     lines = (*(f"{name}: asked about next" for name in others), *chosen.reported)
     plan = frozen(decision.scenario, decision.target, chosen.steps, policy.fingerprint, lines)
-    header = replace(plan.header, asks=others)
-    return decision, _told(replace(plan, header=header), policy, order)
+    return decision, replace(plan, header=replace(plan.header, asks=others))
 
 
 def _told(plan: Plan, policy: Policy, order: Order | None) -> Plan:
