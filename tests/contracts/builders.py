@@ -188,8 +188,7 @@ class OverTheWire:
         self._cloud.build_quota.enforced = True
 
     def lose_answer(self) -> None:
-        service = "google.cloud.functions.v2.FunctionService"
-        lose_on_the_wire(self._cloud.faults, f"{service}/UpdateFunction")
+        lose_on_the_wire(self._cloud.faults, "UpdateFunction")
 
 
 def _kept(state: FunctionState, values: Source | None) -> Recipe:

@@ -1,4 +1,4 @@
-"""Answers that are lost on the way back: what was asked for has happened, and nobody is told."""
+"""Answers that are not the service's own: lost on the way back, or a refusal in their place."""
 
 from __future__ import annotations
 
@@ -31,10 +31,17 @@ def lose_in_memory(fake: Hooked, lost: str) -> None:
 
 def lose_on_the_wire(faults: Faults, lost: str) -> None:
     """The service's next call of that name takes effect, and its answer is lost."""
+    answer_once(
+        faults, lost, Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost"), Moment.AFTER
+    )
 
-    def hook(call: str, moment: Moment) -> None:
-        if (call, moment) == (lost, Moment.AFTER):
+
+def answer_once(faults: Faults, call: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+    """The service's next call whose name ends so has that answer; each after it has its own."""
+
+    def hook(asked: str, at: Moment) -> None:
+        if asked.endswith(f"/{call}") and at is moment:
             faults.remove(hook)
-            raise Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
+            raise answer
 
     faults.add(hook)

@@ -217,7 +217,7 @@ class OverTheWire:
         self._cloud.application("shop").parts.put(Part.SIGN_INS, failure_rate=rate)
 
     def lose_answer_of_shift(self) -> None:
-        lose_on_the_wire(self._cloud.faults, "google.cloud.run.v2.Services/UpdateService")
+        lose_on_the_wire(self._cloud.faults, "UpdateService")
 
 
 def keep_secret(clients: Clients, values: Mapping[str, str]) -> None:

@@ -72,7 +72,7 @@ class OverTheWire:
         ]
 
     def lose_next_answer(self) -> None:
-        lose_on_the_wire(self._faults, "google.pubsub.v1.Publisher/Publish")
+        lose_on_the_wire(self._faults, "Publish")
 
 
 @pytest.fixture(params=["memory", "wire"])

@@ -10,7 +10,6 @@ import grpc
 import pytest
 from google.cloud.firestore_v1 import types
 
-from local.faults import Moment
 from local.wire import Refused
 from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
@@ -18,6 +17,7 @@ from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.values import write_fields
 from shared.versions import Documents, Scope, Version, order, same
 from tests.contracts.everything import EVERYTHING
+from tests.contracts.losing import answer_once
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import FakeDocuments
 from tests.local.admin_world import DATABASE, World, running
@@ -93,12 +93,7 @@ class OverTheWire:
         self._client.commit(request, retry=None)
 
     def answer_once(self, call: str, answer: Refused) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if asked.endswith(f"/{call}") and at is Moment.BEFORE:
-                self.world.faults.remove(hook)
-                raise answer
-
-        self.world.faults.add(hook)
+        answer_once(self.world.faults, call, answer)
 
 
 @pytest.fixture

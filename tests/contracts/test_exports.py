@@ -11,14 +11,13 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
-from local.faults import Moment
 from local.wire import Refused
 from shared.backup import Backups, Export, Exports, Recurrence, Stored
 from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.backups import FirestoreBackups
 from shared.gcp.channels import Clients
 from shared.gcp.exports import FirestoreExports
-from tests.contracts.losing import lose_in_memory
+from tests.contracts.losing import answer_once, lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.mirrors import MemoryMirrors
@@ -135,16 +134,10 @@ class OverTheWire:
         self.world.fail(f"{DATABASE}/exportDocuments", why)
 
     def lose_answer_of_begin(self) -> None:
-        lost = Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
-        self.answer_once("ExportDocuments", Moment.AFTER, lost)
+        lose_on_the_wire(self.world.faults, "ExportDocuments")
 
-    def answer_once(self, call: str, moment: Moment, answer: Refused) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if asked.endswith(f"/{call}") and at is moment:
-                self.world.faults.remove(hook)
-                raise answer
-
-        self.world.faults.add(hook)
+    def answer_once(self, call: str, answer: Refused) -> None:
+        answer_once(self.world.faults, call, answer)
 
     def files(self, folder: str) -> dict[str, Stored]:
         kept = self.world.files(folder)
@@ -344,7 +337,7 @@ def test_schedules_and_what_they_made(world: DatabasesWorld) -> None:
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
     refused = Refused(grpc.StatusCode.UNAVAILABLE, "injected")
-    wire.answer_once(call, Moment.BEFORE, refused)
+    wire.answer_once(call, refused)
 
     with pytest.raises(Unavailable):
         ask(wire)
@@ -363,7 +356,7 @@ def test_what_an_answer_to_a_begin_means(
     wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status is one of our errors, and the client begins nothing twice by itself."""
-    wire.answer_once("ExportDocuments", Moment.BEFORE, Refused(code, "injected"))
+    wire.answer_once("ExportDocuments", Refused(code, "injected"))
 
     with pytest.raises(kind) as raised:
         begin(wire)

@@ -8,19 +8,15 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.clock import CloudClock
-from local.faults import Faults, Moment
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
+from local.faults import Faults
 from local.wire import Refused
 from shared.buckets import Media
 from shared.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.media import BucketMedia
-from tests.fakes.clock import START
+from tests.contracts.buckets import storage
+from tests.contracts.losing import answer_once
 from tests.fakes.media import MemoryMedia
-
-GET = "storage.googleapis.com/objects.get"
 
 
 class MediaWorld(Protocol):
@@ -67,23 +63,14 @@ class OverTheWire:
         self.answer_once(grpc.StatusCode.INVALID_ARGUMENT)
 
     def answer_once(self, status: grpc.StatusCode) -> None:
-        def hook(call: str, at: Moment) -> None:
-            if (call, at) == (GET, Moment.BEFORE):
-                self._faults.remove(hook)
-                raise Refused(status, "injected")
-
-        self._faults.add(hook)
+        answer_once(self._faults, "objects.get", Refused(status, "injected"))
 
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    buckets.create("media")
-    server = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": server.address}, deployed=False)
-    yield OverTheWire(faults, clients)
-    clients.close()
-    server.close()
+    with storage() as (faults, buckets, clients):
+        buckets.create("media")
+        yield OverTheWire(faults, clients)
 
 
 @pytest.fixture(params=["memory", "wire"])

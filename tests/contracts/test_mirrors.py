@@ -8,17 +8,16 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.clock import CloudClock
-from local.faults import Faults, Moment
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
+from local.faults import Faults
+from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Refused
 from shared.backup import Mirrors, Stored
 from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.mirrors import BucketMirrors
-from tests.fakes.clock import START
+from tests.contracts.buckets import storage
+from tests.contracts.losing import answer_once
 from tests.fakes.mirrors import MemoryMirrors
 
 HERE, THERE = "here", "there"
@@ -70,24 +69,15 @@ class OverTheWire:
         return self._buckets.find(bucket, name).content
 
     def answer_once(self, call: str, answer: Refused) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if (asked, at) == (f"storage.googleapis.com/{call}", Moment.BEFORE):
-                self._faults.remove(hook)
-                raise answer
-
-        self._faults.add(hook)
+        answer_once(self._faults, call, answer)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[Faults, Buckets, Clients]]:
-    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    serving = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": serving.address}, deployed=False)
-    buckets.create(HERE)
-    buckets.create(THERE, location="EU")
-    yield faults, buckets, clients
-    clients.close()
-    serving.close()
+    with storage() as (faults, buckets, clients):
+        buckets.create(HERE)
+        buckets.create(THERE, location="EU")
+        yield faults, buckets, clients
 
 
 @pytest.fixture

@@ -8,20 +8,15 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.clock import CloudClock
 from local.faults import Faults, Moment
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
 from local.wire import Dropped, Refused
 from shared.buckets import Objects
 from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.objects import BucketObjects
-from tests.contracts.losing import lose_in_memory
-from tests.fakes.clock import START
+from tests.contracts.buckets import storage
+from tests.contracts.losing import answer_once, lose_in_memory
 from tests.fakes.objects import MemoryObjects
-
-INSERT = "storage.googleapis.com/objects.insert"
 
 
 class ObjectsWorld(Protocol):
@@ -54,26 +49,17 @@ class OverTheWire:
         self.objects: Objects = BucketObjects(clients.storage, "anchors")
 
     def lose_answer_of_create(self) -> None:
-        self.answer_once(INSERT, Moment.AFTER, Dropped("cut"))
+        self.answer_once("insert", Dropped("cut"), Moment.AFTER)
 
-    def answer_once(self, call: str, moment: Moment, answer: Refused) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if (asked, at) == (call, moment):
-                self._faults.remove(hook)
-                raise answer
-
-        self._faults.add(hook)
+    def answer_once(self, verb: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
+        answer_once(self._faults, f"objects.{verb}", answer, moment)
 
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    buckets.create("anchors")
-    server = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": server.address}, deployed=False)
-    yield OverTheWire(faults, clients)
-    clients.close()
-    server.close()
+    with storage() as (faults, buckets, clients):
+        buckets.create("anchors")
+        yield OverTheWire(faults, clients)
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -154,7 +140,7 @@ def test_what_an_answer_to_a_create_means(
     wire: OverTheWire, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status of the service is one of our errors, and the client repeats nothing by itself."""
-    wire.answer_once(INSERT, Moment.BEFORE, Refused(code, "injected"))
+    wire.answer_once("insert", Refused(code, "injected"))
 
     with pytest.raises(kind) as raised:
         wire.objects.create("a", b"")
@@ -168,7 +154,7 @@ def test_what_an_answer_to_a_create_means(
 def test_a_read_without_an_answer(wire: OverTheWire, verb: str, answer: Refused) -> None:
     """Could not look is not the same as empty."""
     wire.objects.create("a", b"1")
-    wire.answer_once(f"storage.googleapis.com/objects.{verb}", Moment.BEFORE, answer)
+    wire.answer_once(verb, answer)
 
     with pytest.raises(Unavailable):
         wire.objects.read("a") if verb == "get" else wire.objects.names("")

@@ -10,16 +10,14 @@ import grpc
 import httpx
 import pytest
 
-from local.clock import CloudClock
 from local.faults import Faults, Moment
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
 from local.wire import Dropped, Refused
 from shared.buckets import Pages, Seen
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.pages import BucketPages
-from tests.fakes.clock import START
+from tests.contracts.buckets import storage
+from tests.contracts.losing import answer_once
 from tests.fakes.pages import MemoryPages
 
 HTML = "text/html; charset=utf-8"
@@ -35,23 +33,14 @@ class OverTheWire:
         self.pages = BucketPages(clients.storage, "status")
 
     def answer_once(self, verb: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if (asked, at) == (f"storage.googleapis.com/objects.{verb}", moment):
-                self._faults.remove(hook)
-                raise answer
-
-        self._faults.add(hook)
+        answer_once(self._faults, f"objects.{verb}", answer, moment)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[OverTheWire]:
-    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    buckets.create("status")
-    server = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": server.address}, deployed=False)
-    yield OverTheWire(faults, clients)
-    clients.close()
-    server.close()
+    with storage() as (faults, buckets, clients):
+        buckets.create("status")
+        yield OverTheWire(faults, clients)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import grpc
 import pytest
 from google.cloud.firestore_admin_v1 import types
 
-from local.faults import Moment
 from local.wire import Refused
 from shared.backup import Exports, Restores, cloned_from
 from shared.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
@@ -19,7 +18,7 @@ from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.exports import FirestoreExports
 from shared.gcp.restores import FirestoreRestores
 from shared.versions import Documents, Scope
-from tests.contracts.losing import lose_in_memory
+from tests.contracts.losing import answer_once, lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
@@ -140,15 +139,13 @@ class OverTheWire:
         self._world.fail(f"projects/shop/databases/{SCRATCH}/importDocuments", why)
 
     def lose_answer_of_fill(self) -> None:
-        lost = Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
-        self.answer_once("ImportDocuments", Moment.AFTER, lost)
+        lose_on_the_wire(self._world.faults, "ImportDocuments")
 
     def fail_cloning(self, why: str) -> None:
         self._world.fail(f"projects/shop/databases/{SCRATCH}/cloneDatabase", why)
 
     def lose_answer_of_clone(self) -> None:
-        lost = Refused(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
-        self.answer_once("CloneDatabase", Moment.AFTER, lost)
+        lose_on_the_wire(self._world.faults, "CloneDatabase")
 
     def change_user(self) -> None:
         self._world.store.document("users/ada").set({"n": 2})
@@ -159,13 +156,8 @@ class OverTheWire:
         [made] = self._world.admin.list_backups(parent="projects/shop/locations/-").backups
         return str(made.name)
 
-    def answer_once(self, call: str, moment: Moment, answer: Refused) -> None:
-        def hook(asked: str, at: Moment) -> None:
-            if asked.endswith(f"/{call}") and at is moment:
-                self._world.faults.remove(hook)
-                raise answer
-
-        self._world.faults.add(hook)
+    def answer_once(self, call: str, answer: Refused) -> None:
+        answer_once(self._world.faults, call, answer)
 
 
 @pytest.fixture
@@ -388,7 +380,7 @@ def test_what_is_not_there(world: RestoresWorld) -> None:
 )
 def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> None:
     """Could not look is not the same as empty."""
-    wire.answer_once(call, Moment.BEFORE, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
+    wire.answer_once(call, Refused(grpc.StatusCode.UNAVAILABLE, "injected"))
 
     with pytest.raises(Unavailable):
         ask(wire)
@@ -417,7 +409,7 @@ def test_what_an_answer_to_an_effect_means(
     wire: OverTheWire, call: str, ask: Any, code: grpc.StatusCode, kind: type[Exception]
 ) -> None:
     """Each status is one of our errors, and the client does nothing twice by itself."""
-    wire.answer_once(call, Moment.BEFORE, Refused(code, "injected"))
+    wire.answer_once(call, Refused(code, "injected"))
 
     with pytest.raises(kind) as raised:
         ask(wire)
@@ -428,7 +420,7 @@ def test_what_an_answer_to_an_effect_means(
 def test_what_still_works_is_not_deleted(wire: OverTheWire) -> None:
     """It is tried again later."""
     refused = Refused(grpc.StatusCode.FAILED_PRECONDITION, "injected")
-    wire.answer_once("DeleteDatabase", Moment.BEFORE, refused)
+    wire.answer_once("DeleteDatabase", refused)
 
     with pytest.raises(Moved):
         wire.restores.delete(SCRATCH)

@@ -80,7 +80,7 @@ class OverTheWire:
         self._client.commit(request, retry=None)
 
     def lose_answer(self) -> None:
-        lose_on_the_wire(self.world.faults, "google.firestore.v1.Firestore/BatchWrite")
+        lose_on_the_wire(self.world.faults, "BatchWrite")
 
 
 @pytest.fixture

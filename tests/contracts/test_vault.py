@@ -7,10 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from local.clock import CloudClock
 from local.faults import Faults, Moment
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
+from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Dropped
 from shared.buckets import Vault
@@ -18,7 +16,8 @@ from shared.errors import Ambiguous, Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.vault import BucketVault
 from shared.inventory import Source
-from tests.contracts.losing import lose_in_memory
+from tests.contracts.buckets import storage
+from tests.contracts.losing import answer_once, lose_in_memory
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.vault import MemoryVault, content_of
 
@@ -74,26 +73,16 @@ class OverTheWire:
 
     def lose_answer(self, verb: str) -> None:
         call = {"copy": "rewrite", "keep": "insert"}[verb]
-
-        def hook(asked: str, moment: Moment) -> None:
-            if (asked, moment) == (f"storage.googleapis.com/objects.{call}", Moment.AFTER):
-                self._faults.remove(hook)
-                raise Dropped("cut")
-
-        self._faults.add(hook)
+        answer_once(self._faults, f"objects.{call}", Dropped("cut"), Moment.AFTER)
 
 
 @pytest.fixture
 def wire() -> Iterator[OverTheWire]:
-    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    buckets.create("kept")
-    buckets.create("sources")
-    buckets.change("sources", versioned=True)
-    server = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": server.address}, deployed=False)
-    yield OverTheWire(buckets, faults, clients)
-    clients.close()
-    server.close()
+    with storage() as (faults, buckets, clients):
+        buckets.create("kept")
+        buckets.create("sources")
+        buckets.change("sources", versioned=True)
+        yield OverTheWire(buckets, faults, clients)
 
 
 @pytest.fixture(params=["memory", "wire"])

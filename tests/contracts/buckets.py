@@ -1,0 +1,24 @@
+"""An embedded Cloud Storage, and Google's client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from local.clock import CloudClock
+from local.faults import Faults
+from local.journal import Journal
+from local.storage import Buckets, Service, StorageServer
+from shared.gcp.channels import Clients
+from tests.fakes.clock import START
+
+
+@contextmanager
+def storage() -> Iterator[tuple[Faults, Buckets, Clients]]:
+    """It stands still at the fake clock's start, and has no bucket yet."""
+    faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
+    server = StorageServer(Service(buckets), faults)
+    clients = Clients({"storage": server.address}, deployed=False)
+    yield faults, buckets, clients
+    clients.close()
+    server.close()
