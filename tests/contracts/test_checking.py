@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
 from local.clock import CloudClock
@@ -18,12 +17,12 @@ from shared.alert_record import Alert
 from shared.clock import FollowedClock
 from shared.damage import Record
 from shared.documents import decode
-from shared.gcp.values import write_fields
 from shared.integrity import Run
 from shared.integrity_rules import Collection, IntegrityRules
 from shared.ports import Query
 from shared.settings import Settings
 from shared.wiring import Wiring
+from tests.contracts.committed import commit
 from tests.fakes.clock import START
 from tests.world import CHECKED
 
@@ -48,17 +47,7 @@ class Shop:
         self._wiring = wiring
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        request = types.CommitRequest.pb()(database=DATABASE)
-        for path, fields in documents.items():
-            name = f"{DATABASE}/documents/{path}"
-            if fields is None:
-                request.writes.add(delete=name)
-            else:
-                message = request.writes.add()
-                message.update.name = name
-                message.update.SetInParent()
-                write_fields(message.update.fields, fields)
-        self._wiring.clients.firestore.commit(request, retry=None)
+        commit(self._wiring.clients.firestore, DATABASE, documents)
 
     def put(self, name: str, content: bytes) -> None:
         bucket = self._wiring.clients.storage.bucket("bookshop-media")

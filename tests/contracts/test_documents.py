@@ -8,14 +8,13 @@ from typing import Any, Protocol
 
 import grpc
 import pytest
-from google.cloud.firestore_v1 import types
 
 from local.wire import Refused
 from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
-from shared.gcp.values import write_fields
 from shared.versions import Documents, Scope, Version, order, same
+from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING
 from tests.contracts.losing import answer_once
 from tests.fakes.clock import FakeClock
@@ -81,16 +80,7 @@ class OverTheWire:
         self.world.pass_time(by)
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        request = types.CommitRequest.pb()(database=DATABASE)
-        for path, fields in documents.items():
-            name = f"{DATABASE}/documents/{path}"
-            if fields is None:
-                request.writes.add(delete=name)
-            else:
-                message = request.writes.add()
-                message.update.name = name
-                write_fields(message.update.fields, fields)
-        self._client.commit(request, retry=None)
+        commit(self._client, DATABASE, documents)
 
     def answer_once(self, call: str, answer: Refused) -> None:
         answer_once(self.world.faults, call, answer)

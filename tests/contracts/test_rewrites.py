@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import grpc
 import pytest
-from google.cloud.firestore_v1 import types
 
 from local.faults import Moment
 from local.wire import Refused
@@ -16,8 +15,8 @@ from shared.errors import Ambiguous, Moved, Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites
-from shared.gcp.values import write_fields
 from shared.versions import Documents, Rewrite, Rewrites, Version, same
+from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import FakeClock
@@ -69,15 +68,7 @@ class OverTheWire:
         self.rewrites: Rewrites = FirestoreRewrites(clients.firestore, "shop")
 
     def write(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        request = types.CommitRequest.pb()(database=DATABASE)
-        for path, fields in documents.items():
-            write = request.writes.add()
-            if fields is None:
-                write.delete = f"{DATABASE}/documents/{path}"
-            else:
-                write.update.name = f"{DATABASE}/documents/{path}"
-                write_fields(write.update.fields, fields)
-        self._client.commit(request, retry=None)
+        commit(self._client, DATABASE, documents)
 
     def lose_answer(self) -> None:
         lose_on_the_wire(self.world.faults, "BatchWrite")
