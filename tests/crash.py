@@ -133,7 +133,7 @@ def approved(world: World, saboteur: Saboteur, signal: str) -> None:
     world.alert(signal=signal)
     asked = False
     for _ in range(30):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        deliver_all(world, saboteur)
         newest = world.rollbacks()[-1]
         if newest.status is Status.PARKED and not asked:
             asked = True
@@ -149,9 +149,9 @@ def pass_time(world: World, saboteur: Saboteur, span: timedelta) -> None:
     """Time passes by the clock's own ticks, whatever dies of them."""
     until = world.ports.clock.now() + span
     while world.ports.clock.now() < until:
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        deliver_all(world, saboteur)
         world.publish(topics.CLOCK, b"{}")
-    deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+    deliver_all(world, saboteur)
 
 
 def disturbed(world: World, saboteur: Saboteur, span: timedelta, rest: timedelta) -> None:
@@ -172,8 +172,16 @@ def points(
     return [(fault, point) for fault in faults for point in range(len(counting.points))]
 
 
+def ticks(world: World, saboteur: Saboteur, count: int, apart: timedelta = timedelta(0)) -> None:
+    """What waits arrives, and then the clock ticks; that often, whatever dies of it."""
+    for _ in range(count):
+        deliver_all(world, saboteur)
+        world.publish(topics.CLOCK, b"{}")
+        world.ports.clock.advance(apart)
+
+
 def deliver_all(
-    world: World, saboteur: Saboteur, *, duplicated: bool, reversed_order: bool
+    world: World, saboteur: Saboteur, *, duplicated: bool = False, reversed_order: bool = False
 ) -> None:
     """Deliver until nothing waits; what died or was not acknowledged is delivered again."""
     for _ in range(1000):

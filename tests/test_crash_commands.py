@@ -11,7 +11,7 @@ from shared.documents import decode
 from shared.pin import Pin
 from shared.ports import Query
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all, quick
+from tests.crash import Fault, Saboteur, pass_time, quick
 from tests.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -145,11 +145,7 @@ def run(scene: Scene, saboteur: Saboteur) -> World:
     scene.prepare(world)
     saboteur.active = True
     world.command(command=scene.command, id="mine", actor="alice", **scene.said)
-    until = world.ports.clock.now() + 40 * MINUTE
-    while world.ports.clock.now() < until:
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
-    deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+    pass_time(world, saboteur, 40 * MINUTE)
     saboteur.active = False
     return world
 

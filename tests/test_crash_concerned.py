@@ -32,7 +32,7 @@ def told(saboteur: Saboteur) -> Shop:
     saboteur.active = True
     for _ in range(12):
         shop.publish(topics.CLOCK, b"{}")
-        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
+        deliver_all(shop, saboteur)
         shop.ports.clock.advance(timedelta(seconds=30))
     saboteur.active = False
     return shop

@@ -13,7 +13,8 @@ from shared.copies import lacks_copy, lacks_values
 from shared.deployment import Deployment, Status
 from shared.policy import Deployments
 from shared.stock import unpacked
-from tests.crash import Fault, Saboteur, deliver_all, quick
+from tests import crash
+from tests.crash import Fault, Saboteur, quick
 from tests.deployed import deploy, hint, others
 from tests.outside import told
 from tests.world import World
@@ -59,11 +60,7 @@ def pass_time(world: World, span: timedelta) -> None:
     """Let the clock tick; whoever dies is followed by new instances."""
     saboteur = world.ports.store.hook
     assert isinstance(saboteur, Saboteur)
-    until = world.ports.clock.now() + span
-    while world.ports.clock.now() < until:
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
-    deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+    crash.pass_time(world, saboteur, span)
 
 
 def run(scene: str, saboteur: Saboteur) -> World:

@@ -52,7 +52,7 @@ def told(saboteur: Saboteur, *, dead: str = "") -> World:
         now = world.ports.clock.now()
         handover.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [CHANNELS.system])
         saboteur.active = True
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        deliver_all(world, saboteur)
         saboteur.active = False
         world.ports.clock.advance(30 * SECOND)
     return world
@@ -99,7 +99,7 @@ def spread(saboteur: Saboteur) -> World:
         now = world.ports.clock.now()
         handover.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system])
         saboteur.active = True
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
+        deliver_all(world, saboteur)
         saboteur.active = False
         world.ports.clock.advance(30 * SECOND)
     return world

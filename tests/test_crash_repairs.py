@@ -11,11 +11,11 @@ import pytest
 
 from responders.repairs import mending, remaking, rewriting
 from responders.repairs.mending import CHUNK
-from shared import quarantine, topics
+from shared import quarantine
 from shared.policy import Policy
 from shared.rollback import LEASE, Status
 from shared.versions import REWRITE_SECONDS, collection_of
-from tests.crash import Crashed, Fault, Saboteur, deliver_all
+from tests.crash import Crashed, Fault, Saboteur, ticks
 from tests.spoilt import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.taken_out import SPOILT as OF_TWO
 from tests.taken_out import (
@@ -52,10 +52,7 @@ def carried(shop: Shop, saboteur: Saboteur, actor: str, verb: str) -> None:
     """What a person says is carried out, with one fault in it."""
     saboteur.active = True
     shop.command(actor, command=verb, system="bookshop", incident=shop.newest.incident)
-    for _ in range(24):
-        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
-        shop.publish(topics.CLOCK, b"{}")
-        shop.ports.clock.advance(timedelta(seconds=30))
+    ticks(shop, saboteur, 24, timedelta(seconds=30))
     saboteur.active = False
 
 

@@ -16,7 +16,7 @@ from responders.repairs.taking_out import TakingOut
 from responders.repairs.taking_out_later import of_ended
 from shared import command as commands
 from shared import erasure as erasures
-from shared import quarantine, topics
+from shared import quarantine
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.erasure import Book
@@ -24,7 +24,7 @@ from shared.errors import Rejected, Unavailable
 from shared.ports import Query
 from shared.ramp import Ramp
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, ticks
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop, undo
 from tests.taken_out import (
@@ -242,10 +242,7 @@ def disturbed(saboteur: Saboteur) -> Shop:
     saboteur.world = shop
     saboteur.active = True
     say_erase(shop)
-    for _ in range(10):
-        deliver_all(shop, saboteur, duplicated=False, reversed_order=False)
-        shop.publish(topics.CLOCK, b"{}")
-        shop.ports.clock.advance(timedelta(seconds=30))
+    ticks(shop, saboteur, 10, timedelta(seconds=30))
     saboteur.active = False
     return shop
 

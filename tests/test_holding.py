@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, topics
+from shared import incident
 from shared.execution import WriteQuota
 from shared.policy import Group
 from shared.ports import Put
 from shared.rollback import KEPT_FOR
-from tests.crash import Saboteur, deliver_all, quick
+from tests.crash import Saboteur, quick, ticks
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 
@@ -162,9 +162,7 @@ def test_a_hold_that_is_interrupted_goes_on_where_it_stopped(point: int) -> None
     saboteur.active = True
     world.command(command="hold", system=world.policy.system, incident=TROUBLE)
 
-    for _ in range(3):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
+    ticks(world, saboteur, 3)
 
     assert saboteur.happened
     saboteur.active = False

@@ -11,10 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs.remaking import after_repair
-from shared import topics
 from shared.errors import Rejected, Unavailable
 from shared.integrity_rules import Collection, Derived
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, ticks
 from tests.switching import say, text
 from tests.world import BOOKSHOP, World
 
@@ -144,9 +143,7 @@ def run(saboteur: Saboteur) -> World:
     world = World(policy=SHOP, hook=saboteur)
     saboteur.world, saboteur.active = world, True
     world.command(command="regenerate", id="mine", system="bookshop", collection="books")
-    for _ in range(6):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
+    ticks(world, saboteur, 6)
     saboteur.active = False
     return world
 

@@ -9,7 +9,7 @@ import pytest
 from shared import incident, topics
 from shared.errors import Rejected, Unavailable
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, ticks
 from tests.fakes.hooks import no_hook, raising
 from tests.furnished import shop, spoil
 from tests.switching import say, text
@@ -181,9 +181,7 @@ def run(saboteur: Saboteur) -> World:
     world = signed_in(saboteur)
     saboteur.world, saboteur.active = world, True
     world.command(command="revoke-sessions", id="mine", system="bookshop")
-    for _ in range(6):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
+    ticks(world, saboteur, 6)
     saboteur.active = False
     return world
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared import incident, topics
+from shared import incident
 from shared.rollback import Status
-from tests.crash import Fault, Saboteur, deliver_all
+from tests.crash import Fault, Saboteur, ticks
 from tests.furnished import SIGNING_IN, shop, spoil
 from tests.switching import iso, say, text
 from tests.troubled import went_back
@@ -189,10 +189,7 @@ def run(saboteur: Saboteur) -> World:
     saboteur.world, saboteur.active = world, True
     said: dict[str, Any] = {**FEATURE, "groups": ["authentication"], "at": iso(world, 2 * MINUTE)}
     world.command(command="rollback", id="mine", **said)
-    for _ in range(22):
-        deliver_all(world, saboteur, duplicated=False, reversed_order=False)
-        world.publish(topics.CLOCK, b"{}")
-        world.ports.clock.advance(30 * timedelta(seconds=1))
+    ticks(world, saboteur, 22, timedelta(seconds=30))
     saboteur.active = False
     return world
 
