@@ -14,6 +14,7 @@ from shared.deployment import Status, record_path
 from shared.errors import Unavailable
 from shared.inventory import HostingSite
 from shared.stock import unpacked
+from tests.answering import asked
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
 from tests.outside import dead_letters, told
@@ -64,12 +65,7 @@ def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
 
 def test_what_is_live_during_an_incident_is_not_called_stable() -> None:
     """Whoever says so may not know of it yet."""
-    world = World()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
-    world.deploy_bad()
-    world.alert()
-    world.settle()
+    world = asked()
 
     world.announce("v2", stable=True)
     world.settle()

@@ -6,6 +6,7 @@ import pytest
 
 from shared.deployment import Status
 from shared.traffic import LATEST, TrafficTarget
+from tests.answering import asked
 from tests.deployed import MINUTE, deploy, hint, others, stock, system
 from tests.outside import told
 from tests.world import BOOKSHOP, World
@@ -141,12 +142,7 @@ def test_what_a_person_leads_elsewhere_is_no_part_of_a_roll_out_that_goes_on() -
 
 def test_the_cause_of_an_incident_is_not_taken_for_its_cure() -> None:
     """What was deployed before the incident, and is seen only during it, suspends nothing."""
-    world = World()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
-    world.deploy_bad()
-    world.alert()
-    world.settle()
+    world = asked()
 
     hint(world)
     world.settle()

@@ -9,6 +9,7 @@ from responders.work import Work
 from shared import incident, rollback, topics
 from shared.choices import choices
 from shared.errors import Unavailable
+from tests.answering import asked
 from tests.fakes.hooks import once
 from tests.troubled import limit, make_ill, watched
 from tests.world import World
@@ -200,12 +201,7 @@ def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
 
 def test_a_pause_does_not_answer_a_question() -> None:
     """What waits for a person goes on waiting, until its own time is over."""
-    world = World()
-    world.command(command="promote", system="bookshop", mode="ask")
-    world.settle()
-    world.deploy_bad()
-    world.alert()
-    world.settle()
+    world = asked()
 
     world.command(command="pause")
     world.command(command="resume")
