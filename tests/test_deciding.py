@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from shared import incident, rollback
-from shared.deployment import Deployment, Status, placements
-from shared.deployment import path as deployment_path
-from shared.documents import encode
+from shared.deployment import Status
 from shared.errors import Unavailable
 from shared.plan import StepStatus
-from shared.ports import Put, Update
+from shared.ports import Update
 from shared.traffic import TrafficTarget
-from tests.troubled import make_ill, said, went_back
+from tests.troubled import make_ill, record, said, went_back
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -25,19 +21,6 @@ HOUR = timedelta(hours=1)
 CATALOGUE = BOOKSHOP.groups["catalogue"].functions
 STOREFRONT = BOOKSHOP.groups["storefront"].functions
 CHECKOUT = BOOKSHOP.groups["checkout"].functions
-
-
-def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
-    """What is live now is on record as a deployment of then."""
-    known = Deployment(
-        name,
-        world.policy.system,
-        world.ports.clock.now() - ago,
-        status,
-        placements(world.ports.world.functions()),
-    )
-    document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
-    world.ports.store.commit([document])
 
 
 def test_an_outage_without_a_change() -> None:
@@ -349,93 +332,6 @@ def test_a_group_whose_canary_is_back_already() -> None:
     assert {steps[f"shift {one}"].after for one in ("listBooks", "searchBooks")} == {
         ("judge catalogue",)
     }
-
-
-def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
-    """What it changes meanwhile goes back too: on record, each function shifted once."""
-    world = World()
-    stable = world.live
-    world.ports.clock.advance(HOUR)
-    world.ports.world.deploy(CATALOGUE, failure_rate=0.8)
-    world.ports.clock.advance(3 * MINUTE)
-    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
-    acts: list[Callable[[], None]] = [
-        lambda: world.ports.world.deploy(STOREFRONT, failure_rate=0.8),
-        lambda: None,
-        lambda: None,
-        lambda: world.ports.world.deploy(CHECKOUT, failure_rate=0.8),
-        lambda: None,
-        lambda: record(world, "v2", Status.LIVE, 5 * MINUTE),
-    ]
-
-    def goes_on(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and acts:
-            acts.pop(0)()
-
-    world.ports.world.hook = goes_on
-    world.alert()
-    world.pass_time(HOUR)
-
-    assert world.live == stable
-    [one] = world.rollbacks()
-    assert one.status is rollback.Status.SUCCEEDED
-    assert one.plan is not None
-    assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
-    assert world.events(one).count("plan.extended") == 2
-    assert world.broken_laws() == []
-
-
-def test_a_roll_out_that_never_settles() -> None:
-    """Extensions are counted: in the end a person has it, with what was reached later."""
-    world = World()
-    world.ports.clock.advance(HOUR)
-    world.ports.world.deploy(["listBooks"], failure_rate=0.8)
-    world.ports.clock.advance(3 * MINUTE)
-    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
-    others = iter(sorted(set(world.policy.functions) - {"listBooks"}))
-
-    def goes_on(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after"):
-            name = next(others, None)
-            if name:
-                world.ports.world.deploy([name], failure_rate=0.8)
-
-    world.ports.world.hook = goes_on
-    world.alert()
-    world.pass_time(HOUR)
-
-    first = world.rollbacks()[0]
-    assert first.plan is not None
-    assert len(went_back(world)) == 4
-    assert first.status is rollback.Status.FAILED
-    assert "1 of 5 not done" in first.outcome
-    assert "it was reached after 3 extensions" in first.outcome
-    assert world.broken_laws() == []
-
-
-def test_what_is_changed_under_an_order() -> None:
-    """A person was shown a plan: nothing is added to it."""
-    world = World()
-    world.deploy_bad(CATALOGUE)
-    record(world, "v2", Status.ROLLING_OUT, 3 * MINUTE)
-    world.ports.world.hook = once_shifted(lambda: world.ports.world.deploy(STOREFRONT))
-
-    world.command(command="rollback", system="bookshop")
-    world.pass_time(HOUR)
-
-    assert went_back(world) == set(CATALOGUE)
-
-
-def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:
-    """A hook that acts once, at the first shift."""
-    done: list[bool] = []
-
-    def hook(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and not done:
-            done.append(True)
-            act()
-
-    return hook
 
 
 def test_the_prepared_command_leaves_what_is_in_a_persons_hands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from shared.plan import StepStatus
 from shared.policy import Rebuilds
 from shared.ports import Put, Update
 from shared.rollback import Status
+from tests.troubled import record, went_back
 from tests.ways_back import (
     ORDER,
     PLACE,
@@ -26,7 +28,13 @@ from tests.ways_back import (
     rolls_out_under_its_rollback,
     world,
 )
-from tests.world import BOOKSHOP
+from tests.world import BOOKSHOP, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+CATALOGUE = BOOKSHOP.groups["catalogue"].functions
+STOREFRONT = BOOKSHOP.groups["storefront"].functions
+CHECKOUT = BOOKSHOP.groups["checkout"].functions
 
 
 def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None:
@@ -156,3 +164,90 @@ def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
         "redeploy": StepStatus.UNNEEDED,
         "serve": StepStatus.UNNEEDED,
     }
+
+
+def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
+    """What it changes meanwhile goes back too: on record, each function shifted once."""
+    world = World()
+    stable = world.live
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(CATALOGUE, failure_rate=0.8)
+    world.ports.clock.advance(3 * MINUTE)
+    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    acts: list[Callable[[], None]] = [
+        lambda: world.ports.world.deploy(STOREFRONT, failure_rate=0.8),
+        lambda: None,
+        lambda: None,
+        lambda: world.ports.world.deploy(CHECKOUT, failure_rate=0.8),
+        lambda: None,
+        lambda: record(world, "v2", DeploymentStatus.LIVE, 5 * MINUTE),
+    ]
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and acts:
+            acts.pop(0)()
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    [one] = world.rollbacks()
+    assert one.status is Status.SUCCEEDED
+    assert one.plan is not None
+    assert (one.plan.extensions, one.plan.steps) == (2, len(world.steps(one.id)))
+    assert world.events(one).count("plan.extended") == 2
+    assert world.broken_laws() == []
+
+
+def test_a_roll_out_that_never_settles() -> None:
+    """Extensions are counted: in the end a person has it, with what was reached later."""
+    world = World()
+    world.ports.clock.advance(HOUR)
+    world.ports.world.deploy(["listBooks"], failure_rate=0.8)
+    world.ports.clock.advance(3 * MINUTE)
+    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    others = iter(sorted(set(world.policy.functions) - {"listBooks"}))
+
+    def goes_on(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after"):
+            name = next(others, None)
+            if name:
+                world.ports.world.deploy([name], failure_rate=0.8)
+
+    world.ports.world.hook = goes_on
+    world.alert()
+    world.pass_time(HOUR)
+
+    first = world.rollbacks()[0]
+    assert first.plan is not None
+    assert len(went_back(world)) == 4
+    assert first.status is Status.FAILED
+    assert "1 of 5 not done" in first.outcome
+    assert "it was reached after 3 extensions" in first.outcome
+    assert world.broken_laws() == []
+
+
+def test_what_is_changed_under_an_order() -> None:
+    """A person was shown a plan: nothing is added to it."""
+    world = World()
+    world.deploy_bad(CATALOGUE)
+    record(world, "v2", DeploymentStatus.ROLLING_OUT, 3 * MINUTE)
+    world.ports.world.hook = once_shifted(lambda: world.ports.world.deploy(STOREFRONT))
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set(CATALOGUE)
+
+
+def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:
+    """A hook that acts once, at the first shift."""
+    done: list[bool] = []
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not done:
+            done.append(True)
+            act()
+
+    return hook

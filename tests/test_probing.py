@@ -1,13 +1,11 @@
-"""Our own looks from outside: what opens and closes, and what comes of it."""
+"""Our own looks from outside, and what comes of them in a whole world."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from responders.clock import Clock
 from shared import topics
@@ -16,185 +14,15 @@ from shared.documents import decode
 from shared.errors import Moved, Unavailable
 from shared.health import ProbeAnswer
 from shared.incident import Status
-from shared.looks import HALF_MINUTE, KEPT, Look
-from shared.policy import Condition, Policy, Probe, Unit
+from shared.looks import HALF_MINUTE
 from shared.ports import Query
-from shared.probing import Finding, Record, after, judge, patience, recorded, seen
+from shared.probing import Record
 from tests.crash import Crashed, Fault, Saboteur
 from tests.fakes.pool import InlinePool
 from tests.world import PROBED, World
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DARK = ProbeAnswer(False, None, "no answer in time", 5.0)
-
-
-def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[Look]]:
-    """Looks half a minute apart: `.` good, `x` bad, a blank not made."""
-    return {
-        probe: [
-            Look(at, at + timedelta(seconds=1), sign == ".", 0.1, 200 if sign == "." else 500)
-            for number, sign in enumerate(seen_by_it)
-            if sign != " "
-            for at in [start + number * HALF_MINUTE]
-        ]
-    }
-
-
-def followed(
-    seen_by_it: str, record: Record | None = None, policy: Policy = PROBED
-) -> tuple[Record, list[str]]:
-    """Judged after each half minute: the record, and in which of them what changed."""
-    record = record or Record("bookshop", since=NOON)
-    told = []
-    for number in range(len(seen_by_it)):
-        now = NOON + number * HALF_MINUTE
-        shop = of("shop", seen_by_it[number], now)
-        record = seen(record, shop, policy)
-        changes = judge(record, policy, now)
-        record = after(record, changes)
-        told += [f"{number} {one.state}" for one in changes]
-    return record, told
-
-
-@pytest.mark.parametrize(
-    ("looks", "changes"),
-    [
-        ("....x....", []),
-        (".xx.", []),  # a minute it must last
-        (".xxx", ["3 open"]),
-        (".xxxx..", ["3 open"]),
-        (".xxxx...", ["3 open", "7 closed"]),  # three good looks in a row
-        (".xxxx..x..", ["3 open"]),
-        (".xxxx..x...", ["3 open", "10 closed"]),
-        (".xxxx          ", ["3 open"]),  # nobody knows
-        (".xxxx . . .", ["3 open", "10 closed"]),
-        (".xxx...xxx", ["3 open", "6 closed", "9 open"]),
-        (".xxx...xx", ["3 open", "6 closed"]),
-        ("x   x   x   x", []),  # too thin to say
-    ],
-)
-def test_opening_and_closing(looks: str, changes: list[str]) -> None:
-    """Bad for a minute opens it, three good looks in a row close it, and nothing else does."""
-    assert followed(looks)[1] == changes
-
-
-def test_what_was_before_its_end_opens_nothing_again() -> None:
-    """One more bad look is one, although the span that counts them reaches back to the others."""
-    front = replace(PROBED.signals["frontend_unavailable"], duration=10 * MINUTE)
-    front = replace(front, also=(Condition(Unit.COUNT, 5, 10 * MINUTE),))
-    policy = replace(PROBED, signals={**PROBED.signals, "frontend_unavailable": front})
-
-    assert followed("xxxxx...x", policy=policy)[1] == ["4 open", "7 closed"]
-    assert followed("xxxxx...xxxxx", policy=policy)[1] == ["4 open", "7 closed", "12 open"]
-
-
-def test_what_a_finding_says() -> None:
-    """It began with the first bad look, whose answer was there a second later."""
-    record, _ = followed(".xxx")
-
-    [finding] = record.findings
-    assert finding == Finding(
-        signal="frontend_unavailable",
-        probe="shop",
-        function=None,
-        since=NOON + HALF_MINUTE,
-        onset_at=NOON + HALF_MINUTE + timedelta(seconds=1),
-        reason="probe shop: bad for 1m, 500 after 0.1 s",
-    )
-    assert finding.id("bookshop") == "probe:bookshop:frontend_unavailable:20260302T120030Z"
-
-
-def two(probes: Iterable[str]) -> Policy:
-    """The bookshop with several probes of its front."""
-    [shop] = [one for one in PROBED.probes if one.name == "shop"]
-    return replace(PROBED, probes=tuple(replace(shop, name=name) for name in probes))
-
-
-def test_a_signal_with_two_probes() -> None:
-    """Any of them opens it, and only both together close it."""
-    policy = two(["shop", "mirror"])
-    begun, _ = followed("xxx", policy=policy)
-    now = NOON + 5 * HALF_MINUTE
-    well = of("shop", "......") | of("mirror", "......")
-    half = of("shop", "......") | of("mirror", ".....x")
-    alone = of("shop", "......")
-
-    closing = [
-        judge(seen(replace(begun, looks={}), looks, policy), policy, now)
-        for looks in (well, half, alone, of("mirror", "......"))
-    ]
-
-    assert [len(changes) for changes in closing] == [1, 0, 1, 0]
-
-
-def test_a_signal_that_nothing_feeds_any_more() -> None:
-    """The policy changed: it ends as cancelled, which is nobody's recovery."""
-    begun, _ = followed("xxx")
-    without = replace(PROBED, probes=PROBED.probes[1:])
-
-    [change] = judge(seen(begun, {}, without), without, NOON + 2 * MINUTE)
-
-    assert (change.state, change.cancelled) == ("closed", True)
-
-
-def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
-    """What was usual is kept as it was when it began: an hour of slowness is not usual."""
-    signals = {"performance_degraded": replace(PROBED.signals["slow_response"], threshold=0.5)}
-    probe = Probe("api", "https://shop.bookshop.example/api", signal="performance_degraded")
-    policy = replace(PROBED, signals=signals, probes=(probe,))
-    record, told = Record("bookshop", since=NOON), []
-    for number in range(200):
-        now = NOON + number * HALF_MINUTE
-        takes = 4.0 if 60 <= number < 180 else 2.0
-        look = Look(now, now, True, takes, 200)
-        record = seen(record, {"api": [look]}, policy)
-        changes = judge(record, policy, now)
-        record = after(record, changes)
-        told += [f"{number} {one.state}" for one in changes]
-
-    assert told == ["65 open", "182 closed"]
-
-
-def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
-    """Late ones find their place, repeated ones change nothing, old ones go."""
-    record = seen(Record("bookshop", since=NOON), of("shop", "." * 40), PROBED)
-    late = of("shop", "x", NOON + 50 * HALF_MINUTE)
-    again = of("shop", "x" * 10, NOON + 45 * HALF_MINUTE)
-
-    record = seen(seen(record, late, PROBED), of("shop", "." * 30, NOON + 40 * HALF_MINUTE), PROBED)
-    record = seen(record, again, PROBED)
-
-    looks = record.looks["shop"]
-    assert [look.at for look in looks] == [NOON + n * HALF_MINUTE for n in range(10, 70)]
-    assert [look.at for look in looks if not look.passed] == [NOON + 50 * HALF_MINUTE]
-    assert len(looks) == KEPT
-    assert set(record.looks) == {"shop", "book", "order-status"}
-
-
-def test_what_is_on_record_is_not_told_again() -> None:
-    """An open one is kept until its end is on record as well."""
-    begun, _ = followed("xxx")
-    ended, _ = followed("xxx...")
-
-    assert [one.recorded for one in begun.findings] == [""]
-    assert [one.recorded for one in recorded(begun).findings] == ["open"]
-    assert recorded(ended).findings == ()
-    assert set(recorded(ended).closed) == {"frontend_unavailable"}
-
-
-@pytest.mark.parametrize(
-    ("probe", "seconds"),
-    [("shop", 5.0), ("order-status", 21.0), ("book", 9.0)],
-)
-def test_how_long_a_look_may_take(probe: str, seconds: float) -> None:
-    """Its time-out; where the signal counts seconds, a second more than its threshold."""
-    [one] = [known for known in PROBED.probes if known.name == probe]
-
-    assert patience(one, PROBED).timeout == timedelta(seconds=seconds)
-
-
-# The whole path
 
 
 def alerts(world: World) -> list[Alert]:

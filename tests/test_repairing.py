@@ -16,7 +16,6 @@ from shared import journals, repair
 from shared.errors import Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
-from shared.policy import Policy
 from shared.reading import Reading
 from shared.repair import Fate
 from shared.report import report
@@ -26,9 +25,7 @@ from shared.rollback import Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from shared.versions import Scope, Version
-from tests.fakes.hooks import no_hook, raising
-from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, trigger, undo
-from tests.world import CHECKED
+from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
 
 
 def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,66 +173,6 @@ def test_what_a_selection_would_undo_is_told() -> None:
     assert shop.written() == {"customers/ada", "customers/bob"}
     assert shop.data["customers/bob"] == GOOD["customers/bob"]
     assert shop.data["orders/1"] == SPOILT["orders/1"]
-
-
-@pytest.mark.parametrize(
-    ("policy", "document", "status"),
-    [
-        (SHOP, "orders/{id}", Status.PARKED),
-        (replace(SHOP, collections=CHECKED.collections), "orders/{id}", Status.NOT_TAKEN),
-        (replace(SHOP, collections=CHECKED.collections), "books/{id}", Status.PARKED),
-    ],
-)
-def test_functions_that_would_be_started(
-    policy: Policy, document: str, status: Status, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are named; where the policy does not let them start, no document is written."""
-    shop = Shop(policy)
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger(document)}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
-    shop.order()
-    shop.pass_time(8 * MINUTE)
-
-    assert shop.newest.status is status
-    if status is Status.NOT_TAKEN:
-        assert "sendReceipt is started by writes to orders" in shop.newest.outcome
-    elif document == "orders/{id}" and shop.newest.question is not None:
-        assert "sendReceipt is started by each document of orders" in str(
-            shop.newest.question.plan.reported
-        )
-
-
-def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has agreed to what it starts: people are asked again, with its name."""
-    shop = Shop()
-    shop.order()
-    shop.parked()
-    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("orders/{id}")}
-    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
-    shop.approve("bob")
-    shop.pass_time(2 * MINUTE)
-
-    question = shop.newest.question
-    assert shop.newest.status is Status.PARKED
-    assert question is not None
-    assert "sendReceipt is started by each document of orders" in question.plan.reported
-    assert shop.data == {**GOOD, **SPOILT}
-    shop.approve("bob", "carol")
-    shop.pass_time(10 * MINUTE)
-    assert shop.data == GOOD
-
-
-def test_functions_that_cannot_be_read_may_be_started() -> None:
-    """Whom the documents would start is not known: nothing is asked, and written, until it is."""
-    shop = Shop(replace(SHOP, collections=CHECKED.collections))
-    shop.ports.world.hook = raising("platform.functions", Unavailable("no answer"))
-    shop.order()
-    shop.pass_time(8 * MINUTE)
-    assert shop.newest.status is Status.DECIDING
-    assert "could not be read" in str(Reading(shop.ports.store).trail(shop.newest.id))
-
-    shop.ports.world.hook = no_hook
-    shop.parked()
 
 
 def test_all_of_a_database_that_was_emptied_comes_back() -> None:

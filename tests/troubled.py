@@ -7,6 +7,10 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared import rollback
+from shared.deployment import Deployment, Status, placements
+from shared.deployment import path as deployment_path
+from shared.documents import encode
+from shared.ports import Put
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -49,3 +53,16 @@ def limit(world: World) -> timedelta:
     [one] = world.rollbacks()
     assert one.shifted_at is not None
     return one.shifted_at + 30 * MINUTE - world.ports.clock.now()
+
+
+def record(world: World, name: str, status: Status, ago: timedelta, **changes: object) -> None:
+    """What is live now is on record as a deployment of then."""
+    known = Deployment(
+        name,
+        world.policy.system,
+        world.ports.clock.now() - ago,
+        status,
+        placements(world.ports.world.functions()),
+    )
+    document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
+    world.ports.store.commit([document])
