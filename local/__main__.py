@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; one line of JSON says where, once everything listens.
 
     Exit codes: 0 stopped by a signal, 1 a policy or a fault plan is refused (all faults on standard
-    error) or a responder does not start, 2 wrong arguments.
+    error), a responder does not start, or its project would be one below a domain, which names no
+    bucket; 2 wrong arguments.
     """
     options = _options(arguments)
     stopping = threading.Event()
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         policies = policy_file.load_files(files)
     except BadConfiguration as refused:
         print(*refused.faults, sep="\n", file=sys.stderr)
+        return 1
+    home = options.project or next(iter(policies.values())).project
+    if ":" in home:
+        print(f"{home} cannot be the responders' own project: --project says one", file=sys.stderr)
         return 1
     try:
         cloud = _start(list(policies.values()), options)

@@ -44,6 +44,8 @@ HTTP_STATUS = {
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
 _ITS_NAME = re.compile(r"\{(\w+)(=\*\*)?\}")
+_ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
+"""One segment; a project's may begin with a domain, `example.com:shop`."""
 
 Resource = dict[str, Any]
 """A resource in its JSON form."""
@@ -174,7 +176,7 @@ class _Handler(AnyMethod):
 def _pattern(template: str) -> re.Pattern[str]:
     """The paths that a template stands for; a colon begins a custom verb, never a part."""
     parts = _ITS_NAME.sub(
-        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>[^/:]+)",
+        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})",
         template,
     )
     return re.compile(parts)

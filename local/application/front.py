@@ -44,16 +44,12 @@ class Front:
         }
         self._probes: dict[tuple[str, str], str | None] = {}
         for probe in (one for one in policy.probes if one.url):
-            url = urlsplit(probe.url)
-            self._probes[url.netloc, url.path or "/"] = probe.function
+            path = urlsplit(probe.url).path or "/"
+            self._probes[_host(probe.url), path] = probe.function
         self._function_hosts = {self._functions_host, *self._by_run_host}
-        channels = {urlsplit(channel.url).netloc for channel in policy.channels if channel.url}
+        channels = {_host(channel.url) for channel in policy.channels if channel.url}
         hosting = {f"{policy.project}.web.app", f"{policy.project}.firebaseapp.com"}
-        origins = {
-            urlsplit(url).netloc
-            for one in policy.assets.static
-            for url in (one.first, one.fallback)
-        }
+        origins = {_host(url) for one in policy.assets.static for url in (one.first, one.fallback)}
         declared = {host for host, _ in self._probes} | channels | hosting | origins
         self._sites = declared - self._function_hosts
 
@@ -74,3 +70,8 @@ class Front:
             part = Part.SIGN_INS if path.startswith(SIGN_IN_PATHS) else Part.SITE
             return Route(self._probes.get((host, path)), part=part)
         return None
+
+
+def _host(url: str) -> str:
+    """Whom a request to it asks for, whatever the port, in lower case as names are compared."""
+    return urlsplit(url).hostname or ""

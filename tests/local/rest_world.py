@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
+from shared.policy import Policy
 from shared.resources import Resources
 from tests.local.run_world import ORIGIN, policy
 
@@ -83,10 +84,13 @@ class Product:
 
 
 @contextmanager
-def running(data: Path | None = None) -> Iterator[Cloud]:
+def running(
+    data: Path | None = None, shop: Policy = SHOP, home: str | None = None
+) -> Iterator[Cloud]:
     """The cloud of the shop; its clock stands still."""
     cloud = Cloud.start(
-        [SHOP],
+        [shop],
+        operations_project=home,
         seed=1,
         data=data,
         clock=CloudClock(ORIGIN, scale=0),

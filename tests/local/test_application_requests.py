@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from local.application import Application
 from local.application.requests import served
 from local.application.service import LATEST_ONLY, Flow, Period, Target, redirected
 from local.clock import CloudClock
 from local.journal import Journal
-from shared.policy import Group
+from shared.policy import Group, Probe
 from tests.local.run_world import MINUTE, ORIGIN, SECOND, SEED, World, policy
 
 ADDRESS = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")
@@ -119,6 +120,15 @@ def test_probes_reach_the_functions_that_they_declare() -> None:
     assert world.application.answer("europe-west1-shop.cloudfunctions.net", "/none").status == 404
     assert world.application.claims("shop.example")
     assert not world.application.claims("elsewhere.example")
+
+
+@pytest.mark.parametrize("address", ["https://Site.Example/", "https://site.example:8443/"])
+def test_the_port_and_the_case_of_an_address_are_no_part_of_its_host(address: str) -> None:
+    """As whoever asks is told apart by the front door."""
+    world = World(replace(policy(), probes=(Probe("site", address),)))
+
+    assert world.application.claims("site.example")
+    assert world.application.answer("site.example", "/").status == 200
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:

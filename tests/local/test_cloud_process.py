@@ -141,6 +141,18 @@ def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path
     assert "seed" in ended.stderr
 
 
+def test_a_project_below_a_domain_is_no_home_for_the_responders(tmp_path: Path) -> None:
+    """Its name is part of no bucket's: another one is to be said."""
+    policy = tmp_path / "shop.yaml"
+    policy.write_text(POLICY.replace("project: bookshop", "project: example.com:shop-4u"))
+    command = [sys.executable, "-m", "local", "--policy", str(policy)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "--project" in ended.stderr
+
+
 def test_refused_policy_ends_it_with_every_fault(tmp_path: Path) -> None:
     """All faults are on standard error, and nothing is served."""
     broken = tmp_path / "broken.yaml"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from local import accounts, eventarc, fault_plan, projects, scheduler, secrets
 from local.cloud import Cloud
@@ -24,6 +25,18 @@ WORKFLOW = {"workflow": "projects/shop/locations/europe-west1/workflows/bill"}
 def cloud() -> Iterator[Cloud]:
     with running() as cloud:
         yield cloud
+
+
+def test_a_project_may_lie_below_a_domain() -> None:
+    """Its colon begins no custom verb, and does not hide one."""
+    below = replace(SHOP, project="example.com:shop-4u")
+    with running(shop=below, home="shop-operations") as cloud:
+        config = Product(cloud, identity.HOST).get(f"/admin/v2/projects/{below.project}/config")
+        path = f"/v3/projects/{below.project}:getIamPolicy"
+        policy = Product(cloud, projects.HOST).done("POST", path, {})
+
+    assert config["name"] == f"projects/{below.project}/config"
+    assert "bindings" in policy
 
 
 def test_identity_changes_by_its_mask(cloud: Cloud) -> None:
