@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
+
+_LONGEST_SYSTEM: Final = 40
+"""Of its name, in that of a database: as much is left for what else stands there."""
 
 
 class Export(Struct, frozen=True):
@@ -95,6 +98,15 @@ class Restoring(Struct, frozen=True):
     failure: str = ""
     percent: int = 0
     """By the service's own account; 0 where it gives none."""
+
+
+def in_a_database(system: str) -> str:
+    """A system's name as part of a database's: that takes 63 signs, and no underscore.
+
+    https://firebase.google.com/docs/firestore/reference/rest/v1/projects.databases/create, read
+    2026-11.
+    """
+    return system.replace("_", "--")[:_LONGEST_SYSTEM].rstrip("-")
 
 
 def cloned_from(database: str, at: datetime) -> str:

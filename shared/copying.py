@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import backing, integrity
-from shared.backup import Restoring, cloned_from
+from shared.backup import Restoring, cloned_from, in_a_database
 from shared.documents import SCHEMA
 from shared.erasure import Progress
 from shared.integrity import Run
@@ -32,8 +32,6 @@ FILLED_WITHIN: Final = timedelta(minutes=30)
 LET_GO_WITHIN: Final = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
 _PREFIX: Final = "copy-"
-_LONGEST_SYSTEM: Final = 40
-"""Of its name, in that of a copy: a database's takes 63 characters."""
 
 
 class Status(StrEnum):
@@ -115,7 +113,7 @@ def path(copy: str) -> str:
 
 def id_of(system: str, now: datetime) -> str:
     """The name of a copy that is asked for now, and of its database."""
-    return f"{_PREFIX}{system[:_LONGEST_SYSTEM].rstrip('-')}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
+    return f"{_PREFIX}{in_a_database(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
 
 
 def asked(copy: Copy, now: datetime) -> Copy:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from shared import backing
 from shared.backing import Backup
-from shared.backup import NativeBackup, Restoring
+from shared.backup import NativeBackup, Restoring, in_a_database
 from shared.documents import SCHEMA
 from shared.erasure import Progress
 from shared.integrity import Run
@@ -25,8 +25,6 @@ from shared.policy import Policy
 from shared.resources import ProofRules
 from shared.rollback import KEPT_FOR
 
-_LONGEST_SYSTEM: Final = 40
-"""Of its name, in that of a scratch database: those take 63 characters."""
 _FAULTS_SHOWN: Final = 20
 
 
@@ -154,7 +152,7 @@ def _restorable(
 
 
 def _prefix(system: str) -> str:
-    return f"proof-{system[:_LONGEST_SYSTEM].rstrip('-')}-"
+    return f"proof-{in_a_database(system)}-"
 
 
 def scratch(system: str, names: Iterable[str]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from shared import copying, proving
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.proving import Status
+from shared.reading import Reading
 from shared.resources import BackupRules, ProofRules
 from tests.fakes.hooks import raising
 from tests.fakes.restores import ORIGINAL
@@ -190,3 +193,19 @@ def test_a_database_that_was_left_behind() -> None:
 
     assert proof(shop).status is Status.PROVEN
     assert shop.ports.filled.made == [ORIGINAL, *left[1:]]
+
+
+@pytest.mark.parametrize("system", ["a_b-c9", "a_", "a" + 31 * "_-", 63 * "a"])
+def test_every_name_of_a_system_can_be_part_of_a_database_s(system: str) -> None:
+    """A system's takes what a database's does not: underscores, and more signs."""
+    shop = world()
+    pass_time(shop, 20 * MINUTE)
+    [kept] = Reading(shop.ports.store).backups("bookshop")
+    named = replace(shop.policy, system=system)
+
+    intent = proving.chosen(named, [kept], [], kept.snapshot_at)
+
+    assert intent is not None
+    for name in (intent.database, copying.id_of(system, kept.snapshot_at)):
+        assert re.fullmatch("[a-z][a-z0-9-]{2,61}[a-z0-9]", name), name
+    assert proving.scratch(system, [intent.database]) == [intent.database]
