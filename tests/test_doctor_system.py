@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import typer
 from msgspec.structs import replace
 
+from cli.app import app
 from cli.doctor import rights
 from cli.doctor import system as systems
 from cli.doctor.facts import accounts
@@ -412,3 +414,20 @@ def test_a_service_on_its_way_is_not_judged() -> None:
     moving = replace(HEALTHY_SHOP, **live(serving=(), reconciling=True))
 
     assert ("routers", DOUBTFUL) not in ill(moving)
+
+
+def test_what_is_to_be_said_is_said_whole() -> None:
+    """Each line of ours that a finding names is one that the prompt takes as it stands."""
+    every = (replace(HEALTHY_SHOP, **changes) for _, changes, *_ in SYSTEMS)
+    lines = {one.what_to_do.partition(";")[0] for facts in every for one in systems.examined(facts)}
+    ours = sorted(one for one in lines if one.startswith("rollback "))
+    verbs = typer.main.get_command(app)
+
+    assert "rollback unfreeze --system shop --reason WHY" in ours
+    assert "rollback resume --all --reason WHY" in ours
+    for line in ours:
+        assert "--system shop" in line or "--all" in line
+        command, words = verbs, line.split()[1:]
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)

@@ -36,7 +36,7 @@ def exports(
     if newest is None:
         yield Finding(check, name, Verdict.UNKNOWN, "none is over yet", "look again in an hour")
     elif newest.status is Status.FAILED:
-        to_do = "rollback backups, and the log of on_clock"
+        to_do = f"rollback backups --system {name}; the log of on_clock tells more"
         yield Finding(check, name, Verdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
     elif (age := now - newest.snapshot_at) > 2 * rules.every:
         why = f"the newest is of {lasting(age)} ago"
@@ -61,7 +61,13 @@ def proven(
         yield Finding(check, name, Verdict.UNKNOWN, "none is over yet", "look again in some hours")
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
-        yield Finding(check, name, Verdict.WRONG, why, "rollback backups, and the log of on_clock")
+        yield Finding(
+            check,
+            name,
+            Verdict.WRONG,
+            why,
+            f"rollback backups --system {name}; the log of on_clock tells more",
+        )
     elif (age := now - newest.began_at) > 2 * DAY:
         why = f"the newest is of {lasting(age)} ago"
         yield Finding(check, name, Verdict.WRONG, why, "does the clock tick? its log tells")

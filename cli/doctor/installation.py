@@ -47,7 +47,7 @@ def examined(facts: Facts) -> Iterator[Finding]:
         topics.LETTERS_KEPT,
         Verdict.UNKNOWN,
         "Pub/Sub shows no message without handing it out",
-        "rollback replay shows each, and asks before it does anything",
+        "rollback replay; it shows each, and asks before it does anything",
     )
     yield _own_alerts(facts)
     yield measuring.names(facts.project, facts.measured)

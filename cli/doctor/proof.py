@@ -31,14 +31,14 @@ def proofs(system: str, deployments: Iterable[Deployment] | RollbackError) -> It
         yield Finding("proof", stable.id, Verdict.UNKNOWN, why, to_do)
         return
     yield _proof(stable, stable.restorable)
-    yield _kept(stable.id, stable.restorable)
+    yield _kept(stable, stable.restorable)
 
 
 def _proof(deployment: Deployment, found: Restorability) -> Finding:
     name = deployment.id
     if found.faults:
         why = f"it cannot be gone back to whole: {named(found.faults, SHOWN)}"
-        to_do = f"rollback deployments show {name}; bring it back, or mark another as stable"
+        to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
         return Finding("proof", name, Verdict.WRONG, why, to_do)
     if found.unknown:
         why = f"these could not be looked at: {named(found.unknown)}"
@@ -46,14 +46,18 @@ def _proof(deployment: Deployment, found: Restorability) -> Finding:
     there = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
     if idle := not_seen_to_start(deployment):
         why = f"{there}; not seen to start in the day before: {named(lines(idle), SHOWN)}"
-        return Finding("proof", name, Verdict.DOUBTFUL, why, f"rollback deployments show {name}")
+        return Finding("proof", name, Verdict.DOUBTFUL, why, _shown(deployment))
     starts = "; each function was seen to start in the day before" if deployment.functions else ""
     return Finding("proof", name, Verdict.WELL, there + starts)
 
 
-def _kept(deployment: str, found: Restorability) -> Finding:
+def _kept(deployment: Deployment, found: Restorability) -> Finding:
+    name = deployment.id
     if found.rebuild:
         why = f"not every function could be built again: {named(found.rebuild, SHOWN)}"
-        to_do = f"rollback deployments show {deployment}"
-        return Finding("kept", deployment, Verdict.DOUBTFUL, why, to_do)
-    return Finding("kept", deployment, Verdict.WELL, "what its functions are built from is kept")
+        return Finding("kept", name, Verdict.DOUBTFUL, why, _shown(deployment))
+    return Finding("kept", name, Verdict.WELL, "what its functions are built from is kept")
+
+
+def _shown(deployment: Deployment) -> str:
+    return f"rollback deployments show {deployment.id} --system {deployment.system}"

@@ -132,13 +132,12 @@ def _mode(facts: Facts) -> Iterator[Finding]:
         if isinstance(kept, RollbackError):
             yield unseen("mode", name, kept)
             return
+        its = f"{'--all' if isinstance(kept, Controls) else f'--system {name}'} --reason WHY"
         if kept.pause is not None:
-            to_do = (
-                f"rollback resume {'--all' if isinstance(kept, Controls) else f'--system {name}'}"
-            )
+            to_do = f"rollback resume {its}"
             yield Finding("mode", name, Verdict.DOUBTFUL, str(kept.pause), to_do)
         if (window := frozen(kept.freezes, facts.now)) is not None:
-            yield Finding("mode", name, Verdict.DOUBTFUL, str(window), "rollback unfreeze")
+            yield Finding("mode", name, Verdict.DOUBTFUL, str(window), f"rollback unfreeze {its}")
     if isinstance(facts.system, System):
         mode = facts.system.mode
         off = "; automation is off until somebody promotes it" if mode is Mode.OBSERVE else ""
@@ -152,7 +151,8 @@ def _stable(facts: Facts) -> Finding:
     stable = newest_stable(facts.deployments)
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
-        return Finding("stable", name, Verdict.WRONG, why, "rollback deployments baseline")
+        to_do = f"rollback deployments baseline --system {name}"
+        return Finding("stable", name, Verdict.WRONG, why, to_do)
     if isinstance(facts.inventory, RollbackError):
         return unseen("stable", stable.id, facts.inventory)
     both = {*stable.functions} & {*facts.inventory} & {*facts.policy.functions}
