@@ -15,7 +15,9 @@ def told(response: Response, incident: str, now: datetime) -> list[tuple[str, st
         since = at(response.acknowledged_at)
         lines.append((f"{response.acknowledged_by} has it in hand since {since} UTC", ""))
     elif response.restored_at is None or response.next_call is not None:
-        lines.append((f"nobody has acknowledged it: rollback ack {incident}", "yellow"))
+        lines.append(
+            (f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow")
+        )
     if (call := response.next_call) is not None:
         when = f"in {lasting(call.at - now)}" if call.at > now else "now"
         channels = ", ".join(call.channels)

@@ -83,8 +83,8 @@ def _show_data(seen: Standing) -> None:
 
 def _pinned(seen: Standing, since: datetime, now: datetime) -> str:
     whose = ", ".join(seen.pinned_by)
-    oldest = f"the oldest for {lasting(now - since)}"
-    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}: rollback pins"
+    oldest = f"the oldest for {lasting(now - since)}: rollback pins --system {seen.system}"
+    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
 def _within(seen: Standing) -> str:

@@ -91,7 +91,7 @@ def test_who_is_called_next_and_when() -> None:
     call = Call(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
     assert standing.next_call == call
     [_, unheard, said] = [text for text, _ in told(standing, "INC-1", now)]
-    assert unheard == "nobody has acknowledged it: rollback ack INC-1"
+    assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
     assert said.startswith("next on call: keeper (night-shift, record) in 3 min, at ")
 
 
