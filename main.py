@@ -77,24 +77,27 @@ def on_command(request: Request) -> tuple[str, int]:
 def on_clock(request: Request) -> tuple[str, int]:
     """Hand on whatever is due and look through the probes, now and half a minute later.
 
-    Trigger: push from rollback-clock, each minute; takes up to two, several at a time. Publishes on
-    rollback-work, -deployments, -notices and -dead-letters; asks the probes' addresses on the
-    internet, and reads the secrets of the test accounts among them
+    Trigger: push from rollback-clock, each minute; takes up to two, several at a time.
+    Publishes on rollback-work, -deployments, -notices and -dead-letters; asks the probes' addresses
+    on the internet, and reads the secrets of the test accounts among them
     (`shared.gcp.secret_values.PERMISSIONS`); creates objects in the audit bucket (the first of
     `shared.gcp.objects.PERMISSIONS`).
     Exports and watches databases in applications that are backed up
-    (`shared.gcp.exports.PERMISSIONS`, `shared.gcp.backups.PERMISSIONS`); reads, and writes what
-    was live, in the export buckets (`shared.gcp.mirrors.SOURCE_PERMISSIONS`,
+    (`shared.gcp.exports.PERMISSIONS`, `shared.gcp.backups.PERMISSIONS`); reads, and writes what was
+    live, in the export buckets (`shared.gcp.mirrors.SOURCE_PERMISSIONS`,
     `shared.gcp.mirrors.WRITE_PERMISSIONS`) and copies in the second buckets
-    (`shared.gcp.mirrors.TARGET_PERMISSIONS`). Restores and looks through backups in applications
-    whose backups are proven (`shared.gcp.restores.PERMISSIONS`,
-    `shared.gcp.restores.SCRATCH_PERMISSIONS`, `shared.gcp.documents.PERMISSIONS`). Makes and looks
-    through copies in applications that admit copies (`shared.gcp.restores.PERMISSIONS`,
-    `shared.gcp.restores.CLONE_PERMISSIONS`, `shared.gcp.restores.SCRATCH_PERMISSIONS`,
-    `shared.gcp.documents.PERMISSIONS`). Looks through
-    data in applications that declare collections (`shared.gcp.documents.PERMISSIONS`), and at files
-    in applications whose documents name files (`shared.gcp.media.PERMISSIONS`). Looks at buckets
-    and topics in applications that declare assets (`shared.gcp.provisions.PERMISSIONS`).
+    (`shared.gcp.mirrors.TARGET_PERMISSIONS`).
+    Restores and looks through backups in applications whose backups are proven
+    (`shared.gcp.restores.PERMISSIONS`, `shared.gcp.restores.SCRATCH_PERMISSIONS`,
+    `shared.gcp.documents.PERMISSIONS`).
+    Makes and looks through copies in applications that admit copies
+    (`shared.gcp.restores.PERMISSIONS`, `shared.gcp.restores.CLONE_PERMISSIONS`,
+    `shared.gcp.restores.SCRATCH_PERMISSIONS`, `shared.gcp.documents.PERMISSIONS`).
+    Looks through data in applications that declare collections
+    (`shared.gcp.documents.PERMISSIONS`), and at files in applications whose documents name files
+    (`shared.gcp.media.PERMISSIONS`).
+    Looks at buckets and topics in applications that declare assets
+    (`shared.gcp.provisions.PERMISSIONS`).
     A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
@@ -107,17 +110,17 @@ def on_deployment(request: Request) -> tuple[str, int]:
     Publishes on rollback-notices and -dead-letters; asks the probes' addresses on the internet, and
     reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);
     reads functions, services and revisions (`shared.gcp.platform.INVENTORY_PERMISSIONS`), who may
-    call them (`shared.gcp.platform.INVOKERS_PERMISSIONS`), what
-    functions are configured with (`shared.gcp.platform.VALUES_PERMISSIONS`) and built from
-    (`shared.gcp.vault.COPY_PERMISSIONS`), which images (`shared.gcp.images.PERMISSIONS`) and
-    runtimes (`shared.gcp.runtimes.PERMISSIONS`) there are, what routers counted
-    (`shared.gcp.metrics.PERMISSIONS`), and what a system has beside its
-    functions (`shared.gcp.accounts.PERMISSIONS`, `shared.gcp.hosting.PERMISSIONS`,
+    call them (`shared.gcp.platform.INVOKERS_PERMISSIONS`), what functions are configured with
+    (`shared.gcp.platform.VALUES_PERMISSIONS`) and built from (`shared.gcp.vault.COPY_PERMISSIONS`),
+    which images (`shared.gcp.images.PERMISSIONS`) and runtimes (`shared.gcp.runtimes.PERMISSIONS`)
+    there are, what routers counted (`shared.gcp.metrics.PERMISSIONS`), and what a system has beside
+    its functions (`shared.gcp.accounts.PERMISSIONS`, `shared.gcp.hosting.PERMISSIONS`,
     `shared.gcp.identity_config.PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
     `shared.gcp.remote_config.PERMISSIONS`, `shared.gcp.rules.PERMISSIONS`,
-    `shared.gcp.schedules.PERMISSIONS`, `shared.gcp.secrets.PERMISSIONS`). Keeps, and lets go, what
-    functions are built from in the sources bucket (`shared.gcp.vault.KEEPER_PERMISSIONS`), and the
-    values of their variables in the values bucket (`shared.gcp.vault.KEEPER_PERMISSIONS`).
+    `shared.gcp.schedules.PERMISSIONS`, `shared.gcp.secrets.PERMISSIONS`).
+    Keeps, and lets go, what functions are built from in the sources bucket
+    (`shared.gcp.vault.KEEPER_PERMISSIONS`), and the values of their variables in the values bucket
+    (`shared.gcp.vault.KEEPER_PERMISSIONS`).
     A redelivery finds it recorded, or no longer due.
     """
     return _answer(request, "deployments")
@@ -126,29 +129,28 @@ def on_deployment(request: Request) -> tuple[str, int]:
 def on_work(request: Request) -> tuple[str, int]:
     """Decide a rollback, or carry it forward, until it waits or ends.
 
-    Trigger: push from rollback-work, one request at a time. Publishes on rollback-work, -notices
-    and -dead-letters; needs `shared.gcp.platform.PERMISSIONS`, `shared.gcp.builder.PERMISSIONS`,
-    `shared.gcp.metrics.PERMISSIONS`, `shared.gcp.images.PERMISSIONS` and
-    `shared.gcp.alerts.PERMISSIONS`; reads what it builds from
+    Trigger: push from rollback-work, one request at a time.
+    Publishes on rollback-work, -notices and -dead-letters; needs `shared.gcp.platform.PERMISSIONS`,
+    `shared.gcp.builder.PERMISSIONS`, `shared.gcp.metrics.PERMISSIONS`,
+    `shared.gcp.images.PERMISSIONS` and `shared.gcp.alerts.PERMISSIONS`; reads what it builds from
     in the sources bucket (`shared.gcp.vault.READ_PERMISSIONS`) and, alone, in the values bucket
     (`shared.gcp.vault.READ_PERMISSIONS`); holds in the export buckets
     (`shared.gcp.mirrors.HOLD_PERMISSIONS`) and in the second buckets
-    (`shared.gcp.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back what a system
-    has beside its functions
-    (`shared.gcp.hosting.WRITE_PERMISSIONS`, `shared.gcp.identity_config.WRITE_PERMISSIONS`,
-    `shared.gcp.indexes.WRITE_PERMISSIONS`, `shared.gcp.remote_config.WRITE_PERMISSIONS`,
-    `shared.gcp.rules.WRITE_PERMISSIONS`), and counts what rules would touch
-    (`shared.gcp.written.PERMISSIONS`). Looks through data, and back at what they were, and writes
-    documents back that have not expired, in applications that declare collections
-    (`shared.gcp.documents.PERMISSIONS`, `shared.gcp.backups.PAST_PERMISSIONS`,
-    `shared.gcp.indexes.PERMISSIONS`, `shared.gcp.triggers.PERMISSIONS`,
-    `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
+    (`shared.gcp.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back what a system has
+    beside its functions (`shared.gcp.hosting.WRITE_PERMISSIONS`,
+    `shared.gcp.identity_config.WRITE_PERMISSIONS`, `shared.gcp.indexes.WRITE_PERMISSIONS`,
+    `shared.gcp.remote_config.WRITE_PERMISSIONS`, `shared.gcp.rules.WRITE_PERMISSIONS`), and counts
+    what rules would touch (`shared.gcp.written.PERMISSIONS`).
+    Looks through data, and back at what they were, and writes documents back that have not expired,
+    in applications that declare collections (`shared.gcp.documents.PERMISSIONS`,
+    `shared.gcp.backups.PAST_PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
+    `shared.gcp.triggers.PERMISSIONS`, `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
     quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`); looks at files in applications
-    whose documents name files (`shared.gcp.media.PERMISSIONS`). Ends sessions
-    (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet, and reads the
-    secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`); asks, in
-    applications that make data again (`shared.gcp.bus.PERMISSIONS`), on the topics that their
-    policies declare.
+    whose documents name files (`shared.gcp.media.PERMISSIONS`).
+    Ends sessions (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet,
+    and reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);
+    asks, in applications that make data again (`shared.gcp.bus.PERMISSIONS`), on the topics that
+    their policies declare.
     A redelivery takes over at once where its first delivery died; any other worker waits for the
     lease.
     """
@@ -158,11 +160,12 @@ def on_work(request: Request) -> tuple[str, int]:
 def on_notice(request: Request) -> tuple[str, int]:
     """Say one notice to one channel, or write the status page of one system.
 
-    Trigger: push from rollback-notices. Publishes on rollback-notices and -dead-letters; writes
-    objects in the status bucket (`shared.gcp.pages.PERMISSIONS`); pushes to users in applications
-    that have such a channel (`shared.gcp.push.PERMISSIONS`), whom it looks up in applications whose
-    channels look users up (`shared.gcp.documents.PERMISSIONS`), and reads the secrets that channels
-    name (`shared.gcp.secret_values.PERMISSIONS`).
+    Trigger: push from rollback-notices.
+    Publishes on rollback-notices and -dead-letters; writes objects in the status bucket
+    (`shared.gcp.pages.PERMISSIONS`); pushes to users in applications that have such a channel
+    (`shared.gcp.push.PERMISSIONS`), whom it looks up in applications whose channels look users up
+    (`shared.gcp.documents.PERMISSIONS`), and reads the secrets that channels name
+    (`shared.gcp.secret_values.PERMISSIONS`).
     A redelivery of a notice that was said does nothing; one of a page writes it again.
     """
     return _answer(request, "notices")
