@@ -8,10 +8,10 @@ a command, checked: identifying, verbs, subject; done by a worker: commanded, pi
 a person's order: ordering, scheduling, taking_back, drilling, rehearsing
 a person's word on an incident: answering, analysing, declaring, holding
 a person's word on what is known: marking, inquiring, exporting, trying
-a person's word to the system: switching, pausing, revoking, regenerating, erasing
+a person's word to the system: switching, telling, pausing, revoking, regenerating, erasing
 deciding: gathering, surveying, deciding, planning, scenarios, recalling, waiting
 an order that takes back or moves data: reversing, working_out, weighing
-carrying out: case, extending, verifying, joined, closing
+carrying out: case, extending, verifying, measuring, joined, closing
 ending: ending, whereabouts, pinning, pinned, reminding, counting, filing, tallying
 what is live, and good: hearing, taking_stock, comparing, ours, reporting, proving
 what it is built from again: keeping, clearing

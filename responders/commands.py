@@ -23,6 +23,7 @@ from responders import (
     scheduling,
     switching,
     taking_back,
+    telling,
     trying,
 )
 from responders.backups import copying
@@ -133,7 +134,7 @@ class Commands:
                 except Refused:
                     if not self._is_done(command):  # a copy of it was faster
                         raise
-            switching.tell_running(self._ports, command.id)
+            telling.tell(self._ports, command.id)
             self._republish()
             return
         raise Unavailable(f"command {command.id}: its documents change too fast")

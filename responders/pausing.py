@@ -7,7 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.switching import in_flight, key
+from responders.switching import key
+from responders.telling import in_flight
 from shared import handover
 from shared import system as systems
 from shared.audit import event

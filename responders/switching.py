@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
 
+from responders.telling import alive
 from responders.verbs import Asked, Effect
-from shared import command as commands
-from shared import rollback as rollbacks
 from shared import system as systems
-from shared.audit import event
-from shared.command import CommandRecord, moment
+from shared.command import moment
 from shared.documents import decode, encode
 from shared.drill import PROMOTING, Drill
 from shared.durations import format_duration
-from shared.errors import Moved, Refused, Unavailable
+from shared.errors import Refused
 from shared.notice import Notice, Unless, creates, notices, scheduled
-from shared.outside import EVERYWHERE
 from shared.policy import Mode, Policy
-from shared.ports import Document, Ports, Query, Update, Write, written
-from shared.reading import Reading
-from shared.rollback import Rollback, Status
+from shared.ports import Query, Write, written
 from shared.severity import Severity
 from shared.system import GLOBAL, Controls, Freeze, Pause, Paused, System, paused
-from shared.tenure import Draft, prepared
 
 OVERTAKEN = Effect("overtaken by a newer switch")
 LIMIT_FREEZES = 50
 """Windows that are not over, of one system or of all."""
-LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})
-"""A rollback that is held again after one of these has not been held since before it."""
-TELL_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
 
 
 class Switch:
@@ -61,9 +50,9 @@ def pause(asked: Asked) -> Effect:
     expires_at = moment(command.expires, asked.said_at)
     if expires_at is not None and expires_at <= asked.said_at:
         raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is over")
-    alive = _alive(asked.ports, command.system)
-    count = sum(one.in_flight for one in alive)
-    at_work = any(one.lease for one in alive)  # what it began by an older look is waited for
+    known = alive(asked.ports, command.system)
+    count = sum(one.in_flight for one in known)
+    at_work = any(one.lease for one in known)  # what it began by an older look is waited for
     now = switch.document.read_at
     set_by = Pause(
         command.actor,
@@ -231,67 +220,3 @@ def _concerned(asked: Asked) -> list[Policy]:
 def key(command: str, policy: Policy) -> str:
     """What stands in a notice of a switch where others have their incident."""
     return f"switch-{command}-{policy.system}"
-
-
-def tell_running(ports: Ports, command: str) -> None:
-    """Write a switch into the trail of each rollback that it concerns, once, and wake it.
-
-    The switch itself is in force already. What a crash has left untold, a redelivery tells.
-    Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
-    """
-    record = _record(ports.store.get(commands.path(command)))
-    if not record.tells:
-        return
-    for rollback in _alive(ports, "" if record.system == EVERYWHERE else record.system):
-        _append(ports, command, rollback.id)
-    ports.store.commit([Update(commands.path(command), {"tells": ""})])
-
-
-def in_flight(ports: Ports, system: str) -> int:
-    """Effects that have not settled, of one system or of all."""
-    return sum(one.in_flight for one in _alive(ports, system))
-
-
-def _append(ports: Ports, command: str, rollback: str) -> None:
-    """One commit: the event, and that it is told; both are read anew whenever one has moved."""
-    for _ in range(TELL_ATTEMPTS):
-        document = ports.store.get(commands.path(command))
-        record = _record(document)
-        if not record.tells or rollback in record.told:  # by another delivery, meanwhile
-            return
-        told = {"told": [*record.told, rollback]}
-        mark = Update(document.path, told, document.version)
-        try:
-            ports.store.commit([mark, *_entry(ports, record, rollback)])
-        except Moved:
-            ports.clock.sleep(RETRY_SECONDS)
-        else:
-            return
-    raise Unavailable(f"rollback {rollback} changes too fast to be told of command {command}")
-
-
-def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
-    """The event in the rollback's trail; nothing in that of one which has ended meanwhile."""
-    document = ports.store.get(rollbacks.path(rollback_id))
-    rollback = decode(Rollback, document.fields)
-    if rollback.due_at is None:
-        return []
-    now = document.read_at
-    told = event(record.tells, now, record.actor, reason=record.reason)
-    changes: dict[str, Any] = {}
-    if rollback.status is Status.RUNNING:
-        changes["due_at"] = min(rollback.due_at, now)
-    if record.tells in LIFTING:
-        changes["held_since"] = None
-    draft = Draft((told,), changes)
-    _, writes = prepared(rollback, document.version, draft, ports.ids(), renew=False)
-    return writes
-
-
-def _record(document: Document) -> CommandRecord:
-    return decode(CommandRecord, document.fields)
-
-
-def _alive(ports: Ports, system: str) -> list[Rollback]:
-    """The rollbacks that have not ended, of one system or of all."""
-    return [one for one in Reading(ports.store).alive() if system in ("", one.system)]

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from responders import ending, extending
-from responders.asking import ANSWER_SECONDS, ask_all, looking, or_none, seen
+from responders import ending, extending, measuring
+from responders.asking import ANSWER_SECONDS, ask_all
 from responders.case import Case, Turn
 from responders.closing import ends, reads_to_come, settle
 from responders.fences import fenced
 from responders.joined import unjudged
 from responders.pinning import left_by
 from responders.repairs import repaired
-from responders.whereabouts import BACK, in_short
-from shared import baseline, checks, probing, shortened
+from responders.whereabouts import effects, in_short, shifted
 from shared import deployment as deployments
 from shared import plan as plans
 from shared import rollback as rollbacks
+from shared import shortened
 from shared.deployment import Deployment, taken_back
 from shared.deployment import Status as DeploymentStatus
 from shared.documents import decode
 from shared.durations import in_words
 from shared.engine import load_steps
 from shared.errors import RollbackError
-from shared.health import Health, ProbeAnswer, Requests, Verdict, judge
+from shared.health import Health, Verdict
 from shared.incident import Status
-from shared.plan import Step, StepStatus
-from shared.policy import ScenarioName
+from shared.plan import Step
 from shared.ports import Query, Update, Write
-from shared.probing import Record
 from shared.rollback import Way
-from shared.steps import Kind, put_back, redeploy, take_out
+from shared.steps import Kind, put_back, take_out
 from shared.steps import Verdict as Standing
 from shared.steps.brought import PARTS, all_of, touches
 
@@ -59,7 +57,7 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
             for one in steps.values()
             if one.kind in (put_back.KIND, take_out.KIND)
         ]
-        undone_now = all_of(len(_shifted(steps.values())), documents)
+        undone_now = all_of(len(shifted(steps.values())), documents)
         return ending.left_to_people(case, f"undone: {undone_now} as before")
     rolling = extending.going_on(case)
     if rolling is not None and extending.extend(case, rolling, steps.values()):
@@ -70,8 +68,8 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     took = in_words(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
     word = "unpinned" if case.rollback.way is Way.UNPIN else "back"
-    back = len(_shifted(steps.values()))
-    beside = [step.name for step in _effects(steps.values()) if step.kind in PARTS]
+    back = len(shifted(steps.values()))
+    beside = [step.name for step in effects(steps.values()) if step.kind in PARTS]
     case.take(
         Turn(
             event="rollback.shifted",
@@ -96,7 +94,7 @@ def verify(case: Case) -> bool:
     rolling = extending.going_on(case)
     if rolling is not None and extending.extend(case, rolling, steps.values()):
         return True
-    health = _health(case, steps.values(), shifted_at)
+    health = measuring.health(case, steps.values(), shifted_at)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None
@@ -136,7 +134,8 @@ def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
     if rollback.way is Way.REPAIR and fenced.falls_first(case):
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
-    health = _watched(case, steps, max(rollback.shifted_at or now, now - WATCH_WINDOW))
+    since = max(rollback.shifted_at or now, now - WATCH_WINDOW)
+    health = measuring.in_the_watch(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is Verdict.ILL else 0
     if ill_looks >= ILL_LOOKS_IN_A_ROW:
         return ending.fail(case, f"it got worse again: {health.reason}")
@@ -194,8 +193,8 @@ def _bad(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     target = next((one for one in known if one.id == name), None)
     if target is None:
         return ()
-    functions = {step.target for step in _shifted(steps)}
-    beside = [step for step in _effects(steps) if step.kind in PARTS]
+    functions = {step.target for step in shifted(steps)}
+    beside = [step for step in effects(steps) if step.kind in PARTS]
     back = {one.id for one in taken_back(known, target, functions)}
     back |= {one.id for one in known if one.at > target.at and _changed_by(one, beside)}
     bad = {"status": DeploymentStatus.BAD.value, "due_at": None, "expires_at": None}
@@ -230,91 +229,9 @@ def _began_before(started_at: datetime, case: Case) -> bool:
     return case.rollback.shifted_at is not None and started_at <= case.rollback.shifted_at
 
 
-def _health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How the functions of the plan do, by points and probes of after `since`.
-
-    Asked are the probes of these functions, and those that belong to none but the system.
-    """
-    return _looked_at(case, steps, since)[0]
-
-
-def _watched(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How it does; while writers are stopped by a fence nobody can see that."""
-    if fenced.is_up(case.ports, case.policy):
-        return Health(Verdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
-    return _against_before(case, steps, since)
-
-
-def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """The same, and beside how it was before the trouble: what is worse than that is ill."""
-    health, requests = _looked_at(case, steps, since)
-    document = case.ports.store.get(probing.path(case.policy.system))
-    looks = decode(Record, document.fields).looks if document.fields is not None else {}
-    before, window = case.rollback.baseline, (since, case.now())
-    found = baseline.compared(before, requests, looks, window, case.policy.gates)
-    if health.verdict is not Verdict.ILL and found.verdict is Verdict.ILL:
-        return found
-    if health.verdict is not Verdict.WELL:
-        return health
-    return Health(health.verdict, f"{health.reason}; {found.reason}", health.outside)
-
-
-def _looked_at(
-    case: Case, steps: Iterable[Step], since: datetime
-) -> tuple[Health, dict[str, Requests] | None]:
-    back = _shifted(steps)
-    services = {
-        step.goal["service"].rpartition("/")[2]: step.target
-        for step in back
-        if "service" in step.goal
-    }
-    probes = [
-        probe
-        for probe in case.policy.probes
-        if not probe.external and (probe.function is None or probe.function in services.values())
-    ]
-    metrics, now = case.ports.metrics(case.policy.system), case.now()
-    scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
-    calls = looking(case.ports, metrics, probes, since, now)
-    if checks.counts_sign_ins(case.policy, scenario):
-        calls["sign-ins"] = partial(metrics.sign_ins, since, now)
-    answers = ask_all(case.ports, calls)
-    look = seen(answers)
-    requests = (
-        None
-        if look.requests is None
-        else {services[name]: count for name, count in look.requests.items() if name in services}
-    )
-    health = judge(list(services.values()), requests, look.probes, case.policy.gates)
-    outside = _outside(look.probes.values(), len(probes))
-    counted = checks.Counted(requests, or_none(answers.get("sign-ins")))
-    found = checks.checked(case.policy, scenario, set(services.values()), counted, look.probes)
-    return checks.together(Health(health.verdict, health.reason, outside), found), requests
-
-
-def _outside(answers: Collection[ProbeAnswer], asked: int) -> Verdict:
-    """What the probes alone say."""
-    if not all(answer.passed for answer in answers):
-        return Verdict.ILL
-    return Verdict.WELL if answers and len(answers) == asked else Verdict.INCONCLUSIVE
-
-
-def _shifted(steps: Iterable[Step]) -> list[Step]:
-    """The steps that have brought functions back, one for each: those whose traffic was moved."""
-    done = [step for step in steps if step.kind in BACK and step.status is StepStatus.DONE]
-    routed = {step.target for step in done if step.kind != redeploy.KIND}
-    return [step for step in done if step.kind != redeploy.KIND or step.target not in routed]
-
-
-def _effects(steps: Iterable[Step]) -> list[Step]:
-    """Those that have brought something back, what failed and was stood in for left out."""
-    known = list(steps)
-    return [*_shifted(known), *(step for step in known if step.kind in PARTS)]
-
-
 def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, Kind]) -> list[str]:
     """The targets that are not at their goals any more; an unanswered look tells of nothing."""
-    looked_at = {step.name: step for step in _effects(steps)}
+    looked_at = {step.name: step for step in effects(steps)}
     case.hold_for(ANSWER_SECONDS)
     looks = ask_all(
         case.ports,

@@ -11,11 +11,25 @@ from shared import repair, shortened
 from shared.deployment import Inventory
 from shared.plan import Step, StepStatus
 from shared.steps import put_back, redeploy, serve, shift
+from shared.steps.brought import PARTS
 from shared.traffic import served_by, shares
 
 BACK = frozenset({shift.KIND, serve.KIND, redeploy.KIND})
 """The kinds of step that bring a function back."""
 MOVED = "changed by somebody after its shift"
+
+
+def shifted(steps: Iterable[Step]) -> list[Step]:
+    """The steps that have brought functions back, one for each: those whose traffic was moved."""
+    done = [step for step in steps if step.kind in BACK and step.status is StepStatus.DONE]
+    routed = {step.target for step in done if step.kind != redeploy.KIND}
+    return [step for step in done if step.kind != redeploy.KIND or step.target not in routed]
+
+
+def effects(steps: Iterable[Step]) -> list[Step]:
+    """Those that have brought something back, what failed and was stood in for left out."""
+    known = list(steps)
+    return [*shifted(known), *(step for step in known if step.kind in PARTS)]
 
 
 def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders import case, deciding, ending, verifying, work
+from responders import case, deciding, ending, measuring, verifying, work
 from responders.case import Case, Turn
 from shared import gates
 from shared import health as healths
@@ -28,18 +28,18 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
     """What was counted before the last shift is counted too."""
-    honest = verifying._health
+    honest = measuring.health
 
     def old(case: Case, steps: Iterable[Step], since: Any) -> healths.Health:
         return honest(case, steps, since - timedelta(minutes=5))
 
-    return patch.object(verifying, "_health", old)
+    return patch.object(measuring, "health", old)
 
 
 def verified_without_a_look() -> AbstractContextManager[Any]:
     """Shifted is taken for well."""
     well = healths.Health(healths.Verdict.WELL, "surely")
-    return patch.object(verifying, "_health", lambda case, steps, since: well)
+    return patch.object(measuring, "health", lambda case, steps, since: well)
 
 
 def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:

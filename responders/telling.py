@@ -1,0 +1,86 @@
+"""A switch told in the trail of each rollback that it concerns, once, which it wakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import command as commands
+from shared import rollback as rollbacks
+from shared.audit import event
+from shared.command import CommandRecord
+from shared.documents import decode
+from shared.errors import Moved, Unavailable
+from shared.outside import EVERYWHERE
+from shared.ports import Document, Ports, Update, Write
+from shared.reading import Reading
+from shared.rollback import Rollback, Status
+from shared.tenure import Draft, prepared
+
+LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})
+"""A rollback that is held again after one of these has not been held since before it."""
+LIMIT_ATTEMPTS = 20
+RETRY_SECONDS = 0.1
+
+
+def tell(ports: Ports, command: str) -> None:
+    """Write a switch into the trail of each rollback that it concerns, once, and wake it.
+
+    The switch itself is in force already. What a crash has left untold, a redelivery tells.
+    Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
+    """
+    record = _record(ports.store.get(commands.path(command)))
+    if not record.tells:
+        return
+    for rollback in alive(ports, "" if record.system == EVERYWHERE else record.system):
+        _append(ports, command, rollback.id)
+    ports.store.commit([Update(commands.path(command), {"tells": ""})])
+
+
+def in_flight(ports: Ports, system: str) -> int:
+    """Effects that have not settled, of one system or of all."""
+    return sum(one.in_flight for one in alive(ports, system))
+
+
+def _append(ports: Ports, command: str, rollback: str) -> None:
+    """One commit: the event, and that it is told; both are read anew whenever one has moved."""
+    for _ in range(LIMIT_ATTEMPTS):
+        document = ports.store.get(commands.path(command))
+        record = _record(document)
+        if not record.tells or rollback in record.told:  # by another delivery, meanwhile
+            return
+        told = {"told": [*record.told, rollback]}
+        mark = Update(document.path, told, document.version)
+        try:
+            ports.store.commit([mark, *_entry(ports, record, rollback)])
+        except Moved:
+            ports.clock.sleep(RETRY_SECONDS)
+        else:
+            return
+    raise Unavailable(f"rollback {rollback} changes too fast to be told of command {command}")
+
+
+def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:
+    """The event in the rollback's trail; nothing in that of one which has ended meanwhile."""
+    document = ports.store.get(rollbacks.path(rollback_id))
+    rollback = decode(Rollback, document.fields)
+    if rollback.due_at is None:
+        return []
+    now = document.read_at
+    told = event(record.tells, now, record.actor, reason=record.reason)
+    changes: dict[str, Any] = {}
+    if rollback.status is Status.RUNNING:
+        changes["due_at"] = min(rollback.due_at, now)
+    if record.tells in LIFTING:
+        changes["held_since"] = None
+    draft = Draft((told,), changes)
+    _, writes = prepared(rollback, document.version, draft, ports.ids(), renew=False)
+    return writes
+
+
+def _record(document: Document) -> CommandRecord:
+    return decode(CommandRecord, document.fields)
+
+
+def alive(ports: Ports, system: str) -> list[Rollback]:
+    """The rollbacks that have not ended, of one system or of all."""
+    return [one for one in Reading(ports.store).alive() if system in ("", one.system)]
