@@ -23,16 +23,17 @@ from shared import plan as plans
 from shared.baseline import Baseline
 from shared.command import as_gcloud, as_shell
 from shared.documents import encode
-from shared.facts import Change, Difference, Facts, changed, compared, differences
+from shared.facts import Difference, Facts, differences
 from shared.forecast import Outlook
 from shared.gate import Outcome
 from shared.gates import Decision, approved, evaluate, evaluate_order
 from shared.incident import Status, was_escalated
+from shared.ordered import ordered_change
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
 from shared.ports import Create, Ports, Write, written
-from shared.reach import BREACH, of_functions, within
-from shared.rollback import LAST_STABLE, Order, Question, in_favour
+from shared.reach import BREACH
+from shared.rollback import Order, Question, in_favour
 from shared.rollback import Status as RollbackStatus
 from shared.system import Budget, System
 
@@ -137,39 +138,6 @@ def _decision(case: Case, facts: Facts) -> Decision:
         scenario=order.scenario,
         override=order.override,
     )
-
-
-def ordered_change(order: Order, facts: Facts, policy: Policy) -> Change:
-    """What differs from the deployment that a person named, over what they named of it.
-
-    Where they named nothing, over what the scenario is about; of a feature that is no function.
-    """
-    everything = changed(facts, policy)
-    if order.target != LAST_STABLE:
-        named = next((one for one in facts.deployments if one.id == order.target), None)
-        everything = (
-            compared(named, facts.inventory, facts, policy)
-            if named is not None and facts.inventory is not None
-            else Change(named, {})
-        )
-    if not (order.groups or order.functions):
-        return within(everything, order.scenario, policy, ())
-    if everything.target is not None:
-        gone = everything.rebuilt & set(everything.deleted)
-        back = dict.fromkeys(gone, everything.target.at)
-        everything = replace(everything, functions={**everything.functions, **back})
-    return of_functions(everything, named_by(order, policy))
-
-
-def named_by(order: Order, policy: Policy) -> set[str]:
-    """The functions that an order is about: all, where it names none and no group."""
-    return {
-        function
-        for function, group in policy.functions.items()
-        if not (order.groups or order.functions)
-        or group in order.groups
-        or function in order.functions
-    }
 
 
 def _going_back(

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.asking import ask_all
-from responders.deciding import named_by, ordered_change, seen_beside
+from responders.deciding import seen_beside
 from responders.gathering import gather
 from responders.ordering import order_of, require_target
 from responders.planning import prepared, unseen
@@ -32,6 +32,7 @@ from shared.facts import Change, Facts
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
+from shared.ordered import named_by, ordered_change
 from shared.outside import write_down
 from shared.plan import Plan, Step
 from shared.policy import Policy

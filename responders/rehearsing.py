@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders import weighing
-from responders.deciding import ordered_change, planned
+from responders.deciding import planned
 from responders.gathering import gather
 from responders.planning import counted, people_needed
 from responders.repairs import foreseeing
@@ -25,6 +25,7 @@ from shared.facts import Difference, differences
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
 from shared.notice import creates, notices
+from shared.ordered import ordered_change
 from shared.outside import write_down
 from shared.plan import Plan
 from shared.policy import Policy

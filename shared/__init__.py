@@ -13,7 +13,7 @@ a signal, and an alert of it: alert, alert_record, security_finding, looks, prob
 an incident: incident, opening, conditions, choices, response, severity, timers
 a command, and who says it: command, authority, credential, operators
 deciding: facts, gate, gates, gates_allowed, gates_explained, gates_way_back, decisions
-what differs, and explains: differences, reach, suspects, restorability, rules_text
+what differs, and explains: differences, reach, ordered, suspects, restorability, rules_text
 what is live: inventory, stock, traffic, images, triggers, changed_by
 a deployment: deployment, announcing, rollout, baking, starts
 what it is built from again: build, copies
