@@ -312,11 +312,11 @@ class Policy(Struct, frozen=True):
     assets: AssetRules = AssetRules()
     integrity: IntegrityRules = IntegrityRules()
     collections: dict[str, Collection] = {}
+    """What is valid in each collection, by its id; what is not declared is not looked at."""
     fence: FenceRules | None = None
     """None: nothing that must hold across documents is declared, and nothing is ever fenced."""
     erasure: ErasureRules | None = None
     """None: nothing is known of whom data belongs to."""
-    """What is valid in each collection, by its id; what is not declared is not looked at."""
     probes: tuple[Probe, ...] = ()
     verification: dict[str, Check] = {}
     """What must work once functions are back, by what people call it."""
