@@ -21,6 +21,7 @@ from shared import policy_file
 from shared.errors import BadConfiguration
 from shared.policy import Policy
 
+REVIVED_EVERY_SECONDS = 0.5
 DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
 
 
@@ -74,7 +75,10 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
 
 
 def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event) -> int:
-    """Say where everything is, and wait; with policy files the responders run beside the cloud."""
+    """Say where everything is, and wait; with policy files the responders run beside the cloud.
+
+    One of them that dies is started again, as Google does.
+    """
     if not policy_files:
         print(json.dumps(cloud.addresses), flush=True)
         stopping.wait()
@@ -86,7 +90,11 @@ def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event
         return 1
     try:
         print(json.dumps({**cloud.addresses, "responders": responders.addresses}), flush=True)
-        stopping.wait()
+        while not stopping.wait(REVIVED_EVERY_SECONDS):
+            responders.revive()
+    except NotListening as failed:
+        print(failed, file=sys.stderr)
+        return 1
     finally:
         responders.stop()
     return 0

@@ -95,6 +95,12 @@ class Responders:
         self._launch(entry_point)
         self._await([entry_point])
 
+    def revive(self) -> None:
+        """Start again whichever has died, as Google does. Raises: NotListening."""
+        for entry_point, process in list(self._processes.items()):
+            if process.poll() is not None:
+                self.restart(entry_point)
+
     def replace_stopped(self, entry_point: str) -> subprocess.Popen[bytes]:
         """Let one stand still as by SIGSTOP, and have another take its place at a new address.
 

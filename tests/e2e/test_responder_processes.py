@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,42 @@ def test_dead_responder_is_restarted(
     [event] = until("its record", evidence.unclaimed)
     assert event.facts["incident"] == "0.while"
     assert responders.addresses["on_alert"] == address
+
+
+def test_whatever_dies_is_started_again() -> None:
+    """At its address, whoever has killed it: Google has the next request start another instance."""
+    process = subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-m", "local", "--responders", "--policy", str(EXAMPLE)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["responders"]["on_work"]
+        before = started_for(address)
+
+        for dies in before:
+            with suppress(ProcessLookupError):  # it follows the one that it belongs to
+                os.kill(dies, signal.SIGKILL)
+
+        until("another", lambda: is_listening(address) and not before & started_for(address))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert until("its end", lambda: not is_listening(address))
+
+
+def started_for(address: str) -> set[int]:
+    """The processes that serve there, as the system lists them."""
+    port = b"\0--port\0%s" % address.partition(":")[2].encode()
+    found = set()
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            if port in one.read_bytes():
+                found.add(int(one.parent.name))
+    return found
 
 
 def test_nothing_survives_the_parent(tmp_path: Path) -> None:
