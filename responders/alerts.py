@@ -101,6 +101,7 @@ class Alerts:
         self, notification: Notification, message: Message, policy: Policy, signal: str
     ) -> Alert:
         now = self._ports.clock.now()
+        published_at = message.published_at or now
         return Alert(
             key=key(notification),
             monitoring_id=notification.incident_id,
@@ -109,8 +110,8 @@ class Alerts:
             system=policy.system,
             signal=signal,
             incident="",
-            started_at=notification.started_at or message.published_at or now,
-            published_at=message.published_at or now,
+            started_at=min(notification.started_at or published_at, published_at),
+            published_at=published_at,
             received_at=now,
             function=function_of(notification, policy),
             notification=scrubbed(notification.document.encode()).decode(),

@@ -10,6 +10,20 @@ from tests.outside import dead_letters
 from tests.world import World
 
 
+def test_trouble_has_begun_before_it_is_told_of() -> None:
+    """A time that is still to come is none: what was changed before the alert explains it."""
+    world = World()
+    world.deploy_bad()
+    said_at = world.ports.clock.now()
+
+    world.alert(started_at=said_at + timedelta(hours=5))
+    world.pass_time(timedelta(hours=1))
+
+    assert world.incidents()[0].onset_at == said_at
+    [one] = world.rollbacks()
+    assert one.status is rollback.Status.SUCCEEDED
+
+
 def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> None:
     """Commit 1 holds everything that must exist from detection on."""
     world = World()
