@@ -280,6 +280,34 @@ def test_what_could_not_be_looked_at_is_left() -> None:
     assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN, "covers/2": Fate.LOST}
 
 
+@pytest.mark.parametrize("spoilt", [1, VERSIONS_BACK + 2])
+@pytest.mark.parametrize("is_of_then", [False, True])
+def test_a_version_that_could_not_be_looked_at_is_not_passed_over(
+    spoilt: int, is_of_then: bool
+) -> None:
+    """It may be the newest that passes: what the application wrote is not lost to an older one."""
+    covers = Collection(schema={"required": ["n"]}, media={"file": "shop-media"})
+    shop = Shop(replace(SHOP, collections={**SHOP.collections, "covers": covers}))
+
+    def dark(verb: str, side: str) -> None:
+        raise Unavailable("no answer")
+
+    shop.ports.media.hook = dark
+    shop.ports.clock.advance(timedelta(minutes=90))
+    shop.write({"covers/1": {"n": 1}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({"covers/1": {"n": 2, "file": "2.png"}})
+    shop.pass_time()
+    if is_of_then:
+        shop.before = shop.ports.clock.now()
+    for n in range(spoilt):
+        shop.pass_time()
+        shop.write({"covers/1": {"spoilt": n}})
+    assert shop.fates("covers") == {"covers/1": Fate.UNKNOWN}
+
+
 def test_what_expired_is_not_revived() -> None:
     """Its time was over, whoever removed it."""
     shop = Shop()

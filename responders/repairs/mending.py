@@ -133,11 +133,11 @@ class Mending:
     def _of_invalid(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
         valid = self._verdicts([one.now for one in pairs if one.now is not None])
         bad = [one for one in pairs if one.now is not None and valid[one.path] is False]
-        passing = self._passing(bad)
+        passing, unknown = self._passing(bad)
         for pair in pairs:
             if pair.now is None:
                 yield Fated(pair.path, Fate.DELETED, wanted=pair.then)
-            elif valid[pair.path] is None:
+            elif valid[pair.path] is None or pair.path in unknown:
                 yield Fated(pair.path, Fate.UNKNOWN, pair.now)
             elif valid[pair.path] is False:
                 wanted = passing.get(pair.path)
@@ -201,52 +201,66 @@ class Mending:
         judged = self._examining.verdicts(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
-    def _passing(self, bad: Sequence[Pair]) -> dict[str, Version]:
-        """Of each document its newest version that passes; one without any is left out."""
+    def _passing(self, bad: Sequence[Pair]) -> tuple[dict[str, Version], set[str]]:
+        """Of each document its newest version that passes; one without any is left out.
+
+        And those of which it is not known whether one does: what is older is not taken instead.
+        """
         passing: dict[str, Version] = {}
+        unknown: set[str] = set()
         left = {one.path: one.now for one in bad if one.now is not None}
         spoilt = {path: one.updated_at for path, one in left.items()}
         for _ in range(0 if self._goal.is_copy else VERSIONS_BACK):
             before = self._before(list(left.values()))
             valid = self._verdicts(list(before.values()))
             passing |= {path: one for path, one in before.items() if valid[path]}
-            left = {path: one for path, one in before.items() if not valid[path]}
+            unknown |= {path for path in before if valid[path] is None}
+            left = {path: one for path, one in before.items() if valid[path] is False}
             spoilt |= {path: one.updated_at for path, one in left.items()}
             if not left:
                 break
-        rest = [one for one in bad if one.path not in passing]
+        rest = [one for one in bad if one.path not in passing and one.path not in unknown]
         valid = self._verdicts([one.then for one in rest if one.then is not None])
+        unknown |= {path for path, is_valid in valid.items() if is_valid is None}
         then = {
             one.path: one.then
             for one in rest
             if (valid[one.path] if one.then is not None else one.path in left)
         }
-        return passing | self._newest(then, spoilt)
+        newest, not_known = self._newest(then, spoilt)
+        return passing | newest, unknown | not_known
 
     def _newest(
         self, then: Mapping[str, Version | None], spoilt: Mapping[str, datetime]
-    ) -> dict[str, Version]:
+    ) -> tuple[dict[str, Version], set[str]]:
         """Of each the newest version since then that passes, by halving: damage is taken to stay.
 
-        Where it was deleted meanwhile, the newest before that. None: it was not there then.
+        Where it was deleted meanwhile, the newest before that. None: it was not there then. And
+        those that come to a version of which that is not known.
         """
         found = {path: one for path, one in then.items() if one is not None}
+        unknown: set[str] = set()
         goal = self._goal
         if goal.before is None or goal.is_copy:
-            return found
+            return found, unknown
         spans = {
             path: Search(goal.before, minute(spoilt[path]) + MINUTE, is_low_known=True)
             for path in then
         }
-        while looks := {path: at for path, one in spans.items() if (at := one.next_look)}:
+        while looks := {
+            path: at
+            for path, one in spans.items()
+            if path not in unknown and (at := one.next_look) is not None
+        }:
             there = self._read(looks)
             valid = self._verdicts(list(there.values()))
+            unknown |= {path for path in there if valid[path] is None}
             for path, at in looks.items():
                 is_bad = not valid[path] if path in there else path in found
                 spans[path] = spans[path].seen(at, bad=is_bad)
                 if path in there and valid[path]:
                     found[path] = there[path]
-        return found
+        return found, unknown
 
     def _before(self, versions: Sequence[Version]) -> dict[str, Version]:
         """The version right before each of these; one without any that can be read is left out."""
