@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from shared import quarantine, repair
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.repair import Fate, Goal, Position
 from shared.shortened import CHARACTERS
-from shared.versions import REWRITE_SECONDS
+from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 from tests.fakes.hooks import no_hook, raising
 from tests.mended import GOOD, STEP, Shop
 
@@ -288,6 +289,34 @@ def test_what_is_made_again_and_not_answered_has_landed_before_anybody_goes_on(
     with pytest.raises(Ambiguous):
         shop.rewriting.portion(STEP, goal, Position())
     assert (shop.ports.clock.monotonic() - began >= REWRITE_SECONDS) == waits
+
+
+@pytest.mark.parametrize("is_answered_in_part", [False, True])
+def test_what_was_made_again_and_deleted_once_more_stays_deleted(
+    is_answered_in_part: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What landed is on record, though of another document of its batch nothing is known."""
+    if not is_answered_in_part:
+        monkeypatch.setattr("responders.repairs.rewriting.REWRITE_BYTES", 1)
+    shop = Shop()
+    shop.write({"customers/ada": None, "customers/bob": None})
+    goal, rewrite = shop.goal("customers", "all"), shop.ports.rewritten.rewrite
+
+    def for_ada_alone(database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        if rewrites[0].path != "customers/ada":
+            raise Ambiguous("no answer")
+        return [*rewrite(database, rewrites[:1]), *(Unavailable("busy") for _ in rewrites[1:])]
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(shop.ports.rewritten, "rewrite", for_ada_alone)
+        with pytest.raises(Unavailable):
+            shop.rewriting.portion(STEP, goal, Position())
+    assert shop.there("customers/ada", "customers/bob") == [GOOD["customers/ada"], None]
+    shop.write({"customers/ada": None})
+
+    assert shop.carried(goal).fates == {Fate.REVIVED: 2}
+    assert shop.there("customers/ada", "customers/bob") == [None, GOOD["customers/bob"]]
+    assert shop.landed() == {"customers/ada", "customers/bob"}
 
 
 def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,13 +177,13 @@ class Rewriting:
         kept = self._vault.keep(*self._content((meant | to_do).values()))
         entry = self._entry(name, step, database, kept, done)
         version = self._ports.store.commit([written(document, encode(entry))])
-        sent, forbidden = self._sent(step, database, list(to_do.values()))
+        sent, failure = self._sent(step, database, list(to_do.values()))
         done |= sent
         if sent:
             told = encode(self._entry(name, step, database, kept, done))
             self._ports.store.commit([Update(path, told, version)])
-        if forbidden is not None:
-            raise forbidden
+        if failure is not None:
+            raise failure
         return done
 
     def _tried(
@@ -205,27 +205,31 @@ class Rewriting:
     def _sent(
         self, step: Step, database: str, changes: Sequence[Change]
     ) -> tuple[dict[str, Landed], RollbackError | None]:
-        """What became of each: a request at a time, each sent once it may be.
+        """What became of each that is known: a request at a time, each sent once it may be.
 
-        And what forbids those that were not sent; None: all were.
+        And why it is not known of the others, or they were not sent; None: it is known of all.
         """
         landed: dict[str, Landed] = {}
         for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
             makes_again = any(one.before is None for one in part)
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
-            except RollbackError as forbidden:
-                return landed, forbidden
-            try:
-                landed |= self._rewritten(database, part)
-            except Ambiguous:
-                if makes_again:  # it must not land once we have gone on
+                answers = self._rewritten(database, part)
+            except RollbackError as failure:
+                if makes_again and isinstance(failure, Ambiguous):  # it must not land later
                     self._ports.clock.sleep(REWRITE_SECONDS)
-                raise
+                return landed, failure
+            silent = {path: one for path, one in answers.items() if isinstance(one, Unavailable)}
+            landed |= {path: one for path, one in answers.items() if path not in silent}
+            for unanswered in silent.values():
+                return landed, unanswered
         return landed, None
 
     def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
-        """What became of each by one request. Raises: Unavailable; Rejected, when we may not."""
+        """What became of each by one request, Unavailable where it is not known.
+
+        Raises: Unavailable; Rejected, when we may not.
+        """
         rewrites = [
             Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
             for one in changes
@@ -233,11 +237,7 @@ class Rewriting:
         answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
         landed = dict(zip((one.path for one in changes), answers, strict=True))
         moved = [one for one in changes if isinstance(landed[one.path], Moved)]
-        landed |= self._standing(database, moved)
-        for answer in landed.values():
-            if isinstance(answer, Unavailable):
-                raise answer
-        return landed
+        return landed | self._standing(database, moved)
 
     def _written(self, step: Step, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
         """The documents with what became of them."""
