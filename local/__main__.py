@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,11 +19,12 @@ from local.clock import CloudClock
 from local.cloud import NAMES, Cloud
 from local.fault_plan import BadPlan
 from local.firestore import Concurrency
-from local.responders import NotListening, Responders
+from local.responders import HOST, NotListening, Responders
 from shared import policy_file
 from shared.errors import BadConfiguration
 from shared.policy import Policy
 
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REVIVED_EVERY_SECONDS = 0.5
 DEFAULT_POLICY = Path(__file__).parent.parent / "policies" / "cvplus.yaml"
 
@@ -29,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; one line of JSON says where, once everything listens.
 
     Exit codes: 0 stopped by a signal, 1 a policy or a fault plan is refused (all faults on standard
-    error), a responder does not start, or its project would be one below a domain, which names no
-    bucket; 2 wrong arguments.
+    error), its folder or a port cannot be had, a responder does not start, or its project would be
+    one below a domain, which names no bucket; 2 wrong arguments.
     """
     options = _options(arguments)
     stopping = threading.Event()
@@ -43,13 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*refused.faults, sep="\n", file=sys.stderr)
         return 1
     home = options.project or next(iter(policies.values())).project
-    if ":" in home:
+    if not _PROJECT.fullmatch(home):
         print(f"{home} cannot be the responders' own project: --project says one", file=sys.stderr)
+        return 1
+    if taken := [f"{name}={port}" for name, port in options.port if not _is_free(port)]:
+        print(f"somebody listens there already: {', '.join(taken)}", file=sys.stderr)
         return 1
     try:
         cloud = _start(list(policies.values()), options)
     except BadPlan as refused:
         print(*refused.faults, sep="\n", file=sys.stderr)
+        return 1
+    except OSError as failed:  # a folder that cannot be
+        print(failed, file=sys.stderr)
         return 1
     try:
         return _serve(cloud, files if options.responders else (), stopping)
@@ -108,7 +118,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--origin", type=_moment, help="cloud time at the start, ISO 8601; default: now")
     add("--scale", type=_pace, default=1.0, help="cloud seconds per second; 0 stands still")
     add("--seed", type=int, default=0, help="decides rates, names and drawn answers")
-    add("--project", help="where clock ticks go; default: the first policy's project")
+    add(
+        "--project", type=_project, help="where clock ticks go; default: the first policy's project"
+    )
     add("--responders", action="store_true", help="run the functions of main.py beside it")
     add("--no-alerts", dest="alerts", action="store_false", help="evaluate no alert policies")
     add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
@@ -126,21 +138,47 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _moment(text: str) -> datetime:
     """A time; without an offset it is UTC."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        said = f"'{text}' is no time such as 2026-03-02T12:00:00Z"
+        raise argparse.ArgumentTypeError(said) from wrong
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _pace(text: str) -> float:
-    pace = float(text)
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = math.nan
+    if not math.isfinite(pace):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds")
     if pace < 0:
         raise argparse.ArgumentTypeError("time cannot run backwards")
     return pace
+
+
+def _project(text: str) -> str:
+    if not _PROJECT.fullmatch(text):
+        said = f"'{text}' is no project's id: 6 to 30 lower-case letters, digits and -"
+        raise argparse.ArgumentTypeError(said)
+    return text
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _port(text: str) -> tuple[str, int]:
     name, _, port = text.partition("=")
     if name not in NAMES:
         raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(NAMES)}")
+    if not port.isdecimal() or int(port) not in range(1 << 16):
+        raise argparse.ArgumentTypeError(f"'{port}' is no port")
     return name, int(port)
 
 

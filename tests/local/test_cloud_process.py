@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import httpx
 import pytest
 from google.api_core.exceptions import Aborted
 from google.cloud import firestore
+
+from local.__main__ import main
 
 POLICY = """
 system: bookshop
@@ -139,6 +142,50 @@ def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "MAYBE" in ended.stderr
     assert "seed" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("--scale=nan", "--scale=inf", "--scale=fast", "--scale=-1", "--origin=never"),
+        *("--port=nothing=1", "--port=pubsub=x", "--port=pubsub=65536", "--project=No Project"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_named(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is started; exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        main([wrong])
+
+    assert ended.value.code == 2
+    assert f"error: argument {wrong.partition('=')[0]}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("service", ["pubsub", "control"])
+def test_a_port_that_is_taken_ends_it_with_a_sentence(service: str, policy_file: Path) -> None:
+    """Whichever kind of server is to listen there."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = begun("--policy", str(policy_file), "--port", f"{service}={port}")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert str(port) in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_folder_that_cannot_be_ends_it_with_a_sentence(policy_file: Path) -> None:
+    """Nothing is served that would not be kept."""
+    ended = begun("--policy", str(policy_file), "--data", f"{policy_file}/below")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" not in ended.stderr
+
+
+def begun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A cloud that ends by itself."""
+    command = [sys.executable, "-m", "local", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
 
 
 def test_a_project_below_a_domain_is_no_home_for_the_responders(tmp_path: Path) -> None:

@@ -79,7 +79,12 @@ def test_each_signal_in_the_table_is_evaluated_and_no_other() -> None:
 
 def test_each_option_on_the_page_exists() -> None:
     """The command line knows every option that the page names."""
-    values = {"--origin": "2026-03-01", "--concurrency": "optimistic", "--port": "run=1"}
+    values = {
+        "--origin": "2026-03-01",
+        "--concurrency": "optimistic",
+        "--port": "run=1",
+        "--project": "shop-operations",
+    }
     opening = PAGE.partition("\n## ")[0]
     for option, wants in re.findall(r"`(--[a-z-]+)( [A-Z=]+)?`", opening):
         value = [values.get(option, "1")] if wants else []
