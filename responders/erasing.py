@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -215,9 +215,12 @@ class Ledger(Struct, frozen=True):
     added_at: datetime
     """When somebody was added last."""
 
-    def forbids(self, version: Version) -> bool:
-        """Whether a version of the past belongs to somebody who was erased since."""
-        return erasures.is_of_erased(self.rules, version, self.book, self.erased)
+    def forbids(self, version: Version, whose: Iterable[str] = ()) -> bool:
+        """Whether a version of the past belongs to somebody who was erased since.
+
+        `whose` are the persons whom documents above it name in their fields.
+        """
+        return erasures.is_of_erased(self.rules, version, self.book, self.erased, whose)
 
 
 def entries(store: Store, system: str) -> Iterator[Document]:

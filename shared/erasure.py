@@ -134,12 +134,19 @@ def is_erased(
 
 
 def is_of_erased(
-    rules: ErasureRules, version: Version, book: Book, erased: Mapping[str, datetime]
+    rules: ErasureRules,
+    version: Version,
+    book: Book,
+    erased: Mapping[str, datetime],
+    whose: Iterable[str] = (),
 ) -> bool:
     """Whether a version, or what it stands below, belongs to somebody erased since it was written.
 
-    What stands above is known by its name alone.
+    What stands above is known by its name, and by those whom its fields name: `whose`.
     """
+    times = (erased.get(hashed(book.salt, person)) for person in whose)
+    if any(time is not None and time >= version.updated_at for time in times):
+        return True
     parts = version.path.split("/")
     above = [
         replace(version, path="/".join(parts[:end]), fields={}) for end in range(2, len(parts), 2)

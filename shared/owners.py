@@ -31,6 +31,13 @@ def is_by_field(rules: ErasureRules, path: str) -> bool:
     return any(place.field and covers(place.scope, path) for place in rules.documents)
 
 
+def above(rules: ErasureRules, path: str) -> list[str]:
+    """The documents that it stands below whose fields say whose they are, and whose it is so."""
+    parts = path.split("/")
+    upper = ("/".join(parts[:end]) for end in range(2, len(parts), 2))
+    return [one for one in upper if is_by_field(rules, one)]
+
+
 def fields(rules: ErasureRules, collection: str) -> list[str]:
     """The fields of a collection's documents that say whose they are."""
     document = f"{collection}/-"

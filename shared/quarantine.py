@@ -34,6 +34,8 @@ class Change(Struct, frozen=True):
     """None: it was removed."""
     of: datetime | None = None
     """When the version was written that it is brought back to; None: to none."""
+    whose: tuple[str, ...] = ()
+    """Whom the documents that it stands below named in their fields."""
 
 
 class Landed(Struct, frozen=True):
@@ -85,8 +87,8 @@ def unpacked(content: bytes) -> list[Change]:
     """The changes that were packed."""
     found = msgspec.msgpack.Decoder(ext_hook=_from_extension).decode(zlib.decompress(content))
     return [
-        Change(path, None if before is None else Version(path, *before), after, of)
-        for path, before, after, of in found
+        Change(path, None if before is None else Version(path, *before), after, of, tuple(whose))
+        for path, before, after, of, *whose in found
     ]
 
 
@@ -113,9 +115,10 @@ def entry_name(step: str, cursor: str) -> str:
 def _plain(change: Change) -> list[Any]:
     before, after = change.before, _without_structs(change.after)
     if before is None:
-        return [change.path, None, after, change.of]
+        return [change.path, None, after, change.of, *change.whose]
     fields = _without_structs(before.fields)
-    return [change.path, [fields, before.created_at, before.updated_at], after, change.of]
+    kept = [fields, before.created_at, before.updated_at]
+    return [change.path, kept, after, change.of, *change.whose]
 
 
 def _without_structs(value: Any) -> Any:

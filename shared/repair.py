@@ -136,6 +136,8 @@ class Fated(Struct, frozen=True):
     now: Version | None = None
     wanted: Version | None = None
     """What it becomes; None: nothing, or it is removed."""
+    whose: tuple[str, ...] = ()
+    """Whom the documents that it stands below name in their fields."""
 
 
 class Goal(Struct, frozen=True):

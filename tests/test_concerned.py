@@ -74,6 +74,15 @@ def test_whose_document_was_removed_is_told() -> None:
     assert told(shop) == {"bob": 1}
 
 
+def test_whose_document_stands_above_is_told() -> None:
+    """Its line names nobody; the order that it stands below names its owner."""
+    shop = shop_of({"orders/2/lines/1": {"title": "Emma"}}, {"orders/2": PAID})
+    repair(shop, "document:orders/2/lines/1")
+
+    assert told(shop) == {"bob": 1}
+    assert team(shop) == ""
+
+
 def test_whose_document_was_left_is_told() -> None:
     """It was to come back, and its owner has written it in that very moment."""
     shop = shop_of({"customers/ada": {"name": "Ada"}})

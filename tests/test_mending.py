@@ -249,6 +249,24 @@ def test_who_was_erased_stays_so() -> None:
     assert shop.fates("customers") == {"customers/ada": Fate.BACK}
 
 
+@pytest.mark.parametrize("select", ["all", "document:orders/1/lines/1"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_stands_below_a_document_that_names_who_was_erased_stays_gone(
+    select: str, is_there: bool
+) -> None:
+    """It names nobody itself; its order does, or did when it stood there."""
+    shop = Shop(replace(SHOP, erasure=ErasureRules((Place("orders", field="customer"),))))
+    lines = {f"orders/{n}/lines/1": {"to": "10 Downing Street"} for n in (1, 2)}
+    shop.write({**lines, "orders/1": GOOD["orders/1"] if is_there else {"customer": "eve"}})
+    shop.pass_time()
+    shop.before = shop.ports.clock.now()
+    shop.pass_time()
+    shop.write({**dict.fromkeys(lines), "orders/1": None if is_there else GOOD["orders/1"]})
+    erase(shop, "ada")
+    assert shop.fates("orders/1/lines", select) == {"orders/1/lines/1": Fate.ERASED}
+    assert shop.fates("orders/2/lines", "all") == {"orders/2/lines/1": Fate.REVIVED}
+
+
 @pytest.mark.parametrize("select", ["all", "collection:erased", "document:erased/new"])
 def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None:
     """Its own record of that is as old as it is, whatever else is as it was."""

@@ -213,7 +213,10 @@ def test_the_moment_before_a_version() -> None:
 def test_quarantine_holds_every_value() -> None:
     """What is kept comes out as it went in; the same content has the same name."""
     before = replace(version("u/a"), fields=EVERYTHING)
-    changes = [Change("u/a", before, {"n": 1}), Change("u/b", None, EVERYTHING)]
+    changes = [
+        Change("u/a", before, {"n": 1}, NOW, ("ada", "bob")),
+        Change("u/b", None, EVERYTHING, whose=("ada",)),
+    ]
     content = packed(changes)
     one, other = unpacked(content)
 
@@ -222,6 +225,8 @@ def test_quarantine_holds_every_value() -> None:
     assert (one.before.updated_at, one.after) == (NOW, {"n": 1})
     assert other.before is None
     assert same(other.after, EVERYTHING)
+    assert (one.of, one.whose) == (NOW, ("ada", "bob"))
+    assert (other.of, other.whose) == (None, ("ada",))
     assert name("shop", "INC-1", content) == name("shop", "INC-1", packed(changes))
     assert name("shop", "INC-1", content) != name("shop", "INC-1", packed(changes[:1]))
 

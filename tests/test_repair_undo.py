@@ -25,6 +25,7 @@ from tests.spoilt import (
     trigger,
     undo,
 )
+from tests.taken_out import erase
 from tests.world import CHECKED
 
 
@@ -148,6 +149,24 @@ def test_what_an_undo_would_put_back_of_an_erased_person_stays_gone() -> None:
 
     assert shop.data == {**GOOD, "customers/ada": None, "orders/1": None}
     assert "2 of somebody who was erased, and left" in shop.newest.outcome
+
+
+def test_what_stands_below_a_document_of_an_erased_person_is_not_put_back() -> None:
+    """The repair has removed it; whose it was, quarantine knows, though its order is gone."""
+    line = "orders/1/lines/1"
+    shop = Shop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
+    shop.order(restore_point="17m", select=f"document:{line}")
+    shop.parked(12)
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    assert shop.data[line] is None
+    shop.write({"customers/ada": None, "orders/1": None})
+    erase(shop)
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data[line] is None
+    assert "1 of somebody who was erased, and left" in shop.newest.outcome
 
 
 def test_whom_the_application_alone_has_erased_is_not_put_back() -> None:

@@ -208,6 +208,29 @@ def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() ->
     assert shop.data["orders/2"] is None
 
 
+def test_what_stands_below_a_document_of_theirs() -> None:
+    """It names nobody itself, and its order is gone by then: it is taken out all the same."""
+    line = "orders/1/lines/1"
+    shop = Shop(SHOP, spoilt={line: {"to": "10 Downing Street"}})
+    shop.write({line: None})
+    shop.order(restore_point="14m", select=f"document:{line}")
+    shop.parked(12)
+
+    def erased(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "after"):
+            shop.ports.rewritten.hook = no_hook
+            shop.write({"customers/ada": None, "orders/1": None})
+            erase(shop)
+
+    shop.ports.rewritten.hook = erased
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.ports.rewritten.written == [line, line]
+    assert shop.data[line] is None
+    assert sum(one.taken_out for one in journal(shop)) == 1
+    assert (copies(shop), unnamed(shop)) == (set(), set())
+
+
 def test_what_a_worker_kept_who_died_before_the_journal_named_it() -> None:
     """Nobody else would find it."""
     shop = Shop(SHOP, spoilt=SPOILT)

@@ -45,9 +45,9 @@ def concerned(
 ) -> Concerned:
     """Whose documents stand in the journal of a rollback, which has ended before `at`.
 
-    A document that names its owner is looked at as it was then, and `before` the rollback: of the
-    two, one may be gone or damaged. Raises: Unavailable; Rejected, for a moment that cannot be read
-    (any more).
+    A document that names its owner, or that of what stands below it, is looked at as it was then,
+    and `before` the rollback: of the two, one may be gone or damaged. Raises: Unavailable;
+    Rejected, for a moment that cannot be read (any more).
     """
     rules = policy.erasure
     if rules is None:
@@ -59,6 +59,7 @@ def concerned(
         paths = list(_paths(decode(Entry, document.fields)))
         persons.update(*(owners.by_name(rules, path) for path in paths))
         by_field |= {path: set() for path in paths if owners.is_by_field(rules, path)}
+        by_field |= {one: set() for path in paths for one in owners.above(rules, path)}
         untold += not paths
     asked = sorted(by_field)
     for moment in [at, *([before] if before is not None else [])]:

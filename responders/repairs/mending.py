@@ -9,10 +9,12 @@ from functools import partial
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from responders.asking import ANSWER_SECONDS, answered, ask, ask_all
 from responders.erasing import read_ledger
 from responders.examining import Examining
+from shared import owners
 from shared.damage import MINUTE, Search
 from shared.errors import Rejected
 from shared.expiry import Expiry, has_expired
@@ -103,7 +105,7 @@ class Mending:
             found = self._of_invalid(pairs)
         else:
             found = self._of_chosen([one for one in pairs if self._is_wanted(one)])
-        return [self._allowed(one) for one in found]
+        return [self._allowed(one) for one in self._with_whose(list(found))]
 
     def _is_wanted(self, pair: Pair) -> bool:
         goal = self._goal
@@ -162,6 +164,25 @@ class Mending:
                 fate = Fate.BACK if now[pair.path] is False else Fate.OLDER
                 yield Fated(pair.path, fate, pair.now, pair.then)
 
+    def _with_whose(self, fated: Sequence[Fated]) -> list[Fated]:
+        """The documents with whom those that they stand below name, as these were and as they are.
+
+        It goes into quarantine with them: later nobody may be able to read what stood above.
+        """
+        goal, rules = self._goal, self._policy.erasure
+        if rules is None:
+            return list(fated)
+        above = {one.path: owners.above(rules, one.path) for one in fated}
+        asked = sorted(set().union(*above.values()))
+        named: dict[str, set[str]] = {path: set() for path in asked}
+        for database, at in ((goal.database, goal.at), (goal.source, goal.before)):
+            found = self._documents.get(database, asked, at) if asked else {}
+            for version in found.values():
+                if version is not None:
+                    named[version.path] |= set(owners.by_field(rules, version))
+        whose = {path: set().union(*(named[one] for one in paths)) for path, paths in above.items()}
+        return [replace(one, whose=tuple(sorted(whose[one.path]))) for one in fated]
+
     def _allowed(self, fated: Fated) -> Fated:
         """The fate, unless what would come back is of an erased person, or over."""
         if fated.fate in GOOD_UNDONE and self._tells_of_erased(fated.path):
@@ -169,7 +190,7 @@ class Mending:
         version = fated.wanted
         if version is None or fated.fate is Fate.CHANGED:
             return fated
-        if self._ledger is not None and self._ledger.forbids(version):
+        if self._ledger is not None and self._ledger.forbids(version, fated.whose):
             return Fated(fated.path, Fate.ERASED, fated.now)
         if has_expired(self._expiries, version, self._ports.clock.now()):
             return Fated(fated.path, Fate.EXPIRED, fated.now)

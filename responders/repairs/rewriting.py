@@ -135,12 +135,12 @@ class Rewriting:
         changes: list[Change] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
-            if was is not None and ledger is not None and ledger.forbids(was):
+            if was is not None and ledger is not None and ledger.forbids(was, known.whose):
                 fated.append(Fated(path, Fate.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
                 fated.append(Fated(path, Fate.EXPIRED))
             elif _is(now, known):
-                changes.append(_change(path, now, was))
+                changes.append(_change(path, now, was, known.whose))
             elif _is(now, _change(path, None, was)):
                 fated.append(Fated(path, Fate.RETURNED))
             else:
@@ -242,7 +242,11 @@ class Rewriting:
     def _written(self, step: Step, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
         """The documents with what became of them."""
         known = list(fated)
-        changes = [_change(one.path, one.now, one.wanted) for one in known if one.fate in WRITTEN]
+        changes = [
+            _change(one.path, one.now, one.wanted, one.whose)
+            for one in known
+            if one.fate in WRITTEN
+        ]
         landed = self.changed(step, goal.database, cursor, changes)
         return [_after(one, landed.get(one.path)) for one in known]
 
@@ -298,11 +302,13 @@ class Rewriting:
         return vault
 
 
-def _change(path: str, now: Version | None, wanted: Version | None) -> Change:
+def _change(
+    path: str, now: Version | None, wanted: Version | None, whose: tuple[str, ...] = ()
+) -> Change:
     """A document as it stands there, and as it is wanted."""
     if wanted is None:
-        return Change(path, now, None)
-    return Change(path, now, wanted.fields, wanted.updated_at)
+        return Change(path, now, None, whose=whose)
+    return Change(path, now, wanted.fields, wanted.updated_at, whose)
 
 
 def _is(version: Version | None, change: Change) -> bool:

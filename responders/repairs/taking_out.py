@@ -210,12 +210,13 @@ def _is_written_of(change: Change, ledger: Ledger) -> bool:
     """Whether what was, or may have been, written is of somebody erased since it was so."""
     if change.after is None or change.of is None:
         return False
-    return ledger.forbids(Version(change.path, change.after, change.of, change.of))
+    version = Version(change.path, change.after, change.of, change.of)
+    return ledger.forbids(version, change.whose)
 
 
 def _stood_there_of(change: Change, ledger: Ledger) -> bool:
     """Whether what stood there before is of somebody erased since."""
-    return change.before is not None and ledger.forbids(change.before)
+    return change.before is not None and ledger.forbids(change.before, change.whose)
 
 
 def _passed(position: Position, name: str, entry: Entry) -> Position:
