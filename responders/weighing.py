@@ -96,11 +96,14 @@ def looked_through(
 ) -> Preparation:
     """What is known after so many seconds more; what was begun goes on where it is.
 
+    Unless it was begun by another policy: then it begins anew.
     Raises: Refused, where the restore point cannot be had; Unavailable, Rejected.
     """
     source = known.target or foreseeing.target(ports, policy, record, order.restore_point)
     select = repair.parse(order.select)
-    survey = known.survey or foreseeing.begun(ports, policy, select, at, source)
+    survey = known.survey
+    if survey is None or not survey.is_by(policy.fingerprint):
+        survey = foreseeing.begun(ports, policy, select, at, source)
     if not survey.is_over:
         survey = foreseeing.advanced(ports, policy, survey, expiries, seconds)
     return replace(known, target=source, survey=survey)

@@ -160,6 +160,8 @@ class Goal(Struct, frozen=True):
     """So many were looked at beforehand."""
     starts: tuple[str, ...] = ()
     """What hears of what is written there: people have agreed to that, and to nothing else."""
+    policy: str = ""
+    """Fingerprint of the policy by which documents were judged; empty: it is not known."""
 
     @property
     def is_copy(self) -> bool:
@@ -196,6 +198,10 @@ class Survey(Struct, frozen=True):
         """Whether every piece was gone through."""
         over = [one.is_over for one in self.positions]
         return len(over) == len(self.goals) and all(over)
+
+    def is_by(self, policy: str) -> bool:
+        """Whether the policy of that fingerprint has judged all of it."""
+        return all(one.policy == policy for one in self.goals)
 
     @property
     def fates(self) -> dict[Fate, int]:

@@ -12,15 +12,19 @@ from msgspec.structs import replace
 from responders.case import Turn
 from responders.repairs import mending, repaired
 from responders.weighing import PREPARE_WITHIN
-from shared import journals, repair
+from shared import copying, journals, repair
+from shared.copying import Copy
+from shared.documents import encode
 from shared.errors import Unavailable
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
+from shared.ports import Put
 from shared.reading import Reading
 from shared.repair import Fate
 from shared.report import report
 from shared.report_rendering import markdown
 from shared.reported import gathered
+from shared.restore_point import Point, Source
 from shared.rollback import Status
 from shared.shortened import CHARACTERS
 from shared.trail import Trail
@@ -204,6 +208,78 @@ def test_a_restore_point_that_cannot_be_had() -> None:
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is Status.NOT_TAKEN
     assert "cannot be had" in shop.newest.outcome
+
+
+@pytest.mark.parametrize("original", [HERE, "other"])
+def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
+    """Everything would be as it is there: what is repaired has no past in it."""
+    shop = Shop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
+    now, said = shop.ports.clock.now(), ("command", "alice", "to look at it")
+    point = Point(now - 20 * MINUTE, Source.WINDOW)
+    copy = Copy("copy-1", "bookshop", original, point, "nam5", *said, now, copying.Status.READY)
+    shop.ports.store.commit([Put(copying.path(copy.id), encode(copy))])
+    shop.ports.kept.write(copy.id, GOOD)
+    shop.order(restore_point=copy.id, select="all")
+    shop.pass_time(8 * MINUTE)
+    is_parked = shop.newest.status is Status.PARKED
+    assert is_parked == (original == HERE), shop.newest.outcome
+    assert is_parked or f"{copy.id} is none" in shop.newest.outcome
+
+
+STRICT = replace(
+    SHOP,
+    fingerprint="another one",
+    collections={
+        **SHOP.collections,
+        "customers": replace(SHOP.collections["customers"], schema={"required": ["name"]}),
+    },
+)
+
+
+def test_a_policy_that_is_another_one_before_the_second_word() -> None:
+    """The data are looked through anew by it, and people are asked what it comes to."""
+    shop = Shop()
+    shop.order()
+    before = shop.parked().question
+    shop.policy = STRICT
+    shop.start_instances()
+    shop.approve("bob")
+    shop.pass_time(4 * MINUTE)
+    question = shop.newest.question
+    assert before is not None
+    assert question is not None
+    assert question.plan.fingerprint != before.plan.fingerprint
+    assert question.plan.reported != before.plan.reported
+    assert shop.ports.rewritten.written == []
+
+
+def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
+    """Nothing more is: who has agreed to some has not agreed to those that another policy finds."""
+    shop = Shop()
+    shop.order()
+    shop.parked()
+    said: list[str] = []
+
+    def pause(verb: str, side: str) -> None:
+        if (verb, side) == ("quarantine.keep", "after") and not said:
+            said.append(verb)
+            shop.command("carol", command="pause")
+            shop.ports.clock.advance(timedelta(seconds=3))
+            shop.deliver_commands()
+
+    shop.ports.quarantine.hook = pause
+    shop.approve("bob")
+    shop.pass_time(2 * MINUTE)
+    assert said
+    shop.policy = STRICT
+    shop.start_instances()
+    shop.command("carol", command="resume")
+    shop.pass_time(4 * MINUTE)
+    assert shop.newest.status is Status.FAILED
+    notes = [one.note for one in shop.steps(shop.newest.id).values()]
+    assert any("another policy holds" in note for note in notes), notes
+    assert shop.data == {**GOOD, **SPOILT}
+    assert shop.broken_laws() == []
 
 
 def test_what_is_ordered_again_means_the_same_moment() -> None:

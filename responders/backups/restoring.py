@@ -20,9 +20,12 @@ from shared.restore_point import Kept, Point, Source
 _GONE = "NOT_FOUND"
 
 
-def kept(ports: Ports, policy: Policy) -> Kept:
-    """All that a restore point of the system can be. Raises: Unavailable, Rejected (no right)."""
-    name = policy.backups.database
+def kept(ports: Ports, policy: Policy, database: str = "") -> Kept:
+    """All that a restore point of a database can be; where none is said, of the one backed up.
+
+    Raises: Unavailable, Rejected (no right).
+    """
+    name = database or policy.backups.database
     ours = (("system", "==", policy.system),)
     backups, store = ports.backups(policy.system), ports.store
     answers = ask_all(

@@ -63,7 +63,7 @@ def target(ports: Ports, policy: Policy, record: Record, said: str) -> Target:
     """
     database = policy.integrity.database
     if said:
-        found = restore_point.resolved(said, restoring.kept(ports, policy))
+        found = restore_point.resolved(said, restoring.kept(ports, policy, database))
         read = found.read_from(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
@@ -94,7 +94,15 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
     counts = {name: answered(one) for name, one in ask_all(ports, calls).items()}
     goals: list[Goal] = []
     for scope in scopes:
-        goal = Goal(database, at, source.database, source.before, select, scope)
+        goal = Goal(
+            database,
+            at,
+            source.database,
+            source.before,
+            select,
+            scope,
+            policy=policy.fingerprint,
+        )
         pieces = min(repair.PIECES, counts.get(str(scope), 0) // repair.PIECE)
         cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
         goals += repair.cut(goal, cuts)

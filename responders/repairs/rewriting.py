@@ -69,6 +69,8 @@ class Rewriting:
 
         Raises: Unavailable, Rejected, when nothing came of it.
         """
+        if goal.policy not in ("", self._policy.fingerprint):
+            raise Rejected("another policy holds than the one by which people have agreed to it")
         clock, before = self._ports.clock, position
         began = clock.monotonic()
         self._learn()  # what comes back must not be of somebody erased just now
