@@ -40,8 +40,10 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
     ports = Ports(BOOKSHOP)
     monkeypatch.setattr(main, "_wiring", lambda: ports)
     main._responder.cache_clear()
-    yield ports
-    main._responder.cache_clear()
+    try:
+        yield ports
+    finally:
+        main._responder.cache_clear()
 
 
 def post(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from local.clock import CloudClock
 from local.faults import Faults
@@ -17,8 +17,8 @@ from tests.fakes.clock import START
 def storage() -> Iterator[tuple[Faults, Buckets, Clients]]:
     """It stands still at the fake clock's start, and has no bucket yet."""
     faults, buckets = Faults(), Buckets(CloudClock(START, scale=0), Journal())
-    server = StorageServer(Service(buckets), faults)
-    clients = Clients({"storage": server.address}, deployed=False)
-    yield faults, buckets, clients
-    clients.close()
-    server.close()
+    with (
+        closing(StorageServer(Service(buckets), faults)) as server,
+        closing(Clients({"storage": server.address}, deployed=False)) as clients,
+    ):
+        yield faults, buckets, clients
