@@ -18,7 +18,8 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
-from responders.repairs.rewriting import Ours, Rewriting
+from responders.repairs.journalled import Ours
+from responders.repairs.rewriting import Rewriting
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites

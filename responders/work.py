@@ -11,7 +11,8 @@ from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.fences import fenced
 from responders.repairs import repaired, repairing
-from responders.repairs.rewriting import Ours, Rewriting
+from responders.repairs.journalled import Ours
+from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
 from shared import handover
 from shared.controls import Switches

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from responders.erasing import Erasing
 from responders.repairs.expiring import read_expiries
+from responders.repairs.journalled import MayGoOn, Ours
 from responders.repairs.mending import Mending
-from responders.repairs.rewriting import MayGoOn, Ours, Rewriting
+from responders.repairs.rewriting import Rewriting
 from shared import quarantine, repair
 from shared.documents import decode
 from shared.integrity_rules import Collection

@@ -1,0 +1,190 @@
+"""Documents written in batches: a copy of what stood there, the writes, what landed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared import quarantine, shortened
+from shared.buckets import Vault
+from shared.documents import decode, encode
+from shared.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
+from shared.inventory import Source
+from shared.parts import parted
+from shared.plan import Step
+from shared.policy import Policy
+from shared.ports import Document, Ports, Update, written
+from shared.quarantine import Change, Entry
+from shared.ramp import Ramp
+from shared.versions import (
+    REWRITE_BYTES,
+    REWRITE_SECONDS,
+    Landed,
+    Rewrite,
+    Version,
+    same,
+)
+
+MayGoOn = Callable[[datetime | None], bool]
+"""Whether a request may be sent now that must have landed by then; None: whenever."""
+
+
+class Ours(Struct, frozen=True):
+    """For which rollback documents are written."""
+
+    rollback: str
+    expires_at: datetime | None = None
+
+
+class Journalled:
+    """What one worker writes for a rollback; a batch that is repeated finds what it has done."""
+
+    def __init__(
+        self, ports: Ports, policy: Policy, ours: Ours, ramp: Ramp, may_go_on: MayGoOn
+    ) -> None:
+        """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
+        self._ports = ports
+        self._policy = policy
+        self._ours = ours
+        self._ramp = ramp
+        self._may_go_on = may_go_on
+
+    @property
+    def vault(self) -> Vault:
+        """Where copies are kept. Raises: Rejected, where no bucket is named."""
+        vault = self._ports.quarantine
+        if vault is None:
+            raise Rejected("there is no bucket for what a repair changes: nothing is written")
+        return vault
+
+    def changed(
+        self, step: Step, database: str, cursor: str, changes: Sequence[Change]
+    ) -> dict[str, Landed]:
+        """What became of each change: a copy is kept and on record before, the journal tells after.
+
+        Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
+        """
+        name = quarantine.entry_name(step.name, cursor)
+        path = f"{quarantine.journal(self._ours.rollback)}/{name}"
+        document = self._ports.store.get(path)
+        if document.fields is None and not changes:
+            return {}
+        meant, done = self._tried(database, document)
+        to_do = {one.path: one for one in changes if one.path not in done}
+        kept = self.vault.keep(*self._content((meant | to_do).values()))
+        entry = self._entry(name, step, database, kept, done)
+        version = self._ports.store.commit([written(document, encode(entry))])
+        sent, failure = self._sent(step, database, list(to_do.values()))
+        done |= sent
+        if sent:
+            told = encode(self._entry(name, step, database, kept, done))
+            self._ports.store.commit([Update(path, told, version)])
+        if failure is not None:
+            raise failure
+        return done
+
+    def _tried(
+        self, database: str, document: Document
+    ) -> tuple[dict[str, Change], dict[str, Landed]]:
+        """What this batch was meant to change when it was begun before, and what of it landed.
+
+        What is decided now may be another version: what stands there is ours if it is as it was
+        meant then.
+        """
+        if document.fields is None:
+            return {}, {}
+        entry = decode(Entry, document.fields)
+        meant = {one.path: one for one in quarantine.unpacked(self.vault.read(entry.kept))}
+        done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
+        unknown = [one for path, one in meant.items() if path not in done]
+        return meant, done | self._standing(database, unknown)
+
+    def _sent(
+        self, step: Step, database: str, changes: Sequence[Change]
+    ) -> tuple[dict[str, Landed], RollbackError | None]:
+        """What became of each that is known: a request at a time, each sent once it may be.
+
+        And why it is not known of the others, or they were not sent; None: it is known of all.
+        """
+        landed: dict[str, Landed] = {}
+        for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
+            makes_again = any(one.before is None for one in part)
+            try:
+                self._wait(len(part), step.deadline if makes_again else None)
+                answers = self._rewritten(database, part)
+            except RollbackError as failure:
+                if makes_again and isinstance(failure, Ambiguous):  # it must not land later
+                    self._ports.clock.sleep(REWRITE_SECONDS)
+                return landed, failure
+            silent = {path: one for path, one in answers.items() if isinstance(one, Unavailable)}
+            landed |= {path: one for path, one in answers.items() if path not in silent}
+            for unanswered in silent.values():
+                return landed, unanswered
+        return landed, None
+
+    def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """What became of each by one request, Unavailable where it is not known.
+
+        Raises: Unavailable; Rejected, when we may not.
+        """
+        rewrites = [
+            Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
+            for one in changes
+        ]
+        answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
+        landed = dict(zip((one.path for one in changes), answers, strict=True))
+        moved = [one for one in changes if isinstance(landed[one.path], Moved)]
+        return landed | self._standing(database, moved)
+
+    def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
+        content = quarantine.packed(changes)
+        return quarantine.name(self._policy.system, self._ours.rollback, content), content
+
+    def _wait(self, writes: int, deadline: datetime | None) -> None:
+        """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
+        clock = self._ports.clock
+        delay = self._ramp.delay(writes, clock.monotonic())
+        if delay:
+            clock.sleep(delay)
+        if not self._may_go_on(deadline):
+            raise Unavailable("nothing may be written now")
+
+    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """Those that stand there as they are wanted, and since when: it was us."""
+        if not changes:
+            return {}
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(database, sorted(one.path for one in changes), None)
+        return {
+            one.path: version.updated_at if version is not None else None
+            for one in changes
+            if is_as_wanted(version := there[one.path], one)
+        }
+
+    def _entry(
+        self, name: str, step: Step, database: str, kept: Source, landed: Mapping[str, Landed]
+    ) -> Entry:
+        """What the journal tells of a batch."""
+        done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
+        return Entry(
+            name=name,
+            step=step.name,
+            database=database,
+            kept=kept,
+            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
+            left=tuple(
+                quarantine.Left(path, shortened.text(str(why)))
+                for path, why in landed.items()
+                if path not in done
+            ),
+            expires_at=self._ours.expires_at,
+        )
+
+
+def is_as_wanted(version: Version | None, change: Change) -> bool:
+    """Whether a document is as the change wants it."""
+    if version is None or change.after is None:
+        return version is None and change.after is None
+    return same(version.fields, change.after)
