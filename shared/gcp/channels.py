@@ -139,6 +139,9 @@ class Clients:
 
         with _signed_in():
             built = Client(**self._storage_connection())
+        # For its traces, which nobody collects, a thread would look each bucket up: with a retry
+        # of its own, longer than any call of ours, and by a right that nothing else needs.
+        built._bucket_metadata_cache = None
         self._transports.append(built)
         return built
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
+from threading import enumerate as enumerate_threads
 from typing import Protocol
 
 import grpc
@@ -44,7 +46,7 @@ class OverTheWire:
     """The adapter, and the faults of the service behind it."""
 
     def __init__(self, faults: Faults, clients: Clients) -> None:
-        self._faults = faults
+        self.faults = faults
         self.clients = clients
         self.objects: Objects = BucketObjects(clients.storage, "anchors")
 
@@ -52,7 +54,7 @@ class OverTheWire:
         self.answer_once("insert", Dropped("cut"), Moment.AFTER)
 
     def answer_once(self, verb: str, answer: Refused, moment: Moment = Moment.BEFORE) -> None:
-        answer_once(self._faults, f"objects.{verb}", answer, moment)
+        answer_once(self.faults, f"objects.{verb}", answer, moment)
 
 
 @pytest.fixture
@@ -180,3 +182,22 @@ def test_a_service_that_is_not_there() -> None:
     with pytest.raises(Unavailable):
         nobody.names("")
     clients.close()
+
+
+def test_the_client_asks_for_nothing_by_itself(wire: OverTheWire) -> None:
+    """No thread looks the bucket up, which would outlive the call and need a right of its own."""
+    asked, answered = [], Event()
+
+    def hold(call: str, at: Moment) -> None:
+        if at is Moment.BEFORE:
+            asked.append(call)
+            if call.endswith("/buckets.get"):
+                answered.wait(10)
+
+    wire.faults.add(hold)
+    wire.objects.create("head", b"1")
+    looking = [one.name for one in enumerate_threads() if "_fetch_background" in one.name]
+    answered.set()
+
+    assert looking == []
+    assert asked == ["storage.googleapis.com/objects.insert"]
