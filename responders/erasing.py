@@ -252,7 +252,7 @@ def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
 
 
-class Copy:
+class Opened:
     """One database that is a copy, made at a moment, and nobody's own."""
 
     def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
-from responders.backups.filling import found, stepped
-from responders.erasing import Copy as Opened
+from responders.backups.filling import examined, found, of_database, stepped
+from responders.erasing import Opened
 from responders.examining import Examining
 from responders.switched import is_stopped
 from shared import copying as copies
@@ -176,18 +176,11 @@ class _Step:
 
     def _checked(self, copy: Copy) -> Copy:
         """The copy with more of its database looked through, or ready."""
-        policy = replace(self._policy, integrity=replace(self._policy.integrity, database=copy.id))
-        examining, at = Examining(self._ports, policy), integrity.minute(self._now)
         if not copy.purge.is_over:
             return self._purged(copy)
-        if copy.run is None:
-            if copy.made_at is not None and at < copy.made_at:
-                return copy  # no whole minute has passed since it was filled
-            return replace(copy, run=examining.begin("copy", at), waiting="")
-        # Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
-        run, failure = examining.advance(replace(copy.run, at=at), FOR_SECONDS)
-        later = replace(copy, run=run, waiting=str(failure or ""))
-        if failure is not None or not run.is_over:
+        examining = Examining(self._ports, of_database(self._policy, copy.id))
+        later, is_over = examined(examining, copy, "copy", copy.made_at, self._now, FOR_SECONDS)
+        if not is_over:
             return later
         newest = ask(self._ports, partial(self._restores.find, copy.id))
         if newest is not None and newest.operation != copy.operation:

@@ -12,8 +12,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import ask
-from responders.backups.filling import found, stepped
-from responders.erasing import Copy
+from responders.backups.filling import examined, found, of_database, stepped
+from responders.erasing import Opened
 from responders.examining import Examining
 from shared import integrity, log
 from shared import proving as proofs
@@ -165,21 +165,14 @@ class _Step:
 
     def _checked(self, proof: Proof) -> Proof:
         """The proof with more of its database looked through, or with all that was seen."""
-        policy = replace(
-            self._policy, integrity=replace(self._policy.integrity, database=proof.database)
-        )
-        examining, at = Examining(self._ports, policy), integrity.minute(self._now)
         if not proof.purge.is_over:
-            copy = Copy(self._ports, self._policy, proof.database, proof.snapshot_at)
-            return replace(proof, purge=copy.purge(proof.purge, FOR_SECONDS))
-        if proof.run is None:
-            if proof.restored_at is not None and at < proof.restored_at:
-                return proof  # no whole minute has passed since it was filled
-            return replace(proof, run=examining.begin("proof", at))
-        # Nothing changes there, and it has no past beyond an hour: each piece is read as of now.
-        run, failure = examining.advance(replace(proof.run, at=at), FOR_SECONDS)
-        later = replace(proof, run=run, waiting=str(failure or ""))
-        if failure is not None or not run.is_over:
+            opened = Opened(self._ports, self._policy, proof.database, proof.snapshot_at)
+            return replace(proof, purge=opened.purge(proof.purge, FOR_SECONDS))
+        examining = Examining(self._ports, of_database(self._policy, proof.database))
+        later, is_over = examined(
+            examining, proof, "proof", proof.restored_at, self._now, FOR_SECONDS
+        )
+        if not is_over:
             return later
         return proofs.checked(later, self._rules, ask(self._ports, partial(self._seen, later)))
 
