@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
-from shared.versions import GeoPoint, Reference, Version, collection_of, same
+from shared.versions import GeoPoint, Reference, Version, collection_of, is_path, same
 
 _TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")
 """What JSON lacks. Each is written as an object whose one key no field can have
@@ -228,10 +228,8 @@ def _document(value: Any, collection: str) -> str:
     path = value.path if isinstance(value, Reference) else value
     if not isinstance(path, str) or not path:
         return ""
-    if "/" not in path:
-        return f"{collection}/{path}"
-    path = path.strip("/")
-    return path if collection_of(path).rpartition("/")[2] == collection else ""
+    path = path.strip("/") if "/" in path else f"{collection}/{path}"
+    return path if is_path(path) and collection_of(path).split("/")[-1] == collection else ""
 
 
 _ORDERED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
 from shared.erasure import ErasureRules, persons
-from shared.versions import Version, covers
-
-LONGEST_ID: Final = 1500
-"""Bytes of a document's id (https://firebase.google.com/docs/firestore/quotas, read 2026-11)."""
-_NO_ID: Final = re.compile(r"\.\.?|__.*__|", re.DOTALL)
+from shared.versions import Version, covers, is_id
 
 
 def by_name(rules: ErasureRules, path: str) -> set[str]:
@@ -48,8 +42,4 @@ def by_field(rules: ErasureRules, version: Version) -> Iterator[str]:
     """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
     for place in rules.documents:
         if place.field and covers(place.scope, version.path):
-            yield from (one for one in persons(place, version) if _is_id(one))
-
-
-def _is_id(person: str) -> bool:
-    return len(person.encode()) <= LONGEST_ID and not _NO_ID.fullmatch(person)
+            yield from (one for one in persons(place, version) if is_id(one))

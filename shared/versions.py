@@ -21,6 +21,11 @@ _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")
 """What a document is called that had a number for a name in Datastore."""
 _NUMBERS: Final = range(-(2**63), 2**63)
+_LONGEST_ID: Final = 1500
+_LONGEST_PATH: Final = 6 * 1024
+"""Bytes of an id, and of all of a name; with what no id may be
+(https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
+_NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
 
 
 class Reference(Struct, frozen=True):
@@ -185,6 +190,19 @@ def _place(part: str) -> tuple[bytes, ...]:
     if found is None or int(found[1]) not in _NUMBERS:
         return (part.encode(),)
     return b"", (int(found[1]) - _NUMBERS.start).to_bytes(8)
+
+
+def is_id(text: str) -> bool:
+    """Whether a document may be called so; a whole request is refused that asks for another one."""
+    if not text or "/" in text or len(text.encode()) > _LONGEST_ID:
+        return False
+    return not _NO_ID.fullmatch(text) or bool(_NUMBER.fullmatch(text))
+
+
+def is_path(text: str) -> bool:
+    """Whether there may be a document of that path."""
+    parts = text.split("/")
+    return len(parts) % 2 == 0 and all(map(is_id, parts)) and len(text.encode()) <= _LONGEST_PATH
 
 
 def collection_of(path: str) -> str:

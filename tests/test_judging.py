@@ -27,6 +27,7 @@ SCHEMA = {
         "lines": {"type": "array", "items": {"required": ["sku"]}},
     },
 }
+NO_DOCUMENTS = (".", "users/..", "__x__", "x" * 1501, "x/users/ada", "users//users/ada", "//")
 
 
 def version(fields: dict[str, Any], path: str = "users/ada") -> Version:
@@ -76,6 +77,8 @@ def test_a_schema_sees_every_type_of_value(fields: dict[str, Any], reasons: list
         ("jobs/ada", {"jobs/ada": True}, False),
         (7, {}, False),
         ("", {}, False),
+        ("__id7__", {"users/__id7__": True}, True),
+        *((one, {}, False) for one in NO_DOCUMENTS),
         (["ada", "bob"], {"users/ada": True, "users/bob": True}, True),
         (["ada", "bob"], {"users/ada": True, "users/bob": False}, False),
         ("ada", {}, None),

@@ -160,6 +160,14 @@ def test_an_order_whose_customer_is_gone() -> None:
     assert shop.fates("orders") == {"orders/1": Fate.BACK, "orders/2": Fate.LOST}
 
 
+@pytest.mark.parametrize("name", [".", "__all__", "x" * 2000, "shops/customers/ada"])
+def test_an_order_that_names_what_no_document_can_be_called(name: str) -> None:
+    """It names nobody; it keeps no other from being looked at, and comes back."""
+    shop = Shop()
+    shop.write({"orders/1": {"customer": name}, "orders/2": {"customer": "nobody"}})
+    assert shop.fates("orders") == dict.fromkeys(("orders/1", "orders/2"), Fate.BACK)
+
+
 @pytest.mark.parametrize("source", [HERE, "clone"])
 def test_an_order_comes_back_with_its_customer(source: str) -> None:
     """Both are gone, and all is wanted: what a version names is there once all is as it was."""

@@ -13,7 +13,7 @@ from local.wire import Refused
 from shared.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
-from shared.versions import Documents, Scope, Version, order, same
+from shared.versions import Documents, Scope, Version, is_path, order, same
 from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING
 from tests.contracts.losing import answer_once
@@ -294,6 +294,27 @@ def test_a_look_without_an_answer(wire: OverTheWire, call: str, ask: Any) -> Non
 
     with pytest.raises(Unavailable):
         ask(wire.documents)
+
+
+@pytest.mark.parametrize(
+    "path", ["users/.", "users/..", "users/__x__", f"users/{'é' * 751}", "x/users/y", "a//users/y"]
+)
+def test_what_no_document_can_be_called(world: DocumentsWorld, path: str) -> None:
+    """All of the look is refused, also what it asks for beside it."""
+    assert not is_path(path)
+    with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
+        world.documents.existing(HERE, ["users/ada", path], None)
+    with pytest.raises(Rejected, match="INVALID_ARGUMENT"):
+        world.documents.get(HERE, ["users/ada", path], None)
+
+
+@pytest.mark.parametrize("name", ["__id7__", "_", "__", "...", "x" * 1500, "a b", "ü\n"])
+def test_what_a_document_can_be_called(world: DocumentsWorld, name: str) -> None:
+    """Odd as it is, it is looked for."""
+    path = f"users/{name}"
+    world.write({path: {"n": 1}})
+    assert is_path(path)
+    assert world.documents.existing(HERE, ["users/ada", path], None) == {path}
 
 
 def test_a_database_that_is_gone(wire: OverTheWire) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shared.errors import Rejected
 from shared.ports import Clock
-from shared.versions import Scope, Version, covers, order
+from shared.versions import Scope, Version, covers, is_path, order
 from tests.fakes.hooks import Hook, around, no_hook
 
 PAST_HOUR = timedelta(hours=1)
@@ -101,15 +101,13 @@ class FakeDocuments:
     ) -> dict[str, Version | None]:
         """One by one, all of one moment."""
         with around(self.hook, "documents.get"):
-            moment = self._moment(at)
-            self.reads += len(paths)
+            moment = self._asked(paths, at)
             return {path: self._at(database, path, moment) for path in paths}
 
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
         """Those that were there."""
         with around(self.hook, "documents.existing"):
-            moment = self._moment(at)
-            self.reads += len(paths)
+            moment = self._asked(paths, at)
             return {path for path in paths if self._at(database, path, moment) is not None}
 
     def matching(
@@ -196,6 +194,14 @@ class FakeDocuments:
             if since <= moment:
                 return version
         return None
+
+    def _asked(self, paths: Sequence[str], at: datetime | None) -> datetime:
+        """The moment. Raises: Rejected for what no document can be called."""
+        for path in paths:
+            if not is_path(path):
+                raise Rejected(f"INVALID_ARGUMENT: {path}")
+        self.reads += len(paths)
+        return self._moment(at)
 
     def _moment(self, at: datetime | None) -> datetime:
         """Raises: Rejected for a moment that cannot be read."""
