@@ -123,6 +123,17 @@ def test_what_landed_and_nobody_heard_of_is_taken_back_too() -> None:
     assert shop.data == {**GOOD, **SPOILT}
 
 
+def test_what_the_application_has_written_since_stays_though_it_is_the_same() -> None:
+    """It was something else in between: what stands there is the application's own word."""
+    shop = repaired()
+    shop.write({"customers/ada": {"email": "new@example.com"}})
+    shop.write({"customers/ada": GOOD["customers/ada"]})
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, **SPOILT, "customers/ada": GOOD["customers/ada"]}
+
+
 def test_an_undo_of_data_waits_for_a_second_person() -> None:
     """Data are moved by the word of two, whichever way."""
     shop = repaired()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -103,6 +104,7 @@ class Rewriting:
         before = self._copies(goal, name, entry)
         left = {one.path for one in entry.left}
         wanted = {one.path: one for one in before if one.path not in left}
+        written_at = {one.path: one.at for one in entry.landed}
         there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
         expired_by = self._ports.clock.now()
         fated: list[Fated] = []
@@ -113,7 +115,7 @@ class Rewriting:
                 fated.append(Fated(path, Fate.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
                 fated.append(Fated(path, Fate.EXPIRED))
-            elif is_as_wanted(now, known):
+            elif is_as_wanted(now, known) and _is_as_landed(now, written_at.get(path)):
                 changes.append(_change(path, now, was, known.whose))
             elif is_as_wanted(now, _change(path, None, was)):
                 fated.append(Fated(path, Fate.RETURNED))
@@ -153,6 +155,11 @@ def _change(
     if wanted is None:
         return Change(path, now, None, whose=whose)
     return Change(path, now, wanted.fields, wanted.updated_at, whose)
+
+
+def _is_as_landed(now: Version | None, at: datetime | None) -> bool:
+    """Whether nobody has written a document since it was written then; None: that is not known."""
+    return now is None or at in (None, now.updated_at)
 
 
 def _after(fated: Fated, landed: Landed) -> Fated:
