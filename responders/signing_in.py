@@ -55,7 +55,8 @@ class SigningIn:
 
     def form(self, visit: Visit, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
-        visitor = visit.cookies.get(VISITOR) or self._ports.ids()
+        known = visit.cookies.get(VISITOR, "")
+        visitor = known if visits.is_token(known) else self._ports.ids()
         facts: dict[str, object] = {
             "mark": visits.mark(visitor),
             "to": visits.own(visit.form.get("to") or visit.query.get("to", "/")),

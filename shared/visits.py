@@ -122,12 +122,17 @@ def own(address: str) -> str:
     return address if is_a_path and address.isprintable() else "/"
 
 
+def is_token(value: str) -> bool:
+    """Whether a cookie can hold it as it is; what a browser sends back may be somebody else's."""
+    return _TOKEN.fullmatch(value) is not None
+
+
 def kept(name: str, value: str, seconds: int) -> str:
     """A cookie that scripts cannot read and that no other site sends; no seconds: it goes.
 
     Raises: ValueError for a value that is no token.
     """
-    if value and not _TOKEN.fullmatch(value):
+    if value and not is_token(value):
         raise ValueError("a cookie of other signs than a token has")
     return f"{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict"
 

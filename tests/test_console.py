@@ -42,6 +42,15 @@ def troubled(world: World, mode: Mode = Mode.ASK) -> str:
     return world.incidents()[-1].id
 
 
+def test_a_cookie_that_is_none_of_ours(world: World) -> None:
+    """Whatever a browser keeps under that name, there is a page to sign in by, and a new cookie."""
+    browser = Browser(world)
+    browser.cookies[visits.VISITOR] = "%3A"
+
+    assert browser.sign_in().status is HTTPStatus.OK
+    assert browser.cookies[visits.VISITOR] != "%3A"
+
+
 PAGES = (
     "/",
     "/deployments",

@@ -9,16 +9,24 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote, urlencode
 
+import flask
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.test import create_environ
 
+import main
 from shared import topics
-from tests.posting import ENTRY_POINTS, Ports, instance, post, push
-from tests.world import BOOKSHOP
+from tests.browsing import HOST, Browser
+from tests.posting import APP, ENTRY_POINTS, Ports, instance, post, push
+from tests.world import BOOKSHOP, World
 
 CORPUS = Path(__file__).parent / "corpus"
 UNREAD = "on_clock"
@@ -202,3 +210,92 @@ def test_memory_of_the_largest_messages(entry_point: str, kind: str, ports: Port
 
     assert peak < PEAK * len(body)
     assert takes_alerts(ports)
+
+
+PLACES = st.sampled_from(
+    [
+        *("/", "/sign-in", "/sign-out", "/say", "/said", "/deployments", "/backups", "/pins"),
+        *("/audit", "/trends", "/incidents/", "/incidents/../x", "/incidents/x/report"),
+        *("/assets/", "/assets/..", "/assets/\0", "/assets/console.html"),
+    ]
+)
+SAID = st.text(max_size=30) | st.sampled_from(
+    ["", "..", "\0", "\r\nX: y", "\ud800", "9" * 5000, "1e400", "2026-13-45", "//evil", "bookshop"]
+)
+WORDS = st.dictionaries(
+    st.sampled_from(["to", "back", "command", "system", "incident", "id", "mark", "until", "mode"])
+    | SAID,
+    SAID | st.sampled_from(["rollback", "pause", "promote", "approve", "act"]),
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    """Of somebody who has signed in."""
+    browser = Browser(World())
+    browser.sign_in()
+    return browser
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT"]),
+    place=PLACES | SAID.map("/{}".format),
+    query=WORDS,
+    form=WORDS,
+    cookie=st.none() | SAID,
+    origin=st.booleans(),
+)
+def test_any_visit_of_the_console(
+    browser: Browser,
+    method: str,
+    place: str,
+    query: dict[str, str],
+    form: dict[str, str],
+    cookie: str | None,
+    origin: bool,
+) -> None:
+    """Whoever asks for whatever gets a page, and no line of theirs becomes a header of ours."""
+    known = browser.cookies if cookie is None else dict.fromkeys(browser.cookies, cookie)
+    jar = "; ".join(f"{name}={quote(value, errors='replace')}" for name, value in known.items())
+    headers = {"Host": HOST, "Cookie": jar}
+    if origin:
+        headers["Origin"] = f"https://{HOST}"
+    address = f"{quote(place, errors='surrogatepass')}?{urlencode(query, errors='surrogatepass')}"
+    sent = urlencode(form, errors="surrogatepass")
+    kind = "application/x-www-form-urlencoded"
+    with (
+        APP.test_request_context(
+            address, method=method, data=sent, headers=headers, content_type=kind
+        ),
+        patch.object(main, "_console", lambda: browser.console),
+    ):
+        _, status, answered = main.console(flask.request)
+
+    assert status < 500
+    assert not any("\r" in value or "\n" in value for value in answered.values())
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_memory_of_the_largest_form(browser: Browser, chunked: bool) -> None:
+    """Who may not even sign in cannot fill the memory: no more of a form is read than ours have."""
+    form = b"a=1&" * (10 * MEBIBYTE // 4)
+    kind = "application/x-www-form-urlencoded"
+    environ = create_environ("/sign-in", method="POST", content_type=kind, data=form)
+    environ["wsgi.input_terminated"] = True
+    if chunked:
+        del environ["CONTENT_LENGTH"]
+    tracemalloc.start()
+    try:
+        with (
+            APP.request_context(environ),
+            patch.object(main, "_console", lambda: browser.console),
+            suppress(RequestEntityTooLarge),
+        ):
+            main.console(flask.request)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < len(form) / 2
