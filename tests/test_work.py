@@ -184,6 +184,28 @@ def test_an_operation_that_fails_late_is_asked_for_again() -> None:
     assert world.live == stable
 
 
+def test_an_operation_that_always_fails_late_is_given_up() -> None:
+    """It is sent as often as the policy allows, and no more; a person is told."""
+    world = World()
+    world.deploy_bad()
+    allowed = world.policy.execution.step_attempts
+
+    def fails(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            world.ports.world.fail_late("listBooks", "no capacity")
+
+    world.ports.world.hook = fails
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    step = world.steps(one.id)["shift listBooks"]
+    assert (step.status, step.attempts) == (StepStatus.FAILED, allowed)
+    assert step.note == f"given up after {allowed} attempts: no capacity"
+    assert one.status is rollback.Status.FAILED
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+
+
 def test_a_refused_write_waits_as_long_as_it_was_told() -> None:
     """A quota that is tighter than believed slows the rollback down, and fails nothing."""
     world = World()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared import incident
+from shared.rollback import Status
+from shared.tenure import LIMIT_TAKEOVERS
+from tests.crash import Crashed, Saboteur, disturbed, quick
+from tests.switching import text
+from tests.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+class Deadly(Saboteur):
+    """So many workers die at one verb, one after another; no point is counted."""
+
+    def __init__(self, verb: str, deaths: int) -> None:
+        super().__init__()
+        self.deaths = 0
+        self._deadly = verb
+        self._most = deaths
+
+    def __call__(self, verb: str, side: str) -> None:
+        if not self.active:
+            return
+        if self._dead:
+            raise Crashed
+        if (verb, side) == (self._deadly, "before") and self.deaths < self._most:
+            self.deaths += 1
+            self._dead = True
+            raise Crashed
+
+
+def after_deaths(verb: str, deaths: int) -> World:
+    """What becomes of a bad release when so many workers in a row die at that verb."""
+    deadly = Deadly(verb, deaths)
+    world = World(deadly, quick())
+    world.deploy_bad()
+    world.alert()
+    disturbed(world, deadly, 8 * MINUTE, 8 * MINUTE)
+    assert deadly.deaths == deaths
+    return world
+
+
+@pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
+def test_whoever_takes_over_from_few_that_died_brings_it_to_its_end(verb: str) -> None:
+    """While it is carried out, or watched: so many deaths may be bad luck."""
+    world = after_deaths(verb, LIMIT_TAKEOVERS)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.takeovers) == (Status.SUCCEEDED, 0)
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
+def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
+    """After three take-overs without progress nobody dies of it any more; a person is called."""
+    world = after_deaths(verb, LIMIT_TAKEOVERS + 1)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.due_at) == (Status.FAILED, None)
+    assert one.outcome == f"{LIMIT_TAKEOVERS} workers in a row died over it"
+    said, *_ = text(world, "rollback.failed")
+    assert one.outcome in said
+    assert "a person may now retry" in said
+    assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.broken_laws() == []
