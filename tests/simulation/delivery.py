@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACKNOWLEDGE_WITHIN_SECONDS = 180.0
 """Then Pub/Sub delivers again, whether or not the first delivery still runs."""
 DELIVERY_ATTEMPTS = 100
+STALE_SECONDS = POLICY.gates.stale_after.total_seconds()
 
 RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
     topics.ALERTS: Alerts,
@@ -64,7 +65,7 @@ class Delivery:
             times += random.randint(1, 4)
         elif fault is Fault.LATE:
             late = random.choice((20.0, 70.0, 400.0, 1200.0))
-            if message.topic == topics.ALERTS:
+            if message.topic == topics.ALERTS and late > STALE_SECONDS:
                 world.excuses.add("the alert was old news")
             if message.topic == topics.OVERRIDE:
                 world.excuses.add("a command was late")

@@ -33,13 +33,17 @@ class Fault(StrEnum):
     CLOCK_JUMP = "clock jump"
     PAUSE = "a person pauses"
     ORDER = "a person orders a rollback"
+    ANSWER = "a person answers"
     BY_HAND = "a person changes traffic"
     POLICY = "the policy changes"
     ROLL_OUT = "a release goes on"
     HINT = "a hint comes"
 
 
-EVERYWHERE = (Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP, Fault.PAUSE, Fault.ORDER)
+EVERYWHERE = (
+    *(Fault.CRASH, Fault.STANDSTILL, Fault.CLOCK_JUMP),
+    *(Fault.PAUSE, Fault.ORDER, Fault.ANSWER),
+)
 BEFORE_WRITE = (*EVERYWHERE, Fault.NO_ANSWER, Fault.THROTTLED)
 POSSIBLE: dict[str, tuple[Fault, ...]] = {
     "before store.get": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.PAUSE),
@@ -65,11 +69,11 @@ POSSIBLE: dict[str, tuple[Fault, ...]] = {
         *(Fault.LANDS_LATE, Fault.FAILS_LATE),
     ),
     "after builder.build": (*EVERYWHERE, Fault.APPLIED),
-    "before builder.found": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before builder.found": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
     "before builder.operation": (Fault.CRASH, Fault.NO_ANSWER),
     "before hosting.release": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.LANDS_LATE),
     "after hosting.release": (*EVERYWHERE, Fault.APPLIED),
-    "before hosting.site": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before hosting.site": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER, Fault.BY_HAND),
     "before hosting.version": (Fault.CRASH, Fault.NO_ANSWER),
     "before remote_config.template": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
     "before remote_config.validate": (Fault.CRASH, Fault.NO_ANSWER, Fault.BY_HAND),
@@ -81,6 +85,10 @@ POSSIBLE: dict[str, tuple[Fault, ...]] = {
     "after bus.publish": (Fault.CRASH, Fault.STANDSTILL, Fault.APPLIED),
     "before sender.send": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
     "after sender.send": (Fault.CRASH, Fault.STANDSTILL, Fault.APPLIED),
+    "before objects.create": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "after objects.create": (Fault.CRASH, Fault.APPLIED),
+    "before sources.copy": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
+    "before alerts.is_open": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
     "before delivery": (Fault.DUPLICATE, Fault.LATE),
     "before acknowledgement": (Fault.CRASH, Fault.LOST_ACK),
 }

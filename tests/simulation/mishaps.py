@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 EFFECTS = ("platform.shift", "builder.build", "hosting.release", "remote_config.publish")
 CLIENT_TIMEOUT_SECONDS = 10.0
+ANSWERS = ("cancel", "cancel", "reject", "approve", "retry", "accept")
+"""What people say at that very moment."""
 STANDSTILLS_SECONDS = (5.0, 15.0, 45.0, 100.0, 200.0)
 
 
@@ -26,12 +28,17 @@ class Mishaps:
         self._faults = faults
         self.injected: Counter[Fault] = Counter()
         self._meanwhile = {
-            Fault.BY_HAND: world.others.change_by_hand,
             Fault.ROLL_OUT: world.others.roll_out,
             Fault.HINT: world.others.hint,
             Fault.POLICY: world.others.change_policy,
         }
         """What others do at that moment, and the caller does not notice."""
+        self._by_hand = {
+            "remote_config": world.others.publish_by_hand,
+            "hosting": world.others.release_another_by_hand,
+            "builder": world.others.deploy_by_hand,
+        }
+        """And what people do to what is just being asked for."""
 
     def hook(self, verb: str, side: str) -> None:
         """Called before and after each verb of a fake: the moment at which it may go wrong."""
@@ -80,8 +87,11 @@ class Mishaps:
             case Fault.ORDER:
                 world.others.command("rollback", system=SYSTEM)
                 world.scheduler.sleep(0.5)
-            case Fault.BY_HAND if verb.startswith("remote_config."):
-                world.others.publish_by_hand()
+            case Fault.ANSWER:
+                world.others.answer(world.random.choice(ANSWERS))
+                world.scheduler.sleep(0.5)
+            case Fault.BY_HAND:
+                self._by_hand.get(verb.partition(".")[0], world.others.change_by_hand)()
             case _ if fault in self._meanwhile:
                 self._meanwhile[fault]()
             case _:

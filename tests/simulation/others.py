@@ -10,11 +10,14 @@ import msgspec
 
 from shared import topics
 from shared.traffic import TrafficTarget
-from tests.simulation.estate import BAD, POLICY, SYSTEM, changed
+from tests.simulation.estate import BAD, POLICY, SITE, SYSTEM, changed
 from tests.simulation.laws.seen import TEMPLATE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+PASSING = frozenset({"pause", "resume", "freeze", "ack"})
+"""After these it goes on, and must succeed: each is lifted within two minutes, or stops nothing."""
 
 
 class Others:
@@ -90,7 +93,8 @@ class Others:
         said = {"version": 1, "id": key, "command": verb, "reason": "a test", "actor": "eve"}
         self._world.note(f"command {verb} {content}")
         self._world.laws.seen.commanded(key)
-        self._world.excuses.add(f"a person ordered: {verb}")
+        if verb not in PASSING:
+            self._world.excuses.add(f"a person ordered: {verb}")
         self._world.bus.deliver(topics.OVERRIDE, msgspec.json.encode({**said, **content}))
 
     def pause_for(self, seconds: float) -> None:
@@ -125,20 +129,41 @@ class Others:
         self._world.estate.publish_by_hand()
         self._world.laws.seen.changed_by_hand(TEMPLATE)
 
+    def release_another_by_hand(self) -> None:
+        """A person releases another version of the site."""
+        self._world.excuses.add("a person released a version")
+        self._world.note("by hand: the site")
+        self._world.estate.release_by_hand()
+        self._world.laws.seen.changed_by_hand(SITE)
+
     def change_by_hand(self) -> None:
         """A person sets the traffic of one function, or makes a new revision of it."""
+        world = self._world
+        function = self._anyones()
+        if world.random.random() < 0.3:
+            self._deploy(function)
+        else:
+            [newest, *_] = world.platform.services()[function].revisions
+            world.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
+            world.laws.seen.changed_by_hand(function)
+
+    def deploy_by_hand(self) -> None:
+        """A person makes a new revision of one function."""
+        self._deploy(self._anyones())
+
+    def _anyones(self) -> str:
+        """The function that a person is about to change."""
         world = self._world
         function = world.random.choice([*world.policy.functions])
         world.excuses.add("a person changed traffic")
         world.note(f"by hand: {function}")
         self._unspared(function)
-        if world.random.random() < 0.3:
-            world.platform.deploy_at(world.clock.now(), [function], failure_rate=0.0)
-            world.laws.seen.deployed_by_hand(function)
-        else:
-            [newest, *_] = world.platform.services()[function].revisions
-            world.platform.change_by_hand(function, (TrafficTarget(newest.name, 100, "mine"),))
-            world.laws.seen.changed_by_hand(function)
+        return function
+
+    def _deploy(self, function: str) -> None:
+        world = self._world
+        world.platform.deploy_at(world.clock.now(), [function], failure_rate=0.0)
+        world.laws.seen.deployed_by_hand(function)
 
     def _unspared(self, function: str) -> None:
         """A canary that others have led elsewhere keeps nobody waiting."""

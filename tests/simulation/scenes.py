@@ -67,6 +67,7 @@ def images_gone(world: World) -> None:
     """Images are gone, which shows beforehand or in the shift: what is kept is built again.
 
     After a shift that failed traffic is pinned to what does not come up: it is moved once more.
+    Somebody may deploy what is about to be built.
     """
     world.store.commit(kept(world.recorded))
     for function in world.platform.services():
@@ -75,6 +76,8 @@ def images_gone(world: World) -> None:
     world.builder.next_is_late = world.random.random() < 0.5
     world.others.deploy_bad()
     world.plan(0.0, world.others.alert)
+    if world.random.random() < 0.3:
+        world.plan(world.random.uniform(5.0, 40.0), world.others.deploy_by_hand)
 
 
 def rebuilds_undone(world: World) -> None:
@@ -158,6 +161,7 @@ def people(world: World) -> None:
                 partial(world.others.command, "promote", system=SYSTEM, mode="ask"),
                 world.others.change_by_hand,
                 world.others.publish_by_hand,
+                world.others.release_another_by_hand,
                 world.others.change_policy,
             )
         )
@@ -170,6 +174,7 @@ def asked(world: World) -> None:
     system = System(SYSTEM, mode=Mode.ASK)
     world.store.commit([Put(systems.path(SYSTEM), encode(system))])
     world.asks = True
+    world.excuses.add("people must approve")
     for _ in range(world.random.randint(1, 6)):
         verb = world.random.choice(ANSWERS)
         world.plan(world.random.uniform(0.0, 200.0), partial(world.others.answer, verb))

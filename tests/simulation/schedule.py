@@ -10,7 +10,12 @@ from tests.simulation.scenes import SCENES, Weighted, bad_release
 from tests.simulation.work import simulated
 from tests.simulation.world import World
 
-PERSONS = frozenset({Fault.PAUSE, Fault.ORDER, Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT})
+PERSONS = frozenset(
+    {
+        *(Fault.PAUSE, Fault.ORDER, Fault.ANSWER),
+        *(Fault.BY_HAND, Fault.POLICY, Fault.ROLL_OUT),
+    }
+)
 
 
 def world_of(seed: int, chosen: Weighted = SCENES) -> World:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shared import topics
 from shared.audience import Channel
-from shared.build import Recipe
+from shared.build import Built, Recipe
 from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.inventory import HostingSite, WholeInventory
 from shared.platform import OperationState
@@ -211,6 +211,12 @@ class BuilderService(FakeBuilder):
         """Whether the next request takes effect behind its caller's back."""
         super().__init__(world.platform, world.clock, world.hook, BUILD_TAKES)
 
+    def found(self, function: str) -> Built | None:
+        """The function as it is now."""
+        built = super().found(function)
+        self._world.laws.seen.looked_at(function)
+        return built
+
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
         """Deploy a function.
 
@@ -280,7 +286,7 @@ class EstateService(FakeEstate):
     def site(self, name: str) -> HostingSite | None:
         """What is live."""
         found = super().site(name)
-        self._world.laws.seen.looked_at_site()
+        self._world.laws.seen.looked_at(SITE)
         return found
 
     def release(self, site: str, channel: str, version: str, message: str) -> None:
@@ -309,6 +315,10 @@ class EstateService(FakeEstate):
         self._world.laws.landed.release(version)
         with suppress(Moved):
             super().land_release(site, channel, version)
+
+    def release_by_hand(self) -> None:
+        """A person makes a version of their own live."""
+        self.sites[SITE] = HostingSite("site-3")
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
         """Publish over the template at `etag`."""

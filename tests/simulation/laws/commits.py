@@ -122,6 +122,8 @@ class CommitLaws:
             self._break(1, f"{active} have effects in flight together")
         if active and system.get("slot") != active[0]:
             self._break(1, f"{active[0]} has effects in flight without the slot")
+        if system.get("slot") and system["slot"] not in active:
+            self._break(1, f"{system['slot']} holds the slot, and has nothing in flight")
         current = peek(incidents.path(system["incident"])) if system.get("incident") else None
         if current:
             public = peek(incidents.public_path(SYSTEM)) or {}

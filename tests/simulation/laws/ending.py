@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from shared import anchor, outside
 from shared import incident as incidents
-from shared import outside
 from shared.audit import Entry, Event, genesis
 from shared.audit import faults as chain_faults
 from shared.documents import decode
@@ -51,6 +51,7 @@ class EndLaws:
         self._require_ends()
         self._require_memory()
         self._require_chains()
+        self._require_anchors()
         self._pins.at_the_end(self._seen.steps, set(self._seen.by_hand))
         if not self._world.excuses and self._world.mishaps.injected.total() <= FEW_FAULTS:
             self._require_success()
@@ -88,8 +89,7 @@ class EndLaws:
             if state == "open" and name not in closed and not self._attended(one):
                 self._break(2, f"the alert {name} was never judged")
         for key in sorted(self._seen.commands):
-            answered = peek(f"commands/{key}") is not None or self._is_refused(key)
-            if not answered and "a command was late" not in self._world.excuses:
+            if peek(f"commands/{key}") is None and not self._is_refused(key):
                 self._break(11, f"the command {key} was lost")
         if len(self._world.bus.dead_letters) < self._seen.poison:
             self._break(11, f"{self._seen.poison} refused messages, but fewer dead letters")
@@ -134,6 +134,14 @@ class EndLaws:
                     self._break(5, f"{key}: {turn} is told {times} times")
         for system in (SYSTEM, outside.EVERYWHERE, outside.UNCLAIMED):
             self._require_sealed(system)
+
+    def _require_anchors(self) -> None:
+        """Heads that were to be anchored are, and as they were."""
+        kept = self._world.anchors.kept
+        for path, fields in self._world.store.documents_of(anchor.WAITING):
+            waiting = decode(anchor.Waiting, fields)
+            if not waiting.waiting and kept.get(waiting.name) != anchor.content(waiting.anchor):
+                self._break(5, f"{path} counts as anchored, and is not")
 
     def _require_sealed(self, system: str) -> None:
         documents = self._world.store.documents_of

@@ -80,7 +80,9 @@ class RollbackLaws:
         )
 
     def _judge_approval(self, key: str, after: Fields) -> None:
-        """A plan begins: approved, where people are asked, and rejected by nobody."""
+        """A plan begins: approved, where people are asked, rejected and called off by nobody."""
+        if after["cancel_requested"]:
+            self._break(7, f"{key} goes back though a person wants it to stop")
         if after["rejected"]:
             self._break(7, f"{key} goes back though it was rejected")
         if not self._world.asks or after["order"] is not None:

@@ -40,8 +40,8 @@ class Seen:
         """Functions at which a person was last with a new revision."""
         self.switches: dict[Instance, dict[str, tuple[float, bool]]] = {}
         """Per instance and switch: when it was asked for, and whether it said stop."""
-        self.site_looked: dict[Instance, float] = {}
-        """When each instance has looked at the site last."""
+        self.looked: dict[tuple[Instance, str], float] = {}
+        """When each instance has looked last at the site, and at what each function is built of."""
         self.rollbacks: dict[str, Fields] = {}
         """Each as committed last."""
         self.steps: dict[str, dict[str, Fields]] = {}
@@ -108,15 +108,14 @@ class Seen:
             stops = bool(fields.get("pause")) or frozen
             self.switches.setdefault(instance, {})[path] = asked, stops
 
-    def looked_at_site(self) -> None:
-        """Somebody has looked at the site."""
+    def looked_at(self, target: str) -> None:
+        """Somebody has looked at the site, or at what a function is built of."""
         if self.instance is not None:
-            self.site_looked[self.instance] = self.now
+            self.looked[self.instance, target] = self.now
 
-    @property
-    def looked_at_site_at(self) -> float:
-        """When whoever asks has looked at the site last; before all else where it never has."""
-        return self.site_looked.get(self.instance, -1.0) if self.instance else -1.0
+    def last_look_at(self, target: str) -> float:
+        """When whoever asks has looked at it last; before all else where it never has."""
+        return self.looked.get((self.instance, target), -1.0) if self.instance else -1.0
 
     def intents(self) -> Iterator[tuple[str, Fields]]:
         """The steps begun of rollbacks that have not ended, as committed."""

@@ -26,6 +26,8 @@ class SendingLaws:
         self._seen = seen
         self._world = seen.world
         self._break = seen.broke
+        self._built: set[str] = set()
+        """Functions of which a build was sent: what failed of it nobody tells from a person's."""
 
     def shift(self, service: str, etag: str) -> None:
         """A process is about to shift: judged here, before the network takes its time."""
@@ -47,7 +49,7 @@ class SendingLaws:
                 lands_by = self._world.clock.now() + RELEASE_TAKES
                 if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
                     self._break(4, f"a release is sent that may land after {step['deadline']}")
-                if self._seen.by_hand.get(SITE, -1.0) > self._seen.looked_at_site_at:
+                if SITE in self._seen.by_hand and self._knew_of_it(SITE):
                     self._break(3, "a person's release is overwritten")
                 return
         self._break(3, "the site is released, which no intent names")
@@ -60,10 +62,26 @@ class SendingLaws:
                 lands_by = self._world.clock.now() + BUILD_IS_SENT_WITHIN
                 if step["deadline"] is None or lands_by > step["deadline"] + ROUND_TRIP:
                     self._break(4, f"a build is sent that may land after {step['deadline']}")
+                planned_at = self._seen.frozen[f"{key}/steps/{step['name']}"]
+                theirs = function in self._seen.redeployed and function not in self._built
+                made_since = theirs and self._seen.by_hand[function] > planned_at
+                if made_since and self._knew_of_it(function):
+                    self._break(3, f"{function} is built over what a person has deployed")
+                self._built.add(function)
                 return
         instance = self._seen.instance
         if instance is None or not instance.stood_still:
             self._break(3, f"{function} is built, which no intent names")
+
+    def _knew_of_it(self, target: str) -> bool:
+        """Whether the sender should know that a person was there: its look was not before them.
+
+        Between that look and the effect nothing but its own haste protects a person.
+        """
+        instance, now, looked = self._seen.instance, self._seen.now, self._seen.last_look_at(target)
+        if instance is None or self._seen.by_hand[target] <= looked:
+            return True
+        return now - looked - instance.standstill_since(looked, now) > CALLS_TAKE_SECONDS
 
     def publish(self, etag: str) -> None:
         """A process is about to publish a template: the etag is what an intent names."""

@@ -98,6 +98,16 @@ def slot_not_taken() -> AbstractContextManager[Any]:
     return patch.object(Case, "take", take)
 
 
+def slot_kept_while_watched() -> AbstractContextManager[Any]:
+    """Who only watches stands in the way of everybody else."""
+    honest = verifying._watching
+
+    def watching(*facts: Any) -> Turn:
+        return replace(honest(*facts), system=None)
+
+    return patch.object(verifying, "_watching", watching)
+
+
 def slot_not_asked_for() -> AbstractContextManager[Any]:
     """A plan is begun though another has effects in flight."""
 
@@ -144,5 +154,6 @@ MUTANTS = (
     cause_ignored,
     budget_not_spent,
     slot_not_taken,
+    slot_kept_while_watched,
     slot_not_asked_for,
 )

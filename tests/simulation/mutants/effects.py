@@ -19,6 +19,8 @@ from shared.plan import Step, StepStatus
 from shared.steps import Kind, Look, Verdict, redeploy
 from shared.steps.judge import Judge
 from shared.steps.publish_template import PublishTemplate
+from shared.steps.redeploy import Redeploy
+from shared.steps.release_hosting import Origin, ReleaseHosting
 from shared.steps.serve import Serve
 from shared.steps.shift import Goal, Shift
 from shared.tenure import Tenure
@@ -46,6 +48,32 @@ def persons_change_overwritten() -> AbstractContextManager[Any]:
         return Look(Verdict.AT_ORIGIN, self._platform.service(step.goal["service"]).etag)
 
     return patch.object(Shift, "look", greedy)
+
+
+def persons_release_overwritten() -> AbstractContextManager[Any]:
+    """Whatever version is found is taken for the origin."""
+    honest = ReleaseHosting.look
+
+    def greedy(self: ReleaseHosting, step: Step) -> Look:
+        look = honest(self, step)
+        if look.verdict is not Verdict.ELSEWHERE:
+            return look
+        return Look(Verdict.AT_ORIGIN, decode(Origin, step.origin).version)
+
+    return patch.object(ReleaseHosting, "look", greedy)
+
+
+def persons_deployment_built_over() -> AbstractContextManager[Any]:
+    """Whatever deployment is found is taken for the one that the plan has found."""
+    honest = Redeploy.look
+
+    def greedy(self: Redeploy, step: Step) -> Look:
+        look = honest(self, step)
+        if look.verdict is not Verdict.ELSEWHERE:
+            return look
+        return Look(Verdict.AT_ORIGIN, step.seen)
+
+    return patch.object(Redeploy, "look", greedy)
 
 
 def persons_template_overwritten() -> AbstractContextManager[Any]:
@@ -160,6 +188,8 @@ def others_do_not_wait_for_the_canary() -> AbstractContextManager[Any]:
 MUTANTS = (
     no_precondition_on_the_effect,
     persons_change_overwritten,
+    persons_release_overwritten,
+    persons_deployment_built_over,
     persons_template_overwritten,
     template_published_over_the_newest,
     done_without_a_look,

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders import clock, sealing
+from responders import anchoring, clock, sealing
 from responders.alerts import Alerts
 from responders.notices import Notices
 from responders.recording import Recording
@@ -96,6 +96,11 @@ def seal_skipped() -> AbstractContextManager[Any]:
     return patch.object(sealing.Sealing, "seal", lambda self, now: None)
 
 
+def anchored_without_an_object() -> AbstractContextManager[Any]:
+    """A head counts as anchored, whether or not the bucket has taken it."""
+    return patch.object(anchoring, "_write", lambda objects, waiting: None)
+
+
 def nothing_swept() -> AbstractContextManager[Any]:
     """What was dropped on the way stays dropped."""
     return patch.object(clock.Clock, "sweep", lambda self, now: None)
@@ -121,6 +126,7 @@ MUTANTS = (
     failed_notices_count_as_sent,
     notices_in_any_order,
     seal_skipped,
+    anchored_without_an_object,
     nothing_swept,
     errors_swallowed,
 )

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from responders import deciding, ending, verifying
+from responders.case import Case
 from responders.scenarios import reversal, wanted
 from shared import controls
 from shared.controls import Switches
@@ -59,6 +60,11 @@ def cancel_ignored() -> AbstractContextManager[Any]:
         return landed
 
     return patch.object(Tenure, "_look_back", deaf)
+
+
+def words_overtaken() -> AbstractContextManager[Any]:
+    """What a person says while a turn is being committed is folded in, and the turn stands."""
+    return patch.object(Case, "_overtaken", staticmethod(lambda turn, known, rollback: False))
 
 
 def question_ignored() -> AbstractContextManager[Any]:
@@ -145,6 +151,7 @@ MUTANTS = (
     unreadable_switch_means_go,
     own_document_not_asked,
     cancel_ignored,
+    words_overtaken,
     escalated_without_a_command,
     question_ignored,
     approval_of_another_plan,
