@@ -10,7 +10,7 @@ from msgspec import Struct
 from shared.audit import Entry
 from shared.incident import Incident
 from shared.notice import Notice, Status
-from shared.policy import Targets
+from shared.policy import Policy, Targets
 from shared.rollback import Rollback
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
@@ -51,9 +51,11 @@ def phases(
     trail: Iterable[Entry],
     began_at: datetime | None,
     told_at: datetime | None,
+    policy: Policy,
 ) -> Iterator[Phase]:
     """The phases of one rollback in order; a further one of its incident has no detection.
 
+    What the policy has nothing for is none: no probe confirms, or nobody is told.
     `began_at`: when the trouble began; None where nobody knows, because a person ordered it.
     `told_at`: as `told` says.
     """
@@ -65,9 +67,11 @@ def phases(
         yield Phase("detection", began_at, detected, DETECTION)
     yield Phase("decision", asked, decided, DECISION)
     yield Phase("execution", decided or asked, restored, EXECUTION)
-    yield Phase("confirmation by probes", restored or asked, rollback.confirmed_at, CONFIRMATION)
+    if any(not one.external for one in policy.probes):
+        at = rollback.confirmed_at
+        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION)
     yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION)
-    if first:
+    if first and any(incident.severity in one.severities for one in policy.channels):
         yield Phase("communication", detected, told_at, COMMUNICATION)
     watched = rollback.ended_at if rollback.watch_until is not None else None
     yield Phase("watch", rollback.verified_at or asked, watched, None)

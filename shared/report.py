@@ -315,7 +315,7 @@ def _phases(kept: Kept, facts: Facts) -> Iterator[Phase]:
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.told(facts.notices)
-    yield from phases.phases(incident, rollback, kept.trail, began_at, said_at)
+    yield from phases.phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
     if rollback.id == incident.id:
         yield from phases.totals(incident, rollback, facts.policy.targets)
 

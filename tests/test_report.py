@@ -21,11 +21,12 @@ from shared.notice import Notice
 from shared.notice import Status as NoticeStatus
 from shared.phases import phases, told, totals
 from shared.plan import PlanHeader, Step, StepStatus
-from shared.policy import Outage, ScenarioName
+from shared.policy import Outage, Policy, ScenarioName
 from shared.report import Facts, Kept, report
 from shared.report_html import chart, html
 from shared.report_rendering import markdown
 from shared.rollback import Override, Rollback, Status
+from shared.severity import Severity
 from shared.told import of_single
 from tests.attacks import ATTACKS, MEANS_SOMETHING
 from tests.fakes.clock import START
@@ -33,7 +34,7 @@ from tests.pinned import kept as pins_of
 from tests.prompt import Prompt
 from tests.responded import incident, ladder, rollback
 from tests.switching import escalated, say
-from tests.world import BOOKSHOP, World
+from tests.world import BOOKSHOP, PROBED, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ID = "INC-20260302-001"
@@ -88,9 +89,15 @@ def test_people_are_told_once_every_channel_has_taken_the_first_notice(
     assert told(notices) == at
 
 
-def took(one: Rollback, *events: Event, began_at: datetime | None = START) -> dict[str, Any]:
+def took(
+    one: Rollback,
+    *events: Event,
+    began_at: datetime | None = START,
+    policy: Policy = PROBED,
+) -> dict[str, Any]:
     trail = kept(one, *events).trail
-    return {each.name: each.took for each in phases(incident(), one, trail, began_at, None)}
+    found = phases(incident(), one, trail, began_at, None, policy)
+    return {each.name: each.took for each in found}
 
 
 def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
@@ -112,6 +119,28 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
     }
     whole = {each.name: each.took for each in totals(incident(), one, BOOKSHOP.targets)}
     assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, set()),
+        ({"probes": ()}, {"confirmation by probes"}),
+        ({"probes": (replace(PROBED.probes[0], external=True),)}, {"confirmation by probes"}),
+        ({"channels": ()}, {"communication"}),
+        (
+            {"channels": (replace(PROBED.channels[0], severities=(Severity.LOW,)),)},
+            {"communication"},
+        ),
+    ],
+)
+def test_what_a_policy_has_nothing_for_is_no_phase(
+    changes: dict[str, Any], missing: set[str]
+) -> None:
+    """Without probes nothing confirms, and without channels nobody is told: neither is late."""
+    every = {*took(rollback())}
+
+    assert every - {*took(rollback(), policy=replace(PROBED, **changes))} == missing
 
 
 @pytest.mark.parametrize(

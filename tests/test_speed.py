@@ -143,7 +143,7 @@ def test_all_of_cvplus_is_back_within_five_minutes() -> None:
     assert rollback.plan.scenario == "complete"
     assert undone(world.steps(rollback.id)) == []
     assert (world.live, len(stable)) == (stable, 151)
-    told = phases(incident, rollback, world.trail(rollback), began_at, incident.detected_at)
+    told = phases(incident, rollback, world.trail(rollback), began_at, incident.detected_at, TOLD)
     took = {one.name: one.took for one in told}
     restored, *_ = totals(incident, rollback, TOLD.targets)
     assert restored.kept

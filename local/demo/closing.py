@@ -54,7 +54,7 @@ class Closing:
         policy = self._scene.stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
-            *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said)),
+            *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said), policy),
             *totals(ended, rollback, policy.targets),
             *self._shown(ended, published_at),
         )

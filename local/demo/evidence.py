@@ -66,6 +66,7 @@ class Evidence:
         self._wiring = wiring
         self._store = wiring.store
         self.system_name = policy.system
+        self.channels = policy.channels
         self._location = f"projects/{policy.project}/locations/{policy.region}"
         self._letters = f"projects/{home}/subscriptions/{topics.LETTERS_KEPT}"
         transport = SubscriberGrpcTransport(channel=grpc.insecure_channel(pubsub))

@@ -271,8 +271,10 @@ def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
         at_once = notice.attempts == 1 or disturbed
         if notice.status is not NoticeStatus.SENT or not at_once:
             yield f"{notice.id}: {notice.status} after {notice.attempts} attempts"
-    incidents = {one.id for one in evidence.incidents()}
-    if not any(notice.incident in incidents for notice in notices):
+    incidents = {one.id: one.severity for one in evidence.incidents()}
+    wanted = {severity for channel in evidence.channels for severity in channel.severities}
+    unwanted = bool(incidents) and wanted.isdisjoint(incidents.values())
+    if not unwanted and not any(notice.incident in incidents for notice in notices):
         yield "nothing was said of any incident"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -16,8 +17,8 @@ from local.demo.screen import Screen
 from shared import policy_file, topics
 from shared.alert_record import Alert
 from shared.phases import Phase
-from tests.e2e.conftest import NOON
-from tests.e2e.world import World, until
+from tests.e2e.conftest import NOON, WorldMaker
+from tests.e2e.world import EXAMPLE, World, until
 from tests.world import POLICIES
 
 MINUTE = timedelta(minutes=1)
@@ -71,6 +72,23 @@ def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
     untagged = "nothing was tagged, so nothing is proven"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
     assert holding == HOLD_ANYWAY
+
+
+def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None:
+    """A policy may do without: then an incident of which nothing was said breaks no law."""
+    silent = re.sub(r"(?s)\nchannels:.*", "", EXAMPLE)
+    world = new_world(NOON, silent)
+    stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
+    world.deploy_bad()
+    notified(world, "function_failure_rate")
+    until("the plan", lambda: [one for one in world.evidence.rollbacks() if one.plan])
+    before = Before(stable, world.evidence.inventory(), {}, strangers.Strangers(None))
+
+    found = laws.check(world.evidence, before, standing(world))
+
+    assert "each notice was said once per incident, event and channel" in {
+        law.text for law in found if law.holds
+    }
 
 
 def notified(world: World, signal: str) -> None:
