@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from msgspec import Struct
@@ -16,13 +16,14 @@ from responders.asking import answered, ask_all
 from responders.verbs import Asked, Effect
 from shared import command as commands
 from shared import erasure as erasures
-from shared import log
+from shared import log, owners
 from shared.command import CommandRecord
 from shared.documents import decode, encode
-from shared.erasure import Book, Erasure, ErasureRules, Progress
-from shared.errors import Moved, Refused, Rejected, Unavailable
+from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
+from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.policy import Policy
 from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Store, Update, written
+from shared.repair import EVERYTHING
 from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
@@ -222,6 +223,14 @@ class Ledger(Struct, frozen=True):
         """
         return erasures.is_of_erased(self.rules, version, self.book, self.erased, whose)
 
+    def has_erased(self, path: str, at: datetime) -> bool:
+        """Whether a document is, by its name, of somebody who was erased since then."""
+        times = (
+            self.erased.get(erasures.hashed(self.book.salt, person))
+            for person in owners.by_name(self.rules, path)
+        )
+        return any(time is not None and time >= at for time in times)
+
 
 def entries(store: Store, system: str) -> Iterator[Document]:
     """Everybody in the ledger of a system, a page at a time. Raises: Unavailable."""
@@ -270,38 +279,59 @@ class Opened:
         ledger = read_ledger(self._ports, self._policy)
         if ledger is None:
             return replace(progress, is_over=True)
-        until = self._ports.clock.monotonic() + seconds
-        while progress.place < len(ledger.rules.documents):
-            for later in self._gone_through(progress, ledger):
-                progress = later
-                if self._ports.clock.monotonic() >= until:
-                    return progress
+        until, before = self._ports.clock.monotonic() + seconds, progress
+        try:
+            while progress.place <= len(ledger.rules.documents):
+                for later in self._gone_through(progress, ledger):
+                    progress = later
+                    if self._ports.clock.monotonic() >= until:
+                        return progress
+        except RollbackError:
+            if progress == before:
+                raise
+            return progress
         return replace(progress, is_over=True)
 
     def _gone_through(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
-        """The progress after each piece of its place, and in the end behind it."""
-        place = ledger.rules.documents[progress.place]
+        """The progress after each piece of its place, and in the end behind it.
+
+        Behind the last place come all names that there are: whoever documents belong to by what
+        they are called, or stand below, need have no document of their own.
+        """
+        places = ledger.rules.documents
+        pieces: Iterator[Progress] = iter(())
+        if progress.place == len(places):
+            pieces = self._named(progress, ledger)
+        elif places[progress.place].field:
+            pieces = self._owned(places[progress.place], progress, ledger)
+        for later in pieces:
+            progress = later
+            yield progress
+        yield replace(progress, place=progress.place + 1, cursor="")
+
+    def _owned(self, place: Place, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
         while chunk := list(islice(stream, CHUNK)):
             for one in chunk:
                 if erasures.is_erased(place, one, ledger.book, ledger.erased, self._at):
-                    paths = list(self._with_all_below(one))
+                    paths = [*self._below(one.path), one.path]  # which leads to them, goes last
                     self._remove(paths)
                     progress = erasures.removed(progress, paths)
             progress = replace(progress, cursor=chunk[-1].path)
             yield progress
-        yield replace(progress, place=progress.place + 1, cursor="")
 
-    def _with_all_below(self, version: Version) -> Iterator[str]:
-        """The paths of a document and of all below it."""
-        yield version.path
-        yield from self._below(version.path)
+    def _named(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        stream = self._documents.paths(self._database, EVERYTHING, None, progress.cursor)
+        while chunk := list(islice(stream, CHUNK)):
+            paths = [one for one in chunk if ledger.has_erased(one, self._at)]
+            self._remove(paths)
+            progress = replace(erasures.removed(progress, paths), cursor=chunk[-1])
+            yield progress
 
     def _below(self, parent: str) -> Iterator[str]:
-        for name in self._documents.collections(self._database, None, parent):
-            for path in self._documents.paths(self._database, Scope(f"{parent}/{name}"), None):
-                yield path
-                yield from self._below(path)
+        """The paths of all below a document, which lie right behind it, whatever is between."""
+        paths = self._documents.paths(self._database, EVERYTHING, None, parent)
+        return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
 
     def _remove(self, paths: list[str]) -> None:
         restores = self._ports.restores(self._policy.system)

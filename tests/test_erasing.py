@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -16,15 +17,17 @@ from responders.erasing import (
     LEARN_SECONDS,
     OVERLAP,
     Erasing,
+    Opened,
     entries,
     read_ledger,
 )
 from shared import erasure as erasures
 from shared.documents import decode, encode
-from shared.erasure import Book, Erasure, ErasureRules, Place
+from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
 from shared.errors import Ambiguous, Unavailable
 from shared.ports import Document, Put, Query, Write
 from shared.proving import Status
+from shared.repair import EVERYTHING
 from shared.versions import Reference, Version
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
@@ -339,6 +342,86 @@ def test_an_instance_that_dies_in_the_middle_of_taking_out() -> None:
 
     assert proof(shop).status is Status.PROVEN
     assert len(cut) == 2
+
+
+BELOW_NOTHING = (
+    "customers/ada/threads/gone/messages/1",
+    "customers/cleo/notes/1",
+    "orders/1/parcels/gone/labels/1",
+)
+"""Documents below others that are none: of Ada, of Cleo, of Ada."""
+
+
+def opened(shop: World) -> Opened:
+    """A copy of now, of a shop whose Ada and Cleo have been erased since."""
+    shop.ports.kept.write(ORIGINAL, {path: {"n": 1} for path in (*BELOW_NOTHING, "prices/1")})
+    shop.ports.kept.write("copy", shop_documents(shop))
+    at = shop.ports.clock.now()
+    pass_time(shop, 2 * MINUTE)
+    erase(shop, "ada")
+    erase(shop, "cleo")
+    return Opened(shop.ports, shop.policy, "copy", at)
+
+
+def shop_documents(shop: World) -> dict[str, dict[str, Any] | None]:
+    found = shop.ports.kept.stream(ORIGINAL, EVERYTHING, None)
+    return {one.path: one.fields for one in found}
+
+
+def left(shop: World) -> list[str]:
+    return list(shop.ports.kept.paths("copy", EVERYTHING, None))
+
+
+def test_what_stands_below_a_document_that_is_none() -> None:
+    """Whose it is, the names above it say, though nothing else is there of them."""
+    shop = world()
+    progress = opened(shop).purge(Progress(), 60.0)
+
+    assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
+    assert progress.is_over
+    assert progress.removed == {"customers": 1, "labels": 1, "messages": 1, "notes": 2, "orders": 1}
+
+
+def test_what_was_gone_through_counts_whatever_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream lasts so long and no longer: the next one goes on behind it."""
+    monkeypatch.setattr(erasing_module, "CHUNK", 1)
+    shop = world()
+    copy, stream, paths = opened(shop), shop.ports.kept.stream, shop.ports.kept.paths
+
+    def cut(found: Iterator[Any]) -> Iterator[Any]:
+        yield from islice(found, 2)
+        raise Unavailable("DEADLINE_EXCEEDED")
+
+    with monkeypatch.context() as short:
+        short.setattr(shop.ports.kept, "stream", lambda *known: cut(stream(*known)))
+        progress = copy.purge(Progress(), 60.0)
+    assert (progress.place, progress.cursor) == (1, "orders/2")
+    with monkeypatch.context() as short:
+        short.setattr(shop.ports.kept, "paths", lambda *known: cut(paths(*known)))
+        progress = copy.purge(progress, 60.0)
+    assert (progress.place, progress.cursor) == (2, "customers/ada/notes/1")
+    assert copy.purge(progress, 60.0).is_over
+    assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
+
+
+def test_what_leads_to_all_below_it_is_taken_out_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever dies in between has left what the next one finds it by."""
+    monkeypatch.setattr(erasing_module, "CHUNK", 1)
+    shop = world()
+    copy, cut = opened(shop), list[str]()
+
+    def dies(verb: str, side: str) -> None:
+        if (verb, side) == ("restores.remove", "after") and not cut:
+            cut.append(verb)
+            raise KeyboardInterrupt
+
+    shop.ports.filled.hook = dies
+    with pytest.raises(KeyboardInterrupt):
+        copy.purge(Progress(), 60.0)
+    copy.purge(Progress(), 60.0)
+    assert left(shop) == ["customers/bob", "orders/2", "prices/1"]
 
 
 def test_a_system_that_says_nothing_of_persons() -> None:
