@@ -60,3 +60,20 @@ def push(data: bytes, name: str = "77") -> bytes:
     """A message as a push subscription sends it."""
     message = {"data": base64.b64encode(data).decode(), "messageId": name}
     return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
+
+
+def alert(ports: Ports) -> bytes:
+    """Trouble of which Cloud Monitoring tells now."""
+    resource = {"type": "cloud_run_revision", "labels": {"project_id": BOOKSHOP.project}}
+    labels = {"rollback_system": BOOKSHOP.system, "rollback_signal": "function_failure_rate"}
+    notification = {
+        "version": "1.2",
+        "incident": {
+            "incident_id": "0.real",
+            "state": "open",
+            "started_at": int(ports.clock.now().timestamp()) - 60,
+            "resource": resource,
+            "policy_user_labels": labels,
+        },
+    }
+    return push(json.dumps(notification).encode(), "real")

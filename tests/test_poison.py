@@ -25,8 +25,8 @@ from werkzeug.test import create_environ
 import main
 from shared import topics
 from tests.browsing import HOST, Browser
-from tests.posting import APP, ENTRY_POINTS, Ports, instance, post, push
-from tests.world import BOOKSHOP, World
+from tests.posting import APP, ENTRY_POINTS, Ports, alert, instance, post, push
+from tests.world import World
 
 CORPUS = Path(__file__).parent / "corpus"
 UNREAD = "on_clock"
@@ -54,19 +54,7 @@ def letters(ports: Ports) -> list[bytes]:
 
 def takes_alerts(ports: Ports) -> bool:
     """Whether a real alert still opens an incident."""
-    resource = {"type": "cloud_run_revision", "labels": {"project_id": BOOKSHOP.project}}
-    labels = {"rollback_system": BOOKSHOP.system, "rollback_signal": "function_failure_rate"}
-    notification = {
-        "version": "1.2",
-        "incident": {
-            "incident_id": "0.real",
-            "state": "open",
-            "started_at": int(ports.clock.now().timestamp()) - 60,
-            "resource": resource,
-            "policy_user_labels": labels,
-        },
-    }
-    answer = post("on_alert", push(json.dumps(notification).encode(), "real"))
+    answer = post("on_alert", alert(ports))
     return answer == 204 and "alerts/0.real:open" in ports.store.documents
 
 
