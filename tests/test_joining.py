@@ -10,7 +10,8 @@ from shared import incident, rollback, topics
 from shared.choices import choices
 from shared.errors import Unavailable
 from tests.answering import asked
-from tests.fakes.hooks import once
+from tests.crash import Crashed, quick
+from tests.fakes.hooks import no_hook, once
 from tests.troubled import limit, make_ill, watched
 from tests.world import World
 
@@ -246,6 +247,51 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
     world.pass_time(20 * MINUTE)
 
     assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
+
+
+def ended_beside(joins_at: int | None) -> tuple[World, int]:
+    """A rollback that has ended, and how many commits its watch has taken.
+
+    Right before so many-th of them an alert is kept, and who keeps it dies of that.
+    """
+    world = World(policy=quick())
+    world.deploy_bad()
+    commits = 0
+
+    def die(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "after"):
+            raise Crashed
+
+    def count(verb: str, side: str) -> None:
+        nonlocal commits
+        if (verb, side) != ("store.commit", "before"):
+            return
+        if [one.status for one in world.rollbacks()] != [rollback.Status.WATCHING]:
+            return
+        commits += 1
+        if commits - 1 == joins_at:
+            world.ports.store.hook = die
+            world.alert("0.late", started_at=world.ports.clock.now())
+            with suppress(Crashed):
+                world.deliver_newest()
+            world.ports.store.hook = no_hook
+
+    world.alert()
+    world.settle()
+    world.ports.store.hook = count
+    world.pass_time(20 * MINUTE)
+    world.ports.store.hook = no_hook
+    return world, commits
+
+
+def test_an_alert_that_is_kept_right_before_the_end_is_judged() -> None:
+    """The end is a transaction over the alerts: it is seen though nobody looks a second time."""
+    _, commits = ended_beside(None)
+
+    for at in range(commits):
+        world, _ = ended_beside(at)
+        late = world.ports.store.documents["alerts/0.late:open"]
+        assert late["absorbed_by"], at
 
 
 def test_a_closed_alert_is_no_recovery_while_routers_see_the_trouble() -> None:
