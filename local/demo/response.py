@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import datetime
-from functools import partial
 
 from local.demo import operator, strangers
 from local.demo.scene import Scene
@@ -80,10 +79,20 @@ class Response:
     def show_decision(self, incident: str) -> Rollback:
         """The rollback, once it is decided: the gates' answers and the plan.
 
-        An alert that is only watched may be the first of the incident: then it is the one after.
+        Where the policy asks, as many people as are needed want each plan that is shown. An alert
+        that is only watched may be the first of the incident: then it is the one after.
         """
+        answered: set[str] = set()
+
+        def look() -> Rollback | None:
+            for question in self._questions(incident):
+                if question.plan.fingerprint not in answered:
+                    answered.add(question.plan.fingerprint)
+                    self._approve(incident, question)
+            return self._decided(incident)
+
         with self._screen.waiting("the worker decides"):
-            rollback = self._stage.wait_for("the decision", lambda: self._decided(incident))
+            rollback = self._stage.wait_for("the decision", look)
         self._screen.act("Decided")
         rows = [(one["gate"], one["answer"], one["reason"]) for one in rollback.gates]
         self._screen.table(("gate", "answer", "why"), rows)
@@ -101,10 +110,8 @@ class Response:
                 self._screen.say(line)
         return rollback
 
-    def answer_question(self, incident: str) -> None:
-        """Return once as many people as are asked want the plan; each signs in and says so."""
-        with self._screen.waiting("the worker decides"):
-            question = self._stage.wait_for("the question", lambda: self._question(incident))
+    def _approve(self, incident: str, question: Question) -> None:
+        """As many people as are asked sign in and say that they want the plan."""
         self._screen.act("Asked")
         people = operator.PEOPLE[: question.needed]
         self._screen.say(f"{question.reason}: {question.needed} people", question.asked_at, "bold")
@@ -114,16 +121,12 @@ class Response:
             said = {"command": "approve", "incident": incident, "plan": question.plan.fingerprint}
             about = {"version": 1, "system": self._stage.policy.system, "reason": "as recorded"}
             operator.command(self._stage, {**about, **said}, person)
-            self._stage.wait_for(f"the word of {person}", partial(self._heard, incident, person))
             self._screen.say(f"{person} approves", self._stage.now())
 
-    def _question(self, incident: str) -> Question | None:
-        found = self._scene.rollback(incident)
-        return found.question if found is not None and found.status is Status.PARKED else None
-
-    def _heard(self, incident: str, person: str) -> bool:
-        found = self._scene.rollback(incident)
-        return found is not None and person in [word.actor for word in found.approvals]
+    def _questions(self, incident: str) -> list[Question]:
+        """What people are asked about the incident now."""
+        found = [one for one in self._evidence.responses() if one.incident == incident]
+        return [one.question for one in found if one.status is Status.PARKED and one.question]
 
     def go_back(self, name: str) -> None:
         """Return when the plan is carried out: canaries first, then the others of each group."""

@@ -34,8 +34,6 @@ def play(scene: Scene) -> bool:
         incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
         published_at = trouble.first_page(incident.id)
         response.show_detection(incident, alert, published_at)
-    if scene.scenario is ScenarioName.AUTH:
-        response.answer_question(incident.id)
     rollback = response.show_decision(incident.id)
     if rollback.status not in ENDED:
         response.go_back(rollback.id)
