@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from shared import shortened
 from shared.policy import Gates
+from shared.redaction import without_secrets
 
 
 class Requests(Struct, frozen=True):
@@ -30,10 +32,15 @@ class ProbeAnswer(Struct, frozen=True):
     passed: bool
     status: int | None
     detail: str = ""
+    """What it quotes has no secrets, whoever said it."""
     seconds: float = 0.0
     """What the answer, or its absence, has taken."""
     digest: str = ""
     """SHA-256 of its body, of the first MiB where it is longer; empty: nothing was read."""
+
+    def __post_init__(self) -> None:
+        """Clean what is quoted, before anybody keeps or says it."""
+        force_setattr(self, "detail", without_secrets(self.detail))
 
 
 class Verdict(StrEnum):

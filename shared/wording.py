@@ -15,6 +15,7 @@ from shared.gate import Answer
 from shared.incident import PUBLIC_WORDS, Incident, PublicState, Status, public_state
 from shared.notice import Notice, Stage, stage
 from shared.policy import Policy
+from shared.redaction import without_personal
 from shared.rollback import Rollback
 from shared.severity import Severity
 from shared.status_page import BACK, HOW_BAD, IN_WORDS, concerned
@@ -116,11 +117,11 @@ def _of_incident(incident: Incident, about: About) -> dict[str, Any]:
         "since": Ours(_minute(incident.onset_at)),
         "until": Ours(_minute(incident.ended_at or about.now)),
         "timeline": [
-            {"at": Ours(f"{one.at.astimezone(UTC):%H:%M}"), "note": one.note}
+            {"at": Ours(f"{one.at.astimezone(UTC):%H:%M}"), "note": without_personal(one.note)}
             for one in incident.timeline
         ],
-        "cause": _cause(incident, rollback),
-        "resolution": _resolution(rollback),
+        "cause": without_personal(_cause(incident, rollback)),
+        "resolution": without_personal(_resolution(rollback)),
         "prevention": _prevention(incident),
         "asked": Ours(_ASKED[_need(incident)]),
     }
@@ -159,7 +160,7 @@ def _cause(incident: Incident, rollback: Rollback | None) -> str:
 
 def _prevention(incident: Incident) -> str:
     known = incident.analysis.prevention if incident.analysis is not None else ""
-    return known or Ours("to be written by a person, within 24 hours of the end")
+    return without_personal(known) or Ours("to be written by a person, within 24 hours of the end")
 
 
 def _resolution(rollback: Rollback | None) -> str:

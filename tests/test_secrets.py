@@ -285,17 +285,15 @@ def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> No
 
     assert everything.push("on_alert", notification) == 204
     world.settle()
-    everything.push(
-        "on_command",
-        command(
-            command="rollback", system=BOOKSHOP.system, actor="eve", target=TARGET, reason=TARGET
-        ),
-    )
+    order = {"command": "rollback", "system": BOOKSHOP.system, "actor": "eve", "reason": TARGET}
+    everything.push("on_command", command(**order, target=TARGET))
+    everything.push("on_command", command(**order))
     world.ports.prober.answers = dict(probes)
     world.pass_time(timedelta(minutes=45))
 
     found = everything.outputs()
     assert "incident.detected" in found["log"]
+    assert f"is not known in {BOOKSHOP.system}" in found["log"]
     assert "rollback.ordered" in found["log"]
     require_clean(found)
     shown = everything.shown()
@@ -402,7 +400,8 @@ SPOKEN = (
     (("pause", "--all", "--reason", SAID[:900]), NO),
     (("pause", "--all", "--reason", TARGET), 0),
     (("freeze", "--all", "--until", "2036-01-01T00:00:00Z", "--reason", TARGET), 0),
-    ((*ORDER, TARGET, "--target", TARGET), 0),
+    ((*ORDER, TARGET), 0),
+    ((*ORDER, TARGET, "--target", TARGET), NO),
     ((*ORDER, "x", "--group", SAID), UNUSABLE),
     ((*ORDER, "x", "--scenario", SAID), UNUSABLE),
     ((*ORDER, "x", "--system", SAID), UNUSABLE),
