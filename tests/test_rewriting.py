@@ -13,9 +13,10 @@ from shared import quarantine, repair
 from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.repair import Fate, Goal, Position
 from shared.shortened import CHARACTERS
+from shared.steps import put_back
 from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 from tests.fakes.hooks import no_hook, raising
-from tests.mended import GOOD, STEP, Shop
+from tests.mended import GOOD, HERE, STEP, Shop
 
 
 def test_what_the_application_writes_meanwhile_stays() -> None:
@@ -341,6 +342,28 @@ def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     shop.carried(goal)
     assert shop.ports.rewritten.written == list(spoilt)
     assert shop.landed() == set(spoilt)
+
+
+def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it was left: that takes its time, too."""
+    shop = Shop()
+    shop.write({"customers/ada": {"spoilt": 1}})
+    goal = shop.goal("customers")
+
+    def meanwhile(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "before"):
+            shop.write({"customers/ada": {"email": "mine@example.com"}})
+
+    shop.ports.rewritten.hook = meanwhile
+    shop.carried(goal)
+    monkeypatch.setattr("responders.repairs.rewriting.PORTION_SECONDS", 0.0)
+    back = put_back.Goal("INC-1", HERE)
+    position = shop.rewriting.return_portion(STEP, back, Position())
+    [entry] = shop.journal()
+    assert (position.cursor, position.seen) == (entry.name, 0)
+    assert shop.rewriting.return_portion(STEP, back, position).is_over
 
 
 def test_pieces_hold_every_document_once() -> None:

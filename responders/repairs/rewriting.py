@@ -77,7 +77,8 @@ class Rewriting:
                 entry = decode(Entry, document.fields)
                 fated = self._returned(step, goal, name, entry, ledger, expiries)
                 pairs = [Pair(name, None, None)] * len(fated)
-                position = repair.passed(position, pairs, fated, is_last=False)
+                after = repair.passed(position, pairs, fated, is_last=False)
+                position = replace(after, cursor=name)
                 if clock.monotonic() >= began + PORTION_SECONDS:
                     break
             else:
