@@ -286,6 +286,20 @@ def test_whom_the_application_has_erased_it_does_not_forget(select: str) -> None
     assert shop.there("erased/new") != [None]
 
 
+@pytest.mark.parametrize(("is_known", "fate"), [(False, Fate.ERASED), (True, Fate.BACK)])
+def test_a_spoilt_record_of_somebody_erased(is_known: bool, fate: Fate) -> None:
+    """It comes back to a version that tells of them, too, and to no other."""
+    rules = ErasureRules((Place("customers"),), "erased", "who", "done")
+    erased = Collection(schema={"not": {"required": ["spoilt"]}})
+    policy = replace(SHOP, erasure=rules, collections={**SHOP.collections, "erased": erased})
+    shop = Shop(policy)
+    told: dict[str, Any] = {"who": "ada", "done": shop.ports.clock.now()}
+    shop.write({"erased/1": told if is_known else {"who": "ada"}})
+    shop.pass_time()
+    shop.write({"erased/1": {**told, "spoilt": 1}})
+    assert shop.fates("erased") == {"erased/1": fate}
+
+
 def test_without_a_record_of_the_erased_everything_is_as_it_was() -> None:
     """Who is erased is told by command alone then."""
     shop = Shop(replace(SHOP, erasure=ErasureRules((Place("customers"),))))

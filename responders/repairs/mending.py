@@ -16,6 +16,7 @@ from responders.erasing import read_ledger
 from responders.examining import Examining
 from shared import owners
 from shared.damage import MINUTE, Search
+from shared.erasure import of_document
 from shared.errors import Rejected
 from shared.expiry import Expiry, has_expired
 from shared.integrity import minute
@@ -185,7 +186,7 @@ class Mending:
 
     def _allowed(self, fated: Fated) -> Fated:
         """The fate, unless what would come back is of an erased person, or over."""
-        if fated.fate in GOOD_UNDONE and self._tells_of_erased(fated.path):
+        if self._would_forget(fated):
             return Fated(fated.path, Fate.ERASED, fated.now)
         version = fated.wanted
         if version is None or fated.fate is Fate.CHANGED:
@@ -196,12 +197,17 @@ class Mending:
             return Fated(fated.path, Fate.EXPIRED, fated.now)
         return fated
 
-    def _tells_of_erased(self, path: str) -> bool:
-        """Whether the application keeps there whom it has erased: it is not to forget that."""
-        rules = self._policy.erasure
+    def _would_forget(self, fated: Fated) -> bool:
+        """Whether the application keeps there whom it has erased, and would know it no more."""
+        rules, now, wanted = self._policy.erasure, fated.now, fated.wanted
         if rules is None or not rules.collection:
             return False
-        return covers(Scope(rules.collection, everywhere=True), path)
+        if not covers(Scope(rules.collection, everywhere=True), fated.path):
+            return False
+        if fated.fate is not Fate.BACK or now is None or wanted is None:
+            return fated.fate in GOOD_UNDONE
+        said = of_document(rules, now)
+        return said is not None and of_document(rules, wanted) != said
 
     def _verdicts_then(self, versions: list[Version]) -> dict[str, bool | None]:
         """The same of what is to come back: with all else of then, where all of it does."""
