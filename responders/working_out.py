@@ -202,7 +202,9 @@ def _put_back(store: Store, policy: Policy, repairs: Mapping[str, Starts]) -> li
     steps: list[Step] = []
     for name, starts in repairs.items():
         names = tuple(sorted({one for some in starts.values() for one in some}))
-        goal = put_back.Goal(name, policy.integrity.database, _written(store, name), names)
+        databases = [one.database for one in _written_to(store, name)]
+        [database, *_] = [*databases, policy.integrity.database]
+        goal = put_back.Goal(name, database, _written(store, name), names)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:

@@ -134,6 +134,21 @@ def test_what_the_application_has_written_since_stays_though_it_is_the_same() ->
     assert shop.data == {**GOOD, **SPOILT, "customers/ada": GOOD["customers/ada"]}
 
 
+def test_a_policy_that_names_another_database_since() -> None:
+    """What was written is put back where it was written, and nothing anywhere else."""
+    shop = repaired()
+    shop.ports.kept.write("other", GOOD)
+    elsewhere = replace(shop.policy.integrity, database="other")
+    shop.policy = replace(shop.policy, integrity=elsewhere)
+    shop.start_instances()
+    undo(shop)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data == {**GOOD, **SPOILT}
+    there = shop.ports.kept.get("other", sorted(GOOD), None)
+    assert {path: one.fields for path, one in there.items() if one is not None} == GOOD
+
+
 def test_an_undo_of_data_waits_for_a_second_person() -> None:
     """Data are moved by the word of two, whichever way."""
     shop = repaired()
