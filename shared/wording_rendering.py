@@ -28,7 +28,9 @@ LIMIT_VALUE = 500
 """Signs of one foreign value."""
 LIMIT_BODY = 12_000
 
-_ALIKE = str.maketrans("<>&@#$`*_~|[]\\", "‹›＆＠＃＄ˋ∗＿∼¦［］＼")
+_ALIKE = str.maketrans("<>&@#$`*~|[]\\", "‹›＆＠＃＄ˋ∗∼¦［］＼")
+_UNDERSCORE_BESIDE_A_WORD = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+"""In the middle of a word it is part of a name, which people copy, and marks nothing."""
 _DOT_OF_A_HOST = re.compile(r"(?<=\w)\.(?=\w)")
 _COLON_OF_A_SCHEME = re.compile(r":(?=\S)")
 _MARKS_OF_A_LINE = " >#=+-"
@@ -84,6 +86,8 @@ def of_text(kind: type[Environment], folder: Path, limit: int) -> Environment:
 def harmless(text: str, limit: int = LIMIT_VALUE) -> str:
     """One line that no channel takes for markup, a mention, an address or a header."""
     line = one_line(text)[:limit].lstrip(_MARKS_OF_A_LINE).translate(_ALIKE)
+    if "_" in line:
+        line = _UNDERSCORE_BESIDE_A_WORD.sub("＿", line)
     if "." in line:
         line = _DOT_OF_A_HOST.sub("․", line)
     return _COLON_OF_A_SCHEME.sub("：", line) if ":" in line else line

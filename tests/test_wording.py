@@ -67,10 +67,8 @@ def test_a_command_of_theirs_is_not_shown_as_ours(template: str) -> None:
     ("text", "read"),
     [
         ("151 functions are back, 2 min 21 s after detection", None),
-        (
-            "going back to deploy_20250821_120000 (r1)",
-            "going back to deploy＿20250821＿120000 (r1)",
-        ),
+        ("going back to deploy_20250821_120000 (r1)", None),
+        ("_now_ is __not__ the_time _", "＿now＿ is ＿＿not＿＿ the_time ＿"),
         ("CPU at 99.5 %; it's “fine”: Zoë said so", "CPU at 99․5 %; it's “fine”: Zoë said so"),
         ("", None),
     ],
