@@ -68,6 +68,8 @@ class Entry(Struct, frozen=True):
     """How many documents were of people who were erased since, and are named nowhere."""
     copies_gone: int = 0
     """How many of its copies were of such people, and are kept no more."""
+    is_of_erased: bool = True
+    """Whether a copy is of somebody erased before it was kept; true where that is not known."""
     expires_at: datetime | None = None
     schema: int = SCHEMA
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -206,6 +207,28 @@ def test_a_copy_of_what_a_repair_has_removed_of_somebody_erased_long_before() ->
     assert (copies(shop), unnamed(shop)) == (set(), set())
     undo(shop)
     assert shop.data["orders/2"] is None
+
+
+def test_a_copy_of_what_a_repair_has_written_over() -> None:
+    """It was of somebody erased long before, whose it is no more: nothing keeps that."""
+    spoilt: dict[str, dict[str, Any] | None] = {
+        "orders/1": {"customer": "ada", "status": "paid"},
+        "customers/bob": {"name": "Bob"},
+    }
+    shop = Shop(SHOP, spoilt=spoilt)
+    shop.write({"orders/1": {"customer": "bob", "status": "paid", "amount": 3}})
+    shop.pass_time(MINUTE)
+    shop.write(spoilt)
+    shop.pass_time(MINUTE)
+    erase(shop)
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(restore_point="11m")
+    shop.parked(12)
+    shop.approve("bob")
+    shop.pass_time(12 * MINUTE)
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.data["orders/1"] == {"customer": "bob", "status": "paid", "amount": 3}
+    assert (copies(shop), unnamed(shop)) == ({"customers/bob"}, set())
 
 
 def test_what_stands_below_a_document_of_theirs() -> None:

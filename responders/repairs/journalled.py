@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from responders.erasing import Ledger
 from shared import quarantine, shortened
 from shared.buckets import Vault
 from shared.documents import decode, encode
@@ -60,7 +61,12 @@ class Journalled:
         return vault
 
     def changed(
-        self, step: Step, database: str, cursor: str, changes: Sequence[Change]
+        self,
+        step: Step,
+        database: str,
+        cursor: str,
+        changes: Sequence[Change],
+        ledger: Ledger | None,
     ) -> dict[str, Landed]:
         """What became of each change: a copy is kept and on record before, the journal tells after.
 
@@ -73,13 +79,15 @@ class Journalled:
             return {}
         meant, done = self._tried(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
-        kept = self.vault.keep(*self._content((meant | to_do).values()))
-        entry = self._entry(name, step, database, kept, done)
+        copies = (meant | to_do).values()
+        kept = self.vault.keep(*self._content(copies))
+        of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
+        entry = self._entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([written(document, encode(entry))])
         sent, failure = self._sent(step, database, list(to_do.values()))
         done |= sent
         if sent:
-            told = encode(self._entry(name, step, database, kept, done))
+            told = encode(self._entry(name, step, database, kept, done, of_erased))
             self._ports.store.commit([Update(path, told, version)])
         if failure is not None:
             raise failure
@@ -164,7 +172,13 @@ class Journalled:
         }
 
     def _entry(
-        self, name: str, step: Step, database: str, kept: Source, landed: Mapping[str, Landed]
+        self,
+        name: str,
+        step: Step,
+        database: str,
+        kept: Source,
+        landed: Mapping[str, Landed],
+        of_erased: bool,
     ) -> Entry:
         """What the journal tells of a batch."""
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
@@ -179,8 +193,14 @@ class Journalled:
                 for path, why in landed.items()
                 if path not in done
             ),
+            is_of_erased=of_erased,
             expires_at=self._ours.expires_at,
         )
+
+
+def stood_there_of(change: Change, ledger: Ledger) -> bool:
+    """Whether what stood there before is of somebody erased since."""
+    return change.before is not None and ledger.forbids(change.before, change.whose)
 
 
 def is_as_wanted(version: Version | None, change: Change) -> bool:

@@ -79,7 +79,7 @@ class Mending:
         self._documents = ports.documents(policy.system)
         self._examining = Examining(ports, policy)
         self._name = declared_as(policy.collections, goal.scope.collection)
-        self._ledger = read_ledger(ports, policy)
+        self.ledger = read_ledger(ports, policy)
         self._earliest: datetime | None = None
 
     def batches(self, position: Position) -> Generator[Batch]:
@@ -191,7 +191,7 @@ class Mending:
         version = fated.wanted
         if version is None or fated.fate is Fate.CHANGED:
             return fated
-        if self._ledger is not None and self._ledger.forbids(version, fated.whose):
+        if self.ledger is not None and self.ledger.forbids(version, fated.whose):
             return Fated(fated.path, Fate.ERASED, fated.now)
         if has_expired(self._expiries, version, self._ports.clock.now()):
             return Fated(fated.path, Fate.EXPIRED, fated.now)

@@ -51,7 +51,7 @@ class Rewriting:
         mending = Mending(self._ports, self._policy, goal, expiries)
         try:
             for batch in mending.batches(position):
-                fated = self._written(step, goal, position.cursor, batch.fated)
+                fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
                 position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
                 if clock.monotonic() >= began + PORTION_SECONDS:
                     break
@@ -122,7 +122,7 @@ class Rewriting:
                 fated.append(Fated(path, Fate.RETURNED))
             else:
                 fated.append(Fated(path, Fate.MEANWHILE))
-        landed = self._journalled.changed(step, goal.database, name, changes)
+        landed = self._journalled.changed(step, goal.database, name, changes, ledger)
         after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
         return [*fated, *after]
 
@@ -137,7 +137,14 @@ class Rewriting:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
 
-    def _written(self, step: Step, goal: Goal, cursor: str, fated: Iterable[Fated]) -> list[Fated]:
+    def _written(
+        self,
+        step: Step,
+        goal: Goal,
+        cursor: str,
+        fated: Iterable[Fated],
+        ledger: Ledger | None,
+    ) -> list[Fated]:
         """The documents with what became of them."""
         known = list(fated)
         changes = [
@@ -145,7 +152,7 @@ class Rewriting:
             for one in known
             if one.fate in WRITTEN
         ]
-        landed = self._journalled.changed(step, goal.database, cursor, changes)
+        landed = self._journalled.changed(step, goal.database, cursor, changes, ledger)
         return [_after(one, landed.get(one.path)) for one in known]
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
+from responders.repairs.journalled import stood_there_of
 from shared import journals, quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
@@ -46,7 +47,7 @@ class TakingOut:
     ) -> None:
         """`began_at`: whoever was erased before was known to each portion of the repair.
 
-        Of them it has written nothing, but may have removed something, of which a copy is kept.
+        Of them it has written nothing, but may have kept a copy, which its entry says then.
         `is_alone`: no other worker keeps anything of the rollback beside this one.
         """
         self._ports = ports
@@ -72,7 +73,7 @@ class TakingOut:
                 self._ports.store, self._rollback, position.cursor
             ):
                 entry = decode(Entry, document.fields)
-                if ledger is not None and (is_new or _has_removed(entry)):
+                if ledger is not None and (is_new or entry.is_of_erased):
                     entry = self._without(document, ledger)
                 position = _passed(position, name, entry)
                 if clock.monotonic() >= until:
@@ -115,7 +116,7 @@ class TakingOut:
         before, kept = entry.kept, self._copies(document, entry)
         written = {one.path: one for one in kept if _is_written_of(one, ledger)}
         copies = [
-            one for one in kept if one.path not in written and not _stood_there_of(one, ledger)
+            one for one in kept if one.path not in written and not stood_there_of(one, ledger)
         ]
         if len(copies) == len(kept):
             return entry
@@ -201,22 +202,12 @@ class TakingOut:
         return vault
 
 
-def _has_removed(entry: Entry) -> bool:
-    """Whether it may have removed a document: whoever that was of may be erased for long."""
-    return not entry.landed or any(one.at is None for one in entry.landed)
-
-
 def _is_written_of(change: Change, ledger: Ledger) -> bool:
     """Whether what was, or may have been, written is of somebody erased since it was so."""
     if change.after is None or change.of is None:
         return False
     version = Version(change.path, change.after, change.of, change.of)
     return ledger.forbids(version, change.whose)
-
-
-def _stood_there_of(change: Change, ledger: Ledger) -> bool:
-    """Whether what stood there before is of somebody erased since."""
-    return change.before is not None and ledger.forbids(change.before, change.whose)
 
 
 def _passed(position: Position, name: str, entry: Entry) -> Position:
