@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 PASSING = frozenset({"pause", "resume", "freeze", "ack"})
-"""After these it goes on, and must succeed: each is lifted within two minutes, or stops nothing."""
+"""After these it goes on: each is lifted within two minutes, or stops nothing."""
 
 
 class Others:
@@ -26,6 +26,8 @@ class Others:
     def __init__(self, world: World) -> None:
         self._world = world
         self._other_policy = changed(world.policy)
+        self.stops = 0
+        """How often a person has paused or frozen automation."""
 
     def deploy_bad(self, functions: list[str] | None = None) -> None:
         """A bad release was made four minutes ago, after the last look; a hint of it may come."""
@@ -93,6 +95,7 @@ class Others:
         said = {"version": 1, "id": key, "command": verb, "reason": "a test", "actor": "eve"}
         self._world.note(f"command {verb} {content}")
         self._world.laws.seen.commanded(key)
+        self.stops += verb in ("pause", "freeze")
         if verb not in PASSING:
             self._world.excuses.add(f"a person ordered: {verb}")
         self._world.bus.deliver(topics.OVERRIDE, msgspec.json.encode({**said, **content}))
