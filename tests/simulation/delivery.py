@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ACKNOWLEDGE_WITHIN_SECONDS = 180.0
 """Then Pub/Sub delivers again, whether or not the first delivery still runs."""
 DELIVERY_ATTEMPTS = 100
+CROWD = 50
+"""Instances that a function is scaled out to, each with a delivery of the same message."""
 STALE_SECONDS = POLICY.gates.stale_after.total_seconds()
 
 RESPONDERS: dict[str, Callable[[Any, Mapping[str, Policy]], Responder]] = {
@@ -63,6 +65,8 @@ class Delivery:
         times, late = 5 if world.bus.repeats and message.topic == topics.WORK else 1, 0.0
         if fault is Fault.DUPLICATE:
             times += random.randint(1, 4)
+        elif fault is Fault.CROWD:
+            times = CROWD
         elif fault is Fault.LATE:
             late = random.choice((20.0, 70.0, 400.0, 1200.0))
             if message.topic == topics.ALERTS and late > STALE_SECONDS:

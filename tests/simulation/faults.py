@@ -28,6 +28,7 @@ class Fault(StrEnum):
     FAILS_LATE = "operation fails late"
     VANISHES = "operation vanishes"
     DUPLICATE = "duplicate"
+    CROWD = "to fifty instances at once"
     LATE = "late"
     LOST_ACK = "acknowledgement lost"
     CLOCK_JUMP = "clock jump"
@@ -89,7 +90,7 @@ POSSIBLE: dict[str, tuple[Fault, ...]] = {
     "after objects.create": (Fault.CRASH, Fault.APPLIED),
     "before sources.copy": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
     "before alerts.is_open": (Fault.CRASH, Fault.STANDSTILL, Fault.NO_ANSWER),
-    "before delivery": (Fault.DUPLICATE, Fault.LATE),
+    "before delivery": (Fault.DUPLICATE, Fault.CROWD, Fault.LATE),
     "before acknowledgement": (Fault.CRASH, Fault.LOST_ACK),
 }
 """By side and verb."""

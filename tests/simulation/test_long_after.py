@@ -1,0 +1,86 @@
+"""Messages that come again when nobody remembers them any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from shared import incident
+from tests.simulation.delivery import Delivery
+from tests.simulation.schedule import world_of
+from tests.simulation.services import Sent
+from tests.simulation.work import simulated
+from tests.simulation.world import HORIZON_SECONDS, World
+
+SEEDS = 60
+BLOCK = 20
+LONG = timedelta(days=31)
+"""Longer than anything that has ended is kept, and as long as Pub/Sub keeps a message at most
+(https://cloud.google.com/pubsub/docs/replay-overview)."""
+
+
+class Keeping(Delivery):
+    """Subscriptions that keep every message, also those that were acknowledged."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.kept: list[Sent] = []
+
+    def route(self, message: Sent) -> None:
+        """The same; the message is kept."""
+        self.kept.append(message)
+        super().route(message)
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(first: int) -> None:
+    """Alerts, commands, hand-overs and ticks of a trouble that is over: nobody begins again."""
+    moved: dict[int, object] = {}
+    said_again = 0
+    for seed in range(first, first + BLOCK):
+        world = world_of(seed)
+        world.delivery = keeping = Keeping(world)
+        with simulated(world.scheduler, site=world.with_site):
+            world.run()
+            if not is_over(world):
+                continue
+            before, said = effects(world), list(keeping.kept)
+            forget(world)
+            for message in said:
+                world.plan(0.0, partial(keeping.route, message))
+            world.scheduler.run(world.scheduler.now + HORIZON_SECONDS)
+            world.scheduler.abandon()
+        said_again += len(said)
+        if effects(world) != before or world.laws.broken:
+            moved[seed] = (before, effects(world), world.laws.broken)
+
+    assert moved == {}
+    assert said_again > BLOCK
+
+
+def is_over(world: World) -> bool:
+    """Whether all is well again: otherwise what our probes see may begin something new."""
+    found = world.store.documents_of("incidents")
+    well = all(one["status"] == incident.Status.RESOLVED for _, one in found)
+    return well and world.stable == {name: world.platform.live(name) for name in world.stable}
+
+
+def effects(world: World) -> tuple[list[str], list[str], list[str]]:
+    """All that was ever done to the application."""
+    return (
+        list(world.platform.applied_shifts),
+        list(world.builder.built),
+        list(world.estate.effects),
+    )
+
+
+def forget(world: World) -> None:
+    """So much later, whatever was kept for its time is gone."""
+    world.scheduler.now += LONG.total_seconds()
+    now = world.clock.now()
+    for path, fields in world.store.documents.items():
+        expires_at = fields.get("expires_at")
+        if expires_at is not None and expires_at <= now:
+            world.store.remove(path)
