@@ -21,6 +21,9 @@ from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure
 
 LOOK_AGAIN_SECONDS = 1.0
+LOSS_UNSEEN_SECONDS = 3.0
+"""How long whoever has lost a rollback may go on sending what it had begun: its look at the
+switches, which tells of that, may be 2 s old."""
 SENT_WITHIN_SECONDS = 8.0
 """How long after its intent an unconditional effect may be sent, without another intent."""
 
@@ -51,6 +54,11 @@ class Carrying:
         self._loose = {name for name, step in steps.items() if step.may_be_in_flight}
         """Steps whose effect may be on its way: a dead worker's, until they are looked at; ours,
         from sending on."""
+        self._in_doubt = frozenset(self._loose)
+        """What the worker before us may have sent, and while it lives may send yet."""
+        self._is_alone_at = clock.monotonic() + LOSS_UNSEEN_SECONDS
+        self._is_settling = False
+        """Whether nothing may be begun or sent any more."""
         died = tenure.rollback.takeovers > 0
         self._inherited = {
             name for name in steps if died and steps[name].status is StepStatus.BEGUN
@@ -135,6 +143,9 @@ class Carrying:
 
     def _at_origin(self, step: Step, look: Look) -> Step:
         """Nothing of it is on its way (any more): the effect may be sent, again."""
+        if self._is_settling and self._may_be_sent_by_another(step):
+            self._look_in(step, LOOK_AGAIN_SECONDS)
+            return step
         self._loose.discard(step.name)
         if look.is_further:
             step = replace(step, attempts=0)
@@ -154,6 +165,10 @@ class Carrying:
         if step.deadline is None or step.name not in self._loose:
             return False
         return not self._tenure.is_past(step.deadline)
+
+    def _may_be_sent_by_another(self, step: Step) -> bool:
+        """Whether the worker before us, alive after all, may send it before it sees its loss."""
+        return step.name in self._in_doubt and self._clock.monotonic() < self._is_alone_at
 
     def _with_deadline(self, step: Step) -> Step:
         """An intent says until when its effect may land, where nothing but time stops that."""
@@ -192,6 +207,7 @@ class Carrying:
 
     def begin(self) -> None:
         """Write intents, in memory, for what the plan, the quota and the limits admit."""
+        self._is_settling = False
         has_ended, self._has_ended = self._has_ended, False
         if has_ended:
             for step in plans.unneeded(self._steps):
@@ -215,7 +231,10 @@ class Carrying:
 
     def put_back(self) -> None:
         """Take back the intents of which nothing is on its way: they are pending again."""
+        self._is_settling = True
         for step in self._steps.begun():
+            if self._may_be_sent_by_another(step):
+                self._loose.add(step.name)
             if step.name not in self._loose and step.name not in self._calls:
                 pending = replace(step, status=StepStatus.PENDING, begun_at=None)
                 self._steps[step.name] = pending

@@ -27,6 +27,7 @@ ONCE_BROKEN = {
     19367: "a function that was left to people counted as one that was led back",
     114176: "an ordered shift that landed after a pause was taken for an automatic one",
     195950: "an ordered shift that landed after a hand-over was taken for an automatic one",
+    46785: "a worker that had lost its rollback sent what the next one had just taken back",
     104786: "the only look before the time to decide was over got no answer, and was the last",
     480: "an ended rollback was made due again, because a publication after its end failed",
 }
