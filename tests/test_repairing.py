@@ -253,8 +253,8 @@ def test_a_policy_that_is_another_one_before_the_second_word() -> None:
     assert shop.ports.rewritten.written == []
 
 
-def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
-    """Nothing more is: who has agreed to some has not agreed to those that another policy finds."""
+def paused() -> Shop:
+    """A repair that is paused once its first batch is copied, and before that is written."""
     shop = Shop()
     shop.order()
     shop.parked()
@@ -271,6 +271,12 @@ def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
     shop.approve("bob")
     shop.pass_time(2 * MINUTE)
     assert said
+    return shop
+
+
+def test_a_policy_that_is_another_one_while_documents_are_written() -> None:
+    """Nothing more is: who has agreed to some has not agreed to those that another policy finds."""
+    shop = paused()
     shop.policy = STRICT
     shop.start_instances()
     shop.command("carol", command="resume")
@@ -343,22 +349,7 @@ def test_what_is_still_invalid_is_not_verified() -> None:
 
 def test_a_paused_repair_goes_on_behind_what_it_has_written() -> None:
     """The kill switch is looked at before each batch."""
-    shop = Shop()
-    shop.order()
-    shop.parked()
-    said: list[str] = []
-
-    def pause(verb: str, side: str) -> None:
-        if (verb, side) == ("quarantine.keep", "after") and not said:
-            said.append(verb)
-            shop.command("carol", command="pause")
-            shop.ports.clock.advance(timedelta(seconds=3))
-            shop.deliver_commands()
-
-    shop.ports.quarantine.hook = pause
-    shop.approve("bob")
-    shop.pass_time(2 * MINUTE)
-    assert said
+    shop = paused()
     assert shop.ports.rewritten.written == []
     shop.command("carol", command="resume")
     shop.pass_time(10 * MINUTE)
