@@ -81,7 +81,6 @@ class Cloud:
         self.quota = WriteQuota(clock)
         self.build_quota = WriteQuota(clock, metric=QUOTA_METRIC)
         self.ingestion = Ingestion()
-        self.surroundings = Surroundings(clock, journal)
         self.identity = EmbeddedIdentity(clock, journal)
         self.buckets = Buckets(clock, journal)
         self.firestore_admin = FirestoreAdmin(firestore, self.buckets, clock, journal, self.faults)
@@ -90,6 +89,8 @@ class Cloud:
         """The operations project: the responders' topics, the clock's ticks."""
         self.projects: tuple[str, ...] = ()
         """Every project that has the topics, by name."""
+        self.played: dict[str, str] = {}
+        """Who plays a host that events are pushed to: `127.0.0.1:port`."""
         self._journal = journal
         self._closing = ExitStack()
         self._closing.callback(journal.close)
@@ -141,7 +142,7 @@ class Cloud:
             state.install(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
-            cloud._come_alive(ports or {}, alerter=alerter, ticks=ticks)
+            cloud._come_alive(alerter=alerter, ticks=ticks)
         except BaseException:
             cloud.stop()
             raise
@@ -177,11 +178,18 @@ class Cloud:
         self._closing.close()
 
     def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
+        self._front, self.addresses["control"] = front_door.listen(ports.get("control", 0))
+        self._closing.callback(self._front.server_close)
+        self.pubsub = PubSub(self.clock, self._journal, self.faults, played=self.played)
+        self._closing.callback(self.pubsub.close)
+        self.surroundings = Surroundings(self.clock, self._journal, self.pubsub)
+        self.firestore.engine.herald = self.surroundings.eventarc.herald
         for policy in policies:
             for database in {policy.backups.database, *policy.resources.databases}:
                 self.firestore.databases.admit(f"projects/{policy.project}/databases/{database}")
             application = Application(policy, self.clock, self._journal, seed)
             self._applications[policy.system] = application
+            self.played.update(dict.fromkeys(application.hosts, self.addresses["control"]))
             self._records[policy.system] = Records(
                 application, self.clock, self._journal, self.firestore.engine
             )
@@ -191,8 +199,6 @@ class Cloud:
                 self.surroundings.secrets.is_enabled, policy.project
             )
         estate = Estate(tuple(self._applications.values()))
-        self.pubsub = PubSub(self.clock, self._journal, self.faults)
-        self._closing.callback(self.pubsub.close)
         metrics = Metrics(estate, self.clock, self.ingestion)
         self.watch = Setup(estate, metrics, self.clock)
         offered = self._services(estate, metrics)
@@ -261,7 +267,8 @@ class Cloud:
             raise Missing(f"gs://{archive.bucket}/{archive.object}") from None
         return release_in(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
 
-    def _come_alive(self, ports: Mapping[str, int], *, alerter: bool, ticks: bool) -> None:
+    def _come_alive(self, *, alerter: bool, ticks: bool) -> None:
+        self.surroundings.eventarc.herald.resume()
         if alerter:
             self._alerters = {system: self._alerter(system) for system in self._applications}
         tick = partial(self.tick, self.home)
@@ -274,7 +281,6 @@ class Cloud:
         self._heartbeat = Heartbeat(self.clock, self._journal, duties, tick if ticks else None)
         self._heartbeat.start()
         self._closing.callback(self._heartbeat.stop)
-        listening, self.addresses["control"] = front_door.listen(ports.get("control", 0))
         plane = ControlPlane(
             self.clock,
             Scenes(self._applications, self._records, self.clock),
@@ -284,7 +290,7 @@ class Cloud:
             self.injector,
             self.identity,
         )
-        door = FrontDoor(plane, self._applications, self.identity, self.clock, listening)
+        door = FrontDoor(plane, self._applications, self.identity, self.clock, self._front)
         self._closing.callback(door.close)
 
     def _incidents(self, project: str) -> list[Incident]:

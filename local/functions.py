@@ -13,8 +13,9 @@ from local.application.estate import Estate, invalid, location_of, parse
 from local.application.service import Archive, Service
 from local.application.sources import Sources
 from local.deploying import Deploying
+from local.eventarc.filters import is_fed, of_function
+from local.eventarc.names import messages_of, trigger_of
 from local.faults import Faults
-from local.monitoring.backlogs import topic_of, trigger_of
 from local.paging import page
 from local.run.messages import service_account
 from local.run.quota import WriteQuota
@@ -140,13 +141,16 @@ def _run(application: Application, service: Service) -> dict[str, Any]:
 
 def _events(application: Application, service: Service) -> dict[str, Any] | None:
     """What brings it events; of the 1st generation nobody sees a trigger. None: nothing does."""
-    if service.waiting is None or service.queue:
+    if not is_fed(service):
         return None
+    kind, *filters = of_function(service)
     return {
         "trigger": "" if service.first_generation else trigger_of(application, service),
-        "pubsub_topic": topic_of(application, service),
+        "pubsub_topic": "" if service.hears else messages_of(application, service),
         "trigger_region": application.region,
-        "event_type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "event_type": kind["value"],
+        "event_filters": filters,
+        "service_account_email": service_account(application),
         "retry_policy": functions_v2.EventTrigger.RetryPolicy.RETRY_POLICY_RETRY,
     }
 

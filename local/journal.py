@@ -7,6 +7,10 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
+
+Row: TypeAlias = tuple[str, str, bytes | None]
+"""A service, a key of its own, and what stands there from now on; None: nothing."""
 
 
 class Journal:
@@ -43,10 +47,14 @@ class Journal:
 
     def write(self, service: str, changes: Iterable[tuple[str, bytes | None]]) -> None:
         """Apply all changes or none; None removes the key."""
+        self.write_together((service, key, value) for key, value in changes)
+
+    def write_together(self, rows: Iterable[Row]) -> None:
+        """Apply changes of several services, all or none."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                for key, value in changes:
+                for service, key, value in rows:
                     if value is None:
                         self._database.execute(
                             "DELETE FROM entries WHERE service = ? AND key = ?", (service, key)

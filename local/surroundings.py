@@ -10,6 +10,7 @@ from local.application import Application, Part
 from local.clock import CloudClock
 from local.firebase import hosting, identity, remote_config, rules
 from local.journal import Journal
+from local.pubsub import PubSub
 from local.rest import Call, Resource
 from local.run.messages import service_account
 
@@ -22,14 +23,14 @@ FAILING = "failure-rate"
 class Surroundings:
     """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
-    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub) -> None:
         self.hosting = hosting.Hosting(clock, journal)
         self.remote_config = remote_config.RemoteConfig(clock, journal)
         self.rules = rules.Rules(clock, journal)
         self.identity = identity.Identity(journal)
         self.secrets = secrets.Secrets(clock, journal)
         self.scheduler = scheduler.Scheduler(clock, journal)
-        self.eventarc = eventarc.Eventarc(clock, journal)
+        self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
         self.projects = projects.Projects(journal)
         self.accounts = accounts.Accounts(journal)
         self.registry = registry.Registry()

@@ -22,6 +22,7 @@ from local.application.service import (
     Change,
     Configuration,
     Flow,
+    Hears,
     Period,
     Revision,
     Service,
@@ -69,6 +70,8 @@ class Application:
         """The site, the sign-ins and the database's traffic."""
         self.builds = Builds(self)
         """What Cloud Functions builds."""
+        self.heard: Callable[[Application, Service], None] = lambda _application, _service: None
+        """Told of a function whose trigger of documents is another, or gone."""
         for _, value in journal.read(self._kept_as):
             self._remember(msgspec.msgpack.decode(value, type=Service))
         self._found_missing(since)
@@ -198,10 +201,12 @@ class Application:
 
         Its revisions are gone with it for everybody who asks.
         """
-        return self.update(
+        gone = self.update(
             names.service_name(function),
-            lambda seen, now: routed(replace(seen, deleted_at=now), now),
+            lambda seen, now: routed(replace(seen, deleted_at=now, hears=None), now),
         )
+        self.heard(self, gone)
+        return gone
 
     def of_first_generation(self, function: str) -> Service:
         """The service of a function that is of the 1st generation from now on. Raises: KeyError."""
@@ -227,6 +232,14 @@ class Application:
             names.service_name(function),
             lambda seen, _: replace(seen, waiting=waiting, queue=queue),
         )
+
+    def hear(self, function: str, hears: Hears) -> Service:
+        """The service of a function that events of documents start. Raises: KeyError."""
+        service = self.update(
+            names.service_name(function), lambda seen, _: replace(seen, hears=hears)
+        )
+        self.heard(self, service)
+        return service
 
     def leave_alone(self, function: str) -> Service:
         """The service of a function that nobody sends a request to, nor ever has. Raises: KeyError.
@@ -307,6 +320,11 @@ class Application:
     def latencies(self, function: str, start: datetime, end: datetime) -> Mix:
         """The medians of a function's requests in [start, end), with their weights."""
         return mix(self._felt(function), start, end)
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """Where its functions answer."""
+        return self._front.hosts
 
     def claims(self, host: str) -> bool:
         """Whether a web address on that host is this application's."""

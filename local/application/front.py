@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -52,6 +53,11 @@ class Front:
         origins = {_host(url) for one in policy.assets.static for url in (one.first, one.fallback)}
         declared = {host for host, _ in self._probes} | channels | hosting | origins
         self._sites = declared - self._function_hosts
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """Where the functions answer."""
+        return self._function_hosts
 
     def claims(self, host: str) -> bool:
         """Whether an address on that host is this application's."""

@@ -138,6 +138,15 @@ class Change(Struct, frozen=True):
     """When a newer change took its place."""
 
 
+class Hears(Struct, frozen=True):
+    """Which events of documents a function is started by."""
+
+    document: str
+    """A pattern of paths below the root: `orders/{order}`."""
+    type: str = "google.cloud.firestore.document.v1.written"
+    database: str = "(default)"
+
+
 class Service(Struct, frozen=True):
     """A Cloud Run service: what is asked of it, what it does, and what it has done."""
 
@@ -174,6 +183,8 @@ class Service(Struct, frozen=True):
     """Whether they are tasks, of the queue that is called as it is."""
     asked: bool = True
     """Whether requests come to it, and ever have."""
+    hears: Hears | None = None
+    """Which documents start it; they are delivered, and what waits is counted where it waits."""
     tried: tuple[tuple[str, datetime], ...] = ()
     """Starts of revisions that nobody was routed to, and that a tag's address was asked for."""
 

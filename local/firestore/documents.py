@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from local.firestore.messages import Document
 from local.firestore.names import collection_of, id_key
 from local.firestore.timeline import Timeline
-from local.journal import Journal
+from local.journal import Journal, Row
 
 SERVICE = "firestore"
 
@@ -94,18 +94,23 @@ class Documents:
         prefix = f"{parent}/"
         return [collection for collection in self._collections if collection.startswith(prefix)]
 
-    def commit(self, changes: Mapping[str, Document | None], time: int) -> None:
+    def commit(
+        self, changes: Mapping[str, Document | None], time: int, besides: Iterable[Row] = ()
+    ) -> None:
         """Let all the documents become what `changes` says at `time`, durably; None deletes.
 
-        Versions behind the horizon are forgotten on the way.
+        `besides` is kept by the same stroke, or neither is. Versions behind the horizon are
+        forgotten on the way.
         """
         if not changes:
             return
         expired = self._expired()
-        self._journal.write(
-            SERVICE,
-            [(_key(name, time), _stored(document)) for name, document in changes.items()]
-            + [(_key(version.name, version.time), None) for version in expired],
+        self._journal.write_together(
+            [
+                *((SERVICE, _key(name, time), _stored(one)) for name, one in changes.items()),
+                *((SERVICE, _key(version.name, version.time), None) for version in expired),
+                *besides,
+            ]
         )
         for name, document in changes.items():
             self._replaced.extend(self._append(name, Version(time, document)))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -28,13 +28,32 @@ from local.firestore.transactions import (
     Transactions,
 )
 from local.firestore.writes import Applied, apply
-from local.journal import Journal
+from local.journal import Journal, Row
 
 LOCK_DEADLINE = timedelta(seconds=20)
 """How long a commit waits for who holds what it changes."""
 
 Listener: TypeAlias = Callable[[Collection[str]], None]
 """Told the names of the documents that a commit changed; must be quick and must not call back."""
+
+
+class Herald(Protocol):
+    """Whoever carries the news of what is written; it is quick, and does not call back."""
+
+    def news(
+        self,
+        database: str,
+        changes: Mapping[str, Document | None],
+        before: Callable[[str], Document | None],
+        time: int,
+    ) -> list[Row]:
+        """What is to be kept with a commit, so that it is told whatever happens."""
+        ...
+
+    def tell(self, news: Sequence[Row]) -> None:
+        """Carry what has been kept."""
+        ...
+
 
 _LOOK_AGAIN_SECONDS = 0.05
 """Wall time after which a waiting commit looks at the cloud's clock again."""
@@ -96,6 +115,8 @@ class Engine:
         self._documents = Documents(journal, self._timeline)
         self._transactions = Transactions(self._timeline, concurrency, randomness)
         self._listeners: list[Listener] = []
+        self.herald: Herald | None = None
+        """Told of every write that changes a document; not of what imports and restores bring."""
 
     def begin(self, database: str, options: TransactionOptions) -> bytes:
         """The token of a new transaction."""
@@ -231,9 +252,13 @@ class Engine:
             if not self._must_wait(pending, applied, time):
                 break
             self._wait(pending)
-        self._documents.commit(applied.changes, time)
+        herald = self.herald
+        news = herald.news(pending.database, applied.changes, read, time) if herald else []
+        self._documents.commit(applied.changes, time, news)
         for listener in self._listeners:
             listener(applied.changes.keys())
+        if herald and news:
+            herald.tell(news)
         return applied, time
 
     def _check_transaction(self, pending: _Pending, time: int) -> None:

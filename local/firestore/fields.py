@@ -13,6 +13,7 @@ from local.firestore.refusals import invalid
 Path: TypeAlias = tuple[str, ...]
 NAME: Path = ("__name__",)
 
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _SEGMENT = re.compile(r"([A-Za-z_][A-Za-z_0-9]*)|`((?:[^`\\]|\\.)+)`", re.DOTALL)
 
 
@@ -33,6 +34,14 @@ def parse(text: str) -> Path:
             break
         position += 1
     raise invalid(f'Invalid property path "{text}".')
+
+
+def written(path: Path) -> str:
+    """A path as `parse` reads it."""
+    return ".".join(
+        one if _SIMPLE.fullmatch(one) else "`" + re.sub(r"([`\\])", r"\\\1", one) + "`"
+        for one in path
+    )
 
 
 def lookup(document: Document, path: Path) -> Value | None:

@@ -9,24 +9,14 @@ from google.api import metric_pb2
 from google.cloud import monitoring_v3
 from google.protobuf.message import Message
 
-from local.application import Application, names
-from local.application.estate import location_of
+from local.application import Application
 from local.application.service import Service
+from local.eventarc.names import messages_of, subscription_of, trigger_of
 from local.monitoring import filters
 
 UNDELIVERED = "pubsub.googleapis.com/subscription/num_undelivered_messages"
 DEPTH = "cloudtasks.googleapis.com/queue/depth"
 METRICS = (UNDELIVERED, DEPTH)
-
-
-def trigger_of(application: Application, service: Service) -> str:
-    """The full name of the Eventarc trigger that brings a function its events."""
-    return f"{location_of(application)}/triggers/{service.name}-{_number(service)}"
-
-
-def topic_of(application: Application, service: Service) -> str:
-    """The full name of the topic that a function's events are published to."""
-    return f"projects/{application.project}/topics/{service.name}-events"
 
 
 def listed(
@@ -56,16 +46,10 @@ def _place(application: Application, service: Service) -> tuple[str, str, dict[s
     if service.queue:
         labels = {**project, "location": region, "queue_id": service.function}
         return DEPTH, "cloud_tasks_queue", labels
-    topic = topic_of(application, service).rpartition("/")[2]
-    number = _number(service)
+    topic = messages_of(application, service).rpartition("/")[2]
     name = (
         f"gcf-{service.function}-{region}-{topic}"
         if service.first_generation
-        else f"eventarc-{region}-{service.name}-{number}-sub-{number[::-1]}"
+        else subscription_of(trigger_of(application, service)).rpartition("/")[2]
     )
     return UNDELIVERED, "pubsub_subscription", {**project, "subscription_id": name}
-
-
-def _number(service: Service) -> str:
-    """Six digits that tell one trigger of a function from another."""
-    return f"{int(names.digest(service.name)[:8], 16) % 10**6:06}"

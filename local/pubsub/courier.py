@@ -123,7 +123,7 @@ class Courier:
                 self._landed.notify_all()
 
     def _push(self, flights: _Flights, lease: Lease, spec: Subscription) -> None:
-        push = Push(spec.push_config.push_endpoint)
+        push = self._poster.push(spec.push_config.push_endpoint)
         with self._lock:
             flights.pushes[lease.ack_id] = push
         try:

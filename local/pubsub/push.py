@@ -20,6 +20,7 @@ from local.clock import CloudClock
 from local.faults import Faults
 from local.pubsub.entries import Lease
 from local.pubsub.messages import Subscription
+from local.pubsub.subscriptions import is_loopback
 from local.pubsub.tokens import TokenIssuer
 from local.wire import Refused
 
@@ -29,13 +30,20 @@ CONNECT_LIMIT_SECONDS = 5.0
 
 
 class Push:
-    """One POST on a connection of its own, which another thread may cut off."""
+    """One POST on a connection of its own, which another thread may cut off.
 
-    def __init__(self, endpoint: str) -> None:
+    It goes to loopback alone: to the endpoint itself, or to who plays its host there.
+    """
+
+    def __init__(self, endpoint: str, played: Mapping[str, str]) -> None:
         url = urlsplit(endpoint)
+        host = url.hostname or ""
+        self._asked = {"Host": host} if host in played else {}
         self._target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+        here = urlsplit(f"http://{played[host]}") if host in played else url
+        self._is_here = is_loopback(here.hostname or "")
         self._connection = HTTPConnection(
-            url.hostname or "", url.port or 80, timeout=CONNECT_LIMIT_SECONDS
+            here.hostname or "", here.port or 80, timeout=CONNECT_LIMIT_SECONDS
         )
         self._lock = threading.Lock()
         self._aborted = False
@@ -45,6 +53,8 @@ class Push:
 
         Raises: OSError, HTTPException.
         """
+        if not self._is_here:
+            raise ConnectionRefusedError("nobody plays this host")
         try:
             self._connection.connect()
             with self._lock:
@@ -52,7 +62,7 @@ class Push:
                     raise ConnectionAbortedError("cut off before it was sent")
                 # The limit of the answer is the ack deadline, which the cloud's clock keeps.
                 self._connection.sock.settimeout(None)
-            self._connection.request("POST", self._target, body, dict(headers))
+            self._connection.request("POST", self._target, body, {**self._asked, **headers})
             response = self._connection.getresponse()
             response.read()
             return response.status
@@ -74,10 +84,17 @@ class Push:
 class Poster:
     """Pushes leased messages to where their subscription says."""
 
-    def __init__(self, clock: CloudClock, faults: Faults, tokens: TokenIssuer) -> None:
+    def __init__(
+        self, clock: CloudClock, faults: Faults, tokens: TokenIssuer, played: Mapping[str, str]
+    ) -> None:
         self._clock = clock
         self._faults = faults
         self._tokens = tokens
+        self._played = played
+
+    def push(self, endpoint: str) -> Push:
+        """A push that has not been sent."""
+        return Push(endpoint, self._played)
 
     def deliver(self, lease: Lease, spec: Subscription, push: Push) -> bool:
         """Was the message acknowledged? A push that a fault drops was not."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 from local.clock import CloudClock
 from local.faults import Faults
 from local.journal import Journal
 from local.pubsub.broker import Broker
 from local.pubsub.courier import Courier
+from local.pubsub.messages import PublishRequest
 from local.pubsub.policies import Policies
 from local.pubsub.publisher import Publisher
 from local.pubsub.push import Poster
@@ -30,11 +34,13 @@ class PubSub:
         journal: Journal,
         faults: Faults,
         push_concurrency: int = PUSH_CONCURRENCY,
+        played: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`played` has the addresses of hosts that somebody on this machine plays."""
         self._broker = Broker(clock, journal, faults)
         self._tokens = TokenIssuer()
         self._courier = Courier(
-            self._broker, clock, Poster(clock, faults, self._tokens), push_concurrency
+            self._broker, clock, Poster(clock, faults, self._tokens, played), push_concurrency
         )
         self.publisher = Publisher(self._broker)
         self.subscriber = Subscriber(self._broker)
@@ -44,6 +50,16 @@ class PubSub:
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public key of the tokens that pushes carry, as a JSON Web Key Set."""
         return self._tokens.jwks()
+
+    def publish(self, requests: Iterable[PublishRequest]) -> None:
+        """Publish from inside, all at one instant; what is for a topic that is gone is lost.
+
+        Raises: Ended.
+        """
+        with self._broker.change() as now:
+            for request in requests:
+                if request.topic in self._broker.topics:
+                    self._broker.publish(request.topic, request.messages, now)
 
     def settle(self, limit_seconds: float) -> bool:
         """Wait until every push that is due by the cloud's time has been answered.

@@ -34,6 +34,9 @@ PUSH_MINIMUM_BACKOFF = timedelta(milliseconds=100)
 PUSH_MAXIMUM_BACKOFF = timedelta(seconds=60)
 """The push back-off where no retry policy is set: https://cloud.google.com/pubsub/docs/push."""
 
+EVENTS_MODE = "__GCP_CloudEventsMode"
+"""Of an endpoint that Eventarc has made, in its query: how an event is to be unwrapped there."""
+
 _MUTABLE = (
     "push_config",
     "ack_deadline_seconds",
@@ -204,13 +207,18 @@ def _check_push(subscription: Subscription) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    """Nothing for a plain loopback URL: an embedded cloud must never reach a real service."""
+    """Nothing for a plain loopback URL, or where Eventarc pushes to.
+
+    An embedded cloud must never reach a real service: of the latter only what is played here is.
+    """
     try:
         url = urlsplit(endpoint)
         host, _ = url.hostname or "", url.port
     except ValueError as error:
         raise invalid(f"Invalid push endpoint given (endpoint={endpoint}): {error}") from error
-    if url.scheme != "http" or not _is_loopback(host):
+    if EVENTS_MODE in url.query:
+        return
+    if url.scheme != "http" or not is_loopback(host):
         raise invalid(
             f"Invalid push endpoint given (endpoint={endpoint}): the embedded Pub/Sub pushes to"
             " http:// addresses on loopback (127.0.0.0/8, ::1, localhost) only, so that nothing"
@@ -218,7 +226,8 @@ def _check_endpoint(endpoint: str) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone."""
     if host == "localhost":
         return True
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from msgspec.structs import replace
@@ -29,10 +29,19 @@ RESOURCES = Resources(
 SHOP = replace(policy(), resources=RESOURCES)
 
 
+class Addressed(Protocol):
+    """An embedded cloud, in this process or in another."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """`127.0.0.1:port` by service."""
+        ...
+
+
 class Product:
     """One product's API as curl would call it."""
 
-    def __init__(self, cloud: Cloud, host: str) -> None:
+    def __init__(self, cloud: Addressed, host: str) -> None:
         self._base = f"http://{cloud.addresses['rest']}"
         self._host = host
 

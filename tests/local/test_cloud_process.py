@@ -8,8 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,18 +17,7 @@ from google.api_core.exceptions import Aborted
 from google.cloud import firestore
 
 from local.__main__ import main
-
-POLICY = """
-system: bookshop
-project: bookshop
-region: europe-west1
-groups:
-  orders:
-    functions: [placeOrder, payOrder]
-signals:
-  error_rate: {severity: MEDIUM, scenario: none, mode: observe, threshold: 0.1, duration: 5m}
-scenarios: {functions: act}
-"""
+from tests.local.cloud_process import POLICY, running
 
 
 @pytest.fixture
@@ -38,19 +25,6 @@ def policy_file(tmp_path: Path) -> Path:
     file = tmp_path / "bookshop.yaml"
     file.write_text(POLICY)
     return file
-
-
-@contextmanager
-def running(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The cloud as a process, with the addresses that it printed."""
-    command = [sys.executable, "-m", "local", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    try:
-        assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

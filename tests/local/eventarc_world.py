@@ -1,0 +1,167 @@
+"""A shop whose documents have triggers, with Google's clients and Eventarc's REST API."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from google.cloud import firestore
+from google.cloud.firestore_v1 import types
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from local import eventarc
+from local.cloud import Cloud
+from tests.local.cloud_process import POLICY
+from tests.local.cloud_process import running as process
+from tests.local.firestore_world import connected
+from tests.local.rest_world import SHOP, Addressed, Product, running
+
+Document, DocumentMask = types.Document.pb(), types.DocumentMask.pb()
+TYPE = "google.cloud.firestore.document.v1."
+PATIENCE_SECONDS = 10.0
+"""Of wall time: how long a test waits for pushes before it fails."""
+MAILER = {"cloudRun": {"service": "mailer", "region": "europe-west1"}}
+
+
+class EventsWorld:
+    """An embedded cloud with an application in a project."""
+
+    def __init__(self, cloud: Addressed, opened: ExitStack, project: str) -> None:
+        self.location = f"projects/{project}/locations/europe-west1"
+        self._project = project
+        self._addresses = cloud.addresses
+        self.product = Product(cloud, eventarc.HOST)
+        self._opened = opened
+        channel = opened.enter_context(grpc.insecure_channel(cloud.addresses["pubsub"]))
+        self.subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+
+    @cached_property
+    def database(self) -> firestore.Client:
+        """The project's own database."""
+        return self.database_of("(default)")
+
+    def database_of(self, name: str) -> firestore.Client:
+        """One of the project's databases."""
+        address = self._addresses["firestore"]
+        return self._opened.enter_context(connected(address, self._project, name))
+
+    def trigger(
+        self,
+        document: str = "orders/{order}",
+        event: str = "written",
+        *,
+        name: str = "mail",
+        database: str = "(default)",
+        destination: dict[str, Any] = MAILER,
+        **more: Any,
+    ) -> Any:
+        """A trigger that is made, as it can be read then."""
+        filters = [
+            {"attribute": "type", "value": f"{TYPE}{event}"},
+            {"attribute": "database", "value": database},
+            {"attribute": "document", "value": document, "operator": "match-path-pattern"},
+        ]
+        body = {"eventFilters": filters, "destination": destination, **more}
+        self.product.done("POST", f"/v1/{self.location}/triggers?triggerId={name}", body)
+        return self.product.get(f"/v1/{self.location}/triggers/{name}")
+
+    def pause(self, trigger: Any) -> str:
+        """Let a trigger's events wait; the name of its subscription."""
+        subscription: str = trigger["transport"]["pubsub"]["subscription"]
+        self.subscriber.modify_push_config(subscription=subscription, push_config={})
+        return subscription
+
+    def pull(self, subscription: str) -> list[Any]:
+        """What waits there now, leased."""
+        request = {
+            "subscription": subscription,
+            "max_messages": 1000,
+            "return_immediately": True,
+        }
+        return list(self.subscriber.pull(request).received_messages)
+
+
+class Shop(EventsWorld):
+    """The shop within this process; its clock stands still."""
+
+    def __init__(self, cloud: Cloud, opened: ExitStack) -> None:
+        super().__init__(cloud, opened, SHOP.project)
+        self.cloud = cloud
+
+    def play(self, trigger: Any, address: str) -> None:
+        """Let who listens at a loopback address be the host that a trigger leads to."""
+        subscription = trigger["transport"]["pubsub"]["subscription"]
+        found = self.subscriber.get_subscription(subscription=subscription)
+        self.cloud.played[urlsplit(found.push_config.push_endpoint).hostname or ""] = address
+
+    def settle(self) -> None:
+        """Return when everything that is due by now has been pushed and answered."""
+        assert self.cloud.pubsub.settle(PATIENCE_SECONDS)
+
+
+@contextmanager
+def shop_within(data: Path | None = None) -> Iterator[Shop]:
+    """The shop in this process, running."""
+    with running(data, SHOP) as cloud, ExitStack() as opened:
+        yield Shop(cloud, opened)
+
+
+@contextmanager
+def shop_elsewhere(data: Path) -> Iterator[tuple[EventsWorld, subprocess.Popen[str]]]:
+    """A shop in a process of its own, with the process."""
+    file = data / "bookshop.yaml"
+    file.write_text(POLICY)
+    arguments = ("--policy", file, "--data", data, "--no-alerts", "--no-ticks")
+    with process(*arguments) as (running, addresses), ExitStack() as opened:
+        yield EventsWorld(Elsewhere(addresses), opened, "bookshop"), running
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A cloud in another process."""
+
+    addresses: Mapping[str, str]
+
+
+def event_data(content: bytes) -> Any:
+    """A DocumentEventData, read by a descriptor of its own."""
+    return _EVENT_DATA.FromString(content)
+
+
+def _event_data_class() -> Any:
+    """`google.events.cloud.firestore.v1.DocumentEventData` over the documents of Firestore."""
+    kinds = {"value": Document, "old_value": Document, "update_mask": DocumentMask}
+    file = descriptor_pb2.FileDescriptorProto(
+        name="tests/document_event_data.proto",
+        package="tests.events",
+        syntax="proto3",
+        dependency=sorted({kind.DESCRIPTOR.file.name for kind in kinds.values()}),
+    )
+    message = file.message_type.add(name="DocumentEventData")
+    for number, (name, kind) in enumerate(kinds.items(), 1):
+        message.field.add(
+            name=name,
+            number=number,
+            type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+            label=descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
+            type_name=f".{kind.DESCRIPTOR.full_name}",
+        )
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName("tests.events.DocumentEventData")
+    )
+
+
+_EVENT_DATA = _event_data_class()
