@@ -199,7 +199,7 @@ class Cloud:
                 self.surroundings.secrets.is_enabled, policy.project
             )
         estate = Estate(tuple(self._applications.values()))
-        metrics = Metrics(estate, self.clock, self.ingestion)
+        metrics = Metrics(estate, self.clock, self.ingestion, self.pubsub.undelivered)
         self.watch = Setup(estate, metrics, self.clock)
         offered = self._services(estate, metrics)
         products = {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from local.any_method import AnyMethod
 from local.application import Answer, Application
@@ -18,6 +20,7 @@ from local.clock import CloudClock
 from local.control import PREFIX, ControlPlane
 from local.identity import HOSTS, EmbeddedIdentity
 from local.loopback import Loop
+from local.pubsub.subscriptions import EVENTS_MODE
 
 LONGEST_BODY_BYTES = 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
@@ -63,7 +66,7 @@ class FrontDoor:
         url = urlsplit(target)
         for application in self._applications.values():
             if application.claims(host):
-                answer = application.answer(host, url.path)
+                answer = application.answer(host, url.path, _event(url.query, body))
                 self._take_time(answer)
                 return answer.status, msgspec.json.encode({"revision": answer.revision})
         if host not in _LOOPBACK or not url.path.startswith(PREFIX):
@@ -84,6 +87,24 @@ class FrontDoor:
     def _take_time(self, answer: Answer) -> None:
         if self._clock.scale:
             self._closing.wait(answer.latency.total_seconds() / self._clock.scale)
+
+
+def _event(query: str, body: bytes) -> dict[str, str] | None:
+    """The attributes of the event that a push brings; None of any other request."""
+    if EVENTS_MODE in query:
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(body, type=_Pushed).message.attributes
+    return None
+
+
+class _Message(Struct):
+    attributes: dict[str, str] = {}
+
+
+class _Pushed(Struct):
+    """A push of Pub/Sub."""
+
+    message: _Message
 
 
 class _Handler(AnyMethod):

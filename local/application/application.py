@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from local.application import dependencies, names
+from local.application.arrivals import Arrival, Arrivals
 from local.application.builds import Builds
 from local.application.dependencies import Callees
 from local.application.front import Answer, Front
@@ -66,6 +67,8 @@ class Application:
         for function, value in journal.read(f"{self._kept_as}/calls"):
             self._calls[function] = msgspec.msgpack.decode(value, type=Callees)
         since = clock.now() - STANDING
+        self.arrivals = Arrivals(journal, f"{self._kept_as}/arrivals")
+        """The events that were brought to its functions."""
         self.parts = Parts(clock, journal, f"{self._kept_as}/parts", since)
         """The site, the sign-ins and the database's traffic."""
         self.builds = Builds(self)
@@ -309,9 +312,14 @@ class Application:
         self, function: str, start: datetime, end: datetime
     ) -> Mapping[str, Requests]:
         """The same per revision; revisions without requests are left out."""
+        with self._lock:
+            counted = self.arrivals.requests(function, start, end)
         if not self.service_of(function).asked:
-            return {}
-        return served(self._felt(function), rate_per_second(function, self._seed), start, end)
+            return counted
+        rate = rate_per_second(function, self._seed)
+        for revision, asked in served(self._felt(function), rate, start, end).items():
+            counted[revision] = asked + counted.get(revision, Requests())
+        return counted
 
     def starts(self, function: str) -> list[tuple[str, datetime]]:
         """Which revisions of a function have started until now, and when."""
@@ -330,8 +338,10 @@ class Application:
         """Whether a web address on that host is this application's."""
         return self._front.claims(host)
 
-    def answer(self, host: str, path: str) -> Answer:
+    def answer(self, host: str, path: str, event: Mapping[str, str] | None = None) -> Answer:
         """What a client gets there: 200, or 500 as often as what serves it fails.
+
+        What is brought an event (its attributes) remembers it, and counts a request.
 
         404 where nothing is served; 503 from a revision that does not start, or whose service has
         no instances by hand, and from the site or the sign-ins when they fail.
@@ -342,7 +352,11 @@ class Application:
         with self._lock:
             if route.function is None:
                 return self._answer_of_part(route.part)
-            return self._answer_of_function(route.function, route.tag)
+            answer = self._answer_of_function(route.function, route.tag)
+            if event is not None:
+                came = Arrival(self._clock.now(), answer.revision, answer.status, dict(event))
+                self.arrivals.keep(route.function, came)
+            return answer
 
     def _answer_of_part(self, part: Part) -> Answer:
         flow = self.parts.now(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from google.api import metric_pb2
@@ -20,11 +20,19 @@ METRICS = (UNDELIVERED, DEPTH)
 
 
 def listed(
-    application: Application, wanted: Mapping[str, filters.Wanted], point: datetime
+    application: Application,
+    wanted: Mapping[str, filters.Wanted],
+    point: datetime,
+    undelivered: Callable[[str], int],
 ) -> Iterator[Message]:
     """A series with one point for each subscription and queue that is asked for."""
     for service in application.services():
-        if service.waiting is None or service.deleted_at is not None:
+        if service.deleted_at is not None:
+            continue
+        waiting = service.waiting
+        if service.hears is not None:
+            waiting = undelivered(subscription_of(trigger_of(application, service)))
+        if waiting is None:
             continue
         metric, resource, labels = _place(application, service)
         told = {f"resource.label.{name}": value for name, value in labels.items()}
@@ -35,7 +43,7 @@ def listed(
                 resource={"type": resource, "labels": labels},
                 metric_kind=metric_pb2.MetricDescriptor.MetricKind.GAUGE,
                 value_type=metric_pb2.MetricDescriptor.ValueType.INT64,
-                points=[{"interval": interval, "value": {"int64_value": service.waiting}}],
+                points=[{"interval": interval, "value": {"int64_value": waiting}}],
                 unit="1",
             )
 

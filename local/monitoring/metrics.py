@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,10 +60,18 @@ class Shape(Struct, frozen=True):
 class Metrics:
     """Requests and starts per minute and revision, visible once they are ingested."""
 
-    def __init__(self, estate: Estate, clock: CloudClock, ingestion: Ingestion) -> None:
+    def __init__(
+        self,
+        estate: Estate,
+        clock: CloudClock,
+        ingestion: Ingestion,
+        undelivered: Callable[[str], int],
+    ) -> None:
+        """`undelivered` says how many messages wait in a subscription."""
         self._estate = estate
         self._clock = clock
         self._ingestion = ingestion
+        self._undelivered = undelivered
 
     def ListTimeSeries(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The series that a filter asks for, points newest first; other metrics have none.
@@ -108,7 +116,7 @@ class Metrics:
                 series
                 for one in self._estate.applications
                 if seen and f"projects/{one.project}" == project
-                for series in backlogs.listed(one, wanted, point)
+                for series in backlogs.listed(one, wanted, point, self._undelivered)
             ]
         )
         return response

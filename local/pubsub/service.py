@@ -61,6 +61,11 @@ class PubSub:
                 if request.topic in self._broker.topics:
                     self._broker.publish(request.topic, request.messages, now)
 
+    def undelivered(self, subscription: str) -> int:
+        """How many messages of a subscription are not acknowledged. Raises: Refused, Ended."""
+        with self._broker.change():
+            return len(self._broker.feed(subscription).backlog.unacknowledged())
+
     def settle(self, limit_seconds: float) -> bool:
         """Wait until every push that is due by the cloud's time has been answered.
 

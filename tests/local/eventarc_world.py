@@ -6,21 +6,30 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-from google.cloud import firestore
+from google.cloud import firestore, functions_v2, monitoring_v3
 from google.cloud.firestore_v1 import types
+from google.cloud.functions_v2.services.function_service.transports.grpc import (
+    FunctionServiceGrpcTransport,
+)
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import (
+    MetricServiceGrpcTransport,
+)
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from local import eventarc
+from local.application import Hears
 from local.cloud import Cloud
+from local.monitoring.backlogs import UNDELIVERED
 from tests.local.cloud_process import POLICY
 from tests.local.cloud_process import running as process
 from tests.local.firestore_world import connected
@@ -98,6 +107,49 @@ class Shop(EventsWorld):
     def __init__(self, cloud: Cloud, opened: ExitStack) -> None:
         super().__init__(cloud, opened, SHOP.project)
         self.cloud = cloud
+
+    def hear(self, document: str = "orders/{order}") -> Any:
+        """The trigger of the function `placeOrder`, which documents start now."""
+        self.cloud.application(SHOP.system).hear("placeOrder", Hears(document))
+        (trigger,) = self.product.get(f"/v1/{self.location}/triggers")["triggers"]
+        return trigger
+
+    def function(self) -> functions_v2.Function:
+        """`placeOrder` as Functions shows it."""
+        channel = self._opened.enter_context(
+            grpc.insecure_channel(self.cloud.addresses["functions"])
+        )
+        client = functions_v2.FunctionServiceClient(
+            transport=FunctionServiceGrpcTransport(channel=channel)
+        )
+        return client.get_function(name=f"{self.location}/functions/placeOrder")
+
+    def waiting(self) -> list[int]:
+        """How many messages wait, as Monitoring counts it, in each subscription that it knows."""
+        channel = self._opened.enter_context(
+            grpc.insecure_channel(self.cloud.addresses["monitoring"])
+        )
+        client = monitoring_v3.MetricServiceClient(
+            transport=MetricServiceGrpcTransport(channel=channel)
+        )
+        now = self.cloud.clock.now()
+        found = client.list_time_series(
+            name="projects/shop",
+            filter=f'metric.type="{UNDELIVERED}" AND resource.type="pubsub_subscription"',
+            interval={"start_time": now - timedelta(minutes=10), "end_time": now},
+            view=monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.FULL,
+        )
+        return [one.points[0].value.int64_value for one in found]
+
+    def arrived(self) -> list[tuple[str, int]]:
+        """Which documents `placeOrder` has heard of, and what it answered."""
+        arrivals = self.cloud.application(SHOP.system).arrivals.of("placeOrder")
+        return [(one.event["ce-document"], one.status) for one in arrivals]
+
+    def advance(self, **by: float) -> None:
+        """Let cloud time pass, and what is due then be pushed."""
+        self.cloud.clock.advance(timedelta(**by))
+        self.settle()
 
     def play(self, trigger: Any, address: str) -> None:
         """Let who listens at a loopback address be the host that a trigger leads to."""

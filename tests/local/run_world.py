@@ -124,6 +124,10 @@ def to_latest() -> run_v2.TrafficTarget:
     return run_v2.TrafficTarget(type_=kind, percent=100)
 
 
+def _no_subscription(name: str) -> int:
+    raise AssertionError(f"nothing waits in {name}")
+
+
 @contextmanager
 def served(world: World) -> Iterator[World]:
     """The world with its control planes listening and clients for them."""
@@ -142,7 +146,9 @@ def served(world: World) -> Iterator[World]:
                 world.quota,
                 world.faults,
             ),
-            MetricServiceGrpcTransport: Metrics(estate, world.clock, world.ingestion),
+            MetricServiceGrpcTransport: Metrics(
+                estate, world.clock, world.ingestion, _no_subscription
+            ),
         },
         world.faults,
     )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from google.api_core.exceptions import GoogleAPIError, NotFound
 
+from local.application.requests import Requests
 from local.eventarc.filters import compiled, let_through
 from tests.local.eventarc_world import (
     PATIENCE_SECONDS,
@@ -26,6 +27,7 @@ from tests.local.eventarc_world import (
     shop_within,
 )
 from tests.local.pubsub_world import Endpoint
+from tests.local.rest_world import SHOP
 
 LOCATION = "projects/shop/locations/europe-west1"
 ROOT = "projects/shop/databases/(default)/documents"
@@ -224,8 +226,7 @@ def test_events_are_pushed_to_who_plays_the_host(shop: Shop) -> None:
 
     with Endpoint(lambda _: 204).listening() as mailer:
         shop.play(made, urlsplit(mailer.url).netloc)
-        shop.cloud.clock.advance(timedelta(seconds=10))
-        shop.settle()
+        shop.advance(seconds=10)
         pushed = mailer.next()
 
     assert pushed.path == "/?__GCP_CloudEventsMode=CE_PUBSUB_BINDING"
@@ -260,13 +261,91 @@ def test_events_wait_while_nothing_is_pushed(shop: Shop) -> None:
 
         push = before.push_config
         shop.subscriber.modify_push_config(subscription=subscription, push_config=push)
-        shop.cloud.clock.advance(timedelta(seconds=10))
-        shop.settle()
+        shop.advance(seconds=10)
 
         assert shop.subscriber.get_subscription(subscription=subscription) == before
         arrived = [mailer.next().body["message"]["attributes"]["ce-document"] for _ in others]
         assert sorted(arrived) == ["orders/1", "orders/2"]
         assert mailer.is_quiet()
+
+
+def test_documents_start_a_function(shop: Shop) -> None:
+    """Its trigger is Functions' own; what it is brought is a request, and remembered."""
+    trigger = shop.hear()
+    function, application = shop.function(), shop.cloud.application(SHOP.system)
+    application.leave_alone("placeOrder")  # by everybody else
+    started = shop.cloud.clock.now()
+
+    shop.database.document("orders/7").set({"state": "new"})
+    shop.settle()
+
+    assert trigger["eventFilters"] == [
+        {"attribute": "type", "value": f"{TYPE}written"},
+        {"attribute": "database", "value": "(default)"},
+        {"attribute": "document", "value": "orders/{order}", "operator": "match-path-pattern"},
+    ]
+    subscription = trigger["transport"]["pubsub"]["subscription"]
+    found = shop.subscriber.get_subscription(subscription=subscription)
+    assert found.ack_deadline_seconds == 600
+    assert (
+        urlsplit(found.push_config.push_endpoint).netloc
+        == urlsplit(function.service_config.uri).netloc
+    )
+    assert function.event_trigger.trigger == trigger["name"]
+    assert function.event_trigger.event_type == f"{TYPE}written"
+    by = [(one.attribute, one.value) for one in function.event_trigger.event_filters]
+    assert by == [("database", "(default)"), ("document", "orders/{order}")]
+    assert shop.arrived() == [("orders/7", 200)]
+    asked = application.requests("placeOrder", started, started + timedelta(microseconds=1))
+    assert asked == Requests(1, 0)
+
+
+def test_events_wait_for_a_function_that_fails(shop: Shop) -> None:
+    """They come again, and are counted until one of its revisions takes them."""
+    shop.hear()
+    application = shop.cloud.application(SHOP.system)
+    application.degrade("placeOrder", failure_rate=1.0)
+    for number in range(2):
+        shop.database.document(f"orders/{number}").set({"state": "new"})
+    shop.settle()
+    shop.advance(minutes=10)
+    assert shop.waiting() == [2]
+    failed = shop.arrived()
+    assert {status for _, status in failed} == {500}
+
+    application.degrade("placeOrder", failure_rate=0.0)
+    shop.advance(minutes=10)
+
+    assert shop.waiting() == [0]
+    assert sorted(shop.arrived()[len(failed) :]) == [("orders/0", 200), ("orders/1", 200)]
+
+
+def test_the_trigger_of_a_function_goes_with_it(shop: Shop) -> None:
+    """Nothing is left of it in Pub/Sub, and nothing hears any more."""
+    subscription = shop.hear()["transport"]["pubsub"]["subscription"]
+
+    shop.cloud.application(SHOP.system).delete("placeOrder")
+
+    assert "triggers" not in shop.product.get(f"/v1/{LOCATION}/triggers")
+    with pytest.raises(NotFound):
+        shop.subscriber.get_subscription(subscription=subscription)
+    shop.database.document("orders/7").set({"state": "new"})
+    shop.settle()
+    assert shop.arrived() == []
+
+
+def test_a_function_hears_after_a_restart(tmp_path: Path) -> None:
+    """What it was brought before is known, and more comes."""
+    with shop_within(tmp_path) as shop:
+        shop.hear()
+        shop.database.document("orders/7").set({"state": "new"})
+        shop.settle()
+
+    with shop_within(tmp_path) as shop:
+        assert shop.arrived() == [("orders/7", 200)]
+        shop.database.document("orders/8").set({"state": "new"})
+        shop.settle()
+        assert shop.arrived() == [("orders/7", 200), ("orders/8", 200)]
 
 
 def test_what_was_committed_is_published_by_the_next_cloud(tmp_path: Path) -> None:
