@@ -22,7 +22,8 @@ from local.identity import HOSTS, EmbeddedIdentity
 from local.loopback import Loop
 from local.pubsub.subscriptions import EVENTS_MODE
 
-LONGEST_BODY_BYTES = 1024 * 1024
+LONGEST_BODY_BYTES = 4 * 1024 * 1024
+"""An event holds a document twice, before and after, each up to 1 MiB, in base64."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -153,6 +154,9 @@ class _Handler(AnyMethod):
 
 class _Server(ThreadingHTTPServer):
     """A server whose clients may hang up before they have read everything, as probes do."""
+
+    request_queue_size = 128
+    """Connections that wait to be taken: pushes of events come many at once."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Tell of every error but that the client is gone."""

@@ -51,8 +51,7 @@ class Eventarc:
         """Show the triggers of an application's functions, and let them hear of documents."""
         self._applications.append(application)
         application.heard = self._heard
-        for service in application.run_services():
-            self._heard(application, service)
+        self._listen()
 
     def calls(self) -> tuple[Call, ...]:
         """What is served."""

@@ -23,7 +23,7 @@ def listed(
     application: Application,
     wanted: Mapping[str, filters.Wanted],
     point: datetime,
-    undelivered: Callable[[str], int],
+    undelivered: Callable[[str], int | None],
 ) -> Iterator[Message]:
     """A series with one point for each subscription and queue that is asked for."""
     for service in application.services():

@@ -65,7 +65,7 @@ class Metrics:
         estate: Estate,
         clock: CloudClock,
         ingestion: Ingestion,
-        undelivered: Callable[[str], int],
+        undelivered: Callable[[str], int | None],
     ) -> None:
         """`undelivered` says how many messages wait in a subscription."""
         self._estate = estate

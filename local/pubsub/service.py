@@ -61,10 +61,14 @@ class PubSub:
                 if request.topic in self._broker.topics:
                     self._broker.publish(request.topic, request.messages, now)
 
-    def undelivered(self, subscription: str) -> int:
-        """How many messages of a subscription are not acknowledged. Raises: Refused, Ended."""
+    def undelivered(self, subscription: str) -> int | None:
+        """How many messages of a subscription are not acknowledged; None: it is gone.
+
+        Raises: Ended.
+        """
         with self._broker.change():
-            return len(self._broker.feed(subscription).backlog.unacknowledged())
+            feed = self._broker.feeds.get(subscription)
+            return None if feed is None else len(feed.backlog.unacknowledged())
 
     def settle(self, limit_seconds: float) -> bool:
         """Wait until every push that is due by the cloud's time has been answered.

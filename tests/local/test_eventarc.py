@@ -239,6 +239,16 @@ def test_events_are_pushed_to_who_plays_the_host(shop: Shop) -> None:
     assert mailer.is_quiet()
 
 
+def test_an_endpoint_on_loopback_needs_nobody_to_play_it(shop: Shop) -> None:
+    """A trigger of an HTTP endpoint brings it its events."""
+    with Endpoint(lambda _: 204).listening() as endpoint:
+        shop.trigger(destination={"httpEndpoint": {"uri": endpoint.url}})
+        shop.database.document("orders/7").set({"state": "new"})
+        shop.settle()
+
+        assert endpoint.next().body["message"]["attributes"]["ce-document"] == "orders/7"
+
+
 def test_events_wait_while_nothing_is_pushed(shop: Shop) -> None:
     """They can be pulled and acknowledged; what was not acknowledged is pushed afterwards."""
     made = shop.trigger()
@@ -298,6 +308,21 @@ def test_documents_start_a_function(shop: Shop) -> None:
     assert shop.arrived() == [("orders/7", 200)]
     asked = application.requests("placeOrder", started, started + timedelta(microseconds=1))
     assert asked == Requests(1, 0)
+
+
+def test_many_events_at_once_and_large_ones(shop: Shop) -> None:
+    """A function that takes them all is brought each just once."""
+    shop.hear()
+    writes = shop.database.batch()
+    for number in range(500):
+        writes.set(shop.database.document(f"orders/{number:03}"), {"state": "new"})
+    writes.commit()
+    for letter in "ab":
+        shop.database.document("orders/large").set({"text": letter * 1_000_000})
+    shop.settle()
+
+    every = [f"orders/{number:03}" for number in range(500)] + ["orders/large"] * 2
+    assert sorted(shop.arrived()) == [(path, 200) for path in every]
 
 
 def test_events_wait_for_a_function_that_fails(shop: Shop) -> None:
