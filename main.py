@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from shared import log
-from shared.envelope import Message, Undecodable, decode
+from shared.envelope import NAME, Message, Undecodable, decode
 from shared.errors import LostRollback, Refused, RollbackError
 from shared.settings import Settings
 
@@ -42,9 +41,6 @@ ACKNOWLEDGED = ("", 204)
 REDELIVER = ("", 503)
 FORM_LIMIT = 100_000
 """Bytes of a form that are read: ours are far smaller, and it takes 32 times its size of memory."""
-
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""A message id that may be part of a document's name; Pub/Sub's own are digits."""
 
 
 class Responder(Protocol):
@@ -243,7 +239,7 @@ def _refuse(message: Message, reason: str) -> None:
 
 def _identified(message: Message) -> Message:
     """The message, named after its content where its id is absent or is no name."""
-    if _NAME.fullmatch(message.id):
+    if NAME.fullmatch(message.id):
         return message
     return replace(message, id=hashlib.sha256(message.data).hexdigest())
 

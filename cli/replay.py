@@ -11,10 +11,11 @@ import typer
 from msgspec.structs import replace
 
 from cli.screen import printable
-from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
-from shared.errors import BadConfiguration, Rejected, Unavailable
+from cli.wired import INTERRUPTED, NO, NO_ANSWER, UNUSABLE, close, leaving
+from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
+from shared.errors import Ambiguous, BadConfiguration, Rejected, Unavailable
 from shared.messages import Letter, Letters
-from shared.redaction import without_secrets
+from shared.redaction import REMOVED, without_secrets
 from shared.scrubbing import scrubbed
 from shared.settings import Settings
 from shared.wiring import Wiring
@@ -22,8 +23,6 @@ from shared.wiring import Wiring
 PULLED_AT_ONCE = 100
 SHOWN = 200
 """Signs of a message that are shown."""
-REPLAYED_FROM = "replayed_from"
-"""The attribute that names the message that came back."""
 
 
 def replay(
@@ -42,12 +41,16 @@ def replay(
 
     Project and connection are those of the responders: GOOGLE_CLOUD_PROJECT, and
     ROLLBACK_LOCAL_CLOUD or PUBSUB_EMULATOR_HOST where they are not Google's. What was cut or
-    scrubbed when it was kept comes back so. A letter may come back twice when the answer to its
-    publishing is lost; both carry its id as the attribute replayed_from.
+    scrubbed when it was kept comes back so. It comes back as old as it is: what may not be done
+    late any more is refused once more. A letter may come back twice when an answer is lost, when
+    this is killed, or when its question waits for longer than ten minutes; all carry the id of the
+    first as the attribute replayed_from, and what that names is done once. What another run has in
+    hand is not seen here; it is there again ten minutes after a run that was killed.
 
-    Exit code 0 when every chosen letter was replayed, or there was none; 1 when one could not be
-    (it is still kept), or the answer is no; 2 when the command or the settings are not usable; 3
-    when Pub/Sub gives no answer.
+    Exit code 0 when every chosen letter was replayed, or there was none; 1 when one could not be,
+    or was refused again while this was running (it is still kept), or a question was not answered;
+    2 when the command or the settings are not usable; 3 when Pub/Sub gives no answer, or refuses;
+    130 when it was stopped by Ctrl-C.
     """
     try:
         settings = Settings.from_mapping(os.environ)
@@ -58,14 +61,14 @@ def replay(
     try:
         asked = Replay(letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
-    except Rejected as error:
-        raise leaving(NO, str(error)) from error
-    except Unavailable as error:
+    except (Rejected, Unavailable) as error:
         raise leaving(NO_ANSWER, f"no answer: {error}") from error
+    except KeyboardInterrupt as stopped:
+        raise leaving(INTERRUPTED, "stopped here; what was not replayed is kept") from stopped
     finally:
-        wiring.close()
+        close(wiring)
     if not asked.found and not as_json:
-        print("no dead letter of that kind is kept" if topic or reason else "none is kept")
+        print("no dead letter of that kind is there" if topic or reason else "none is there")
     if stuck:
         raise typer.Exit(NO)
 
@@ -81,11 +84,15 @@ class Replay:
         self._reason = reason
         self._yes = yes
         self._as_json = as_json
+        self._is_over: dict[tuple[str, str], bool] = {}
+        """Whether a letter, by its source and id, is back; absent: not met yet."""
+        self._sent: set[tuple[str, str]] = set()
+        """What was sent, by its topic and the id under which it was first published there."""
         self.found = 0
-        """Letters that fit the filters."""
+        """Letters that fit the filters, or came back."""
 
     def run(self) -> int:
-        """How many chosen letters could not be replayed. Raises: Rejected, Unavailable.
+        """How many chosen letters are not back. Raises: Rejected, Unavailable.
 
         What is not replayed stays in hand until all were seen, so that nothing is asked twice.
         """
@@ -93,51 +100,74 @@ class Replay:
         stuck = 0
         try:
             for letter in self._each(in_hand):
-                if not self._chosen(letter):
-                    continue
-                if self._replay(letter):
+                name = letter.source, letter.id
+                if name not in self._is_over:
+                    chosen = self._is_chosen(letter)
+                    self._is_over[name] = chosen and self._replay(letter)
+                    stuck += chosen and not self._is_over[name]
+                elif self._is_over[name]:  # kept twice, or still, when it was too long in hand
+                    self._let_go(letter)
+                if self._is_over[name]:
                     del in_hand[letter.handle]
-                else:
-                    stuck += 1
         finally:
             self._letters.put_back(in_hand.values())
         return stuck
 
     def _each(self, in_hand: dict[str, Letter]) -> Iterator[Letter]:
-        """Every letter once, from then on in hand."""
-        while pulled := self._letters.pull(PULLED_AT_ONCE):
+        """Every letter, from then on in hand; one by one where each has to wait for an answer."""
+        while pulled := self._letters.pull(PULLED_AT_ONCE if self._yes else 1):
             in_hand.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
-    def _chosen(self, letter: Letter) -> bool:
-        """Whether it fits the filters and a person wants it back."""
+    def _is_chosen(self, letter: Letter) -> bool:
+        """Whether it fits the filters and a person wants it; what came back is not asked for."""
+        came_back = self._came_back(letter)
         named = not self._topic or letter.source.rpartition("/")[2] == self._topic
-        if not (named and self._reason in letter.reason):
+        if not (came_back or (named and self._reason in letter.reason)):
             return False
         self.found += 1
         if self._yes and self._as_json:
             return True
         typer.echo(_shown(letter), err=self._as_json)
-        return self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
+        return came_back or self._yes or typer.confirm(f"Replay {printable(letter.id)}?", err=True)
+
+    def _came_back(self, letter: Letter) -> bool:
+        """Whether this run has sent it before: to send it again would have no end."""
+        return (letter.source, _first_id(letter)) in self._sent
 
     def _replay(self, letter: Letter) -> bool:
         """Whether it is back on its topic, and kept no longer."""
         fault = self._resent(letter)
         if not fault:
-            self._letters.acknowledge(letter)
+            self._let_go(letter)
         self._tell(letter, fault)
         return not fault
 
     def _resent(self, letter: Letter) -> str:
         """Why it could not be published; "" when it was."""
+        if self._came_back(letter):
+            return "it was refused again"
         if not letter.source:
             return "nothing tells where it came from"
-        marked = {**letter.attributes, REPLAYED_FROM: letter.id}
+        beginnings = {
+            REPLAYED_FROM: _first_id(letter),
+            FIRST_PUBLISHED_AT: letter.published_at.isoformat(),
+        }
         try:
-            self._letters.resend(replace(letter, attributes=marked))
+            self._letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
         except Rejected as refused:
             return str(refused)
+        except Ambiguous as lost:
+            raise Ambiguous(f"{letter.id} is kept, and may be back as well: {lost}") from lost
+        self._sent.add((letter.source, _first_id(letter)))
         return ""
+
+    def _let_go(self, letter: Letter) -> None:
+        """It is kept no longer, once it is back."""
+        try:
+            self._letters.acknowledge(letter)
+        except (Rejected, Unavailable) as failed:
+            raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
 
     def _tell(self, letter: Letter, fault: str) -> None:
         if self._as_json:
@@ -146,19 +176,37 @@ class Replay:
             print(f"  not replayed: {printable(fault)}" if fault else "  replayed")
 
 
+def _first_id(letter: Letter) -> str:
+    """The id that its message had when it was first published."""
+    return letter.attributes.get(REPLAYED_FROM) or letter.id
+
+
 def _described(letter: Letter) -> dict[str, Any]:
     return {
         "message_id": letter.id,
         "source_topic": letter.source,
+        "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
         "reason": without_secrets(letter.reason),
         "data": _beginning(letter),
+        "scrubbed": _is_scrubbed(letter),
     }
 
 
 def _shown(letter: Letter) -> str:
     source = printable(letter.source) or "from an unknown topic"
+    since = f"{letter.published_at:%Y-%m-%d %H:%M:%S} UTC"
     reason = printable(without_secrets(letter.reason))
-    return f"{source} {printable(letter.id)}\n  {reason}\n  {_beginning(letter)}"
+    lines = [f"{source} {printable(letter.id)} of {since}", reason, _beginning(letter)]
+    if _is_scrubbed(letter):
+        lines.append(
+            f"what is {REMOVED} does not come back: a command without its token is refused"
+        )
+    return "\n  ".join(lines)
+
+
+def _is_scrubbed(letter: Letter) -> bool:
+    """Whether something was removed from it when it was kept."""
+    return REMOVED.encode() in letter.data
 
 
 def _beginning(letter: Letter) -> str:

@@ -91,10 +91,10 @@ def operations() -> Iterator[Operations]:
     except KeyboardInterrupt as stopped:
         raise leaving(INTERRUPTED, STOPPED) from stopped
     finally:
-        _close(wiring)
+        close(wiring)
 
 
-def _close(wiring: Wiring) -> None:
+def close(wiring: Wiring) -> None:
     """Return when it is closed, or cannot be: its thread keeps what waits then out of our way.
 
     A channel waits without end for a call that Ctrl-C has cut off at its start (docs/traps.md),

@@ -74,7 +74,7 @@ class Alerts:
         if self._was_settled(named):
             return
         now = self._ports.clock.now()
-        published_at = message.published_at or now
+        published_at = message.first_published_at or now
         alert = Alert(
             key=named,
             monitoring_id=finding.id,
@@ -101,7 +101,7 @@ class Alerts:
         self, notification: Notification, message: Message, policy: Policy, signal: str
     ) -> Alert:
         now = self._ports.clock.now()
-        published_at = message.published_at or now
+        published_at = message.first_published_at or now
         return Alert(
             key=key(notification),
             monitoring_id=notification.incident_id,

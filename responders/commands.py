@@ -113,10 +113,11 @@ class Commands:
         """Return once the command is committed with its effects, and their work published.
 
         A redelivery, or another message with the same id, changes nothing and republishes what is
-        due. Raises: Refused, with every fault; Unavailable.
+        due; one that was replayed has the id and the age that it had at first. Raises: Refused,
+        with every fault; Unavailable.
         """
-        command = commands.parse(message.data, message.id, self._policies)
-        said_at = message.published_at or self._ports.clock.now()
+        command = commands.parse(message.data, message.first_id, self._policies)
+        said_at = message.first_published_at or self._ports.clock.now()
         actor: Actor | None = None
         for _ in range(COMMIT_ATTEMPTS):
             if not self._is_done(command):

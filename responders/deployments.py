@@ -55,10 +55,10 @@ class Deployments:
                 self._due(due)
 
     def _announced(self, said: Announcement, message: Message, now: datetime) -> None:
-        at = said.at or message.published_at or now
+        at = said.at or message.first_published_at or now
         if at <= LONG_AGO:
             raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
-        told = Said(message.id, at, said.deployment, said.git_hash, said.stable, said.barrier)
+        told = Said(message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier)
         look(self._ports, self._policies[said.system], now, told)
 
     def _due(self, due: Due) -> None:

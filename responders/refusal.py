@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared import topics
 from shared.audit import event
-from shared.envelope import Message
+from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, Message
 from shared.errors import Exists
 from shared.handover import publish_notices
 from shared.notice import creates, notices
@@ -44,10 +44,21 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
             "source_topic": message.topic,
             "message_id": message.id,
             "reason": without_personal(reason).encode()[:ATTRIBUTE_LIMIT].decode(errors="ignore"),
+            **_beginnings(message),
         },
     )
     if tell is not None:
         _tell(message, reason, ports, tell)
+
+
+def _beginnings(message: Message) -> dict[str, str]:
+    """What else its letter says, so that it never becomes a younger message, or another one."""
+    said: dict[str, str] = {}
+    if message.first_published_at is not None:
+        said[FIRST_PUBLISHED_AT] = message.first_published_at.isoformat()
+    if message.first_id != message.id:
+        said[REPLAYED_FROM] = message.first_id
+    return said
 
 
 def _tell(message: Message, reason: str, ports: Ports, policy: Policy) -> None:

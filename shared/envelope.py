@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,13 @@ MAX_BYTES = 14 * 1024 * 1024
 with its attributes."""
 
 PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
+
+REPLAYED_FROM = "replayed_from"
+"""The attribute by which a message that comes back names the one that it was at first."""
+FIRST_PUBLISHED_AT = "first_published_at"
+"""The attribute by which it says since when it has been on its way."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""An id of a message that may be part of a document's name; Pub/Sub's own are digits."""
 
 _TOPIC = re.compile(r"projects/[a-zA-Z0-9.:-]{1,100}/topics/[a-zA-Z0-9._~+%-]{1,255}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
@@ -49,6 +57,23 @@ class Message(Struct, frozen=True):
     def topic_name(self) -> str:
         """The topic's own name, without its project."""
         return self.topic.rpartition("/")[2]
+
+    @property
+    def first_id(self) -> str:
+        """The id under which it was first published, which is its own unless it was replayed.
+
+        Whoever publishes may claim any: what it names is done once, and nobody is proven by it.
+        """
+        claimed = self.attributes.get(REPLAYED_FROM, "")
+        return claimed if NAME.fullmatch(claimed) else self.id
+
+    @property
+    def first_published_at(self) -> datetime | None:
+        """Since when it is on its way: what is replayed is as old as it was, and never younger.
+
+        Whoever publishes may claim an earlier time: it counts where being late stops something.
+        """
+        return earliest(self.published_at, self.attributes.get(FIRST_PUBLISHED_AT))
 
 
 class Undecodable(Refused):
@@ -79,6 +104,15 @@ def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
         return _message(known, content)
     except Refused as error:
         raise Undecodable(error.reason, known.id, known.topic, known.subscription) from error
+
+
+def earliest(*times: datetime | str | None) -> datetime | None:
+    """The first of some times, written ones in RFC 3339; None where none of them is a time."""
+    known = list[datetime]()
+    for one in times:
+        with suppress(Refused):
+            known += filter(None, [one if isinstance(one, datetime) else _time(one)])
+    return min(known, default=None)
 
 
 class _Origin:

@@ -6,6 +6,7 @@ Kept by shared/gcp, by shared/sender and by the fakes of the tests, as shared/po
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -27,7 +28,7 @@ class Letter(Struct, frozen=True):
     """A message that nobody could act on, as it is kept."""
 
     id: str
-    """Of the message that it was."""
+    """Of the message that it was, or of the letter where Pub/Sub itself gave the message up."""
     handle: str
     """By which it is acknowledged."""
     source: str
@@ -35,7 +36,10 @@ class Letter(Struct, frozen=True):
     reason: str
     data: bytes
     attributes: dict[str, str]
-    """Those of the message itself, without what was added to keep it."""
+    """Those of the message itself that were kept, and since when it was on its way; without what
+    else was added to keep it."""
+    published_at: datetime
+    """Since when it was on its way; where nothing tells, when it became a letter."""
 
 
 class Letters(Protocol):
@@ -44,7 +48,8 @@ class Letters(Protocol):
     def pull(self, limit: int) -> list[Letter]:
         """Some of the letters that nobody has in hand; empty when there are none now.
 
-        Whoever pulls has them in hand, for minutes.
+        Whoever pulls has them in hand, for minutes. One that is in nobody's hand any more may be
+        pulled again, by another handle, even if it was acknowledged by the old one.
         """
         ...
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 from google.pubsub_v1 import types
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from cli.app import app
@@ -16,27 +19,69 @@ from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
+from local.wire import Refused
+from responders import refusal
 from shared import topics
-from shared.errors import Unavailable
-from shared.messages import Letter
+from shared.envelope import Message
+from shared.errors import Ambiguous, Unavailable
+from shared.gcp.bus import PubSubBus
+from shared.gcp.channels import Clients
+from shared.gcp.letters import PubSubLetters
+from shared.messages import Letter, Letters
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.contracts.letters import SHOP, pulled
+from tests.contracts.losing import answer_once
 from tests.fakes.letters import MemoryLetters
+from tests.world import BOOKSHOP, FakePorts
 
 SEEN = "projects/shop-prod/subscriptions/seen"
 COMMANDS = f"projects/shop-prod/topics/{topics.COMMANDS}"
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
 
 
+SAID_AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
 class Unanswering(MemoryLetters):
-    """Publishing gets no answer."""
+    """The answer to what is called `lost` is lost; what was asked for is done."""
+
+    lost = "resend"
 
     def resend(self, letter: Letter) -> None:
-        raise Unavailable("no answer")
+        super().resend(letter)
+        if self.lost == "resend":
+            raise Ambiguous("no answer")
+
+    def acknowledge(self, letter: Letter) -> None:
+        if self.lost == "acknowledge":
+            raise Unavailable("no answer")
+        super().acknowledge(letter)
+
+
+class Refusing(MemoryLetters):
+    """Whoever gets what is sent again refuses it again at once, for another reason."""
+
+    def resend(self, letter: Letter) -> None:
+        super().resend(letter)
+        assert len(self.resent) < 10, "it has no end"
+        self.keep(replace(letter, id=f"{letter.id}-again", reason="foreign"))
+
+
+class Slow(MemoryLetters):
+    """Whatever is sent takes so long that nothing is in hand any more."""
+
+    def resend(self, letter: Letter) -> None:
+        super().resend(letter)
+        self.lapse()
 
 
 def letter(name: str, source: str = ALERTS, reason: str = "unknown state") -> Letter:
-    return Letter(name, "", source, reason, b'{"a":1}', {"kind": "x"})
+    return Letter(name, "", source, reason, b'{"a":1}', {"kind": "x"}, SAID_AT)
+
+
+def all_of(letters: Letters) -> Replay:
+    """A run that asks nothing."""
+    return Replay(letters, "", "", yes=True, as_json=True)
 
 
 @pytest.fixture
@@ -85,8 +130,33 @@ def test_everything_comes_back(cloud: Cloud) -> None:
     assert result.exit_code == 0, result.output
     [message] = pulled(cloud, SEEN)
     assert message.data == b'{"version":1}'
-    assert dict(message.attributes) == {"replayed_from": "one"}
+    marked = dict(message.attributes)
+    assert marked.pop("replayed_from") == "one"
+    age = cloud.clock.now() - datetime.fromisoformat(marked.pop("first_published_at"))
+    assert (marked, age < timedelta(minutes=10)) == ({}, True)
     assert kept(cloud) == set()
+
+
+def test_what_the_responders_refuse_comes_back_as_it_was_at_first(cloud: Cloud) -> None:
+    """However often it is refused, it has one id and one age, and nothing else is added to it."""
+    clients = Clients({"pubsub": cloud.addresses["pubsub"]}, deployed=False)
+    ports = FakePorts(BOOKSHOP)
+    ports.bus = PubSubBus(clients.publisher, "shop-prod")  # type: ignore[assignment]
+    message = Message("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT, "", 1, "")
+
+    for name in ("8", "9"):
+        refusal.refuse(message, "no reason", ports, None)
+        result = run("--yes", "--topic", topics.COMMANDS)
+        assert result.exit_code == 0, result.output
+        [back] = pulled(cloud, SEEN)
+        assert back.data == message.data
+        assert dict(back.attributes) == {
+            "replayed_from": "7",
+            "first_published_at": "2026-03-02T12:00:00+00:00",
+        }
+        arrived = cloud.clock.now()
+        message = replace(message, id=name, attributes=dict(back.attributes), published_at=arrived)
+    clients.close()
 
 
 def test_a_person_chooses(cloud: Cloud) -> None:
@@ -163,7 +233,190 @@ def test_a_publish_without_an_answer() -> None:
     letters = Unanswering({ALERTS})
     letters.keep(letter("a"))
 
-    with pytest.raises(Unavailable):
-        Replay(letters, "", "", yes=True, as_json=True).run()
+    with pytest.raises(Unavailable, match="a is kept, and may be back as well"):
+        all_of(letters).run()
 
     assert [one.id for one in letters.pull(10)] == ["a"]
+
+
+def test_an_acknowledgement_without_an_answer() -> None:
+    """It is said that the letter is back; once more it comes back as the same message."""
+    letters = Unanswering({ALERTS})
+    letters.lost = "acknowledge"
+    letters.keep(letter("a"))
+
+    with pytest.raises(Unavailable, match="a is back, and may still be kept"):
+        all_of(letters).run()
+    letters.lost = ""
+    again = all_of(letters).run()
+
+    assert (again, letters.kept) == (0, [])
+    first, second = letters.resent
+    assert first.attributes == second.attributes
+    assert first.attributes["replayed_from"] == "a"
+
+
+def test_a_letter_that_was_replayed_before() -> None:
+    """It comes back as what it was at first, and as old: however often, it is one message."""
+    letters = MemoryLetters({ALERTS})
+    said = {"replayed_from": "first", "first_published_at": "9999-12-31T00:00:00Z"}
+    letters.keep(replace(letter("second"), attributes=said))
+
+    assert all_of(letters).run() == 0
+
+    known = {"replayed_from": "first", "first_published_at": "2026-03-02T12:00:00+00:00"}
+    assert [one.attributes for one in letters.resent] == [known]
+
+
+def test_letters_that_are_refused_again_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is sent once in a run, said to be refused again, and kept: no run is without end."""
+    letters = Refusing({ALERTS})
+    for one in (letter("a"), letter("b")):
+        letters.keep(one)
+
+    stuck = all_of(letters).run()
+
+    assert stuck == 2
+    assert [one.id for one in letters.resent] == ["a", "b"]
+    assert [one.id for one in letters.pull(10)] == ["a-again", "b-again"]
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["message_id"], one["fault"]) for one in told] == [
+        ("a", None),
+        ("b", None),
+        ("a-again", "it was refused again"),
+        ("b-again", "it was refused again"),
+    ]
+
+
+def test_what_was_refused_again_is_shown_and_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has said yes to it once sees why that was not enough."""
+    letters = Refusing({ALERTS})
+    letters.keep(letter("a"))
+    answers = iter([True])
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: next(answers))
+
+    assert Replay(letters, "", "", yes=False, as_json=False).run() == 1
+
+    told = capsys.readouterr().out
+    assert "a-again" in told
+    assert "foreign" in told
+    assert "not replayed: it was refused again" in told
+
+
+def test_a_letter_that_nothing_tells_the_source_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is shown, and kept for whoever finds out."""
+    letters = MemoryLetters({ALERTS})
+    letters.keep(letter("a", source=""))
+
+    assert all_of(letters).run() == 1
+
+    assert "nothing tells where it came from" in capsys.readouterr().out
+    assert [one.id for one in letters.pull(10)] == ["a"]
+
+
+def test_what_was_refused_again_is_told_whatever_was_asked_for() -> None:
+    """Its reason may be another one now than that by which it was chosen."""
+    letters = Refusing({ALERTS})
+    letters.keep(letter("a", reason="not known"))
+    run = Replay(letters, "", "not known", yes=True, as_json=True)
+
+    assert (run.run(), run.found) == (1, 2)
+
+
+def test_a_message_that_is_kept_twice() -> None:
+    """A refusal that is repeated leaves two letters: one message comes back."""
+    letters = MemoryLetters({ALERTS, COMMANDS})
+    for one in (letter("a"), letter("a"), letter("a", COMMANDS)):
+        letters.keep(one)
+
+    assert all_of(letters).run() == 0
+
+    assert [one.source for one in letters.resent] == [ALERTS, COMMANDS]
+    assert letters.kept == []
+
+
+def test_letters_that_were_too_long_in_hand() -> None:
+    """They are met again in the same run: what is back is let go, not sent again."""
+    letters = Slow({ALERTS})
+    for one in (letter("a"), letter("b"), letter("gone", source="")):
+        letters.keep(one)
+
+    assert all_of(letters).run() == 1
+
+    assert [one.id for one in letters.resent] == ["a", "b"]
+    assert [one.id for one in letters.pull(10)] == ["gone"]
+
+
+def test_a_person_who_thinks_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each is asked for, no other letter's time in hand runs; nothing is asked twice."""
+    letters = MemoryLetters({ALERTS})
+    for name in ("a", "b", "c"):
+        letters.keep(letter(name))
+    asked: list[str] = []
+    free: list[list[str]] = []
+
+    def thinks(question: str, **_: bool) -> bool:
+        asked.append(question)
+        free.append([one.id for one in letters.pull(10)])
+        letters.lapse()
+        return False
+
+    monkeypatch.setattr("typer.confirm", thinks)
+
+    assert Replay(letters, "", "", yes=False, as_json=False).run() == 0
+
+    assert asked == ["Replay a?", "Replay b?", "Replay c?"]
+    assert free == [["b", "c"], ["c"], []]
+
+
+def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C: exit code 130; what is not back is kept, and nobody has it in hand."""
+    refuse(cloud, "one", b"{}")
+    refuse(cloud, "two", b"{}")
+
+    def pressed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PubSubLetters, "acknowledge", pressed)
+    result = run("--yes")
+
+    assert result.exit_code == 130
+    assert "what was not replayed is kept" in result.output
+    assert kept(cloud) == {"one", "two"}
+
+
+@pytest.mark.parametrize("code", ["PERMISSION_DENIED", "NOT_FOUND"])
+def test_letters_that_are_not_to_be_had(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Who has no right to take them, or has no subscription: exit code 3, with Pub/Sub's words."""
+    if code == "PERMISSION_DENIED":
+        answer = Refused(grpc.StatusCode.PERMISSION_DENIED, "not yours")
+        answer_once(cloud.faults, "Pull", answer)
+    else:
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "another")
+
+    result = run("--yes")
+
+    assert result.exit_code == 3
+    assert f"no answer: {code}: " in result.output
+
+
+def test_no_letters(cloud: Cloud) -> None:
+    """Said in a word, and well."""
+    result = run("--yes")
+
+    assert (result.exit_code, result.output) == (0, "none is there\n")
+
+
+def test_a_letter_without_its_token(cloud: Cloud) -> None:
+    """What is missing in it is said before it is sent, with its age."""
+    refuse(cloud, "one", b'{"command":"pause","token":"[removed]"}')
+    refuse(cloud, "two", b'{"command":"pause"}')
+
+    result = run(answers="n\nn\n")
+
+    assert result.output.count("a command without its token is refused") == 1
+    assert f" of {cloud.clock.now():%Y-%m-%d} " in result.output

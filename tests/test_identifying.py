@@ -267,6 +267,22 @@ WRONG: dict[str, tuple[Callable[[Google], Content], str]] = {
 }
 
 
+def test_a_claim_to_have_been_said_earlier_makes_no_sign_in_newer(
+    world: World, google: Google
+) -> None:
+    """Whoever took a token says it now, whatever attribute they send with it."""
+    freeze = {"version": 1, "command": "pause", "system": "bookshop", "reason": "a test"}
+    said = {**freeze, "token": google.person(ago=50 * MINUTE)}
+    earlier = (world.ports.clock.now() - 49 * MINUTE).isoformat()
+    data = json.dumps(said).encode()
+    world.ports.bus.publish(topics.COMMANDS, data, {"first_published_at": earlier})
+
+    world.settle()
+
+    [letter] = dead_letters(world)
+    assert "sign in again" in letter["reason"]
+
+
 def audited_and_told(world: World, before: Content, reason: str) -> dict[str, str]:
     """The documents that a refusal has made, as texts: one event, its notices, and no other."""
     after = world.ports.store.documents

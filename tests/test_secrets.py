@@ -32,6 +32,7 @@ from shared.rollback import ENDED
 from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault
+from tests.fakes.clock import START
 from tests.fakes.hooks import raising
 from tests.fakes.letters import MemoryLetters
 from tests.fakes.store import MemoryStore
@@ -149,7 +150,8 @@ def _replayed(letters: list[Any]) -> str:
     kept = MemoryLetters({f"projects/p/topics/{topic}" for topic in topics.ALL})
     for one in letters:
         said = one.attributes
-        kept.keep(Letter(one.id, "", said["source_topic"], said["reason"], one.data, {"said": "x"}))
+        source, reason = said["source_topic"], said["reason"]
+        kept.keep(Letter(one.id, "", source, reason, one.data, {"said": "x"}, START))
 
     @app.command()
     def show(as_json: bool = False) -> None:

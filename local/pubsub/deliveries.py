@@ -9,12 +9,20 @@ from datetime import datetime, timedelta
 from local.pubsub import subscriptions
 from local.pubsub.broker import Broker, Feed
 from local.pubsub.entries import Flow, Lease
-from local.pubsub.messages import ReceivedMessage, Subscription
+from local.pubsub.messages import (
+    AcknowledgeRequest,
+    ModifyAckDeadlineRequest,
+    ReceivedMessage,
+    Subscription,
+)
 from local.pubsub.refusals import invalid
 
 BATCH_MESSAGES = 1000
 BATCH_BYTES = 1_000_000
 """A response stays far below gRPC's default limit of 4 MB, but for a message that is larger."""
+
+REQUEST_LIMIT_BYTES = 512 * 1024
+"""Of one that acknowledges or modifies: https://cloud.google.com/pubsub/quotas#resource_limits."""
 
 _ACK_ID = re.compile(r"\d+-\d+")
 
@@ -70,6 +78,15 @@ def answer_push(broker: Broker, subscription: str, ack_id: str, acknowledged: bo
             feed.backlog.acknowledge(ack_id)
         else:
             feed.backlog.refuse(ack_id, now)
+
+
+def check_size(request: AcknowledgeRequest | ModifyAckDeadlineRequest) -> None:
+    """Nothing, once the request is not too large.
+
+    Raises: Refused INVALID_ARGUMENT.
+    """
+    if request.ByteSize() > REQUEST_LIMIT_BYTES:
+        raise invalid(f"Request payload size exceeds the limit: {REQUEST_LIMIT_BYTES} bytes.")
 
 
 def acknowledge(broker: Broker, subscription: str, ack_ids: Iterable[str]) -> None:

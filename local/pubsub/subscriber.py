@@ -143,6 +143,7 @@ class Subscriber:
 
     def Acknowledge(self, request: AcknowledgeRequest, context: grpc.ServicerContext) -> Empty:
         """Nothing; the deliveries are done."""
+        deliveries.check_size(request)
         deliveries.acknowledge(self._broker, request.subscription, request.ack_ids)
         return Empty()
 
@@ -150,6 +151,7 @@ class Subscriber:
         self, request: ModifyAckDeadlineRequest, context: grpc.ServicerContext
     ) -> Empty:
         """Nothing; the deliveries have longer, or with 0 are given back."""
+        deliveries.check_size(request)
         seconds = repeat(request.ack_deadline_seconds, len(request.ack_ids))
         deliveries.modify_deadlines(self._broker, request.subscription, request.ack_ids, seconds)
         return Empty()

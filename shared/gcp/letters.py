@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from google.pubsub_v1 import types
 
 from shared import topics
+from shared.envelope import FIRST_PUBLISHED_AT, earliest
 from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import EFFECT, READ, translated
 from shared.messages import Letter
@@ -25,6 +28,13 @@ PULL_SECONDS = 5.0
 NATIVE = "CloudPubSubDeadLetterSource"
 """Begins the names of the attributes that Pub/Sub itself gives a dead letter
 (cloud.google.com/pubsub/docs/handling-failures)."""
+
+OWN = ("source_topic", "message_id", "reason")
+"""The attributes that the responders give a letter, beside what tells its beginnings."""
+HANDLES_AT_ONCE = 1000
+"""So many go into one request: a larger one than 512 KiB is refused, and a handle has up to 200
+bytes; Google's own client takes the same number (google-cloud-pubsub, subscriber/_protocol/
+dispatcher.py)."""
 
 _AcknowledgeRequest = types.AcknowledgeRequest.pb()
 _GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
@@ -67,30 +77,35 @@ class PubSubLetters:
 
     def put_back(self, letters: Iterable[Letter]) -> None:
         """The letters are in nobody's hand any more."""
-        handles = [letter.handle for letter in letters]
-        if not handles:
-            return
-        request = _ModifyAckDeadlineRequest(
-            subscription=self._subscription, ack_ids=handles, ack_deadline_seconds=0
-        )
-        with translated(READ):
-            self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_SECONDS)
+        handles = iter([letter.handle for letter in letters])
+        while some := list(islice(handles, HANDLES_AT_ONCE)):
+            request = _ModifyAckDeadlineRequest(
+                subscription=self._subscription, ack_ids=some, ack_deadline_seconds=0
+            )
+            with translated(READ):
+                self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_SECONDS)
 
     def _letter(self, received: Any) -> Letter:
-        """What the responders dead-lettered says its topic; what Pub/Sub did, its subscription."""
+        """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
+
+        Attributes of a message that Pub/Sub gave up are whatever its publisher wrote: none of them
+        says where it goes.
+        """
         message = received.message
         said = dict(message.attributes)
-        own = {name: said.pop(name, "") for name in ("source_topic", "message_id", "reason")}
         native = {name: said.pop(name) for name in [*said] if name.startswith(NATIVE)}
+        own = {} if native else {name: said.pop(name, "") for name in OWN}
         attempts = native.get(f"{NATIVE}DeliveryCount", "")
-        given_up = f"Pub/Sub gave it up after {attempts} deliveries" if native else ""
+        since = said.get(FIRST_PUBLISHED_AT), native.get(f"{NATIVE}TopicPublishTime")
+        kept_at: datetime = message.publish_time
         return Letter(
-            id=own["message_id"] or message.message_id,
+            id=own.get("message_id") or message.message_id,
             handle=received.ack_id,
-            source=own["source_topic"] or self._source(native),
-            reason=own["reason"] or given_up,
+            source=self._source(native) if native else own["source_topic"],
+            reason=own.get("reason", f"Pub/Sub gave it up after {attempts} deliveries"),
             data=message.data,
             attributes=said,
+            published_at=earliest(kept_at, *since) or kept_at,
         )
 
     def _source(self, native: Mapping[str, str]) -> str:

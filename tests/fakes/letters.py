@@ -19,19 +19,19 @@ class MemoryLetters:
         self.resent: list[Letter] = []
         """What was published again, as it was."""
         self._topics = topics
-        self._in_hand: set[str] = set()
+        self._in_hand: dict[str, Letter] = {}
+        """By the handle that it was pulled with."""
         self._handles = 0
 
     def keep(self, letter: Letter) -> None:
-        """One more letter; it gets a handle."""
-        self._handles += 1
-        self.kept.append(replace(letter, handle=f"handle-{self._handles}"))
+        """One more letter."""
+        self.kept.append(letter)
 
     def pull(self, limit: int) -> list[Letter]:
         """The oldest that nobody has in hand."""
-        free = [letter for letter in self.kept if letter.handle not in self._in_hand][:limit]
-        self._in_hand.update(letter.handle for letter in free)
-        return free
+        held = [id(letter) for letter in self._in_hand.values()]
+        free = [letter for letter in self.kept if id(letter) not in held][:limit]
+        return [self._handed_out(letter) for letter in free]
 
     def resend(self, letter: Letter) -> None:
         """Publish the letter where it came from."""
@@ -40,9 +40,21 @@ class MemoryLetters:
         self.resent.append(letter)
 
     def acknowledge(self, letter: Letter) -> None:
-        """The letter is kept no longer."""
-        self.kept = [one for one in self.kept if one.handle != letter.handle]
+        """The letter is kept no longer, while it is in hand by that handle."""
+        done = self._in_hand.pop(letter.handle, None)
+        self.kept = [one for one in self.kept if one is not done]
 
     def put_back(self, letters: Iterable[Letter]) -> None:
         """The letters are in nobody's hand any more."""
-        self._in_hand.difference_update(letter.handle for letter in letters)
+        for letter in letters:
+            self._in_hand.pop(letter.handle, None)
+
+    def lapse(self) -> None:
+        """Whatever was in hand was there for too long."""
+        self._in_hand.clear()
+
+    def _handed_out(self, letter: Letter) -> Letter:
+        self._handles += 1
+        handle = f"handle-{self._handles}"
+        self._in_hand[handle] = letter
+        return replace(letter, handle=handle)

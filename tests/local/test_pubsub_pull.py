@@ -263,6 +263,23 @@ def test_retention_is_shortened(world: World) -> None:
     assert world.pull() == []
 
 
+def test_more_acknowledgements_than_a_request_holds(world: World) -> None:
+    """512 KiB are the most; nothing of a larger request is done."""
+    world.create()
+    world.publish("a")
+    [received] = world.pull()
+    ids = [received.ack_id, *(f"0-{number:0190}" for number in range(3000))]
+
+    with pytest.raises(InvalidArgument, match="exceeds the limit"):
+        world.subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=ids)
+    with pytest.raises(InvalidArgument, match="exceeds the limit"):
+        world.subscriber.modify_ack_deadline(
+            subscription=SUBSCRIPTION, ack_ids=ids, ack_deadline_seconds=0
+        )
+
+    assert world.pull() == []
+
+
 def test_a_pull_waits_for_a_message(world: World) -> None:
     """It returns as soon as there is one."""
     world.create()
