@@ -47,7 +47,7 @@ class Deployments:
                 keep(self._ports, self._policies[said.system])
             case Hint() as hint:
                 # What was logged before the last look is in it.
-                wanted = min(now, hint.at + SKEW) if hint.at else now
+                wanted = min(now - SKEW, hint.at) + SKEW if hint.at else now
                 for system in hint.systems:
                     look(self._ports, self._policies[system], wanted)
                     keep(self._ports, self._policies[system])

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from shared import repair
 from shared.credential import TOKEN
@@ -30,6 +31,8 @@ from shared.severity import Severity
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
 Moment = Annotated[datetime, Meta(tz=True)]
+MOMENTS = ("at", "begins_at", "since", "until")
+"""The fields of a command that are times."""
 
 
 class Command(Struct, frozen=True, omit_defaults=True):
@@ -140,9 +143,11 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     unkept = ("version", TOKEN, OPERATOR)
     given = {key: redacted(value) for key, value in content.items() if key not in unkept}
     try:
-        return msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
+        command = msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
     except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
         raise Refused(str(unlike)) from unlike
+    times = {name: getattr(command, name) for name in MOMENTS}
+    return replace(command, **{name: _utc(at) for name, at in times.items() if at is not None})
 
 
 def _faults(content: Mapping[str, Any]) -> list[str]:
@@ -260,9 +265,17 @@ def moment(text: str, said_at: datetime) -> datetime | None:
     with suppress(ValueError, OverflowError):  # then it is a time, or nothing
         return said_at + parse_duration(text)
     try:
-        return msgspec.convert(text, Moment)
+        return _utc(msgspec.convert(text, Moment))
     except msgspec.ValidationError as neither:
         raise Refused(f"expires: {text!r} is no time") from neither
+
+
+def _utc(at: datetime) -> datetime:
+    """The same time in UTC. Raises: Refused, where an offset leads out of the calendar."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as outside:
+        raise Refused(f"{at.isoformat()} is no time in UTC") from outside
 
 
 def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:

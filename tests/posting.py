@@ -35,9 +35,9 @@ class Ports(FakePorts):
 
 
 @contextmanager
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+def instance(monkeypatch: pytest.MonkeyPatch, policy: Policy = BOOKSHOP) -> Iterator[Ports]:
     """A fresh instance of main.py in a world of its own."""
-    ports = Ports(BOOKSHOP)
+    ports = Ports(policy)
     monkeypatch.setattr(main, "_wiring", lambda: ports)
     main._responder.cache_clear()
     try:

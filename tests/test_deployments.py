@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -257,6 +257,18 @@ def test_hints_that_come_late_twice_and_in_any_order() -> None:
         world.settle()
 
     assert [one.deployed for one in others(world)] == [("getBook",)]
+
+
+def test_a_hint_from_the_end_of_the_calendar() -> None:
+    """Whatever clock it was logged by, what is live now is looked at."""
+    world = World()
+    deploy(world, "getBook")
+
+    hint(world, datetime.max.replace(tzinfo=UTC))
+    world.settle()
+
+    assert [one.deployed for one in others(world)] == [("getBook",)]
+    assert dead_letters(world) == []
 
 
 def test_a_hint_of_what_was_already_seen_costs_no_look() -> None:

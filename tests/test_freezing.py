@@ -33,6 +33,34 @@ def test_a_freeze_leaves_everything_to_people(where: dict[str, str]) -> None:
     assert world.live == stable
 
 
+def test_a_freeze_that_is_said_in_another_time_zone_is_told_in_ours() -> None:
+    """Everything that is read of it says UTC."""
+    world = World()
+
+    say(world, "freeze", until="2026-03-02T20:00:00+05:00")
+
+    [record] = [
+        one
+        for path, one in world.ports.store.documents.items()
+        if path.startswith("commands/") and one["command"] == "freeze"
+    ]
+    assert record["result"] == "frozen from 2026-03-02 12:00 to 2026-03-02 15:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("verb", "content"),
+    [
+        ("freeze", {"until": "9999-12-31T23:59:59-14:00"}),
+        ("pause", {"expires": "9999-12-31T23:59:59-14:00"}),
+    ],
+)
+def test_a_time_that_utc_does_not_have(verb: str, content: dict[str, str]) -> None:
+    """It is refused with a word, and not by a crash that comes again."""
+    world = World()
+
+    assert say(world, verb, **content) == "9999-12-31T23:59:59-14:00 is no time in UTC"
+
+
 def test_an_order_waits_for_the_end_of_a_freeze() -> None:
     """Only an override does not."""
     world = World()
