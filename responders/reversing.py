@@ -17,9 +17,9 @@ from responders.deciding import held, kept
 from responders.ending import ended
 from responders.erasing import FORGET
 from responders.fences import fenced
-from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.repairs import taking_out_later
+from responders.upheld import Around
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
@@ -78,11 +78,12 @@ def decide(case: Case) -> bool:
 
 
 def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut, Around]:
-    """What becomes of it, and the fence that is raised with it; it waits for one that falls.
+    """What becomes of it, and what is raised with it; it waits for what falls.
 
     And for whoever removes copies just now of people who were erased.
     """
-    if not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+    plan = found.reversal.plan
+    if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
     behind = fenced.around(case, found.takes)
     why_not = behind.why_not or _copies_removed(case)
@@ -142,7 +143,7 @@ def _going(
             **told,
             "plan": plan.header.fingerprint,
             "suspended": until,
-            "fence": behind.command,
+            "upheld": behind.commands,
         },
         changes={
             "status": RollbackStatus.RUNNING,

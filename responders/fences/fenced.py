@@ -9,55 +9,24 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from msgspec import Struct
-from msgspec.structs import replace
-
+from responders import upheld
 from responders.case import Case
 from responders.ending import fail
 from responders.fences.fencing import VERB
-from shared import command as commands
+from responders.upheld import Around
 from shared import fence as fences
-from shared import handover
-from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.durations import in_words
 from shared.errors import Rejected
 from shared.fence import Fence, Status
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Write, written
+from shared.ports import Document, Ports, written
 from shared.rollback import Rollback
-from shared.system import System
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
 """So much later than it was to stand a fence is given up that nobody has let fall."""
-
-
-class Around(Struct, frozen=True):
-    """The fence that is raised with a repair, or why that cannot begin now."""
-
-    fence: Fence | None = None
-    """None: none is needed, or a person's is up."""
-    writes: tuple[Write, ...] = ()
-    why_not: str = ""
-    """Empty: it can begin."""
-
-    @property
-    def command(self) -> str:
-        """The one that a worker goes on with; empty: there is none."""
-        return self.fence.command if self.fence is not None else ""
-
-    def with_window(self, system: System) -> System:
-        """The system, in which automation does not answer what the fence brings about."""
-        if self.fence is None:
-            return system
-        return replace(system, freezes=(*system.freezes, self.fence.window))
-
-    def begin(self, case: Case) -> None:
-        """Have it raised at once, now that all is committed."""
-        if self.fence is not None:
-            handover.publish(case.ports.bus, handover.COMMAND, self.fence.command, case.now())
 
 
 def around(case: Case, takes: timedelta) -> Around:
@@ -146,26 +115,12 @@ def read(ports: Ports, policy: Policy) -> Fence | None:
 
 def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
     """A new one, which a worker goes on with as with a person's command."""
-    rollback, now, until = case.rollback, case.now(), case.now() + rules.longest
-    order = rollback.order
-    if order is None:
-        raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    command, reason = f"{VERB}-{rollback.id}", f"{rollback.id}: {order.reason}"
-    system = case.policy.system
-    fence = Fence(system, command, order.actor, reason, now, until, rollback=rollback.id)
-    record = CommandRecord(
-        id=command,
-        command=VERB,
-        system=system,
-        actor=order.actor,
-        reason=reason,
-        received_at=now,
-        result=fences.promise(rules, until),
-        incident=rollback.incident,
-        due_at=now,
-    )
-    known = Create(commands.path(command), encode(record))
-    return Around(fence, (written(document, encode(fence)), known))
+    now, until = case.now(), case.now() + rules.longest
+    record = upheld.ordered(case, VERB, fences.promise(rules, until))
+    rollback, system = case.rollback.id, case.policy.system
+    fence = Fence(system, record.id, record.actor, record.reason, now, until, rollback=rollback)
+    writes = (written(document, encode(fence)), upheld.created(record))
+    return Around(fence, (record.id,), writes)
 
 
 def _decoded(document: Document) -> Fence | None:

@@ -1,27 +1,27 @@
 """fence: what writes is stopped for a while, told in public, and brought back whatever comes.
 
-A command that a worker goes on with (`responders.commanded`): the clock finds it by its due_at, so
-a fence falls also where whoever raised it has died, or where its system has no policy any more.
+It is upheld (`responders.upheld`) also where its system has no policy any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
+from responders import upheld
 from responders.fences.falling import Falling
 from responders.fences.raising import Raising
 from responders.switching import Switch
+from responders.upheld import Way, is_of, said
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
 from shared import command as commands
 from shared import fence as fences
 from shared import handover, incident
 from shared import system as systems
-from shared.audit import event
 from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
 from shared.engine import load_steps
@@ -29,21 +29,14 @@ from shared.errors import Refused
 from shared.fence import Fence, Status
 from shared.fence_told import TOLD, text, turn
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
-from shared.notice import creates, loud, notices
-from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Put, Query, Update, Write, written
-from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE
 from shared.system import Controls, System
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"
-WORK_FOR_SECONDS: Final = 90.0
-LOOK_AGAIN: Final = timedelta(seconds=5)
-LOOK_EVERY: Final = timedelta(seconds=20)
-"""While it stands: the clock hands it on twice a minute."""
 
 
 def raise_fence(asked: Asked) -> Effect:
@@ -83,7 +76,7 @@ def lift(asked: Asked) -> Effect:
         return Effect(f"it falls already: {fence.why}")
     after = fences.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(commands.path(fence.command), {"due_at": document.read_at})
-    told = _told(policy, fence, after, document)
+    told = _told(asked.ports, policy, fence, after, document)
     return Effect("it falls", (*told, due))
 
 
@@ -104,7 +97,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     def look(fence: Fence, found: Document) -> Fence:
         return Raising(ports, policy, fence, found).after()
 
-    _go_on(ports, look, policy, document, record)
+    upheld.go_on(ports, WAY, look, policy, document, record)
 
 
 def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
@@ -113,93 +106,32 @@ def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandReco
     def look(fence: Fence, found: Document) -> Fence:
         return Falling(ports, fence, found).after()
 
-    _go_on(ports, look, tell, document, record)
+    upheld.go_on(ports, WAY, look, tell, document, record)
 
 
 def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
     """Publish each fence that is up in none of these systems. Raises: Unavailable."""
     for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
-        fence = decode(Fence, document.fields)
-        if fence.system not in systems:
-            handover.publish(ports.bus, handover.COMMAND, fence.command, now)
+        up = document.fields or {}
+        if up["system"] not in systems:
+            handover.publish(ports.bus, handover.COMMAND, up["command"], now)
 
 
-def _go_on(
-    ports: Ports,
-    look: Callable[[Fence, Document], Fence],
-    tell: Policy,
-    document: Document,
-    record: CommandRecord,
-) -> None:
-    until = ports.clock.monotonic() + WORK_FOR_SECONDS
-    while record.due_at is not None:
-        found = ports.store.get(fences.path(record.system))
-        fence = decode(Fence, found.fields)
-        if fence.command != record.id or fence.is_over:
-            _keep(ports, record, document, None, found.read_at, ())
-            return
-        after = look(fence, found)
-        due = _due(after, found.read_at)
-        writes = [*_told(tell, fence, after, found)]
-        if after.is_over:
-            writes.append(_thawed(ports, after))
-        record = _keep(ports, record, document, due, found.read_at, writes)
-        if after.rollback and after.status is not fence.status and _is_of(tell, fence):  # it waits
-            handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
-        if due is None or due > found.read_at + LOOK_AGAIN or ports.clock.monotonic() > until:
-            return
-        ports.clock.sleep(LOOK_AGAIN.total_seconds())
-        document = ports.store.get(document.path)
-
-
-def _due(fence: Fence, now: datetime) -> datetime | None:
-    """When somebody must look next; None: it is down."""
-    if fence.is_over:
-        return None
-    if fence.status is Status.STANDING:
-        return now + LOOK_EVERY
-    # Nothing is left to do but to wait, or people were told: no worker is kept busy with it.
-    rests = fence.status is Status.FALLING and (not fence.waiting or fence.told_at is not None)
-    return now + (LOOK_EVERY if rests else LOOK_AGAIN)
-
-
-def _keep(
-    ports: Ports,
-    record: CommandRecord,
-    document: Document,
-    due: datetime | None,
-    now: datetime,
-    writes: Iterable[Write],
-) -> CommandRecord:
-    """Commit the look, and when the next one is due. Raises: Moved, Unavailable."""
-    expires = now + KEPT_FOR if due is None else None
-    after = replace(record, due_at=due, expires_at=expires)
-    ports.store.commit([Update(document.path, encode(after), document.version), *writes])
-    return after
-
-
-def _told(policy: Policy, before: Fence, after: Fence, found: Document) -> Iterator[Write]:
+def _told(
+    ports: Ports, policy: Policy, before: Fence, after: Fence, found: Document
+) -> Iterator[Write]:
     """The writes that keep a look, with the event and the notices where it has turned."""
     now, name = found.read_at, turn(before, after, found.read_at)
     if name == "fence.stuck":
         after = replace(after, told_at=now)
     yield Update(found.path, encode(after), found.version)
+    if after.is_over:
+        yield _thawed(ports, after)
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
-    happened = event(name, now, "worker", **facts)
-    yield write_down(after.system, f"{name}:{after.command}", happened)
-    lines = "\n".join(text(name, after))
-    tell = loud if name == "fence.stuck" else notices
-    # What another system's people hear waits for nothing that those of the fence's own do not.
-    key = after.command if _is_of(policy, after) else f"{after.command}-{after.system}"
-    yield from creates(tell(policy, key, TOLD[name], name, lines, now))
+    yield from said(policy, after, name, TOLD[name], text(name, after), facts, now)
     yield from _public(policy, after, name, now)
-
-
-def _is_of(policy: Policy, fence: Fence) -> bool:
-    """Whether it is the policy of the fence's own system."""
-    return policy.system == fence.system
 
 
 def _thawed(ports: Ports, fence: Fence) -> Write:
@@ -215,7 +147,7 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
     if name not in ("fence.raising", "fence.down") or not fence.writers:
         return
     ended = now if fence.is_over else None
-    known_as = policy.display_name if _is_of(policy, fence) else ""
+    known_as = policy.display_name if is_of(policy, fence) else ""
     turns = [PublicTurn(MAINTENANCE, fence.began_at)]
     state = PublicState(
         system=fence.system,
@@ -231,3 +163,6 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
         expires_at=now + PUBLIC_KEPT_FOR,
     )
     yield Put(f"{incident.public_history(fence.system)}/{fence.public_id}", encode(state))
+
+
+WAY: Final = Way(Fence, fences.path, _told)

@@ -12,11 +12,11 @@ from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
 from responders.fences import fenced
-from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
+from responders.upheld import Around
 from responders.waiting import parked
 from responders.weighing import (
     PEOPLE,
@@ -124,8 +124,12 @@ def _not_quiet(case: Case, document: Document, record: Record, known: Preparatio
 
 
 def _behind(case: Case, found: Foreseen) -> tuple[Foreseen, Around]:
-    """What becomes of it, and the fence that is raised with it; it waits for one that falls."""
-    if found.survey is None or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+    """What becomes of it, and what is raised with it; it waits for what falls."""
+    if (
+        found.survey is None
+        or found.plan is None
+        or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK)
+    ):
         return found, Around()
     behind = fenced.around(case, timedelta(seconds=foreseeing.seconds(found.survey)))
     if behind.why_not:
@@ -187,7 +191,7 @@ def _going(
         facts={
             **told,
             "plan": plan.header.fingerprint,
-            "fence": behind.command,
+            "upheld": behind.commands,
         },
         changes={
             "status": rollbacks.Status.RUNNING,
