@@ -46,7 +46,10 @@ def fence(
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Let the fence fall now: every function that it has stopped is as it was before."""
+    """Let the fence fall now: every function that it has stopped is as it was before.
+
+    Where none is up, let the silence of a repair fall: what waits for triggers comes to them.
+    """
     with operations() as ours:
         named = ours.policy(system).system
         answer = send(ours, {"command": "lift-fence", "system": named, "reason": reason})

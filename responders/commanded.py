@@ -10,6 +10,7 @@ from responders.fences import fencing
 from responders.piecemeal import AGAIN_AFTER
 from responders.rehearsing import rehearse
 from responders.repairs import forgetting, taking_out_later
+from responders.silences import silencing
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode
@@ -26,9 +27,15 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
     "release": holding.go_on,
     regenerating.VERB: regenerating.go_on,
     revoking.VERB: revoking.go_on,
+    silencing.VERB: silencing.go_on,
     taking_out_later.VERB: taking_out_later.go_on,
 }
 """What is done in pieces, by its verb."""
+ORPHANS: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
+    fencing.VERB: fencing.let_fall,
+    silencing.VERB: silencing.let_fall,
+}
+"""What ends also without its system's policy."""
 
 
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -36,7 +43,7 @@ def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> Non
 
     A redelivery does what is left. What another one is at, or nobody answers, comes again by the
     clock alone, which hands on what stays due: each half minute there would be one worker more.
-    Raises: Refused, without the system's policy, which a fence needs not to fall; Moved, when
+    Raises: Refused, without the system's policy, which nothing needs to fall; Moved, when
     something else was written meanwhile; Unavailable.
     """
     document = ports.store.get(commands.path(command))
@@ -72,8 +79,8 @@ def _carry_out(
     if record.command == "pause":
         pausing.settle(ports, policies, document, record)
         return
-    if record.system not in policies and record.command == fencing.VERB:
-        fencing.let_fall(ports, next(iter(policies.values())), document, record)
+    if record.system not in policies and record.command in ORPHANS:
+        ORPHANS[record.command](ports, next(iter(policies.values())), document, record)
         return
     if record.system not in policies:
         raise Refused(f"command {record.id}: no policy for the system {record.system}")

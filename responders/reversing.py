@@ -19,10 +19,12 @@ from responders.erasing import FORGET
 from responders.fences import fenced
 from responders.gathering import gather
 from responders.repairs import taking_out_later
+from responders.silences import silenced
 from responders.upheld import Around
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
+from shared import silence as silences
 from shared.documents import encode
 from shared.gate import Outcome
 from shared.incident import Status
@@ -85,7 +87,7 @@ def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut
     plan = found.reversal.plan
     if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
-    behind = fenced.around(case, found.takes)
+    behind = fenced.around(case, found.takes).beside(silenced.around(case, plan.steps))
     why_not = behind.why_not or _copies_removed(case)
     if why_not:
         waits = case.now() < deadline + PREPARE_WITHIN
@@ -150,6 +152,7 @@ def _going(
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             "is_fenced": found.writes and case.policy.fence is not None,
+            "is_silent": bool(silences.listeners(plan.steps)),
         },
         status=Status.ROLLING_BACK,
         writes=(*kept(case, plan), *behind.writes),

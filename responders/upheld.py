@@ -1,6 +1,6 @@
-"""What is raised for a while, kept up, and let fall: a fence.
+"""What is raised for a while, kept up, and let fall: a fence, a silence.
 
-It is a document, and a command that a worker goes on with (`responders.commanded`), look after
+Each is a document, and a command that a worker goes on with (`responders.commanded`), look after
 look: the clock finds it by its due_at, so it falls also where whoever raised it has died.
 """
 

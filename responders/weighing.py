@@ -130,14 +130,15 @@ def _foreseen(
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
         return found
-    longer = foreseeing.too_long(policy, timedelta(seconds=foreseeing.seconds(survey)))
+    takes = timedelta(seconds=foreseeing.seconds(survey))
+    longer = foreseeing.too_long(policy, takes)
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     unknown = foreseeing.why_unknown(facts)
     if unknown:
         return replace(found, outcome=Outcome.HOLD, reason=unknown)
     starts = foreseeing.started(policy, foreseeing.written_to(survey), facts)
-    refused = foreseeing.why_not_started(policy, starts)
+    refused = foreseeing.why_not_started(policy, starts, facts, takes)
     if refused:
         return replace(found, outcome=Outcome.ESCALATE, reason=refused)
     good = foreseeing.undone(survey.fates)

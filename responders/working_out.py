@@ -14,6 +14,7 @@ from responders.asking import ask_in_batches
 from responders.gathering import gather
 from responders.pinning import pins_of
 from responders.repairs.foreseeing import (
+    Starts,
     behind_a_fence,
     started,
     starting,
@@ -48,10 +49,6 @@ from shared.severity import Severity
 from shared.steps import put_back, take_out
 
 WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
-
-
-Starts = Mapping[str, list[str]]
-"""What documents start, by the collection that these are written to."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -119,11 +116,11 @@ def work_out(
     if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
-    return _asking(policy, order, worked, starts)
+    return _asking(policy, order, facts, worked, starts)
 
 
 def _asking(
-    policy: Policy, order: Order, worked: WorkedOut, starts: Mapping[str, Starts]
+    policy: Policy, order: Order, facts: Facts, worked: WorkedOut, starts: Mapping[str, Starts]
 ) -> WorkedOut:
     """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
@@ -134,8 +131,10 @@ def _asking(
         if not found.rebuilt:
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
-    by_collection = {name: names for one in starts.values() for name, names in one.items()}
-    why_not = too_long(policy, worked.takes) or why_not_started(policy, by_collection)
+    by_collection = {name: some for one in starts.values() for name, some in one.items()}
+    why_not = too_long(policy, worked.takes) or why_not_started(
+        policy, by_collection, facts, worked.takes
+    )
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     plan = found.plan
@@ -201,10 +200,12 @@ def _put_back(store: Store, policy: Policy, repairs: Mapping[str, Starts]) -> li
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name, starts in repairs.items():
-        names = tuple(sorted({one for some in starts.values() for one in some}))
+        hearing = [one for some in starts.values() for one in some]
+        names = tuple(sorted({one.name for one in hearing}))
+        silenced = tuple(one for one in hearing if one.scopes)
         databases = [one.database for one in _written_to(store, name)]
         [database, *_] = [*databases, policy.integrity.database]
-        goal = put_back.Goal(name, database, _written(store, name), names)
+        goal = put_back.Goal(name, database, _written(store, name), names, silenced)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:

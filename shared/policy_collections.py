@@ -12,10 +12,6 @@ from shared.integrity_rules import Comparison
 from shared.judging import compiled
 from shared.marked_yaml import Finding, Path
 
-_NO_SUPPRESS = (
-    "nothing suppresses: an event waits for a function without instances and starts it afterwards, "
-    "or is lost with those of the application; write refuse, or fire where its functions bear that"
-)
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
@@ -33,8 +29,6 @@ def findings(policy: Any) -> Iterator[Finding]:
         for index, group in enumerate(_listed(collection, "writers")):
             if group not in groups:
                 yield (*path, "writers", index), f"{group!r} is no group"
-        if collection.get("on_repair") == "suppress":
-            yield (*path, "on_repair"), _NO_SUPPRESS
         for index, query in enumerate(_listed(collection, "faulty")):
             yield from _terms((*path, "faulty", index, "where"), query)
     yield from _fence(policy, groups)

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from shared import shortened
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches
+from shared.triggers import Hearer
 from shared.versions import Scope, Version, collection_of, order, same
 
 KIND: Final = "repair"
@@ -160,6 +161,8 @@ class Goal(Struct, frozen=True):
     """So many were looked at beforehand."""
     starts: tuple[str, ...] = ()
     """What hears of what is written there: people have agreed to that, and to nothing else."""
+    silenced: tuple[Hearer, ...] = ()
+    """Those of them that are told nothing of it."""
     policy: str = ""
     """Fingerprint of the policy by which documents were judged; empty: it is not known."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,16 +18,26 @@ Filters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
 
 _ANY: Final = "**"
-_EVENTS: Final = ("google.cloud.firestore.document.", "providers/cloud.firestore/")
+_EVENT: Final = "google.cloud.firestore.document."
+_EVENTS: Final = (_EVENT, "providers/cloud.firestore/")
 """How the types of events on documents begin, of the 2nd and of the 1st generation
 (https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
 _AUDITED: Final = "google.cloud.audit.log.v1.written"
 _WRITTEN_BY: Final = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
 """The service and the method that an entry of the audit log names for what a repair writes
 (https://cloud.google.com/firestore/docs/audit-logging, read 2026-11-27)."""
+_WILD: Final = re.compile(r"(\{[^}]*\*\*\}|\*\*|\{[^}]*\}|\*)")
 _OPERATORS: Final = ("", "match-path-pattern")
 """Those that are known: equal, and by a pattern of a path (`EventFilter.operator` of
 google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
+
+
+class Change(StrEnum):
+    """What becomes of a document, as the types of events call it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
 
 
 class Trigger(Struct, frozen=True):
@@ -35,10 +48,46 @@ class Trigger(Struct, frozen=True):
     starts: str
     """What it starts, by kind and name: `workflow bill`."""
     filters: Filters
+    subscription: str = ""
+    """Full name of that in Pub/Sub which feeds it; empty: it names none."""
+
+    @property
+    def is_of_documents(self) -> bool:
+        """Whether it hears of documents, and of nothing else."""
+        return self.filters.get("type", "").startswith(_EVENT)
 
     def __str__(self) -> str:
         short = self.name.rpartition("/")[2]
         return shortened.text(plain.one_line(f"{self.starts} (trigger {short})"))
+
+
+class Hearer(Struct, frozen=True):
+    """What hears of documents, and by what."""
+
+    name: str
+    """A function's own; of another, as its Trigger says."""
+    event: str
+    """The type of event that it is told of."""
+    pattern: str
+    """Of the documents that it is told of."""
+    subscription: str = ""
+    """As of its Trigger."""
+    scopes: tuple[Scope, ...] = ()
+    """Where it is told nothing of what a rollback writes; empty: it is told of all."""
+
+    @property
+    def why_not_silenced(self) -> str:
+        """Why it cannot be told nothing for a while; empty: it can, if its subscription allows."""
+        if self.event.startswith(_EVENT):
+            return "" if self.subscription else "its trigger names no subscription"
+        if self.event.startswith(_EVENTS):
+            return "it is of the 1st generation"
+        return "it is told of more than documents"
+
+    def hears(self, path: str, change: Change) -> bool:
+        """Whether it is told of such a change of the document at that path."""
+        kind = self.event.removeprefix(_EVENT).split(".")[1]
+        return kind in (change, "written") and bool(_regex(self.pattern).fullmatch(path))
 
 
 def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -54,30 +103,43 @@ def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def started_by(
+def hearers(
     functions: Iterable[FunctionState],
     triggers: Iterable[Trigger],
     database: str,
     scope: Scope,
     besides: Container[str] = (),
-) -> list[str]:
-    """What hears of writes to documents of a scope: functions by name, else as a Trigger says.
+) -> list[Hearer]:
+    """What hears of writes to documents of a scope, by name.
 
     A trigger that is a function's own is that function. Where the scope means all collections below
     documents, `besides` are ids of some that it does not.
     """
-    known = list(functions)
+    known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
+    fed = {_within_project(one.name): one.subscription for one in listed}
     hearing = [
-        *((one.name, _of_function(one.definition.get("eventTrigger", {}))) for one in known),
-        *((str(one), one.filters) for one in triggers if _within_project(one.name) not in own),
+        *(
+            (
+                one.name,
+                _of_function(one.definition.get("eventTrigger", {})),
+                fed.get(_within_project(one.trigger), ""),
+            )
+            for one in known
+        ),
+        *(
+            (str(one), one.filters, one.subscription)
+            for one in listed
+            if _within_project(one.name) not in own
+        ),
     ]
-    return sorted(
-        name
-        for name, by in hearing
+    found = [
+        Hearer(name, by.get("type", _ANY), pattern, subscription)
+        for name, by, subscription in hearing
         for pattern, of in _heard(by)
         if _is(of, database) and _may_match(pattern, scope, besides)
-    )
+    ]
+    return sorted(found, key=lambda one: one.name)
 
 
 def _within_project(trigger: str) -> str:
@@ -132,3 +194,18 @@ def _is(part: str, name: str) -> bool:
     So says https://cloud.google.com/eventarc/docs/path-patterns, read 2026-11-27.
     """
     return part == name or "{" in part or "*" in part
+
+
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
+    """What matches the paths that a pattern means (the same page), where it leaves something open.
+
+    Two stars are any number of parts, none as well.
+    """
+    parts = _WILD.split(pattern.strip("/"))
+    whole = "".join(_wild(one) if n % 2 else re.escape(one) for n, one in enumerate(parts))
+    return re.compile(whole.replace("/.*/", "/(?:.*/)?"))
+
+
+def _wild(part: str) -> str:
+    return ".*" if "**" in part else "[^/]*"

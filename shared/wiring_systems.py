@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.backup import Backups, Exports, Restores
 from shared.estate import Estate
+from shared.feeds import Feeds
 from shared.installation import Quotas
 from shared.messages import Bus
 from shared.platform import AlertStates, Metrics, Platform, Services
@@ -50,6 +51,13 @@ class SystemsWiring:
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.policies[system].project)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """What feeds triggers with events, of systems without a policy as well."""
+        from shared.gcp.feeds import PubSubFeeds
+
+        return PubSubFeeds(self.clients.subscriber)
 
     @cached_property
     def services(self) -> Services:

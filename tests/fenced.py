@@ -111,7 +111,7 @@ def expect_as_before(shop: FencedShop) -> None:
     assert windows(shop) == 0
 
 
-def held(shop: FencedShop) -> str:
+def held(shop: Shop) -> str:
     """Why it was not begun yet, each time."""
     events = [one for entry in shop.trail(shop.newest) for one in entry.events]
     return " ".join(str(one.facts["note"]) for one in events if one.name == "decision.held")

@@ -179,10 +179,9 @@ ADDITIONS = {
         "collections: { jobs: { faulty: [{ name: a, where: [{ field: n, op: in, value: 1 }] }] } }",
         "shop.yaml:10: in needs a list",
     ),
-    "a repair that starts nothing": (
-        "collections: { jobs: { on_repair: suppress } }",
-        "shop.yaml:10: nothing suppresses: an event waits for a function without instances and "
-        "starts it afterwards, or is lost with those of the application; write refuse, or fire",
+    "a repair that starts what it likes": (
+        "collections: { jobs: { on_repair: some } }",
+        "shop.yaml:10: collections.jobs.on_repair: 'some' is not one of refuse, fire, suppress",
     ),
     "a collection by its path": (
         "collections: { users/ada/jobs: {} }",

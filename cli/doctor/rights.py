@@ -9,6 +9,7 @@ from cli.doctor.facts import function
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.audience import ChannelKind
 from shared.errors import Rejected, RollbackError
+from shared.integrity_rules import OnRepair
 from shared.inventory import WholeInventory
 from shared.policy import Policy
 
@@ -27,7 +28,8 @@ ROLES: Final = {
     "on_deployment": ("configurations", "estate", "images", "inventory", "metrics", "sources"),
     "on_notice": ("push", "pushed_to"),
     "on_work": (
-        *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift", "ways_back"),
+        *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift", "silence"),
+        "ways_back",
     ),
 }
 """What each responder is given in an application: roles of its own there (terraform/locals.tf)."""
@@ -42,6 +44,9 @@ ASKED: Final[Mapping[str, Callable[[Policy], bool]]] = {
     "proofs": lambda policy: policy.backups.proof is not None,
     "proofs_scratch": lambda policy: policy.backups.proof is not None,
     "repair": lambda policy: bool(policy.collections),
+    "silence": lambda policy: (
+        OnRepair.SUPPRESS in {one.on_repair for one in policy.collections.values()}
+    ),
     "push": lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels),
     "pushed_to": lambda policy: any(one.users is not None for one in policy.channels),
 }

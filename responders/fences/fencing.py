@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from responders import upheld
 from responders.fences.falling import Falling
 from responders.fences.raising import Raising
+from responders.silences import silencing
 from responders.switching import Switch
 from responders.upheld import Way, is_of, said
 from responders.verbs import Asked, Effect
@@ -66,12 +67,12 @@ def raise_fence(asked: Asked) -> Effect:
 
 
 def lift(asked: Asked) -> Effect:
-    """The fence falls now. Raises: Refused, where none stands."""
+    """The fence falls now, or the silence where none is up. Raises: Refused, where neither is."""
     command, policy = asked.command, asked.policy
     document = asked.ports.store.get(fences.path(policy.system))
     fence = decode(Fence, document.fields) if document.fields else None
     if fence is None or fence.is_over:
-        raise Refused(f"{policy.system} has no fence")
+        return silencing.lift(asked)
     if fence.status is Status.FALLING:
         return Effect(f"it falls already: {fence.why}")
     after = fences.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
@@ -110,7 +111,7 @@ def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandReco
 
 
 def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
-    """Publish each fence that is up in none of these systems. Raises: Unavailable."""
+    """Publish each fence and silence that is up in none of these systems. Raises: Unavailable."""
     for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
         up = document.fields or {}
         if up["system"] not in systems:

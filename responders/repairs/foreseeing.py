@@ -14,12 +14,14 @@ from responders.backups import restoring
 from responders.repairs.expiring import read_expiries
 from responders.repairs.mending import Mending
 from shared import ramp, repair, restore_point, shortened, triggers
+from shared import silence as silences
 from shared.damage import MINUTE, Record
 from shared.documents import encode
 from shared.durations import in_words
-from shared.errors import Refused
+from shared.errors import Refused, Unavailable
 from shared.expiry import Expiry
 from shared.facts import Facts
+from shared.feeds import Feed
 from shared.integrity_rules import OnRepair, declared_as
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
@@ -37,6 +39,7 @@ from shared.repair import (
     Survey,
 )
 from shared.steps import take_out
+from shared.triggers import Hearer
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -146,34 +149,67 @@ def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
             yield from (one for one in batch.fated if one.fate is not Fate.ERASED)
 
 
-def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[str]]:
-    """What documents written there start, by the collection."""
+Starts = Mapping[str, list[Hearer]]
+"""What hears of documents, by the collection that these are written to."""
+
+
+def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[Hearer]]:
+    """What documents written there start, by the collection; what is told nothing has its scope."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
     hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
-    return {
-        str(one.scope): triggers.started_by(functions, hearing, one.database, one.scope, besides)
-        for one in goals
-    }
+    found: dict[str, list[Hearer]] = {}
+    for goal in goals:
+        hearers = triggers.hearers(functions, hearing, goal.database, goal.scope, besides)
+        suppressed = _on_repair(policy, str(goal.scope)) is OnRepair.SUPPRESS
+        scopes = (goal.scope,) if suppressed else ()
+        found[str(goal.scope)] = [replace(one, scopes=scopes) for one in hearers]
+    return found
 
 
-def why_not_started(policy: Policy, starts: Mapping[str, list[str]]) -> str:
-    """Which of that the policy does not let start; empty: it lets all."""
+def why_not_started(policy: Policy, starts: Starts, facts: Facts, takes: timedelta) -> str:
+    """Which of that may neither start nor be kept from it; empty: the policy lets all be so."""
+    hearing = [(collection, one) for collection, some in starts.items() for one in some]
     refused = [
-        f"{name} is started by writes to {collection}"
-        for collection, names in starts.items()
-        for name in names
+        f"{one.name} is started by writes to {collection}"
+        for collection, one in hearing
         if _on_repair(policy, collection) is OnRepair.REFUSE
     ]
-    if not refused:
-        return ""
-    return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
+    if refused:
+        return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
+    loud = [
+        f"{one.name} is started by writes to {collection}: {why}"
+        for collection, one in hearing
+        if one.scopes and (why := _why_not_silenced(one, facts))
+    ]
+    if loud:
+        return f"not all can be kept from starting (on_repair): {shortened.phrase(loud)}"
+    longest = silences.LONGEST - silences.STANDS_WITHIN
+    if takes > longest and any(one.scopes for _, one in hearing):
+        most = f"nobody is told nothing for longer than {in_words(longest)}"
+        return f"{most}, and writing takes about {in_words(takes)}"
+    return ""
 
 
-def starting(starts: Mapping[str, list[str]]) -> Iterator[str]:
+def _why_not_silenced(hearer: Hearer, facts: Facts) -> str:
+    """Why it cannot be told nothing for a while; empty: it can, as far as that is known."""
+    feed = facts.feeds.get(hearer.subscription)
+    if hearer.why_not_silenced or feed is None or facts.silence is not None:
+        return hearer.why_not_silenced  # a silence that is up is waited for: it takes pushes away
+    return silences.why_not(feed) if isinstance(feed, Feed) else str(feed)
+
+
+def starting(starts: Starts) -> Iterator[str]:
     """What people read of that."""
-    for collection, names in starts.items():
-        yield from (f"{name} is started by each document of {collection}" for name in names)
+    for collection, hearers in starts.items():
+        for one in hearers:
+            if one.scopes:
+                yield (
+                    f"{one.name} is told nothing of what is written to {collection}: all else "
+                    "waits for it meanwhile, and comes afterwards"
+                )
+            else:
+                yield f"{one.name} is started by each document of {collection}"
 
 
 def why_unknown(facts: Facts) -> str:
@@ -182,7 +218,8 @@ def why_unknown(facts: Facts) -> str:
         return "which functions the documents would start could not be read"
     if not isinstance(facts.triggers, tuple):
         return f"which triggers of Eventarc hear of the documents is not known: {facts.triggers}"
-    return ""
+    silent = [str(one) for one in facts.feeds.values() if isinstance(one, Unavailable)]
+    return f"what feeds triggers of Eventarc is not known: {silent[0]}" if silent else ""
 
 
 def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:
@@ -195,7 +232,12 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
             kind=repair.KIND,
             target=str(goal.scope),
             goal=encode(
-                replace(goal, documents=position.seen, starts=tuple(starts[str(goal.scope)]))
+                replace(
+                    goal,
+                    documents=position.seen,
+                    starts=tuple(one.name for one in starts[str(goal.scope)]),
+                    silenced=tuple(one for one in starts[str(goal.scope)] if one.scopes),
+                )
             ),
             within_seconds=within,
         )

@@ -79,16 +79,16 @@ class Journalled:
             return {}
         meant, done = self._tried(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
-        copies = (meant | to_do).values()
+        copies = [*(meant | to_do).values()]
         kept = self.vault.keep(*self._content(copies))
         of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
-        entry = self._entry(name, step, database, kept, done, of_erased)
+        entry = self._entry(name, step, database, kept, copies, done, of_erased)
         version = self._ports.store.commit([written(document, encode(entry))])
         sent, failure = self._sent(step, database, list(to_do.values()))
         done |= sent
         if sent:
-            told = encode(self._entry(name, step, database, kept, done, of_erased))
-            self._ports.store.commit([Update(path, told, version)])
+            entry = self._entry(name, step, database, kept, copies, done, of_erased)
+            self._ports.store.commit([Update(path, encode(entry), version)])
         if failure is not None:
             raise failure
         return done
@@ -107,7 +107,7 @@ class Journalled:
         meant = {one.path: one for one in quarantine.unpacked(self.vault.read(entry.kept))}
         done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]
-        return meant, done | self._standing(database, unknown)
+        return meant, done | standing(self._ports, self._policy.system, database, unknown)
 
     def _sent(
         self, step: Step, database: str, changes: Sequence[Change]
@@ -144,7 +144,7 @@ class Journalled:
         answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
         landed = dict(zip((one.path for one in changes), answers, strict=True))
         moved = [one for one in changes if isinstance(landed[one.path], Moved)]
-        return landed | self._standing(database, moved)
+        return landed | standing(self._ports, self._policy.system, database, moved)
 
     def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
         content = quarantine.packed(changes)
@@ -159,43 +159,50 @@ class Journalled:
         if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
-    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
-        """Those that stand there as they are wanted, and since when: it was us."""
-        if not changes:
-            return {}
-        documents = self._ports.documents(self._policy.system)
-        there = documents.get(database, sorted(one.path for one in changes), None)
-        return {
-            one.path: version.updated_at if version is not None else None
-            for one in changes
-            if is_as_wanted(version := there[one.path], one)
-        }
-
     def _entry(
         self,
         name: str,
         step: Step,
         database: str,
         kept: Source,
+        copies: Sequence[Change],
         landed: Mapping[str, Landed],
         of_erased: bool,
     ) -> Entry:
         """What the journal tells of a batch."""
+        before = {one.path: one.before.updated_at for one in copies if one.before is not None}
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
         return Entry(
             name=name,
             step=step.name,
             database=database,
             kept=kept,
-            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
+            landed=tuple(
+                quarantine.Landed(path, at, before.get(path)) for path, at in done.items()
+            ),
             left=tuple(
                 quarantine.Left(path, shortened.text(str(why)))
                 for path, why in landed.items()
                 if path not in done
             ),
+            unknown=len(copies) - len(landed),
             is_of_erased=of_erased,
             expires_at=self._ours.expires_at,
         )
+
+
+def standing(
+    ports: Ports, system: str, database: str, changes: Sequence[Change]
+) -> dict[str, datetime | None]:
+    """Those that stand there as they are wanted, and since when: it was us. Raises: Unavailable."""
+    if not changes:
+        return {}
+    there = ports.documents(system).get(database, sorted(one.path for one in changes), None)
+    return {
+        one.path: version.updated_at if version is not None else None
+        for one in changes
+        if is_as_wanted(version := there[one.path], one)
+    }
 
 
 def stood_there_of(change: Change, ledger: Ledger) -> bool:

@@ -16,6 +16,7 @@ from responders.gathering import gather
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
+from responders.silences import silenced
 from responders.upheld import Around
 from responders.waiting import parked
 from responders.weighing import (
@@ -29,6 +30,7 @@ from responders.weighing import (
 )
 from shared import damage, quarantine, repair, shortened
 from shared import rollback as rollbacks
+from shared import silence as silences
 from shared.damage import Record
 from shared.documents import decode, encode
 from shared.errors import Moved, Refused, Rejected, Unavailable
@@ -132,6 +134,7 @@ def _behind(case: Case, found: Foreseen) -> tuple[Foreseen, Around]:
     ):
         return found, Around()
     behind = fenced.around(case, timedelta(seconds=foreseeing.seconds(found.survey)))
+    behind = behind.beside(silenced.around(case, found.plan.steps))
     if behind.why_not:
         found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
     return found, behind
@@ -198,6 +201,7 @@ def _going(
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             "is_fenced": case.policy.fence is not None,
+            "is_silent": bool(silences.listeners(plan.steps)),
             "overrides": tuple(
                 replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
             ),

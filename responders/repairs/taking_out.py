@@ -6,7 +6,7 @@ without it is kept, the journal names that one, and what no entry names (any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from shared import journals, quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.feeds import Told
 from shared.inventory import Source
 from shared.policy import Policy
 from shared.ports import Document, Ports, Update
@@ -44,11 +45,13 @@ class TakingOut:
         may_go_on: Callable[[], bool],
         *,
         is_alone: bool = True,
+        is_silent: bool = False,
     ) -> None:
         """`began_at`: whoever was erased before was known to each portion of the repair.
 
         Of them it has written nothing, but may have kept a copy, which its entry says then.
         `is_alone`: no other worker keeps anything of the rollback beside this one.
+        `is_silent`: by what the events of what is taken out are known is kept, without a name.
         """
         self._ports = ports
         self._policy = policy
@@ -57,6 +60,7 @@ class TakingOut:
         self._ramp = ramp
         self._may_go_on = may_go_on
         self._is_alone = is_alone
+        self._is_silent = is_silent
 
     def portion(self, position: Position) -> Position:
         """The position after some seconds; what was taken out until then is gone, copies as well.
@@ -120,13 +124,15 @@ class TakingOut:
         ]
         if len(copies) == len(kept):
             return entry
-        gone = self._removed(entry, written) if written and not copies_only else set()
+        gone = self._removed(entry, written) if written and not copies_only else {}
+        events = _events(entry.database, gone) if self._is_silent else ()
         named = {one.path for one in copies}
         entry = replace(
             entry,
             kept=self._kept(copies),
             landed=tuple(one for one in entry.landed if one.path not in gone),
             left=tuple(one for one in entry.left if one.path in named),
+            events=(*entry.events, *events),
             taken_out=entry.taken_out + len(gone),
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )
@@ -156,14 +162,19 @@ class TakingOut:
             quarantine.name(self._policy.system, self._rollback, content), content
         )
 
-    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
-        """Those of them that are not there any more; what is not as it was written stays.
+    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> dict[str, datetime | None]:
+        """Those of them that are not there any more, and when each was written as it last was.
 
-        Raises: Unavailable; Rejected, when we may not, without a name.
+        What is not as it was written stays. Raises: Unavailable; Rejected, when we may not, without
+        a name.
         """
         documents = self._ports.documents(self._policy.system)
         there = documents.get(entry.database, sorted(whose), None)
-        gone = {one.path for one in entry.landed if one.path in whose and there[one.path] is None}
+        gone = {
+            one.path: one.at
+            for one in entry.landed
+            if one.path in whose and there[one.path] is None
+        }
         ours = [
             Rewrite(path, None, version.updated_at)
             for path, version in there.items()
@@ -171,9 +182,9 @@ class TakingOut:
         ]
         return gone | self._deleted(entry.database, ours)
 
-    def _deleted(self, database: str, ours: Sequence[Rewrite]) -> set[str]:
+    def _deleted(self, database: str, ours: Sequence[Rewrite]) -> dict[str, datetime | None]:
         if not ours:
-            return set()
+            return {}
         self._wait(len(ours))
         answers = self._ports.rewrites(self._policy.system).rewrite(database, ours)
         if any(isinstance(one, Unavailable) for one in answers):
@@ -182,7 +193,7 @@ class TakingOut:
         if refused:
             raise Rejected(f"{refused} documents of people who were erased cannot be taken out")
         pairs = zip(ours, answers, strict=True)
-        return {one.path for one, answer in pairs if not isinstance(answer, Moved)}
+        return {one.path: one.seen_at for one, answer in pairs if not isinstance(answer, Moved)}
 
     def _wait(self, writes: int) -> None:
         clock = self._ports.clock
@@ -208,6 +219,13 @@ def _is_written_of(change: Change, ledger: Ledger) -> bool:
         return False
     version = Version(change.path, change.after, change.of, change.of)
     return ledger.forbids(version, change.whose)
+
+
+def _events(database: str, gone: Mapping[str, datetime | None]) -> Iterator[int]:
+    """By what the events are known of what was written and is gone: of both, and without a name."""
+    for path, at in gone.items():
+        if at is not None:
+            yield from (Told(database, path, at, is_gone=one).key for one in (False, True))
 
 
 def _passed(position: Position, name: str, entry: Entry) -> Position:

@@ -82,13 +82,15 @@ def _one_portion(
     if now - record.received_at > GIVEN_UP_AFTER:
         return over(record, now, f"who was erased while {rollback} wrote is NOT taken out in time")
     fields = ports.store.get(rollbacks.path(rollback)).fields
-    began_at = decode(Rollback, fields).started_at if fields is not None else None
-    if began_at is None:
+    ended = decode(Rollback, fields) if fields is not None else None
+    if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
         if not may_go_on(ports, policy):
             return later(record, now)
-        position = of_ended(ports, policy, rollback, began_at).portion(position)
+        began_at, is_silent = ended.started_at, ended.is_silent
+        taking_out = of_ended(ports, policy, rollback, began_at, is_silent=is_silent)
+        position = taking_out.portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
         return over(record, now, why)
@@ -98,10 +100,14 @@ def _one_portion(
     return over(after, now, f"{rollback}: {take_out.told(position)}") if position.is_over else after
 
 
-def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
+def of_ended(
+    ports: Ports, policy: Policy, rollback: str, began_at: datetime, *, is_silent: bool = False
+) -> TakingOut:
     """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
     ramp, leave = Ramp(0.0, ports.clock.monotonic()), partial(may_go_on, ports, policy)
-    return TakingOut(ports, policy, rollback, began_at, ramp, leave, is_alone=False)
+    return TakingOut(
+        ports, policy, rollback, began_at, ramp, leave, is_alone=False, is_silent=is_silent
+    )
 
 
 def may_go_on(ports: Ports, policy: Policy) -> bool:

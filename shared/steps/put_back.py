@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.steps.portions import InPortions
+from shared.triggers import Hearer
 
 KIND = "put_back"
 
@@ -18,6 +19,8 @@ class Goal(Struct, frozen=True):
     """About how many they are."""
     starts: tuple[str, ...] = ()
     """As with the repair (`shared.repair`)."""
+    silenced: tuple[Hearer, ...] = ()
+    """The same."""
 
 
 class PutBack(InPortions[Goal]):

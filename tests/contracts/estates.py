@@ -225,7 +225,8 @@ class InMemory:
         self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
 
     def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
-        self._fake.hearing.append(trigger)
+        feeds = f"projects/shop/subscriptions/eventarc-{trigger.name.rpartition('/')[2]}"
+        self._fake.hearing.append(replace(trigger, subscription=feeds))
 
     def silence(self, location: str) -> None:
         self._fake.unreachable.append(location)

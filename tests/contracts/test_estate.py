@@ -205,7 +205,7 @@ DESTINATIONS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
-    """With what it starts, and by what it filters events."""
+    """With what it starts, by what it filters events, and which subscription feeds it."""
     assert world.estate.triggers.every() == []
     made = [
         Trigger(f"{PARENT}/{location}/triggers/t{number}", starts, {**HEARD, "document": "a/{b}"})
@@ -214,8 +214,13 @@ def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
     for trigger, (_, _, destination) in zip(made, DESTINATIONS, strict=True):
         world.listen(trigger, destination)
 
-    found = world.estate.triggers.every()
-    assert sorted(found, key=lambda one: one.name) == sorted(made, key=lambda one: one.name)
+    found = sorted(world.estate.triggers.every(), key=lambda one: one.name)
+    assert [replace(one, subscription="") for one in found] == sorted(
+        made, key=lambda one: one.name
+    )
+    subscriptions = {one.subscription for one in found}
+    assert len(subscriptions) == len(made)
+    assert all(one.startswith("projects/shop/subscriptions/eventarc-") for one in subscriptions)
 
 
 def test_triggers_of_a_location_that_gives_no_answer(world: EstateWorld) -> None:

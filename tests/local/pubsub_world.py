@@ -43,6 +43,7 @@ class World:
         self.pubsub = pubsub
         self.clock = clock
         self.faults = faults
+        self.address = address
         self.channel = grpc.insecure_channel(address)
         self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=self.channel))
         self.subscriber = pubsub_v1.SubscriberClient(

@@ -79,6 +79,11 @@ scenarios: { functions: observe }
         ("backups: { copies: {} }", "on_clock", "datastore.databases.clone"),
         ("backups: { copies: {} }", "on_command", "datastore.backups.list"),
         (
+            "collections: { users: { on_repair: suppress } }",
+            "on_work",
+            "pubsub.subscriptions.consume",
+        ),
+        (
             "channels: [{ name: users, kind: push, target: outages }]",
             "on_notice",
             "cloudmessaging.messages.create",
