@@ -13,8 +13,8 @@ from cli.wired import UNUSABLE, leaving, operations
 from shared import shortened, topics
 from shared.command import nearest
 from shared.deployment import Deployment, Restorability
-from shared.restorability import LOOKED_AT, REASONS_KEPT
-from shared.starts import lines, not_seen_to_start
+from shared.restorability import REASONS_KEPT, looked_at
+from shared.starts import lines, not_seen_to_start, proven, unknown
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -65,7 +65,8 @@ def listed(
 def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
     """Show all that is recorded of one deployment, but the values of variables and secrets."""
     with operations() as ours:
-        name = ours.policy(system).system
+        policy = ours.policy(system)
+        name = policy.system
         is_a_name = "/" not in deployment  # that would be a path to elsewhere
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
@@ -76,14 +77,17 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     if as_json:
         print_json({"deployment": found, "record": record})
         return
-    for label, text in _lines(found):
+    for label, text in _lines(found, policy.deployments.starts):
         say(f"{label:<12} {text}")
     if record is None:
         say("it has no record of all that was live: it has not settled, or is older than records")
 
 
-def _lines(one: Deployment) -> list[tuple[str, str]]:
-    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
+def _lines(one: Deployment, stand: str) -> list[tuple[str, str]]:
+    """What is said of a deployment, label by label; what there is nothing to say of is left out.
+
+    `stand`: where starts are made; empty: nowhere.
+    """
     proof = one.restorable
     told = [
         ("deployment", one.id),
@@ -98,10 +102,11 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _can(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
-        ("looked at", LOOKED_AT if proof else ""),
+        ("looked at", looked_at(stand) if proof else ""),
+        ("starts", str(proven(one)) if proof and stand else ""),
         *(("no start", line) for line in _not_started(one)),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        ("not seen", ", ".join(proof.unknown) if proof else ""),
+        ("not seen", ", ".join(shortened.lines(unknown(proof), REASONS_KEPT)) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
 
@@ -117,12 +122,12 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def _can(proof: Restorability | None) -> str:
-    """Whether all is there that going back needs, in a word or two; nobody has tried a start."""
+    """Whether all is there that going back needs, in a word or two."""
     if proof is None:
         return "not looked at"
     if proof.faults:
         return f"no: {len(proof.faults)} faults"
-    return "not all seen" if proof.unknown else "all is there"
+    return "not all seen" if unknown(proof) else "all is there"
 
 
 @deployments.command("mark-stable")

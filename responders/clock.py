@@ -105,7 +105,8 @@ class Clock:
         """
         ports = self._ports
         for kind in handover.COLLECTIONS:
-            since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
+            systems = handover.concerned(kind, self._policies)
+            since = handover.publish_due(ports.store, ports.bus, kind, now, systems)
             if since is not None:
                 _tell(kind, now - since)
         fencing.hand_over_orphans(ports, self._policies, now)

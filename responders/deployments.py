@@ -10,6 +10,7 @@ from responders.backups.backing_up import before_deployment
 from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from responders.keeping import keep
+from responders.starting import set_up
 from shared import handover
 from shared import stock as stocks
 from shared.announcing import SKEW
@@ -44,13 +45,11 @@ class Deployments:
                 before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
                 self._announced(said, message, now)
-                keep(self._ports, self._policies[said.system])
             case Hint() as hint:
                 # What was logged before the last look is in it.
                 wanted = min(now - SKEW, hint.at) + SKEW if hint.at else now
                 for system in hint.systems:
-                    look(self._ports, self._policies[system], wanted)
-                    keep(self._ports, self._policies[system])
+                    self._look(system, wanted)
             case Due() as due:
                 self._due(due)
 
@@ -59,7 +58,14 @@ class Deployments:
         if at <= LONG_AGO:
             raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
         told = Said(message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier)
-        look(self._ports, self._policies[said.system], now, told)
+        self._look(said.system, now, told)
+
+    def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
+        """Look at all that is live, keep what a rebuild needs, and see that starts are made."""
+        ports, policy = self._ports, self._policies[system]
+        look(ports, policy, wanted, said)
+        keep(ports, policy)
+        set_up(ports, policy)
 
     def _due(self, due: Due) -> None:
         """Look, or see to one deployment, unless somebody has meanwhile."""
@@ -71,16 +77,10 @@ class Deployments:
         document = self._ports.store.get(path)
         if not _is_due(document):
             return
-        policy = self._policies[system]
-        if inventory:
-            look(self._ports, policy, document.read_at)
-            keep(self._ports, policy)
-            return
-        if decode(Deployment, document.fields).status is Status.ROLLING_OUT:
-            look(self._ports, policy, document.read_at)  # when it is quiet, that settles it
-            keep(self._ports, policy)
+        if inventory or decode(Deployment, document.fields).status is Status.ROLLING_OUT:
+            self._look(system, document.read_at)  # when it is quiet, that settles it
         else:
-            proving.carry_forward(self._ports, policy, document)
+            proving.carry_forward(self._ports, self._policies[system], document)
 
 
 def _is_due(document: Document) -> bool:

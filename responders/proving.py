@@ -14,7 +14,7 @@ from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
-from shared import handover, shortened
+from shared import handover, shortened, starts
 from shared import stock as stocks
 from shared import system as systems
 from shared.audit import Event, event
@@ -83,6 +83,7 @@ def recorded(
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
         started=or_none(answers["starts"]),
+        stand=bool(policy.deployments.starts),
         unkept=dict(unkept),
     )
     proof = restorability(deployment, live, live, inventory, now, beside)
@@ -112,11 +113,11 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
     if deployment.status is Status.LIVE:
         judged = _judged(ports, policy, deployment, live, known, now)
     is_target = _is_target(judged, known)
-    if judged.status is Status.STABLE or judged.due_at is None:
+    bakes = judged.status is Status.LIVE and judged.due_at is not None
+    if not bakes or starts.is_news(judged):
         proof, in_the_record = _proof(ports, policy, judged, live, now)
-        judged = replace(
-            judged, restorable=proof, due_at=_proven_again_at(judged, known, policy, now)
-        )
+        again_at = judged.due_at if bakes else _proven_again_at(judged, known, policy, now)
+        judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
     said = alarm(policy, judged, deployment, now, severity)
     writes: list[Write] = [
@@ -214,6 +215,7 @@ def _proof(
         runtimes=or_none(answers["runtimes"]),
         rulesets=named(answers, "ruleset "),
         started=or_none(answers["starts"]),
+        stand=bool(policy.deployments.starts),
         unkept=unkept,
     )
     proof = restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)

@@ -16,14 +16,14 @@ def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool
 
     Where a person overrides, no window does.
     """
-    controls, system, now = _switches(ports, policy)
+    controls, system, now = switches(ports, policy)
     windows = () if overrides else (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause
     return bool(paused or frozen(windows, now, ordered=True))
 
 
-def _switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
-    """Both, and when they were read by the store's clock."""
+def switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
+    """What stands of all systems and of this one, and when that was read by the store's clock."""
     everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.path(policy.system))
     controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
     system = decode(System, here.fields) if here.fields else System(policy.system)

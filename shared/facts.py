@@ -19,6 +19,7 @@ from shared.policy import Policy, ScenarioName, Signal
 from shared.quota import PaceLeft
 from shared.severity import Severity
 from shared.silence import Silence
+from shared.starts import did_not_start
 from shared.system import Budget, Controls, System
 from shared.traffic import follows_latest, served_by, shares
 from shared.triggers import Trigger
@@ -131,7 +132,7 @@ class Change(Struct, frozen=True):
     """How functions that were recorded then can be built again, by name."""
     rebuilt: frozenset[str] = frozenset()
     """Of what differs, that which only a rebuild brings back: it is of the 1st generation, or was
-    deleted, or its revision is gone or not ready; and we have what a rebuild needs."""
+    deleted, or its revision is gone, not ready or did not start; and we have what that needs."""
     doubts: tuple[str, ...] = ()
     """Why another deployment might be the one to go back to."""
 
@@ -305,12 +306,16 @@ def differences(change: Change, inventory: Inventory) -> list[Difference]:
 
 
 def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:
-    """The changed functions that have a revision to go back to which is gone or not ready."""
+    """The changed functions that have a revision to go back to which would not serve.
+
+    It is gone or not ready, or did not come up when a copy of it was last made to start.
+    """
     if change.target is None:
         return
     for function in change.functions.keys() & inventory.keys() & change.target.functions.keys():
         for name in change.target.functions[function].revisions:
             revision = inventory[function].revision(name)
-            if revision is None or not revision.ready:
+            dead = did_not_start(change.target.restorable, name) is not None
+            if revision is None or not revision.ready or dead:
                 yield function
                 break

@@ -8,7 +8,7 @@ from shared.facts import unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import Rebuilds, ScenarioName
 from shared.restorability import without_secrets
-from shared.starts import warning
+from shared.starts import did_not_start, warning
 from shared.suspects import suspects
 
 
@@ -41,7 +41,7 @@ def restorable(case: Case) -> GateAnswer:
     """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
 
     Which those are the target's record tells, and the last look whether they are enabled. What was
-    not seen to start lately passes, and is said.
+    not seen to start lately passes, and is said; what did not come up counts as not ready.
     """
     if case.facts.inventory is None:
         return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
@@ -55,7 +55,8 @@ def restorable(case: Case) -> GateAnswer:
         reason = "what could be built again could not be read"
         return GateAnswer("restorable", Answer.UNKNOWN, reason)
     if lost:
-        reason = f"{len(lost)} functions have lost their revision: {', '.join(lost[:5])}"
+        named = ", ".join(_why_lost(case, name) for name in lost[:5])
+        reason = f"{len(lost)} functions have lost their revision: {named}"
         return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     refused = sorted(set(_refused(case)))
     if refused:
@@ -66,6 +67,16 @@ def restorable(case: Case) -> GateAnswer:
     warned = warning(case.change.target, case.scope - case.change.rebuilt)
     said = f"{len(case.scope)} functions{rebuilds}{'; ' if warned else ''}{warned}"
     return GateAnswer("restorable", Answer.PASS, said)
+
+
+def _why_lost(case: Case, function: str) -> str:
+    """The function, and that it did not start, where that is why."""
+    target = case.change.target
+    placed = target.functions.get(function) if target is not None else None
+    if target is None or placed is None:
+        return function
+    dead = any(did_not_start(target.restorable, name) for name in placed.revisions)
+    return f"{function} (did not start)" if dead else function
 
 
 def _refused(case: Case) -> Iterator[str]:

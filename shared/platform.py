@@ -16,6 +16,7 @@ from shared.copies import Values
 from shared.deployment import Inventory
 from shared.health import Requests
 from shared.inventory import FunctionState
+from shared.stand import OnStand, Outcome, Template, Trial
 from shared.traffic import Revision, Scaling, Service, Traffic
 
 
@@ -104,6 +105,37 @@ class Builder(Protocol):
 
     def operation(self, name: str) -> OperationState:
         """How far a deployment has come; done, where it is not known any more."""
+        ...
+
+
+class Trials(Protocol):
+    """The stand of one protected system, on which copies of revisions are made to start."""
+
+    def found(self) -> OnStand:
+        """What stands there. Raises: Gone."""
+        ...
+
+    def template(self, trial: Trial) -> Template:
+        """What the copy of the trial's revision is made of. Raises: Gone, when that is gone.
+
+        It is in everything as its revision but in name, labels and the number of its instances.
+        """
+        ...
+
+    def begin(self, trial: Trial, template: Template) -> None:
+        """Put a copy there, under the trial's name, without waiting for it.
+
+        One instance of it is started, without any request. Raises: Gone, when there is no stand;
+        Moved (the stand is not at the trial's etag, or Google does not let it become so), Exists
+        (that copy is there), Throttled, Ambiguous.
+        """
+        ...
+
+    def outcome(self, name: str) -> Outcome | None:
+        """What came of the copy of that name; None: nothing yet.
+
+        Its words hold no value of a variable. Raises: Gone, when no such copy was put there.
+        """
         ...
 
 

@@ -60,7 +60,8 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included; and shares of one write quota that are more than all of it.
+    claims to one alert policy included; and shares of one write quota that are more than all of it,
+    or one stand for two systems.
     """
     faults: list[str] = []
     sources: list[_Source] = []
@@ -76,8 +77,8 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     if faults:
         raise BadConfiguration(*faults)
     typed = [(source, _typed(source)) for source in sources]
-    if overdrawn := list(_overdrawn(typed)):
-        raise BadConfiguration(*overdrawn)
+    if clashing := [*_overdrawn(typed), *_one_stand_for_two(typed)]:
+        raise BadConfiguration(*clashing)
     return {policy.system: policy for _, policy in typed}
 
 
@@ -208,3 +209,14 @@ def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
             names = ", ".join(other.name for other, _ in others[:-1])
             what = f"the shares of one write quota add up to {shares:.4g}, with {names}"
             yield source.at((*path, "share"), f"{what}: more than 1")
+
+
+def _one_stand_for_two(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
+    """Systems each of which would find on its stand what the other has put there."""
+    stands: dict[tuple[str, str, str], _Source] = {}
+    for source, policy in policies:
+        name = policy.deployments.starts
+        other = stands.setdefault((policy.project, policy.region, name), source)
+        if name and other is not source:
+            what = f"the stand {name!r} is that of {other.name}"
+            yield source.at(("deployments", "starts"), what)

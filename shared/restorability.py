@@ -1,7 +1,8 @@
 """Is all there that going back to a deployment needs? Compared with what is there now; pure.
 
-Nothing is made to start to find out (docs/decisions/0031-a-start-is-seen-where-it-happens.md): a
-revision may still not come up, which shows when its traffic is shifted.
+Whether revisions start is known by what was seen and made beforehand
+(docs/decisions/0031-a-start-is-made-on-a-stand.md): one that came up yesterday may not come up
+today, which shows when its traffic is shifted.
 """
 
 from __future__ import annotations
@@ -25,21 +26,28 @@ from shared.inventory import (
     SecretVersion,
     WholeInventory,
 )
-from shared.starts import STARTS, kept
+from shared.starts import STARTS, kept, kept_tries, not_started
 
 IMAGES = "images"
 """Some of them nobody could look for: a revision that is ready had its image when it started."""
 FINALIZED: Final = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
-LOOKED_AT: Final = (
+_LOOKED_AT: Final = (
     "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
     "versions of Hosting, rulesets, indexes, and which revisions Cloud Monitoring saw start by "
-    "themselves in the day before; nothing was made to start"
+    "themselves in the day before"
 )
-"""What a proof looks at, in words for people."""
 REASONS_KEPT: Final = 50
 """Of why functions could not be built again, so many lines are kept with a deployment."""
+
+
+def looked_at(stand: str) -> str:
+    """What a proof looks at, in words for people. `stand`: where starts are made; "": nowhere."""
+    made = (
+        f"copies of others were made to start on {stand}" if stand else "nothing was made to start"
+    )
+    return f"{_LOOKED_AT}; {made}"
 
 
 class Beside(Struct, frozen=True):
@@ -58,6 +66,8 @@ class Beside(Struct, frozen=True):
     """That are not decommissioned."""
     started: dict[str, datetime] | None = {}
     """When revisions were last seen to start, of those that were lately."""
+    stand: bool = False
+    """Whether starts are made: what trials told is forgotten where nobody makes them any more."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept (`shared.stock.Stock.unkept`)."""
 
@@ -98,12 +108,16 @@ def restorability(
     else:
         faults += _of_revisions(deployment, inventory)
     unseen = any(is_there(image, beside.images) is None for image in images_of(record))
+    started = kept(deployment, beside.started)
+    tried = kept_tries(deployment) if beside.stand else {}
+    faults += not_started(deployment, tried, started)
     return Restorability(
         now,
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES] if unseen else [])),
         rebuild_faults(record, beside.unkept),
-        kept(deployment, beside.started),
+        started,
+        tried,
     )
 
 

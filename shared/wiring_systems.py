@@ -11,7 +11,7 @@ from shared.estate import Estate
 from shared.feeds import Feeds
 from shared.installation import Quotas
 from shared.messages import Bus
-from shared.platform import AlertStates, Metrics, Platform, Services
+from shared.platform import AlertStates, Metrics, Platform, Services, Trials
 from shared.policy import Policy
 from shared.settings import Settings
 from shared.versions import Documents, Rewrites
@@ -89,6 +89,13 @@ class SystemsWiring:
             policy = self.policies[system]
             self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
         return self._estates[system]
+
+    def trials(self, system: str) -> Trials:
+        """The stand of a protected system. Raises: KeyError for an unknown one."""
+        from shared.gcp.trials import CloudTrials
+
+        clients = self.clients
+        return CloudTrials(clients.services, clients.revisions, self.policies[system])
 
     def metrics(self, system: str) -> Metrics:
         """The router counts of a protected system. Raises: KeyError for an unknown one."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.deployment import Deployment, Restorability, Status
 from shared.errors import RollbackError
-from shared.starts import lines, not_seen_to_start
+from shared.starts import lines, not_seen_to_start, proven, unknown
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -40,14 +40,14 @@ def _proof(deployment: Deployment, found: Restorability) -> Finding:
         why = f"it cannot be gone back to whole: {named(found.faults, SHOWN)}"
         to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
         return Finding("proof", name, Verdict.WRONG, why, to_do)
-    if found.unknown:
-        why = f"these could not be looked at: {named(found.unknown)}"
+    if unseen_parts := unknown(found):
+        why = f"these could not be looked at: {named(unseen_parts, SHOWN)}"
         return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
     there = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
     if idle := not_seen_to_start(deployment):
         why = f"{there}; not seen to start in the day before: {named(lines(idle), SHOWN)}"
         return Finding("proof", name, Verdict.DOUBTFUL, why, _shown(deployment))
-    starts = "; each function was seen to start in the day before" if deployment.functions else ""
+    starts = f"; {proven(deployment)}" if deployment.functions else ""
     return Finding("proof", name, Verdict.WELL, there + starts)
 
 

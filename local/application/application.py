@@ -11,7 +11,7 @@ from random import Random
 import msgspec
 from msgspec.structs import replace
 
-from local.application import dependencies, names
+from local.application import dependencies, names, stands
 from local.application.arrivals import Arrival, Arrivals
 from local.application.builds import Builds
 from local.application.dependencies import Callees
@@ -101,9 +101,8 @@ class Application:
             return min(service.created_at for service in self._services.values())
 
     def services(self) -> list[Service]:
-        """Every service as it is now, by name."""
-        with self._lock:
-            return [self.service(name) for name in sorted(self._services)]
+        """The service of every function as it is now, by name."""
+        return [one for one in self._every() if not stands.is_one(one)]
 
     def service(self, name: str) -> Service:
         """A service as it is now. Raises: KeyError."""
@@ -115,8 +114,11 @@ class Application:
             return service
 
     def run_services(self) -> list[Service]:
-        """Those that Cloud Run shows: of functions that are there, and of the 2nd generation."""
-        return [one for one in self.services() if is_on_run(one)]
+        """Those that Cloud Run shows: of functions that are there, and of the 2nd generation.
+
+        And the stand, where the policy names one.
+        """
+        return [one for one in self._every() if is_on_run(one)]
 
     def service_of(self, function: str) -> Service:
         """The service behind a function. Raises: KeyError."""
@@ -151,7 +153,7 @@ class Application:
 
     def operations(self) -> list[tuple[Service, Change]]:
         """Every operation that is still remembered, by service, the oldest first."""
-        return [(service, change) for service in self.services() for change in service.changes]
+        return [(service, change) for service in self._every() for change in service.changes]
 
     def deploy(
         self,
@@ -400,9 +402,17 @@ class Application:
         (flow,) = self._random.choices(flows, [flow.share for flow in flows])
         return service.revision(flow.revision)
 
+    def _every(self) -> list[Service]:
+        with self._lock:
+            return [self.service(name) for name in sorted(self._services)]
+
     def _found_missing(self, since: datetime) -> None:
-        """Give every function of the policy that has no service yet its first one."""
+        """Give every function of the policy that has no service yet its first one; so the stand."""
         founded: dict[str, Service] = {}
+        stand = self.policy.deployments.starts
+        if stand and stand not in self._services:
+            where = f"{self._seed}/{self.project}/{self.region}"
+            founded[stand] = stands.founded(stand, where, since)
         for function in self.policy.functions:
             name = names.service_name(function)
             known = self._services.get(name) or founded.get(name)

@@ -89,6 +89,12 @@ class Revision(Struct, frozen=True):
     """What it was built from; None: from an archive of the platform's own."""
     image_deleted: bool = False
     """What serves goes on; nothing starts it any more, though it is called ready."""
+    function: str = ""
+    """Whose image it runs; empty: its own service's."""
+    labels: dict[str, str] = {}
+    """Beside those that Cloud Functions gives."""
+    failure: str = ""
+    """Why it does not come up, where that is known."""
 
     @property
     def variables(self) -> dict[str, str]:

@@ -137,8 +137,8 @@ class FakePlatform:
         with around(self.hook, "platform.dry_run" if dry_run else "platform.shift"):
             if not etag:
                 raise Rejected(f"a shift of {service} needs the etag that was read")
-            if self._quota and (self.dry_runs_count or not dry_run):
-                self._quota.take()
+            if self.dry_runs_count or not dry_run:
+                self.spend()
             found = self._service(service)
             _require_valid(found, traffic, scaling)
             if etag != found.etag:
@@ -246,6 +246,11 @@ class FakePlatform:
     def limit_writes(self, quota: WriteQuota | None) -> None:
         """Enforce a write quota from now on, with a full bucket; None: no quota."""
         self._quota = _Bucket(quota, self._clock) if quota else None
+
+    def spend(self) -> None:
+        """One write of the quota. Raises: Throttled."""
+        if self._quota:
+            self._quota.take()
 
     def live(self, function: str) -> dict[str, int]:
         """Percent per revision that the routers really send now."""

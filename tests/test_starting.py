@@ -1,0 +1,459 @@
+"""Starts that are made on the stand, over the fakes: when, of what, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared import handover, stand, starts, topics
+from shared.documents import encode
+from shared.errors import Moved, Throttled, Unavailable
+from shared.execution import WriteQuota
+from shared.plan import StepStatus
+from shared.policy import Group
+from shared.ports import Put
+from shared.rollback import Status
+from shared.system import GLOBAL, Controls, Freeze, Pause, System
+from tests.deployed import hint, others, recorded
+from tests.fakes.hooks import once, raising
+from tests.outside import told
+from tests.stands import DAY, MINUTE, NAME, SHOP, stand_of, sweep, target, tried, world_with_stand
+from tests.ways_back import back, ends, roll_back
+from tests.world import BOOKSHOP, FakePorts, World
+
+HOUR = timedelta(hours=1)
+OLD = "payorder-00001"
+
+
+def alarms(world: World) -> list[str]:
+    """What people were told of the target, or of the stand."""
+    keys = (":restorable", ":stand-changed")
+    return [str(one) for one in world.ports.sender.sent if any(key in one.key for key in keys)]
+
+
+def aged(world: World, function: str = "payOrder") -> None:
+    """The day after, in which nobody has asked for that function."""
+    world.ports.counts.rates[function] = 0.0
+    world.ports.clock.advance(DAY)
+
+
+def test_the_first_proof_after_an_installation() -> None:
+    """What nobody has asked for is made to start at once; the live service is not touched."""
+    world = world_with_stand("payOrder")
+    service = world.ports.world.inventory()["payOrder"].service
+
+    sweep(world, 2)
+
+    assert world.ports.stand.made == [OLD]
+    assert tried(world)[OLD].started_at is not None
+    assert starts.not_seen_to_start(target(world)) == {}
+    assert str(starts.proven(target(world))) == (
+        "8 of 8 revisions are known to start: 7 were seen to, 1 made to on the stand"
+    )
+    assert world.ports.world.inventory()["payOrder"].service == service
+    assert [one for one in told(world) if one.startswith("start.")] == [
+        "start.begun",
+        "start.started",
+    ]
+    assert others(world) == []
+
+
+def test_a_policy_without_a_stand() -> None:
+    """Nothing is made to start, and nothing is kept of it."""
+    world = world_with_stand("payOrder", policy=BOOKSHOP)
+
+    sweep(world, 4)
+
+    assert world.ports.stand.made == []
+    assert not [path for path in world.ports.store.documents if path.startswith("stands/")]
+    assert starts.not_seen_to_start(target(world)) == {"payOrder": None}
+
+
+def test_each_day_anew() -> None:
+    """A start is as good as a day; then it is made again, under another name."""
+    world = world_with_stand("payOrder")
+    sweep(world, 2)
+
+    world.pass_time(HOUR)
+    assert world.ports.stand.made == [OLD]
+    world.ports.clock.advance(DAY - HOUR)
+    world.pass_time(6 * MINUTE)
+
+    assert world.ports.stand.made.count(OLD) == 2
+    assert len(set(world.ports.stand.copies)) == len(world.ports.stand.copies)
+
+
+def test_a_secret_that_is_gone_is_found_before_it_is_needed() -> None:
+    """People are told at once that one cannot go back, with Google's words and no value in them."""
+    world = world_with_stand()
+    world.ports.stand.unstartable[OLD] = "Bearer abcdefgh1234567 was refused: secret destroyed"
+    aged(world)
+
+    world.pass_time(4 * MINUTE)
+
+    proof = target(world).restorable
+    assert proof is not None
+    (fault,) = [one for one in proof.faults if "did not start" in one]
+    assert fault.startswith(f"payOrder: revision {OLD} did not start (2026-03-03 12:0")
+    assert [one for one in alarms(world) if "cannot be gone back to" in one and fault[:40] in one]
+    assert "abcdefgh1234567" not in fault
+
+
+def test_what_comes_up_again() -> None:
+    """It is tried again within the hour; the fault ends, and people are told."""
+    world = world_with_stand()
+    world.ports.stand.unstartable[OLD] = "no"
+    aged(world)
+    world.pass_time(4 * MINUTE)
+    world.ports.stand.unstartable.clear()
+
+    world.pass_time(HOUR + 5 * MINUTE)
+
+    proof = target(world).restorable
+    assert proof is not None
+    assert not [one for one in proof.faults if "did not start" in one]
+    assert "has all again that going back needs" in alarms(world)[-1]
+
+
+def test_a_deployment_that_has_just_settled() -> None:
+    """Its new revisions are started too; what the target shares with it is not started again."""
+    world = world_with_stand("payOrder", "getBook")
+    sweep(world, 6)
+    made = world.ports.stand.made
+    assert sorted(made) == ["getbook-00001", OLD]
+    world.ports.world.deploy(["getBook"])
+    hint(world)
+
+    world.pass_time(10 * MINUTE)
+
+    (second,) = others(world)
+    assert world.ports.stand.made == [*made, "getbook-00002"]
+    assert second.restorable is not None
+    assert set(second.restorable.tried) == {"getbook-00002", OLD}
+    assert starts.not_seen_to_start(second) == {}
+
+
+def test_a_deployment_that_bakes_and_does_not_start() -> None:
+    """It is proven at once, and goes on to be judged when it is due."""
+    world = world_with_stand("getBook")
+    sweep(world, 4)
+    world.ports.stand.unstartable["getbook-00002"] = "exit(1)"
+    world.ports.world.deploy(["getBook"])
+    hint(world)
+
+    world.pass_time(10 * MINUTE)
+
+    (second,) = others(world)
+    assert second.restorable is not None
+    assert [one for one in second.restorable.faults if "getbook-00002 did not start" in one]
+    assert second.due_at is not None
+    assert second.due_at > world.ports.clock.now() + 10 * MINUTE
+
+
+def paused(world: World) -> None:
+    now = world.ports.clock.now()
+    world.ports.store.commit([Put(GLOBAL, encode(Controls(Pause("me", now, "why"))))])
+
+
+def frozen(world: World) -> None:
+    now = world.ports.clock.now()
+    window = Freeze("me", now, "why", now - HOUR, now + HOUR)
+    world.ports.store.commit(
+        [Put("systems/bookshop", encode(System("bookshop", freezes=(window,))))]
+    )
+
+
+def at_work(world: World) -> None:
+    world.ports.store.commit([Put("systems/bookshop", encode(System("bookshop", slot="r1")))])
+
+
+def rolling_out(world: World) -> None:
+    one = replace(target(world), id="v9", status="ROLLING_OUT", settled_at=None, due_at=None)
+    world.ports.store.commit([Put("deployments/bookshop:v9", encode(one))])
+
+
+STOPS: list[Callable[[World], None]] = [paused, frozen, at_work, rolling_out]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_what_holds_a_start_up(stop: Callable[[World], None]) -> None:
+    """Kill switch, freeze, a rollback at work, a deployment that rolls out."""
+    world = world_with_stand()
+    aged(world)
+    stop(world)
+
+    sweep(world, 8)
+
+    assert world.ports.stand.made == []
+
+
+@pytest.mark.parametrize("stop", STOPS[:3])
+def test_a_switch_that_is_set_at_the_last_moment(stop: Callable[[World], None]) -> None:
+    """It is looked at once more after all that the start needs was read; later it is made."""
+    world = world_with_stand()
+    aged(world)
+    world.ports.stand.hook = once("trials.template", "after", lambda: stop(world))
+
+    sweep(world, 2)
+    assert world.ports.stand.made == []
+    world.ports.store.commit(
+        [Put(GLOBAL, encode(Controls())), Put("systems/bookshop", encode(System("bookshop")))]
+    )
+    sweep(world, 6)
+
+    assert OLD in world.ports.stand.made
+    assert "start.dropped" in told(world)
+
+
+def test_a_stand_that_somebody_has_changed() -> None:
+    """It is left and told once; made anew, it is used again."""
+    world = world_with_stand("payOrder")
+    sweep(world, 2)
+    world.ports.stand.change_by_hand(f"{NAME}-00007-abc")
+    world.ports.clock.advance(DAY)
+
+    world.pass_time(HOUR)
+
+    assert world.ports.stand.newest == f"{NAME}-00007-abc"
+    (said,) = [one for one in alarms(world) if NAME in one]
+    assert f"{NAME}-00007-abc stands on {NAME} and is not ours" in said
+    world.ports.stand.renew()
+    world.pass_time(15 * MINUTE)
+    assert OLD in world.ports.stand.made
+
+
+def test_somebody_changes_the_stand_while_a_start_is_asked_for() -> None:
+    """Whose is the etag wins: theirs stays, and the trial is none."""
+    world = world_with_stand()
+    aged(world)
+    theirs = f"{NAME}-00007-abc"
+    world.ports.stand.hook = once(
+        "trials.template", "after", lambda: world.ports.stand.change_by_hand(theirs)
+    )
+
+    world.pass_time(20 * MINUTE)
+
+    assert world.ports.stand.newest == theirs
+    assert world.ports.stand.made == []
+    assert not tried(world)
+    assert "start.dropped" in told(world)
+
+
+def refused_by_google(world: World) -> None:
+    world.ports.stand.refused[OLD] = "PERMISSION_DENIED: iam.serviceAccounts.actAs"
+
+
+def refused_by_a_rule(world: World) -> None:
+    rule = Moved("FAILED_PRECONDITION: Constraint constraints/run.allowedIngress violated")
+    world.ports.stand.hook = raising("trials.begin", rule)
+
+
+def no_stand(world: World) -> None:
+    world.ports.stand.is_there = False
+
+
+@pytest.mark.parametrize(
+    ("refuse", "words"),
+    [
+        (refused_by_google, "PERMISSION_DENIED"),
+        (refused_by_a_rule, "constraints/run.allowedIngress"),
+        (no_stand, "there is no stand"),
+    ],
+)
+def test_a_refusal_is_no_fault(refuse: Callable[[World], None], words: str) -> None:
+    """Whether it starts is not known then, and why; nobody is woken, and others have their turn."""
+    world = world_with_stand("payOrder", is_there=refuse is not no_stand)
+    refuse(world)
+    aged(world, "getBook")
+
+    world.pass_time(25 * MINUTE)
+
+    proof = target(world).restorable
+    assert proof is not None
+    assert proof.faults == ()
+    assert words in " ".join(starts.unknown(proof))
+    assert alarms(world) == []
+    assert sum(one == "start.unknown" for one in told(world)) < 20
+    if refuse is refused_by_google:
+        assert "getbook-00001" in world.ports.stand.made
+
+
+def test_a_quota_that_is_spent() -> None:
+    """The start waits, and leaves what comes free to whoever carries out a rollback."""
+    world = world_with_stand()
+    aged(world)
+    world.ports.world.limit_writes(WriteQuota(burst=1, per_second=0.0001))
+    world.ports.world.spend()
+
+    sweep(world, 10)
+    assert world.ports.stand.made == []
+    assert not tried(world)
+    world.ports.world.limit_writes(None)
+    world.pass_time(10 * MINUTE)
+
+    assert OLD in world.ports.stand.made
+
+
+def test_no_answer_about_the_stand() -> None:
+    """Nothing is known: asked again, and the next answer counts."""
+    world = world_with_stand()
+    aged(world)
+    world.ports.stand.hook = raising("trials.found", Unavailable("no answer"))
+    world.publish(topics.CLOCK, b"{}")
+    with pytest.raises(AssertionError, match="still"):
+        world.settle(20)
+    world.ports.stand.hook = lambda _verb, _side: None
+
+    world.pass_time(3 * MINUTE)
+
+    assert OLD in world.ports.stand.made
+
+
+def test_a_copy_that_never_ends() -> None:
+    """After ten minutes it has told nothing, and the next has its turn."""
+    world = world_with_stand("payOrder")
+    endless = {
+        name: replace(one, due_at=one.due_at + DAY)
+        for name, one in world.ports.stand.copies.items()
+    }
+    world.ports.stand.copies.update(endless)
+
+    world.pass_time(12 * MINUTE)
+
+    assert tried(world)[OLD].unknown == "neither up nor failed within 10 minutes"
+    assert stand_of(world).trial is None
+
+
+def test_a_revision_that_is_gone() -> None:
+    """It cannot be copied: the proof says that it is gone, and the stand that it could not see."""
+    world = world_with_stand("payOrder", is_there=False)
+    world.ports.world.deploy(["payOrder"])
+    hint(world)
+    world.ports.world.delete_revision("payOrder", OLD)
+    world.ports.stand.is_there = True
+
+    world.pass_time(HOUR + 15 * MINUTE)
+
+    assert "there is no revision" in tried(world)[OLD].unknown
+    assert OLD not in world.ports.stand.made
+
+
+def test_two_workers_at_once() -> None:
+    """One of them loses, and does nothing."""
+    world = world_with_stand()
+    aged(world)
+    due = handover.Due(handover.START, "bookshop", world.ports.clock.now())
+
+    def other() -> None:
+        world.publish(topics.WORK, encode_due(due))
+        world.deliver_newest()
+
+    world.ports.stand.hook = once("trials.found", "after", other)
+    sweep(world, 1)
+
+    assert len(world.ports.stand.made) == 1
+
+
+def encode_due(due: handover.Due) -> bytes:
+    return (
+        f'{{"kind": "{due.kind}", "id": "{due.id}", "due_at": "{due.due_at.isoformat()}"}}'.encode()
+    )
+
+
+def test_a_message_for_a_system_without_a_stand() -> None:
+    """Without the key nothing more is started, and what trials told is forgotten."""
+    world = world_with_stand("payOrder")
+    count = len(world.ports.stand.made)
+    world.policy = BOOKSHOP
+    world.start_instances()
+    world.ports.clock.advance(DAY)
+
+    world.publish(
+        topics.WORK, encode_due(handover.Due(handover.START, "bookshop", world.ports.clock.now()))
+    )
+    world.pass_time(5 * MINUTE)
+
+    assert len(world.ports.stand.made) == count
+    assert tried(world) == {}
+
+
+def with_failed_start(*, keeps_sources: bool) -> World:
+    """The target's revision of one function is called ready, and did not start on the stand."""
+    ports = FakePorts(SHOP)
+    if not keeps_sources:
+        ports.sources = None  # type: ignore[assignment]
+    world = World(policy=SHOP, ports=ports)
+    world.pass_time(2 * MINUTE)
+    world.ports.world.lose_image("payOrder", told=False)
+    aged(world)
+    world.pass_time(6 * MINUTE)
+    assert tried(world)[OLD].failed_at is not None
+    return world
+
+
+def test_a_function_that_did_not_start_goes_back_by_a_rebuild() -> None:
+    """As one whose image is gone: no request is led to what does not start."""
+    world = with_failed_start(keeps_sources=True)
+    world.deploy_bad()
+
+    rollback = roll_back(world)
+
+    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert ends(world, "payOrder") == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert back(world) == set(world.live)
+    assert world.broken_laws() == []
+
+
+def test_a_function_that_did_not_start_and_cannot_be_built_again() -> None:
+    """As a revision that is not ready: people decide, and are told which it is and why."""
+    world = with_failed_start(keeps_sources=False)
+    world.deploy_bad()
+
+    rollback = roll_back(world)
+
+    (reason,) = [one["reason"] for one in rollback.gates if one["gate"] == "restorable"]
+    assert reason == "1 functions have lost their revision: payOrder (did not start)"
+    assert rollback.status is Status.NOT_TAKEN
+
+
+def test_151_functions_within_two_hours() -> None:
+    """Each once, one at a time, at most two a minute."""
+    names = tuple(f"function{number:03d}" for number in range(151))
+    policy = replace(SHOP, groups={"all": Group(names)}, probes=())
+    world = world_with_stand(*names, policy=policy)
+    began = world.ports.clock.now()
+
+    while len(world.ports.stand.made) < len(names):
+        sweep(world)
+    sweep(world, 2)
+
+    took = world.ports.clock.now() - began
+    assert took <= timedelta(hours=2)
+    assert len(set(world.ports.stand.made)) == 151
+    assert starts.proven(target(world)) == starts.Proven(151, seen=0, made=151)
+    per_minute = len(names) / (took / MINUTE)
+    assert per_minute <= 2.1
+    assert stand.next_due([recorded(world)["v1"]]) is not None
+
+
+@pytest.mark.parametrize("error", [Throttled("later"), Moved("no")])
+def test_a_refusal_of_a_trial_that_somebody_else_has_ended(error: Exception) -> None:
+    """Whoever comes late changes nothing."""
+    world = world_with_stand()
+    aged(world)
+
+    def others_go_on() -> None:
+        world.ports.stand.hook = lambda _verb, _side: None
+        world.ports.clock.advance(2 * MINUTE)
+        world.start_instances()
+        sweep(world, 3)
+        raise error
+
+    world.ports.stand.hook = once("trials.begin", "before", others_go_on)
+    sweep(world, 1)
+
+    assert world.ports.stand.made.count(OLD) == 1
+    assert tried(world)[OLD].unknown == ""
