@@ -7,9 +7,10 @@ from datetime import timedelta
 from shared import topics
 from shared.copies import read
 from shared.deployment import Status
+from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.deployed import kept_functions, newest
 from tests.e2e.prompt import run, value
-from tests.e2e.world import World, until
+from tests.e2e.world import OBSERVED, World, until
 
 
 def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
@@ -53,7 +54,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     assert shown.exit_code == 0, shown.output
     assert "functions: getBook changed" in shown.output
     assert "by point-in-time recovery" in shown.output
-    assert "nothing was made to start" in shown.output
+    assert "copies of others were made to start on rollback-starts" in shown.output
     record = value("deployments", "show", "v2")["record"]
     assert record["functions"]["getBook"]["revisions"]
     assert [one["id"] for one in value("deployments")] == ["v2", "v1"]
@@ -63,8 +64,9 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     assert "did you mean v2" in unknown.stderr
 
 
-def test_a_function_of_the_target_that_was_never_asked_for(world: World) -> None:
+def test_a_function_of_the_target_that_was_never_asked_for(new_world: WorldMaker) -> None:
     """The others were seen to start, by Cloud Monitoring; of that one it is said before a plan."""
+    world = new_world(NOON, OBSERVED)
     world.application.leave_alone("payOrder")
     world.application.deploy(release="v2")
     world.advance_to(world.cloud.clock.now() + timedelta(minutes=5))
@@ -78,6 +80,7 @@ def test_a_function_of_the_target_that_was_never_asked_for(world: World) -> None
         *stable.functions["payOrder"].revisions
     }
     shown = run("deployments", "show", "v2").output
+    assert "nothing was made to start" in shown
     assert [line for line in shown.splitlines() if "no start" in line] == [
         "no start     payOrder (never)"
     ]

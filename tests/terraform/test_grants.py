@@ -24,6 +24,7 @@ from shared.gcp import (
     secrets,
     store,
     timetable,
+    trials,
     triggers,
 )
 from tests.terraform.blocks import blocks_in
@@ -141,6 +142,7 @@ LOOKED_AT = (
     *rules.PERMISSIONS,
     *schedules.PERMISSIONS,
     *secrets.PERMISSIONS,
+    *trials.LOOK_PERMISSIONS,
     *triggers.PERMISSIONS,
 )
 
