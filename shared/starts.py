@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared import shortened
 from shared.deployment import Deployment, Restorability, Tried
@@ -81,6 +82,15 @@ def not_started(
             if one is not None and one.failed_at is not None:
                 when = f"{one.failed_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
                 yield f"{name}: revision {revision}{_DID_NOT_START}({when}): {one.words}"
+
+
+def why_built_again(deployment: Deployment, functions: Collection[str]) -> list[str]:
+    """Of these functions, each revision that did not start, with when and why."""
+    proof = deployment.restorable
+    if proof is None:
+        return []
+    placed = {name: one for name, one in deployment.functions.items() if name in functions}
+    return [*not_started(replace(deployment, functions=placed), proof.tried, proof.started or {})]
 
 
 def is_news(deployment: Deployment) -> bool:

@@ -403,6 +403,9 @@ def test_a_function_that_did_not_start_goes_back_by_a_rebuild() -> None:
 
     assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
     assert ends(world, "payOrder") == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
+    assert rollback.plan is not None
+    (why,) = [line for line in rollback.plan.reported if "did not start" in line]
+    assert why.startswith(f"payOrder: revision {OLD} did not start (2026-03-03")
     assert back(world) == set(world.live)
     assert world.broken_laws() == []
 
