@@ -250,12 +250,18 @@ def test_any_visit_of_the_console(
     headers = {"Host": HOST, "Cookie": jar}
     if origin:
         headers["Origin"] = f"https://{HOST}"
-    address = f"{quote(place, errors='surrogatepass')}?{urlencode(query, errors='surrogatepass')}"
+    asked = urlencode(query, errors="surrogatepass")
+    path = place.encode(errors="surrogatepass").decode("latin-1")  # as a server hands it on
     sent = urlencode(form, errors="surrogatepass")
     kind = "application/x-www-form-urlencoded"
     with (
         APP.test_request_context(
-            address, method=method, data=sent, headers=headers, content_type=kind
+            query_string=asked,
+            method=method,
+            data=sent,
+            headers=headers,
+            content_type=kind,
+            environ_overrides={"PATH_INFO": path},
         ),
         patch.object(main, "_console", lambda: browser.console),
     ):
