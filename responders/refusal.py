@@ -33,9 +33,8 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
     reason = reason[:REASON_LIMIT]
     key = refused_key(message.topic_name, message.id)
     now = ports.clock.now()
-    told = event(
-        "message.refused", now, message.topic or "unknown topic", message=message.id, reason=reason
-    )
+    facts = {"message": message.id, **_came_from(message), "reason": reason}
+    told = event("message.refused", now, message.topic or "unknown topic", **facts)
     write_once(ports, write_down(UNCLAIMED, key, told))
     ports.bus.publish(
         topics.DEAD_LETTERS,
@@ -44,21 +43,23 @@ def refuse(message: Message, reason: str, ports: Ports, tell: Policy | None) -> 
             "source_topic": message.topic,
             "message_id": message.id,
             "reason": without_personal(reason).encode()[:ATTRIBUTE_LIMIT].decode(errors="ignore"),
-            **_beginnings(message),
+            **_came_from(message),
+            **_began_at(message),
         },
     )
     if tell is not None:
         _tell(message, reason, ports, tell)
 
 
-def _beginnings(message: Message) -> dict[str, str]:
-    """What else its letter says, so that it never becomes a younger message, or another one."""
-    said: dict[str, str] = {}
-    if message.first_published_at is not None:
-        said[FIRST_PUBLISHED_AT] = message.first_published_at.isoformat()
-    if message.first_id != message.id:
-        said[REPLAYED_FROM] = message.first_id
-    return said
+def _came_from(message: Message) -> dict[str, str]:
+    """Which message it was at first, where it was replayed: it never becomes another one."""
+    return {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
+
+
+def _began_at(message: Message) -> dict[str, str]:
+    """Since when it is on its way, where that is known: it never becomes younger."""
+    since = message.first_published_at
+    return {FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}
 
 
 def _tell(message: Message, reason: str, ports: Ports, policy: Policy) -> None:

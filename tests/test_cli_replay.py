@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -34,6 +38,7 @@ from tests.contracts.losing import answer_once
 from tests.fakes.letters import MemoryLetters
 from tests.world import BOOKSHOP, FakePorts
 
+ROOT = Path(__file__).parent.parent
 SEEN = "projects/shop-prod/subscriptions/seen"
 COMMANDS = f"projects/shop-prod/topics/{topics.COMMANDS}"
 ALERTS = f"projects/shop-prod/topics/{topics.ALERTS}"
@@ -385,6 +390,36 @@ def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) ->
     assert result.exit_code == 130
     assert "what was not replayed is kept" in result.output
     assert kept(cloud) == {"one", "two"}
+
+
+KILLED = """
+import os, signal
+from shared.gcp.letters import PubSubLetters
+from cli.app import app
+
+PubSubLetters.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+app(["replay", "--yes"])
+"""
+"""A run that dies between the publish and the acknowledgement."""
+
+
+def test_a_run_that_is_killed(cloud: Cloud) -> None:
+    """What it had in hand is there again after ten minutes, and comes back as the same message."""
+    refuse(cloud, "one", b"{}")
+    refuse(cloud, "two", b"{}")
+
+    line = [sys.executable, "-c", KILLED]
+    died = subprocess.run(line, cwd=ROOT, timeout=60, check=False)  # noqa: S603 - our own
+    assert died.returncode == -signal.SIGKILL
+    [sent] = pulled(cloud, SEEN)
+    assert run("--yes").output == "none is there\n"
+    cloud.clock.advance(topics.ACK_DEADLINE)
+    result = run("--yes")
+
+    assert result.exit_code == 0, result.output
+    back = [one.attributes["replayed_from"] for one in pulled(cloud, SEEN)]
+    assert sorted(back) == sorted(["one", "two", sent.attributes["replayed_from"]])
+    assert kept(cloud) == set()
 
 
 @pytest.mark.parametrize("code", ["PERMISSION_DENIED", "NOT_FOUND"])

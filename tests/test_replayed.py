@@ -10,9 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from cli.replay import Replay
-from shared import rollback, topics
+from shared import outside, rollback, topics
 from shared.messages import Letter
 from shared.policy import FindingRules
+from shared.ports import Query
 from tests.deployed import deploy, others, recorded
 from tests.fakes.letters import MemoryLetters
 from tests.furnished import SHOP
@@ -79,6 +80,9 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**dead_letters(world)[-1], "message_id": letter["message_id"]}
+    trail = world.ports.store.query(Query(outside.events_of(outside.UNCLAIMED)))
+    told = [one.fields["facts"] for one in trail if one.fields]
+    assert [one["replayed_from"] for one in told] == ["41", "41"]
 
 
 def test_an_order_of_just_now_that_comes_back_twice_is_given_once() -> None:

@@ -13,6 +13,8 @@ from shared.errors import BadConfiguration
 if TYPE_CHECKING:
     from shared.gcp.rest import Rest
 
+ANY_SIZE = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+"""As each generated client asks for on a channel of its own: the services have their own limits."""
 EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
 """The scope that leaves the limits to IAM."""
 
@@ -168,7 +170,7 @@ class Clients:
         from google.auth.credentials import AnonymousCredentials
 
         transport = client.get_transport_class("grpc")
-        channel = grpc.insecure_channel(address)
+        channel = grpc.insecure_channel(address, ANY_SIZE)
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
 
     def _storage_connection(self) -> dict[str, Any]:

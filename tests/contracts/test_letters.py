@@ -14,6 +14,7 @@ from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
+from responders.refusal import LETTER_LIMIT
 from shared import topics
 from shared.errors import Rejected
 from shared.gcp.channels import Clients
@@ -198,6 +199,18 @@ def test_a_letter_that_is_sent_again(world: LettersWorld) -> None:
 
     assert world.republished() == [(REFUSED.data, REFUSED.attributes)]
     assert len(world.letters.pull(10)) == 1
+
+
+def test_the_largest_letter(world: LettersWorld) -> None:
+    """It is pulled and sent as any other; one that leaves no room for more is Rejected."""
+    world.refuse(replace(REFUSED, data=b"x" * LETTER_LIMIT))
+    [letter] = world.letters.pull(10)
+
+    world.letters.resend(letter)
+
+    assert [len(data) for data, _ in world.republished()] == [LETTER_LIMIT]
+    with pytest.raises(Rejected):
+        world.letters.resend(replace(letter, data=b"x" * 10_000_000))
 
 
 def test_a_letter_for_nobody(world: LettersWorld) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shared.errors import Rejected
 from shared.messages import Letter
+from tests.fakes.bus import MESSAGE_LIMIT_BYTES
 
 
 class MemoryLetters:
@@ -37,6 +38,8 @@ class MemoryLetters:
         """Publish the letter where it came from."""
         if letter.source not in self._topics:
             raise Rejected(f"there is no topic {letter.source}")
+        if len(letter.data) >= MESSAGE_LIMIT_BYTES:
+            raise Rejected("a message is larger than 10 MB")
         self.resent.append(letter)
 
     def acknowledge(self, letter: Letter) -> None:
