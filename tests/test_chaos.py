@@ -15,7 +15,14 @@ from local.wire import Refused
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points
-from tests.chaos.kills import Kind
+from tests.chaos.kills import (
+    HELD_SECONDS,
+    LATE_SECONDS,
+    NOT_REACHED,
+    Kind,
+    Point,
+    proves_nothing,
+)
 from tests.chaos.plant import STARTS, started
 from tests.chaos.simulated import Tally, report
 from tests.local.firestore_world import serving
@@ -180,6 +187,41 @@ def test_a_cloud_whose_port_is_taken_for_a_moment(refused: int) -> None:
     else:
         with pytest.raises(Broken):
             started(start)
+
+
+@pytest.mark.parametrize(
+    ("kind", "when", "held", "answer"),
+    [
+        (Kind.KILL, "before", HELD_SECONDS, "UNAVAILABLE"),
+        (Kind.KILL, "after", HELD_SECONDS, None),
+        (Kind.STOP, "before", LATE_SECONDS, None),
+        (Kind.STOP, "after", HELD_SECONDS, None),
+    ],
+)
+def test_only_who_stands_still_is_heard_too_late(
+    kind: Kind, when: str, held: float, answer: str | None
+) -> None:
+    """A call before its effect is refused, but for that of a worker whose place another takes."""
+    point = Point(kind, "on_work", "google.firestore.v1.Firestore/Commit", 3, when)
+
+    [call] = point.plan()["calls"]
+
+    assert (call["skip"], call["times"], call["delay_seconds"]) == (3, 1, held)
+    assert call.get("answer") == answer
+
+
+@pytest.mark.parametrize(
+    ("hits", "nothing"),
+    [
+        ({}, True),
+        ({NOT_REACHED: 500}, True),
+        ({NOT_REACHED: 499, Kind.CLOUD: 1}, False),
+        ({Kind.KILL: 3}, False),
+    ],
+)
+def test_kills_that_never_came_prove_nothing(hits: dict[str, int], nothing: bool) -> None:
+    """However many runs have ended well."""
+    assert proves_nothing(hits) is nothing
 
 
 def test_who_dies_while_documents_are_written_is_drawn_once() -> None:
