@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ HELD: Final = timedelta(minutes=1)
 """While nothing may be started it is asked again so often."""
 LEFT: Final = timedelta(minutes=10)
 """A stand that is not there, is somebody else's, or is refused, is looked at again after that."""
+GATHERED: Final = timedelta(minutes=10)
+"""So often people are told of what more does not start: one after the other, 151 functions fail."""
 
 
 class Turn(Struct, frozen=True):
@@ -248,9 +250,17 @@ class _Look:
             if one == before[one.id]:
                 continue
             found = self._deployments[deployments.path(one.system, one.id)]
-            due = {"due_at": self._now} if starts.is_news(one) else {}
+            due = {"due_at": self._told_at(one)} if starts.is_news(one) else {}
             fields = {"restorable": encode(one)["restorable"], **due}
             yield Update(found.path, fields, found.version)
+
+    def _told_at(self, deployment: Deployment) -> datetime:
+        """When it is to be proven: the first fault at once, others together."""
+        proof = deployment.restorable
+        if proof is None or not starts.told(proof):
+            return self._now
+        at = max(self._now, proof.checked_at + GATHERED)
+        return min(at, deployment.due_at or at)
 
     def _left(self, turn: Turn, newest: str) -> Turn:
         """The turn where a person has put something there: it is left, and told once."""

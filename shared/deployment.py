@@ -64,13 +64,15 @@ class Tried(Struct, frozen=True):
     started_at: datetime | None = None
     """When the newest that succeeded was asked for."""
     failed_at: datetime | None = None
-    """The same, of one that failed since."""
+    """The same, of the first that has failed since a start."""
     words: str = ""
     """Why it failed, as Google says it."""
     unknown_at: datetime | None = None
     """The same, of one since all those that told nothing."""
     unknown: str = ""
     """Why it told nothing."""
+    again_at: datetime | None = None
+    """When the newest was asked for that failed after the first; None: one failure is no fault."""
 
 
 class Restorability(Struct, frozen=True):

@@ -19,7 +19,7 @@ from shared.deployment import Deployment, Restorability, Status, Tried
 from shared.documents import SCHEMA
 from shared.policy import Policy
 from shared.rollout import PROVE_EVERY
-from shared.starts import last_start
+from shared.starts import failing, last_start
 
 NEW: Final = "new"
 """How the name of the first revision ends, which terraform/starts.tf makes."""
@@ -35,6 +35,8 @@ SENT_WITHIN: Final = timedelta(seconds=60)
 """A request has landed by then, or never will: four times as long as its client waits for it."""
 AGAIN_AFTER: Final = timedelta(hours=1)
 """When a start that failed, or told nothing, is made again."""
+CONFIRMED_AFTER: Final = timedelta(minutes=5)
+"""When one that has failed for the first time is made again: only then it is a fault."""
 LOOK_AGAIN: Final = timedelta(minutes=5)
 """At the latest something is looked for that is due."""
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,16 +151,14 @@ def shared(deployments: Sequence[Deployment]) -> list[Deployment]:
 def judged(deployments: Iterable[Deployment], trial: Trial, outcome: Outcome) -> list[Deployment]:
     """The same ones, those that the revision served in with what came of its trial."""
     name = trial.revision.rpartition("/")[2]
-    return [
-        _with(one, {name: _after(_tried(one).get(name), trial, outcome)}) for one in deployments
-    ]
+    return [_with(one, {name: _after(one.restorable, name, trial, outcome)}) for one in deployments]
 
 
 def next_due(deployments: Iterable[Deployment]) -> tuple[datetime, str] | None:
     """When the first start is due, and of which revision (full name); None: there is none.
 
-    A day after the last that was seen or made, the oldest first; an hour after one that failed, or
-    told nothing.
+    A day after the last that was seen or made, the oldest first; five minutes after one that failed
+    for the first time, an hour after one that did again, or told nothing.
     """
     found = (
         (_due_at(one.restorable, name), f"{placed.service}/revisions/{name}")
@@ -172,20 +172,29 @@ def next_due(deployments: Iterable[Deployment]) -> tuple[datetime, str] | None:
 
 def _due_at(proof: Restorability, name: str) -> datetime:
     last, tried = last_start(proof, name), proof.tried.get(name, Tried())
+    again_after = CONFIRMED_AFTER if tried.again_at is None else AGAIN_AFTER
     held = [
-        moment + AGAIN_AFTER
-        for moment in (tried.failed_at, tried.unknown_at)
+        moment + span
+        for moment, span in (
+            (tried.again_at or tried.failed_at, again_after),
+            (tried.unknown_at, AGAIN_AFTER),
+        )
         if moment is not None and (last is None or moment > last)
     ]
     return max([_NEVER if last is None else last + PROVE_EVERY, *held])
 
 
-def _after(before: Tried | None, trial: Trial, outcome: Outcome) -> Tried:
-    """What is known of a revision's trials after one more."""
-    known = before or Tried()
+def _after(proof: Restorability | None, name: str, trial: Trial, outcome: Outcome) -> Tried:
+    """What is known of a revision's trials after one more.
+
+    When and why it failed first stays: no other instance, or hour, makes another fault of it.
+    """
+    known = proof.tried.get(name, Tried()) if proof is not None else Tried()
     match outcome.verdict:
         case Verdict.STARTED:
             return Tried(trial.at)
+        case Verdict.FAILED if failing(proof, name) is not None:
+            return Tried(known.started_at, known.failed_at, known.words, again_at=trial.at)
         case Verdict.FAILED:
             return Tried(known.started_at, trial.at, outcome.words)
         case Verdict.UNKNOWN:
@@ -197,7 +206,7 @@ def _tried(deployment: Deployment) -> Mapping[str, Tried]:
 
 
 def _newest(tried: Tried) -> datetime:
-    moments = (tried.started_at, tried.failed_at, tried.unknown_at)
+    moments = (tried.started_at, tried.failed_at, tried.unknown_at, tried.again_at)
     return max((one for one in moments if one is not None), default=_NEVER)
 
 

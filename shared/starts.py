@@ -62,13 +62,20 @@ def last_start(proof: Restorability, revision: str) -> datetime | None:
     return max((one for one in moments if one is not None), default=None)
 
 
-def did_not_start(proof: Restorability | None, revision: str) -> Tried | None:
-    """The trial in which a revision (short name) did not come up; None: it has started since."""
+def failing(proof: Restorability | None, revision: str) -> Tried | None:
+    """The trials in which a revision (short name) did not come up; None: it has started since."""
     tried = proof.tried.get(revision) if proof is not None else None
-    if proof is None or tried is None or tried.failed_at is None:
+    newest = tried.again_at or tried.failed_at if tried is not None else None
+    if proof is None or newest is None:
         return None
     last = last_start(proof, revision)
-    return tried if last is None or last < tried.failed_at else None
+    return tried if last is None or last < newest else None
+
+
+def did_not_start(proof: Restorability | None, revision: str) -> Tried | None:
+    """The same, once more than one trial says so: what fails once may be the platform's fault."""
+    tried = failing(proof, revision)
+    return tried if tried is not None and tried.again_at is not None else None
 
 
 def not_started(
@@ -98,17 +105,22 @@ def is_news(deployment: Deployment) -> bool:
     proof = deployment.restorable
     if proof is None:
         return False
-    told = {one for one in proof.faults if _DID_NOT_START in one}
-    return told != {*not_started(deployment, proof.tried, proof.started or {})}
+    return {*told(proof)} != {*not_started(deployment, proof.tried, proof.started or {})}
+
+
+def told(proof: Restorability) -> list[str]:
+    """The faults of a proof that are revisions which did not start."""
+    return [one for one in proof.faults if _DID_NOT_START in one]
 
 
 def unknown(proof: Restorability) -> tuple[str, ...]:
-    """What could not be looked at, and the revisions whose newest trial told nothing, and why."""
-    tried = proof.tried.items()
-    return (
-        *proof.unknown,
-        *(f"start of {name}: {one.unknown}" for name, one in tried if one.unknown),
-    )
+    """What could not be looked at, and the revisions whose newest trials tell nothing, and why."""
+    said = {name: one.unknown for name, one in proof.tried.items()}
+    for name in proof.tried:
+        once = failing(proof, name)
+        if once is not None and once.again_at is None:
+            said[name] = once.unknown or f"failed once, and is made again: {once.words}"
+    return (*proof.unknown, *(f"start of {name}: {why}" for name, why in said.items() if why))
 
 
 def proven(deployment: Deployment) -> Proven:
@@ -171,7 +183,7 @@ def _lately(proof: Restorability, revision: str) -> datetime | None:
     None as well where it has failed to since.
     """
     last = last_start(proof, revision)
-    if last is None or last <= proof.checked_at - PROVE_EVERY or did_not_start(proof, revision):
+    if last is None or last <= proof.checked_at - PROVE_EVERY or failing(proof, revision):
         return None
     return last
 

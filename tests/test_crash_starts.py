@@ -52,7 +52,7 @@ def copies(world: World) -> list[str]:
 def verdicts(world: World) -> dict[str, str]:
     """Of each revision, what its trials have told."""
     return {
-        name: "failed" if one.failed_at else "started" if one.started_at else "nothing"
+        name: "failed" if one.again_at else "started" if one.started_at else "nothing"
         for name, one in tried(world).items()
     }
 
@@ -60,7 +60,7 @@ def verdicts(world: World) -> dict[str, str]:
 def test_what_the_scene_ends_in() -> None:
     """When nothing goes wrong."""
     assert verdicts(UNDISTURBED) == {DEAD: "failed", "payorder-00001": "started"}
-    assert copies(UNDISTURBED) == [DEAD, "payorder-00001"]
+    assert copies(UNDISTURBED) == [DEAD, DEAD, "payorder-00001"]  # what fails is confirmed
     proof = target(UNDISTURBED).restorable
     assert proof is not None
     assert [one for one in proof.faults if DEAD in one]

@@ -17,6 +17,7 @@ from tests.small_policy import SMALL, faults_of
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 SERVICE = "projects/p/locations/r/services/pay"
 TRIAL = Trial(f"{SERVICE}/revisions/pay-1", "stand-t20260302-120000", "1", START + HOUR)
 NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -51,15 +52,20 @@ def deployment(
         (START, Tried(), START + DAY),
         (START, Tried(START + HOUR), START + HOUR + DAY),
         (START + HOUR, Tried(START), START + HOUR + DAY),
-        (None, Tried(failed_at=START), START + HOUR),
+        (None, Tried(failed_at=START), START + 5 * MINUTE),
+        (None, Tried(failed_at=START, again_at=START + HOUR), START + 2 * HOUR),
+        (None, Tried(failed_at=START, unknown_at=START + HOUR), START + 2 * HOUR),
         (None, Tried(unknown_at=START), START + HOUR),
-        (START - 3 * DAY, Tried(failed_at=START), START + HOUR),
+        (START - 3 * DAY, Tried(failed_at=START), START + 5 * MINUTE),
         (START - 3 * DAY, Tried(START - 2 * DAY, START, unknown_at=START + HOUR), START + 2 * HOUR),
         (START + HOUR, Tried(failed_at=START), START + HOUR + DAY),  # it has started since
     ],
 )
 def test_when_a_start_is_due(started: datetime | None, tried: Tried, due_at: datetime) -> None:
-    """A day after the last one, seen or made; an hour after one that failed or told nothing."""
+    """A day after the last one, seen or made; an hour after one that failed or told nothing.
+
+    Five minutes after the first that failed.
+    """
     seen = {"pay-1": started} if started else {}
 
     assert stand.next_due([deployment(started=seen, tried={"pay-1": tried})]) == (
@@ -138,10 +144,28 @@ def test_what_is_known_of_a_revision_is_known_of_each_deployment_that_it_served_
             Outcome(Verdict.FAILED, "no"),
             Tried(None, TRIAL.at, "no"),
         ),
+        (
+            Tried(None, START, "no"),
+            Outcome(Verdict.FAILED, "other"),
+            Tried(None, START, "no", again_at=TRIAL.at),
+        ),
+        (
+            Tried(None, START, "no", again_at=START + MINUTE),
+            Outcome(Verdict.FAILED, "other"),
+            Tried(None, START, "no", again_at=TRIAL.at),
+        ),
+        (
+            Tried(None, START, "no", again_at=START + MINUTE),
+            Outcome(Verdict.STARTED),
+            Tried(TRIAL.at),
+        ),
     ],
 )
 def test_what_a_trial_tells(before: Tried | None, outcome: Outcome, after: Tried) -> None:
-    """A start ends what failed; what told nothing leaves all as it was known."""
+    """A start ends what failed; what told nothing leaves all as it was known.
+
+    When and why it failed first is kept.
+    """
     one = deployment(tried={"pay-1": before} if before else {})
     other = deployment("v2", "pay-9")
 
@@ -152,34 +176,56 @@ def test_what_a_trial_tells(before: Tried | None, outcome: Outcome, after: Tried
     assert second == other
 
 
+def test_what_failed_once_after_a_start_that_was_seen() -> None:
+    """It is the first time again."""
+    before = Tried(None, START - DAY, "no", again_at=START - HOUR)
+    one = deployment(started={"pay-1": START}, tried={"pay-1": before})
+
+    (after,) = stand.judged([one], TRIAL, Outcome(Verdict.FAILED, "other"))
+
+    assert after.restorable is not None
+    assert after.restorable.tried == {"pay-1": Tried(None, TRIAL.at, "other")}
+    assert starts.unknown(after.restorable) == (
+        "start of pay-1: failed once, and is made again: other",
+    )
+    assert starts.did_not_start(after.restorable, "pay-1") is None
+    assert starts.proven(after) == starts.Proven(1)
+
+
+TWICE = Tried(failed_at=START - MINUTE, again_at=START)
+
+
 @pytest.mark.parametrize(
     ("seen", "tried", "fails"),
     [
         (None, Tried(), False),
-        (None, Tried(failed_at=START), True),
-        (START - HOUR, Tried(failed_at=START), True),
-        (START, Tried(failed_at=START), False),
-        (START + HOUR, Tried(failed_at=START), False),
-        (None, Tried(START - DAY, START), True),
+        (None, Tried(failed_at=START), False),
+        (None, TWICE, True),
+        (START - HOUR, TWICE, True),
+        (START - MINUTE, TWICE, True),
+        (START, TWICE, False),
+        (START + HOUR, TWICE, False),
+        (None, replace(TWICE, started_at=START - DAY), True),
+        (None, replace(TWICE, started_at=START), False),
         (None, Tried(unknown_at=START), False),
     ],
 )
 def test_a_revision_that_did_not_start(seen: datetime | None, tried: Tried, *, fails: bool) -> None:
-    """Until a later start, be it seen or made; what told nothing accuses nobody."""
+    """Once it failed twice, until a later start, seen or made; what told nothing accuses nobody."""
     started = {"pay-1": seen} if seen else {}
     one = deployment(started=started, tried={"pay-1": replace(tried, words="exit(1)")})
     assert one.restorable is not None
 
     assert (starts.did_not_start(one.restorable, "pay-1") is not None) == fails
     told = list(starts.not_started(one, one.restorable.tried, started))
-    line = "pay: revision pay-1 did not start (2026-03-02 12:00 UTC): exit(1)"
+    line = "pay: revision pay-1 did not start (2026-03-02 11:59 UTC): exit(1)"
     assert told == ([line] if fails else [])
     assert starts.is_news(one) == fails
 
 
 def test_news_until_it_is_proven() -> None:
     """A fault that the proof has is none, and one that it still has and is over is some."""
-    failing = deployment(tried={"pay-1": Tried(failed_at=START, words="no")})
+    failing = deployment(tried={"pay-1": Tried(None, START, "no", again_at=START + MINUTE)})
     assert failing.restorable is not None
     line = "pay: revision pay-1 did not start (2026-03-02 12:00 UTC): no"
     proof = replace(failing.restorable, faults=("index gone", line))

@@ -91,8 +91,11 @@ def test_a_secret_that_is_gone_is_found_before_it_is_needed() -> None:
     world = world_with_stand()
     world.ports.stand.unstartable[OLD] = "Bearer abcdefgh1234567 was refused: secret destroyed"
     aged(world)
+    sweep(world, 3)
+    assert tried(world)[OLD].failed_at is not None
+    assert alarms(world) == []  # what fails once may be the platform's fault
 
-    world.pass_time(4 * MINUTE)
+    world.pass_time(7 * MINUTE)
 
     proof = target(world).restorable
     assert proof is not None
@@ -107,7 +110,8 @@ def test_what_comes_up_again() -> None:
     world = world_with_stand()
     world.ports.stand.unstartable[OLD] = "no"
     aged(world)
-    world.pass_time(4 * MINUTE)
+    world.pass_time(10 * MINUTE)
+    assert "cannot be gone back to" in alarms(world)[-1]
     world.ports.stand.unstartable.clear()
 
     world.pass_time(HOUR + 5 * MINUTE)
@@ -116,6 +120,53 @@ def test_what_comes_up_again() -> None:
     assert proof is not None
     assert not [one for one in proof.faults if "did not start" in one]
     assert "has all again that going back needs" in alarms(world)[-1]
+
+
+def test_what_fails_once_and_then_comes_up() -> None:
+    """An image that could not be pulled once: nobody is woken, nothing is built again for it."""
+    world = world_with_stand()
+    world.ports.stand.unstartable[OLD] = "image pull: timed out"
+    aged(world)
+    sweep(world, 3)
+    proof = target(world).restorable
+    assert proof is not None
+    *_, said = starts.unknown(proof)
+    assert said == f"start of {OLD}: failed once, and is made again: image pull: timed out"
+    world.ports.stand.unstartable.clear()
+
+    world.pass_time(10 * MINUTE)
+
+    assert tried(world)[OLD].failed_at is None
+    assert alarms(world) == []
+
+
+def test_what_does_not_start_for_hours() -> None:
+    """People are told once, however often it is tried, and whatever Google calls each copy."""
+    world = world_with_stand()
+    aged(world)
+
+    for hour in range(6):
+        world.ports.stand.unstartable[OLD] = f"copy {hour} is not ready"
+        world.pass_time(HOUR)
+
+    assert world.ports.stand.made.count(OLD) >= 6
+    (alarm,) = alarms(world)
+    assert "copy 0 is not ready" in alarm
+
+
+def test_many_that_do_not_start() -> None:
+    """The first is told at once, the others every ten minutes: not one message each."""
+    world = world_with_stand()
+    for function in world.ports.world.inventory():
+        world.ports.counts.rates[function] = 0.0
+        world.ports.stand.unstartable[f"{function.lower()}-00001"] = "secret destroyed"
+    world.ports.clock.advance(DAY)
+
+    world.pass_time(40 * MINUTE)
+
+    faults = starts.told(proof) if (proof := target(world).restorable) else []
+    assert len(faults) == 8
+    assert len(alarms(world)) == 2
 
 
 def test_a_deployment_that_has_just_settled() -> None:
@@ -389,8 +440,8 @@ def with_failed_start(*, keeps_sources: bool) -> World:
     world.pass_time(2 * MINUTE)
     world.ports.world.lose_image("payOrder", told=False)
     aged(world)
-    world.pass_time(6 * MINUTE)
-    assert tried(world)[OLD].failed_at is not None
+    world.pass_time(10 * MINUTE)
+    assert tried(world)[OLD].again_at is not None
     return world
 
 
