@@ -310,12 +310,24 @@ def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:
 
     It is gone or not ready, or did not come up when a copy of it was last made to start.
     """
+    lost = {*not_there(change, inventory)}
+    yield from lost
+    if change.target is None:
+        return
+    for function in (change.functions.keys() & inventory.keys()) - lost:
+        placed = change.target.functions.get(function)
+        names = placed.revisions if placed is not None else ()
+        if any(did_not_start(change.target.restorable, name) for name in names):
+            yield function
+
+
+def not_there(change: Change, inventory: Inventory) -> Iterator[str]:
+    """Those of them whose revision is gone or not ready, whatever a copy of it did."""
     if change.target is None:
         return
     for function in change.functions.keys() & inventory.keys() & change.target.functions.keys():
         for name in change.target.functions[function].revisions:
             revision = inventory[function].revision(name)
-            dead = did_not_start(change.target.restorable, name) is not None
-            if revision is None or not revision.ready or dead:
+            if revision is None or not revision.ready:
                 yield function
                 break

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from shared.facts import unrestorable
+from shared.deployment import Inventory
+from shared.facts import Change, not_there, unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import Rebuilds, ScenarioName
 from shared.restorability import without_secrets
@@ -43,11 +44,27 @@ def restorable(case: Case) -> GateAnswer:
     Which those are the target's record tells, and the last look whether they are enabled. What was
     not seen to start lately passes, and is said; what did not come up counts as not ready.
     """
+    return _restorable(case, unrestorable)
+
+
+def present(case: Case) -> GateAnswer:
+    """The same, but that a copy did not come up counts for nothing: a person knows better."""
+    return _restorable(case, not_there)
+
+
+def started(case: Case) -> GateAnswer:
+    """What the first says that the other does not: a copy did not come up, all else is there."""
+    if present(case).answer is Answer.PASS:
+        return restorable(case)
+    return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nobody may skip what is gone")
+
+
+def _restorable(case: Case, lacking: Callable[[Change, Inventory], Iterable[str]]) -> GateAnswer:
     if case.facts.inventory is None:
         return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
     if case.change.target is None:
         return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
-    gone = case.scope & set(unrestorable(case.change, case.facts.inventory))
+    gone = case.scope & set(lacking(case.change, case.facts.inventory))
     lost = sorted(gone - case.change.rebuilt)
     records, target = case.facts.records, case.change.target.id
     unread = case.facts.seen is None or records.get(target, case.facts.seen) is None

@@ -473,6 +473,27 @@ def test_a_function_that_did_not_start_and_cannot_be_built_again() -> None:
     assert rollback.status is Status.NOT_TAKEN
 
 
+def test_a_person_who_knows_that_it_starts() -> None:
+    """Break-glass goes back to what did not come up on the stand, where all else is there."""
+    ports = FakePorts(SHOP)
+    ports.sources = None  # type: ignore[assignment]
+    world = World(policy=SHOP, ports=ports)
+    world.pass_time(2 * MINUTE)
+    ports.stand.unstartable[OLD] = "K_SERVICE is not payorder"
+    aged(world)
+    world.pass_time(10 * MINUTE)
+    world.deploy_bad()
+    assert roll_back(world).status is Status.NOT_TAKEN
+    about = {"incident": world.incidents()[-1].id, "system": "bookshop", "reason": "it starts"}
+
+    world.command(command="rollback", override=True, **about)
+    world.pass_time(20 * MINUTE)
+
+    assert world.rollbacks()[-1].status in (Status.WATCHING, Status.SUCCEEDED)
+    assert back(world) == set(world.live)
+    assert world.broken_laws() == []
+
+
 def test_151_functions_within_two_hours() -> None:
     """Each once, one at a time, at most two a minute."""
     names = tuple(f"function{number:03d}" for number in range(151))
