@@ -14,7 +14,7 @@ from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
-from shared import handover, shortened, starts
+from shared import handover, shortened, stand, starts
 from shared import stock as stocks
 from shared import system as systems
 from shared.audit import Event, event
@@ -114,6 +114,7 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
         judged = _judged(ports, policy, deployment, live, known, now)
     is_target = _is_target(judged, known)
     bakes = judged.status is Status.LIVE and judged.due_at is not None
+    judged = stand.shared([judged, *known])[0]
     if not bakes or starts.is_news(judged):
         proof, in_the_record = _proof(ports, policy, judged, live, now)
         again_at = judged.due_at if bakes else _proven_again_at(judged, known, policy, now)

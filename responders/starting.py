@@ -169,13 +169,24 @@ class _Look:
         try:
             outcome = self._trials.outcome(trial.name)
         except Gone:
-            may_land = self._now < trial.at + stand.SENT_WITHIN
-            return turn if may_land else self.dropped(turn, trial)
+            return self._unmade(turn, trial)
+        except Rejected as refused:
+            return self.ended(turn, trial, Outcome(Verdict.UNKNOWN, str(refused)))
         if outcome is None and self._now < trial.at + stand.JUDGED_WITHIN:
             return turn
         minutes = stand.JUDGED_WITHIN // timedelta(minutes=1)
         nothing = Outcome(Verdict.UNKNOWN, f"neither up nor failed within {minutes} minutes")
         return self.ended(turn, trial, outcome or nothing)
+
+    def _unmade(self, turn: Turn, trial: Trial) -> Turn:
+        """The turn where no copy is there, yet or at all; a second time it keeps up no other."""
+        if self._now < trial.at + stand.SENT_WITHIN:
+            return turn
+        if turn.stand.unmade == trial.revision:
+            why = "asked for twice, and no copy came of it"
+            return self.ended(turn, trial, Outcome(Verdict.UNKNOWN, why))
+        left = self.dropped(turn, trial)
+        return replace(left, stand=replace(left.stand, unmade=trial.revision))
 
     def ended(self, turn: Turn, trial: Trial, outcome: Outcome) -> Turn:
         """The turn after a trial has come to its end; what is kept of the words holds no secret."""
@@ -183,7 +194,7 @@ class _Look:
         outcome = replace(outcome, words=words)
         turn = replace(
             turn,
-            stand=replace(turn.stand, trial=None),
+            stand=replace(turn.stand, trial=None, unmade=""),
             known=tuple(stand.judged(turn.known, trial, outcome)),
         )
         return self._telling(
@@ -216,8 +227,8 @@ class _Look:
         except Rejected as refused:
             told = self.ended(turn, trial, Outcome(Verdict.UNKNOWN, str(refused)))
             return self.later(told, LEFT)
-        if not stand.is_ours(self._name, found.newest):
-            return self.later(self._left(turn, found.newest), LEFT)
+        if why := stand.why_left(self._name, found):
+            return self.later(self._left(turn, why), LEFT)
         trial = replace(trial, etag=found.etag)
         begun = replace(turn, stand=replace(turn.stand, trial=trial, strange=""), begins=trial)
         told = self._telling(begun, "start.begun", revision=trial.revision, copy=trial.name)
@@ -262,21 +273,19 @@ class _Look:
         at = max(self._now, proof.checked_at + GATHERED)
         return min(at, deployment.due_at or at)
 
-    def _left(self, turn: Turn, newest: str) -> Turn:
-        """The turn where a person has put something there: it is left, and told once."""
-        if turn.stand.strange == newest:
+    def _left(self, turn: Turn, why: str) -> Turn:
+        """The turn where a person has been at the stand: it is left, and told once."""
+        if turn.stand.strange == why:
             return turn
         system = self._policy.system
         text = (
-            f"{system}: {newest} stands on {self._name} and is not ours: it is left, and no start "
-            "is made there until that service is made anew (docs/operate.md)"
+            f"{system}: {why}: it is left, and no start is made there until that service is made "
+            "anew (docs/operate.md)"
         )
         key = f"stand-{self._now:%Y%m%dT%H%M%S%f}-{system}"
-        said = notices(
-            self._policy, key, Severity.LOW, "stand-changed", text, self._now, revision=newest
-        )
-        left = replace(turn, stand=replace(turn.stand, strange=newest), notices=tuple(said))
-        return self._telling(left, "stand.changed", revision=newest)
+        said = notices(self._policy, key, Severity.LOW, "stand-changed", text, self._now, why=why)
+        left = replace(turn, stand=replace(turn.stand, strange=why), notices=tuple(said))
+        return self._telling(left, "stand.changed", why=why)
 
     def _telling(self, turn: Turn, name: str, **facts: Any) -> Turn:
         return replace(turn, events=(*turn.events, event(name, self._now, ACTOR, **facts)))

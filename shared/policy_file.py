@@ -8,7 +8,7 @@ stands. Every fault of every file is listed before anything is refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import cache
 from pathlib import Path as FilePath
@@ -22,7 +22,7 @@ from shared.durations import parse_duration
 from shared.errors import BadConfiguration
 from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
-from shared.policy import Policy
+from shared.policy import Policy, service_of
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -61,7 +61,7 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
     claims to one alert policy included; and shares of one write quota that are more than all of it,
-    or one stand for two systems.
+    or a stand that is another system's, or a function of it.
     """
     faults: list[str] = []
     sources: list[_Source] = []
@@ -211,12 +211,15 @@ def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
             yield source.at((*path, "share"), f"{what}: more than 1")
 
 
-def _one_stand_for_two(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
-    """Systems each of which would find on its stand what the other has put there."""
-    stands: dict[tuple[str, str, str], _Source] = {}
+def _one_stand_for_two(policies: Sequence[tuple[_Source, Policy]]) -> Iterator[str]:
+    """Systems on whose stand another puts copies too, or has a function."""
     for source, policy in policies:
-        name = policy.deployments.starts
-        other = stands.setdefault((policy.project, policy.region, name), source)
-        if name and other is not source:
-            what = f"the stand {name!r} is that of {other.name}"
-            yield source.at(("deployments", "starts"), what)
+        name, path = policy.deployments.starts, ("deployments", "starts")
+        for other, its in policies:
+            is_near = (its.project, its.region) == (policy.project, policy.region)
+            if not name or other is source or not is_near:
+                continue
+            if its.deployments.starts == name:
+                yield source.at(path, f"the stand {name!r} is that of {other.name}")
+            if name in map(service_of, its.functions):
+                yield source.at(path, f"{name!r} is the service of a function of {other.name}")

@@ -97,8 +97,10 @@ class Stand(Struct, frozen=True):
     """When it is to be looked at again."""
     trial: Trial | None = None
     """The one in flight."""
+    unmade: str = ""
+    """Full name of the revision that was to be copied last, if nothing came of it."""
     strange: str = ""
-    """The revision of somebody else that stands there, and that people were told of."""
+    """Why it is left, as people were told."""
     schema: int = SCHEMA
 
 
@@ -121,6 +123,13 @@ def copy_name(stand: str, at: datetime) -> str:
 def is_ours(stand: str, revision: str) -> bool:
     """Whether a revision of a stand (short names) was put there by us; else a person has been."""
     return re.fullmatch(rf"{re.escape(stand)}-({NEW}|t\d{{8}}-\d{{6}})", revision) is not None
+
+
+def why_left(stand: str, found: OnStand) -> str:
+    """Why no code of the application is put on a stand (short name); empty: it may be."""
+    if not is_ours(stand, found.newest):
+        return f"{found.newest} stands on {stand} and is not ours"
+    return "" if found.internal else f"{stand} is reachable from outside"
 
 
 def wanted(deployments: Iterable[Deployment]) -> list[Deployment]:

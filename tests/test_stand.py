@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared import stand, starts
 from shared.deployment import Deployment, Placement, Restorability, Status, Tried
 from shared.policy_file import loads
-from shared.stand import Outcome, Template, Trial, Verdict
+from shared.stand import OnStand, Outcome, Template, Trial, Verdict
 from tests.fakes.clock import START
 from tests.small_policy import SMALL, faults_of
 
@@ -291,6 +291,20 @@ def test_what_told_nothing_is_among_what_was_not_seen() -> None:
 def test_whose_revision_stands_there(revision: str, *, ours: bool) -> None:
     """Nobody but Terraform and us gives such names."""
     assert stand.is_ours("stand", revision) == ours
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (OnStand("1", "stand-new", internal=True), ""),
+        (OnStand("1", "stand-00002-abc", internal=True), "stand-00002-abc stands on stand"),
+        (OnStand("1", "stand-new", internal=False), "stand is reachable from outside"),
+    ],
+)
+def test_a_stand_on_which_no_code_is_put(found: OnStand, why: str) -> None:
+    """Somebody else's, and one whose address others would find the application's code at."""
+    assert stand.why_left("stand", found).startswith(why)
+    assert bool(stand.why_left("stand", found)) == bool(why)
 
 
 def test_a_name_fits_into_what_cloud_run_takes() -> None:

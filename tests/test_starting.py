@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared import handover, stand, starts, topics
 from shared.documents import encode
-from shared.errors import Moved, Throttled, Unavailable
+from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.execution import WriteQuota
 from shared.plan import StepStatus
 from shared.policy import Group
@@ -154,6 +154,30 @@ def test_what_does_not_start_for_hours() -> None:
     assert "copy 0 is not ready" in alarm
 
 
+def test_what_starts_for_a_newer_deployment() -> None:
+    """It does for an older one too: nobody is led to build it again for what was long ago."""
+    world = world_with_stand()
+    world.ports.stand.unstartable[OLD] = "no"
+    aged(world)
+    world.pass_time(10 * MINUTE)
+    world.ports.world.deploy(["getBook"])
+    hint(world)
+    world.pass_time(10 * MINUTE)
+    (second,) = others(world)
+    stable = replace(second, status="STABLE", due_at=None)
+    world.ports.store.commit([Put(f"deployments/bookshop:{second.id}", encode(stable))])
+    assert tried(world)[OLD].again_at is not None
+    world.ports.stand.unstartable.clear()
+
+    world.pass_time(2 * HOUR)
+    world.ports.clock.advance(DAY)
+    world.pass_time(10 * MINUTE)
+
+    proof = target(world).restorable
+    assert proof is not None
+    assert starts.told(proof) == []
+
+
 def test_many_that_do_not_start() -> None:
     """The first is told at once, the others every ten minutes: not one message each."""
     world = world_with_stand()
@@ -274,6 +298,51 @@ def test_a_stand_that_somebody_has_changed() -> None:
     world.ports.stand.renew()
     world.pass_time(15 * MINUTE)
     assert OLD in world.ports.stand.made
+
+
+def test_a_stand_that_is_reachable_from_outside() -> None:
+    """No code of the application is put there; told once, and over once it is internal again."""
+    world = world_with_stand("payOrder", is_there=False)
+    world.ports.stand.internal = False
+    world.ports.stand.is_there = True
+
+    world.pass_time(2 * HOUR)
+
+    assert world.ports.stand.made == []
+    (said,) = [one for one in alarms(world) if NAME in one]
+    assert f"{NAME} is reachable from outside" in said
+    world.ports.stand.internal = True
+    world.pass_time(15 * MINUTE)
+    assert OLD in world.ports.stand.made
+
+
+def test_a_request_that_never_gets_an_answer() -> None:
+    """Of the second nothing is known, with why, and the others have their turn."""
+    world = world_with_stand("payOrder", "getBook", is_there=False)
+
+    def lost(_verb: str, side: str) -> None:
+        if (_verb, side) == ("trials.begin", "before") and "getbook" in str(stand_of(world).trial):
+            raise Ambiguous("INTERNAL")
+
+    world.ports.stand.hook = lost
+    world.ports.stand.is_there = True
+
+    world.pass_time(HOUR + 20 * MINUTE)
+
+    assert OLD in world.ports.stand.made
+    assert tried(world)["getbook-00001"].unknown == "asked for twice, and no copy came of it"
+
+
+def test_a_look_that_google_refuses() -> None:
+    """What came of the copy is not known, and why; the message is not brought again and again."""
+    world = world_with_stand()
+    aged(world)
+    world.ports.stand.hook = raising("trials.outcome", Rejected("PERMISSION_DENIED: no get"))
+
+    world.pass_time(4 * MINUTE)
+
+    assert tried(world)[OLD].unknown == "PERMISSION_DENIED: no get"
+    assert stand_of(world).trial is None
 
 
 def test_somebody_changes_the_stand_while_a_start_is_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -47,7 +48,9 @@ _COPIED: Final = (
 """Of a Revision, what stands in a RevisionTemplate too, but name, labels, annotations and scaling
 (google-cloud-run 0.16.2)."""
 _SHORTEST = 4
-"""A value of fewer characters is part of too many words."""
+"""A value of fewer characters is part of too many words: it is removed behind `=` or a quote."""
+_PIECE = re.compile(r"""[^"'\\\x00-\x1f\x7f-\U0010ffff]{8,}""")
+"""What of a value stands as it is where the value is quoted: lines of a key, parts of JSON."""
 
 _TemplateMessage = run_v2.RevisionTemplate.pb()
 _ServiceMessage = run_v2.Service.pb
@@ -135,13 +138,9 @@ class CloudTrials:
 
 
 def _values(containers: Iterable[Any]) -> set[str]:
-    """The values of their plain variables, as far as they can be told from other words."""
-    return {
-        one.value
-        for container in containers
-        for one in container.env
-        if len(one.value) >= _SHORTEST
-    }
+    """The values of their plain variables, and pieces of them."""
+    values = {one.value for container in containers for one in container.env if one.value}
+    return {*values, *(piece for value in values for piece in _PIECE.findall(value))}
 
 
 @contextmanager
@@ -155,5 +154,8 @@ def _untold(values: Collection[str]) -> Iterator[None]:
 
 def _without(values: Iterable[str], text: str) -> str:
     for value in sorted(values, key=len, reverse=True):
-        text = text.replace(value, REMOVED)
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, REMOVED)
+        else:
+            text = re.sub(rf"""(?<=[="']){re.escape(value)}(?!\w)""", REMOVED, text)
     return text

@@ -176,7 +176,28 @@ def test_words_without_the_values_of_variables(shop: Shop) -> None:
     outcome = shop.outcome()
 
     assert outcome.verdict is Verdict.FAILED
-    assert outcome.words == "exit(1): GREETING=[removed] RELEASE=v2"
+    assert outcome.words == "exit(1): GREETING=[removed] RELEASE=[removed]"
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "told"),
+    [
+        ("123", 'PIN=123 and "123" after 123 ms', 'PIN=[removed] and "[removed]" after 123 ms'),
+        ("123", "PIN=1234", "PIN=1234"),
+        ("first-line\nother-line", "first-line\\nother-line", "[removed]\\n[removed]"),
+        ('{"user":"shop-user"}', '{\\"user\\":\\"shop-user\\"}', '{\\"user\\":\\"[removed]\\"}'),
+    ],
+)
+def test_words_without_values_that_are_short_or_quoted(
+    shop: Shop, value: str, said: str, told: str
+) -> None:
+    """A value of few characters is one behind its name, or a quote; lines of a key stand alone."""
+    configuration = replace(GIVEN, environment={"PIN": value})
+    (deployed,) = shop.application.deploy(["payOrder"], release="v3", configuration=configuration)
+    shop.revision = deployed.latest_created.name
+    shop.cloud.rollouts.failure = lambda name: said if name == NAME else ""
+
+    assert shop.outcome().words == told
 
 
 def test_a_fault_of_the_platform(shop: Shop) -> None:
