@@ -38,6 +38,7 @@ THEIRS_OF: Final = 10
 BATCH: Final = 400
 AT_ONCE: Final = 500
 AT: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
+BEFORE: Final = AT - timedelta(hours=1)
 ROLLBACK: Final = "INC-1"
 
 
@@ -116,7 +117,7 @@ def _journal(events: int) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def _landed(numbers: Sequence[int]) -> Iterable[Landed]:
-    return (Landed(*_document(number, ours=True), was=AT) for number in numbers)
+    return (Landed(*_document(number, ours=True), was=BEFORE) for number in numbers)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ IN_HANDS: Final = timedelta(minutes=11)
 (`ack_deadline_seconds` of google/pubsub/v1/pubsub.proto, read 2026-11-27)."""
 LANDED_WITHIN: Final = timedelta(seconds=2 * REWRITE_SECONDS)
 """So long after it was to fall a write may land that was on its way, and be told in the journal."""
+ENDS_WITHIN: Final = timedelta(minutes=15)
+"""So long after it was to fall the end of its rollback is waited for: a pause may hold that up."""
 GIVEN_BACK_WITHIN: Final = timedelta(minutes=30)
 """So long after it was to fall the pushes are given back, whatever was seen until then."""
 STUCK_AFTER: Final = GIVEN_BACK_WITHIN + timedelta(minutes=5)
@@ -227,6 +229,8 @@ def ours(silence: Silence, entries: Iterable[Entry]) -> Ours:
 def _changes(entry: Entry) -> Iterator[tuple[Told, Change]]:
     """What each document that a batch has written became."""
     for one in entry.landed:
+        if one.at == one.was:  # it was so already: its event is that of whoever wrote it
+            continue
         if one.at is not None:
             change = Change.CREATED if one.was is None else Change.UPDATED
             yield Told(entry.database, one.path, one.at), change
@@ -265,6 +269,11 @@ def shown(silence: Silence) -> Silence:
     """What people may read of it: how something is pushed may hold a secret."""
     listeners = (replace(one, push=NO_PUSH) for one in silence.listeners)
     return replace(silence, listeners=tuple(listeners))
+
+
+def is_end_awaited(silence: Silence, now: datetime) -> bool:
+    """Whether nothing is pulled before its rollback has ended."""
+    return silence.falls_at is not None and now < silence.falls_at + ENDS_WITHIN
 
 
 def may_listen(silence: Silence, now: datetime) -> bool:

@@ -86,6 +86,7 @@ def test_what_is_ours_by_the_journal() -> None:
             Landed("users/ada", AT, AT - SECOND),
             Landed("books/1", AT),
             Landed("orders/never", None),
+            Landed("orders/same", AT - SECOND, AT - SECOND),
         ),
         events=(7,),
     )
@@ -99,6 +100,7 @@ def test_what_is_ours_by_the_journal() -> None:
         Told(HERE, "orders/changed", AT + SECOND / 1_000_000),
         Told(HERE, "orders/changed", AT - SECOND),
         Told(HERE, "orders/gone", AT - SECOND),
+        Told(HERE, "orders/same", AT - SECOND),
         Told(HERE, "orders/changed", AT, is_gone=True),
     ):
         assert other.key not in found.keys

@@ -84,7 +84,8 @@ class Journalled:
         of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
         entry = self._entry(name, step, database, kept, copies, done, of_erased)
         version = self._ports.store.commit([written(document, encode(entry))])
-        sent, failure = self._sent(step, database, list(to_do.values()))
+        is_first = document.fields is None
+        sent, failure = self._sent(step, database, list(to_do.values()), is_first=is_first)
         done |= sent
         if sent:
             entry = self._entry(name, step, database, kept, copies, done, of_erased)
@@ -110,11 +111,12 @@ class Journalled:
         return meant, done | standing(self._ports, self._policy.system, database, unknown)
 
     def _sent(
-        self, step: Step, database: str, changes: Sequence[Change]
+        self, step: Step, database: str, changes: Sequence[Change], *, is_first: bool
     ) -> tuple[dict[str, Landed], RollbackError | None]:
         """What became of each that is known: a request at a time, each sent once it may be.
 
         And why it is not known of the others, or they were not sent; None: it is known of all.
+        `is_first`: nobody has sent any of them before.
         """
         landed: dict[str, Landed] = {}
         for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
@@ -122,6 +124,8 @@ class Journalled:
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
                 answers = self._rewritten(database, part)
+                if not is_first:
+                    answers |= self._landed_before(database, part, answers)
             except RollbackError as failure:
                 if makes_again and isinstance(failure, Ambiguous):  # it must not land later
                     self._ports.clock.sleep(REWRITE_SECONDS)
@@ -142,9 +146,17 @@ class Journalled:
             for one in changes
         ]
         answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
-        landed = dict(zip((one.path for one in changes), answers, strict=True))
-        moved = [one for one in changes if isinstance(landed[one.path], Moved)]
-        return landed | standing(self._ports, self._policy.system, database, moved)
+        return dict(zip((one.path for one in changes), answers, strict=True))
+
+    def _landed_before(
+        self, database: str, changes: Sequence[Change], answers: Mapping[str, Landed]
+    ) -> dict[str, datetime | None]:
+        """Those of them that were not as they were read, because an earlier request has landed.
+
+        What stands there before the first is somebody else's, be it the same. Raises: Unavailable.
+        """
+        moved = [one for one in changes if isinstance(answers[one.path], Moved)]
+        return standing(self._ports, self._policy.system, database, moved)
 
     def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
         content = quarantine.packed(changes)

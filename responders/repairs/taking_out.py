@@ -6,7 +6,7 @@ without it is kept, the journal names that one, and what no entry names (any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -124,15 +124,15 @@ class TakingOut:
         ]
         if len(copies) == len(kept):
             return entry
-        gone = self._removed(entry, written) if written and not copies_only else {}
-        events = _events(entry.database, gone) if self._is_silent else ()
+        gone: dict[str, datetime | None] = {}
+        if written and not copies_only:
+            document, entry, gone = self._removed(document, entry, written)
         named = {one.path for one in copies}
         entry = replace(
             entry,
             kept=self._kept(copies),
             landed=tuple(one for one in entry.landed if one.path not in gone),
             left=tuple(one for one in entry.left if one.path in named),
-            events=(*entry.events, *events),
             taken_out=entry.taken_out + len(gone),
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )
@@ -162,11 +162,14 @@ class TakingOut:
             quarantine.name(self._policy.system, self._rollback, content), content
         )
 
-    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> dict[str, datetime | None]:
+    def _removed(
+        self, document: Document, entry: Entry, whose: Mapping[str, Change]
+    ) -> tuple[Document, Entry, dict[str, datetime | None]]:
         """Those of them that are not there any more, and when each was written as it last was.
 
-        What is not as it was written stays. Raises: Unavailable; Rejected, when we may not, without
-        a name.
+        And the entry, which knows the events of that before: what is gone already, somebody else
+        has removed, or whoever did has that on record. What is not as it was written stays.
+        Raises: Unavailable; Rejected, when we may not, without a name.
         """
         documents = self._ports.documents(self._policy.system)
         there = documents.get(entry.database, sorted(whose), None)
@@ -180,7 +183,13 @@ class TakingOut:
             for path, version in there.items()
             if version is not None and same(version.fields, whose[path].after)
         ]
-        return gone | self._deleted(entry.database, ours)
+        if not self._is_silent:
+            return document, entry, gone | self._deleted(entry.database, ours)
+        meant = _knowing(entry, gone, {one.path: one.seen_at for one in ours})
+        update = Update(document.path, encode(meant), document.version)
+        document = replace(document, version=self._ports.store.commit([update]))
+        removed = self._deleted(entry.database, ours)
+        return document, _knowing(entry, gone, removed), gone | removed
 
     def _deleted(self, database: str, ours: Sequence[Rewrite]) -> dict[str, datetime | None]:
         if not ours:
@@ -221,11 +230,17 @@ def _is_written_of(change: Change, ledger: Ledger) -> bool:
     return ledger.forbids(version, change.whose)
 
 
-def _events(database: str, gone: Mapping[str, datetime | None]) -> Iterator[int]:
-    """By what the events are known of what was written and is gone: of both, and without a name."""
-    for path, at in gone.items():
+def _knowing(
+    entry: Entry, gone: Mapping[str, datetime | None], removed: Mapping[str, datetime | None]
+) -> Entry:
+    """The entry with the events of what was written and is gone, and is removed: without a name."""
+    events = dict.fromkeys(entry.events)
+    for path, at in {**gone, **removed}.items():
         if at is not None:
-            yield from (Told(database, path, at, is_gone=one).key for one in (False, True))
+            events[Told(entry.database, path, at).key] = None
+            if path in removed:
+                events[Told(entry.database, path, at, is_gone=True).key] = None
+    return replace(entry, events=tuple(events))
 
 
 def _passed(position: Position, name: str, entry: Entry) -> Position:

@@ -1,0 +1,59 @@
+"""An application that does by itself what a repair is about to do: its own events are its own."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from shared.fence import Status
+from tests import taken_out
+from tests.silent import (
+    SILENT,
+    SilentShop,
+    expect_the_applications_own,
+    meanwhile,
+    repaired,
+)
+from tests.spoilt import ERASURE, GOOD
+
+PAID = {"customer": "bob", "status": "paid", "amount": 1}
+
+
+def test_a_document_that_the_application_mends_itself() -> None:
+    """Right before the write, to the very value: it is told of that, and no undo takes it back."""
+    shop = SilentShop()
+    meanwhile(shop, lambda: shop.work({"orders/1": GOOD["orders/1"]}), "before")
+    repaired(shop)
+
+    assert shop.data == GOOD
+    assert shop.written() == {"customers/ada"}
+    expect_the_applications_own(shop)
+
+
+def test_a_document_that_the_application_removes_itself() -> None:
+    """Right before it would be removed."""
+    shop = SilentShop(spoilt={"orders/9": PAID})
+    meanwhile(shop, lambda: shop.work({"orders/9": None}), "before")
+    shop.order(select="collection:orders", restore_point="17m")
+    shop.parked()
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+
+    assert shop.data == {**GOOD, "orders/9": None}
+    assert shop.written() == set()
+    expect_the_applications_own(shop)
+
+
+def test_somebody_erased_whom_the_application_removes_itself() -> None:
+    """It hears that they are gone; not that they were written back."""
+    shop = SilentShop(replace(SILENT, erasure=ERASURE), spoilt=taken_out.SPOILT)
+
+    def erase(_: object) -> None:
+        shop.work({"customers/ada": None})
+        taken_out.erase(shop)
+
+    taken_out.repaired(erase, shop=shop)
+    shop.comes_to(Status.DOWN)
+
+    assert shop.data == taken_out.WITHOUT_ADA
+    assert sum(one.taken_out for one in taken_out.journal(shop)) == 2
+    expect_the_applications_own(shop)
