@@ -272,6 +272,7 @@ def test_what_is_not_understood_is_left() -> None:
     shop.ports.feeds.tell(ORDERS, None)
     shop.comes_to(Status.DOWN)
     shop.pass_time(MINUTE)
+    shop.ports.feeds.deliver()
     assert None in shop.ports.feeds.known[ORDERS].pushed
     expect_the_applications_own(shop)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
@@ -22,7 +22,7 @@ LISTEN_FOR_SECONDS: Final = 70.0
 PULL_FOR_SECONDS: Final = 10.0
 """So much of it between two commits."""
 HELD_FOR: Final = timedelta(seconds=WORK_FOR_SECONDS + 60)
-"""What is the application's stays so long in the hands of a worker who has died."""
+"""What was pulled stays in hand for as long as a worker lives, and a while longer if it dies."""
 MOST_HELD: Final = 100_000
 """So many messages that are not ours one worker has in hand: then it pulls no more."""
 
@@ -41,6 +41,8 @@ class Listening:
         """What is not ours, by subscription."""
         self._mine: dict[str, dict[str, int]] = defaultdict(dict)
         """What is ours and may not be acknowledged yet: its key by its handle."""
+        self._unanswered: set[str] = set()
+        """Subscriptions that gave no answer: they are asked after the others."""
         self.has_begun = False
         """Whether it is on record that it pulls."""
 
@@ -67,11 +69,14 @@ class Listening:
         counts, failure = Counter[str](), None
         until = self._ports.clock.monotonic() + PULL_FOR_SECONDS
         ours = self.ours(silence)
-        for one in listeners:
+        turns = deque(sorted(listeners, key=lambda one: one.subscription in self._unanswered))
+        while turns and self._ports.clock.monotonic() < until:
+            one = turns.popleft()
             try:
-                while self._ports.clock.monotonic() < until and self._heard(one, ours, counts):
-                    pass
-            except RollbackError as unanswered:  # it holds up no other
+                if self._heard(one, ours, counts):
+                    turns.append(one)
+            except RollbackError as unanswered:
+                self._unanswered.add(one.subscription)
                 failure = unanswered
         return counts, failure
 
@@ -88,17 +93,20 @@ class Listening:
         if len(self._held[name]) >= MOST_HELD:
             return False
         messages = feeds.pull(name)
+        if not messages:
+            return False
         keys = {one.handle: _key(listener, ours, one) for one in messages}
-        theirs = [handle for handle, key in keys.items() if key is None]
-        self._held[name] += theirs
+        self._held[name] += [handle for handle, key in keys.items() if key is None]
+        feeds.hold(name, [*keys], HELD_FOR)
         self._mine[name] |= {handle: key for handle, key in keys.items() if key is not None}
         self._acknowledge(name, counts)
-        if theirs:
-            feeds.hold(name, theirs, HELD_FOR)
-        return bool(messages)
+        return True
 
     def _acknowledge(self, name: str, counts: Counter[str]) -> None:
-        """What is ours is kept no longer; where that fails, it stays in hand and is tried again."""
+        """What is ours is kept no longer; where that fails, it is in hand yet, and tried again.
+
+        An acknowledgement by whoever has a message in hand no more is heard, and does nothing.
+        """
         mine = self._mine[name]
         if not mine:
             return

@@ -56,7 +56,7 @@ class Raising(Falling):
             return due
         if silence.status is not Status.FALLING:
             return self._raised(silence)
-        if self._is_written(silence.rollback) and not silences.is_overdue(silence, self._now):
+        if silences.is_end_awaited(silence, self._now) and self._is_written(silence.rollback):
             return replace(silence, waiting=f"{silence.rollback} has not ended yet")
         return self._fallen(silence)
 

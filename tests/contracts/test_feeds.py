@@ -228,6 +228,19 @@ def test_what_is_held_stays_in_hand(world: FeedsWorld) -> None:
     assert by_path([*found, *pulled(world)]).keys() == {"users/ada"}
 
 
+def test_an_acknowledgement_that_comes_too_late(world: FeedsWorld) -> None:
+    """By then nobody has the message in hand: it comes again, and holding it changes nothing."""
+    world.feeds.set_push(world.name, NO_PUSH)
+    world.write({"users/ada": {"n": 1}})
+    [message] = pulled(world)
+    world.advance(timedelta(minutes=11))
+    world.feeds.hold(world.name, [message.handle], timedelta(minutes=10))
+    world.feeds.acknowledge(world.name, [message.handle])
+    again = pulled(world)
+    world.advance(timedelta(minutes=1))  # it counts as failed once
+    assert by_path([*again, *pulled(world)]).keys() == {"users/ada"}
+
+
 def test_more_than_one_pull_takes(world: FeedsWorld) -> None:
     """Each message once, as long as somebody has it in hand; all of them are acknowledged."""
     world.feeds.set_push(world.name, NO_PUSH)

@@ -13,6 +13,9 @@ from shared.ports import Clock
 from tests.fakes.hooks import Hook, around, no_hook
 
 ACK_WITHIN = timedelta(minutes=10)
+"""Of a function's; of what else is started it is 10 seconds."""
+BACKOFF = timedelta(seconds=10)
+"""What was in hand and is not acknowledged comes again after it."""
 
 
 class Kept(Struct):
@@ -20,8 +23,13 @@ class Kept(Struct):
 
     handle: str
     told: Told | None
+    in_hand_until: datetime
     free_at: datetime
-    """In somebody's hands until then."""
+    """When it is delivered, or is so again."""
+
+    def hold(self, until: datetime) -> None:
+        """It is in somebody's hands until then."""
+        self.in_hand_until, self.free_at = until, until + BACKOFF
 
 
 class Subscription(Struct):
@@ -45,13 +53,14 @@ class FakeFeeds:
         """By full name."""
         self.may_not_act_as = False
         """Whether a push as any account is refused."""
+        self.ack_within = ACK_WITHIN
         self._clock = clock
         self._handles = 0
 
     def tell(self, name: str, told: Told | None) -> None:
         """One more message comes."""
-        self._handles += 1
-        kept = Kept(f"handle-{self._handles}", told, self._clock.now())
+        now = self._clock.now()
+        kept = Kept("", told, now, now)
         self.known[name].waiting.append(kept)
         self.deliver()
 
@@ -87,23 +96,29 @@ class FakeFeeds:
                 raise Rejected("FAILED_PRECONDITION: it pushes")
             free = [one for one in found.waiting if one.free_at <= now][:AT_ONCE]
             for one in free:
-                one.free_at = now + ACK_WITHIN
+                self._handles += 1
+                one.handle = f"handle-{self._handles}"
+                one.hold(now + self.ack_within)
             return [Message(one.handle, one.told) for one in free]
 
     def acknowledge(self, name: str, handles: Sequence[str]) -> None:
-        """They are gone."""
+        """They are gone; what is in hand no more comes again."""
         with around(self.hook, "feeds.acknowledge"):
-            found, gone = self._subscription(name), {*handles}
-            found.waiting = [one for one in found.waiting if one.handle not in gone]
+            found, gone = self._subscription(name), self._in_hand(name, handles)
+            found.waiting = [one for one in found.waiting if one not in gone]
 
     def hold(self, name: str, handles: Sequence[str], span: timedelta) -> None:
         """They are in hand so much longer; none: not any more."""
         with around(self.hook, "feeds.hold"):
-            named, until = {*handles}, self._clock.now() + span
-            for one in self._subscription(name).waiting:
-                if one.handle in named:
-                    one.free_at = until
+            for one in self._in_hand(name, handles):
+                one.hold(self._clock.now() + span)
             self.deliver()
+
+    def _in_hand(self, name: str, handles: Sequence[str]) -> list[Kept]:
+        """Those of these messages that are in hand yet."""
+        named, now = {*handles}, self._clock.now()
+        waiting = self._subscription(name).waiting
+        return [one for one in waiting if one.handle in named and one.in_hand_until > now]
 
     def _subscription(self, name: str) -> Subscription:
         if name not in self.known:

@@ -1,0 +1,114 @@
+"""What is pulled as a silence falls: all that is ours, whatever else there is to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.errors import Unavailable
+from shared.feeds import Message
+from shared.fence import Status
+from tests import taken_out
+from tests.fakes.hooks import no_hook
+from tests.silent import (
+    AS_BEFORE,
+    BOTH,
+    CUSTOMERS,
+    ORDERS,
+    SilentShop,
+    expect_the_applications_own,
+    kept_from,
+    meanwhile,
+)
+from tests.spoilt import MINUTE
+
+PAID = {"customer": "bob", "status": "paid", "amount": 1}
+
+
+def test_a_repair_that_is_paused_for_longer_than_anybody_is_silent() -> None:
+    """What it has written until then nobody hears of, though it may take some out yet."""
+    shop = SilentShop()
+    shop.asked()
+
+    def paused() -> None:
+        shop.command("carol", command="pause")
+        shop.ports.clock.sleep(3)
+        shop.deliver_commands()
+
+    meanwhile(shop, paused)
+    shop.approve("bob")
+    shop.comes_to(Status.STANDING)
+    shop.work({"orders/2": PAID})
+    shop.until(lambda: shop.pushes() == AS_BEFORE, 200)
+    shop.pass_time(10 * MINUTE)
+
+    assert taken_out.later(shop).due_at is not None
+    assert len(shop.written()) == 1
+    assert shop.silence.why == "its time is over"
+    expect_the_applications_own(shop)
+
+
+def test_an_application_that_never_rests() -> None:
+    """One that has always something more for one hearer does not keep another from being heard."""
+    shop = SilentShop()
+    shop.asked()
+    shop.approve("bob")
+    shop.comes_to(Status.STANDING)
+    number = iter(range(10, 100_000))
+
+    def works(verb: str, side: str) -> None:
+        if (verb, side) == ("feeds.pull", "before"):
+            shop.ports.clock.sleep(0.3)
+            shop.work({f"customers/{next(number)}": {"email": "x@example.com"}})
+            shop.work({"customers/bob": {"email": f"{next(number)}@example.com"}})
+
+    shop.ports.feeds.hook = works
+    shop.until(lambda: shop.pushes() == AS_BEFORE, 60)
+    shop.ports.feeds.hook = no_hook
+    shop.comes_to(Status.DOWN)
+    shop.pass_time(15 * MINUTE)
+
+    assert kept_from(shop) == {ORDERS: (1, 1), CUSTOMERS: (1, 1), BOTH: (2, 2)}
+    expect_the_applications_own(shop)
+
+
+def test_an_acknowledgement_that_is_refused_for_a_while() -> None:
+    """What is ours stays in hand until one is heard: else it would come again, and be pushed."""
+    shop = SilentShop()
+    shop.ports.feeds.ack_within = timedelta(seconds=10)
+    shop.asked()
+    calls: list[str] = []
+
+    def refused(verb: str, side: str) -> None:
+        if (verb, side) == ("feeds.acknowledge", "before") and len(calls) < 3:
+            calls.append(verb)
+            shop.ports.clock.sleep(4)
+            raise Unavailable("no answer")
+
+    shop.ports.feeds.hook = refused
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+    shop.pass_time(15 * MINUTE)
+
+    assert len(calls) == 3
+    expect_the_applications_own(shop)
+
+
+def test_a_subscription_that_gives_no_answer_for_long() -> None:
+    """It holds up no other, however long it lets its caller wait."""
+    shop = SilentShop()
+    shop.asked()
+    pull = shop.ports.feeds.pull
+
+    def silent(name: str) -> list[Message]:
+        if name == CUSTOMERS:
+            shop.ports.clock.sleep(20)
+            raise Unavailable("no answer")
+        return pull(name)
+
+    shop.ports.feeds.pull = silent  # type: ignore[method-assign]
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+
+    assert kept_from(shop) == {ORDERS: (1, 1), CUSTOMERS: (0, 1), BOTH: (2, 2)}
+    assert shop.pushes() == AS_BEFORE
+    assert {one.path for one in shop.told(CUSTOMERS)} == {"customers/ada"}
