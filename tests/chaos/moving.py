@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,10 @@ from shared.documents import decode
 from shared.rollback import ENDED, Rollback, Status
 from tests.chaos.kills import Kind, Point
 from tests.chaos.plant import Plant
+from tests.chaos.receipts import Receipts
 
+PULLED = Point(Kind.KILL, "on_work", "google.pubsub.v1.Subscriber/Pull", 0, "after")
+"""Whoever dies then has in hand what nobody has acknowledged."""
 OVER = (Status.WATCHING, *ENDED)
 WRITTEN = (Status.VERIFYING, *OVER)
 """No document is written any more."""
@@ -31,6 +34,8 @@ PIECE_SECONDS = 60.0
 """Wall time that a piece of a look never takes."""
 REAL = 1.0
 """Cloud seconds per second, while documents are written."""
+SETTLING = 5.0
+"""The same while it is waited for that nobody is told of them."""
 SLOW = 0.75
 """The same while data are looked through: a look has 15 s a minute, and must be over within the
 time for which nothing new may appear, on a busy machine too. No slower: a worker surveys them for
@@ -94,26 +99,48 @@ class Moving:
         name = self._stage.wait_for("the order", found).id
         return self.waited(name, (Status.PARKED, *ENDED), hopping=True)
 
-    def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
-        """A second person agrees; at each point somebody dies, as long as documents are written."""
+    def carried_out(
+        self, parked: Rollback, points: Iterable[Point], receipts: Receipts | None = None
+    ) -> Rollback:
+        """A second person agrees; at each point somebody dies, as long as documents are written.
+
+        Where there are receipts, nobody is told of these.
+        """
         self.foreseen.clear()
-        self._stage.rescale(REAL)
         self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
+        if receipts is not None:
+            self._stage.rescale(SETTLING)
+            self._stage.wait_for("the silence", lambda: receipts.stands(parked.id), WITHIN_SECONDS)
+        self._stage.rescale(REAL)
         for point in points:
-            self._stage.go_wrong(point.plan())
-
-            def is_reached() -> bool:
-                written = self._rollback(parked.id).status in WRITTEN
-                return bool(self._stage.went_wrong()) or written
-
-            self._stage.wait_for(str(point), is_reached, WITHIN_SECONDS)
-            if self._stage.went_wrong():
-                self._let_die(point)
+            if self._has_died(point, lambda: self._rollback(parked.id).status in WRITTEN):
                 self._wait_for_a_commit(parked.id)
-            self._stage.go_right()
         moved = self.waited(parked.id, WRITTEN)
         self._stage.rescale(SLOW)
         return moved
+
+    def told_again(self, moved: Rollback, receipts: Receipts) -> None:
+        """Whoever was told of nothing is told of what waits; somebody dies with it in hand."""
+
+        def is_told() -> bool:
+            return receipts.is_told_again(moved.id)
+
+        self._has_died(PULLED, is_told)
+        self._stage.wait_for("the pushes", is_told, WITHIN_SECONDS)
+
+    def _has_died(self, point: Point, is_over: Callable[[], bool]) -> bool:
+        """Whether somebody has, at that point, before that was over."""
+        self._stage.go_wrong(point.plan())
+
+        def is_reached() -> bool:
+            return bool(self._stage.went_wrong()) or is_over()
+
+        self._stage.wait_for(str(point), is_reached, WITHIN_SECONDS)
+        died = bool(self._stage.went_wrong())
+        if died:
+            self._let_die(point)
+        self._stage.go_right()
+        return died
 
     def waited(self, name: str, statuses: Collection[Status], *, hopping: bool = False) -> Rollback:
         """The rollback, once it has come so far; `hopping` over the time in which nobody works."""
