@@ -157,6 +157,18 @@ def shared(deployments: Sequence[Deployment]) -> list[Deployment]:
     return [_with(one, newest) for one in deployments]
 
 
+def known(deployments: Sequence[Deployment], policy: Policy) -> list[Deployment]:
+    """The same ones, as one decides by them: without a stand nothing that trials told counts."""
+    if policy.deployments.starts:
+        return shared(deployments)
+    return [
+        one
+        if one.restorable is None
+        else replace(one, restorable=replace(one.restorable, tried={}))
+        for one in deployments
+    ]
+
+
 def judged(deployments: Iterable[Deployment], trial: Trial, outcome: Outcome) -> list[Deployment]:
     """The same ones, those that the revision served in with what came of its trial."""
     name = trial.revision.rpartition("/")[2]

@@ -542,8 +542,8 @@ def test_a_function_that_did_not_start_and_cannot_be_built_again() -> None:
     assert rollback.status is Status.NOT_TAKEN
 
 
-def test_a_person_who_knows_that_it_starts() -> None:
-    """Break-glass goes back to what did not come up on the stand, where all else is there."""
+def with_false_failure() -> World:
+    """A copy does not come up, though the revision would; it cannot be built again."""
     ports = FakePorts(SHOP)
     ports.sources = None  # type: ignore[assignment]
     world = World(policy=SHOP, ports=ports)
@@ -552,6 +552,23 @@ def test_a_person_who_knows_that_it_starts() -> None:
     aged(world)
     world.pass_time(10 * MINUTE)
     world.deploy_bad()
+    return world
+
+
+def test_a_policy_that_names_no_stand_any_more() -> None:
+    """What trials told stands in nobody's way from then on, not only from the next proof on."""
+    world = with_false_failure()
+    world.policy = BOOKSHOP
+    world.start_instances()
+
+    assert roll_back(world).status in (Status.WATCHING, Status.SUCCEEDED)
+    assert back(world) == set(world.live)
+    assert world.broken_laws() == []
+
+
+def test_a_person_who_knows_that_it_starts() -> None:
+    """Break-glass goes back to what did not come up on the stand, where all else is there."""
+    world = with_false_failure()
     assert roll_back(world).status is Status.NOT_TAKEN
     about = {"incident": world.incidents()[-1].id, "system": "bookshop", "reason": "it starts"}
 
