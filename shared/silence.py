@@ -95,6 +95,8 @@ class Silence(Struct, frozen=True):
     """When an event of ours was seen last."""
     in_hands_until: datetime | None = None
     """What a worker is pulling has come again by then, should it die; None: nobody pulls."""
+    gives_back_at: datetime | None = None
+    """When a worker was about to give the pushes back, all having been heard."""
     lost_until: datetime | None = None
     """What somebody has pulled and nobody has any more has come again by then."""
     left: tuple[str, ...] = ()
@@ -296,9 +298,21 @@ def lost(silence: Silence, now: datetime) -> Silence:
     return replace(silence, lost_until=now + IN_HANDS)
 
 
+def gives_back(silence: Silence, now: datetime) -> Silence:
+    """The silence of which the pushes are given back next: on record before, as what takes them."""
+    waiting = "pushes are about to be given back"
+    return replace(silence, gives_back_at=now, waiting=waiting)
+
+
+def may_give_back(silence: Silence, now: datetime) -> bool:
+    """Whether that is on record, and not too old: whoever has lost the silence sends nothing."""
+    at = silence.gives_back_at
+    return is_overdue(silence, now) or (at is not None and now < at + fences.SENT_WITHIN)
+
+
 def let_go(silence: Silence) -> Silence:
     """The silence of which nobody has anything in hand."""
-    return replace(silence, in_hands_until=None)
+    return replace(silence, in_hands_until=None, gives_back_at=None)
 
 
 def is_heard_out(silence: Silence, now: datetime) -> bool:

@@ -218,6 +218,18 @@ def test_a_death_that_is_not_waited_for_is_found_out(monkeypatch: pytest.MonkeyP
     assert {one.path for one in told} == {*SPOILT}
 
 
+def test_whoever_stood_still_gives_nothing_back() -> None:
+    """What it had in hand others have meanwhile: it neither counts that, nor acts upon it."""
+    counted = Saboteur(counted=EFFECTS)
+    repaired(counted)
+    last = max(n for n, one in enumerate(counted.points) if one == "before feeds.acknowledge")
+    saboteur = Saboteur(last, Fault.ZOMBIE, EFFECTS)
+    shop = repaired(saboteur)
+
+    assert saboteur.happened
+    expect_repaired(shop)
+
+
 def repaired_without(saboteur: Saboteur, name: str) -> set[Told]:
     """What a hearer is told of that is not the application's."""
     shop = repaired(saboteur)

@@ -59,8 +59,8 @@ class Falling:
         return silences.down(silence, stand.theirs, self._now)
 
     def _heard(self, silence: Silence, silent: Iterable[Listener]) -> Silence:
-        """The silence after what has come, or with the pushes given back once that is all."""
-        if silences.is_overdue(silence, self._now):
+        """The silence after what has come, or with the pushes given back once that is on record."""
+        if silences.may_give_back(silence, self._now):
             return self._given_back(silence, silent)
         if not silences.may_listen(silence, self._now):
             return replace(silence, waiting="what is on its way lands")
@@ -80,7 +80,7 @@ class Falling:
         if failure is not None:
             return replace(silences.lost(silence, self._now), waiting=str(failure))
         if silences.is_heard_out(silence, self._now):
-            return self._given_back(silence, silent)
+            return silences.gives_back(silence, self._now)
         return replace(
             silence, waiting=f"{silence.missing} events of {silence.rollback} have not come"
         )

@@ -34,7 +34,10 @@ class Listening:
         """`known` completes an entry of the journal by what stands there, where it can be seen."""
         self._ports = ports
         self._known = known
-        self._until = ports.clock.monotonic() + LISTEN_FOR_SECONDS
+        began = ports.clock.monotonic()
+        self._until = began + LISTEN_FOR_SECONDS
+        self._sure_until = began + WORK_FOR_SECONDS
+        """What it has pulled nobody else has until then, and longer."""
         self._ours: Ours | None = None
         self._seen: set[tuple[str, int]] = set()
         self._held: dict[str, list[str]] = defaultdict(list)
@@ -111,6 +114,9 @@ class Listening:
         if not mine:
             return
         self._ports.feeds.acknowledge(name, [*mine])
+        if self._ports.clock.monotonic() > self._sure_until:  # it stood still: they come again
+            mine.clear()
+            return
         new = {(name, key) for key in mine.values()} - self._seen
         counts[name] += len(new)
         self._seen |= new
