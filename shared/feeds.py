@@ -31,6 +31,8 @@ class Feed(Struct, frozen=True):
     """So long it keeps what nobody has acknowledged."""
     is_dead_lettered: bool = False
     """Whether what is delivered too often goes elsewhere."""
+    by_hand: str = ""
+    """The flags of `gcloud pubsub subscriptions modify-push-config` that let it push so."""
 
 
 class Told(Struct, frozen=True):

@@ -51,6 +51,8 @@ class Listener(Struct, frozen=True):
     hearer: Hearer
     push: bytes = NO_PUSH
     """The push configuration of its subscription, verbatim; none: nobody has looked yet."""
+    by_hand: str = ""
+    """The same as flags of gcloud."""
     expected: int = 0
     """How many events of ours there must be for it."""
     kept_from: int = 0
@@ -60,6 +62,12 @@ class Listener(Struct, frozen=True):
     def subscription(self) -> str:
         """Full name."""
         return self.hearer.subscription
+
+    @property
+    def command(self) -> str:
+        """By which a person gives it back where nothing of ours runs; empty: nobody has looked."""
+        verb = "gcloud pubsub subscriptions modify-push-config"
+        return f"{verb} {self.subscription} {self.by_hand}" if self.by_hand else ""
 
     @property
     def missing(self) -> int:
@@ -179,8 +187,11 @@ def why_not(feed: Feed) -> str:
 
 def seen(silence: Silence, feeds: Mapping[str, Feed]) -> Silence:
     """The silence with how each listener is told, on record before any push is taken away."""
-    known = (replace(one, push=feeds[one.subscription].push) for one in silence.listeners)
-    return replace(silence, listeners=tuple(known), waiting="")
+    listeners = []
+    for one in silence.listeners:
+        feed = feeds[one.subscription]
+        listeners.append(replace(one, push=feed.push, by_hand=feed.by_hand))
+    return replace(silence, listeners=tuple(listeners), waiting="")
 
 
 def stand(listeners: Iterable[Listener], feeds: Mapping[str, Feed]) -> Stand:
@@ -269,7 +280,7 @@ def not_over(silence: Silence) -> str:
 
 def shown(silence: Silence) -> Silence:
     """What people may read of it: how something is pushed may hold a secret."""
-    listeners = (replace(one, push=NO_PUSH) for one in silence.listeners)
+    listeners = (replace(one, push=NO_PUSH, by_hand="") for one in silence.listeners)
     return replace(silence, listeners=tuple(listeners))
 
 

@@ -50,11 +50,8 @@ def text(event: str, silence: Silence) -> Iterator[str]:
             yield from (f"{one}: somebody has changed how it is told: left" for one in silence.left)
         case _:
             yield f"{silence.system}: THE SILENCE DOES NOT FALL: {silence.waiting}"
-            yield from (
-                f"{one.hearer.name}: its push is on record in {silences.path(silence.system)} "
-                f"({one.subscription})"
-                for one in silence.listeners
-            )
+            yield from (f"{one.hearer.name}: {one.subscription}" for one in silence.listeners)
+            yield f"how a person gives the pushes back: rollback pushes --system {silence.system}"
 
 
 def _kept_from(listener: Listener, rollback: str) -> str:

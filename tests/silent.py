@@ -64,7 +64,8 @@ class SilentShop(Shop):
         """What the application has done, of which each must be told at least once."""
         feeds = self.ports.feeds
         for name, one in HEARERS.items():
-            feeds.known[name] = Subscription(Feed(PUSH + one.name.encode(), KEPT))
+            push, flags = PUSH + one.name.encode(), f"--push-endpoint={PUSH.decode()}"
+            feeds.known[name] = Subscription(Feed(push, KEPT, by_hand=flags))
             filters = {"type": one.event, "database": HERE, "document": one.pattern}
             kind, short = one.name.removesuffix(")").split(" (trigger ")
             trigger = f"projects/bookshop/locations/eur3/triggers/{short}"

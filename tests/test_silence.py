@@ -143,3 +143,21 @@ def test_it_stands_once_that_has_settled(after: int, *, stands: bool) -> None:
     later = silences.taken(taken, AT + after * SECOND)
     assert (later.status is Status.STANDING) is stands
     assert later.taken_at == AT
+
+
+@pytest.mark.parametrize(
+    ("after", "awaits_end", "listens"),
+    [(0, True, False), (19, True, False), (20, True, True), (899, True, True), (900, False, True)],
+)
+def test_from_when_it_listens(after: int, *, awaits_end: bool, listens: bool) -> None:
+    """Once a write that was on its way has landed; where its rollback does not end, later."""
+    made = silences.falls(silence(WRITTEN), "a test", AT)
+    assert silences.is_end_awaited(made, AT + after * SECOND) is awaits_end
+    assert silences.may_listen(made, AT + after * SECOND) is listens
+
+
+@pytest.mark.parametrize(("after", "may"), [(None, False), (0, True), (29, True), (30, False)])
+def test_by_which_intent_a_push_is_taken_away(after: int | None, *, may: bool) -> None:
+    """By one that is on record, and not old."""
+    made = silence(WRITTEN, sent_at=AT if after is not None else None)
+    assert silences.may_send(made, AT + (after or 0) * SECOND) is may

@@ -29,6 +29,7 @@ from tests.silent import (
     EVENT,
     KEPT,
     ORDERS,
+    PUSH,
     SILENT,
     SilentShop,
     expect_the_applications_own,
@@ -191,13 +192,20 @@ def test_it_is_seen_at_a_glance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     shown: list[str] = []
 
     def looked() -> None:
-        shown.extend((prompt.say("status").output, prompt.say("status", "--json").output))
+        for line in ("status", "status --json", "pushes", "pushes --json"):
+            shown.append(prompt.say(*line.split()).output)
 
     meanwhile(shop, looked)
     shop.approve("bob")
     shop.comes_to(Status.DOWN)
 
-    seen, as_json = shown
+    seen, as_json, pushes, as_commands = shown
+    given_back = "gcloud pubsub subscriptions modify-push-config"
+    assert f"{given_back} {ORDERS} --push-endpoint={PUSH.decode()}\n" in pushes
+    assert {*json.loads(as_commands).values()} == {*pushes.splitlines()}
+    assert pushes.count(given_back) == 3
+    assert PUSH.decode() not in as_json
+    assert prompt.say("pushes").output == "no push of bookshop is taken away\n"
     [told] = [one["silence"] for one in json.loads(as_json)["systems"]]
     assert (told["status"], {one["push"] for one in told["listeners"]}) == ("STANDING", {""})
     assert f"silence STANDING until {shop.silence.until:%Y-%m-%d %H:%M}" in seen

@@ -290,6 +290,7 @@ def test_a_silence_that_does_not_fall_is_told_loudly() -> None:
     assert stuck["severity"] == Severity.CRITICAL
     assert "THE SILENCE DOES NOT FALL: PERMISSION_DENIED" in stuck["text"]
     assert ORDERS in stuck["text"]
+    assert "rollback pushes --system bookshop" in stuck["text"]
 
     shop.ports.feeds.hook = no_hook
     shop.comes_to(Status.DOWN)

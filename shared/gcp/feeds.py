@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -85,6 +86,7 @@ class PubSubFeeds:
             push=found.push_config.SerializeToString(deterministic=True),
             keeps_for=found.message_retention_duration.ToTimedelta(),
             is_dead_lettered=found.HasField("dead_letter_policy"),
+            by_hand=shlex.join(_flags(found.push_config)),
         )
 
     def set_push(self, name: str, push: bytes) -> None:
@@ -117,6 +119,23 @@ class PubSubFeeds:
             )
             with translated(READ):
                 self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_SECONDS)
+
+
+def _flags(push: Any) -> Iterator[str]:
+    """As gcloud names them; attributes have none.
+
+    https://cloud.google.com/sdk/gcloud/reference/pubsub/subscriptions/modify-push-config, read
+    2026-11-27.
+    """
+    yield f"--push-endpoint={push.push_endpoint}"
+    if push.HasField("oidc_token"):
+        yield f"--push-auth-service-account={push.oidc_token.service_account_email}"
+        if push.oidc_token.audience:
+            yield f"--push-auth-token-audience={push.oidc_token.audience}"
+    if push.HasField("no_wrapper"):
+        yield "--push-no-wrapper"
+        if push.no_wrapper.write_metadata:
+            yield "--push-no-wrapper-write-metadata"
 
 
 def _parted(handles: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
+from google.pubsub_v1 import types
 
 from shared.errors import Ambiguous, Gone, Rejected
 from shared.feeds import AT_ONCE, NO_PUSH, Feed, Feeds, Message, Told
@@ -270,6 +272,51 @@ def test_a_subscription_that_is_gone(world: FeedsWorld) -> None:
         world.feeds.set_push(name, NO_PUSH)
     with pytest.raises(Rejected):
         world.feeds.pull(name)
+
+
+@pytest.mark.parametrize(
+    "push",
+    [
+        types.PushConfig(push_endpoint="https://mail.example/?a=b&c='d e'"),
+        types.PushConfig(
+            push_endpoint="https://mail.example",
+            oidc_token={"service_account_email": "mail@shop.example", "audience": "mail"},
+        ),
+        types.PushConfig(
+            push_endpoint="https://mail.example",
+            oidc_token={"service_account_email": "mail@shop.example"},
+            no_wrapper={"write_metadata": True},
+        ),
+        types.PushConfig(push_endpoint="https://mail.example", no_wrapper={}),
+    ],
+)
+def test_how_a_person_gives_a_push_back(push: types.PushConfig) -> None:
+    """By flags of gcloud that say all of it."""
+    feed = PubSubFeeds(Answering(push)).feed("s")
+    said = dict(one.removeprefix("--").split("=", 1) for one in given_to_gcloud(feed.by_hand))
+    made = types.PushConfig(push_endpoint=said.pop("push-endpoint"))
+    if account := said.pop("push-auth-service-account", ""):
+        audience = said.pop("push-auth-token-audience", "")
+        made.oidc_token = {"service_account_email": account, "audience": audience}
+    if said.pop("push-no-wrapper", ""):
+        made.no_wrapper = {"write_metadata": bool(said.pop("push-no-wrapper-write-metadata", ""))}
+    assert not said
+    assert types.PushConfig.pb(made).SerializeToString(deterministic=True) == feed.push
+
+
+class Answering:
+    """A client of whatever subscription: the embedded cloud pushes to loopback alone."""
+
+    def __init__(self, push: types.PushConfig) -> None:
+        self._push = push
+
+    def get_subscription(self, *_: Any, **__: Any) -> types.Subscription:
+        return types.Subscription(push_config=self._push)
+
+
+def given_to_gcloud(flags: str) -> list[str]:
+    """As a shell parts them; one without a value is true."""
+    return [one if "=" in one else f"{one}=true" for one in shlex.split(flags)]
 
 
 def test_a_subscription_with_a_dead_letter_policy(wire: OverTheWire) -> None:

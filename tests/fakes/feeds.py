@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.errors import Gone, Rejected
 from shared.feeds import AT_ONCE, NO_PUSH, Feed, Message, Told
@@ -85,7 +86,7 @@ class FakeFeeds:
             if push != NO_PUSH and self.may_not_act_as:
                 raise Rejected("PERMISSION_DENIED: iam.serviceAccounts.actAs")
             feed = found.feed
-            found.feed = Feed(push, feed.keeps_for, feed.is_dead_lettered)
+            found.feed = replace(feed, push=push)
             self.deliver()
 
     def pull(self, name: str) -> list[Message]:
