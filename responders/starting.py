@@ -270,8 +270,7 @@ class _Look:
         proof = deployment.restorable
         if proof is None or not starts.told(proof):
             return self._now
-        at = max(self._now, proof.checked_at + GATHERED)
-        return min(at, deployment.due_at or at)
+        return max(self._now, proof.checked_at + GATHERED)
 
     def _left(self, turn: Turn, why: str) -> Turn:
         """The turn where a person has been at the stand: it is left, and told once."""

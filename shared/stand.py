@@ -200,7 +200,7 @@ def _due_at(proof: Restorability, name: str) -> datetime:
             (tried.again_at or tried.failed_at, again_after),
             (tried.unknown_at, AGAIN_AFTER),
         )
-        if moment is not None and (last is None or moment > last)
+        if moment is not None
     ]
     return max([_NEVER if last is None else last + PROVE_EVERY, *held])
 
@@ -236,6 +236,6 @@ def _with(deployment: Deployment, tried: Mapping[str, Tried]) -> Deployment:
     proof = deployment.restorable
     ours = {name for placed in deployment.functions.values() for name in placed.revisions}
     found = {name: one for name, one in sorted(tried.items()) if name in ours}
-    if proof is None or found.items() <= proof.tried.items():
+    if proof is None:
         return deployment
     return replace(deployment, restorable=replace(proof, tried={**proof.tried, **found}))

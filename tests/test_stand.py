@@ -127,6 +127,11 @@ def test_what_is_known_of_a_revision_is_known_of_each_deployment_that_it_served_
     assert first.restorable.tried == {"pay-1": Tried(failed_at=START + HOUR)}
     assert second == new
 
+    dead = deployment("v3", tried={"pay-1": Tried(failed_at=START, again_at=START + 2 * HOUR)})
+    third, _ = stand.shared([second, dead])
+    assert third.restorable is not None
+    assert third.restorable.tried["pay-1"].again_at == START + 2 * HOUR
+
 
 @pytest.mark.parametrize(
     ("before", "outcome", "after"),

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import handover, stand, starts, topics
+from shared import handover, shortened, stand, starts, topics
 from shared.documents import encode
-from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
 from shared.execution import WriteQuota
 from shared.plan import StepStatus
 from shared.policy import Group
@@ -103,6 +103,17 @@ def test_a_secret_that_is_gone_is_found_before_it_is_needed() -> None:
     assert fault.startswith(f"payOrder: revision {OLD} did not start (2026-03-03 12:0")
     assert [one for one in alarms(world) if "cannot be gone back to" in one and fault[:40] in one]
     assert "abcdefgh1234567" not in fault
+    assert "abcdefgh1234567" not in str(world.ports.store.documents)
+
+
+def test_an_answer_of_many_words() -> None:
+    """People read the first and the last of them."""
+    world = world_with_stand()
+    world.ports.stand.unstartable[OLD] = "no\n" * 9_000
+    aged(world)
+    sweep(world, 3)
+
+    assert len(tried(world)[OLD].words) == shortened.CHARACTERS
 
 
 def test_what_comes_up_again() -> None:
@@ -241,6 +252,17 @@ def frozen(world: World) -> None:
     )
 
 
+def paused_here(world: World) -> None:
+    pause = Pause("me", world.ports.clock.now(), "why")
+    world.ports.store.commit([Put("systems/bookshop", encode(System("bookshop", pause=pause)))])
+
+
+def frozen_everywhere(world: World) -> None:
+    now = world.ports.clock.now()
+    window = Freeze("me", now, "why", now - HOUR, now + HOUR)
+    world.ports.store.commit([Put(GLOBAL, encode(Controls(freezes=(window,))))])
+
+
 def at_work(world: World) -> None:
     world.ports.store.commit([Put("systems/bookshop", encode(System("bookshop", slot="r1")))])
 
@@ -250,7 +272,10 @@ def rolling_out(world: World) -> None:
     world.ports.store.commit([Put("deployments/bookshop:v9", encode(one))])
 
 
-STOPS: list[Callable[[World], None]] = [paused, frozen, at_work, rolling_out]
+STOPS: list[Callable[[World], None]] = [
+    *(paused, paused_here, frozen, frozen_everywhere, at_work),
+    rolling_out,
+]
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -263,9 +288,10 @@ def test_what_holds_a_start_up(stop: Callable[[World], None]) -> None:
     sweep(world, 8)
 
     assert world.ports.stand.made == []
+    assert "start.begun" not in told(world)
 
 
-@pytest.mark.parametrize("stop", STOPS[:3])
+@pytest.mark.parametrize("stop", STOPS[:-1])
 def test_a_switch_that_is_set_at_the_last_moment(stop: Callable[[World], None]) -> None:
     """It is looked at once more after all that the start needs was read; later it is made."""
     world = world_with_stand()
@@ -314,6 +340,10 @@ def test_a_stand_that_is_reachable_from_outside() -> None:
     world.ports.stand.internal = True
     world.pass_time(15 * MINUTE)
     assert OLD in world.ports.stand.made
+    world.ports.stand.internal = False
+    world.ports.clock.advance(DAY)
+    world.pass_time(15 * MINUTE)
+    assert len([one for one in alarms(world) if "is reachable from outside" in one]) == 2
 
 
 def test_a_request_that_never_gets_an_answer() -> None:
@@ -331,6 +361,20 @@ def test_a_request_that_never_gets_an_answer() -> None:
 
     assert OLD in world.ports.stand.made
     assert tried(world)["getbook-00001"].unknown == "asked for twice, and no copy came of it"
+
+
+def test_requests_without_an_answer_on_two_days() -> None:
+    """Each is the first: with a start between them it is not known that nothing comes of it."""
+    world = world_with_stand()
+    for _day in range(2):
+        aged(world)
+        world.ports.stand.hook = raising("trials.begin", Ambiguous("INTERNAL"))
+        sweep(world, 1)
+        world.ports.stand.hook = lambda _verb, _side: None
+        world.pass_time(4 * MINUTE)
+
+    assert told(world).count("start.dropped") == 2
+    assert "start.unknown" not in told(world)
 
 
 def test_a_look_that_google_refuses() -> None:
@@ -475,6 +519,67 @@ def test_two_workers_at_once() -> None:
     sweep(world, 1)
 
     assert len(world.ports.stand.made) == 1
+    assert "start.dropped" not in told(world)
+
+
+def test_a_message_that_comes_before_its_time() -> None:
+    """A redelivery finds nothing due, and looks at nothing."""
+    world = world_with_stand()
+    aged(world)
+    sweep(world, 1)
+    before = stand_of(world)
+    assert before.trial is not None
+    world.ports.stand.hook = raising("trials.outcome", AssertionError("nothing is due"))
+
+    world.publish(
+        topics.WORK, encode_due(handover.Due(handover.START, "bookshop", world.ports.clock.now()))
+    )
+    world.settle()
+
+    assert stand_of(world) == before
+
+
+def test_a_copy_that_lands_late() -> None:
+    """Nobody gives it up as long as it may land: it is made once."""
+    world = world_with_stand()
+    aged(world)
+    ports = world.ports
+    ports.stand.hook = raising("trials.begin", Ambiguous("DEADLINE_EXCEEDED"))
+    sweep(world, 1)
+    ports.stand.hook = lambda _verb, _side: None
+    trial = stand_of(world).trial
+    assert trial is not None
+    ports.clock.advance(MINUTE / 2)
+    sweep(world, 1)
+    ports.stand.begin(trial, ports.stand.template(trial))
+
+    world.pass_time(2 * MINUTE)
+
+    assert tried(world)[OLD].started_at == trial.at
+    assert ports.stand.made.count(OLD) == 1
+    assert "start.dropped" not in told(world)
+
+
+def test_an_answer_that_says_that_the_copy_is_there() -> None:
+    """It is ours, from a request whose answer was lost on the way: what comes of it counts."""
+    world = world_with_stand()
+    aged(world)
+    world.ports.stand.hook = raising("trials.begin", Exists("ALREADY_EXISTS"), "after")
+    sweep(world, 1)
+    world.ports.stand.hook = lambda _verb, _side: None
+
+    world.pass_time(2 * MINUTE)
+
+    assert tried(world)[OLD].started_at is not None
+    assert "start.dropped" not in told(world)
+
+
+def test_which_systems_are_looked_at() -> None:
+    """Those that have a stand; of each other kind every one."""
+    policies = {"shop": SHOP, "bookshop": BOOKSHOP}
+
+    assert handover.concerned(handover.START, policies) == ["shop"]
+    assert handover.concerned(handover.DEPLOYMENT, policies) == ["shop", "bookshop"]
 
 
 def encode_due(due: handover.Due) -> bytes:
@@ -486,6 +591,8 @@ def encode_due(due: handover.Due) -> bytes:
 def test_a_message_for_a_system_without_a_stand() -> None:
     """Without the key nothing more is started, and what trials told is forgotten."""
     world = world_with_stand("payOrder")
+    sweep(world, 2)
+    assert set(tried(world)) == {OLD}
     count = len(world.ports.stand.made)
     world.policy = BOOKSHOP
     world.start_instances()
@@ -603,6 +710,7 @@ def test_151_functions_within_two_hours() -> None:
 @pytest.mark.parametrize("error", [Throttled("later"), Moved("no")])
 def test_a_refusal_of_a_trial_that_somebody_else_has_ended(error: Exception) -> None:
     """Whoever comes late changes nothing."""
+    after: list[stand.Stand] = []
     world = world_with_stand()
     aged(world)
 
@@ -611,6 +719,7 @@ def test_a_refusal_of_a_trial_that_somebody_else_has_ended(error: Exception) -> 
         world.ports.clock.advance(2 * MINUTE)
         world.start_instances()
         sweep(world, 3)
+        after.append(stand_of(world))
         raise error
 
     world.ports.stand.hook = once("trials.begin", "before", others_go_on)
@@ -618,3 +727,4 @@ def test_a_refusal_of_a_trial_that_somebody_else_has_ended(error: Exception) -> 
 
     assert world.ports.stand.made.count(OLD) == 1
     assert tried(world)[OLD].unknown == ""
+    assert stand_of(world) == after[0]

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError, PermissionDenied
 from google.cloud import run_v2
+from google.protobuf.field_mask_pb2 import FieldMask
 from msgspec.structs import replace
 
 from local import accounts, registry, secrets
@@ -20,6 +21,7 @@ from local.faults import Fate
 from local.run.messages import service_account
 from shared import stand
 from shared.errors import Moved, Rejected, RollbackError
+from shared.gcp import trials
 from shared.gcp.channels import Clients
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.trials import CloudTrials
@@ -185,6 +187,7 @@ def test_words_without_the_values_of_variables(shop: Shop) -> None:
         ("123", 'PIN=123 and "123" after 123 ms', 'PIN=[removed] and "[removed]" after 123 ms'),
         ("123", "PIN=1234", "PIN=1234"),
         ("first-line\nother-line", "first-line\\nother-line", "[removed]\\n[removed]"),
+        ("key-a", "key-a, key-a-and-more", "[removed], [removed]"),
         ('{"user":"shop-user"}', '{\\"user\\":\\"shop-user\\"}', '{\\"user\\":\\"[removed]\\"}'),
     ],
 )
@@ -192,7 +195,8 @@ def test_words_without_values_that_are_short_or_quoted(
     shop: Shop, value: str, said: str, told: str
 ) -> None:
     """A value of few characters is one behind its name, or a quote; lines of a key stand alone."""
-    configuration = replace(GIVEN, environment={"PIN": value})
+    given = {"PIN": value, "OTHER": f"{value}-and-more"}
+    configuration = replace(GIVEN, environment=given)
     (deployed,) = shop.application.deploy(["payOrder"], release="v3", configuration=configuration)
     shop.revision = deployed.latest_created.name
     shop.cloud.rollouts.failure = lambda name: said if name == NAME else ""
@@ -234,6 +238,131 @@ def test_a_refusal_without_the_values_of_variables(
     assert "value-of-a-variable" not in str(caught.value)
     assert "GREETING" in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def shown(shop: Shop, revision: run_v2.Revision) -> CloudTrials:
+    """Trials over Google's client, which shows that revision whatever is asked."""
+
+    class Showing:
+        def get_revision(self, **_given: object) -> run_v2.Revision:
+            return revision
+
+    return CloudTrials(shop.clients.services, Showing(), POLICY)
+
+
+FULL = run_v2.Revision(
+    containers=[
+        run_v2.Container(
+            name="app",
+            image="i@sha256:1",
+            depends_on=["proxy"],
+            startup_probe=run_v2.Probe(period_seconds=3),
+            volume_mounts=[run_v2.VolumeMount(name="key", mount_path="/key")],
+            resources=run_v2.ResourceRequirements(limits={"cpu": "2", "nvidia.com/gpu": "1"}),
+            build_info=run_v2.BuildInfo(function_target="f"),
+        ),
+        run_v2.Container(name="proxy", image="p@sha256:2", args=["--port=1"]),
+    ],
+    volumes=[run_v2.Volume(name="key", secret=run_v2.SecretVolumeSource(secret="KEY"))],
+    vpc_access=run_v2.VpcAccess(connector="c"),
+    encryption_key="k",
+    node_selector=run_v2.NodeSelector(accelerator="nvidia-l4"),
+    scaling=run_v2.RevisionScaling(min_instance_count=2, max_instance_count=9),
+    labels={"goog-managed-by": "cloudfunctions"},
+)
+
+
+def test_what_a_revision_has_beside_its_code_is_in_its_copy(shop: Shop) -> None:
+    """Sidecars in their order, probes, GPUs, volumes, network and key; not what Google puts out."""
+    trial = Trial("s/revisions/f-00001", f"{NAME}-t1", "1", shop.cloud.clock.now())
+
+    made = run_v2.RevisionTemplate.deserialize(shown(shop, FULL).template(trial).content)
+
+    wanted = run_v2.Revision(FULL)
+    del wanted.containers[0].build_info
+    assert list(made.containers) == list(wanted.containers)
+    for field in ("volumes", "vpc_access", "encryption_key", "node_selector"):
+        assert getattr(made, field) == getattr(FULL, field), field
+    assert dict(made.labels) == {LABEL: "f-00001"}
+    assert (made.scaling.min_instance_count, made.scaling.max_instance_count) == (0, 1)
+
+
+def test_each_field_that_a_template_shares_with_a_revision_is_copied() -> None:
+    """A newer client that knows more of them fails here."""
+    revision, template = (
+        {field.name for field in kind.pb().DESCRIPTOR.fields}
+        for kind in (run_v2.Revision, run_v2.RevisionTemplate)
+    )
+
+    assert {*trials._COPIED} == (revision & template) - {"labels", "annotations", "scaling"}
+
+
+def ready(**said: Any) -> run_v2.Condition:
+    return run_v2.Condition(type_="Ready", message="words", **said)
+
+
+_State = run_v2.Condition.State
+_Common = run_v2.Condition.CommonReason
+_Of = run_v2.Condition.RevisionReason
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [
+        (ready(state=_State.CONDITION_SUCCEEDED), Verdict.STARTED),
+        (ready(state=_State.CONDITION_FAILED), Verdict.FAILED),
+        (
+            ready(state=_State.CONDITION_FAILED, reason=_Common.CONTAINER_MISSING),
+            Verdict.FAILED,
+        ),
+        (ready(state=_State.CONDITION_FAILED, reason=_Common.INTERNAL), Verdict.UNKNOWN),
+        (ready(state=_State.CONDITION_FAILED, reason=_Common.IMMEDIATE_RETRY), Verdict.UNKNOWN),
+        (ready(state=_State.CONDITION_FAILED, reason=_Common.POSTPONED_RETRY), Verdict.UNKNOWN),
+        (
+            ready(state=_State.CONDITION_FAILED, revision_reason=_Of.ACTIVE_REVISION_LIMIT_REACHED),
+            Verdict.UNKNOWN,
+        ),
+        (
+            ready(state=_State.CONDITION_SUCCEEDED, revision_reason=_Of.HEALTH_CHECK_SKIPPED),
+            Verdict.UNKNOWN,
+        ),
+        (ready(state=_State.CONDITION_RECONCILING), None),
+        (ready(state=_State.CONDITION_PENDING), None),
+        (run_v2.Condition(type_="Active", state=_State.CONDITION_FAILED), None),
+    ],
+)
+def test_what_the_condition_ready_says(
+    shop: Shop, condition: run_v2.Condition, verdict: Verdict | None
+) -> None:
+    """Only what Google has seen come up, or not, says anything of the revision."""
+    outcome = shown(shop, run_v2.Revision(conditions=[condition])).outcome("c")
+
+    assert (outcome.verdict if outcome is not None else None) == verdict
+
+
+def test_traffic_that_a_person_gives_the_stand(shop: Shop) -> None:
+    """A start changes the template and nothing else: it stays where they put it."""
+    first = shop.begin().name
+    shop.cloud.clock.advance(30 * SECOND)
+    pinned = run_v2.Service(
+        name=f"{PARENT}/services/{NAME}",
+        traffic=[
+            run_v2.TrafficTarget(
+                type_=run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION,
+                revision=first,
+                percent=100,
+            )
+        ],
+    )
+    shop.clients.services.update_service(
+        run_v2.UpdateServiceRequest(service=pinned, update_mask=FieldMask(paths=["traffic"]))
+    )
+    shop.cloud.clock.advance(30 * SECOND)
+
+    shop.begin()
+
+    assert [one.revision for one in shop.service.traffic] == [first]
+    assert shop.trials.found().newest != first
 
 
 def test_the_stand_outlives_the_cloud(tmp_path: Path) -> None:
