@@ -21,6 +21,7 @@ from tests.chaos.kills import (
     NOT_REACHED,
     Kind,
     Point,
+    gone,
     proves_nothing,
 )
 from tests.chaos.plant import STARTS, started
@@ -229,6 +230,23 @@ def test_only_who_stands_still_is_heard_too_late(
 
     assert (call["skip"], call["times"], call["delay_seconds"]) == (3, 1, held)
     assert call.get("answer") == answer
+
+
+@pytest.mark.parametrize(
+    ("after", "names"),
+    [
+        ({"rollback": 5, "alert": 1}, []),
+        ({"rollback": 6, "alert": 1, "notice": 1}, []),
+        ({"rollback": 4, "alert": 1}, ["rollback"]),
+        ({"rollback": 5}, ["alert"]),
+        ({}, ["rollback", "alert"]),
+    ],
+)
+def test_a_cloud_that_forgets_what_it_has_answered(after: dict[str, int], names: list[str]) -> None:
+    """Whatever was committed before its death is there after it, or more."""
+    told = gone({"rollback": 5, "alert": 1}, after)
+
+    assert [one.rpartition(" ")[2] for one in told] == names
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -204,7 +204,7 @@ class World:
             stage.go_right()
             stage.rescale(SCALE)
             evidence.close()
-        faults = [f"{law.text}: {fault}" for law in found for fault in law.faults]
+        faults = [f"{law.text}: {fault}" for law in found for fault in law.faults] + course.lost
         return course.reached, [*ended, *faults] if faults else []
 
     def _notification(self, number: int) -> dict[str, Any]:
@@ -241,6 +241,8 @@ class Course:
         """`hurried`: cloud seconds per second once every function is back."""
         self.reached = False
         """Whether the call at the point has come, and something has died over it."""
+        self.lost: list[str] = []
+        """What the cloud had committed before it died, and has no more."""
         self._plant = plant
         self._stage = plant.stage
         self._evidence = evidence
@@ -301,9 +303,20 @@ class Course:
                 self._stage.go_right()
                 responders.restart(self._point.victim)
             case Kind.CLOUD:
+                before = self._committed()
                 self._plant.restart_cloud()
+                self.lost = gone(before, self._stage.wait_for("the state", self._committed))
             case Kind.STOP:
                 self._stand_still()
+
+    def _committed(self) -> dict[str, int]:
+        """How far each rollback is, and that there is each alert and each notice of this run."""
+        evidence = self._evidence
+        return {
+            **{one.id: one.sequence for one in evidence.rollbacks()},
+            **{one.key: 1 for one in evidence.alerts()},
+            **{one.id: 1 for one in evidence.notices()},
+        }
 
     def _stand_still(self) -> None:
         """The worker stands still until another has its rollback, then goes on as a zombie."""
@@ -386,6 +399,12 @@ class Series:
     def _tell(self, number: int, faults: Sequence[str]) -> None:
         print(*(f"  ✗ {fault}" for fault in faults[:SHOWN_FAULTS]), sep="\n")
         print(f"  again: python -m tests.chaos kills --seed {self._seed} --only {number}")
+
+
+def gone(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """What is not there any more, or not as far as it was."""
+    missing = (name for name, number in before.items() if after.get(name, 0) < number)
+    return [f"the cloud has forgotten what it had of {name}" for name in missing]
 
 
 def proves_nothing(hits: Collection[str]) -> bool:
