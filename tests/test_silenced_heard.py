@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared import silence as silences
 from shared.errors import Unavailable
-from shared.feeds import Message
+from shared.feeds import NO_PUSH, Feed, Message
 from shared.fence import Status
 from tests import taken_out
 from tests.fakes.hooks import no_hook
@@ -44,6 +45,8 @@ def test_a_repair_that_is_paused_for_longer_than_anybody_is_silent() -> None:
     assert taken_out.later(shop).due_at is not None
     assert len(shop.written()) == 1
     assert shop.silence.why == "its time is over"
+    assert shop.silence.stood_at is not None
+    assert shop.silence.stood_at < shop.silence.began_at + silences.STANDS_WITHIN
     expect_the_applications_own(shop)
 
 
@@ -91,6 +94,29 @@ def test_an_acknowledgement_that_is_refused_for_a_while() -> None:
 
     assert len(calls) == 3
     expect_the_applications_own(shop)
+
+
+def test_a_subscription_that_cannot_be_seen() -> None:
+    """The others are told again, and it is not over before that one is."""
+    shop = SilentShop()
+    shop.asked()
+    feed, answers = shop.ports.feeds.feed, list[bool]()
+
+    def silent(name: str) -> Feed:
+        if name == CUSTOMERS and shop.has_silence and shop.silence.falls_at and not answers:
+            raise Unavailable("no answer")
+        return feed(name)
+
+    shop.ports.feeds.feed = silent  # type: ignore[method-assign]
+    shop.approve("bob")
+    shop.comes_to(Status.FALLING)
+    shop.pass_time(40 * MINUTE)
+    assert shop.pushes() == {**AS_BEFORE, CUSTOMERS: NO_PUSH}
+    assert (shop.silence.status, shop.silence.waiting) == (Status.FALLING, "no answer")
+
+    answers.append(True)
+    shop.comes_to(Status.DOWN)
+    assert shop.pushes() == AS_BEFORE
 
 
 def test_a_subscription_that_gives_no_answer_for_long() -> None:

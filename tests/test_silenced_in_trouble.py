@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
 
 from shared import silence as silences
 from shared.errors import Ambiguous, Rejected, Throttled, Unavailable
-from shared.feeds import Feed
+from shared.feeds import NO_PUSH, Feed
 from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.ports import Query
@@ -62,6 +63,7 @@ def test_a_push_that_could_not_be_given_back_is_not_taken_away() -> None:
     shop.comes_to(Status.DOWN)
 
     expect_nothing_written(shop, "iam.serviceAccounts.actAs")
+    assert shop.silence.why.startswith("PERMISSION_DENIED")
     assert shop.pushes() == AS_BEFORE
 
 
@@ -90,6 +92,47 @@ def test_what_gives_no_answer_is_asked_again(verb: str, side: str, failure: Exce
     assert calls
     assert shop.data == GOOD
     expect_the_applications_own(shop)
+
+
+def test_what_took_too_long_to_be_sent_is_not_sent() -> None:
+    """By what was read long ago nothing is taken away."""
+    shop = asked()
+
+    def slow(verb: str, side: str) -> None:
+        if (verb, side) == ("feeds.set_push", "after"):
+            assert shop.pushes() == AS_BEFORE
+            shop.ports.clock.sleep(21)
+
+    shop.ports.feeds.hook = slow
+    shop.approve("bob")
+    shop.until(lambda: shop.newest.status is RollbackStatus.FAILED)
+    assert shop.silence.why == "it does not stand in time: it took too long to be sent"
+    assert shop.pushes() == AS_BEFORE
+
+
+@pytest.mark.parametrize(
+    ("feed", "why"),
+    [
+        (Feed(b"push", KEPT, is_dead_lettered=True), "its subscription has a dead letter policy"),
+        (None, "its subscription is gone"),
+    ],
+)
+def test_a_subscription_that_changes_right_before_it_is_silent(feed: Feed | None, why: str) -> None:
+    """What it was as people were asked does not count: it is left as it is."""
+    shop = asked()
+
+    def hook(verb: str, side: str) -> None:
+        if shop.has_silence and not shop.silence.is_seen:
+            if feed is None:
+                shop.ports.feeds.known.pop(ORDERS, None)
+            else:
+                shop.ports.feeds.known[ORDERS].feed = feed
+
+    shop.ports.feeds.hook = hook
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+    expect_nothing_written(shop, f"{HEARERS[ORDERS].name} cannot be kept from being told: {why}")
+    assert NO_PUSH not in shop.pushes().values()
 
 
 def test_a_silence_that_cannot_stand_ends_it() -> None:
@@ -163,6 +206,29 @@ def test_a_push_that_a_person_changes() -> None:
     assert shop.silence.left == (name,)
     assert f"{name}: somebody has changed how it is told: left" in notified(shop)[-1]
     assert {one.path for one in shop.told(BOTH)} == {"orders/2"}
+
+
+def test_a_push_that_a_person_gives_back_before_it_stands() -> None:
+    """It is taken away again, and all of it settles anew."""
+    shop = asked()
+    settling(shop, lambda: changed(shop, AS_BEFORE[ORDERS]))
+    given_back = shop.ports.feeds.hook
+    taken: list[datetime] = []
+
+    def hook(verb: str, side: str) -> None:
+        given_back(verb, side)
+        if (verb, side) == ("feeds.set_push", "after") and shop.silence.status is Status.RAISING:
+            shop.ports.clock.sleep(1)
+            taken.append(shop.ports.clock.now())
+
+    shop.ports.feeds.hook = hook
+    shop.approve("bob")
+    shop.comes_to(Status.STANDING)
+    assert len(taken) == 2 * len(HEARERS) + 2
+    assert shop.silence.stood_at is not None
+    assert shop.silence.stood_at >= taken[-1] + silences.SETTLES
+    shop.comes_to(Status.DOWN)
+    expect_the_applications_own(shop)
 
 
 def test_a_push_that_a_person_gives_back() -> None:

@@ -86,11 +86,8 @@ class Falling:
         )
 
     def _given_back(self, silence: Silence, silent: Iterable[Listener]) -> Silence:
-        """The silence with each subscription asked to push as it did."""
-        try:
-            self._listening.let_go()
-        except RollbackError as failure:  # what was in hand comes back by itself
-            return replace(silence, waiting=str(failure))
+        """The silence with each subscription asked to push as it did. Raises: Unavailable."""
+        self._listening.let_go()
         set_push = self._ports.feeds.set_push
         calls = {one.subscription: partial(set_push, one.subscription, one.push) for one in silent}
         answers = ask_all(self._ports, calls)
