@@ -62,7 +62,8 @@ def run(
     override: Annotated[
         bool,
         typer.Option(
-            "--override", help="break-glass: skip approval, freeze and budget; needs --incident"
+            "--override",
+            help="break-glass: skip approval, freeze, budget, failed starts; needs --incident",
         ),
     ] = False,
     incident: Annotated[

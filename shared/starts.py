@@ -91,7 +91,7 @@ def not_started(
                 yield f"{name}: revision {revision}{_DID_NOT_START}({when}): {one.words}"
 
 
-def why_built_again(deployment: Deployment, functions: Collection[str]) -> list[str]:
+def failed(deployment: Deployment, functions: Collection[str]) -> list[str]:
     """Of these functions, each revision that did not start, with when and why."""
     proof = deployment.restorable
     if proof is None:

@@ -682,7 +682,10 @@ def test_a_person_who_knows_that_it_starts() -> None:
     world.command(command="rollback", override=True, **about)
     world.pass_time(20 * MINUTE)
 
-    assert world.rollbacks()[-1].status in (Status.WATCHING, Status.SUCCEEDED)
+    rollback = world.rollbacks()[-1]
+    assert rollback.status in (Status.WATCHING, Status.SUCCEEDED)
+    assert rollback.plan is not None
+    assert [line for line in rollback.plan.reported if f"{OLD} did not start" in line]
     assert back(world) == set(world.live)
     assert world.broken_laws() == []
 

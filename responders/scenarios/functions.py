@@ -16,7 +16,7 @@ from shared.facts import Change, served
 from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, Step, frozen
 from shared.policy import Group, Policy, Probe, ScenarioName
-from shared.starts import warning, why_built_again
+from shared.starts import failed, warning
 from shared.steps import judge
 
 MOST_WITH_REBUILDS = 300
@@ -70,7 +70,7 @@ def plan(
             steps += more
     reported = (
         *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
-        *why_built_again(target, differing & change.rebuilt),
+        *failed(target, differing),
         *filter(None, (warning(target, differing - change.rebuilt),)),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
         *beside.told(differing, inventory, record, seen, waiting),
