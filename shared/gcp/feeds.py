@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from google.cloud.firestore_v1 import types as firestore
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.pubsub_v1 import types
@@ -143,10 +144,17 @@ def _parted(handles: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _told(data: bytes) -> Told | None:
-    """What an event tells of its document; None: it is none that is understood."""
+    """What an event tells of its document; None: it is none that is understood.
+
+    Its trigger says whether it comes as Protocol Buffers or as JSON (`eventDataContentType`, where
+    shared/gcp/triggers.py says); the former never begin with a brace.
+    """
     try:
-        event = _Event.FromString(data)
-    except DecodeError:
+        if data.startswith(b"{"):
+            event = Parse(data, _Event(), ignore_unknown_fields=True)
+        else:
+            event = _Event.FromString(data)
+    except (DecodeError, ParseError):
         return None
     is_gone = not event.HasField("value")
     document = event.old_value if is_gone else event.value

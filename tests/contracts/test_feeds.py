@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -27,6 +28,13 @@ from tests.local.pubsub_world import Endpoint
 
 HERE = "(default)"
 HOUR = timedelta(hours=1)
+AT = datetime(2026, 11, 27, 12, 0, 0, 123456, UTC)
+DOCUMENT = {
+    "name": f"projects/shop/databases/{HERE}/documents/users/ada",
+    "fields": {"n": {"integerValue": "1"}, "place": {"geoPointValue": {"latitude": 1.5}}},
+    "createTime": "2026-11-27T11:00:00Z",
+    "updateTime": "2026-11-27T12:00:00.123456Z",
+}
 
 
 class FeedsWorld(Protocol):
@@ -189,6 +197,24 @@ def test_what_is_no_event_of_a_document(world: FeedsWorld) -> None:
     for data in (b"{}", b"\xff\xff", b"\n\x00", b"\n\x02\n\x00"):
         world.send(data)
     assert [one.told for one in pulled(world)] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"value": DOCUMENT}, Told(HERE, "users/ada", AT)),
+        ({"value": DOCUMENT, "oldValue": DOCUMENT, "of": 1}, Told(HERE, "users/ada", AT)),
+        ({"oldValue": DOCUMENT}, Told(HERE, "users/ada", AT, is_gone=True)),
+        ({"value": {**DOCUMENT, "updateTime": "noon"}}, None),
+        ({"value": {"name": DOCUMENT["name"]}}, None),
+        ({}, None),
+    ],
+)
+def test_an_event_as_json(wire: OverTheWire, data: dict[str, Any], told: Told | None) -> None:
+    """A trigger may want it so, of a workflow, say."""
+    wire.feeds.set_push(wire.name, NO_PUSH)
+    wire.send(json.dumps(data).encode())
+    assert [one.told for one in pulled(wire)] == [told]
 
 
 def test_nothing_is_pushed_until_it_is_given_back(world: FeedsWorld) -> None:
