@@ -214,7 +214,7 @@ class _Look:
         """The turn with the next trial that is due, where one may be begun."""
         if turn.stand.trial is not None:
             return self.later(turn, stand.APART)
-        due = stand.next_due(turn.known)
+        due = stand.next_due(turn.known, self._now)
         if due is None or due[0] > self._now:
             wait = due[0] - self._now if due is not None else stand.LOOK_AGAIN
             return self.later(turn, min(wait, stand.LOOK_AGAIN))

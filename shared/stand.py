@@ -19,7 +19,7 @@ from shared.deployment import Deployment, Restorability, Status, Tried
 from shared.documents import SCHEMA
 from shared.policy import Policy
 from shared.rollout import PROVE_EVERY
-from shared.starts import failing, last_start
+from shared.starts import failed_once, failing, last_start
 
 NEW: Final = "new"
 """How the name of the first revision ends, which terraform/starts.tf makes."""
@@ -175,20 +175,24 @@ def judged(deployments: Iterable[Deployment], trial: Trial, outcome: Outcome) ->
     return [_with(one, {name: _after(one.restorable, name, trial, outcome)}) for one in deployments]
 
 
-def next_due(deployments: Iterable[Deployment]) -> tuple[datetime, str] | None:
+def next_due(deployments: Iterable[Deployment], now: datetime) -> tuple[datetime, str] | None:
     """When the first start is due, and of which revision (full name); None: there is none.
 
     A day after the last that was seen or made, the oldest first; five minutes after one that failed
-    for the first time, an hour after one that did again, or told nothing.
+    for the first time, which no other comes before then, an hour after one that did again, or told
+    nothing.
     """
-    found = (
-        (_due_at(one.restorable, name), f"{placed.service}/revisions/{name}")
+    found = {
+        (_due_at(one.restorable, name), f"{placed.service}/revisions/{name}"): failed_once(
+            one.restorable, name
+        )
         for one in deployments
         if one.restorable is not None
         for placed in one.functions.values()
         for name in placed.revisions
-    )
-    return min(found, default=None)
+    }
+    to_confirm = [due for due, once in found.items() if once is not None and due[0] <= now]
+    return min(to_confirm or found, default=None)
 
 
 def _due_at(proof: Restorability, name: str) -> datetime:

@@ -72,6 +72,12 @@ def failing(proof: Restorability | None, revision: str) -> Tried | None:
     return tried if last is None or last < newest else None
 
 
+def failed_once(proof: Restorability, revision: str) -> Tried | None:
+    """The one trial that failed, where another is to confirm it."""
+    tried = failing(proof, revision)
+    return tried if tried is not None and tried.again_at is None else None
+
+
 def did_not_start(proof: Restorability | None, revision: str) -> Tried | None:
     """The same, once more than one trial says so: what fails once may be the platform's fault."""
     tried = failing(proof, revision)
@@ -117,8 +123,8 @@ def unknown(proof: Restorability) -> tuple[str, ...]:
     """What could not be looked at, and the revisions whose newest trials tell nothing, and why."""
     said = {name: one.unknown for name, one in proof.tried.items()}
     for name in proof.tried:
-        once = failing(proof, name)
-        if once is not None and once.again_at is None:
+        once = failed_once(proof, name)
+        if once is not None:
             said[name] = once.unknown or f"failed once, and is made again: {once.words}"
     return (*proof.unknown, *(f"start of {name}: {why}" for name, why in said.items() if why))
 

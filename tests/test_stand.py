@@ -18,6 +18,7 @@ from tests.small_policy import SMALL, faults_of
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 SERVICE = "projects/p/locations/r/services/pay"
 TRIAL = Trial(f"{SERVICE}/revisions/pay-1", "stand-t20260302-120000", "1", START + HOUR)
 NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -68,7 +69,7 @@ def test_when_a_start_is_due(started: datetime | None, tried: Tried, due_at: dat
     """
     seen = {"pay-1": started} if started else {}
 
-    assert stand.next_due([deployment(started=seen, tried={"pay-1": tried})]) == (
+    assert stand.next_due([deployment(started=seen, tried={"pay-1": tried})], START) == (
         due_at,
         f"{SERVICE}/revisions/pay-1",
     )
@@ -79,15 +80,31 @@ def test_the_oldest_is_due_first() -> None:
     older = deployment("v1", "pay-1", "pay-2", started={"pay-1": START, "pay-2": START - HOUR})
     newer = deployment("v2", "pay-3", started={"pay-3": START + HOUR})
 
-    assert stand.next_due([newer, older]) == (
+    assert stand.next_due([newer, older], START) == (
         START - HOUR + DAY,
         f"{SERVICE}/revisions/pay-2",
     )
-    assert stand.next_due([newer, deployment("v1", "pay-4")]) == (
+    assert stand.next_due([newer, deployment("v1", "pay-4")], START) == (
         NEVER,
         f"{SERVICE}/revisions/pay-4",
     )
-    assert stand.next_due([]) is None
+    assert stand.next_due([], START) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "first"),
+    [(START + 5 * MINUTE - SECOND, "pay-9"), (START + 5 * MINUTE, "pay-1")],
+)
+def test_what_is_to_be_confirmed_comes_before_what_was_never_seen(
+    now: datetime, first: str
+) -> None:
+    """People are told of it in minutes, however many are due."""
+    one = deployment("v1", "pay-1", "pay-9", tried={"pay-1": Tried(failed_at=START)})
+
+    due = stand.next_due([one], now)
+
+    assert due is not None
+    assert due[1].endswith(f"/{first}")
 
 
 @pytest.mark.parametrize(

@@ -707,7 +707,7 @@ def test_151_functions_within_two_hours() -> None:
     assert starts.proven(target(world)) == starts.Proven(151, seen=0, made=151)
     per_minute = len(names) / (took / MINUTE)
     assert per_minute <= 2.1
-    assert stand.next_due([recorded(world)["v1"]]) is not None
+    assert stand.next_due([recorded(world)["v1"]], began) is not None
 
 
 @pytest.mark.parametrize("error", [Throttled("later"), Moved("no")])
