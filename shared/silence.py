@@ -101,6 +101,8 @@ class Silence(Struct, frozen=True):
     """Why it falls."""
     heard_at: datetime | None = None
     """When an event of ours was seen last."""
+    unnamed: int = 0
+    """How many events of ours there may be beyond those expected, and nobody knows for whom."""
     in_hands_until: datetime | None = None
     """What a worker is pulling has come again by then, should it die; None: nobody pulls."""
     gives_back_at: datetime | None = None
@@ -147,6 +149,8 @@ class Ours(Struct, frozen=True):
     """`Told.key` of each."""
     expected: Mapping[str, int]
     """How many of them there must be, by subscription."""
+    unnamed: int = 0
+    """How many more there may be, of documents that are named nowhere."""
 
 
 def path(system: str) -> str:
@@ -229,14 +233,16 @@ def falls(silence: Silence, why: str, now: datetime) -> Silence:
 def ours(silence: Silence, entries: Iterable[Entry]) -> Ours:
     """What is known of the events by a rollback's journal."""
     keys, expected = set[int](), dict.fromkeys((one.subscription for one in silence.listeners), 0)
+    unnamed = 0
     for entry in entries:
         keys.update(entry.events)
+        unnamed += len(entry.events)
         for told, change in _changes(entry):
             keys.add(told.key)
             for one in silence.listeners:
                 if is_ours_to_keep(one, told) and one.hearer.hears(told.path, change):
                     expected[one.subscription] += 1
-    return Ours(frozenset(keys), expected)
+    return Ours(frozenset(keys), expected, unnamed)
 
 
 def _changes(entry: Entry) -> Iterator[tuple[Told, Change]]:
@@ -256,21 +262,18 @@ def is_ours_to_keep(listener: Listener, told: Told) -> bool:
     return any(covers(scope, told.path) for scope in listener.hearer.scopes)
 
 
-def heard(
-    silence: Silence, counts: Mapping[str, int], expected: Mapping[str, int], now: datetime
-) -> Silence:
+def heard(silence: Silence, counts: Mapping[str, int], ours: Ours, now: datetime) -> Silence:
     """The silence after so many events of ours more, by subscription."""
     known = tuple(
         replace(
             one,
-            expected=expected[one.subscription],
+            expected=ours.expected[one.subscription],
             kept_from=one.kept_from + counts.get(one.subscription, 0),
         )
         for one in silence.listeners
     )
-    return replace(
-        silence, listeners=known, heard_at=now if any(counts.values()) else silence.heard_at
-    )
+    heard_at = now if any(counts.values()) else silence.heard_at
+    return replace(silence, listeners=known, heard_at=heard_at, unnamed=ours.unnamed)
 
 
 def not_over(silence: Silence) -> str:
@@ -328,7 +331,7 @@ def let_go(silence: Silence) -> Silence:
 
 def is_heard_out(silence: Silence, now: datetime) -> bool:
     """Whether no further event of ours is waited for."""
-    if is_overdue(silence, now) or not silence.missing:
+    if is_overdue(silence, now) or not (silence.missing or silence.unnamed):
         return True
     known = [one for one in (silence.falls_at, silence.heard_at) if one is not None]
     until = max(known) + SEEN_WITHIN

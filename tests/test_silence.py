@@ -92,6 +92,7 @@ def test_what_is_ours_by_the_journal() -> None:
     )
     found = silences.ours(silence(WRITTEN, CREATED, DELETED), [entry])
     assert found.expected == {"s/any": 4, "s/new": 1, "s/gone": 1}
+    assert found.unnamed == 1
     assert Told(HERE, "orders/changed", AT).key in found.keys
     assert Told(HERE, "orders/gone", AT - SECOND, is_gone=True).key in found.keys
     assert 7 in found.keys

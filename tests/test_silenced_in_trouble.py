@@ -416,11 +416,19 @@ def test_a_write_whose_answer_is_lost_before_it_is_cancelled() -> None:
     expect_the_applications_own(shop)
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("called_off", [False, True])
-def test_who_is_erased_meanwhile_is_taken_out_in_silence(called_off: bool) -> None:
+def test_who_is_erased_meanwhile_is_taken_out_in_silence(called_off: bool, late: bool) -> None:
     """Neither what was written of them nor that it is gone is told, and nothing names them."""
     policy = replace(SILENT, erasure=ERASURE)
-    shop = SilentShop(policy, spoilt=taken_out.SPOILT)
+    shop = SilentShop(policy, spoilt=taken_out.SPOILT, late=late)
+
+    def come(verb: str, side: str) -> None:
+        fell = shop.silence.falls_at if shop.has_silence else None
+        if late and fell is not None and shop.ports.clock.now() >= fell + MINUTE / 2:
+            shop.come()
+
+    shop.ports.feeds.hook = come
     taken_out.repaired(taken_out.called_off if called_off else taken_out.erase, shop=shop)
     shop.comes_to(Status.DOWN)
 

@@ -75,8 +75,7 @@ class Falling:
             return replace(after, waiting="what has come is about to be pulled")
         counts, failure = listening.hear(silence, silent)
         silence = silences.pulled(silence, self._now)
-        expected = listening.ours(silence).expected
-        silence = silences.heard(silence, counts, expected, self._now)
+        silence = silences.heard(silence, counts, listening.ours(silence), self._now)
         if failure is not None:
             return replace(silences.lost(silence, self._now), waiting=str(failure))
         if silences.is_heard_out(silence, self._now):
