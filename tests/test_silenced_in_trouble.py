@@ -173,6 +173,37 @@ def test_a_pause_lets_it_be_raised_no_further() -> None:
     assert shop.silence.why == "a person has stopped automation"
 
 
+def test_a_pause_while_it_settles() -> None:
+    """It falls, too, and the pushes are as they were."""
+    shop = asked()
+    settling(shop, lambda: pause(shop))
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+    assert shop.silence.stood_at is None
+    assert shop.silence.why == "a person has stopped automation"
+    assert shop.pushes() == AS_BEFORE
+
+
+def test_a_pause_right_before_a_push_is_taken_away() -> None:
+    """After the look, and before the request: none is sent."""
+    shop = asked()
+    paused, sent = list[str](), list[str]()
+
+    def hook(verb: str, side: str) -> None:
+        looked = (verb, side) == ("feeds.feed", "after") and shop.has_silence
+        if looked and shop.silence.sent_at is not None and not paused:
+            paused.append(verb)
+            pause(shop)
+        if verb == "feeds.set_push":
+            sent.append(verb)
+
+    shop.ports.feeds.hook = hook
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+    assert sent == []
+    assert shop.silence.why == "a person has stopped automation"
+
+
 def changed(shop: SilentShop, push: bytes) -> None:
     """A person lets a subscription push somewhere."""
     shop.ports.feeds.known[ORDERS].feed = Feed(push, KEPT)
@@ -424,9 +455,15 @@ def test_who_is_erased_meanwhile_is_taken_out_in_silence(called_off: bool, late:
     shop = SilentShop(policy, spoilt=taken_out.SPOILT, late=late)
 
     def come(verb: str, side: str) -> None:
+        """Those of one hearer, which is told of the erased alone, are the last."""
         fell = shop.silence.falls_at if shop.has_silence else None
-        if late and fell is not None and shop.ports.clock.now() >= fell + MINUTE / 2:
+        if fell is not None and shop.ports.clock.now() >= fell + 1.25 * MINUTE:
             shop.come()
+        if shop.late is not None:
+            on_time = [one for one in shop.late if one[0] != ORDERS]
+            shop.late = [one for one in shop.late if one[0] == ORDERS]
+            for one in on_time:
+                shop.ports.feeds.tell(*one)
 
     shop.ports.feeds.hook = come
     taken_out.repaired(taken_out.called_off if called_off else taken_out.erase, shop=shop)
