@@ -87,7 +87,7 @@ class Hearer(Struct, frozen=True):
     def hears(self, path: str, change: Change) -> bool:
         """Whether it is told of such a change of the document at that path."""
         kind = self.event.removeprefix(_EVENT).split(".")[1]
-        return kind in (change, "written") and bool(_regex(self.pattern).fullmatch(path))
+        return kind in (change, "written") and bool(_regex(self.pattern).fullmatch(f"/{path}"))
 
 
 def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -198,11 +198,11 @@ def _is(part: str, name: str) -> bool:
 
 @cache
 def _regex(pattern: str) -> re.Pattern[str]:
-    """What matches the paths that a pattern means (the same page), where it leaves something open.
+    """What matches the paths that a pattern means (the same page), each behind a slash.
 
     Two stars are any number of parts, none as well.
     """
-    parts = _WILD.split(pattern.strip("/"))
+    parts = _WILD.split(f"/{pattern.strip('/')}")
     whole = "".join(_wild(one) if n % 2 else re.escape(one) for n, one in enumerate(parts))
     return re.compile(whole.replace("/.*/", "/(?:.*/)?"))
 
