@@ -244,7 +244,10 @@ class _Look:
         writes: list[Write] = [
             Update(self._document.path, encode(turn.stand), self._document.version),
             *self._changed(turn),
-            *(write_down(system, f"stand:{one.name}:{one.at}", one) for one in turn.events),
+            *(
+                write_down(system, f"stand:{one.at}:{number}", one)
+                for number, one in enumerate(turn.events)  # two may say that nothing is known
+            ),
             *creates(turn.notices),
         ]
         try:

@@ -389,6 +389,25 @@ def test_a_look_that_google_refuses() -> None:
     assert stand_of(world).trial is None
 
 
+def test_all_that_google_refuses_at_once() -> None:
+    """What came of the copy, and the stand for the next: each is told, none holds the other up."""
+    world = world_with_stand("getBook")
+    aged(world)
+    sweep(world, 1)
+    assert stand_of(world).trial is not None
+    refused = Rejected("PERMISSION_DENIED")
+
+    def hook(verb: str, side: str) -> None:
+        if verb in ("trials.outcome", "trials.found") and side == "before":
+            raise refused
+
+    world.ports.stand.hook = hook
+    world.pass_time(4 * MINUTE)
+
+    assert stand_of(world).trial is None
+    assert {name for name, one in tried(world).items() if one.unknown} == {OLD, "getbook-00001"}
+
+
 def test_somebody_changes_the_stand_while_a_start_is_asked_for() -> None:
     """Whose is the etag wins: theirs stays, and the trial is none."""
     world = world_with_stand()
