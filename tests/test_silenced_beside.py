@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from shared.errors import Ambiguous
 from shared.fence import Status
 from tests import taken_out
+from tests.fakes.hooks import no_hook
 from tests.silent import (
     SILENT,
     SilentShop,
@@ -56,4 +58,22 @@ def test_somebody_erased_whom_the_application_removes_itself() -> None:
 
     assert shop.data == taken_out.WITHOUT_ADA
     assert sum(one.taken_out for one in taken_out.journal(shop)) == 2
+    expect_the_applications_own(shop)
+
+
+def test_a_removal_of_somebody_erased_whose_answer_is_lost() -> None:
+    """It is gone when it is looked at again, and by what was on record before it was ours."""
+    shop = SilentShop(replace(SILENT, erasure=ERASURE), spoilt=taken_out.SPOILT)
+
+    def lost(verb: str, side: str) -> None:
+        removed = "customers/ada" in shop.ports.rewritten.written[len(taken_out.SPOILT) :]
+        if (verb, side) == ("rewrites.rewrite", "after") and removed:
+            shop.ports.rewritten.hook = no_hook
+            raise Ambiguous("no answer")
+
+    taken_out.repaired(taken_out.erase, shop=shop, hook=lost)
+    shop.comes_to(Status.DOWN)
+
+    assert shop.ports.rewritten.hook == no_hook
+    assert shop.data == taken_out.WITHOUT_ADA
     expect_the_applications_own(shop)
