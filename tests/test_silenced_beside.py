@@ -77,3 +77,45 @@ def test_a_removal_of_somebody_erased_whose_answer_is_lost() -> None:
     assert shop.ports.rewritten.hook == no_hook
     assert shop.data == taken_out.WITHOUT_ADA
     expect_the_applications_own(shop)
+
+
+def test_somebody_erased_whom_the_application_removes_right_before_us() -> None:
+    """After the look, and before our request: it hears of that."""
+    shop = SilentShop(replace(SILENT, erasure=ERASURE), spoilt=taken_out.SPOILT)
+    before: list[str] = []
+
+    def removed(verb: str, side: str) -> None:
+        written = len(shop.ports.rewritten.written)
+        if (verb, side) == ("rewrites.rewrite", "before") and written == len(taken_out.SPOILT):
+            before.append(verb)
+            if len(before) == 1:
+                shop.work({"customers/ada": None})
+
+    taken_out.repaired(taken_out.erase, shop=shop, hook=removed)
+    shop.comes_to(Status.DOWN)
+
+    assert before
+    assert shop.data == taken_out.WITHOUT_ADA
+    expect_the_applications_own(shop)
+
+
+def test_a_write_that_lands_right_before_it_is_sent_again() -> None:
+    """Its answer was lost, and it was not there at the look: it was us."""
+    shop = SilentShop()
+    sent: list[str] = []
+
+    def late(verb: str, side: str) -> None:
+        if (verb, side) == ("rewrites.rewrite", "before"):
+            sent.append(verb)
+            if len(sent) == 1:
+                raise Ambiguous("no answer")
+            if len(sent) == 3:
+                shop.write({"customers/ada": GOOD["customers/ada"]})
+
+    shop.ports.rewritten.hook = late
+    repaired(shop)
+
+    assert shop.data == GOOD
+    assert shop.ports.rewritten.written == ["orders/1"]
+    assert shop.written() == {"customers/ada", "orders/1"}
+    expect_the_applications_own(shop)

@@ -138,3 +138,31 @@ def test_a_subscription_that_gives_no_answer_for_long() -> None:
     assert kept_from(shop) == {ORDERS: (1, 1), CUSTOMERS: (0, 1), BOTH: (2, 2)}
     assert shop.pushes() == AS_BEFORE
     assert {one.path for one in shop.told(CUSTOMERS)} == {"customers/ada"}
+
+
+def test_an_event_that_comes_twice_is_not_taken_for_another() -> None:
+    """Which is late, and waited for."""
+    shop = SilentShop(late=True)
+    shop.asked()
+    twice: list[str] = []
+
+    def comes(verb: str, side: str) -> None:
+        fell = shop.silence.falls_at if shop.has_silence else None
+        if fell is None:
+            return
+        if not twice:
+            [first, *_] = [told for name, told in shop.late or () if name == BOTH]
+            shop.ports.feeds.tell(BOTH, first)
+            shop.ports.feeds.tell(BOTH, first)
+            shop.late = [one for one in shop.late or () if one != (BOTH, first)]
+            twice.append(first.path)
+        if shop.ports.clock.now() >= fell + 1.25 * MINUTE:
+            shop.come()
+
+    shop.ports.feeds.hook = comes
+    shop.approve("bob")
+    shop.comes_to(Status.DOWN)
+
+    assert twice
+    assert kept_from(shop)[BOTH] == (2, 2)
+    expect_the_applications_own(shop)
