@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from responders.silences import silenced
 from shared import silence as silences
 from shared.command import CommandRecord
 from shared.documents import decode
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.feeds import NO_PUSH, Feed
 from shared.fence import Status
 from shared.integrity_rules import OnRepair
@@ -226,6 +227,20 @@ def test_an_undo_is_told_to_nobody_as_well() -> None:
     assert shop.silence.rollback == shop.newest.id
     assert kept_from(shop) == {ORDERS: (1, 1), CUSTOMERS: (1, 1), BOTH: (2, 2)}
     expect_the_applications_own(shop)
+
+
+def test_the_silence_of_another_rollback_is_none() -> None:
+    """A repair writes in its own alone."""
+    shop = SilentShop()
+
+    def looked() -> None:
+        silenced.require(shop.ports, SILENT, shop.newest)
+        with pytest.raises(Rejected, match="nothing more is written: there is no silence"):
+            silenced.require(shop.ports, SILENT, replace(shop.newest, id="INC-20260302-009"))
+
+    meanwhile(shop, looked, "before")
+    repaired(shop)
+    assert shop.newest.status is RollbackStatus.SUCCEEDED
 
 
 def test_an_undo_waits_for_the_silence_of_its_repair() -> None:
