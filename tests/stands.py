@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
-from shared import topics
+from shared import handover, topics
 from shared.deployment import Deployment, Tried
 from shared.documents import decode
 from shared.policy import Policy
@@ -17,7 +18,10 @@ from tests.world import BOOKSHOP, FakePorts, World
 
 NAME = "rollback-starts"
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+OLD = "payorder-00001"
+"""What the target has of `payOrder`."""
 
 
 def with_stand(policy: Policy = BOOKSHOP) -> Policy:
@@ -63,3 +67,20 @@ def sweep(world: World, times: int = 1) -> list[datetime]:
         world.publish(topics.CLOCK, b"{}")
         world.settle()
     return moments
+
+
+def alarms(world: World) -> list[str]:
+    """What people were told of the target, or of the stand."""
+    keys = (":restorable", ":stand-changed")
+    return [str(one) for one in world.ports.sender.sent if any(key in one.key for key in keys)]
+
+
+def aged(world: World, function: str = "payOrder") -> None:
+    """The day after, in which nobody has asked for that function."""
+    world.ports.counts.rates[function] = 0.0
+    world.ports.clock.advance(DAY)
+
+
+def encoded(due: handover.Due) -> bytes:
+    """The message that hands a stand over."""
+    return msgspec.json.encode(due)
