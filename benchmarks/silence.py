@@ -21,7 +21,6 @@ from responders.silences.listening import Listening
 from shared import quarantine
 from shared.documents import encode
 from shared.feeds import Feeds
-from shared.fence import Status
 from shared.gcp.channels import Clients
 from shared.gcp.feeds import PubSubFeeds
 from shared.inventory import Source
@@ -29,6 +28,7 @@ from shared.ports import Put
 from shared.quarantine import Entry, Landed
 from shared.silence import Listener, Silence
 from shared.triggers import Hearer
+from shared.upheld import Status
 from shared.versions import Scope
 from tests.local.pubsub_world import SUBSCRIPTION, TOPIC, World, serving
 from tests.world import CHECKED, FakePorts
@@ -100,7 +100,9 @@ def _heard(feeds: Feeds, events: int) -> tuple[int, float]:
     event, scopes = "google.cloud.firestore.document.v1.written", (Scope("orders"),)
     listeners = (Listener(Hearer("it", event, "orders/{order}", SUBSCRIPTION, scopes)),)
     silence = Silence(
-        "shop", "c", "alice", "", AT, AT, ROLLBACK, listeners, status=Status.FALLING, falls_at=AT
+        *("shop", "c", "alice", "", AT, AT, ROLLBACK, Status.FALLING),
+        falls_at=AT,
+        listeners=listeners,
     )
     listening, began, heard = Listening(ports, lambda entry: entry), time.process_time(), 0
     while counts := listening.hear(silence, listeners)[0].total():

@@ -20,7 +20,7 @@ from responders.fences import fenced
 from responders.gathering import gather
 from responders.repairs import taking_out_later
 from responders.silences import silenced
-from responders.upheld import Around
+from responders.upholding import Around
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out

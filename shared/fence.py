@@ -8,34 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
 from shared.integrity_rules import FenceRules
 from shared.system import Freeze
 from shared.traffic import Scaling, Service
+from shared.upheld import Status, Upheld
 
-SETTLES_WITHIN: Final = timedelta(minutes=5)
-"""So long after the last intent to stop writers may a request land that a worker had in hand."""
-SENT_WITHIN: Final = timedelta(seconds=30)
-"""Nothing is sent by an intent that is older."""
 FALLS_WITHIN: Final = timedelta(days=1)
 """Beyond its time: so long automation is held at most for a fence that does not fall."""
 STUCK_AFTER: Final = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
-
-
-class Status(StrEnum):
-    """How far a fence has come."""
-
-    RAISING = "RAISING"
-    STANDING = "STANDING"
-    FALLING = "FALLING"
-    DOWN = "DOWN"
 
 
 class Writer(Struct, frozen=True):
@@ -52,36 +38,11 @@ class Writer(Struct, frozen=True):
         return replace(self.scaling, manual=0)
 
 
-class Fence(Struct, frozen=True):
+class Fence(Upheld, frozen=True):
     """One fence, and what came of it."""
 
-    system: str
-    command: str
-    actor: str
-    reason: str
-    began_at: datetime
-    until: datetime
-    """It falls then."""
-    rollback: str = ""
-    """The repair that it was raised for, and falls with; empty: a person's word."""
-    status: Status = Status.RAISING
-    is_over: bool = False
     writers: tuple[Writer, ...] = ()
     """As they were found; empty: nobody has looked yet, and nothing is stopped."""
-    sent_at: datetime | None = None
-    """When a worker was about to stop one of them last."""
-    stood_at: datetime | None = None
-    falls_at: datetime | None = None
-    """When it was to fall."""
-    why: str = ""
-    """Why it falls."""
-    left: tuple[str, ...] = ()
-    """Functions whose instances somebody has changed since: they are theirs."""
-    waiting: str = ""
-    told_at: datetime | None = None
-    """When people were told that it does not fall; None: they were not."""
-    ended_at: datetime | None = None
-    schema: int = SCHEMA
 
     @property
     def window(self) -> Freeze:
@@ -138,11 +99,6 @@ def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:
     return Stand(tuple(to_stop), tuple(to_free), tuple(theirs), settled)
 
 
-def may_send(fence: Fence, now: datetime) -> bool:
-    """Whether it is on record that writers are about to be stopped."""
-    return fence.sent_at is not None and now < fence.sent_at + SENT_WITHIN
-
-
 def seen(fence: Fence, writers: Iterable[Writer]) -> Fence:
     """The fence with what its writers are, on record before any is stopped."""
     return replace(fence, writers=tuple(writers), waiting="")
@@ -151,26 +107,3 @@ def seen(fence: Fence, writers: Iterable[Writer]) -> Fence:
 def stands(fence: Fence, now: datetime) -> Fence:
     """The fence behind which nothing writes."""
     return replace(fence, status=Status.STANDING, stood_at=now, waiting="")
-
-
-def falls(fence: Fence, why: str, now: datetime) -> Fence:
-    """The fence that is to fall."""
-    return replace(fence, status=Status.FALLING, falls_at=now, why=why, waiting="")
-
-
-def may_be_down(fence: Fence, now: datetime) -> bool:
-    """Whether no request to stop a writer can be on its way any more."""
-    return fence.sent_at is None or now >= fence.sent_at + SETTLES_WITHIN
-
-
-def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
-    """The fence of which nothing is left."""
-    return replace(
-        fence, status=Status.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
-    )
-
-
-def is_stuck(fence: Fence, now: datetime) -> bool:
-    """Whether people are to be told now that it does not fall."""
-    late = fence.falls_at is not None and now >= fence.falls_at + STUCK_AFTER
-    return late and fence.told_at is None and bool(fence.waiting)

@@ -14,12 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import fence as fences
-from shared.documents import SCHEMA, decode
+from shared.documents import decode
 from shared.feeds import NO_PUSH, Feed, Told
-from shared.fence import Status
 from shared.plan import Step
 from shared.quarantine import Entry
 from shared.triggers import Change, Hearer
+from shared.upheld import SENT_WITHIN, Status, Upheld
 from shared.versions import REWRITE_SECONDS, covers
 
 SETTLES: Final = timedelta(minutes=1)
@@ -75,30 +75,13 @@ class Listener(Struct, frozen=True):
         return max(0, self.expected - self.kept_from)
 
 
-class Silence(Struct, frozen=True):
+class Silence(Upheld, frozen=True):
     """One silence, and what came of it."""
 
-    system: str
-    command: str
-    actor: str
-    reason: str
-    began_at: datetime
-    until: datetime
-    """It falls then."""
-    rollback: str
-    """Whose writes nobody is told of; it falls with it."""
-    listeners: tuple[Listener, ...]
-    status: Status = Status.RAISING
-    is_over: bool = False
-    sent_at: datetime | None = None
-    """When a worker was about to take a push away last."""
+    listeners: tuple[Listener, ...] = ()
+    """Who is told nothing, and how each is told else."""
     taken_at: datetime | None = None
-    """When all of them were seen to be taken away."""
-    stood_at: datetime | None = None
-    falls_at: datetime | None = None
-    """When it was to fall."""
-    why: str = ""
-    """Why it falls."""
+    """When all pushes were seen to be taken away."""
     heard_at: datetime | None = None
     """When an event of ours was seen last."""
     unnamed: int = 0
@@ -109,13 +92,6 @@ class Silence(Struct, frozen=True):
     """When a worker was about to give the pushes back, all having been heard."""
     lost_until: datetime | None = None
     """What somebody has pulled and nobody has any more has come again by then."""
-    left: tuple[str, ...] = ()
-    """Those whose push somebody has changed since: it is theirs."""
-    waiting: str = ""
-    told_at: datetime | None = None
-    """When people were told that it does not fall; None: they were not."""
-    ended_at: datetime | None = None
-    schema: int = SCHEMA
 
     @property
     def is_seen(self) -> bool:
@@ -212,22 +188,12 @@ def stand(listeners: Iterable[Listener], feeds: Mapping[str, Feed]) -> Stand:
     return Stand(tuple(told), tuple(silent), tuple(theirs))
 
 
-def may_send(silence: Silence, now: datetime) -> bool:
-    """Whether it is on record that pushes are about to be taken away."""
-    return silence.sent_at is not None and now < silence.sent_at + fences.SENT_WITHIN
-
-
 def taken(silence: Silence, now: datetime) -> Silence:
     """The silence, every push of which is taken away; it stands once that has settled."""
     taken_at = silence.taken_at or now
     if now < taken_at + SETTLES:
         return replace(silence, taken_at=taken_at, waiting="what is being pushed comes to its end")
     return replace(silence, taken_at=taken_at, status=Status.STANDING, stood_at=now, waiting="")
-
-
-def falls(silence: Silence, why: str, now: datetime) -> Silence:
-    """The silence that is to fall."""
-    return replace(silence, status=Status.FALLING, falls_at=now, why=why, waiting="")
 
 
 def ours(silence: Silence, entries: Iterable[Entry]) -> Ours:
@@ -321,7 +287,7 @@ def gives_back(silence: Silence, now: datetime) -> Silence:
 def may_give_back(silence: Silence, now: datetime) -> bool:
     """Whether that is on record, and not too old: whoever has lost the silence sends nothing."""
     at = silence.gives_back_at
-    return is_overdue(silence, now) or (at is not None and now < at + fences.SENT_WITHIN)
+    return is_overdue(silence, now) or (at is not None and now < at + SENT_WITHIN)
 
 
 def let_go(silence: Silence) -> Silence:
@@ -341,21 +307,3 @@ def is_heard_out(silence: Silence, now: datetime) -> bool:
 def is_overdue(silence: Silence, now: datetime) -> bool:
     """Whether the pushes are given back now, whatever was seen."""
     return silence.falls_at is not None and now >= silence.falls_at + GIVEN_BACK_WITHIN
-
-
-def may_be_down(silence: Silence, now: datetime) -> bool:
-    """Whether no request to take a push away can be on its way any more."""
-    return silence.sent_at is None or now >= silence.sent_at + fences.SETTLES_WITHIN
-
-
-def down(silence: Silence, theirs: Iterable[str], now: datetime) -> Silence:
-    """The silence of which nothing is left."""
-    return replace(
-        silence, status=Status.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
-    )
-
-
-def is_stuck(silence: Silence, now: datetime) -> bool:
-    """Whether people are to be told now that it does not fall."""
-    late = silence.falls_at is not None and now >= silence.falls_at + STUCK_AFTER
-    return late and silence.told_at is None and bool(silence.waiting)

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from shared import silence as silences
-from shared.fence import Status
+from shared import upheld
 from shared.severity import Severity
 from shared.silence import Listener, Silence
+from shared.upheld import Status
 
 TOLD: Final[Mapping[str, Severity]] = {
     "silence.raising": Severity.HIGH,
@@ -23,7 +24,7 @@ TOLD: Final[Mapping[str, Severity]] = {
 
 def turn(before: Silence, after: Silence, now: datetime) -> str:
     """The event that lies between the two; empty: none."""
-    if silences.is_stuck(after, now):
+    if upheld.is_stuck(after, silences.STUCK_AFTER, now):
         return "silence.stuck"
     if after.status is not before.status:
         return {

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from shared import silence as silences
 from shared.documents import decode
 from shared.feeds import Feed, Told
-from shared.fence import Status
 from shared.integrity_rules import OnRepair
 from shared.policy import Policy
 from shared.silence import Silence
 from shared.triggers import Change, Hearer, Trigger
+from shared.upheld import Status
 from shared.versions import Version
 from tests import outside
 from tests.fakes.feeds import Subscription

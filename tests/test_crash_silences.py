@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared import silence as silences
 from shared.feeds import Told
-from shared.fence import Status
 from shared.policy import Policy
 from shared.rollback import Status as RollbackStatus
+from shared.upheld import Status
 from tests import taken_out
 from tests.crash import Fault, Saboteur, pass_time
 from tests.fences import without_policy

@@ -8,15 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from shared import silence as silences
+from shared import upheld
 from shared.documents import decode, encode
 from shared.feeds import NO_PUSH, Feed, Told
-from shared.fence import Status
 from shared.inventory import Source
 from shared.plan import Step
 from shared.quarantine import Entry, Landed
 from shared.repair import KIND
 from shared.silence import Listener, Silence, Stand
 from shared.triggers import Hearer
+from shared.upheld import Status
 from shared.versions import Scope
 
 AT = datetime(2026, 11, 27, 12, 0, 0, 1, UTC)
@@ -33,7 +34,7 @@ PUSH = b"\x00\xffpush"
 
 def silence(*hearers: Hearer, **more: object) -> Silence:
     listeners = tuple(Listener(one, PUSH) for one in hearers)
-    made = Silence("shop", "c", "alice", "a test", AT, AT + DAY, "INC-1", listeners)
+    made = Silence("shop", "c", "alice", "a test", AT, AT + DAY, "INC-1", listeners=listeners)
     return replace(made, **more)
 
 
@@ -152,7 +153,7 @@ def test_it_stands_once_that_has_settled(after: int, *, stands: bool) -> None:
 )
 def test_from_when_it_listens(after: int, *, awaits_end: bool, listens: bool) -> None:
     """Once a write that was on its way has landed; where its rollback does not end, later."""
-    made = silences.falls(silence(WRITTEN), "a test", AT)
+    made = upheld.falls(silence(WRITTEN), "a test", AT)
     assert silences.is_end_awaited(made, AT + after * SECOND) is awaits_end
     assert silences.may_listen(made, AT + after * SECOND) is listens
 
@@ -161,4 +162,4 @@ def test_from_when_it_listens(after: int, *, awaits_end: bool, listens: bool) ->
 def test_by_which_intent_a_push_is_taken_away(after: int | None, *, may: bool) -> None:
     """By one that is on record, and not old."""
     made = silence(WRITTEN, sent_at=AT if after is not None else None)
-    assert silences.may_send(made, AT + (after or 0) * SECOND) is may
+    assert upheld.may_send(made, AT + (after or 0) * SECOND) is may

@@ -15,11 +15,11 @@ from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Rejected, Unavailable
 from shared.feeds import NO_PUSH, Feed
-from shared.fence import Status
 from shared.integrity_rules import OnRepair
 from shared.reading import Reading
 from shared.rollback import Status as RollbackStatus
 from shared.triggers import Trigger
+from shared.upheld import Status
 from tests.fakes.hooks import no_hook, raising
 from tests.fenced import held
 from tests.fences import RULES

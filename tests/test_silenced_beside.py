@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.errors import Ambiguous
-from shared.fence import Status
+from shared.upheld import Status
 from tests import taken_out
 from tests.fakes.hooks import no_hook
 from tests.silent import (

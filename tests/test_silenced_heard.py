@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared import silence as silences
 from shared.errors import Unavailable
 from shared.feeds import NO_PUSH, Feed, Message
-from shared.fence import Status
+from shared.upheld import Status
 from tests import taken_out
 from tests.fakes.hooks import no_hook
 from tests.silent import (

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from shared import silence as silences
 from shared.errors import Ambiguous, Rejected, Throttled, Unavailable
 from shared.feeds import NO_PUSH, Feed
-from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.ports import Query
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
+from shared.upheld import Status
 from tests import fences, taken_out
 from tests.fakes.hooks import no_hook, once, raising
 from tests.fences import RULES

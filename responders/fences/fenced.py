@@ -9,20 +9,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from responders import upheld
+from responders import upholding
 from responders.case import Case
 from responders.ending import fail
 from responders.fences.fencing import VERB
-from responders.upheld import Around
+from responders.upholding import Around
 from shared import fence as fences
 from shared.documents import decode, encode
 from shared.durations import in_words
 from shared.errors import Rejected
-from shared.fence import Fence, Status
+from shared.fence import Fence
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
 from shared.ports import Document, Ports, written
 from shared.rollback import Rollback
+from shared.upheld import Status
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
@@ -116,10 +117,10 @@ def read(ports: Ports, policy: Policy) -> Fence | None:
 def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
     """A new one, which a worker goes on with as with a person's command."""
     now, until = case.now(), case.now() + rules.longest
-    record = upheld.ordered(case, VERB, fences.promise(rules, until))
+    record = upholding.ordered(case, VERB, fences.promise(rules, until))
     rollback, system = case.rollback.id, case.policy.system
     fence = Fence(system, record.id, record.actor, record.reason, now, until, rollback=rollback)
-    writes = (written(document, encode(fence)), upheld.created(record))
+    writes = (written(document, encode(fence)), upholding.created(record))
     return Around(fence, (record.id,), writes)
 
 

@@ -1,6 +1,6 @@
 """fence: what writes is stopped for a while, told in public, and brought back whatever comes.
 
-It is upheld (`responders.upheld`) also where its system has no policy any more.
+It is upheld (`responders.upholding`) also where its system has no policy any more.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders import upheld
+from responders import upholding
 from responders.fences.falling import Falling
 from responders.fences.raising import Raising
 from responders.silences import silencing
 from responders.switching import Switch
-from responders.upheld import Way, is_of, said
+from responders.upholding import Way, is_of, said
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
 from shared import command as commands
 from shared import fence as fences
-from shared import handover, incident
+from shared import handover, incident, upheld
 from shared import system as systems
 from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
 from shared.engine import load_steps
 from shared.errors import Refused
-from shared.fence import Fence, Status
+from shared.fence import Fence
 from shared.fence_told import TOLD, text, turn
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
 from shared.policy import Policy
@@ -35,6 +35,7 @@ from shared.ports import Document, Ports, Put, Query, Update, Write, written
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE
 from shared.system import Controls, System
+from shared.upheld import Status
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"
@@ -75,7 +76,7 @@ def lift(asked: Asked) -> Effect:
         return silencing.lift(asked)
     if fence.status is Status.FALLING:
         return Effect(f"it falls already: {fence.why}")
-    after = fences.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
+    after = upheld.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(commands.path(fence.command), {"due_at": document.read_at})
     told = _told(asked.ports, policy, fence, after, document)
     return Effect("it falls", (*told, due))
@@ -98,7 +99,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     def look(fence: Fence, found: Document) -> Fence:
         return Raising(ports, policy, fence, found).after()
 
-    upheld.go_on(ports, WAY, look, policy, document, record)
+    upholding.go_on(ports, WAY, look, policy, document, record)
 
 
 def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
@@ -107,7 +108,7 @@ def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandReco
     def look(fence: Fence, found: Document) -> Fence:
         return Falling(ports, fence, found).after()
 
-    upheld.go_on(ports, WAY, look, tell, document, record)
+    upholding.go_on(ports, WAY, look, tell, document, record)
 
 
 def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:

@@ -17,7 +17,7 @@ from responders.inquiring import known_damage, look_anew
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
 from responders.silences import silenced
-from responders.upheld import Around
+from responders.upholding import Around
 from responders.waiting import parked
 from responders.weighing import (
     PEOPLE,

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from responders.asking import ask_all
 from responders.silences.listening import Listening
 from shared import silence as silences
+from shared import upheld
 from shared.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.feeds import Feed
-from shared.fence import Status
 from shared.ports import Document, Ports
 from shared.silence import Listener, Silence
+from shared.upheld import Status
 
 
 class Falling:
@@ -41,12 +42,12 @@ class Falling:
     def _after(self, silence: Silence) -> Silence:
         if silence.status is Status.FALLING:
             return self._fallen(silence)
-        return silences.falls(silence, f"{silence.system} has no policy any more", self._now)
+        return upheld.falls(silence, f"{silence.system} has no policy any more", self._now)
 
     def _fallen(self, silence: Silence) -> Silence:
         """The silence with what is ours acknowledged; with its pushes given back; or down."""
         if silence.sent_at is None:
-            return silences.down(silence, (), self._now)
+            return upheld.down(silence, (), self._now)
         feeds, unseen = self._seen(silence)
         known = [one for one in silence.listeners if one.subscription not in unseen]
         stand = silences.stand(known, feeds)
@@ -54,9 +55,9 @@ class Falling:
             return self._heard(silence, stand.silent)
         for failure in unseen.values():  # it holds up no other
             raise failure
-        if not silences.may_be_down(silence, self._now):
+        if not upheld.may_be_down(silence, self._now):
             return replace(silence, waiting="")
-        return silences.down(silence, stand.theirs, self._now)
+        return upheld.down(silence, stand.theirs, self._now)
 
     def _heard(self, silence: Silence, silent: Iterable[Listener]) -> Silence:
         """The silence after what has come, or with the pushes given back once that is on record."""

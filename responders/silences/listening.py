@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from responders.upheld import WORK_FOR_SECONDS
+from responders.upholding import WORK_FOR_SECONDS
 from shared import journals
 from shared import silence as silences
 from shared.documents import decode

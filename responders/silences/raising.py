@@ -20,16 +20,17 @@ from responders.switched import is_stopped
 from shared import command as commands
 from shared import rollback as rollbacks
 from shared import silence as silences
+from shared import upheld
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Rejected, RollbackError, Unavailable
 from shared.feeds import NO_PUSH, Feed
-from shared.fence import Status
 from shared.policy import Policy
 from shared.ports import Document, Ports
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.silence import Listener, Silence
+from shared.upheld import Status
 
 FRESH_SECONDS: Final = 20.0
 """Nothing is taken away by what was read longer ago."""
@@ -66,15 +67,15 @@ class Raising(Falling):
         if silence.status is Status.FALLING:
             return silence
         if now >= silence.until:
-            return silences.falls(silence, "its time is over", now)
+            return upheld.falls(silence, "its time is over", now)
         if not self._is_written(rollback):
-            return silences.falls(silence, f"{rollback} writes nothing more", now)
+            return upheld.falls(silence, f"{rollback} writes nothing more", now)
         if silence.status is Status.STANDING:
             return silence
         if now >= silence.began_at + silences.STANDS_WITHIN:
-            return silences.falls(silence, f"it does not stand in time: {silence.waiting}", now)
+            return upheld.falls(silence, f"it does not stand in time: {silence.waiting}", now)
         if self._is_stopped():
-            return silences.falls(silence, "a person has stopped automation", now)
+            return upheld.falls(silence, "a person has stopped automation", now)
         return silence
 
     def _is_written(self, name: str) -> bool:
@@ -102,10 +103,10 @@ class Raising(Falling):
         stand = silences.stand(silence.listeners, feeds)
         if stand.theirs:
             why = f"somebody has changed how {', '.join(stand.theirs)} is told"
-            return silences.falls(silence, why, self._now)
+            return upheld.falls(silence, why, self._now)
         if stand.told and silence.status is Status.STANDING:
             names = ", ".join(one.hearer.name for one in stand.told)
-            return silences.falls(silence, f"somebody has {names} told again", self._now)
+            return upheld.falls(silence, f"somebody has {names} told again", self._now)
         if stand.told:
             return self._taken(silence, stand.told)
         if silence.status is Status.STANDING:
@@ -119,20 +120,20 @@ class Raising(Falling):
             why_not = silences.why_not(feed) if feed else "its subscription is gone"
             if why_not:
                 why = f"{one.hearer.name} cannot be kept from being told: {why_not}"
-                return silences.falls(silence, why, self._now)
+                return upheld.falls(silence, why, self._now)
         return silences.seen(silence, feeds)
 
     def _taken(self, silence: Silence, told: Iterable[Listener]) -> Silence:
         """The silence of which pushes are taken away, once that is on record."""
-        if not silences.may_send(silence, self._now):
+        if not upheld.may_send(silence, self._now):
             return replace(silence, sent_at=self._now, waiting="pushes are about to be taken away")
         if self._is_stopped():
-            return silences.falls(silence, "a person has stopped automation", self._now)
+            return upheld.falls(silence, "a person has stopped automation", self._now)
         silence = replace(silence, sent_at=self._now, taken_at=None)
         answers = ask_all(self._ports, {one.subscription: partial(self._take, one) for one in told})
         for answer in answers.values():
             if isinstance(answer, Rejected):
-                return silences.falls(silence, str(answer), self._now)
+                return upheld.falls(silence, str(answer), self._now)
             if isinstance(answer, RollbackError):
                 return replace(silence, waiting=str(answer))
         return replace(silence, waiting="pushes are taken away")

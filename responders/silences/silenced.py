@@ -10,20 +10,20 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from responders import upheld
+from responders import upholding
 from responders.case import Case
 from responders.ending import fail
 from responders.silences.silencing import VERB
-from responders.upheld import Around
+from responders.upholding import Around
 from shared import silence as silences
 from shared.documents import decode, encode
 from shared.errors import Rejected
-from shared.fence import Status
 from shared.plan import Step
 from shared.policy import Policy
 from shared.ports import Ports, written
 from shared.rollback import Rollback
 from shared.silence import Silence
+from shared.upheld import Status
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
@@ -40,7 +40,7 @@ def around(case: Case, steps: Iterable[Step]) -> Around:
     if before is not None and not before.is_over:
         return Around(why_not=silences.not_over(before))
     until = now + silences.LONGEST
-    record = upheld.ordered(case, VERB, silences.promise(listeners, until))
+    record = upholding.ordered(case, VERB, silences.promise(listeners, until))
     silence = Silence(
         system=case.policy.system,
         command=record.id,
@@ -51,7 +51,7 @@ def around(case: Case, steps: Iterable[Step]) -> Around:
         rollback=case.rollback.id,
         listeners=listeners,
     )
-    writes = (written(document, encode(silence)), upheld.created(record))
+    writes = (written(document, encode(silence)), upholding.created(record))
     return Around(commands=(record.id,), writes=writes)
 
 

@@ -1,6 +1,6 @@
 """silence: nobody is told of documents while a rollback writes some, and then of all but those.
 
-It is upheld (`responders.upheld`) also where its system has no policy any more.
+It is upheld (`responders.upholding`) also where its system has no policy any more.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders import upheld
+from responders import upholding
 from responders.repairs.journalled import standing
 from responders.silences.falling import Falling
 from responders.silences.listening import Listening
 from responders.silences.raising import Raising
-from responders.upheld import Way, said
+from responders.upholding import Way, said
 from responders.verbs import Asked, Effect
 from shared import command as commands
-from shared import quarantine
+from shared import quarantine, upheld
 from shared import silence as silences
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.errors import Refused, Rejected
-from shared.fence import Status
 from shared.policy import Policy
 from shared.ports import Document, Ports, Update, Write
 from shared.quarantine import Entry, Landed
 from shared.silence import Silence
 from shared.silence_told import TOLD, text, turn
+from shared.upheld import Status
 
 VERB: Final = "silence"
 """Nobody can say it: a rollback alone gives it itself."""
@@ -48,7 +48,7 @@ def lift(asked: Asked) -> Effect:
     if silence.status is Status.FALLING:
         return Effect(f"it falls already: {silence.why}")
     why = f"lifted by {command.actor}: {command.reason}"
-    after = silences.falls(silence, why, document.read_at)
+    after = upheld.falls(silence, why, document.read_at)
     due = Update(commands.path(silence.command), {"due_at": document.read_at})
     told = _told(asked.ports, policy, silence, after, document)
     return Effect("it falls", (*told, due))
@@ -64,7 +64,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     def look(silence: Silence, found: Document) -> Silence:
         return Raising(ports, policy, silence, found, listening).after()
 
-    upheld.go_on(ports, WAY, look, policy, document, record)
+    upholding.go_on(ports, WAY, look, policy, document, record)
 
 
 def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
@@ -74,7 +74,7 @@ def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandReco
     def look(silence: Silence, found: Document) -> Silence:
         return Falling(ports, silence, found, listening).after()
 
-    upheld.go_on(ports, WAY, look, tell, document, record)
+    upholding.go_on(ports, WAY, look, tell, document, record)
 
 
 def _completed(ports: Ports, policy: Policy, entry: Entry) -> Entry:

@@ -12,8 +12,8 @@ from local import eventarc
 from shared import silence as silences
 from shared.documents import decode
 from shared.feeds import NO_PUSH
-from shared.fence import Status
 from shared.silence import Silence
+from shared.upheld import Status
 from tests.chaos.plant import Plant
 from tests.local.eventarc_world import event_data
 from tests.local.pubsub_world import Endpoint

@@ -23,10 +23,10 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from local import eventarc
 from shared import silence as silences
 from shared.documents import decode
-from shared.fence import Status
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.silence import Silence
+from shared.upheld import Status
 from tests import person
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from shared import handover
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import decode, encode
-from shared.fence import Fence, Status
+from shared.fence import Fence
 from shared.notice import creates, loud, notices
 from shared.outside import write_down
 from shared.policy import Policy
@@ -27,53 +27,12 @@ from shared.ports import Create, Document, Ports, Update, Write
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.system import System
+from shared.upheld import Status, T, Upheld
 
 WORK_FOR_SECONDS: Final = 90.0
 LOOK_AGAIN: Final = timedelta(seconds=5)
 LOOK_EVERY: Final = timedelta(seconds=20)
 """While it stands: the clock hands it on twice a minute."""
-
-
-class Upheld(Protocol):
-    """What a fence and a silence have in common."""
-
-    @property
-    def system(self) -> str:
-        """Whose it is."""
-        ...
-
-    @property
-    def command(self) -> str:
-        """The id of the command that a worker goes on with."""
-        ...
-
-    @property
-    def rollback(self) -> str:
-        """The one that it was raised for, and falls with; empty: a person's word."""
-        ...
-
-    @property
-    def status(self) -> Status:
-        """How far it has come."""
-        ...
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left of it."""
-        ...
-
-    @property
-    def waiting(self) -> str:
-        """For what it waits; empty: for nothing but time."""
-        ...
-
-    @property
-    def told_at(self) -> datetime | None:
-        """When people were told that it does not fall; None: they were not."""
-        ...
-
-
-T = TypeVar("T", bound=Upheld)
 
 
 class Way(Struct, Generic[T], frozen=True):
