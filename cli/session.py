@@ -9,6 +9,8 @@ import msgspec
 import typer
 from msgspec import Struct
 
+from shared.typed import from_json
+
 
 class Kept(Struct, frozen=True):
     """Enough to get fresh tokens of a sign-in."""
@@ -40,7 +42,7 @@ def keep(session: Kept) -> None:
 def kept() -> Kept | None:
     """The sign-in of this machine's user; None when there is none that can be read."""
     try:
-        return msgspec.json.decode(file().read_bytes(), type=Kept)
+        return from_json(file().read_bytes(), Kept)
     except (OSError, msgspec.DecodeError):
         return None
 

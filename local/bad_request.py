@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.typed import from_json
+
 T = TypeVar("T")
 
 
@@ -20,6 +22,6 @@ class BadRequest(Exception):
 def decoded(body: bytes, kind: type[T]) -> T:
     """The request in a JSON body; an empty body is `{}`. Raises: BadRequest."""
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
+        return from_json(body or b"{}", kind)
     except msgspec.DecodeError as error:  # ValidationError is one
         raise BadRequest(str(error)) from error

@@ -16,6 +16,8 @@ import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct
 
+from shared.typed import from_builtins, from_json
+
 PUSH = "push "
 """Begins the name of a push to an endpoint: `push projects/P/subscriptions/S`."""
 
@@ -138,13 +140,13 @@ def load(file: Path) -> FaultPlan:
 def read(content: bytes) -> FaultPlan:
     """The plan in JSON text. Raises: BadPlan."""
     try:
-        value = msgspec.json.decode(content)
+        value = from_json(content)
     except msgspec.DecodeError as error:
         raise BadPlan(f"not JSON: {error}") from error
     found = jsonschema_rs.validator_for(schema()).iter_errors(value)
     if wrong := [f"{_place(error.instance_path)}: {error.message}" for error in found]:
         raise BadPlan(*sorted(wrong))
-    plan: FaultPlan = msgspec.convert(value, FaultPlan)
+    plan: FaultPlan = from_builtins(value, FaultPlan)
     if idle := list(_idle(plan)):
         raise BadPlan(*idle)
     return plan

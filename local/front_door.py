@@ -21,6 +21,7 @@ from local.control import PREFIX, ControlPlane
 from local.identity import HOSTS, EmbeddedIdentity
 from local.loopback import Loop
 from local.pubsub.subscriptions import EVENTS_MODE
+from shared.typed import from_json
 
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
 """An event holds a document twice, before and after, each up to 1 MiB, in base64."""
@@ -94,7 +95,7 @@ def _event(query: str, body: bytes) -> dict[str, str] | None:
     """The attributes of the event that a push brings; None of any other request."""
     if EVENTS_MODE in query:
         with suppress(msgspec.DecodeError):
-            return msgspec.json.decode(body, type=_Pushed).message.attributes
+            return from_json(body, _Pushed).message.attributes
     return None
 
 

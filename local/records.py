@@ -20,6 +20,7 @@ from local.clock import CloudClock
 from local.firestore.engine import Engine
 from local.firestore.messages import Document, Value, Write
 from local.journal import Journal
+from shared.typed import from_msgpack
 
 COLLECTION = "records"
 DOCUMENTS = 1000
@@ -58,7 +59,7 @@ class Records:
         self._lock = threading.Lock()
         self._progress: Progress | None = None
         for _, value in journal.read(self._kept_as):
-            self._progress = msgspec.msgpack.decode(value, type=Progress)
+            self._progress = from_msgpack(value, Progress)
 
     @property
     def progress(self) -> Progress | None:

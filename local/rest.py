@@ -21,6 +21,7 @@ from local.front_door import listen
 from local.loopback import Loop
 from local.paging import page
 from local.wire import Dropped, Refused
+from shared.typed import from_json
 
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
 
@@ -185,7 +186,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 def _json(body: bytes) -> Resource:
     """The object in a body; an empty body is `{}`. Raises: Refused INVALID_ARGUMENT."""
     try:
-        return msgspec.json.decode(body or b"{}", type=Resource)
+        return from_json(body or b"{}", Resource)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(
             grpc.StatusCode.INVALID_ARGUMENT, f"Invalid JSON payload received. {error}"

@@ -12,6 +12,7 @@ import msgspec
 
 from local.journal import Journal
 from local.wire import Refused
+from shared.typed import from_json
 
 Resource = dict[str, Any]
 
@@ -27,7 +28,7 @@ class Shelf:
         self._journal = journal
         self._kept_as = kept_as
         self._resources: dict[str, Resource] = {
-            name: msgspec.json.decode(value) for name, value in journal.read(kept_as)
+            name: from_json(value) for name, value in journal.read(kept_as)
         }
 
     def __contains__(self, name: str) -> bool:

@@ -17,6 +17,7 @@ from shared.errors import Refused
 from shared.handover import Due
 from shared.policy import Policy
 from shared.scrubbing import scrubbed
+from shared.typed import from_builtins, from_json
 
 LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
@@ -100,7 +101,7 @@ def heard(
     if len(content) > LIMIT_BYTES:
         raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")
     try:
-        said = msgspec.json.decode(scrubbed(content))
+        said = from_json(scrubbed(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no announcement, hint or hand-over: {unreadable}") from unreadable
     if not isinstance(said, dict):
@@ -126,7 +127,7 @@ def _announcement(
     if said.get("upcoming") and (said.get("stable") or said.get("barrier")):
         faults.append("what is upcoming is neither stable nor a barrier yet")
     if not faults:
-        announcement = msgspec.convert(said, Announcement)
+        announcement = from_builtins(said, Announcement)
         if announcement.at is None or LONG_AGO < announcement.at < now + timedelta(days=1):
             return announcement
         moment = announcement.at.isoformat()
@@ -141,7 +142,7 @@ def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
         faults += _faults(payload, _Payload, "$.protoPayload")
     if faults:
         raise Refused(f"no audit entry: {'; '.join(dict.fromkeys(faults))}")
-    entry = msgspec.convert(said, _Entry)
+    entry = from_builtins(said, _Entry)
     payload = entry.proto_payload
     method = payload.method_name.rpartition(".")[2].lower()
     if payload.service_name not in SERVICES or not method.startswith(CHANGING):
@@ -166,7 +167,7 @@ def _faults(said: Mapping[str, Any], kind: type[Struct], where: str) -> Iterator
                 yield f"{where}.{name} is missing"
             continue
         try:
-            msgspec.convert(said[name], field.type)
+            from_builtins(said[name], field.type)
         except msgspec.ValidationError as wrong:
             what, _, below = str(wrong).partition(" - at `$")
             yield f"{where}.{name}{below.rstrip('`')}: {what}"

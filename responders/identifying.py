@@ -22,6 +22,7 @@ from shared.policy import Policy
 from shared.ports import Create, Ports, Write
 from shared.redaction import holds_token
 from shared.severity import Severity
+from shared.typed import from_json
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -63,7 +64,7 @@ def identify(message: Message, ports: Ports, policies: Mapping[str, Policy]) -> 
     theirs.
     Raises: Refused, with every objection; Unavailable when nobody can be asked.
     """
-    content: dict[str, Any] = msgspec.json.decode(message.data)
+    content: dict[str, Any] = from_json(message.data)
     token = content.pop(TOKEN, None)
     if holds_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN}")

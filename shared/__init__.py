@@ -33,6 +33,6 @@ data brought back: repair, journals, quarantine, restore_point
 kept up for a while: upheld; writers stopped: fence, fence_told
 nobody told of what is written: silence, silence_told, feeds
 backups: backup, backing, proving, native; a copy that a person asked for: copying, copy_told
-what is kept, and read: documents, reading
+what is kept, and read: typed, documents, reading
 small things: durations, errors, parts
 """

@@ -11,6 +11,7 @@ from msgspec import Struct
 from shared.audit import Entry
 from shared.documents import SCHEMA, encode
 from shared.ports import Create
+from shared.typed import from_json
 
 PREFIX = "heads/"
 """Of every anchor's name."""
@@ -69,7 +70,7 @@ def named(name: str) -> Anchor | None:
 def told(anchor: Anchor, content: bytes | None) -> Anchor:
     """The anchor with the expiry that its object's content says; held, where it says nothing."""
     try:
-        said = msgspec.json.decode(content or b"", type=Anchor)
+        said = from_json(content or b"", Anchor)
     except msgspec.MsgspecError:
         return anchor
     return msgspec.structs.replace(anchor, expires_at=said.expires_at)

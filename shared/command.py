@@ -27,6 +27,7 @@ from shared.policy import Policy, ScenarioName
 from shared.redaction import redacted
 from shared.rollback import LAST_STABLE, Order
 from shared.severity import Severity
+from shared.typed import from_builtins, from_json
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
@@ -132,7 +133,7 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     if len(data) > LIMIT_BYTES:
         raise Refused(f"a command of {len(data)} bytes; at most {LIMIT_BYTES} are read")
     try:
-        content = msgspec.json.decode(data)
+        content = from_json(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as unreadable:
         raise Refused(f"not JSON: {unreadable}") from unreadable
     if not isinstance(content, dict):
@@ -143,7 +144,7 @@ def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Comma
     unkept = ("version", TOKEN, OPERATOR)
     given = {key: redacted(value) for key, value in content.items() if key not in unkept}
     try:
-        command = msgspec.convert({"id": message_id, "actor": "not named", **given}, Command)
+        command = from_builtins({"id": message_id, "actor": "not named", **given}, Command)
     except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
         raise Refused(str(unlike)) from unlike
     times = {name: getattr(command, name) for name in MOMENTS}
@@ -265,7 +266,7 @@ def moment(text: str, said_at: datetime) -> datetime | None:
     with suppress(ValueError, OverflowError):  # then it is a time, or nothing
         return said_at + parse_duration(text)
     try:
-        return _utc(msgspec.convert(text, Moment))
+        return _utc(from_builtins(text, Moment))
     except msgspec.ValidationError as neither:
         raise Refused(f"expires: {text!r} is no time") from neither
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared.build import Recipe
 from shared.inventory import FunctionState, WholeInventory, fingerprint, values_hash
+from shared.typed import from_json
 
 
 class Values(Struct, frozen=True):
@@ -41,7 +42,7 @@ def read(content: bytes, function: FunctionState | Recipe) -> Values:
     Raises: ValueError when the content is not of them; it does not say what it is.
     """
     try:
-        values = msgspec.json.decode(content, type=Values)
+        values = from_json(content, Values)
     except msgspec.MsgspecError:
         raise ValueError("what is kept are no values") from None
     if not values.are_of(function):

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from shared.documents import SCHEMA
 from shared.errors import Rejected
+from shared.typed import from_json
 
 TOKEN = "token"  # noqa: S105 - the field's name
 """The field of a command that holds the token."""
@@ -106,7 +106,7 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Rejected("the token is malformed")
     try:
         header, claims, _ = (_canonical(part) for part in token.split("."))
-        found = msgspec.json.decode(header), msgspec.json.decode(claims)
+        found = from_json(header), from_json(claims)
     except (ValueError, RecursionError):
         raise Rejected("the token is malformed") from None
     if not all(isinstance(part, dict) for part in found):

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from shared.typed import from_builtins
+
 T = TypeVar("T")
 
 SCHEMA = 1
@@ -24,4 +26,4 @@ def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
 
     Raises: msgspec.ValidationError when the fields are not of that kind.
     """
-    return msgspec.convert(fields, kind)
+    return from_builtins(fields, kind)

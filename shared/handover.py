@@ -16,6 +16,7 @@ from shared.notice import Notice
 from shared.outside import EVERYWHERE
 from shared.policy import Policy
 from shared.ports import Query, Store
+from shared.typed import from_json
 
 ROLLBACK = "rollback"
 NOTICE = "notice"
@@ -131,7 +132,7 @@ def _due(
 def parse(data: bytes, *kinds: str) -> Due:
     """What a message hands over. Raises: Refused."""
     try:
-        due = msgspec.json.decode(data, type=Due)
+        due = from_json(data, Due)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as unreadable:
         raise Refused(f"no hand-over: {unreadable}") from unreadable
     if due.kind not in kinds:

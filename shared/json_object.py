@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.errors import Refused
+from shared.typed import from_json
 
 MAX_VALUES = 300_000
 """More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
@@ -25,7 +26,7 @@ def read_object(text: bytes, limit: int) -> dict[str, Any]:
     if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise Refused(f"JSON of too many values: at most {MAX_VALUES} are read")
     try:
-        value = msgspec.json.decode(text)
+        value = from_json(text)
     except RecursionError as error:
         raise Refused("JSON that is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
+from shared.typed import from_json
 from shared.versions import GeoPoint, Reference, Version, collection_of, is_path, same
 
 _TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")
@@ -144,9 +145,7 @@ def compiled(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 
 @lru_cache(maxsize=256)
 def _compiled(schema: bytes) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(
-        msgspec.json.decode(schema), registry=_REGISTRY, offline=True
-    )
+    return jsonschema_rs.Draft202012Validator(from_json(schema), registry=_REGISTRY, offline=True)
 
 
 def has_dropped(before: int, now: int, largest: float) -> bool:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from shared.credential import Credential, Kind, Role
 from shared.errors import Rejected
+from shared.typed import from_builtins
 
 OPERATOR = "operator"
 """The field of a command that names them."""
@@ -65,7 +66,7 @@ def named(content: Mapping[str, Any], speaker: Credential, console: str) -> Oper
     if speaker.kind is not Kind.SERVICE or not console or speaker.name != console:
         raise Rejected(f"{speaker.name} may not speak for an operator: only the console does")
     try:
-        return msgspec.convert(content[OPERATOR], Operator)
+        return from_builtins(content[OPERATOR], Operator)
     except msgspec.ValidationError as unlike:
         raise Rejected(f"the operator is not named whole: {unlike}") from None
 

@@ -23,6 +23,7 @@ from shared.errors import BadConfiguration
 from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
 from shared.policy import Policy, service_of
+from shared.typed import from_builtins
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -147,7 +148,7 @@ def _typed(source: _Source) -> Policy:
     if faults := source.faults():
         raise BadConfiguration(*faults)
     values = _values(source.document.value, _shape())
-    policy = msgspec.convert(values, Policy)
+    policy = from_builtins(values, Policy)
     return msgspec.structs.replace(policy, fingerprint=source.fingerprint)
 
 

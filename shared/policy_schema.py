@@ -13,9 +13,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import jsonschema_rs
-import msgspec
 
 from shared.marked_yaml import Finding, Path
+from shared.typed import from_json
 
 SCHEMA_FILE = FilePath(__file__).parent.parent / "policies" / "policy.schema.json"
 
@@ -44,7 +44,7 @@ def findings(policy: Any) -> Iterator[Finding]:
 
 @cache
 def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = msgspec.json.decode(SCHEMA_FILE.read_bytes())
+    schema: dict[str, Any] = from_json(SCHEMA_FILE.read_bytes())
     return schema
 
 

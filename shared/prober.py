@@ -28,6 +28,7 @@ from shared.health import ProbeAnswer
 from shared.http import exchange
 from shared.policy import Probe
 from shared.proof import Secrets
+from shared.typed import from_json
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""
@@ -209,7 +210,7 @@ def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
     if probe.sign_in is None:
         return status < probe.status_below, ""
     try:
-        said = msgspec.json.decode(body, type=_SignedIn)
+        said = from_json(body, _SignedIn)
     except msgspec.DecodeError:
         said = _SignedIn()
     if status >= HTTPStatus.BAD_REQUEST:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from shared.documents import SCHEMA
 from shared.inventory import Source
+from shared.typed import from_msgpack
 from shared.versions import GeoPoint, Reference, Version
 
 NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
@@ -93,7 +94,8 @@ def size(change: Change) -> int:
 
 def unpacked(content: bytes) -> list[Change]:
     """The changes that were packed."""
-    found = msgspec.msgpack.Decoder(ext_hook=_from_extension).decode(zlib.decompress(content))
+    decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
+    found = decoder.decode(zlib.decompress(content))
     return [
         Change(path, None if before is None else Version(path, *before), after, of, tuple(whose))
         for path, before, after, of, *whose in found
@@ -148,5 +150,5 @@ def _from_extension(code: int, content: memoryview) -> Any:
     if code == _REFERENCE:
         return Reference(bytes(content).decode())
     if code == _PLACE:
-        return GeoPoint(*msgspec.msgpack.decode(content))
+        return GeoPoint(*from_msgpack(bytes(content), list))
     raise ValueError(f"an extension {code} is not known")

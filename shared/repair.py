@@ -21,6 +21,7 @@ from shared import shortened
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches
 from shared.triggers import Hearer
+from shared.typed import from_json
 from shared.versions import Scope, Version, collection_of, order, same
 
 KIND: Final = "repair"
@@ -260,7 +261,7 @@ def query(text: str) -> FaultyQuery:
     if (op in (Comparison.PRESENT, Comparison.ABSENT)) == (value is not None):
         raise ValueError(f"select: {op} {'takes no' if value is not None else 'needs a'} value")
     try:
-        known = msgspec.json.decode(value) if value is not None else None
+        known = from_json(value) if value is not None else None
     except msgspec.DecodeError as unlike:
         raise ValueError(f"select: {value} is no JSON: {unlike}") from unlike
     if op == Comparison.ONE_OF and not isinstance(known, list):
@@ -385,4 +386,4 @@ def as_text(position: Position) -> str:
 
 def from_text(text: str) -> Position:
     """The position that a line holds; the beginning where it is empty."""
-    return msgspec.json.decode(text, type=Position) if text else Position()
+    return from_json(text, Position) if text else Position()

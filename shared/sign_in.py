@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import Rejected, Unavailable
+from shared.typed import from_json
 
 TOOLKIT = "https://identitytoolkit.googleapis.com"
 SECURE_TOKEN = "https://securetoken.googleapis.com"  # noqa: S105 - an address
@@ -146,7 +147,7 @@ class SignIn:
                 timeout=ANSWER_SECONDS,
                 trust_env=self._played is None,
             )
-            content = msgspec.json.decode(answer.content, type=dict[str, Any])
+            content = from_json(answer.content, dict[str, Any])
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(f"sign-in: no answer ({type(error).__name__})") from None
         if answer.status_code >= 500:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from shared.errors import Rejected, Unavailable
 from shared.http import exchange
 from shared.notice import Stage
+from shared.typed import from_json
 from shared.worded import Worded
 
 BASE = "https://api.statuspage.io"
@@ -65,7 +66,7 @@ class Statuspage:
     def _find(self, incident: str) -> _Incident | None:
         content = self._asked("GET", f"{self._path}?q={quote(incident)}&limit=100", "", None)
         try:
-            found = msgspec.json.decode(content, type=list[_Incident])
+            found = from_json(content, list[_Incident])
         except (msgspec.MsgspecError, UnicodeDecodeError) as unlike:
             raise Unavailable("statuspage: an answer that cannot be read") from unlike
         return next((one for one in found if one.name.endswith(f"({incident})")), None)

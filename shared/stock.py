@@ -15,6 +15,7 @@ from shared.differences import Part
 from shared.documents import SCHEMA
 from shared.inventory import WholeInventory
 from shared.policy import Policy
+from shared.typed import from_builtins, from_json
 
 
 class Stock(Struct, frozen=True):
@@ -49,7 +50,7 @@ def encode(stock: Stock) -> dict[str, Any]:
 
 def decode(fields: Mapping[str, Any]) -> Stock:
     """The value of its document. Raises: msgspec.ValidationError."""
-    return msgspec.convert({**fields, "live": unpacked(fields["live"])}, Stock)
+    return from_builtins({**fields, "live": unpacked(fields["live"])}, Stock)
 
 
 def packed(whole: WholeInventory) -> bytes:
@@ -59,7 +60,7 @@ def packed(whole: WholeInventory) -> bytes:
 
 def unpacked(content: bytes) -> WholeInventory:
     """The inventory again. Raises: msgspec.ValidationError, msgspec.DecodeError, zlib.error."""
-    return msgspec.json.decode(zlib.decompress(content), type=WholeInventory)
+    return from_json(zlib.decompress(content), WholeInventory)
 
 
 def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:

@@ -26,6 +26,7 @@ from shared.inventory import (
     WholeInventory,
     values_hash,
 )
+from shared.typed import from_json
 
 VALUES = Values({"A": "1"}, {"B": "2"})
 FOUND = FunctionState(
@@ -114,7 +115,7 @@ def test_values_are_shown_nowhere() -> None:
     secret = Values({"KEY": "hidden"}, {"B": "hidden"})
 
     assert "hidden" not in f"{secret} {secret!r}"
-    assert msgspec.json.decode(msgspec.json.encode(secret), type=Values) == secret
+    assert from_json(msgspec.json.encode(secret), Values) == secret
 
 
 def test_values_that_were_kept() -> None:

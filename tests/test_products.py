@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -27,6 +26,7 @@ from shared.inventory import (
     WholeInventory,
 )
 from shared.steps.publish_template import unpacked
+from shared.typed import from_builtins
 from tests.fakes.clock import START
 
 WITHIN = timedelta(minutes=5)
@@ -103,7 +103,7 @@ def test_a_template_in_a_step() -> None:
     """The step has all that is published, over the template that was found."""
     [step] = remote_config.portion(template("red", '{"a": 1}'), template("blue"), WITHIN).steps
 
-    assert unpacked(msgspec.convert(step.goal["content"], bytes)) == '{"a": 1}'
+    assert unpacked(from_builtins(step.goal["content"], bytes)) == '{"a": 1}'
     assert step.seen == "etag-blue"
     assert step.origin == {"hash": "blue"}
 

@@ -38,6 +38,7 @@ from local.application.starts import starts, tried
 from local.clock import CloudClock
 from local.journal import Journal
 from shared.policy import Policy
+from shared.typed import from_msgpack
 
 STANDING = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""
@@ -65,7 +66,7 @@ class Application:
         self._operations: dict[str, str] = {}
         self._calls = dependencies.derived(policy)
         for function, value in journal.read(f"{self._kept_as}/calls"):
-            self._calls[function] = msgspec.msgpack.decode(value, type=Callees)
+            self._calls[function] = from_msgpack(value, Callees)
         since = clock.now() - STANDING
         self.arrivals = Arrivals(journal, f"{self._kept_as}/arrivals")
         """The events that were brought to its functions."""
@@ -76,7 +77,7 @@ class Application:
         self.heard: Callable[[Application, Service], None] = lambda _application, _service: None
         """Told of a function whose trigger of documents is another, or gone."""
         for _, value in journal.read(self._kept_as):
-            self._remember(msgspec.msgpack.decode(value, type=Service))
+            self._remember(from_msgpack(value, Service))
         self._found_missing(since)
 
     @property

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from local.application.requests import Requests
 from local.journal import Journal
+from shared.typed import from_msgpack
 
 FAILED = 500
 """The least status of a request that has failed."""
@@ -35,7 +36,7 @@ class Arrivals:
         self._kept_as = kept_as
         self._of: dict[str, list[Arrival]] = defaultdict(list)
         for key, value in journal.read(kept_as):
-            arrival = msgspec.msgpack.decode(value, type=Arrival)
+            arrival = from_msgpack(value, Arrival)
             self._of[key.rpartition(" ")[0]].append(arrival)
 
     def of(self, function: str) -> list[Arrival]:

@@ -14,6 +14,7 @@ from local.application.requests import Requests, served, total
 from local.application.service import Flow, Period
 from local.clock import CloudClock
 from local.journal import Journal
+from shared.typed import from_msgpack
 
 FIRST_RELEASE = "r1"
 
@@ -52,7 +53,7 @@ class Parts:
             part: (Period(since, (Flow(FIRST_RELEASE, 1.0, 0.0, LATENCY[part]),)),) for part in Part
         }
         kept = {
-            Part(name): msgspec.msgpack.decode(value, type=tuple[Period, ...])
+            Part(name): from_msgpack(value, tuple[Period, ...])
             for name, value in journal.read(kept_as)
         }
         self._periods: dict[Part, tuple[Period, ...]] = {**first, **kept}

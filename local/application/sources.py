@@ -15,6 +15,7 @@ from local.storage.buckets import Buckets
 from local.storage.conditions import Conditions
 from local.storage.refusals import Refusal
 from local.storage.values import Stored
+from shared.typed import from_json
 
 RELEASE_FILE = "release.json"
 """In each source: what the revision that was built from it does."""
@@ -77,6 +78,6 @@ def release_in(content: bytes) -> str:
     """The release that a source is of; empty: it is no source of ours."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as whole:
-            return msgspec.json.decode(whole.read(RELEASE_FILE), type=Revision).release
+            return from_json(whole.read(RELEASE_FILE), Revision).release
     except (zipfile.BadZipFile, KeyError, msgspec.DecodeError):
         return ""

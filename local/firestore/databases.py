@@ -17,6 +17,7 @@ from local.clock import CloudClock
 from local.firestore.refusals import exists, invalid, missing, unmet
 from local.firestore.timeline import PAST_HOUR, POINT_IN_TIME_WINDOW
 from local.journal import Journal
+from shared.typed import from_msgpack
 
 LOCATION = "nam5"
 """Where a database lies that nobody said a place for."""
@@ -53,10 +54,7 @@ class Databases:
         self._journal = journal
         self._point_in_time_recovery = point_in_time_recovery
         self._lock = threading.RLock()
-        self._known = {
-            name: msgspec.msgpack.decode(value, type=_Known)
-            for name, value in journal.read(_KEPT_AS)
-        }
+        self._known = {name: from_msgpack(value, _Known) for name, value in journal.read(_KEPT_AS)}
 
     def admit(self, name: str) -> None:
         """Nothing, once documents of the database can be read and written.

@@ -19,6 +19,7 @@ from local.faults import Faults
 from local.firestore.refusals import missing, unimplemented
 from local.journal import Journal
 from local.paging import page
+from shared.typed import from_msgpack
 
 LARGEST_PAGE = 100
 
@@ -50,9 +51,7 @@ class Lasting:
         self._faults = faults
         self._lock = threading.RLock()
         self.kinds: Mapping[str, tuple[type[Message], Finish]] = {}
-        self._jobs = {
-            name: msgspec.msgpack.decode(value, type=_Job) for name, value in journal.read(_KEPT_AS)
-        }
+        self._jobs = {name: from_msgpack(value, _Job) for name, value in journal.read(_KEPT_AS)}
 
     def begin(self, kind: str, database: str, metadata: Any, takes: timedelta) -> Message:
         """The new operation of a database; faults know it as `{database}/{kind}`."""

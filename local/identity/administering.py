@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from local.identity.requests import NewAccountRequest, UpdateRequest
 from local.identity.users import User, Users, uid_of
+from shared.typed import from_json
 
 
 class Fault(Exception):
@@ -22,7 +22,7 @@ class Fault(Exception):
 
 def made(users: Users, body: bytes) -> dict[str, Any]:
     """A person who was not there before."""
-    asked = msgspec.json.decode(body, type=NewAccountRequest)
+    asked = from_json(body, NewAccountRequest)
     uid = asked.local_id or uid_of(asked.email)
     if users.called(asked.email) is not None:
         raise Fault("EMAIL_EXISTS")
@@ -35,10 +35,10 @@ def made(users: Users, body: bytes) -> dict[str, Any]:
 
 def updated(users: Users, body: bytes) -> dict[str, Any]:
     """A person with other claims."""
-    asked = msgspec.json.decode(body, type=UpdateRequest)
+    asked = from_json(body, UpdateRequest)
     user = users.get(asked.local_id)
     if user is None:
         raise Fault("USER_NOT_FOUND")
-    claims = msgspec.json.decode(asked.custom_attributes, type=dict[str, Any])
+    claims = from_json(asked.custom_attributes, dict[str, Any])
     users.keep(replace(user, claims=claims))
     return {"localId": user.uid}

@@ -31,6 +31,7 @@ from local.identity.requests import (
 from local.identity.users import Account, Session, User, Users, is_code, uid_of
 from local.journal import Journal
 from shared.credential import PERSONS, SERVICES
+from shared.typed import from_json
 
 HOSTS = (
     "identitytoolkit.googleapis.com",
@@ -203,13 +204,13 @@ class EmbeddedIdentity:
         raise Fault("NOT_FOUND", 404)
 
     def _enrol(self, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=EnrolRequest)
+        asked = from_json(body, EnrolRequest)
         if asked.totp_enrollment_info is None:
             raise Fault("INVALID_ARGUMENT")
         return self._enrolling.begin(self._whose(asked.id_token))
 
     def _enrolled(self, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=EnrolledRequest)
+        asked = from_json(body, EnrolledRequest)
         said, user = asked.totp_verification_info, self._whose(asked.id_token)
         user = self._enrolling.finish(user, said, self._wall())
         self.users.keep(user)
@@ -221,13 +222,13 @@ class EmbeddedIdentity:
             content = PyJWS().decode(token, self._keys.people.key.public_key(), ["RS256"])
         except InvalidTokenError:
             raise Fault("INVALID_ID_TOKEN") from None
-        user = self.users.get(msgspec.json.decode(content)["sub"])
+        user = self.users.get(from_json(content)["sub"])
         if user is None:
             raise Fault("USER_NOT_FOUND")
         return user
 
     def _sign_in(self, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=SignInRequest)
+        asked = from_json(body, SignInRequest)
         user = self.users.called(asked.email)
         if user is None or user.password != asked.password:
             raise Fault("INVALID_LOGIN_CREDENTIALS")
@@ -241,7 +242,7 @@ class EmbeddedIdentity:
         return {**found, "mfaPendingCredential": pending, "mfaInfo": [enrolled]}
 
     def _second_factor(self, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=SecondFactorRequest)
+        asked = from_json(body, SecondFactorRequest)
         uid, until = self._pending.get(asked.mfa_pending_credential, ("", 0.0))
         user = self.users.get(uid)
         if user is None or self._wall() > until:
@@ -285,7 +286,7 @@ class EmbeddedIdentity:
         }
 
     def _look_up(self, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=LookupRequest)
+        asked = from_json(body, LookupRequest)
         found = [user for uid in asked.local_id if (user := self.users.get(uid))]
         shown = [
             {
@@ -302,7 +303,7 @@ class EmbeddedIdentity:
         return {**kind, "users": shown} if shown else kind
 
     def _service(self, path: str, body: bytes) -> dict[str, Any]:
-        asked = msgspec.json.decode(body, type=ServiceTokenRequest)
+        asked = from_json(body, ServiceTokenRequest)
         email = path.rpartition("/")[2].removesuffix(":generateIdToken")
         if not asked.audience:
             raise Fault("INVALID_ARGUMENT")

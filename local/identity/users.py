@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from local.journal import Journal
 from shared.credential import ROLE_CLAIM
+from shared.typed import from_json
 
 KEPT_AS = "identity users"
 SESSIONS_KEPT_AS = "identity sessions"
@@ -111,10 +112,10 @@ class Users:
     def session(self, refresh_token: str) -> Session | None:
         """What a refresh token stands for."""
         kept = dict(self._journal.read(SESSIONS_KEPT_AS)).get(refresh_token)
-        return msgspec.json.decode(kept, type=Session) if kept else None
+        return from_json(kept, Session) if kept else None
 
     def _all(self) -> list[User]:
-        return [msgspec.json.decode(kept, type=User) for _, kept in self._journal.read(KEPT_AS)]
+        return [from_json(kept, User) for _, kept in self._journal.read(KEPT_AS)]
 
 
 def uid_of(email: str) -> str:

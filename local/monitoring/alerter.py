@@ -17,6 +17,7 @@ from local.journal import Journal
 from local.monitoring.ingestion import MINUTE, Ingestion
 from local.monitoring.notification import Condition, Incident, body, condition
 from local.monitoring.rules import MOST, RULES, Minute, Rule
+from shared.typed import from_msgpack
 
 EVERY = timedelta(seconds=30)
 """Cloud time between two evaluations."""
@@ -58,7 +59,7 @@ class Alerter:
         self._evaluated_at = clock.now()
         self._minutes: dict[datetime, Minute] = {}
         stored = (value for _, value in journal.read(self._kept_as))
-        decoded = (msgspec.msgpack.decode(value, type=Incident) for value in stored)
+        decoded = (from_msgpack(value, Incident) for value in stored)
         self._incidents = {incident.id: incident for incident in decoded}
 
     @property

@@ -14,6 +14,7 @@ from msgspec import Struct, msgpack
 
 from local.journal import Journal
 from local.pubsub.entries import Entry, Standing
+from shared.typed import from_msgpack
 
 SERVICE = "pubsub"
 
@@ -69,6 +70,5 @@ class Ledger:
 
 def entry_rows(rows: list[tuple[str, bytes]]) -> Iterator[tuple[str, EntryRow]]:
     """Each recorded entry with the name of its subscription, ascending by message."""
-    decoder = msgpack.Decoder(EntryRow)
     for key, value in rows:
-        yield key.rpartition("/")[0], decoder.decode(value)
+        yield key.rpartition("/")[0], from_msgpack(value, EntryRow)

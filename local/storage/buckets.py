@@ -25,6 +25,7 @@ from local.storage.refusals import (
     unmet,
 )
 from local.storage.values import Bucket, Stored, retained_until
+from shared.typed import from_json, from_msgpack
 
 BUCKETS, OBJECTS = "storage buckets", "storage objects"
 """What they are called in the journal."""
@@ -42,14 +43,12 @@ class Buckets:
         self._clock = clock
         self._journal = journal
         self._lock = threading.Lock()
-        self._buckets = {
-            name: msgspec.json.decode(value, type=Bucket) for name, value in journal.read(BUCKETS)
-        }
+        self._buckets = {name: from_json(value, Bucket) for name, value in journal.read(BUCKETS)}
         self._objects: dict[str, dict[str, list[Stored]]] = {}
         """By bucket and name: the generations, oldest first; the last may be live."""
         self._last = 0
         for _, value in journal.read(OBJECTS):
-            self._learn(msgspec.msgpack.decode(value, type=Stored))
+            self._learn(from_msgpack(value, Stored))
 
     def create(
         self, name: str, *, retention: timedelta | None = None, location: str = "US"

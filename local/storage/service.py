@@ -30,6 +30,7 @@ from local.storage.values import (
     object_resource,
     policy_resource,
 )
+from shared.typed import from_builtins, from_json
 
 NAME = "storage.googleapis.com"
 CALLS = tuple(
@@ -142,9 +143,10 @@ class Service:
     def _changed(self, bucket: str, said: Mapping[str, Any]) -> Answer:
         """The bucket with the versioning and the retention that a resource says."""
         try:
-            versioning = msgspec.convert(said.get("versioning") or {}, dict[str, bool])
-            policy = msgspec.convert(said.get("retentionPolicy") or {}, dict[str, Any])
-            period = msgspec.convert(policy.get("retentionPeriod", 0), int, strict=False)
+            versioning = from_builtins(said.get("versioning") or {}, dict[str, bool])
+            policy = from_builtins(said.get("retentionPolicy") or {}, dict[str, Any])
+            seconds = policy.get("retentionPeriod", 0)
+            period = msgspec.convert(seconds, int, strict=False)  # noqa: TID251 - learns no type
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from error
         found = self._buckets.change(
@@ -229,7 +231,7 @@ class Service:
         named = {"metadata": "metadata", "contentType": "content_type", "temporaryHold": "held"}
         try:
             changes: dict[str, Any] = {
-                named[key]: msgspec.convert(said[key] or kind(), kind)
+                named[key]: from_builtins(said[key] or kind(), kind)
                 for key, kind in kinds.items()
                 if key in said
             }
@@ -294,7 +296,7 @@ def _json(resource: Mapping[str, Any]) -> Answer:
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+        return from_json(body or b"{}", dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid(f"Parse Error: {error}") from error
 

@@ -16,6 +16,7 @@ from local.storage.buckets import Buckets
 from local.storage.conditions import Conditions
 from local.storage.refusals import Refusal, invalid
 from local.storage.values import Stored, crc32c_of, md5_of
+from shared.typed import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -140,10 +141,10 @@ def described(
 ) -> Upload:
     """An upload by its metadata, without its content yet. Raises: Refusal."""
     try:
-        said: dict[str, Any] = msgspec.json.decode(resource or b"{}", type=dict[str, Any])
-        metadata = msgspec.convert(said.get("metadata", {}), dict[str, str])
+        said: dict[str, Any] = from_json(resource or b"{}", dict[str, Any])
+        metadata = from_builtins(said.get("metadata", {}), dict[str, str])
         texts = {
-            name: msgspec.convert(said.get(name, ""), str)
+            name: from_builtins(said.get(name, ""), str)
             for name in ("name", "contentType", "md5Hash", "crc32c", "cacheControl")
         }
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

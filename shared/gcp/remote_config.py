@@ -10,6 +10,7 @@ from shared.errors import Rejected
 from shared.gcp.answers import LOOK_AGAIN
 from shared.gcp.rest import Rest
 from shared.inventory import RemoteConfigTemplate, fingerprint, kept
+from shared.typed import from_json
 
 HOST: Final = "firebaseremoteconfig.googleapis.com"
 PERMISSIONS: Final = ("cloudconfig.configs.get",)
@@ -44,7 +45,7 @@ class FirebaseRemoteConfig:
         self._rest.effect(
             "PUT",
             self._path,
-            msgspec.json.decode(content, type=dict[str, Any]),
+            from_json(content, dict[str, Any]),
             query={"validateOnly": "true"} if dry_run else None,
             headers={"If-Match": etag},
             meanings=LOOK_AGAIN,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from shared.errors import RollbackError, Unavailable
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, Meanings, meant
+from shared.typed import from_json
 
 ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Several times the largest answer that is read: a Remote Config template may have 1,000,000
@@ -159,7 +160,7 @@ class Rest:
 
     def _read(self, content: bytes, kind: type[T], meanings: Meanings = READ) -> T:
         try:
-            return msgspec.json.decode(content, type=kind)
+            return from_json(content, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             said = f"{self._host}: an answer that cannot be read: {error}"
             raise _unknown(meanings, said) from error
@@ -189,7 +190,7 @@ def _content(response: requests.Response, meanings: Meanings, since: float) -> b
 def _refused(code: int, content: bytes, meanings: Meanings) -> RollbackError:
     """What a refusal means; without Google's error form its code alone counts."""
     try:
-        error = msgspec.json.decode(content, type=_Refusal).error
+        error = from_json(content, _Refusal).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _Error()
     status = error.status if error.status in _KNOWN else _BY_CODE.get(code, "UNKNOWN")

@@ -14,6 +14,7 @@ from shared.inventory import fingerprint
 from shared.plan import Step
 from shared.platform import Platform
 from shared.steps import Look, Verdict
+from shared.typed import from_json
 
 KIND = "set_identity"
 
@@ -76,7 +77,7 @@ class SetIdentity:
         """Set exactly these fields, whatever they are by then."""
         goal = decode(Goal, step.goal)
         self._estate.identity.configure(
-            {one.path: one.goal and msgspec.json.decode(one.goal) for one in goal.settings}
+            {one.path: one.goal and from_json(one.goal) for one in goal.settings}
         )
         return ""
 

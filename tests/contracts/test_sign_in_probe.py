@@ -11,6 +11,7 @@ import pytest
 from shared.errors import Rejected, RollbackError, Unavailable
 from shared.policy import Probe, ProbeAccount
 from shared.prober import HttpProber
+from shared.typed import from_json
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault
 
@@ -54,7 +55,7 @@ def test_what_is_sent(toolkit: Toolkit) -> None:
     assert (answer.passed, answer.status, answer.detail) == (True, 200, "")
     assert (host, path) == ("identitytoolkit.googleapis.com", "/v1/accounts:signInWithPassword")
     assert key == "hush-key"
-    assert msgspec.json.decode(body) == {
+    assert from_json(body) == {
         "email": "probe@shop.example",
         "password": "hush-password",
         "returnSecureToken": True,

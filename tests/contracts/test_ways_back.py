@@ -16,6 +16,7 @@ from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
 from shared.inventory import IndexField, RulesFile
+from shared.typed import from_json
 from tests.contracts.estates import (
     INDEX,
     NAME,
@@ -94,7 +95,7 @@ def test_a_template_that_is_published_again(world: EstateWorld) -> None:
     red = world.estate.remote_config.template()
     world.publish("blue")
     blue = world.estate.remote_config.template()
-    assert msgspec.json.decode(red.content) == msgspec.json.decode(TEMPLATE % "red")
+    assert from_json(red.content) == from_json(TEMPLATE % "red")
 
     world.estate.remote_config.publish(red.content, blue.etag)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from shared.errors import Exists, Moved, Rejected, Unavailable
@@ -30,6 +29,7 @@ from shared.inventory import (
 )
 from shared.steps.release_hosting import FINALIZED
 from shared.triggers import Trigger
+from shared.typed import from_json
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, around, no_hook
 
@@ -137,7 +137,7 @@ class FakeEstate:
     def land_template(self, content: str) -> None:
         """A template takes effect, as a version of its own."""
         number = int(self.published.version) + 1
-        said = fingerprint(msgspec.json.decode(content))
+        said = fingerprint(from_json(content))
         self.published = RemoteConfigTemplate(str(number), f"etag-{number}", said, content)
 
     def releases(self) -> dict[str, RulesRelease]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import zipfile
 
-import msgspec
-
 from local.application.service import Revision
 from local.application.sources import RELEASE_FILE, Sources
 from local.journal import Journal
 from local.storage import Buckets
+from shared.typed import from_json
 from tests.local.run_world import World
 
 
@@ -30,7 +29,7 @@ def test_each_build_has_a_generation_of_its_own() -> None:
     assert second.generation > first.generation
     assert buckets.find(first.bucket, first.name, first.generation).content == first.content
     with zipfile.ZipFile(io.BytesIO(second.content)) as archive:
-        built = msgspec.json.decode(archive.read(RELEASE_FILE), type=Revision)
+        built = from_json(archive.read(RELEASE_FILE), Revision)
     assert built == service.latest_created
 
 

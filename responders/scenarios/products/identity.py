@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from responders.scenarios.products import Portion, unseen
 from shared.differences import Part
 from shared.documents import encode
 from shared.inventory import WholeInventory, has_secret
 from shared.plan import Step
 from shared.steps.set_identity import KIND, Goal, Setting, fields, seen
+from shared.typed import from_json
 
 BLOCKING = "blockingFunctions.triggers"
 
@@ -64,7 +63,7 @@ def _differing(recorded: WholeInventory, live: WholeInventory) -> list[Setting]:
 def _called(settings: Iterable[Setting], live: WholeInventory) -> tuple[tuple[str, ...], list[str]]:
     """The functions that restored triggers call, and the addresses at which there is none."""
     goal = next((one.goal for one in settings if one.path == BLOCKING), None)
-    triggers = msgspec.json.decode(goal, type=dict[str, dict[str, Any]]) if goal else {}
+    triggers = from_json(goal, dict[str, dict[str, Any]]) if goal else {}
     addresses = sorted({str(one.get("functionUri", "")) for one in triggers.values()})
     found = {address: _function(address, live) for address in addresses}
     called = tuple(sorted({name for name in found.values() if name}))

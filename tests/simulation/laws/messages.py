@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from shared import handover, topics
+from shared.typed import from_json
 from tests.simulation.laws.seen import Seen
 
 
@@ -20,7 +19,7 @@ class MessageLaws:
         """A process hands something over: it must have been committed before."""
         if topic not in (topics.WORK, topics.NOTICES):
             return
-        due = msgspec.json.decode(data)
+        due = from_json(data)
         kept = handover.COLLECTIONS[due["kind"]]
         if self._world.store.peek(f"{kept}/{due['id']}") is None:
             self._break(11, f"{due['id']} was handed over before it was committed")
