@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import BadConfiguration
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 ANY_SIZE = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 """As each generated client asks for on a channel of its own: the services have their own limits."""
+ONCE = (("grpc.enable_retries", 0),)
+"""Nothing is sent again beneath us: grpcio 1.85.3 may lose a streaming call that it would repeat.
+
+Its status came, UNAVAILABLE, but neither a message nor its end, and no deadline ended the wait.
+"""
 EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
 """The scope that leaves the limits to IAM."""
 
@@ -159,18 +164,18 @@ class Clients:
         return built
 
     def _connection(self, client: Any, service: str) -> dict[str, Any]:
-        """What makes a client connect to an embedded service; nothing for Google's own.
+        """What makes a client connect to Google's own service, or to an embedded one.
 
         `client_options.api_endpoint` alone would keep TLS.
         """
+        transport = client.get_transport_class("grpc")
         address = self._addresses.get(service)
         if address is None:
-            return {}
+            return {"transport": partial(transport, channel=partial(_channel, transport))}
         import grpc
         from google.auth.credentials import AnonymousCredentials
 
-        transport = client.get_transport_class("grpc")
-        channel = grpc.insecure_channel(address, ANY_SIZE)
+        channel = grpc.insecure_channel(address, (*ANY_SIZE, *ONCE))
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
 
     def _storage_connection(self) -> dict[str, Any]:
@@ -185,6 +190,11 @@ class Clients:
             "credentials": AnonymousCredentials(),
             "client_options": {"api_endpoint": f"http://{address}"},
         }
+
+
+def _channel(transport: Any, host: str, *, options: Sequence[Any], **said: Any) -> Any:
+    """The channel that a transport would make for itself, but for what is sent again."""
+    return transport.create_channel(host, options=(*options, *ONCE), **said)
 
 
 @contextmanager
