@@ -23,7 +23,7 @@ from shared.errors import BadConfiguration
 from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
 from shared.policy import Policy, service_of
-from shared.typed import from_builtins
+from shared.typed import from_builtins, shape
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -155,7 +155,7 @@ def _typed(source: _Source) -> Policy:
 @cache
 def _shape() -> inspect.Type:
     """What msgspec knows of a policy's type: that takes longer than to read a file of it."""
-    return inspect.type_info(Policy)
+    return shape(Policy)
 
 
 def _values(written: Any, wanted: inspect.Type) -> Any:

@@ -1,13 +1,13 @@
 """Values of a kind, from JSON, MessagePack or built-in values: how all threads decode.
 
 msgspec 0.22.0 learns a Struct, dataclass, NamedTuple or TypedDict when it is first decoded,
-converted to, or given to a `Decoder`, and leaves the half of it where every thread finds it: one
-that decodes meanwhile follows a null pointer, and the process dies. So a kind is learnt here,
-whole, under one lock, before anybody decodes with it; afterwards that costs a look into a set.
-Encoding, `structs.fields`, `inspect` and schemas learn nothing. What is learnt stays with the
-class; with `Box[int]`, of a generic one, only while `typing` keeps that alias: decode none.
+converted to, inspected, or given to a `Decoder`, and leaves the half of it where every thread finds
+it: one that decodes meanwhile follows a null pointer, and the process dies. So a kind is learnt
+here, whole, under one lock, before anybody does so; afterwards that costs a look into a set.
+Encoding and `structs` learn nothing. What is learnt stays with the class; with `Box[int]`, of a
+generic one, only while `typing` keeps that alias: decode none.
 
-ruff refuses msgspec's own decoding elsewhere (`pyproject.toml`).
+ruff refuses msgspec's own ways elsewhere (`pyproject.toml`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, TypeVar, overload
 
 import msgspec
+from msgspec import inspect
 
 T = TypeVar("T")
 
@@ -40,6 +41,16 @@ def from_msgpack(content: bytes, kind: type[T]) -> T:
 def from_builtins(value: Any, kind: type[T]) -> T:
     """The value of that kind. Raises: as `msgspec.convert`."""
     return msgspec.convert(value, _whole(kind))
+
+
+def shape(kind: Any) -> inspect.Type:
+    """What a kind is made of."""
+    return inspect.type_info(_whole(kind))
+
+
+def schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a kind."""
+    return msgspec.json.schema(_whole(kind))
 
 
 def _whole(kind: type[T]) -> type[T]:

@@ -32,13 +32,18 @@ whole = typed.from_json(said)
 fields = [field for field in msgspec.structs.fields(Policy) if field.encode_name in whole]
 parts = [(encode(whole[field.encode_name]), field.type) for field in fields]
 asked = [(encode(whole), Policy)] * 8 + parts
+looks = [typed.shape, typed.schema] * 4
 
 def first_decoded():
-    together, found = Barrier(len(asked)), []
+    together, found = Barrier(len(asked) + len(looks)), []
+    def look(at):
+        together.wait()
+        at(Policy)
     def one(value, kind):
         together.wait()
         found.append(decode(value, kind))
     threads = [Thread(target=one, args=each) for each in asked]
+    threads += [Thread(target=look, args=(at,)) for at in looks]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -54,7 +59,7 @@ for _ in range(20):
     if status := os.waitpid(child, 0)[1]:
         sys.exit(f"ended with {os.waitstatus_to_exitcode(status)}")
 """
-"""A policy by eight threads, and each of its fields by one of its own; in one process of many."""
+"""A policy by eight threads, each of its fields by one of its own, and eight look at its kind."""
 
 
 @pytest.mark.parametrize("way", ["from_json", "from_msgpack", "from_builtins"])
