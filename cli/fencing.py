@@ -10,6 +10,7 @@ from cli.ordering import Yes
 from cli.screen import AsJson, System, print_json, printable, say
 from cli.sending import Reason, conclude, require_sender, send
 from cli.wired import NO, leaving, operations
+from shared.versions import is_id
 
 
 def fence(
@@ -60,11 +61,14 @@ def pushes(system: System = "", as_json: AsJson = False) -> None:
     """Print the commands by which a person gives back what a silence has taken away.
 
     For the day when it does not fall, or nothing of ours runs: what the repair has written starts
-    its hearers then. A silence that finds a push given back leaves it, and falls.
+    its hearers then. A silence that finds a push given back leaves it, and falls. The system may
+    be one whose policy is gone.
     """
     with operations() as ours:
-        named = ours.policy(system).system
-        silence = ours.reading.silence(named)
+        silence = ours.reading.silence(system) if is_id(system) else None  # its policy may be gone
+        if silence is None:
+            system = ours.policy(system).system
+            silence = ours.reading.silence(system)
     known = silence.listeners if silence is not None and not silence.is_over else ()
     commands = {one.hearer.name: one.command for one in known if one.command}
     if as_json:
@@ -73,4 +77,4 @@ def pushes(system: System = "", as_json: AsJson = False) -> None:
     for command in commands.values():
         print(printable(command))
     if not commands:
-        typer.echo(f"no push of {named} is taken away", err=True)
+        typer.echo(f"no push of {system} is taken away", err=True)

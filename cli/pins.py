@@ -84,6 +84,8 @@ def undo(
 ) -> None:
     """Put back, verbatim, what an incident's rollbacks have found: every share and every tag.
 
+    Documents that they have written are put back as well, by the word of two people.
+
     Shows what would serve, then asks. Whether that is well, nobody asks: the incident stays open
     until somebody accepts it.
 
@@ -117,6 +119,7 @@ def _take_back(
                 "outcome": shown.outcome,
                 "reason": shown.reason,
                 "functions": shown.reversal.shown,
+                "documents": shown.of_documents,
                 "rebuilt": shown.reversal.rebuilt,
                 "left": shown.reversal.refused,
             }
@@ -151,6 +154,8 @@ def _show(shown: WorkedOut) -> None:
     ]
     if rows:
         table(("  function", "serves", "would serve"), rows)
+    for line in shown.of_documents:
+        say(f"  {line}")
     for line in shown.reversal.rebuilt:
         say(f"  {line}", "yellow")
     for line in shown.reversal.refused:

@@ -27,7 +27,13 @@ Functions = Annotated[
     ),
 ]
 Target = Annotated[str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")]
-Scenario = Annotated[str, typer.Option(help="which way back")]
+Scenario = Annotated[
+    str,
+    typer.Option(
+        metavar="WAY",
+        help="which way back: functions, complete, auth, database (documents) or feature",
+    ),
+]
 
 FUNCTIONS = "functions"
 

@@ -80,7 +80,7 @@ def _show_data(seen: Standing) -> None:
     if seen.silence:
         said = f", {seen.silence.waiting}" if seen.silence.waiting else ""
         who = f"{seen.silence.names} told of no document"
-        line = f"silence {seen.silence.status} until {at(seen.silence.until)} UTC{said}: {who}"
+        line = f"silence {seen.silence.status} until {at(seen.silence.over_by)} UTC{said}: {who}"
         say(f"  {line}", "bold yellow")
     for copy in seen.copies:
         say(f"  {copy_told.line(copy)}")

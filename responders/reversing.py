@@ -24,6 +24,7 @@ from responders.upholding import Around
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
+from shared import quarantine
 from shared import silence as silences
 from shared.documents import encode
 from shared.gate import Outcome
@@ -87,6 +88,8 @@ def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut
     plan = found.reversal.plan
     if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, Around()
+    if case.ports.quarantine is None:
+        return replace(found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET), Around()
     behind = fenced.around(case, found.takes).beside(silenced.around(case, plan.steps))
     why_not = behind.why_not or _copies_removed(case)
     if why_not:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -40,7 +40,7 @@ from shared.facts import Facts
 from shared.gate import GateAnswer, Outcome
 from shared.gates import evaluate_reversal
 from shared.incident import Incident
-from shared.plan import Step, reporting
+from shared.plan import Plan, Step, reporting
 from shared.policy import Policy
 from shared.ports import Ports, Query, Store
 from shared.rollback import Order, Rollback, Way
@@ -65,6 +65,13 @@ class WorkedOut(Struct, frozen=True):
     def writes(self) -> bool:
         """Whether documents are among it."""
         return self.reversal.plan is not None and any(map(is_of_data, self.reversal.plan.steps))
+
+    @property
+    def of_documents(self) -> tuple[str, ...]:
+        """What people read of those that are put back."""
+        plan = self.reversal.plan
+        said = plan.header.reported if plan is not None else ()
+        return tuple(line for line in said if line not in self.reversal.reported)
 
     @property
     def people(self) -> int:
@@ -110,8 +117,6 @@ def work_out(
     worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
-    if worked.writes and ports.quarantine is None:
-        return replace(worked, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET)
     unknown = why_unknown(facts)
     if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
@@ -138,10 +143,18 @@ def _asking(
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     plan = found.plan
-    for line in (*starting(by_collection), *behind_a_fence(policy)):
+    for line in (*_counted(plan), *starting(by_collection), *behind_a_fence(policy)):
         plan = reporting(plan, line)
     found = replace(found, plan=plan)
     return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
+
+
+def _counted(plan: Plan) -> Iterator[str]:
+    """How many documents of each repair are put back, at most: what was written since stays."""
+    for step in plan.steps:
+        if step.kind == put_back.KIND:
+            goal = decode(put_back.Goal, step.goal)
+            yield f"{goal.documents} documents that {goal.rollback} has written"
 
 
 def is_of_data(step: Step) -> bool:

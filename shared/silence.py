@@ -99,6 +99,11 @@ class Silence(Upheld, frozen=True):
         return all(one.push != NO_PUSH for one in self.listeners)
 
     @property
+    def over_by(self) -> datetime:
+        """The pushes are given back by then at the latest, or people are told that they are not."""
+        return _over_by(self.falls_at or self.until)
+
+    @property
     def names(self) -> str:
         """Who is told nothing."""
         return _names(self.listeners)
@@ -146,8 +151,13 @@ def listeners(steps: Iterable[Step]) -> tuple[Listener, ...]:
 
 
 def promise(listeners: Iterable[Listener], until: datetime) -> str:
-    """What is said where one is raised."""
-    return f"{_names(listeners)} are told of no document until {until:%H:%M} UTC at most"
+    """What is said where one is raised that falls then: it takes a while to be over."""
+    over_by = _over_by(until)
+    return f"{_names(listeners)} are told of no document until {over_by:%H:%M} UTC at most"
+
+
+def _over_by(falls_at: datetime) -> datetime:
+    return falls_at + STUCK_AFTER
 
 
 def _names(listeners: Iterable[Listener]) -> str:

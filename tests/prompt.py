@@ -39,6 +39,8 @@ class Shell:
         self.clock = Waiting(world)
         self.policies: Mapping[str, Policy] = {world.policy.system: world.policy}
         self.project = world.policy.project
+        self.quarantine = None
+        """A person's shell names no bucket of copies, and may not read one."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world.ports, name)

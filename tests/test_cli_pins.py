@@ -15,6 +15,7 @@ from shared.rollback import Status
 from tests.built_again import AGAIN, rebuilt
 from tests.pinned import kept, rolled_back
 from tests.prompt import Prompt
+from tests.spoilt import repaired
 from tests.world import World
 
 
@@ -123,6 +124,30 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     assert done.exit_code == 0, done.output
     shop.pass_time(timedelta(minutes=1))
     assert shop.rollbacks()[-1].status is Status.PARKED
+
+
+def test_an_undo_of_documents_is_shown_before_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How many there are, without the bucket that holds them; the plan itself asks two people."""
+    shop = repaired()
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    repair = shop.newest
+    words = ("undo", repair.incident, "--reason", "it was no cure")
+    said = f"2 documents that {repair.id} has written"
+
+    tried = prompt.say(*words, "--dry-run")
+    found = json.loads(prompt.say(*words, "--dry-run", "--json").stdout)
+    done = prompt.say(*words, "--yes", "--no-follow")
+
+    assert said in tried.stdout
+    assert (found["outcome"], found["functions"]) == ("ask", [])
+    assert said in found["documents"]
+    assert done.exit_code == 0, done.output
+    shop.pass_time(timedelta(minutes=1))
+    question = shop.newest.question
+    assert question is not None
+    assert said in question.plan.reported
 
 
 def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from cli.wired import UNUSABLE
 from shared import silence as silences
 from shared.errors import Ambiguous, Rejected, Throttled, Unavailable
 from shared.feeds import NO_PUSH, Feed
@@ -20,6 +23,7 @@ from tests import fences, taken_out
 from tests.fakes.hooks import no_hook, once, raising
 from tests.fences import RULES
 from tests.outside import refusals
+from tests.prompt import Prompt
 from tests.silent import (
     AS_BEFORE,
     BOTH,
@@ -35,6 +39,7 @@ from tests.silent import (
     told,
 )
 from tests.spoilt import ERASURE, GOOD, MINUTE, SPOILT
+from tests.world import POLICIES
 
 PAID = {"customer": "bob", "status": "paid", "amount": 1}
 
@@ -396,6 +401,26 @@ def test_a_silence_that_does_not_fall_is_told_loudly() -> None:
     expect_the_applications_own(shop)
 
 
+def test_a_silence_that_does_not_fall_without_its_policy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another system's people are told by which command a person gives the pushes back."""
+    shop = asked()
+    shop.approve("bob")
+    shop.comes_to(Status.FALLING)
+    fences.without_policy(shop)
+    shop.ports.feeds.hook = raising("feeds.set_push", Rejected("PERMISSION_DENIED"))
+    shop.pass_time(50 * MINUTE)
+    [*_, said] = notified(shop)
+    command = said.rpartition("rollback ")[2].split()
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    (tmp_path / "example.yaml").unlink()
+    (tmp_path / "cvplus.yaml").symlink_to(POLICIES / "cvplus.yaml")
+
+    assert prompt.say(*command).output.count("modify-push-config") == len(HEARERS)
+    assert prompt.say("pushes", "--system", "a/shop").exit_code == UNUSABLE
+
+
 def test_a_silence_whose_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A repair that stands still does not keep anybody silent for longer."""
     monkeypatch.setattr(silences, "LONGEST", 12 * MINUTE)
@@ -405,6 +430,22 @@ def test_a_silence_whose_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     shop.comes_to(Status.FALLING)
     assert shop.silence.why == "its time is over"
     shop.until(lambda: shop.pushes() == AS_BEFORE, 60)
+
+
+def test_they_are_told_again_when_it_was_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its time is over, and what waits cannot be looked through."""
+    monkeypatch.setattr(silences, "LONGEST", 12 * MINUTE)
+    shop = asked()
+    shop.ports.quarantine.hook = once("quarantine.keep", "after", lambda: pause(shop))
+    shop.ports.feeds.hook = raising("feeds.pull", Unavailable("no answer"))
+    shop.approve("bob")
+    shop.comes_to(Status.FALLING)
+    shop.until(lambda: shop.pushes() == AS_BEFORE, 60)
+
+    now = shop.ports.clock.now()
+    [said] = re.findall(r"until (\S+) UTC at most", notified(shop)[0])
+    assert shop.silence.why == "its time is over"
+    assert f"{shop.silence.began_at:%H:%M}" < f"{now:%H:%M}" <= said
 
 
 def pause(shop: SilentShop) -> None:
