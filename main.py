@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from shared import log
 from shared.envelope import NAME, Message, Undecodable, decode
 from shared.errors import LostRollback, Refused, RollbackError
+from shared.once import making
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -194,7 +195,9 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
     )
     traced = log.traced(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
     with log.context(responder="console", **traced):
-        page = _console().answer(visit)
+        with making:
+            answering = _console()
+        page = answering.answer(visit)
     return page.body, int(page.status), dict(page.headers)
 
 
@@ -213,7 +216,9 @@ def _answered(request: Request, trigger: str) -> tuple[str, int]:
         try:
             message = _identified(decode(dict(request.headers), body, request.full_path))
             with log.context(message_id=message.id, topic=message.topic):
-                _responder(trigger).receive(message)
+                with making:
+                    responder = _responder(trigger)
+                responder.receive(message)
         except Undecodable as undecodable:
             message = replace(
                 message, id=undecodable.message_id, topic=undecodable.topic, data=body
@@ -231,11 +236,12 @@ def _answered(request: Request, trigger: str) -> tuple[str, int]:
 
 
 def _refuse(message: Message, reason: str) -> None:
-    from responders.refusal import refuse
-
     known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
-    wiring = _wiring()
+    with making:
+        from responders.refusal import refuse
+
+        wiring = _wiring()
     refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
 
 

@@ -4,7 +4,7 @@ The first line of each module says what it holds.
 
 the world, as ports: ports, platform, estate, buckets, messages, installation, proof
 adapters: gcp, clock, local_cloud, logged, pool, prober, http, sender, apprised, statuspage, sign_in
-settings to adapters: settings, wiring, wiring_systems
+settings to adapters: settings, wiring, wiring_systems, once
 the policy: policy, policy_file, policy_schema, policy_rules, policy_assets, policy_collections
 its parts: audience, execution, integrity_rules, resources
 a protected system: system, standing

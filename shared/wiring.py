@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from shared.errors import BadConfiguration
 from shared.estate import Accounts
 from shared.installation import Apis, Installation, Monitoring, Timetable
 from shared.messages import Bus, Forms, Letters, Sender
+from shared.once import Once, alone
 from shared.platform import Builder
 from shared.ports import Clock, Identity, Ids, Prober, Store
 from shared.proof import Entrance, Secrets, Voice
@@ -33,7 +33,7 @@ POOL_WORKERS = 16
 class Wiring(SystemsWiring):
     """The world of one process. Without a local cloud and emulators in its settings: Google's."""
 
-    @cached_property
+    @Once
     def clock(self) -> Clock:
         """The machine's time, or that of the local cloud."""
         from shared.clock import FollowedClock, SystemClock
@@ -42,7 +42,7 @@ class Wiring(SystemsWiring):
             return SystemClock()
         return FollowedClock(self._settings.local_cloud)
 
-    @cached_property
+    @Once
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
         from shared.gcp.store import FirestoreStore
@@ -51,14 +51,14 @@ class Wiring(SystemsWiring):
         database = f"projects/{self._settings.project}/databases/{self._settings.database}"
         return LoggedStore(FirestoreStore(self.clients.firestore, database, self.clock, Random()))
 
-    @cached_property
+    @Once
     def bus(self) -> Bus:
         """The responders' own topics."""
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self._settings.project)
 
-    @cached_property
+    @Once
     def letters(self) -> Letters:
         """The dead letters of the responders' topics, for a person's hands."""
         from shared.gcp.letters import PubSubLetters
@@ -67,7 +67,7 @@ class Wiring(SystemsWiring):
             self.clients.subscriber, self.clients.publisher, self._settings.project
         )
 
-    @cached_property
+    @Once
     def anchors(self) -> Objects | None:
         """The bucket of anchored heads; None where the settings name none."""
         if self._settings.audit_bucket is None:
@@ -76,22 +76,22 @@ class Wiring(SystemsWiring):
 
         return BucketObjects(self.clients.storage, self._settings.audit_bucket)
 
-    @cached_property
+    @Once
     def sources(self) -> Vault | None:
         """The bucket of our copies of sources; None where the settings name none."""
         return self._vault(self._settings.sources_bucket)
 
-    @cached_property
+    @Once
     def values(self) -> Vault | None:
         """The bucket of values of plain variables; None where the settings name none."""
         return self._vault(self._settings.values_bucket)
 
-    @cached_property
+    @Once
     def quarantine(self) -> Vault | None:
         """The bucket of what repairs have changed; None where the settings name none."""
         return self._vault(self._settings.quarantine_bucket)
 
-    @cached_property
+    @Once
     def pages(self) -> Pages | None:
         """The bucket of the status pages; None where the settings name none."""
         if self._settings.status_bucket is None:
@@ -100,7 +100,7 @@ class Wiring(SystemsWiring):
 
         return BucketPages(self.clients.storage, self._settings.status_bucket)
 
-    @cached_property
+    @Once
     def installation(self) -> Installation:
         """What the responders are made of, for a person's eyes."""
         from shared.gcp.installation import CloudInstallation
@@ -114,20 +114,21 @@ class Wiring(SystemsWiring):
             self._settings.project,
         )
 
-    @cached_property
+    @Once
     def apis(self) -> Apis:
         """Which APIs are on, for a person's eyes."""
         from shared.gcp import quotas
 
         return quotas.ServiceApis(self.clients.rest(quotas.HOST))
 
-    @cached_property
+    @Once
     def timetable(self) -> Timetable:
         """What is called at set times, for a person's eyes."""
         from shared.gcp import timetable
 
         return timetable.JobTimetable(self.clients.rest(timetable.HOST), self._settings.project)
 
+    @alone
     def monitoring(self, project: str) -> Monitoring:
         """How a project is watched, for a person's eyes."""
         from shared.gcp import monitoring
@@ -150,6 +151,7 @@ class Wiring(SystemsWiring):
         return self._settings.identity_project or self._settings.project
 
     @property
+    @alone
     def own_accounts(self) -> Accounts:
         """Who holds which role in the operations project, for a person's eyes."""
         from shared.gcp import accounts
@@ -164,6 +166,7 @@ class Wiring(SystemsWiring):
         """Whether messages are carried on this machine, where nobody is asked for proof."""
         return bool(self._settings.local_cloud or self._settings.pubsub_emulator)
 
+    @alone
     def builder(self, system: str) -> Builder:
         """The deployments of a protected system's functions. Raises: KeyError."""
         from shared.gcp.builder import CloudBuilder
@@ -173,28 +176,28 @@ class Wiring(SystemsWiring):
             functions, lambda: self.values, self.clock, policy.project, policy.region
         )
 
-    @cached_property
+    @Once
     def mirrors(self) -> Mirrors:
         """Every bucket that the account may use."""
         from shared.gcp.mirrors import BucketMirrors
 
         return BucketMirrors(self.clients.storage)
 
-    @cached_property
+    @Once
     def media(self) -> Media:
         """Every bucket that the account may read."""
         from shared.gcp.media import BucketMedia
 
         return BucketMedia(self.clients.storage)
 
-    @cached_property
+    @Once
     def provisions(self) -> Provisions:
         """Every bucket and topic that the account may look at."""
         from shared.gcp.provisions import GoogleProvisions
 
         return GoogleProvisions(self.clients.storage, self.clients.publisher)
 
-    @cached_property
+    @Once
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
         from shared.clock import FollowedClock
@@ -205,7 +208,7 @@ class Wiring(SystemsWiring):
             return HttpProber(self._resolve, pace=clock.pace, secrets=lambda: self._secrets)
         return HttpProber(secrets=lambda: self._secrets)
 
-    @cached_property
+    @Once
     def sender(self) -> Sender:
         """The channels to people; a local cloud takes what is meant for their addresses."""
         from shared.sender import ChannelSender
@@ -214,7 +217,7 @@ class Wiring(SystemsWiring):
             return ChannelSender(self._resolve)
         return ChannelSender(secrets=self._secrets, push=self._push)
 
-    @cached_property
+    @Once
     def _secrets(self) -> Secrets:
         """What the operations project's secrets hold."""
         from shared.gcp import secret_values
@@ -223,21 +226,21 @@ class Wiring(SystemsWiring):
             self.clients.rest(secret_values.HOST), self._settings.project
         )
 
-    @cached_property
+    @Once
     def _push(self) -> dict[str, FirebasePush]:
         """By system."""
         from shared.gcp.push import FirebasePush
 
         return {system: FirebasePush(policy.project) for system, policy in self.policies.items()}
 
-    @cached_property
+    @Once
     def forms(self) -> Forms:
         """The templates of notices; those beside the policies win."""
         from shared.wording_rendering import Templates
 
         return Templates(Path(self._settings.policies) / "templates")
 
-    @cached_property
+    @Once
     def _google_identity(self) -> GoogleIdentity:
         from shared.gcp.identity import GoogleIdentity
 
@@ -254,7 +257,7 @@ class Wiring(SystemsWiring):
         """Whose word is an operator's; "" where the settings name nobody."""
         return self._settings.console_account or ""
 
-    @cached_property
+    @Once
     def entrance(self) -> Entrance:
         """Where operators sign in. Raises: BadConfiguration, where no web API key is known."""
         from shared.sign_in import SignIn
@@ -265,7 +268,7 @@ class Wiring(SystemsWiring):
             raise BadConfiguration("ROLLBACK_API_KEY is not set, and the policies state not one")
         return SignIn(known.pop(), played_at(self._settings))
 
-    @cached_property
+    @Once
     def voice(self) -> Voice:
         """This instance's own account. Raises: BadConfiguration, where it is not named."""
         from shared.gcp import voice

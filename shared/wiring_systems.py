@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.backup import Backups, Exports, Restores
@@ -11,6 +10,7 @@ from shared.estate import Estate
 from shared.feeds import Feeds
 from shared.installation import Quotas
 from shared.messages import Bus
+from shared.once import Once, alone
 from shared.platform import AlertStates, Metrics, Platform, Services, Trials
 from shared.policy import Policy
 from shared.settings import Settings
@@ -39,33 +39,35 @@ class SystemsWiring:
         self._estates: dict[str, Estate] = {}
         self._metrics: dict[str, Metrics] = {}
 
-    @cached_property
+    @Once
     def clients(self) -> Clients:
         """Google's clients, wired to whatever is local."""
         from shared.gcp.channels import Clients
 
         return Clients(self._addresses(), deployed=self._deployed)
 
+    @alone
     def application_bus(self, system: str) -> Bus:
         """The topics of a protected system. Raises: KeyError for an unknown one."""
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.policies[system].project)
 
-    @cached_property
+    @Once
     def feeds(self) -> Feeds:
         """What feeds triggers with events, of systems without a policy as well."""
         from shared.gcp.feeds import PubSubFeeds
 
         return PubSubFeeds(self.clients.subscriber)
 
-    @cached_property
+    @Once
     def services(self) -> Services:
         """Every service that the account may see, of systems without a policy as well."""
         from shared.gcp.platform import CloudServices
 
         return CloudServices(self.clients.services)
 
+    @alone
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""
         if system not in self._platforms:
@@ -81,6 +83,7 @@ class SystemsWiring:
             )
         return self._platforms[system]
 
+    @alone
     def estate(self, system: str) -> Estate:
         """What a protected system has beside its functions. Raises: KeyError."""
         if system not in self._estates:
@@ -90,6 +93,7 @@ class SystemsWiring:
             self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
         return self._estates[system]
 
+    @alone
     def trials(self, system: str) -> Trials:
         """The stand of a protected system. Raises: KeyError for an unknown one."""
         from shared.gcp.trials import CloudTrials
@@ -97,6 +101,7 @@ class SystemsWiring:
         clients = self.clients
         return CloudTrials(clients.services, clients.revisions, self.policies[system])
 
+    @alone
     def metrics(self, system: str) -> Metrics:
         """The router counts of a protected system. Raises: KeyError for an unknown one."""
         if system not in self._metrics:
@@ -108,12 +113,14 @@ class SystemsWiring:
             )
         return self._metrics[system]
 
+    @alone
     def quotas(self, system: str) -> Quotas:
         """What is admitted in a system's project, for a person's eyes. Raises: KeyError."""
         from shared.gcp import quotas
 
         return quotas.ServiceQuotas(self.clients.rest(quotas.HOST), self.policies[system].project)
 
+    @alone
     def alert_states(self, system: str) -> AlertStates:
         """The alerts of a protected system. Raises: KeyError for an unknown one."""
         from shared.gcp import alerts
@@ -122,6 +129,7 @@ class SystemsWiring:
             self.clients.rest(alerts.HOST), self.policies[system].project
         )
 
+    @alone
     def exports(self, system: str) -> Exports:
         """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
         from shared.gcp.exports import FirestoreExports
@@ -131,12 +139,14 @@ class SystemsWiring:
             clients.firestore_admin, clients.firestore, self.policies[system].project
         )
 
+    @alone
     def backups(self, system: str) -> Backups:
         """The native backups of a protected system. Raises: KeyError for an unknown one."""
         from shared.gcp.backups import FirestoreBackups
 
         return FirestoreBackups(self.clients.firestore_admin, self.policies[system].project)
 
+    @alone
     def restores(self, system: str) -> Restores:
         """The databases made of a system's backups. Raises: KeyError for an unknown one."""
         from shared.gcp.restores import FirestoreRestores
@@ -146,12 +156,14 @@ class SystemsWiring:
             clients.firestore_admin, clients.firestore, self.policies[system].project
         )
 
+    @alone
     def documents(self, system: str) -> Documents:
         """The documents of a protected system's databases. Raises: KeyError for an unknown one."""
         from shared.gcp.documents import FirestoreDocuments
 
         return FirestoreDocuments(self.clients.firestore, self.policies[system].project)
 
+    @alone
     def rewrites(self, system: str) -> Rewrites:
         """The same, for writing back. Raises: KeyError for an unknown system."""
         from shared.gcp.rewrites import FirestoreRewrites

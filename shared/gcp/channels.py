@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import BadConfiguration
+from shared.once import Once, alone
 
 if TYPE_CHECKING:
     from shared.gcp.rest import Rest
@@ -46,62 +47,63 @@ class Clients:
         if faults:
             raise BadConfiguration(*faults)
 
-    @cached_property
+    @Once
     def firestore(self) -> Any:
         """`google.firestore.v1.Firestore`."""
         from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
         return self._built(FirestoreClient, "firestore")
 
-    @cached_property
+    @Once
     def publisher(self) -> Any:
         """`google.pubsub.v1.Publisher`."""
         from google.pubsub_v1.services.publisher import PublisherClient
 
         return self._built(PublisherClient, "pubsub")
 
-    @cached_property
+    @Once
     def subscriber(self) -> Any:
         """`google.pubsub.v1.Subscriber`."""
         from google.pubsub_v1.services.subscriber import SubscriberClient
 
         return self._built(SubscriberClient, "pubsub")
 
-    @cached_property
+    @Once
     def functions(self) -> Any:
         """`google.cloud.functions.v2.FunctionService`."""
         from google.cloud.functions_v2.services.function_service import FunctionServiceClient
 
         return self._built(FunctionServiceClient, "functions")
 
-    @cached_property
+    @Once
     def services(self) -> Any:
         """`google.cloud.run.v2.Services`."""
         from google.cloud.run_v2.services.services import ServicesClient
 
         return self._built(ServicesClient, "run")
 
-    @cached_property
+    @Once
     def revisions(self) -> Any:
         """`google.cloud.run.v2.Revisions`."""
         from google.cloud.run_v2.services.revisions import RevisionsClient
 
         return self._built(RevisionsClient, "run")
 
-    @cached_property
+    @Once
     def monitoring(self) -> Any:
         """`google.monitoring.v3.MetricService`."""
         from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
 
         return self._built(MetricServiceClient, "monitoring")
 
-    @cached_property
+    @Once
     def firestore_admin(self) -> Any:
         """`google.firestore.admin.v1.FirestoreAdmin`."""
         from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
 
         return self._built(FirestoreAdminClient, "firestore")
 
+    @alone
     def rest(self, host: str) -> Rest:
         """The REST API of a host that has no client, `firebasehosting.googleapis.com`."""
         from shared.gcp.rest import Rest
@@ -110,12 +112,12 @@ class Clients:
         base = f"http://{address}" if address else f"https://{host}"
         return Rest(self._session, self._once, base, host)
 
-    @cached_property
+    @Once
     def _session(self) -> Any:
         """One session for every product."""
         return self._authorized()
 
-    @cached_property
+    @Once
     def _once(self) -> Any:
         """Another, which takes no refusal for a reason to send again with a fresh token."""
         return self._authorized(refresh_status_codes=())
@@ -129,7 +131,7 @@ class Clients:
         self._transports.append(session)
         return session
 
-    @cached_property
+    @Once
     def _credentials(self) -> Any:
         import google.auth
         from google.auth.credentials import AnonymousCredentials
@@ -139,7 +141,7 @@ class Clients:
         with _signed_in():
             return google.auth.default(scopes=[EVERYTHING])[0]
 
-    @cached_property
+    @Once
     def storage(self) -> Any:
         """`google.cloud.storage.Client`, which speaks JSON over HTTP."""
         from google.cloud.storage import Client

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
+
+from shared.once import Once
 
 if TYPE_CHECKING:
     from shared.gcp.accounts import ProjectAccounts
@@ -30,14 +31,14 @@ class CloudEstate:
         self._project = project
         self._region = region
 
-    @cached_property
+    @Once
     def hosting(self) -> FirebaseHosting:
         """Its sites."""
         from shared.gcp import hosting
 
         return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
 
-    @cached_property
+    @Once
     def remote_config(self) -> FirebaseRemoteConfig:
         """Its client configuration."""
         from shared.gcp import remote_config
@@ -45,14 +46,14 @@ class CloudEstate:
         rest = self._clients.rest(remote_config.HOST)
         return remote_config.FirebaseRemoteConfig(rest, self._project)
 
-    @cached_property
+    @Once
     def rules(self) -> FirebaseRules:
         """Its security rules."""
         from shared.gcp import rules
 
         return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
 
-    @cached_property
+    @Once
     def identity(self) -> IdentityPlatform:
         """How people sign in to it."""
         from shared.gcp import identity_config
@@ -60,35 +61,35 @@ class CloudEstate:
         rest = self._clients.rest(identity_config.HOST)
         return identity_config.IdentityPlatform(rest, self._project)
 
-    @cached_property
+    @Once
     def sessions(self) -> FirebaseSessions:
         """Of those who sign in to it."""
         from shared.gcp import sessions
 
         return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
 
-    @cached_property
+    @Once
     def indexes(self) -> FirestoreIndexes:
         """Its indexes."""
         from shared.gcp.indexes import FirestoreIndexes
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
 
-    @cached_property
+    @Once
     def documents(self) -> FirestoreDocuments:
         """Its documents."""
         from shared.gcp.written import FirestoreDocuments
 
         return FirestoreDocuments(self._clients.firestore, self._project)
 
-    @cached_property
+    @Once
     def secrets(self) -> SecretManager:
         """Its secrets."""
         from shared.gcp import secrets
 
         return secrets.SecretManager(self._clients.rest(secrets.HOST), self._project)
 
-    @cached_property
+    @Once
     def schedules(self) -> CloudScheduler:
         """Its jobs."""
         from shared.gcp import schedules
@@ -96,14 +97,14 @@ class CloudEstate:
         rest = self._clients.rest(schedules.HOST)
         return schedules.CloudScheduler(rest, self._project, self._region)
 
-    @cached_property
+    @Once
     def triggers(self) -> EventarcTriggers:
         """What brings it events."""
         from shared.gcp import triggers
 
         return triggers.EventarcTriggers(self._clients.rest(triggers.HOST), self._project)
 
-    @cached_property
+    @Once
     def accounts(self) -> ProjectAccounts:
         """Its service accounts."""
         from shared.gcp import accounts
@@ -111,14 +112,14 @@ class CloudEstate:
         rest, iam = self._clients.rest(accounts.HOST), self._clients.rest(accounts.IAM_HOST)
         return accounts.ProjectAccounts(rest, iam, self._project)
 
-    @cached_property
+    @Once
     def images(self) -> ArtifactRegistry:
         """What its functions' revisions start from."""
         from shared.gcp import images
 
         return images.ArtifactRegistry(self._clients.rest(images.HOST))
 
-    @cached_property
+    @Once
     def runtimes(self) -> FunctionRuntimes:
         """What its functions may be written for."""
         from shared.gcp import runtimes

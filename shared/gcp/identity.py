@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from json import JSONDecodeError
 from typing import Any
 
@@ -30,6 +30,7 @@ from shared.credential import (
     of_service,
 )
 from shared.errors import Rejected, Unavailable
+from shared.once import Once
 from shared.operators import Person
 
 PERMISSIONS = ("firebaseauth.users.get",)
@@ -84,7 +85,7 @@ class GoogleIdentity:
         if "_session" in self.__dict__:
             self._session.close()
 
-    @cached_property
+    @Once
     def _app(self) -> Any:
         """An app of our own: others of the process keep theirs."""
         return firebase_admin.initialize_app(
@@ -93,11 +94,11 @@ class GoogleIdentity:
             name=f"rollback-identity-{next(_numbers)}",
         )
 
-    @cached_property
+    @Once
     def _session(self) -> Any:
         return cachecontrol.CacheControl(requests.Session())
 
-    @cached_property
+    @Once
     def _fetch(self) -> Callable[..., Any]:
         """How certificates are fetched: cached as HTTP says, and within a deadline."""
         return partial(Request(session=self._session), timeout=CALL_SECONDS)

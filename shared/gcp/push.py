@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, Final
 
 import firebase_admin
@@ -14,6 +13,7 @@ from firebase_admin.exceptions import FirebaseError, InvalidArgumentError
 from google.auth.exceptions import GoogleAuthError
 
 from shared.errors import Rejected, Unavailable
+from shared.once import Once
 from shared.spread import Fate
 from shared.worded import Worded
 
@@ -65,7 +65,7 @@ class FirebasePush:
         if "_app" in self.__dict__:
             firebase_admin.delete_app(self._app)
 
-    @cached_property
+    @Once
     def _app(self) -> Any:
         return firebase_admin.initialize_app(
             self._credential,

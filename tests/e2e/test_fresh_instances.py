@@ -1,0 +1,119 @@
+"""A fresh instance, of which much is asked at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cloud import Cloud
+from local.provisions import console_account, status_bucket
+from shared import policy_file
+from shared.settings import LOCAL_CLOUD
+from tests.e2e.world import OPERATIONS, PROBED
+
+ROOT = Path(__file__).parent.parent.parent
+AT_ONCE = """
+import os, sys
+from threading import Barrier, Thread
+
+def together(calls):
+    barrier, answers = Barrier(len(calls)), []
+    def one(call):
+        barrier.wait()
+        answers.append(call())
+    threads = [Thread(target=one, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+def in_fresh_instances(number, check):
+    sys.setswitchinterval(1e-6)
+    for _ in range(number):
+        if not (child := os.fork()):
+            check()
+            os._exit(0)
+        if status := os.waitpid(child, 0)[1]:
+            sys.exit(f"ended with {os.waitstatus_to_exitcode(status)}")
+"""
+PORTS = """
+import main
+
+ATTRIBUTES = ("alert_states", "bus", "identity", "pages", "services", "store", "voice")
+
+def check():
+    wiring = main._wiring()
+    [system] = wiring.policies
+    def ask(name):
+        port = getattr(wiring, name)
+        return name, port(system) if name == "alert_states" else port
+    found = together([lambda name=name: ask(name) for name in ATTRIBUTES] * 2)
+    assert len(found) == 2 * len(ATTRIBUTES)
+    once = [name for name in ATTRIBUTES if name != "alert_states"]
+    assert {id(port) for name, port in found if name in once} == {
+        id(getattr(wiring, name)) for name in once
+    }
+
+in_fresh_instances(4, check)
+"""
+REQUESTS = """
+import base64, json
+
+import flask
+
+import main
+
+app = flask.Flask("fresh")
+trial = {"version": "test", "incident": {"incident_id": "0.x", "state": "OPEN", "started_at": 0}}
+data = base64.b64encode(json.dumps(trial).encode()).decode()
+said = json.dumps({"message": {"data": data, "messageId": "7"}, "subscription": "s"})
+
+def post(body):
+    with app.test_request_context("/projects/p/topics/rollback-alerts", method="POST", data=body):
+        return main.on_alert(flask.request)
+
+def check():
+    posts = [lambda: post(said), lambda: post("strange")] * 4
+    assert together(posts) == [main.ACKNOWLEDGED] * 8
+    assert main._responder.cache_info().misses == 1
+    assert main._wiring.cache_info().misses == 1
+
+in_fresh_instances(2, check)
+"""
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    policy = policy_file.loads(PROBED, "bookshop.yaml")
+    cloud = Cloud.start([policy], seed=1, alerter=False, operations_project=OPERATIONS)
+    yield cloud
+    cloud.stop()
+
+
+@pytest.mark.parametrize("program", [PORTS, REQUESTS], ids=["ports", "requests"])
+def test_all_that_is_first_asked_at_once_is_answered_by_one_of_each(
+    cloud: Cloud, tmp_path: Path, program: str
+) -> None:
+    """No thread meets a module that is half imported, and none builds what another is building."""
+    (tmp_path / "bookshop.yaml").write_text(PROBED)
+    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-c", AT_ONCE + program],
+        cwd=ROOT,
+        env={
+            "GOOGLE_CLOUD_PROJECT": OPERATIONS,
+            LOCAL_CLOUD: f"http://{cloud.addresses['control']}",
+            "ROLLBACK_POLICIES": str(tmp_path),
+            "ROLLBACK_STATUS_BUCKET": status_bucket(OPERATIONS),
+            "ROLLBACK_CONSOLE_ACCOUNT": console_account(OPERATIONS),
+        },
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
