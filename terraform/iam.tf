@@ -307,6 +307,10 @@ locals {
       title       = "Rollback: keep what feeds triggers from pushing for a while"
       permissions = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.subscriptions.update"]
     }
+    silence_seen = {
+      title       = "Rollback: see what feeds triggers"
+      permissions = ["pubsub.subscriptions.get"]
+    }
     sources = {
       title       = "Rollback: copy what functions are built from"
       permissions = ["storage.objects.get"]

@@ -10,12 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from responders.silences import silenced
+from shared import command as commands
 from shared import silence as silences
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Rejected, Unavailable
 from shared.feeds import NO_PUSH, Feed
 from shared.integrity_rules import OnRepair
+from shared.ports import Update
 from shared.reading import Reading
 from shared.rollback import Status as RollbackStatus
 from shared.triggers import Trigger
@@ -243,6 +245,26 @@ def test_the_silence_of_another_rollback_is_none() -> None:
     meanwhile(shop, looked, "before")
     repaired(shop)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
+
+
+def test_a_command_of_a_silence_that_is_over_leaves_the_next_one_alone() -> None:
+    """Its worker finds another one there, which is none of its own."""
+    shop = repaired(SilentShop())
+    path = commands.path(shop.silence.command)
+    seen: list[tuple[bool, Status]] = []
+
+    def comes_again() -> None:
+        shop.ports.store.commit([Update(path, {"due_at": shop.ports.clock.now()})])
+        shop.pass_time(MINUTE / 2)
+        record = decode(CommandRecord, shop.ports.store.get(path).fields)
+        seen.append((record.due_at is None, shop.silence.status))
+
+    meanwhile(shop, comes_again)
+    undo(shop)
+    shop.until(lambda: bool(seen))
+    shop.comes_to(Status.DOWN)
+    assert seen == [(True, Status.STANDING)]
+    assert shop.data == {**GOOD, **SPOILT}
 
 
 def test_an_undo_waits_for_the_silence_of_its_repair() -> None:

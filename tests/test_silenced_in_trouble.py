@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from cli.wired import UNUSABLE
+from shared import command as commands
 from shared import silence as silences
 from shared.errors import Ambiguous, Rejected, Throttled, Unavailable
 from shared.feeds import NO_PUSH, Feed
 from shared.health import ProbeAnswer
-from shared.ports import Query
+from shared.ports import Query, Update
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.upheld import Status
@@ -151,6 +152,21 @@ def test_a_silence_that_cannot_stand_ends_it() -> None:
 
     expect_nothing_written(shop, "it does not stand in time: no answer")
     assert shop.pushes() == AS_BEFORE
+
+
+def test_a_silence_that_nobody_raises_ends_it() -> None:
+    """Whoever was to raise it never does: the repair waits no longer than it was to stand in."""
+    shop = asked()
+    shop.ports.feeds.hook = raising("feeds.set_push", Unavailable("no answer"))
+    shop.approve("bob")
+    shop.comes_to(Status.RAISING)
+    path = commands.path(shop.silence.command)
+    shop.ports.store.commit([Update(path, {"due_at": None})])
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is RollbackStatus.FAILED
+    assert "no document was written: no silence stands" in shop.newest.outcome
+    assert shop.data == {**GOOD, **SPOILT}
 
 
 def test_a_fence_that_does_not_stand_ends_the_silence() -> None:

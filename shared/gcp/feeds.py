@@ -25,6 +25,8 @@ PERMISSIONS: Final = (
 )
 """Beside `iam.serviceAccounts.actAs` on the account that a subscription pushes as (`OidcToken` of
 google/pubsub/v1/pubsub.proto, read 2026-11-27)."""
+LOOK_PERMISSIONS: Final = ("pubsub.subscriptions.get",)
+"""What `feed` needs."""
 
 CALL_SECONDS: Final = 10.0
 PULL_SECONDS: Final = 20.0

@@ -9,6 +9,7 @@ import pytest
 from shared.gcp import (
     accounts,
     backups,
+    feeds,
     hosting,
     identity_config,
     indexes,
@@ -129,6 +130,7 @@ def test_nobody_else_may_anything(two_projects: Configuration) -> None:
 LOOKED_AT = (
     *accounts.PERMISSIONS,
     *backups.PAST_PERMISSIONS,
+    *feeds.LOOK_PERMISSIONS,
     *hosting.PERMISSIONS,
     *identity_config.PERMISSIONS,
     *indexes.PERMISSIONS,
