@@ -69,10 +69,13 @@ def _show(rollback: str, decision: Decision) -> None:
 
 
 def _show_plan(decision: Decision) -> None:
-    if not decision.difference:
-        return
-    say(f"the plan: {len(decision.difference)} functions")
+    if decision.difference:
+        say(f"the plan: {len(decision.difference)} functions")
+    elif decision.reported:
+        say("the plan:")
     for one in decision.difference[:SHOWN]:
         say(f"  {one['function']}: {shares(one['live'])} → {shares(one['target'])}")
     if len(decision.difference) > SHOWN:
         say(f"  and {len(decision.difference) - SHOWN} more")
+    for line in decision.reported:
+        say(f"  {printable(line)}")

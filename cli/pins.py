@@ -92,7 +92,7 @@ def undo(
     Exit codes as of unpin.
     """
     with operations() as ours:
-        policy = ours.policies[ours.incident(incident).system]
+        policy = ours.policy(ours.incident(incident).system)
         content = {
             "command": "undo",
             "system": policy.system,

@@ -47,7 +47,13 @@ def parked(
         event="rollback.parked",
         note=asked,
         details=(*described(shown), *plan.reported, *commands),
-        facts={**told, "plan": plan.fingerprint, "difference": shown, "commands": commands},
+        facts={
+            **told,
+            "plan": plan.fingerprint,
+            "difference": shown,
+            "reported": plan.reported,
+            "commands": commands,
+        },
         changes={
             "status": RollbackStatus.PARKED,
             "outcome": question.reason,

@@ -57,6 +57,8 @@ class Decision(Struct, frozen=True):
     prepared_shell: str = ""
     difference: list[dict[str, Any]] = []
     """What the plan changes, or would have changed, function by function."""
+    reported: list[str] = []
+    """What else is said of the plan, line by line."""
 
     @property
     def in_the_way(self) -> list[dict[str, Any]]:
@@ -87,6 +89,7 @@ def newest(trail: Iterable[Entry]) -> Decision | None:
                     prepared_command=facts.get("prepared_command", ""),
                     prepared_shell=facts.get("prepared_shell", ""),
                     difference=facts.get("difference", []),
+                    reported=facts.get("reported", []),
                 )
     return decision
 

@@ -192,6 +192,9 @@ def test_it_is_seen_at_a_glance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     prompt = Prompt(monkeypatch, tmp_path, shop)
     assert "silence" not in prompt.say("status").output
     shop.asked()
+    quiet = "workflow receipt (trigger on-order) is told nothing of what is written to orders"
+    _, plan = prompt.say("explain", shop.newest.incident).output.split("the plan:\n")
+    assert f"  {quiet}" in plan
     shown: list[str] = []
     promised: list[datetime] = []
 
