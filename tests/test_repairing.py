@@ -201,6 +201,22 @@ def test_all_of_a_database_that_was_emptied_comes_back() -> None:
     assert set(shop.data.values()) == {None}
 
 
+def test_a_collection_that_is_gone_whole_comes_back() -> None:
+    """Also one that nobody has declared: they are listed as of both moments."""
+    shop = Shop(spoilt={})
+    shop.write({"drafts/1": {"n": 1}})
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write({"drafts/1": None})
+    shop.ports.clock.advance(10 * MINUTE)
+    shop.order(select="all", restore_point="12m")
+    shop.parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.newest.status is Status.SUCCEEDED
+    assert shop.written() == {"drafts/1"}
+
+
 def test_a_restore_point_that_cannot_be_had() -> None:
     """It is said, with the nearest ones, and nothing is moved."""
     shop = Shop()

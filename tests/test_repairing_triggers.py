@@ -41,6 +41,21 @@ def test_functions_that_would_be_started(
         )
 
 
+def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hears of it is started by no repair, though all that is declared may be."""
+    shop = Shop()
+    shop.write({"drafts/1": {"n": 1}})
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write({"drafts/1": {"n": 2}})
+    functions = {**shop.ports.world.functions(), "sendReceipt": trigger("drafts/{id}")}
+    monkeypatch.setattr(shop.ports.world, "functions", lambda: functions)
+    shop.order(select="collection:drafts", restore_point="2m")
+    shop.pass_time(8 * MINUTE)
+
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "sendReceipt is started by writes to drafts" in shop.newest.outcome
+
+
 def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has agreed to what it starts: people are asked again, with its name."""
     shop = Shop()

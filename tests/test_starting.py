@@ -12,6 +12,7 @@ from shared import handover, shortened, stand, starts, topics
 from shared.documents import encode
 from shared.policy import Group
 from shared.ports import Put
+from shared.severity import Severity
 from shared.system import GLOBAL, Controls, Freeze, Pause, System
 from tests.deployed import hint, others, recorded
 from tests.fakes.hooks import once
@@ -95,6 +96,8 @@ def test_a_secret_that_is_gone_is_found_before_it_is_needed() -> None:
     (fault,) = [one for one in proof.faults if "did not start" in one]
     assert fault.startswith(f"payOrder: revision {OLD} did not start (2026-03-03 12:0")
     assert [one for one in alarms(world) if "cannot be gone back to" in one and fault[:40] in one]
+    told_of = [one.notice for one in world.ports.sender.sent if ":restorable" in one.key]
+    assert {one["severity"] for one in told_of} == {Severity.HIGH}  # it is the target
     assert "abcdefgh1234567" not in fault
     assert "abcdefgh1234567" not in str(world.ports.store.documents)
 
