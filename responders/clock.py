@@ -54,18 +54,20 @@ class Clock:
 
         A tick's content says nothing: its time of arrival counts. A redelivery sweeps the half
         minutes that are left. No look holds up a sweep; the last ones may take a minute more, and
-        backups and checks of data come after them.
+        backups and checks of data come after them. The stopwatch says when half a minute is over:
+        a clock that is set right meanwhile may be short of it.
         Raises: Unavailable.
         """
         del message
         clock, looks = self._ports.clock, Probing(self._ports, self._policies)
         now = clock.now()
         into = timedelta(seconds=now.second % SECONDS_OF_A_SWEEP, microseconds=now.microsecond)
-        second = clock.monotonic() + (HALF_MINUTE - into).total_seconds()
+        second = now - into + HALF_MINUTE
+        until = clock.monotonic() + (second - now).total_seconds()
         try:
-            claimed = [self._sweep_once(looks)]
-            clock.sleep(max(0.0, second - clock.monotonic()))
-            claimed.append(self._sweep_once(looks))
+            claimed = [self._sweep_once(looks, now)]
+            clock.sleep(max(0.0, until - clock.monotonic()))
+            claimed.append(self._sweep_once(looks, max(second, clock.now())))
             looks.finish()
         finally:
             looks.close()
@@ -78,12 +80,11 @@ class Clock:
             self._inspecting.inspect()
             self._checking.check()
 
-    def _sweep_once(self, looks: Probing) -> datetime | None:
-        """Claim the present half minute, publish all that is due in it, and look from outside.
+    def _sweep_once(self, looks: Probing, now: datetime) -> datetime | None:
+        """Claim the half minute, publish all that is due in it, and look from outside.
 
         When it did; None: the half minute was claimed already.
         """
-        now = self._ports.clock.now()
         try:
             claimed_at = self._ports.store.commit(
                 [Create(handover.tick(now), {"at": now, "expires_at": now + TICKS_KEPT_FOR})]

@@ -60,14 +60,16 @@ class Probing:
         }
         self._recording = Recording(ports, ACTOR)
         self._asked: dict[str, _Asked] = {}
+        self._asked_last: datetime | None = None
         self._seen: dict[str, dict[str, list[Look]]] = {}
         self._pool: Pool | None = None
 
     def begin(self, now: datetime) -> None:
         """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
 
-        `now` is the store's time, on which all instances agree. A look whose answer is still
-        awaited from before is not begun again.
+        `now` is the store's time, on which all instances agree. Each time is another half minute,
+        also where that time is a little short of it. A look whose answer is still awaited from
+        before is not begun again.
         """
         self._gather(0.0)
         if self._policies:
@@ -95,6 +97,9 @@ class Probing:
         self._pool = self._pool or self._ports.pool()
         clock, prober = self._ports.clock, self._ports.prober
         half_minute = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % HALF_MINUTE
+        if self._asked_last is not None:
+            half_minute = max(half_minute, self._asked_last + HALF_MINUTE)
+        self._asked_last = half_minute
 
         def looked(probe: Probe) -> tuple[ProbeAnswer, float]:
             return prober.ask(probe), clock.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,10 +19,12 @@ from shared.looks import HALF_MINUTE
 from shared.ports import Query
 from shared.probing import Record
 from tests.crash import Crashed, Fault, Saboteur
+from tests.fakes.clock import FakeClock
 from tests.fakes.pool import InlinePool
 from tests.world import PROBED, World
 
 MINUTE = timedelta(minutes=1)
+MILLISECOND = timedelta(milliseconds=1)
 DARK = ProbeAnswer(False, None, "no answer in time", 5.0)
 
 
@@ -194,6 +197,43 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
     assert swept == [start, start + HALF_MINUTE]
     looks = record_of(world).looks["shop"]
     assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+@pytest.mark.parametrize("set_back", [0, 5])
+def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) -> None:
+    """Each half minute has its look, also where the store's clock is behind, or ours set back."""
+    world = World(policy=PROBED)
+    start = world.ports.clock.now()
+    ports = copy(world.ports)
+    ports.clock = Uneven(world.ports.clock, ahead * MILLISECOND, set_back * MILLISECOND)
+    world.responders[topics.CLOCK] = Clock(ports, {"bookshop": PROBED})
+
+    world.publish(topics.CLOCK, b"{}")
+    world.settle()
+
+    looks = record_of(world).looks["shop"]
+    assert [look.at for look in looks] == [start, start + HALF_MINUTE]
+
+
+class Uneven(FakeClock):
+    """A clock ahead of the world's, which loses a little in each wait; its stopwatch does not."""
+
+    def __init__(self, world: FakeClock, ahead: timedelta, set_back: timedelta) -> None:
+        super().__init__()
+        self._world = world
+        self._ahead = ahead
+        self._set_back = set_back
+
+    def now(self) -> datetime:
+        return self._world.now() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._world.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._world.sleep(seconds)
+        self._ahead -= self._set_back
 
 
 def test_probes_that_feed_no_signal_are_not_asked() -> None:
