@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from local.application import Part
 from tests.e2e.conftest import NOON, WorldMaker
-from tests.e2e.world import PROBED, until
+from tests.e2e.world import PATIENT, PROBED, until
 
 LATEST = timedelta(seconds=90)
-"""A minute to the second bad look, and what a busy machine takes at twenty times its pace."""
+"""A minute to the second bad look, and what a busy machine takes at five times its pace."""
 
 
 def test_frontend_goes_dark(new_world: WorldMaker) -> None:
@@ -19,6 +19,7 @@ def test_frontend_goes_dark(new_world: WorldMaker) -> None:
     world = new_world(NOON, policy)
     until("a first look", lambda: world.wiring.store.get("probes/bookshop").fields)
 
+    world.cloud.clock.rescale(PATIENT)
     world.application.parts.put(Part.SITE, failure_rate=1.0)
     dark_at = world.cloud.clock.now()
     incidents = until("the incident", world.evidence.incidents)

@@ -48,7 +48,7 @@ from tests import person
 SCALE = 20.0
 """Cloud seconds per wall second: a lease is a second and a half."""
 PATIENT = 5.0
-"""How fast time runs where somebody waits at a prompt: a slow machine answers within 20 seconds."""
+"""How fast time runs where a slow machine must keep up: it answers a prompt within 20 seconds."""
 LIMIT_SECONDS = 120.0
 """Of wall time, for each thing that is waited for."""
 OPERATIONS = "rollback-operations"
