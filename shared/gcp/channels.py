@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ANY_SIZE = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 """As each generated client asks for on a channel of its own: the services have their own limits."""
-ONCE = (("grpc.enable_retries", 0),)
+UNREPEATED = (("grpc.enable_retries", 0),)
 """Nothing is sent again beneath us: grpcio 1.85.3 may lose a streaming call that it would repeat.
 
 Its status came, UNAVAILABLE, but neither a message nor its end, and no deadline ended the wait.
@@ -177,7 +177,7 @@ class Clients:
         import grpc
         from google.auth.credentials import AnonymousCredentials
 
-        channel = grpc.insecure_channel(address, (*ANY_SIZE, *ONCE))
+        channel = grpc.insecure_channel(address, (*ANY_SIZE, *UNREPEATED))
         return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
 
     def _storage_connection(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class Clients:
 
 def _channel(transport: Any, host: str, *, options: Sequence[Any], **said: Any) -> Any:
     """The channel that a transport would make for itself, but for what is sent again."""
-    return transport.create_channel(host, options=(*options, *ONCE), **said)
+    return transport.create_channel(host, options=(*options, *UNREPEATED), **said)
 
 
 @contextmanager

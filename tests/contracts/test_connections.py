@@ -18,7 +18,7 @@ from local.journal import Journal
 from local.wire import serve
 from shared.clock import SystemClock
 from shared.errors import Unavailable
-from shared.gcp.channels import ANY_SIZE, ONCE, Clients
+from shared.gcp.channels import ANY_SIZE, UNREPEATED, Clients
 from shared.gcp.store import FirestoreStore
 
 READERS = 3
@@ -91,4 +91,4 @@ def test_a_channel_to_google(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(made) == {client.transport.host for client in asked}
     for options in made.values():
         assert options[:2] == ANY_SIZE
-        assert options[-1:] == ONCE
+        assert options[-1:] == UNREPEATED
