@@ -55,23 +55,24 @@ def decide(case: Case) -> bool:
     case.hold_for(LONGEST_SECONDS)
     found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
     found, behind = _behind(case, _agreed(rollback, found), deadline)
+    plan = found.reversal.plan
     told = {
         "outcome": found.outcome,
         "scenario": ScenarioName.FUNCTIONS,
         "target": order.target,
         "gates": [encode(answer) for answer in found.gates],
         "difference": [encode(one) for one in found.reversal.shown],
-        "reported": found.reversal.reported,
+        "reported": plan.header.reported if plan is not None else found.reversal.reported,
     }
     match found.outcome:
         case Outcome.HOLD:
             return not case.take(held(case, found.reason, told))
-        case Outcome.ROLLBACK if found.reversal.plan is not None:
-            if case.take(_going(case, order, found, found.reversal.plan, behind, told)):
+        case Outcome.ROLLBACK if plan is not None:
+            if case.take(_going(case, order, found, plan, behind, told)):
                 behind.begin(case)
             return True
-        case Outcome.ASK if found.reversal.plan is not None:
-            question = Question(found.reversal.plan.header, found.people, found.reason, now)
+        case Outcome.ASK if plan is not None:
+            question = Question(plan.header, found.people, found.reason, now)
             among = "documents" if found.writes else "rebuilds"
             turn = parked(case, question, found.reversal.shown, f"{among} among it", told)
         case _:

@@ -148,6 +148,9 @@ def test_an_undo_of_documents_is_shown_before_it_is_said(
     question = shop.newest.question
     assert question is not None
     assert said in question.plan.reported
+    shop.approve("bob")
+    assert shop.newest.status is Status.SUCCEEDED
+    assert said in prompt.say("explain", repair.incident).stdout
 
 
 def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
