@@ -67,9 +67,9 @@ class Probing:
     def begin(self, now: datetime) -> None:
         """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
 
-        `now` is the store's time, on which all instances agree. Each time is another half minute,
-        also where that time is a little short of it. A look whose answer is still awaited from
-        before is not begun again.
+        `now` is the store's time, on which all instances agree. Each time of an invocation is
+        another half minute, also where the store's time is a little short of it. A look whose
+        answer is still awaited from before is not begun again.
         """
         self._gather(0.0)
         if self._policies:

@@ -3,8 +3,8 @@
 Two threads that import two ends of a package at once (`requests`, `requests.adapters`) wait for
 each other; Python lets one of them on, who finds the module half there: ImportError, AttributeError
 or `_DeadlockError`. And two that build at once build two: `functools.cached_property` has no lock
-from Python 3.12 on, `functools.cache` never had one. So what imports or builds on first use does it
-under one lock of the process.
+from Python 3.12 on, `functools.cache` never had one. So the wiring and its adapters import and
+build under one lock of the process; a plain value may well be made twice.
 """
 
 from __future__ import annotations
