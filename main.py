@@ -147,7 +147,6 @@ def on_work(request: Request) -> tuple[str, int]:
     quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`); lets what feeds triggers push
     nothing for a while in applications that keep triggers silent (`shared.gcp.feeds.PERMISSIONS`);
     looks at files in applications whose documents name files (`shared.gcp.media.PERMISSIONS`).
-    Makes copies of revisions start in applications with a stand (`shared.gcp.trials.PERMISSIONS`).
     Ends sessions (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet,
     and reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);
     asks, in applications that make data again (`shared.gcp.bus.PERMISSIONS`), on the topics that

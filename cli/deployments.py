@@ -13,8 +13,7 @@ from cli.wired import UNUSABLE, leaving, operations
 from shared import shortened, topics
 from shared.command import nearest
 from shared.deployment import Deployment, Restorability
-from shared.restorability import REASONS_KEPT, looked_at
-from shared.starts import lines, not_seen_to_start, proven, unknown
+from shared.restorability import LOOKED_AT, REASONS_KEPT
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -65,8 +64,7 @@ def listed(
 def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
     """Show all that is recorded of one deployment, but the values of variables and secrets."""
     with operations() as ours:
-        policy = ours.policy(system)
-        name = policy.system
+        name = ours.policy(system).system
         is_a_name = "/" not in deployment  # that would be a path to elsewhere
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
@@ -77,17 +75,14 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     if as_json:
         print_json({"deployment": found, "record": record})
         return
-    for label, text in _lines(found, policy.deployments.starts):
+    for label, text in _lines(found):
         say(f"{label:<12} {text}")
     if record is None:
         say("it has no record of all that was live: it has not settled, or is older than records")
 
 
-def _lines(one: Deployment, stand: str) -> list[tuple[str, str]]:
-    """What is said of a deployment, label by label; what there is nothing to say of is left out.
-
-    `stand`: where starts are made; empty: nowhere.
-    """
+def _lines(one: Deployment) -> list[tuple[str, str]]:
+    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
     proof = one.restorable
     told = [
         ("deployment", one.id),
@@ -102,18 +97,11 @@ def _lines(one: Deployment, stand: str) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _can(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
-        ("looked at", looked_at(stand) if proof else ""),
-        ("starts", str(proven(one)) if proof and stand else ""),
-        *(("no start", line) for line in _not_started(one)),
+        ("looked at", LOOKED_AT if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        ("not seen", ", ".join(shortened.lines(unknown(proof), REASONS_KEPT)) if proof else ""),
+        ("not seen", ", ".join(shortened.lines(proof.unknown, REASONS_KEPT)) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
-
-
-def _not_started(one: Deployment) -> list[str]:
-    """The functions that were not seen to start, and when they last were; the first of many."""
-    return shortened.lines(lines(not_seen_to_start(one)), REASONS_KEPT)
 
 
 def _few(names: tuple[str, ...]) -> str:
@@ -127,7 +115,7 @@ def _can(proof: Restorability | None) -> str:
         return "not looked at"
     if proof.faults:
         return f"no: {len(proof.faults)} faults"
-    return "not all seen" if unknown(proof) else "all is there"
+    return "not all seen" if proof.unknown else "all is there"
 
 
 @deployments.command("mark-stable")

@@ -63,7 +63,7 @@ def run(
         bool,
         typer.Option(
             "--override",
-            help="break-glass: skip approval, freeze, budget, failed starts; needs --incident",
+            help="break-glass: skip approval, freeze, budget; needs --incident",
         ),
     ] = False,
     incident: Annotated[

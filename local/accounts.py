@@ -28,12 +28,6 @@ class Accounts:
             if account["name"] not in self._shelf:
                 self._shelf.put(account)
 
-    def is_enabled(self, project: str, email: str) -> bool:
-        """Whether anything can run as an account."""
-        name = _name(project, email)
-        with self._shelf.lock:
-            return name in self._shelf and not self._shelf.find(name).get("disabled")
-
     def calls(self) -> tuple[Call, ...]:
         """What is served."""
         accounts = "/v1/projects/{project}/serviceAccounts"

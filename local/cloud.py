@@ -198,9 +198,6 @@ class Cloud:
             application.builds.is_enabled = partial(
                 self.surroundings.secrets.is_enabled, policy.project
             )
-            application.builds.may_run_as = partial(
-                self.surroundings.accounts.is_enabled, policy.project
-            )
         estate = Estate(tuple(self._applications.values()))
         metrics = Metrics(estate, self.clock, self.ingestion, self.pubsub.undelivered)
         self.watch = Setup(estate, metrics, self.clock)

@@ -13,7 +13,7 @@ deciding: gathering, surveying, deciding, planning, scenarios, recalling, waitin
 an order that takes back or moves data: reversing, working_out, weighing
 carrying out: case, extending, verifying, measuring, joined, closing
 ending: ending, whereabouts, pinning, pinned, reminding, counting, filing, tallying
-what is live, and good: hearing, taking_stock, comparing, ours, reporting, proving, starting
+what is live, and good: hearing, taking_stock, comparing, ours, reporting, proving
 what it is built from again: keeping, clearing
 looks by the clock: probing, checking, examining, inspecting
 the trail: anchoring, sealing

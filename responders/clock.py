@@ -106,8 +106,7 @@ class Clock:
         """
         ports = self._ports
         for kind in handover.COLLECTIONS:
-            systems = handover.concerned(kind, self._policies)
-            since = handover.publish_due(ports.store, ports.bus, kind, now, systems)
+            since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
             if since is not None:
                 _tell(kind, now - since)
         fencing.hand_over_orphans(ports, self._policies, now)

@@ -199,5 +199,4 @@ class Commands:
         """Hand over what the command made due, by the store's clock, and whatever else is."""
         ports, now = self._ports, self._ports.clock.now() + SKEW
         for kind in handover.COLLECTIONS:
-            systems = handover.concerned(kind, self._policies)
-            handover.publish_due(ports.store, ports.bus, kind, now, systems)
+            handover.publish_due(ports.store, ports.bus, kind, now, self._policies)

@@ -10,7 +10,6 @@ from responders.backups.backing_up import before_deployment
 from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from responders.keeping import keep
-from responders.starting import set_up
 from shared import handover
 from shared import stock as stocks
 from shared.announcing import SKEW
@@ -61,11 +60,10 @@ class Deployments:
         self._look(said.system, now, told)
 
     def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
-        """Look at all that is live, keep what a rebuild needs, and see that starts are made."""
+        """Look at all that is live, and keep what a rebuild needs."""
         ports, policy = self._ports, self._policies[system]
         look(ports, policy, wanted, said)
         keep(ports, policy)
-        set_up(ports, policy)
 
     def _due(self, due: Due) -> None:
         """Look, or see to one deployment, unless somebody has meanwhile."""

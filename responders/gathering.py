@@ -24,7 +24,7 @@ from responders.asking import (
     still_open,
 )
 from responders.joined import open_ones
-from shared import damage, stand
+from shared import damage
 from shared import silence as silences
 from shared import stock as stocks
 from shared.alert_record import Alert
@@ -76,7 +76,7 @@ def gather(
     """
     answers = _asked(ports, policy, now, joined, writing=writing)
     alerts: list[Alert] = answered(answers["alerts"])
-    deployments = stand.known(_all(Deployment, answered(answers["deployments"])), policy)
+    deployments = _all(Deployment, answered(answers["deployments"]))
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     live = _seen(or_none(answers["functions"]), or_none(answers["stock"]))
     asked_back = [] if _is_seen(seen(answers), policy) else _to_read_back(alerts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
-from shared import handover, shortened, stand, starts
+from shared import handover, shortened
 from shared import stock as stocks
 from shared import system as systems
 from shared.audit import Event, event
@@ -45,8 +45,6 @@ from shared.stock import protected
 from shared.system import System
 
 ACTOR: Final = "on_deployment"
-STARTS_WINDOW: Final = PROVE_EVERY + timedelta(hours=1)
-"""What has started just now shows late: the next proof sees it."""
 FAULTS_TOLD = 10
 """Of what stands in the way, so much is said to people; the deployment has all of it."""
 
@@ -65,7 +63,6 @@ def recorded(
         ports,
         {
             "inventory": ports.platform(policy.system).inventory,
-            "starts": partial(metrics.started, now - STARTS_WINDOW, now),
             **_started_from(ports.estate(policy.system), live),
             **looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now),
         },
@@ -82,8 +79,6 @@ def recorded(
         accounts=named(answers, "account "),
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
-        started=or_none(answers["starts"]),
-        stand=bool(policy.deployments.starts),
         unkept=dict(unkept),
     )
     proof = restorability(deployment, live, live, inventory, now, beside)
@@ -114,10 +109,9 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
         judged = _judged(ports, policy, deployment, live, known, now)
     is_target = _is_target(judged, known)
     bakes = judged.status is Status.LIVE and judged.due_at is not None
-    judged = stand.shared([judged, *known])[0]
-    if not bakes or starts.is_news(judged):
+    if not bakes:
         proof, in_the_record = _proof(ports, policy, judged, live, now)
-        again_at = judged.due_at if bakes else _proven_again_at(judged, known, policy, now)
+        again_at = _proven_again_at(judged, known, policy, now)
         judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
     said = alarm(policy, judged, deployment, now, severity)
@@ -203,8 +197,7 @@ def _proof(
     recorded = stocks.unpacked(kept.fields["live"]) if kept.fields else WholeInventory()
     record, unkept = kept_again(ports, policy, recorded)
     calls: dict[str, Callable[[], Any]] = {
-        "inventory": partial(ports.platform(policy.system).inventory),
-        "starts": partial(ports.metrics(policy.system).started, now - STARTS_WINDOW, now),
+        "inventory": ports.platform(policy.system).inventory,
         **_not_live(ports.estate(policy.system), record, live),
     }
     answers = ask_all(ports, calls)
@@ -215,8 +208,6 @@ def _proof(
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
         rulesets=named(answers, "ruleset "),
-        started=or_none(answers["starts"]),
-        stand=bool(policy.deployments.starts),
         unkept=unkept,
     )
     proof = restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)

@@ -21,7 +21,6 @@ from shared.report import Report, report
 from shared.reported import gathered
 from shared.rollback import ENDED, Rollback
 from shared.standing import ahead, outlook, standing, stands
-from shared.starts import lines, not_seen_to_start, proven, unknown
 from shared.system import paused
 from shared.tallies import months, tally
 from shared.trail import Trail
@@ -97,14 +96,7 @@ class Viewing:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
         found = self._reading.deployments(policy.system)[:NEWEST]
-        proofs = {one.id: one.restorable for one in found if one.restorable is not None}
-        return {
-            "system": policy,
-            "found": found,
-            "not_seen_to_start": {one.id: lines(not_seen_to_start(one)) for one in found},
-            "proven": {one.id: str(proven(one)) for one in found},
-            "unknown": {name: unknown(proof) for name, proof in proofs.items()},
-        }
+        return {"system": policy, "found": found}
 
     def backups(self, visit: Visit) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""

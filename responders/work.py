@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from responders import deciding, ending, filing, reversing, starting, verifying, waiting
+from responders import deciding, ending, filing, reversing, verifying, waiting
 from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.fences import fenced
@@ -65,13 +65,8 @@ class Work:
         command it does.
         Raises: Refused; Unavailable; LostRollback.
         """
-        due = handover.parse(
-            message.data, handover.ROLLBACK, handover.COMMAND, handover.REPORT, handover.START
-        )
+        due = handover.parse(message.data, handover.ROLLBACK, handover.COMMAND, handover.REPORT)
         ports = self._ports
-        if due.kind == handover.START:
-            starting.carry_on(ports, self._policies, due.id)
-            return
         if due.kind == handover.COMMAND:
             carry_out(ports, self._policies, due.id)
             return

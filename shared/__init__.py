@@ -15,7 +15,7 @@ a command, and who says it: command, authority, credential, operators
 deciding: facts, gate, gates, gates_allowed, gates_explained, gates_way_back, decisions
 what differs, and explains: differences, reach, ordered, suspects, restorability, rules_text
 what is live: inventory, stock, traffic, images, triggers, changed_by
-a deployment: deployment, announcing, rollout, baking; do its revisions start: starts, stand
+a deployment: deployment, announcing, rollout, baking
 what it is built from again: build, copies
 a plan, and its steps: plan, steps, drill, forecast
 a rollback carried out: rollback, tenure, controls, engine, carrying, commits, attempts, in_hand

@@ -58,29 +58,8 @@ class Placement(Struct, frozen=True):
     """Of the service; None: it was not recorded."""
 
 
-class Tried(Struct, frozen=True):
-    """What came of the starts of one revision that were made on the stand (shared/stand.py)."""
-
-    started_at: datetime | None = None
-    """When the newest that succeeded was asked for."""
-    failed_at: datetime | None = None
-    """The same, of the first that has failed since a start."""
-    words: str = ""
-    """Why it failed, as Google says it."""
-    unknown_at: datetime | None = None
-    """The same, of one since all those that told nothing."""
-    unknown: str = ""
-    """Why it told nothing."""
-    again_at: datetime | None = None
-    """When the newest was asked for that failed after the first; None: one failure is no fault."""
-
-
 class Restorability(Struct, frozen=True):
-    """Whether all is there that going back to a deployment needs, as far as that was looked at.
-
-    That a revision was not seen to start is told beside it, and is no fault; that one did not come
-    up is one (shared/starts.py).
-    """
+    """Whether all is there that going back to a deployment needs, as far as that was looked at."""
 
     checked_at: datetime
     faults: tuple[str, ...] = ()
@@ -89,11 +68,6 @@ class Restorability(Struct, frozen=True):
     """What could not be looked at."""
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
-    started: dict[str, datetime] | None = None
-    """When each of its revisions (short name) was last seen to start, to the hour; None, in a proof
-    of before this was: nobody has looked."""
-    tried: dict[str, Tried] = {}
-    """What came of starts that were made, by revision (short name)."""
 
 
 class Deployment(Struct, frozen=True):

@@ -19,9 +19,8 @@ from shared.policy import Policy, ScenarioName, Signal
 from shared.quota import PaceLeft
 from shared.severity import Severity
 from shared.silence import Silence
-from shared.starts import did_not_start
 from shared.system import Budget, Controls, System
-from shared.traffic import follows_latest, served_by, shares
+from shared.traffic import Revision, follows_latest, served_by, shares
 from shared.triggers import Trigger
 
 
@@ -132,7 +131,7 @@ class Change(Struct, frozen=True):
     """How functions that were recorded then can be built again, by name."""
     rebuilt: frozenset[str] = frozenset()
     """Of what differs, that which only a rebuild brings back: it is of the 1st generation, or was
-    deleted, or its revision is gone, not ready or did not start; and we have what that needs."""
+    deleted, or its revision is gone or not ready; and we have what that needs."""
     doubts: tuple[str, ...] = ()
     """Why another deployment might be the one to go back to."""
 
@@ -305,29 +304,22 @@ def differences(change: Change, inventory: Inventory) -> list[Difference]:
     ]
 
 
-def unrestorable(change: Change, inventory: Inventory) -> Iterator[str]:
-    """The changed functions that have a revision to go back to which would not serve.
-
-    It is gone or not ready, or did not come up when a copy of it was last made to start.
-    """
-    lost = {*not_there(change, inventory)}
-    yield from lost
+def unrestorable(change: Change, inventory: Inventory) -> dict[str, str]:
+    """The changed functions that have a revision to go back to which would not serve, and why."""
     if change.target is None:
-        return
-    for function in (change.functions.keys() & inventory.keys()) - lost:
-        placed = change.target.functions.get(function)
-        names = placed.revisions if placed is not None else ()
-        if any(did_not_start(change.target.restorable, name) for name in names):
-            yield function
+        return {}
+    return {
+        function: why
+        for function in change.functions.keys() & inventory.keys() & change.target.functions.keys()
+        for name in change.target.functions[function].revisions
+        if (why := _why_not(name, inventory[function].revision(name)))
+    }
 
 
-def not_there(change: Change, inventory: Inventory) -> Iterator[str]:
-    """Those of them whose revision is gone or not ready, whatever a copy of it did."""
-    if change.target is None:
-        return
-    for function in change.functions.keys() & inventory.keys() & change.target.functions.keys():
-        for name in change.target.functions[function].revisions:
-            revision = inventory[function].revision(name)
-            if revision is None or not revision.ready:
-                yield function
-                break
+def _why_not(name: str, revision: Revision | None) -> str:
+    """Why a revision of that name would not serve; empty: it would."""
+    if revision is None:
+        return f"revision {name} is gone"
+    if revision.lost_image:
+        return f"the image of revision {name} is gone"
+    return "" if revision.ready else f"revision {name} is not ready"

@@ -44,7 +44,7 @@ OVERRIDE_GATES: tuple[Gate, ...] = (
     allowed.kill_switch,
     allowed.active_rollback,
     way_back.target,
-    way_back.present,
+    way_back.restorable,
 )
 """What nobody may skip."""
 
@@ -52,7 +52,6 @@ OVERRIDDEN_GATES: tuple[Gate, ...] = (
     allowed.freeze,
     allowed.budget,
     way_back.barrier,
-    way_back.started,
     way_back.blast_radius,
     way_back.approval,
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
-from shared.deployment import Inventory
-from shared.facts import Change, not_there, unrestorable
+from shared import shortened
+from shared.facts import unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import Rebuilds, ScenarioName
-from shared.restorability import without_secrets
-from shared.starts import did_not_start, warning
+from shared.restorability import missing, without_secrets
 from shared.suspects import suspects
 
 
@@ -41,38 +40,23 @@ def readable(case: Case) -> GateAnswer:
 def restorable(case: Case) -> GateAnswer:
     """Each revision to go back to exists and is ready, or can be built again, and gets its secrets.
 
-    Which those are the target's record tells, and the last look whether they are enabled. What was
-    not seen to start lately passes, and is said; what did not come up counts as not ready.
+    Which those are the target's record tells, and the last look whether they are enabled. What else
+    the target's last proof found to be missing is said, and stops nothing: it may be a day old.
     """
-    return _restorable(case, unrestorable)
-
-
-def present(case: Case) -> GateAnswer:
-    """The same, but that a copy did not come up counts for nothing: a person knows better."""
-    return _restorable(case, not_there)
-
-
-def started(case: Case) -> GateAnswer:
-    """What the first says that the other does not: a copy did not come up, all else is there."""
-    if present(case).answer is Answer.PASS:
-        return restorable(case)
-    return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nobody may skip what is gone")
-
-
-def _restorable(case: Case, lacking: Callable[[Change, Inventory], Iterable[str]]) -> GateAnswer:
     if case.facts.inventory is None:
         return GateAnswer("restorable", Answer.UNKNOWN, "what is live could not be read")
-    if case.change.target is None:
+    target = case.change.target
+    if target is None:
         return GateAnswer("restorable", Answer.NOT_APPLICABLE, "nothing to restore")
-    gone = case.scope & set(lacking(case.change, case.facts.inventory))
-    lost = sorted(gone - case.change.rebuilt)
-    records, target = case.facts.records, case.change.target.id
-    unread = case.facts.seen is None or records.get(target, case.facts.seen) is None
-    if target in records and unread:
+    gone = unrestorable(case.change, case.facts.inventory)
+    lost = sorted((case.scope & gone.keys()) - case.change.rebuilt)
+    records = case.facts.records
+    unread = case.facts.seen is None or records.get(target.id, case.facts.seen) is None
+    if target.id in records and unread:
         reason = "what could be built again could not be read"
         return GateAnswer("restorable", Answer.UNKNOWN, reason)
     if lost:
-        named = ", ".join(_why_lost(case, name) for name in lost[:5])
+        named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
         reason = f"{len(lost)} functions have lost their revision: {named}"
         return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     refused = sorted(set(_refused(case)))
@@ -81,19 +65,8 @@ def _restorable(case: Case, lacking: Callable[[Change, Inventory], Iterable[str]
         return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    warned = warning(case.change.target, case.scope - case.change.rebuilt)
-    said = f"{len(case.scope)} functions{rebuilds}{'; ' if warned else ''}{warned}"
-    return GateAnswer("restorable", Answer.PASS, said)
-
-
-def _why_lost(case: Case, function: str) -> str:
-    """The function, and that it did not start, where that is why."""
-    target = case.change.target
-    placed = target.functions.get(function) if target is not None else None
-    if target is None or placed is None:
-        return function
-    dead = any(did_not_start(target.restorable, name) for name in placed.revisions)
-    return f"{function} (did not start)" if dead else function
+    lacking = "".join(f"; {one}" for one in shortened.lines(missing(target, case.scope), 5))
+    return GateAnswer("restorable", Answer.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
 
 
 def _refused(case: Case) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -14,7 +14,6 @@ from shared.errors import Refused
 from shared.messages import Bus
 from shared.notice import Notice
 from shared.outside import EVERYWHERE
-from shared.policy import Policy
 from shared.ports import Query, Store
 from shared.typed import from_json
 
@@ -28,8 +27,6 @@ INVENTORY = "inventory"
 """A system that is to be looked at."""
 REPORT = "report"
 """The report of an incident that is over."""
-START = "start"
-"""The stand of a system: what started on it, and what is to start next."""
 PAGE = "page"
 """The status page of a system, by its name: due in each sweep, kept nowhere."""
 COLLECTIONS = {
@@ -39,7 +36,6 @@ COLLECTIONS = {
     DEPLOYMENT: "deployments",
     INVENTORY: "inventory",
     REPORT: "reports",
-    START: "stands",
 }
 SWEEP_LIMIT = 500
 """What one sweep hands over of a kind and system; the next one, half a minute later, the rest."""
@@ -51,7 +47,6 @@ TOPICS = {
     DEPLOYMENT: topics.DEPLOYMENTS,
     INVENTORY: topics.DEPLOYMENTS,
     REPORT: topics.WORK,
-    START: topics.WORK,
 }
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
@@ -64,11 +59,6 @@ class Due(Struct, frozen=True):
     kind: str
     id: Name
     due_at: datetime
-
-
-def concerned(kind: str, policies: Mapping[str, Policy]) -> list[str]:
-    """The systems of which something of a kind may be due: not each of them has a stand."""
-    return [name for name, one in policies.items() if kind != START or one.deployments.starts]
 
 
 def publish(bus: Bus, kind: str, key: str, due_at: datetime) -> None:

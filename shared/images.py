@@ -55,6 +55,6 @@ def without_lost(inventory: Inventory, stored: Stored) -> Inventory:
 
 def _told(live: Live, stored: Stored) -> tuple[Revision, ...]:
     return tuple(
-        replace(one, ready=False) if is_there(one.image, stored) is False else one
+        replace(one, ready=False, lost_image=True) if is_there(one.image, stored) is False else one
         for one in live.revisions
     )

@@ -16,7 +16,6 @@ from shared.copies import Values
 from shared.deployment import Inventory
 from shared.health import Requests
 from shared.inventory import FunctionState
-from shared.stand import OnStand, Outcome, Template, Trial
 from shared.traffic import Revision, Scaling, Service, Traffic
 
 
@@ -108,50 +107,11 @@ class Builder(Protocol):
         ...
 
 
-class Trials(Protocol):
-    """The stand of one protected system, on which copies of revisions are made to start."""
-
-    def found(self) -> OnStand:
-        """What stands there. Raises: Gone."""
-        ...
-
-    def template(self, trial: Trial) -> Template:
-        """What the copy of the trial's revision is made of. Raises: Gone, when that is gone.
-
-        It is in everything as its revision but in name, labels and the number of its instances.
-        """
-        ...
-
-    def begin(self, trial: Trial, template: Template) -> None:
-        """Put a copy there, under the trial's name, without waiting for it.
-
-        One instance of it is started, without any request. Raises: Gone, when there is no stand;
-        Moved (the stand is not at the trial's etag, or Google does not let it become so), Exists
-        (that copy is there), Throttled, Ambiguous.
-        """
-        ...
-
-    def outcome(self, name: str) -> Outcome | None:
-        """What came of the copy of that name; None: nothing yet.
-
-        Its words hold no value of a variable. Raises: Gone, when no such copy was put there.
-        """
-        ...
-
-
 class Metrics(Protocol):
     """What routers and logs counted. Points come up to 3 minutes late."""
 
     def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
         """Per service (short name), over the points that lie whole within `start` and `end`."""
-        ...
-
-    def started(self, start: datetime, end: datetime) -> dict[str, datetime]:
-        """When each revision (short name) was last seen to start: the end of that hour.
-
-        Hours count back from the last whole minute before `end`, and lie whole after `start`. A
-        revision that no instance started of is left out; one that serves all the time may be.
-        """
         ...
 
     def sign_ins(self, start: datetime, end: datetime) -> Requests:

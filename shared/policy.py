@@ -216,8 +216,6 @@ class Deployments(Struct, frozen=True):
     """So many of the newest deployments never expire."""
     secrets_renewed_within: timedelta = timedelta(days=365)
     """A secret in use whose newest enabled version is older is told, once."""
-    starts: str = ""
-    """The service of Cloud Run on which copies of revisions are made to start; empty: none is."""
 
 
 def _restored_within() -> dict[Severity, timedelta]:

@@ -8,7 +8,7 @@ stands. Every fault of every file is listed before anything is refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from functools import cache
 from pathlib import Path as FilePath
@@ -22,7 +22,7 @@ from shared.durations import parse_duration
 from shared.errors import BadConfiguration
 from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
-from shared.policy import Policy, service_of
+from shared.policy import Policy
 from shared.typed import from_builtins, shape
 
 MAX_BYTES = 1 << 20
@@ -61,8 +61,7 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included; and shares of one write quota that are more than all of it,
-    or a stand that is another system's, or a function of it.
+    claims to one alert policy included; and shares of one write quota that are more than all of it.
     """
     faults: list[str] = []
     sources: list[_Source] = []
@@ -78,8 +77,8 @@ def load_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     if faults:
         raise BadConfiguration(*faults)
     typed = [(source, _typed(source)) for source in sources]
-    if clashing := [*_overdrawn(typed), *_one_stand_for_two(typed)]:
-        raise BadConfiguration(*clashing)
+    if overdrawn := [*_overdrawn(typed)]:
+        raise BadConfiguration(*overdrawn)
     return {policy.system: policy for _, policy in typed}
 
 
@@ -210,17 +209,3 @@ def _overdrawn(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
             names = ", ".join(other.name for other, _ in others[:-1])
             what = f"the shares of one write quota add up to {shares:.4g}, with {names}"
             yield source.at((*path, "share"), f"{what}: more than 1")
-
-
-def _one_stand_for_two(policies: Sequence[tuple[_Source, Policy]]) -> Iterator[str]:
-    """Systems on whose stand another puts copies too, or has a function."""
-    for source, policy in policies:
-        name, path = policy.deployments.starts, ("deployments", "starts")
-        for other, its in policies:
-            is_near = (its.project, its.region) == (policy.project, policy.region)
-            if not name or other is source or not is_near:
-                continue
-            if its.deployments.starts == name:
-                yield source.at(path, f"the stand {name!r} is that of {other.name}")
-            if name in map(service_of, its.functions):
-                yield source.at(path, f"{name!r} is the service of a function of {other.name}")

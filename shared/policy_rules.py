@@ -51,7 +51,6 @@ def findings(policy: Any) -> Iterator[Finding]:
     yield from _principals(policy)
     yield from _components(policy)
     yield from _write_quota(policy)
-    yield from _stand(policy)
     yield from _backups(policy)
     yield from _security_findings(policy)
 
@@ -385,15 +384,6 @@ def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
     for index, entry in enumerate(found if isinstance(found, list) else ()):
         if isinstance(entry, str):
             yield (key, index), entry
-
-
-def _stand(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """What stands on it is overwritten again and again."""
-    name = _mapping(policy, "deployments").get("starts")
-    for _, _, function in _functions(policy):
-        if service_of(function) == name:
-            what = f"{name!r} is the service of the function {function}, not one of its own"
-            yield ("deployments", "starts"), what
 
 
 def _write_quota(policy: Mapping[str, Any]) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from shared.feeds import Feeds
 from shared.health import ProbeAnswer
 from shared.messages import Bus, Forms, Sender
 from shared.operators import Person
-from shared.platform import AlertStates, Builder, Metrics, Platform, Services, Trials
+from shared.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.policy import Probe
 from shared.proof import Entrance, Voice
 from shared.versions import Documents, Rewrites
@@ -300,10 +300,6 @@ class Ports(Protocol):
 
     def estate(self, system: str) -> Estate:
         """What one protected system has beside its functions."""
-        ...
-
-    def trials(self, system: str) -> Trials:
-        """The stand of one protected system. Raises: KeyError for an unknown one."""
         ...
 
     def metrics(self, system: str) -> Metrics:

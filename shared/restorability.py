@@ -1,14 +1,13 @@
 """Is all there that going back to a deployment needs? Compared with what is there now; pure.
 
-Whether revisions start is known by what was seen and made beforehand
-(docs/decisions/0031-a-start-is-made-on-a-stand.md): one that came up yesterday may not come up
-today, which shows when its traffic is shifted.
+No revision is started for that (docs/decisions/0031-no-revision-is-started-to-prove-it.md): whether
+one comes up shows when its traffic is shifted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -25,29 +24,21 @@ from shared.inventory import (
     Generation,
     SecretVersion,
     WholeInventory,
+    accounts_of,
 )
-from shared.starts import STARTS, kept, kept_tries, not_started
 
 IMAGES = "images"
 """Some of them nobody could look for: a revision that is ready had its image when it started."""
 FINALIZED: Final = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
-_LOOKED_AT: Final = (
+LOOKED_AT: Final = (
     "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
-    "versions of Hosting, rulesets, indexes, and which revisions Cloud Monitoring saw start by "
-    "themselves in the day before"
+    "versions of Hosting, rulesets, indexes; no revision was started"
 )
+"""What a proof looks at, in words for people."""
 REASONS_KEPT: Final = 50
 """Of why functions could not be built again, so many lines are kept with a deployment."""
-
-
-def looked_at(stand: str) -> str:
-    """What a proof looks at, in words for people. `stand`: where starts are made; "": nowhere."""
-    made = (
-        f"copies of others were made to start on {stand}" if stand else "nothing was made to start"
-    )
-    return f"{_LOOKED_AT}; {made}"
 
 
 class Beside(Struct, frozen=True):
@@ -64,10 +55,6 @@ class Beside(Struct, frozen=True):
     images: Stored = {}
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
-    started: dict[str, datetime] | None = {}
-    """When revisions were last seen to start, of those that were lately."""
-    stand: bool = False
-    """Whether starts are made: what trials told is forgotten where nobody makes them any more."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept (`shared.stock.Stock.unkept`)."""
 
@@ -101,24 +88,27 @@ def restorability(
     unknown += _of_roles(record, live, beside)
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
-    if beside.started is None and deployment.functions:
-        unknown.append(STARTS)
     if inventory is None:
         unknown.append("revisions")
     else:
         faults += _of_revisions(deployment, inventory)
     unseen = any(is_there(image, beside.images) is None for image in images_of(record))
-    started = kept(deployment, beside.started)
-    tried = kept_tries(deployment) if beside.stand else {}
-    faults += not_started(deployment, tried, started)
     return Restorability(
         now,
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES] if unseen else [])),
         rebuild_faults(record, beside.unkept),
-        started,
-        tried,
     )
+
+
+def missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
+    """What the last proof found to be missing of these functions, one line each, and when."""
+    proof = deployment.restorable
+    if proof is None:
+        return []
+    seen_at = f"as of {proof.checked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    found = [one for one in proof.faults if one.partition(": ")[0] in functions]
+    return [f"{one} ({seen_at})" for one in found]
 
 
 def rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
@@ -204,15 +194,20 @@ def _state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str
 
 
 def _of_accounts(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
-    """The runtime accounts that can do nothing any more: disabled, deleted, without any role."""
-    for account, state in beside.accounts.items():
-        if state not in (AccountState.ENABLED, None):
-            yield f"account {account} is {state.lower()}"
-    for account, roles in _held(record, live, beside).items():
-        if roles or beside.accounts.get(account) is AccountState.GONE:
-            continue
-        known = beside.accounts.get(account) is AccountState.ENABLED
-        yield f"account {account} {'has' if known else 'is gone, or has'} no role any more"
+    """The functions whose runtime account can do nothing any more.
+
+    It is disabled or deleted, or has no role.
+    """
+    held = _held(record, live, beside)
+    for name, function in (record.functions or {}).items():
+        for account in sorted(accounts_of([function])):
+            state = beside.accounts.get(account)
+            if state not in (AccountState.ENABLED, None):
+                yield f"{name}: account {account} is {state.lower()}"
+            if account in held and not held[account] and state is not AccountState.GONE:
+                known = state is AccountState.ENABLED
+                has = "has" if known else "is gone, or has"
+                yield f"{name}: account {account} {has} no role any more"
 
 
 def _of_roles(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:

@@ -81,6 +81,8 @@ class Revision(Struct, frozen=True):
     ready: bool
     image: str = ""
     capacity: Capacity = Capacity()
+    lost_image: bool = False
+    """Whether its image is known to be gone: it is called ready, and starts no more."""
 
 
 class Standing(StrEnum):

@@ -11,7 +11,7 @@ from shared.feeds import Feeds
 from shared.installation import Quotas
 from shared.messages import Bus
 from shared.once import Once, alone
-from shared.platform import AlertStates, Metrics, Platform, Services, Trials
+from shared.platform import AlertStates, Metrics, Platform, Services
 from shared.policy import Policy
 from shared.settings import Settings
 from shared.versions import Documents, Rewrites
@@ -92,14 +92,6 @@ class SystemsWiring:
             policy = self.policies[system]
             self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
         return self._estates[system]
-
-    @alone
-    def trials(self, system: str) -> Trials:
-        """The stand of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp.trials import CloudTrials
-
-        clients = self.clients
-        return CloudTrials(clients.services, clients.revisions, self.policies[system])
 
     @alone
     def metrics(self, system: str) -> Metrics:

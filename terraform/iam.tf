@@ -251,14 +251,6 @@ locals {
         "run.services.update",
       ]
     }
-    stand = {
-      title       = "Rollback: pull the images of functions, to start copies of them"
-      permissions = ["artifactregistry.repositories.downloadArtifacts"]
-    }
-    stand_seen = {
-      title       = "Rollback: see what stands where starts are made"
-      permissions = ["run.services.get"]
-    }
     proofs = {
       title = "Rollback: make databases of backups, and look through them"
       permissions = [
@@ -365,7 +357,6 @@ locals {
         proofs_scratch = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         repair         = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
         silence        = [for policy in values(local.policies) : contains([for collection in values(try(policy.collections, {})) : try(collection.on_repair, "refuse")], "suppress") if policy.project == project]
-        stand          = [for policy in values(local.policies) : try(policy.deployments.starts, "") != "" if policy.project == project]
         push           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "push") if policy.project == project]
         pushed_to      = [for policy in values(local.policies) : anytrue([for channel in try(policy.channels, []) : try(channel.users, null) != null]) if policy.project == project]
       } : role if !anytrue(uses)

@@ -156,10 +156,9 @@ locals {
         metrics   = "whether requests fail, before and after"
         repair    = "documents back to what they were, under the time at which each was read; what hears of that"
         rebuild   = "a function whose revision is gone, from our copy of its source"
-        shift     = "what is live, and traffic back to where it was; copies of revisions on the stand"
+        shift     = "what is live, and traffic back to where it was"
         silence   = "who is told nothing of documents that are brought back, as their policy says"
-        stand     = "which whoever deploys an image must be able to pull"
-        state     = "rollbacks, their steps and audit; what starts on the stand"
+        state     = "rollbacks, their steps and audit"
         ways_back = "hosting, configuration, rules, sign-in and indexes back to where they were"
       }
       buckets = merge(

@@ -4,7 +4,7 @@
 locals {
   # What doctor looks at in an application: as the responders see it, and what is admitted there; what
   # the data can be brought back to, and whether what hears of them can be kept silent.
-  viewer_roles = ["estate", "inventory", "metrics", "past", "quotas", "silence_seen", "stand_seen", "triggers", "watched"]
+  viewer_roles = ["estate", "inventory", "metrics", "past", "quotas", "silence_seen", "triggers", "watched"]
 }
 
 resource "google_project_iam_member" "viewers" {

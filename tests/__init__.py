@@ -9,7 +9,6 @@ what is provisioned: terraform, installed
 messages: posting, corpus, fixtures, attacks, confidential
 trouble, and what is decided: troubled, wider, gate_facts, gate_levels, small_policy
 what goes back: furnished, ways_back, built_again, pinned, deployed
-revisions that start: stands
 a person, and what they say: person, answering, switching, rehearsed, prompt, desk, browsing
 who is told: noticed, devices, concerned, published, responded, outside
 the trail: lived

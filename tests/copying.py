@@ -20,14 +20,14 @@ from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time
-from tests.world import PROBED, World
+from tests.world import EXAMPLE, World
 
 BUCKET = "exports"
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 RULES = BackupRules(copies=CopyRules())
-POLICY = replace(quick(), backups=RULES, collections=PROBED.collections, erasure=PROBED.erasure)
+POLICY = replace(quick(), backups=RULES, collections=EXAMPLE.collections, erasure=EXAMPLE.erasure)
 DOCUMENTS: dict[str, Any] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},

@@ -14,14 +14,14 @@ from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.restores import ORIGINAL
-from tests.world import PROBED, World
+from tests.world import EXAMPLE, World
 
 HERE, THERE = "exports", "exports-second"
 MINUTE = timedelta(minutes=1)
 RULES = BackupRules(
     bucket=HERE, second=THERE, collections=("customers", "orders"), proof=ProofRules()
 )
-POLICY = replace(quick(), backups=RULES, collections=PROBED.collections)
+POLICY = replace(quick(), backups=RULES, collections=EXAMPLE.collections)
 DOCUMENTS = {f"customers/{number}": {"email": f"{number}@example.com"} for number in range(30)} | {
     f"orders/{number}": {"status": "open", "customer": str(number)} for number in range(20)
 }

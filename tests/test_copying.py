@@ -30,7 +30,7 @@ from tests.copying import (
 from tests.fakes.hooks import Hook
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time, refusals
-from tests.world import PROBED, World
+from tests.world import EXAMPLE, World
 
 
 def test_a_minute_of_the_past_becomes_a_database() -> None:
@@ -263,7 +263,7 @@ def test_a_copy_that_waits_has_nobody_read_the_ledger() -> None:
 def test_whose_erasure_is_read_after_the_copy_was_gone_through() -> None:
     """The application had erased them before, and said so where it is read once an hour."""
     shop = world()
-    rules = PROBED.erasure
+    rules = EXAMPLE.erasure
     assert rules is not None
     told = replace(rules, collection="erased", person="who", erased_at="done")
     shop.policy = replace(shop.policy, erasure=told)

@@ -94,12 +94,3 @@ def test_the_cost_of_checks_is_the_policy_s() -> None:
 
     line = rf"{runs} runs . {rules.read_budget:,} reads . .* = {costs:.2f}, .* \| {costs:.0f} \|"
     assert re.search(line, OPERATE)
-
-
-def test_the_cost_of_starts_is_that_of_the_functions() -> None:
-    """Each of them once a day."""
-    functions = len(CVPLUS.functions)
-    seconds = functions * 30 * 10
-
-    assert f"{functions} a day, each of 10 seconds on a whole CPU, are {seconds:,} s" in OPERATE
-    assert f"0.000024 = {seconds * 0.000024:.2f}" in OPERATE

@@ -81,7 +81,7 @@ FOUND = FunctionState(
     latest=SERVICE.latest_ready,
 )
 DAY_BEFORE = NOON - timedelta(days=1)
-PROVEN = Restorability(NOON, started={"placeorder-1": NOON})
+PROVEN = Restorability(NOON)
 STABLE = Deployment(
     "v1",
     "shop",
@@ -264,9 +264,6 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("proofs unseen", {"deployments": SILENT}, "proof", UNKNOWN),
     ("not proven", {"deployments": (replace(STABLE, restorable=None),)}, "proof", UNKNOWN),
     ("an index gone", proven(faults=("index a is gone",)), "proof", WRONG),
-    ("starts unseen", proven(unknown=("starts",), started={}), "proof", UNKNOWN),
-    ("no start seen", proven(started={}), "proof", DOUBTFUL),
-    ("no start lately", proven(started={"placeorder-1": DAY_BEFORE}), "proof", DOUBTFUL),
     ("a version unseen", proven(unknown=("version shop/v1",)), "proof", UNKNOWN),
     ("no copy", proven(rebuild=("placeOrder: no copy of its source",)), "kept", DOUBTFUL),
     ("revision gone", {"inventory": {"placeOrder": replace(LIVE, revisions=())}}, "stable", WRONG),
@@ -434,6 +431,16 @@ def test_what_is_not_backed_up_is_not_judged() -> None:
     judged = {one.check for one in systems.examined(bare)}
 
     assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
+
+
+def test_what_the_target_lacks_is_told_by_function() -> None:
+    """Which revision of which function is gone, and what else its last proof found missing."""
+    fault = "placeOrder: account run@shop is disabled"
+    changes = {"inventory": {"placeOrder": replace(LIVE, revisions=())}, **proven(faults=(fault,))}
+    found = {one.check: one.why for one in systems.examined(replace(HEALTHY_SHOP, **changes))}
+
+    assert found["stable"] == "placeOrder: revision placeorder-1 is gone"
+    assert found["proof"] == f"it cannot be gone back to whole: {fault}"
 
 
 def test_a_service_on_its_way_is_not_judged() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -271,6 +272,27 @@ def test_each_gate(situation: str, given: Facts, outcome: Outcome, gate: str | N
     assert (situation, decision.outcome) == (situation, outcome)
     if gate is not None:
         assert decision.reason.startswith(f"{gate}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"revisions": ()}, "revision old is gone"),
+        ({"ready": False}, "revision old is not ready"),
+        ({"ready": False, "lost_image": True}, "the image of revision old is gone"),
+    ],
+)
+def test_the_gate_names_the_revision_that_is_lost(changes: dict[str, Any], why: str) -> None:
+    """Of each function: which one it is, and what is the matter with it."""
+    live = inventory(EVERYTHING)
+    one = live["payOrder"]
+    seen = tuple(replace(it, **changes) for it in one.revisions if "revisions" not in changes)
+    live["payOrder"] = replace(one, revisions=seen)
+
+    decision = decide(facts(inventory=live))
+
+    reason = f"1 functions have lost their revision: payOrder: {why}"
+    assert (decision.outcome, decision.reason) == (Outcome.ESCALATE, f"restorable: {reason}")
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from shared.deployment import Restorability, Status, Tried
+from shared.deployment import Status
 from shared.facts import Facts
 from shared.gate import Outcome
 from shared.gates import evaluate_reversal
@@ -29,16 +28,8 @@ from tests.gate_facts import (
 from tests.world import BOOKSHOP
 
 FROZEN = system(freezes=(window(-MINUTE, MINUTE),))
-REVISIONS = [name for placed in STABLE.functions.values() for name in placed.revisions]
-TWICE = Tried(failed_at=NOW - MINUTE, again_at=NOW)
 BARRED = facts(
     deployments=(deployment("v2", Status.LIVE, timedelta(minutes=10), "migrated"), STABLE)
-)
-DEAD_COPY = facts(
-    deployments=(
-        deployment("v2", Status.LIVE, timedelta(minutes=10)),
-        replace(STABLE, restorable=Restorability(NOW, tried=dict.fromkeys(REVISIONS, TWICE))),
-    )
 )
 ASKS = {"approvals": (ScenarioName.FUNCTIONS,)}
 FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
@@ -65,7 +56,6 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
             *({}, Outcome.ESCALATE, Outcome.ESCALATE, []),
         ),
         (facts(inventory=None), {}, Outcome.HOLD, Outcome.HOLD, []),
-        (DEAD_COPY, {}, Outcome.ESCALATE, Outcome.ROLLBACK, ["restorable"]),
     ],
 )
 def test_what_an_order_and_what_an_override_may_skip(
@@ -76,8 +66,6 @@ def test_what_an_order_and_what_an_override_may_skip(
     skipped: list[str],
 ) -> None:
     """Break-glass skips approval, freeze and budget; never switch, slot, target or what is gone.
-
-    That a copy did not come up it does: a person may know better.
 
     What it skips is told, and nothing else.
     """

@@ -21,13 +21,12 @@ from shared.rollback import Status
 from tests.copying import RULES
 from tests.furnished import SHOP, furnish
 from tests.posting import ENTRY_POINTS, Ports, instance, post, push
-from tests.stands import with_stand
 from tests.world import CHECKED, World
 
 Content = dict[str, Any]
 
 EVERYTHING = replace(
-    with_stand(SHOP),
+    SHOP,
     collections=CHECKED.collections,
     erasure=CHECKED.erasure,
     fence=CHECKED.fence,
@@ -167,7 +166,6 @@ IDS = {
     handover.DEPLOYMENT: f"{SHOP.system}:v1",
     handover.INVENTORY: SHOP.system,
     handover.REPORT: INCIDENT,
-    handover.START: SHOP.system,
     handover.PAGE: SHOP.system,
 }
 """What there is of each kind that is handed over."""

@@ -235,39 +235,6 @@ def test_systems_that_declare_their_one_write_quota_otherwise(tmp_path: Path) ->
         policy_file.load_all(tmp_path)
 
 
-@pytest.mark.parametrize(("names", "clash"), [(("one", "two"), False), (("one", "one"), True)])
-def test_systems_on_one_stand(tmp_path: Path, names: tuple[str, str], *, clash: bool) -> None:
-    """In one project and region each has its own: two would take each other for a person."""
-    for system, name in zip("ab", names, strict=True):
-        said = "execution: { write_quota: { share: 0.5 } }\n" + (
-            f"deployments: {{ starts: {name} }}\n"
-        )
-        (tmp_path / f"{system}.yaml").write_text(
-            SMALL.replace("system: shop", f"system: shop-{system}") + said
-        )
-
-    if not clash:
-        assert len(policy_file.load_all(tmp_path)) == 2
-        return
-    with pytest.raises(BadConfiguration, match="the stand 'one' is that of"):
-        policy_file.load_all(tmp_path)
-
-
-def test_a_stand_that_is_a_function_of_another_system(tmp_path: Path) -> None:
-    """It would be overwritten again and again."""
-    quota = "execution: { write_quota: { share: 0.5 } }\n"
-    shop, stand = SMALL + quota, f"{SMALL}{quota}deployments: {{ starts: payorder }}\n"
-    renamed = stand.replace("payOrder", "other").replace("system: shop", "system: stand")
-    elsewhere = renamed.replace("region: europe-west1", "region: europe-west2")
-    (tmp_path / "a.yaml").write_text(shop)
-    (tmp_path / "b.yaml").write_text(elsewhere)
-    assert len(policy_file.load_all(tmp_path)) == 2
-    (tmp_path / "b.yaml").write_text(renamed)
-
-    with pytest.raises(BadConfiguration, match="'payorder' is the service of a function of"):
-        policy_file.load_all(tmp_path)
-
-
 def test_a_share_that_no_canary_fits_in() -> None:
     """A canary takes two writes at once: barely enough, and barely too little."""
     quota = "execution: {{ write_quota: {{ share: {} }} }}\n"

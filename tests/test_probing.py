@@ -21,7 +21,7 @@ from shared.probing import Record
 from tests.crash import Crashed, Fault, Saboteur
 from tests.fakes.clock import FakeClock
 from tests.fakes.pool import InlinePool
-from tests.world import PROBED, World
+from tests.world import EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -47,7 +47,7 @@ def names_of(world: World) -> list[str]:
 
 def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     """Without a word from Cloud Monitoring: alert, incident, public state and notice at once."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.pass_time(2 * MINUTE)
     assert world.incidents() == []
 
@@ -71,7 +71,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
 
 def test_its_end_is_evidence_and_told_once() -> None:
     """Closed after three good looks: on record beside its beginning, and no message of its own."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.ports.prober.answers["shop"] = DARK
     world.pass_time(2 * MINUTE)
     del world.ports.prober.answers["shop"]
@@ -90,12 +90,12 @@ def test_its_end_is_evidence_and_told_once() -> None:
 
 def test_a_transient_failure_heals_without_an_incident() -> None:
     """One look in three fails, all the time: nobody is woken."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     for number in range(12):
         failing = number % 2 == 0
         world.ports.prober.answers = {"shop": DARK} if failing else {}
         world.ports.clock.advance(HALF_MINUTE)
-        world.responders[topics.CLOCK] = Clock(world.ports, {"bookshop": PROBED})
+        world.responders[topics.CLOCK] = Clock(world.ports, {"bookshop": EXAMPLE})
         world.pass_time(HALF_MINUTE)
 
     assert world.incidents() == []
@@ -103,7 +103,7 @@ def test_a_transient_failure_heals_without_an_incident() -> None:
 
 def test_a_look_that_could_not_be_made_is_no_failure() -> None:
     """Our own fault says nothing of the system; people are told that we are blind."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.ports.prober.answers["shop"] = Unavailable("no name service")
 
     world.pass_time(12 * MINUTE)
@@ -119,7 +119,7 @@ def test_a_look_that_could_not_be_made_is_no_failure() -> None:
 
 def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slow() -> None:
     """A warning with the time; nothing is done about it."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     shifts = len(world.ports.world.applied_shifts)
     for number in range(16):
         world.ports.prober.seconds["book"] = 1 + 0.3 * number
@@ -134,7 +134,7 @@ def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slo
 
 def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
     """Both sources meet in one path: a probe's alert is decided like Monitoring's."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     stable = world.live
     world.deploy_bad(rate=1.0)
 
@@ -148,7 +148,7 @@ def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
 
 def test_monitoring_joins_what_a_probe_has_found() -> None:
     """One incident, whoever sees it first."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.ports.prober.answers["shop"] = DARK
     world.pass_time(2 * MINUTE)
 
@@ -161,7 +161,7 @@ def test_monitoring_joins_what_a_probe_has_found() -> None:
 
 def test_the_topic_of_alerts_is_for_monitoring_alone() -> None:
     """What a probe finds is written down directly: nobody could forge it by a message."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.ports.prober.answers["shop"] = DARK
     published: list[str] = []
 
@@ -176,7 +176,7 @@ def test_the_topic_of_alerts_is_for_monitoring_alone() -> None:
 
 def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> None:
     """It is kept half a minute later, in the half minute that it belongs to."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     swept: list[datetime] = []
     honest = Clock.sweep
 
@@ -188,7 +188,7 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
     ports = world.ports
     pool = InlinePool(ports.clock, latency_seconds=20.0)
     ports.pool = lambda: pool  # type: ignore[method-assign]
-    world.responders[topics.CLOCK] = Watched(ports, {"bookshop": PROBED})
+    world.responders[topics.CLOCK] = Watched(ports, {"bookshop": EXAMPLE})
     start = ports.clock.now()
 
     world.publish(topics.CLOCK, b"{}")
@@ -203,11 +203,11 @@ def test_a_look_that_takes_longer_than_others_does_not_hold_up_the_sweep() -> No
 @pytest.mark.parametrize("set_back", [0, 5])
 def test_clocks_that_do_not_agree_to_the_millisecond(ahead: int, set_back: int) -> None:
     """Each half minute has its look, also where the store's clock is behind, or ours set back."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     start = world.ports.clock.now()
     ports = copy(world.ports)
     ports.clock = Uneven(world.ports.clock, ahead * MILLISECOND, set_back * MILLISECOND)
-    world.responders[topics.CLOCK] = Clock(ports, {"bookshop": PROBED})
+    world.responders[topics.CLOCK] = Clock(ports, {"bookshop": EXAMPLE})
 
     world.publish(topics.CLOCK, b"{}")
     world.settle()
@@ -249,7 +249,7 @@ def test_probes_that_feed_no_signal_are_not_asked() -> None:
 
 def test_a_second_schedulers_tick_asks_nobody_again() -> None:
     """One look in each half minute."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
     world.ports.prober.asked.clear()  # of them, the first deployment is recorded
     world.publish(topics.CLOCK, b"{}")
     world.settle()
@@ -269,7 +269,7 @@ def dark_for_a_while(saboteur: Saboteur) -> World:
 
     Attacked is the clock alone: the others are elsewhere.
     """
-    world = World(saboteur, PROBED, promoted=False)
+    world = World(saboteur, EXAMPLE, promoted=False)
     for minute in range(5):
         world.ports.prober.answers = {"shop": DARK} if minute < 2 else {}
         world.publish(topics.CLOCK, b"{}")
@@ -319,7 +319,7 @@ def test_a_fault_anywhere_loses_nothing_that_was_found(point: int, fault: Fault)
 
 def test_a_record_that_never_holds_still_means_redelivery() -> None:
     """Contention is retried a bounded number of times; then these looks are lost, and no more."""
-    world = World(policy=PROBED)
+    world = World(policy=EXAMPLE)
 
     def contended(verb: str, side: str) -> None:
         if verb == "store.commit" and side == "before" and world.ports.prober.asked:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.looks import HALF_MINUTE, KEPT, Look
 from shared.policy import Condition, Policy, Probe, Unit
 from shared.probing import Finding, Record, after, judge, patience, recorded, seen
-from tests.world import PROBED
+from tests.world import EXAMPLE
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def of(probe: str, seen_by_it: str, start: datetime = NOON) -> dict[str, list[Lo
 
 
 def followed(
-    seen_by_it: str, record: Record | None = None, policy: Policy = PROBED
+    seen_by_it: str, record: Record | None = None, policy: Policy = EXAMPLE
 ) -> tuple[Record, list[str]]:
     """Judged after each half minute: the record, and in which of them what changed."""
     record = record or Record("bookshop", since=NOON)
@@ -69,9 +69,9 @@ def test_opening_and_closing(looks: str, changes: list[str]) -> None:
 
 def test_what_was_before_its_end_opens_nothing_again() -> None:
     """One more bad look is one, although the span that counts them reaches back to the others."""
-    front = replace(PROBED.signals["frontend_unavailable"], duration=10 * MINUTE)
+    front = replace(EXAMPLE.signals["frontend_unavailable"], duration=10 * MINUTE)
     front = replace(front, also=(Condition(Unit.COUNT, 5, 10 * MINUTE),))
-    policy = replace(PROBED, signals={**PROBED.signals, "frontend_unavailable": front})
+    policy = replace(EXAMPLE, signals={**EXAMPLE.signals, "frontend_unavailable": front})
 
     assert followed("xxxxx...x", policy=policy)[1] == ["4 open", "7 closed"]
     assert followed("xxxxx...xxxxx", policy=policy)[1] == ["4 open", "7 closed", "12 open"]
@@ -95,8 +95,8 @@ def test_what_a_finding_says() -> None:
 
 def two(probes: Iterable[str]) -> Policy:
     """The bookshop with several probes of its front."""
-    [shop] = [one for one in PROBED.probes if one.name == "shop"]
-    return replace(PROBED, probes=tuple(replace(shop, name=name) for name in probes))
+    [shop] = [one for one in EXAMPLE.probes if one.name == "shop"]
+    return replace(EXAMPLE, probes=tuple(replace(shop, name=name) for name in probes))
 
 
 def test_a_signal_with_two_probes() -> None:
@@ -119,7 +119,7 @@ def test_a_signal_with_two_probes() -> None:
 def test_a_signal_that_nothing_feeds_any_more() -> None:
     """The policy changed: it ends as cancelled, which is nobody's recovery."""
     begun, _ = followed("xxx")
-    without = replace(PROBED, probes=PROBED.probes[1:])
+    without = replace(EXAMPLE, probes=EXAMPLE.probes[1:])
 
     [change] = judge(seen(begun, {}, without), without, NOON + 2 * MINUTE)
 
@@ -128,9 +128,9 @@ def test_a_signal_that_nothing_feeds_any_more() -> None:
 
 def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
     """What was usual is kept as it was when it began: an hour of slowness is not usual."""
-    signals = {"performance_degraded": replace(PROBED.signals["slow_response"], threshold=0.5)}
+    signals = {"performance_degraded": replace(EXAMPLE.signals["slow_response"], threshold=0.5)}
     probe = Probe("api", "https://shop.bookshop.example/api", signal="performance_degraded")
-    policy = replace(PROBED, signals=signals, probes=(probe,))
+    policy = replace(EXAMPLE, signals=signals, probes=(probe,))
     record, told = Record("bookshop", since=NOON), []
     for number in range(200):
         now = NOON + number * HALF_MINUTE
@@ -146,12 +146,13 @@ def test_what_is_slow_stays_so_however_long_it_lasts() -> None:
 
 def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
     """Late ones find their place, repeated ones change nothing, old ones go."""
-    record = seen(Record("bookshop", since=NOON), of("shop", "." * 40), PROBED)
+    record = seen(Record("bookshop", since=NOON), of("shop", "." * 40), EXAMPLE)
     late = of("shop", "x", NOON + 50 * HALF_MINUTE)
     again = of("shop", "x" * 10, NOON + 45 * HALF_MINUTE)
 
-    record = seen(seen(record, late, PROBED), of("shop", "." * 30, NOON + 40 * HALF_MINUTE), PROBED)
-    record = seen(record, again, PROBED)
+    record = seen(record, late, EXAMPLE)
+    record = seen(record, of("shop", "." * 30, NOON + 40 * HALF_MINUTE), EXAMPLE)
+    record = seen(record, again, EXAMPLE)
 
     looks = record.looks["shop"]
     assert [look.at for look in looks] == [NOON + n * HALF_MINUTE for n in range(10, 70)]
@@ -177,6 +178,6 @@ def test_what_is_on_record_is_not_told_again() -> None:
 )
 def test_how_long_a_look_may_take(probe: str, seconds: float) -> None:
     """Its time-out; where the signal counts seconds, a second more than its threshold."""
-    [one] = [known for known in PROBED.probes if known.name == probe]
+    [one] = [known for known in EXAMPLE.probes if known.name == probe]
 
-    assert patience(one, PROBED).timeout == timedelta(seconds=seconds)
+    assert patience(one, EXAMPLE).timeout == timedelta(seconds=seconds)

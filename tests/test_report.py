@@ -34,7 +34,7 @@ from tests.pinned import kept as pins_of
 from tests.prompt import Prompt
 from tests.responded import incident, ladder, rollback
 from tests.switching import escalated, say
-from tests.world import BOOKSHOP, PROBED, World
+from tests.world import BOOKSHOP, EXAMPLE, World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ID = "INC-20260302-001"
@@ -93,7 +93,7 @@ def took(
     one: Rollback,
     *events: Event,
     began_at: datetime | None = START,
-    policy: Policy = PROBED,
+    policy: Policy = EXAMPLE,
 ) -> dict[str, Any]:
     trail = kept(one, *events).trail
     found = phases(incident(), one, trail, began_at, None, policy)
@@ -126,10 +126,10 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
     [
         ({}, set()),
         ({"probes": ()}, {"confirmation by probes"}),
-        ({"probes": (replace(PROBED.probes[0], external=True),)}, {"confirmation by probes"}),
+        ({"probes": (replace(EXAMPLE.probes[0], external=True),)}, {"confirmation by probes"}),
         ({"channels": ()}, {"communication"}),
         (
-            {"channels": (replace(PROBED.channels[0], severities=(Severity.LOW,)),)},
+            {"channels": (replace(EXAMPLE.channels[0], severities=(Severity.LOW,)),)},
             {"communication"},
         ),
     ],
@@ -140,7 +140,7 @@ def test_what_a_policy_has_nothing_for_is_no_phase(
     """Without probes nothing confirms, and without channels nobody is told: neither is late."""
     every = {*took(rollback())}
 
-    assert every - {*took(rollback(), policy=replace(PROBED, **changes))} == missing
+    assert every - {*took(rollback(), policy=replace(EXAMPLE, **changes))} == missing
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ def inventory(*revisions: tuple[str, bool]) -> Inventory:
 NO_MAIL = "pay: secret MAIL/latest is gone or disabled"
 EDITS = ("roles/editor",)
 NEEDED = "whether run@shop needs roles/editor, which it has lost"
-NO_ROLE = "account run@shop is gone, or has no role any more"
+NO_ROLE = "pay: account run@shop is gone, or has no role any more"
 THERE = inventory(("pay-1", True), ("pay-2", True))
 
 
@@ -172,27 +172,6 @@ def test_a_runtime_that_is_decommissioned(
 
 
 @pytest.mark.parametrize(
-    ("deployment", "started", "unknown", "kept"),
-    [
-        (DEPLOYMENT, {"pay-1": START, "pay-2": START}, [], ["pay-1"]),
-        (DEPLOYMENT, {}, [], []),
-        (DEPLOYMENT, None, ["starts"], []),
-        (replace(DEPLOYMENT, functions={}), None, [], []),  # no revision that could start
-    ],
-)
-def test_what_was_seen_to_start(
-    deployment: Deployment, started: dict[str, datetime] | None, unknown: list[str], kept: list[str]
-) -> None:
-    """It is kept of what served, and is no fault where it was not seen; silence is said."""
-    record = replace(RECORD, functions={})
-
-    proof = restorability(deployment, record, record, THERE, START, Beside(started=started))
-
-    assert (proof.faults, list(proof.unknown)) == ((), unknown)
-    assert list(proof.started or {}) == kept
-
-
-@pytest.mark.parametrize(
     ("roles", "faults"),
     [({}, [NO_ROLE]), ({"run@shop": ("roles/viewer",)}, []), (None, [])],
 )
@@ -211,11 +190,11 @@ def test_an_account_that_nothing_live_runs_as(
     ("state", "roles", "faults", "unknown"),
     [
         (AccountState.ENABLED, EDITS, [], []),
-        (AccountState.DISABLED, EDITS, ["account run@shop is disabled"], []),
-        (AccountState.GONE, EDITS, ["account run@shop is gone"], []),
+        (AccountState.DISABLED, EDITS, ["pay: account run@shop is disabled"], []),
+        (AccountState.GONE, EDITS, ["pay: account run@shop is gone"], []),
         (None, EDITS, [], ["account run@shop"]),
-        (AccountState.ENABLED, (), ["account run@shop has no role any more"], []),
-        (AccountState.GONE, (), ["account run@shop is gone"], []),
+        (AccountState.ENABLED, (), ["pay: account run@shop has no role any more"], []),
+        (AccountState.GONE, (), ["pay: account run@shop is gone"], []),
         (None, (), [NO_ROLE], ["account run@shop"]),
         (AccountState.ENABLED, ("roles/viewer",), [], [NEEDED]),
         (AccountState.ENABLED, (*EDITS, "roles/viewer"), [], []),

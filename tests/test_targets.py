@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from shared.deployment import Deployment, Status, returnable
 from shared.errors import Unavailable
 from shared.inventory import AccountState, SecretUse, SecretVersion, configured
+from shared.rollback import Status as Rolled
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
 from tests.fakes.hooks import once
 from tests.outside import told
+from tests.ways_back import roll_back
 from tests.world import BOOKSHOP, World
 
 
@@ -132,9 +134,32 @@ def test_the_account_that_the_target_runs_as_is_out_of_use(state: AccountState, 
 
     proof = recorded(world)["v1"].restorable
     assert proof is not None
-    assert proof.faults == (fault,)
+    assert proof.faults == tuple(sorted(f"{one}: {fault}" for one in world.policy.functions))
     said = [one for one in world.ports.sender.sent if "v1-bookshop:restorable" in one.key]
     assert [one.notice["severity"] for one in said] == ["HIGH"]
+
+
+def test_a_plan_and_its_gate_name_what_the_proof_found_missing() -> None:
+    """They name it per function, with when that was; it stops nothing, for it may be a day old."""
+    world = World()
+    world.ports.beside.account_states["runtime@demo"] = AccountState.DISABLED
+    world.ports.clock.advance(timedelta(days=1))
+    world.pass_time(MINUTE)
+    proof = recorded(world)["v1"].restorable
+    assert proof is not None
+    world.deploy_bad()
+
+    rollback = roll_back(world)
+
+    seen_at = f"as of {proof.checked_at:%Y-%m-%d %H:%M} UTC"
+    lines = [f"{one}: account runtime@demo is disabled ({seen_at})" for one in sorted(world.live)]
+    assert rollback.plan is not None
+    assert [one for one in rollback.plan.reported if "runtime@demo" in one] == lines
+    (reason,) = [one["reason"] for one in rollback.gates if one["gate"] == "restorable"]
+    assert reason == "; ".join(
+        (f"{len(lines)} functions", *lines[:5], f"and {len(lines) - 5} more")
+    )
+    assert rollback.status in (Rolled.WATCHING, Rolled.SUCCEEDED)
 
 
 def test_an_account_that_gives_no_answer_is_no_fault() -> None:

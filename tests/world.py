@@ -59,7 +59,6 @@ from tests.fakes.rewrites import FakeRewrites
 from tests.fakes.router import FakeMetrics, FakeProber
 from tests.fakes.sender import FakeSender
 from tests.fakes.store import MemoryStore
-from tests.fakes.trials import FakeTrials
 from tests.fakes.vault import MemoryVault
 
 POLICIES = Path(__file__).parent.parent / "policies"
@@ -76,9 +75,7 @@ TURNS = frozenset(
 )
 """What happens at most once to a rollback, or to one of its steps."""
 EXAMPLE = policy_file.load(POLICIES / "example.yaml")
-PROBED = replace(EXAMPLE, deployments=replace(EXAMPLE.deployments, starts=""))
-"""The example, the starts of whose functions are observed alone."""
-CHECKED = replace(PROBED, probes=tuple(replace(probe, signal=None) for probe in PROBED.probes))
+CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in EXAMPLE.probes))
 """The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
 BOOKSHOP = replace(CHECKED, collections={})
 """The example, told of trouble by Cloud Monitoring alone."""
@@ -94,7 +91,6 @@ class FakePorts:
         self.bus = MemoryBus(hook, topics.ALL)
         self.world = FakePlatform(self.clock, policy.functions, hook)
         self.services: Services = self.world
-        self.stand = FakeTrials(self.world, self.clock, hook, stand=policy.deployments.starts)
         self.builds = FakeBuilder(self.world, self.clock, hook)
         self.beside = FakeEstate(hook)
         self.feeds = FakeFeeds(self.clock, hook)
@@ -136,10 +132,6 @@ class FakePorts:
     def platform(self, system: str) -> Platform:
         """The one platform there is."""
         return self.world
-
-    def trials(self, system: str) -> FakeTrials:
-        """The one stand."""
-        return self.stand
 
     def builder(self, system: str) -> FakeBuilder:
         """The one platform's deployments."""

@@ -64,7 +64,6 @@ CHECKS: Final = {
     "stable": "there is a deployment to go back to, and its revisions are ready",
     "proof": "all that it needs could be looked at, and is there",
     "kept": "what its functions are built from is kept",
-    "stand": "revisions can be made to start, and those of that deployment do",
     "functions": "the policy's functions are the live ones",
     "sources": "each function shows the very source that it was built from",
     "services": "services are named as alerts name them",
@@ -124,7 +123,6 @@ CLAIMS: Final = frozenset(
         *("backlogs", "channels", "data", "expiry", "invokers", "probes", "secret-settings"),
         *("sign-ins", "triggers", "write-quota", "sources"),
         *("proof", "kept", "functions", "services", "revisions", "routers", "metrics", "looks"),
-        "stand",
         *("hosting", "remote-config", "identity", "indexes", "schedules", "accounts"),
         *("exports", "backup-proof", "native-backups", "assets", "status-page"),
     }

@@ -50,9 +50,7 @@ def installation(ours: Operations, policies: Iterable[Policy]) -> Facts:
         },
         **{f"tick {half}": partial(_is_there, store, half) for half in halves},
         **{
-            f"due {kind}": partial(
-                handover.due_since, store, kind, now, handover.concerned(kind, ours.policies)
-            )
+            f"due {kind}": partial(handover.due_since, store, kind, now, ours.policies)
             for kind in kinds
         },
         **apis_on(wiring, apis.SIGN_IN, (wiring.identity_project, wiring.project)),

@@ -14,7 +14,7 @@ from cli.doctor.monitored import by
 from cli.wired import Operations
 from responders.asking import ask_all
 from responders.taking_stock import take_stock
-from shared import probing, stand
+from shared import probing
 from shared.alert_record import Alert
 from shared.audience import Channel
 from shared.buckets import Seen
@@ -42,7 +42,6 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> sys
     parts: dict[str, Callable[[], Any]] = {
         **_kept(ours, policy),
         **_live(wiring, policy, now),
-        **_stand(wiring, policy),
     }
     beside: dict[str, Callable[[], Any]] = {
         **(apis_on(wiring, apis.PUSH, (policy.project, wiring.project)) if pushes else {}),
@@ -101,17 +100,6 @@ def _live(wiring: Wiring, policy: Policy, now: datetime) -> dict[str, Callable[[
             wiring.estate(policy.system).indexes.expiries, policy.integrity.database
         ),
         "triggers": wiring.estate(policy.system).triggers.every,
-    }
-
-
-def _stand(wiring: Wiring, policy: Policy) -> dict[str, Callable[[], Any]]:
-    """What is on the stand, where the policy names one, by the name of its fact."""
-    if not policy.deployments.starts:
-        return {}
-    callers = wiring.platform(policy.system).invokers
-    return {
-        "stand": wiring.trials(policy.system).found,
-        "stand_callers": partial(callers, stand.service(policy)),
     }
 
 

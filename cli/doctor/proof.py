@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.deployment import Deployment, Restorability, Status
 from shared.errors import RollbackError
-from shared.starts import lines, not_seen_to_start, proven, unknown
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -19,7 +18,7 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
 
 
 def proofs(system: str, deployments: Iterable[Deployment] | RollbackError) -> Iterator[Finding]:
-    """Whether all that it needs was seen, was seen to start, and could be built again."""
+    """Whether all that it needs was seen, and could be built again."""
     if isinstance(deployments, RollbackError):
         yield unseen("proof", system, deployments)
         return
@@ -40,15 +39,11 @@ def _proof(deployment: Deployment, found: Restorability) -> Finding:
         why = f"it cannot be gone back to whole: {named(found.faults, SHOWN)}"
         to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
         return Finding("proof", name, Verdict.WRONG, why, to_do)
-    if unseen_parts := unknown(found):
-        why = f"these could not be looked at: {named(unseen_parts, SHOWN)}"
+    if found.unknown:
+        why = f"these could not be looked at: {named(found.unknown, SHOWN)}"
         return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
-    there = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
-    if idle := not_seen_to_start(deployment):
-        why = f"{there}; not seen to start in the day before: {named(lines(idle), SHOWN)}"
-        return Finding("proof", name, Verdict.DOUBTFUL, why, _shown(deployment))
-    starts = f"; {proven(deployment)}" if deployment.functions else ""
-    return Finding("proof", name, Verdict.WELL, there + starts)
+    why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
+    return Finding("proof", name, Verdict.WELL, why)
 
 
 def _kept(deployment: Deployment, found: Restorability) -> Finding:

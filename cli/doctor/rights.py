@@ -29,7 +29,6 @@ ROLES: Final = {
     "on_notice": ("push", "pushed_to"),
     "on_work": (
         *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift", "silence"),
-        "stand",
         "ways_back",
     ),
 }
@@ -48,7 +47,6 @@ ASKED: Final[Mapping[str, Callable[[Policy], bool]]] = {
     "silence": lambda policy: (
         OnRepair.SUPPRESS in {one.on_repair for one in policy.collections.values()}
     ),
-    "stand": lambda policy: bool(policy.deployments.starts),
     "push": lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels),
     "pushed_to": lambda policy: any(one.users is not None for one in policy.channels),
 }

@@ -11,7 +11,6 @@ from cli.doctor import apis, backups, counts, measuring, probed, rights, spoken
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from cli.doctor.page import status_page
 from cli.doctor.proof import newest_stable, proofs
-from cli.doctor.stand import stand
 from cli.screen import lasting
 from shared import damage
 from shared.assets import Posture
@@ -27,7 +26,6 @@ from shared.native import Watched
 from shared.policy import Mode, Policy, service_of
 from shared.probing import Record
 from shared.proving import Proof
-from shared.stand import OnStand
 from shared.system import Controls, System, frozen
 from shared.traffic import shares
 from shared.triggers import Trigger
@@ -85,10 +83,6 @@ class Facts(Struct, frozen=True):
     """Those of Eventarc."""
     spoken: Mapping[str, spoken.Spoken | RollbackError]
     """By channel."""
-    stand: OnStand | RollbackError | None = None
-    """What stands where starts are made; None: the policy names no stand."""
-    stand_callers: Sequence[str] | RollbackError = ()
-    """Who may call it, `MEMBER ROLE` each."""
 
 
 def examined(facts: Facts) -> Iterator[Finding]:
@@ -102,7 +96,6 @@ def examined(facts: Facts) -> Iterator[Finding]:
     yield from _mode(facts)
     yield _stable(facts)
     yield from proofs(facts.policy.system, facts.deployments)
-    yield from stand(facts.policy, facts.stand, facts.stand_callers, facts.deployments)
     yield from _functions(facts)
     yield _sources(facts)
     if not isinstance(facts.inventory, RollbackError):
@@ -163,9 +156,9 @@ def _stable(facts: Facts) -> Finding:
     if isinstance(facts.inventory, RollbackError):
         return unseen("stable", stable.id, facts.inventory)
     both = {*stable.functions} & {*facts.inventory} & {*facts.policy.functions}
-    gone = [*unrestorable(Change(stable, dict.fromkeys(both, stable.at)), facts.inventory)]
+    gone = unrestorable(Change(stable, dict.fromkeys(both, stable.at)), facts.inventory)
     if gone:
-        why = f"revisions of {named(gone)} are gone, not ready or did not start"
+        why = named([f"{name}: {why}" for name, why in gone.items()])
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
         return Finding("stable", stable.id, Verdict.WRONG, why, to_do)
     why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"

@@ -11,7 +11,7 @@ from random import Random
 import msgspec
 from msgspec.structs import replace
 
-from local.application import dependencies, names, stands
+from local.application import dependencies, names
 from local.application.arrivals import Arrival, Arrivals
 from local.application.builds import Builds
 from local.application.dependencies import Callees
@@ -34,7 +34,6 @@ from local.application.service import (
     routed,
     settled,
 )
-from local.application.starts import starts, tried
 from local.clock import CloudClock
 from local.journal import Journal
 from shared.policy import Policy
@@ -103,7 +102,7 @@ class Application:
 
     def services(self) -> list[Service]:
         """The service of every function as it is now, by name."""
-        return [one for one in self._every() if not stands.is_one(one)]
+        return self._every()
 
     def service(self, name: str) -> Service:
         """A service as it is now. Raises: KeyError."""
@@ -115,10 +114,7 @@ class Application:
             return service
 
     def run_services(self) -> list[Service]:
-        """Those that Cloud Run shows: of functions that are there, and of the 2nd generation.
-
-        And the stand, where the policy names one.
-        """
+        """Those that Cloud Run shows: of functions that are there, and of the 2nd generation."""
         return [one for one in self._every() if is_on_run(one)]
 
     def service_of(self, function: str) -> Service:
@@ -324,10 +320,6 @@ class Application:
             counted[revision] = asked + counted.get(revision, Requests())
         return counted
 
-    def starts(self, function: str) -> list[tuple[str, datetime]]:
-        """Which revisions of a function have started until now, and when."""
-        return list(starts(self.service_of(function), self._clock.now()))
-
     def latencies(self, function: str, start: datetime, end: datetime) -> Mix:
         """The medians of a function's requests in [start, end), with their weights."""
         return mix(self._felt(function), start, end)
@@ -374,8 +366,6 @@ class Application:
         if not revision.starts or (service.scaling.manual == 0 and not tag):
             return Answer(503, revision.name, revision.latency)
         now = self._clock.now()
-        if tag and (grown := tried(service, revision.name, now)) is not service:
-            self._keep([grown])
         alone = Period(
             now, (Flow(revision.name, 1.0, revision.failure_rate_at(now), revision.latency),)
         )
@@ -408,12 +398,8 @@ class Application:
             return [self.service(name) for name in sorted(self._services)]
 
     def _found_missing(self, since: datetime) -> None:
-        """Give every function of the policy that has no service yet its first one; so the stand."""
+        """Give every function of the policy that has no service yet its first one."""
         founded: dict[str, Service] = {}
-        stand = self.policy.deployments.starts
-        if stand and stand not in self._services:
-            where = f"{self._seed}/{self.project}/{self.region}"
-            founded[stand] = stands.founded(stand, where, since)
         for function in self.policy.functions:
             name = names.service_name(function)
             known = self._services.get(name) or founded.get(name)

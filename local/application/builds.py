@@ -82,7 +82,6 @@ class Builds:
         self.release_in: Callable[[Archive], str] = _no_archives
         """The release whose source an archive holds. Raises: Missing."""
         self.is_enabled: Callable[[str], bool] = lambda _bound: True
-        self.may_run_as: Callable[[str], bool] = lambda _account: True
         """Whether `SECRET/VERSION` can be read."""
         self._application = application
         self._builds: list[Build] = []

@@ -12,8 +12,6 @@ from local.application.latency import TIMEOUT, share_above
 
 KEPT_CHANGES = 20
 """Ended changes that a service remembers, so that their operations can still be asked for."""
-KEPT_TRIES = 100
-"""Starts by a tag's address that a service remembers."""
 
 
 class Target(Struct, frozen=True):
@@ -89,12 +87,6 @@ class Revision(Struct, frozen=True):
     """What it was built from; None: from an archive of the platform's own."""
     image_deleted: bool = False
     """What serves goes on; nothing starts it any more, though it is called ready."""
-    function: str = ""
-    """Whose image it runs; empty: its own service's."""
-    labels: dict[str, str] = {}
-    """Beside those that Cloud Functions gives."""
-    failure: str = ""
-    """Why it does not come up, where that is known."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -191,8 +183,6 @@ class Service(Struct, frozen=True):
     """Whether requests come to it, and ever have."""
     hears: Hears | None = None
     """Which documents start it; they are delivered, and what waits is counted where it waits."""
-    tried: tuple[tuple[str, datetime], ...] = ()
-    """Starts of revisions that nobody was routed to, and that a tag's address was asked for."""
 
     @property
     def latest_created(self) -> Revision:

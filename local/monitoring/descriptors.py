@@ -50,9 +50,6 @@ METRICS = {
     "run.googleapis.com/request_latencies": Descriptor(
         "DELTA", "DISTRIBUTION", "ms", "cloud_run_revision", _RESPONSES
     ),
-    "run.googleapis.com/container/startup_latencies": Descriptor(
-        "DELTA", "DISTRIBUTION", "ms", "cloud_run_revision"
-    ),
     "run.googleapis.com/container/billable_instance_time": Descriptor(
         "DELTA", "DOUBLE", "s", "cloud_run_revision"
     ),

@@ -1,4 +1,4 @@
-"""`google.monitoring.v3.MetricService`: requests and starts of revisions; backlogs; sign-ins."""
+"""`google.monitoring.v3.MetricService`: requests of revisions; backlogs; sign-ins."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ from local.clock import CloudClock
 from local.monitoring import backlogs, counters, filters
 from local.monitoring.filters import Wanted
 from local.monitoring.ingestion import MINUTE, Ingestion, floor_to_minute
-from local.monitoring.revisions import (
-    COUNTED,
-    FIELDS,
-    REQUEST_COUNT,
-    STARTUPS,
-    Labels,
-    Window,
-    labels_of,
-)
+from local.monitoring.revisions import FIELDS, Labels, Window, counted, labels_of
 from local.paging import page
 
 LARGEST_PAGE = 100_000
@@ -37,7 +29,6 @@ _Aligner = monitoring_v3.Aggregation.Aligner
 _Reducer = monitoring_v3.Aggregation.Reducer
 _Kind = metric_pb2.MetricDescriptor.MetricKind
 _Type = metric_pb2.MetricDescriptor.ValueType
-_SUMS = (_Aligner.ALIGN_DELTA, _Aligner.ALIGN_SUM)
 
 
 class Shape(Struct, frozen=True):
@@ -58,7 +49,7 @@ class Shape(Struct, frozen=True):
 
 
 class Metrics:
-    """Requests and starts per minute and revision, visible once they are ingested."""
+    """Requests per minute and revision, visible once they are ingested."""
 
     def __init__(
         self,
@@ -88,15 +79,15 @@ class Metrics:
             return self._backlogs(request.name, wanted, start, end)
         shape = _shape(request.aggregation, wanted["metric.type"].text)
         of_logs = wanted["metric.type"].text.startswith(counters.PREFIX)
-        counted = (self._count_logged if of_logs else self._count)(
+        found = (self._count_logged if of_logs else self._count)(
             [one for one in self._estate.applications if f"projects/{one.project}" == request.name],
             wanted,
             shape,
             list(_windows(shape, max(start, self._oldest()), end, self._clock.now())),
         )
         bare = request.view == monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.HEADERS
-        series = [(labels, {} if bare else points) for labels, points in sorted(counted.items())]
-        per_series = max((len(points) for points in counted.values()), default=0) or 1
+        series = [(labels, {} if bare else points) for labels, points in sorted(found.items())]
+        per_series = max((len(points) for points in found.values()), default=0) or 1
         size = max(1, (request.page_size or LARGEST_PAGE) // per_series)
         shown, token = page(series, lambda one: repr(one[0]), size, request.page_token, size)
         response: Message = monitoring_v3.ListTimeSeriesResponse.pb()(
@@ -139,20 +130,18 @@ class Metrics:
         shape: Shape,
         windows: list[Window],
     ) -> dict[Labels, dict[Window, int]]:
-        """Requests or starts per series and window; windows without any visible are left out."""
+        """Requests per series and window; windows without any visible are left out."""
         horizon = self._ingestion.horizon(self._clock.now())
         visible = [(window, (window[0], min(window[1], horizon))) for window in windows]
-        counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
+        found: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
         for application in applications:
             for function in application.policy.functions:
-                metric = _asked_for(wanted, application, function)
-                if metric is None:
+                if not _may_fit(wanted, application, function):
                     continue
-                found = COUNTED[metric](application, function, visible)
-                for labels, window, count in found:
+                for labels, window, count in counted(application, function, visible):
                     if count and filters.matches(wanted, dict(labels)):
-                        counted[shape.reduced(labels)][window] += count
-        return counted
+                        found[shape.reduced(labels)][window] += count
+        return found
 
     def _count_logged(
         self,
@@ -187,10 +176,9 @@ def _interval(interval: Any) -> Window:
 
 def _shape(aggregation: Any, metric: str) -> Shape:
     """Raises: Refused INVALID_ARGUMENT for an aligner, reducer, period or field of another kind."""
-    is_distribution = metric == STARTUPS
     aligner, reducer = aggregation.per_series_aligner, aggregation.cross_series_reducer
     fields = frozenset(filters.field(name) for name in aggregation.group_by_fields)
-    if unknown := sorted(fields - FIELDS.get(metric, FIELDS[REQUEST_COUNT])):
+    if unknown := sorted(fields - FIELDS):
         raise invalid(f"group_by_fields: '{unknown[0]}' is not a label of {metric}")
     if reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
         raise invalid("cross_series_reducer: only REDUCE_SUM is supported")
@@ -198,10 +186,8 @@ def _shape(aggregation: Any, metric: str) -> Shape:
         if reducer:
             raise invalid("a cross_series_reducer requires a per_series_aligner")
         return Shape()
-    if aligner not in (*_SUMS, _Aligner.ALIGN_RATE):
-        raise invalid("per_series_aligner: only ALIGN_DELTA, ALIGN_SUM and ALIGN_RATE")
-    if aligner == _Aligner.ALIGN_RATE and is_distribution:
-        raise invalid("per_series_aligner: ALIGN_RATE is for numeric values")
+    if aligner not in (_Aligner.ALIGN_DELTA, _Aligner.ALIGN_RATE):
+        raise invalid("per_series_aligner: only ALIGN_DELTA and ALIGN_RATE")
     period: timedelta = aggregation.alignment_period.ToTimedelta()
     if period < MINUTE or period % MINUTE:
         raise invalid("alignment_period must be a positive multiple of 60 s")
@@ -221,32 +207,22 @@ def _windows(shape: Shape, start: datetime, end: datetime, now: datetime) -> Ite
         last -= shape.period
 
 
-def _asked_for(wanted: dict[str, Wanted], application: Application, function: str) -> str | None:
-    """The metric of a function that can be asked for: all but revision and code is compared."""
-    service = application.service_of(function).name
-    for metric in COUNTED:
-        known = labels_of(application, service, metric)
-        if all(name not in known or one.fits(known[name]) for name, one in wanted.items()):
-            return metric
-    return None
+def _may_fit(wanted: dict[str, Wanted], application: Application, function: str) -> bool:
+    """Whether series of a function may be asked for: all but revision and code is compared."""
+    known = labels_of(application, application.service_of(function).name)
+    return all(name not in known or one.fits(known[name]) for name, one in wanted.items())
 
 
 def _series(shape: Shape, labels: Labels, points: dict[Window, int]) -> Message:
     """`google.monitoring.v3.TimeSeries`."""
     known = dict(labels)
-    is_distribution = known["metric.type"] == STARTUPS
-    value_type = _Type.DISTRIBUTION if is_distribution else _Type.INT64
-    unit = "ms" if is_distribution else "1"
     message: Message = monitoring_v3.TimeSeries.pb()(
         metric={"type": known["metric.type"], "labels": _labels("metric.label.", labels)},
         resource={"type": known["resource.type"], "labels": _labels("resource.label.", labels)},
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
-        value_type=_Type.DOUBLE if shape.as_rate else value_type,
-        points=[
-            _point(shape, *window, count, is_distribution=is_distribution)
-            for window, count in points.items()
-        ],
-        unit="1/s" if shape.as_rate else unit,
+        value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
+        points=[_point(shape, *window, count) for window, count in points.items()],
+        unit="1/s" if shape.as_rate else "1",
     )
     return message
 
@@ -255,13 +231,10 @@ def _labels(prefix: str, labels: Labels) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in labels if name.startswith(prefix)}
 
 
-def _point(
-    shape: Shape, start: datetime, end: datetime, count: int, *, is_distribution: bool
-) -> dict[str, Any]:
+def _point(shape: Shape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
     if shape.as_rate:
         per_second = count / shape.period.total_seconds()
         interval = {"start_time": end, "end_time": end}
         return {"interval": interval, "value": {"double_value": per_second}}
     interval = {"start_time": start, "end_time": end}
-    value = {"distribution_value": {"count": count}} if is_distribution else {"int64_value": count}
-    return {"interval": interval, "value": value}
+    return {"interval": interval, "value": {"int64_value": count}}

@@ -1,15 +1,13 @@
-"""What is counted of the revisions of applications, minute by minute: requests, and starts."""
+"""What is counted of the revisions of applications, minute by minute: requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from local.application import Application
 
 REQUEST_COUNT = "run.googleapis.com/request_count"
-STARTUPS = "run.googleapis.com/container/startup_latencies"
-"""A distribution of as many values as have started; what each took is not told: nothing runs."""
 RESOURCE = "cloud_run_revision"
 
 _CLASSES = {"2xx": "200", "5xx": "500"}
@@ -23,8 +21,8 @@ _OF_REVISIONS = frozenset(
     }
 )
 _OF_REQUESTS = frozenset({"metric.label.response_code", "metric.label.response_code_class"})
-FIELDS = {REQUEST_COUNT: _OF_REVISIONS | _OF_REQUESTS, STARTUPS: _OF_REVISIONS}
-"""What series of each metric can be grouped by."""
+FIELDS = _OF_REVISIONS | _OF_REQUESTS
+"""What its series can be grouped by."""
 
 Labels = tuple[tuple[str, str], ...]
 """Fields and values of a series, as sorted pairs."""
@@ -35,8 +33,9 @@ Counted = tuple[Labels, Window, int]
 """How many in a window, and of which series."""
 
 
-def _requests(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
-    shared = labels_of(application, application.service_of(function).name, REQUEST_COUNT)
+def counted(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
+    """The requests of a function: labels, window, and how many."""
+    shared = labels_of(application, application.service_of(function).name)
     for window, (start, end) in visible:
         if end <= start:
             continue
@@ -52,26 +51,10 @@ def _requests(application: Application, function: str, visible: Visible) -> Iter
                 yield tuple(sorted(labels.items())), window, count
 
 
-def _startups(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
-    shared = labels_of(application, application.service_of(function).name, STARTUPS)
-    for revision, moment in application.starts(function):
-        labels = {**shared, "resource.label.revision_name": revision}
-        for window, (start, end) in visible:
-            if start <= moment < end:
-                yield tuple(sorted(labels.items())), window, 1
-
-
-COUNTED: dict[str, Callable[[Application, str, Visible], Iterator[Counted]]] = {
-    REQUEST_COUNT: _requests,
-    STARTUPS: _startups,
-}
-"""What is counted of a function, by its metric: labels, window, and how many."""
-
-
-def labels_of(application: Application, service: str, metric: str) -> dict[str, str]:
+def labels_of(application: Application, service: str) -> dict[str, str]:
     """What all series of a service's revisions share."""
     return {
-        "metric.type": metric,
+        "metric.type": REQUEST_COUNT,
         "resource.type": RESOURCE,
         "resource.label.project_id": application.project,
         "resource.label.location": application.region,

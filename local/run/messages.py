@@ -12,7 +12,7 @@ from google.cloud import run_v2
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
-from local.application import Application, names, stands
+from local.application import Application, names
 from local.application.estate import location_of
 from local.application.service import Change, Revision, Service, Target
 
@@ -24,7 +24,6 @@ LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATES
 PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
 AUTOMATIC = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
 EVERYWHERE = run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL
-INTERNAL = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
 MANUAL = run_v2.ServiceScaling.ScalingMode.MANUAL
 _State = run_v2.Condition.State
 
@@ -45,12 +44,12 @@ def service_message(application: Application, service: Service) -> Message:
         uid=service.uid,
         generation=service.generation,
         observed_generation=service.observed_generation,
-        labels=_labels(application, service, service.latest_created),
+        labels=_labels(application),
         create_time=service.created_at,
         update_time=service.updated_at,
         creator=_deployer(application),
         last_modifier=_deployer(application),
-        ingress=INTERNAL if stands.is_one(service) else EVERYWHERE,
+        ingress=EVERYWHERE,
         template=template_message(application, service),
         traffic=[_target(target) for target in service.traffic],
         scaling=_scaling(service),
@@ -73,8 +72,7 @@ def service_message(application: Application, service: Service) -> Message:
 def template_message(application: Application, service: Service) -> Message:
     """`google.cloud.run.v2.RevisionTemplate`: what the latest revision was made of."""
     message: Message = TemplateMessage(
-        revision=service.latest_created.name if stands.is_one(service) else "",
-        labels=_labels(application, service, service.latest_created),
+        labels=_labels(application),
         service_account=service_account(application),
         containers=[_container(application, service, service.latest_created)],
         timeout={"seconds": 60},
@@ -87,15 +85,12 @@ def revision_message(application: Application, service: Service, revision: Revis
     """`google.cloud.run.v2.Revision`."""
     parent = f"{location_of(application)}/services/{service.name}"
     state = _State.CONDITION_SUCCEEDED if revision.starts else _State.CONDITION_FAILED
-    if stands.is_one(service) and service.pending and revision == service.latest_created:
-        state = _State.CONDITION_RECONCILING
-    failed = state == _State.CONDITION_FAILED
     message: Message = RevisionMessage(
         name=f"{parent}/revisions/{revision.name}",
         uid=f"{service.uid}-{revision.name}",
         generation=1,
         observed_generation=1,
-        labels=_labels(application, service, revision),
+        labels=_labels(application),
         create_time=revision.created_at,
         update_time=revision.created_at,
         service=service.name,
@@ -108,7 +103,7 @@ def revision_message(application: Application, service: Service, revision: Revis
                 "type_": "Ready",
                 "state": state,
                 "last_transition_time": revision.created_at,
-                "message": (revision.failure or "The container failed to start.") * failed,
+                "message": "The container failed to start." * (not revision.starts),
             }
         ],
         etag=f'"{base64.b64encode(revision.name.encode()).decode()}"',
@@ -139,8 +134,7 @@ def operation_message(
 
 def image_of(application: Application, service: Service, revision: Revision) -> str:
     """The container image that a revision runs."""
-    function = revision.function or service.function
-    return names.image(application.project, application.region, function, revision.release)
+    return names.image(application.project, application.region, service.function, revision.release)
 
 
 def service_account(application: Application) -> str:
@@ -227,9 +221,7 @@ def _secrets(application: Application, revision: Revision) -> Iterator[dict[str,
         }
 
 
-def _labels(application: Application, service: Service, revision: Revision) -> dict[str, str]:
-    if stands.is_one(service):
-        return dict(revision.labels)
+def _labels(application: Application) -> dict[str, str]:
     return {"goog-managed-by": "cloudfunctions", "system": application.policy.system}
 
 

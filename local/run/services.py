@@ -15,7 +15,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from msgspec.structs import replace
 
-from local.application import Application, stands
+from local.application import Application
 from local.application.estate import Estate, Location, invalid, parse
 from local.application.service import Revision, Service, deployed, redirected
 from local.clock import CloudClock
@@ -140,9 +140,6 @@ class Services:
         unusual = fate()
         due_at = now + self._rollouts.duration(seen.name) + unusual.delay
         failure = unusual.failure or self._rollouts.failure(seen.name)
-        if stands.is_one(seen) and grown is not seen:
-            failure = failure or grown.latest_created.failure
-            grown = _coming_up(grown, failure)
         return redirected(grown, traffic, application.change(seen, now, due_at, failure))
 
 
@@ -174,8 +171,6 @@ def _with_template(
     name = template.revision or application.next_revision_name(service)
     if service.revision(name) is not None:
         raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
-    if stands.is_one(service):
-        return _grown(service, stands.copied(application, template, name, now))
     image = template.containers[0].image if template.containers else ""
     source = next(
         (
@@ -185,19 +180,7 @@ def _with_template(
         ),
         Revision(name, image, now),
     )
-    return _grown(service, replace(source, name=name, created_at=now, starts=True))
-
-
-def _coming_up(service: Service, failure: str) -> Service:
-    """The stand with whether its newest revision comes up, whatever the reason is."""
-    *others, newest = service.revisions
-    judged = replace(newest, starts=not failure, failure=failure)
-    return replace(service, revisions=(*others, judged))
-
-
-def _grown(service: Service, revision: Revision) -> Service:
-    """The service with one more revision."""
-    grown = deployed(service, revision)
+    grown = deployed(service, replace(source, name=name, created_at=now, starts=True))
     return replace(
         grown,
         generation=service.generation,  # the change that carries the template counts it

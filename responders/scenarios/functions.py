@@ -16,7 +16,7 @@ from shared.facts import Change, served
 from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, Step, frozen
 from shared.policy import Group, Policy, Probe, ScenarioName
-from shared.starts import failed, warning
+from shared.restorability import missing
 from shared.steps import judge
 
 MOST_WITH_REBUILDS = 300
@@ -70,8 +70,7 @@ def plan(
             steps += more
     reported = (
         *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
-        *failed(target, differing),
-        *filter(None, (warning(target, differing - change.rebuilt),)),
+        *missing(target, differing),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
         *beside.told(differing, inventory, record, seen, waiting),
     )

@@ -1,4 +1,4 @@
-"""What Cloud Monitoring has counted: requests, starts of instances, sign-ins, what waits."""
+"""What Cloud Monitoring has counted: requests, sign-ins, what waits."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ POINT = timedelta(minutes=1)
 LONG = 15 * POINT
 """A longer window is asked for as one point: an hour of 1,000 services would be 120,000."""
 
-HOUR = timedelta(hours=1)
-"""So exactly it is told when a revision started: a day of 1,000 revisions is 24,000 points, a
-quarter of what one answer holds."""
-
 COUNTED = 5 * POINT
 """A backlog is sampled each minute and visible up to 2 minutes later (the metric's descriptor,
 https://cloud.google.com/monitoring/api/metrics_gcp_p_z and _c, read 2026-11)."""
@@ -33,16 +29,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = "5xx"
 _CLASS = "response_code_class"
 _SERVICE = "service_name"
-_REVISION = "revision_name"
 _BY_SERVICE = (f"resource.label.{_SERVICE}", f"metric.label.{_CLASS}")
-_BY_REVISION = (f"resource.label.{_REVISION}",)
 _REQUESTS = "run.googleapis.com/request_count"
-_STARTUPS = "run.googleapis.com/container/startup_latencies"
 
 _Request = monitoring_v3.ListTimeSeriesRequest.pb()
 _SeriesMessage = monitoring_v3.TimeSeries.pb
 _DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
-_ADDED = monitoring_v3.Aggregation.Aligner.ALIGN_SUM
 _SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
 
 
@@ -77,27 +69,6 @@ class RouterMetrics:
             if series.metric.labels[_CLASS] == _FAILED:
                 failed[service] += counted
         return {name: Requests(count, failed[name]) for name, count in total.items() if count}
-
-    def started(self, start: datetime, end: datetime) -> dict[str, datetime]:
-        """By the number of values in `run.googleapis.com/container/startup_latencies`.
-
-        A distribution of what each start of an instance took, so that it has as many values as
-        there were starts. Sampled every 60 s, visible up to 2 minutes later (its descriptor,
-        https://cloud.google.com/monitoring/api/metrics_gcp_p_z, read 2026-11). It is added up, not
-        aligned as a delta: an hour without points would be interpolated (ALIGN_DELTA in
-        https://cloud.google.com/monitoring/api/ref_v3/rpc/google.monitoring.v3, read 2026-11).
-        Raises: Unavailable, Throttled, Rejected.
-        """
-        last = _minute_before(end)
-        first = last - (last - start) // HOUR * HOUR
-        if first >= last:
-            return {}
-        request = self._summed(self._filter(_STARTUPS), first, last, _ADDED, HOUR, _BY_REVISION)
-        return {
-            series.resource.labels[_REVISION]: max(ends)
-            for series in self._listed(request)
-            if (ends := list(_ends_with_values(series.points, first)))
-        }
 
     def sign_ins(self, start: datetime, end: datetime) -> Requests:
         """Over the same minutes, by the log of Identity Platform's requests.
@@ -147,24 +118,12 @@ class RouterMetrics:
     ) -> list[Any]:
         """What was counted, summed by these fields; by none, in one."""
         span = end - start
-        period = span if span > LONG else POINT
-        return self._listed(self._summed(wanted, start, end, _DELTA, period, by))
-
-    def _summed(
-        self,
-        wanted: str,
-        start: datetime,
-        end: datetime,
-        aligner: int,
-        period: timedelta,
-        by: Collection[str],
-    ) -> Any:
         request = self._request(wanted, start, end)
-        request.aggregation.alignment_period.FromTimedelta(period)
-        request.aggregation.per_series_aligner = aligner
+        request.aggregation.alignment_period.FromTimedelta(span if span > LONG else POINT)
+        request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
         request.aggregation.group_by_fields.extend(by)
-        return request
+        return self._listed(request)
 
     def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
         request = _Request(name=f"projects/{self._project}", filter=wanted)
@@ -197,14 +156,6 @@ def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[i
         until = point.interval.end_time.ToDatetime(tzinfo=UTC)
         if start <= since and until <= end:
             yield point.value.int64_value
-
-
-def _ends_with_values(points: Iterable[Any], start: datetime) -> Iterator[datetime]:
-    """Ends of the points that begin no earlier and have any value."""
-    for point in points:
-        since = point.interval.start_time.ToDatetime(tzinfo=UTC)
-        if since >= start and point.value.distribution_value.count:
-            yield point.interval.end_time.ToDatetime(tzinfo=UTC)
 
 
 def _minute_before(moment: datetime) -> datetime:

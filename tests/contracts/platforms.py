@@ -9,10 +9,6 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
-from google.cloud import run_v2
-from google.protobuf.field_mask_pb2 import FieldMask
-from msgspec.structs import replace
-
 from local.application import Part
 from local.application.service import Configuration as Given
 from local.clock import CloudClock
@@ -24,21 +20,18 @@ from shared.gcp.metrics import RouterMetrics
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.secret_values import HOST as SECRETS_HOST
 from shared.gcp.secret_values import SecretValues
-from shared.gcp.trials import CloudTrials
 from shared.inventory import SecretUse, configured
-from shared.platform import Metrics, Platform, Trials
-from shared.policy import Deployments, Group, Policy, Probe, ProbeAccount
+from shared.platform import Metrics, Platform
+from shared.policy import Group, Policy, Probe, ProbeAccount
 from shared.ports import Prober
 from shared.prober import HttpProber
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.platform import DEFAULT, FakePlatform
 from tests.fakes.router import FakeMetrics, FakeProber
-from tests.fakes.trials import FakeTrials
 
 FUNCTIONS = ("placeOrder", "findBook")
 PROJECT, REGION = "shop", "europe-west1"
-STAND = "rollback-starts"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
 ORDER_PAGE = "https://shop.example/order"
 PASSWORD = "hush hush"
@@ -53,7 +46,6 @@ class PlatformWorld(Protocol):
     platform: Platform
     metrics: Metrics
     prober: Prober
-    trials: Trials
 
     def now(self) -> datetime: ...
 
@@ -71,22 +63,6 @@ class PlatformWorld(Protocol):
 
     def lose_image(self, function: str) -> None:
         """The first revision of the function comes up no more."""
-        ...
-
-    def leave_alone(self, function: str) -> None:
-        """Nobody sends the function a request, nor ever has."""
-        ...
-
-    def put_on_stand(self, name: str) -> None:
-        """A person puts a revision of that name on the stand."""
-        ...
-
-    def unmake_stand(self) -> None:
-        """Somebody deletes the stand."""
-        ...
-
-    def lose_answer_of_trial(self) -> None:
-        """The next trial is begun, and its answer is lost."""
         ...
 
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
@@ -123,8 +99,6 @@ class InMemory:
         self.metrics: Metrics = self._metrics
         self._prober = FakeProber(self._fake, Random(1), addresses={ORDER_PAGE: "placeOrder"})
         self.prober: Prober = self._prober
-        self._trials = FakeTrials(self._fake, self._clock, stand=STAND)
-        self.trials: Trials = self._trials
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -157,18 +131,6 @@ class InMemory:
     def lose_image(self, function: str) -> None:
         self._fake.lose_image(function)
 
-    def leave_alone(self, function: str) -> None:
-        self._metrics.rates[function] = 0.0
-
-    def put_on_stand(self, name: str) -> None:
-        self._trials.change_by_hand(name)
-
-    def unmake_stand(self) -> None:
-        self._trials.is_there = False
-
-    def lose_answer_of_trial(self) -> None:
-        lose_in_memory(self._trials, "trials.begin")
-
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
         service = self._fake.services()[function]
         service.waiting, service.queue = waiting, queue
@@ -195,7 +157,6 @@ class OverTheWire:
     def __init__(self, cloud: Cloud, clients: Clients, policy: Policy) -> None:
         self._cloud = cloud
         self._clients = clients
-        self.trials: Trials = CloudTrials(clients.services, clients.revisions, policy)
         self.platform: Platform = CloudPlatform(
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
@@ -228,22 +189,6 @@ class OverTheWire:
         application = self._cloud.application("shop")
         first, *_ = application.service_of(function).revisions
         application.degrade(function, first.name, starts=False)
-
-    def leave_alone(self, function: str) -> None:
-        self._cloud.application("shop").leave_alone(function)
-
-    def put_on_stand(self, name: str) -> None:
-        service = run_v2.Service(name=f"{PARENT}/services/{STAND}", template={"revision": name})
-        mask = FieldMask(paths=["template"])
-        request = run_v2.UpdateServiceRequest(service=service, update_mask=mask)
-        self._clients.services.update_service(request)
-
-    def unmake_stand(self) -> None:
-        application = self._cloud.application("shop")
-        application.update(STAND, lambda seen, now: replace(seen, deleted_at=now))
-
-    def lose_answer_of_trial(self) -> None:
-        self.lose_answer_of_shift()
 
     def feed(self, function: str, waiting: int, *, queue: bool = False) -> None:
         self._cloud.application("shop").feed(function, waiting, queue=queue)
@@ -287,7 +232,6 @@ def embedded() -> Iterator[OverTheWire]:
         signals={},
         scenarios={},
         probes=(Probe("order", ORDER_PAGE, function="placeOrder"),),
-        deployments=Deployments(starts=STAND),
     )
     clock = CloudClock(START, scale=0)
     cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)

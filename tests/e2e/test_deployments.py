@@ -7,10 +7,9 @@ from datetime import timedelta
 from shared import topics
 from shared.copies import read
 from shared.deployment import Status
-from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.deployed import kept_functions, newest
 from tests.e2e.prompt import run, value
-from tests.e2e.world import OBSERVED, World, until
+from tests.e2e.world import World, until
 
 
 def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
@@ -54,7 +53,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     assert shown.exit_code == 0, shown.output
     assert "functions: getBook changed" in shown.output
     assert "by point-in-time recovery" in shown.output
-    assert "copies of others were made to start on rollback-starts" in shown.output
+    assert "no revision was started" in shown.output
     record = value("deployments", "show", "v2")["record"]
     assert record["functions"]["getBook"]["revisions"]
     assert [one["id"] for one in value("deployments")] == ["v2", "v1"]
@@ -62,31 +61,3 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     unknown = run("deployments", "show", "v22")
     assert unknown.exit_code == 2
     assert "did you mean v2" in unknown.stderr
-
-
-def test_a_function_of_the_target_that_was_never_asked_for(new_world: WorldMaker) -> None:
-    """The others were seen to start, by Cloud Monitoring; of that one it is said before a plan."""
-    world = new_world(NOON, OBSERVED)
-    world.application.leave_alone("payOrder")
-    world.application.deploy(release="v2")
-    world.advance_to(world.cloud.clock.now() + timedelta(minutes=5))
-    said = {"version": 1, "system": "bookshop", "deployment": "v2", "stable": True}
-    world.publish(topics.DEPLOYMENTS, said)
-    stable = until("its proof", lambda: world.evidence.deployment("v2"))
-
-    assert stable.restorable is not None
-    served = {name for one in stable.functions.values() for name in one.revisions}
-    assert served - (stable.restorable.started or {}).keys() == {
-        *stable.functions["payOrder"].revisions
-    }
-    shown = run("deployments", "show", "v2").output
-    assert "nothing was made to start" in shown
-    assert [line for line in shown.splitlines() if "no start" in line] == [
-        "no start     payOrder (never)"
-    ]
-
-    world.application.deploy(release="v3")
-    planned = run("run", "--reason", "checkout broken", "--dry-run").output
-    assert "not seen to start in the day before" in planned
-    assert "payOrder (never)" in planned
-    assert "createOrder (" not in planned

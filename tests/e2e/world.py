@@ -55,8 +55,6 @@ OPERATIONS = "rollback-operations"
 PROBED = (Path(__file__).parent.parent.parent / "policies" / "example.yaml").read_text()
 EXAMPLE = re.sub(r"\n    signal: \w+", "", PROBED)
 """The same, told of trouble by Cloud Monitoring alone."""
-OBSERVED = re.sub(r"\n  starts: .*", "\n  quiet: 2m", EXAMPLE)
-"""The same, without a stand: a start is only observed."""
 
 T = TypeVar("T")
 

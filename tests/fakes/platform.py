@@ -227,12 +227,6 @@ class FakePlatform:
         else:
             self.dead_revisions.add(service.revisions[0].name)
 
-    def try_revision(self, service: FakeService, revision: str) -> None:
-        """A tag's address is asked: the revision behind it starts, if it comes up."""
-        found = service.revision(revision)
-        if found is not None and found.ready and revision not in self.dead_revisions:
-            service.tried.append((revision, self._clock.now()))
-
     def move_image(self, function: str, image: str) -> None:
         """The first revision of a function was made from that image."""
         service = self._functions[function]

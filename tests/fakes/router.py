@@ -22,18 +22,16 @@ TRIES = 4
 """So often each user tries who meets a failure."""
 SIGN_INS = 0.5
 """A second."""
-HOUR = timedelta(hours=1)
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FakeMetrics:
     """A Metrics that integrates the platform's routing.
 
-    Verbs for the hook: metrics.requests, metrics.started, metrics.sign_ins, metrics.counted,
-    metrics.waiting. Points are whole minutes (`point`) and show up `lag` after their end. `rates`
+    Verbs for the hook: metrics.requests, metrics.sign_ins, metrics.counted, metrics.waiting.
+    Points are whole minutes (`point`) and show up `lag` after their end. `rates`
     are requests per second by function, for those that differ from `rate`; a rate of 0 leaves a
-    service out, and starts none of its revisions.
+    service out.
     """
 
     def __init__(
@@ -67,21 +65,6 @@ class FakeMetrics:
                 for service in self._platform.services().values()
                 if (counted := self._counted(service, *window)).total
             }
-
-    def started(self, start: datetime, end: datetime) -> dict[str, datetime]:
-        """The end of the hour in which each revision was last seen to start."""
-        with around(self.hook, "metrics.started"):
-            last = _EPOCH + (end - _EPOCH) // self._point * self._point
-            hours = (last - start) // HOUR
-            seen_until = self._clock.now() - self.lag
-            found: dict[str, datetime] = {}
-            for service in self._platform.services().values():
-                if self.rates.get(service.function, self._rate):
-                    for revision, moment in service.starts(min(last, seen_until)):
-                        back = (last - moment) // -HOUR  # hours, rounded up, and negative
-                        if -hours <= back < 0:
-                            found[revision] = last + (back + 1) * HOUR
-            return found
 
     def fail_sign_ins(self, rate: float) -> None:
         """From now on so many of them fail."""
@@ -193,8 +176,6 @@ class FakeProber:
         for service in services.values():
             if host == _host(service.uri):
                 revision = service.tagged(tag) if tag else self._drawn(service)
-                if tag and revision:
-                    self._platform.try_revision(service, revision)
                 return self._answered(service, revision)
         function = self._addresses.get(probe.url) or probe.function
         if host.endswith(".cloudfunctions.net"):

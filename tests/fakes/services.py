@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,8 +11,6 @@ from shared.traffic import LATEST, Revision, Scaling, Service, Traffic, TrafficT
 
 RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
 TASKS = {"deployment-taskqueue": "true"}
-REPLACED_EVERY = timedelta(hours=6)
-"""An instance is followed by another at that age."""
 
 
 @dataclass
@@ -56,8 +53,6 @@ class FakeService:
     """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
     queue: bool = False
     """Whether they are tasks."""
-    tried: list[tuple[str, datetime]] = field(default_factory=list)
-    """Revisions that a tag's address was asked for, and when: an instance of them started."""
     history: list[tuple[datetime, dict[str, float]]] = field(default_factory=list)
     """Since when the routers have sent which share, 0 to 1, to which revision."""
 
@@ -201,22 +196,6 @@ class FakeService:
                 rate = sum(self.failure_rates[name] * share for name, share in served.items())
                 failing += overlap * rate
         return failing / (end - start)
-
-    def starts(self, until: datetime) -> Iterator[tuple[str, datetime]]:
-        """When instances started before a moment, and of which revision, while requests come.
-
-        One follows another each `REPLACED_EVERY` while the revision serves.
-        """
-        yield from ((name, moment) for name, moment in self.tried if moment < until)
-        ends = [since for since, _ in self.history[1:]] + [until]
-        serving: dict[str, datetime] = {}
-        for (since, served), end in zip(self.history, ends, strict=True):
-            serving = {name: serving.get(name, since) for name in served}
-            for name, begun in serving.items():
-                moment = begun - (since - begun) // -REPLACED_EVERY * REPLACED_EVERY
-                while moment < min(end, until):
-                    yield name, moment
-                    moment += REPLACED_EVERY
 
     def _unready(self, traffic: Traffic) -> str:
         for entry in traffic:

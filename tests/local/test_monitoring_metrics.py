@@ -194,48 +194,6 @@ def test_a_world_advanced_by_hours_has_its_metrics(world: World) -> None:
     assert len(found[0].points) == 5
 
 
-def test_starts_are_a_distribution_of_each_revision(world: World) -> None:
-    """As many values as instances have started, summed over what it is grouped by."""
-    world.advance(600)
-    world.application.deploy(["placeOrder"], release="r2")
-    world.advance(600)
-    end = ORIGIN + 20 * MINUTE
-    hourly: dict[str, Any] = {
-        "alignment_period": {"seconds": 3600},
-        "per_series_aligner": monitoring_v3.Aggregation.Aligner.ALIGN_SUM,
-        "cross_series_reducer": SUM,
-        "group_by_fields": ["resource.label.service_name"],
-    }
-
-    raw = series(world, STARTS, ORIGIN, end)
-    summed = series(world, STARTS, end - timedelta(hours=2), end, **hourly)
-
-    assert {one.resource.labels["revision_name"] for one in raw} == {
-        one.latest_created.name for one in world.application.services()
-    } | {world.application.service("placeorder").revisions[0].name}
-    assert {(one.unit, one.value_type) for one in raw} == {("ms", DISTRIBUTION)}
-    told = {
-        one.resource.labels["service_name"]: [
-            (end - point.interval.end_time, point.value.distribution_value.count)
-            for point in one.points
-        ]
-        for one in summed
-    }
-    assert told["placeorder"] == [(timedelta(0), 2)]  # replaced at noon, and deployed
-    assert told["payorder"] == [(timedelta(0), 1)]
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"per_series_aligner": RATE}, {"group_by_fields": ["metric.label.response_code"]}]
-)
-def test_what_is_not_asked_of_a_distribution_of_starts(world: World, wrong: dict[str, Any]) -> None:
-    """It has no codes, and no rate."""
-    asked = {"alignment_period": {"seconds": 60}, "per_series_aligner": DELTA, **wrong}
-
-    with pytest.raises(exceptions.InvalidArgument):
-        series(world, STARTS, ORIGIN, ORIGIN + 5 * MINUTE, **asked)
-
-
 def test_other_metrics_have_no_series(world: World) -> None:
     """An unknown metric, resource or service is empty, not an error."""
     world.advance(600)

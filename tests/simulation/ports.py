@@ -17,7 +17,6 @@ from tests.fakes.provisions import FakeProvisions
 from tests.fakes.restores import FakeRestores
 from tests.fakes.rewrites import FakeRewrites
 from tests.fakes.router import FakeMetrics
-from tests.fakes.trials import FakeTrials
 from tests.simulation.estate import POLICY
 from tests.simulation.pool import TaskPool
 from tests.simulation.scheduler import Instance, InstanceClock
@@ -62,10 +61,6 @@ class InstancePorts:
     def platform(self, system: str) -> PlatformService:
         """The one platform there is."""
         return self._world.platform
-
-    def trials(self, system: str) -> FakeTrials:
-        """Nothing is made to start here."""
-        return FakeTrials(self._world.platform, self.clock, self._world.hook)
 
     def builder(self, system: str) -> BuilderService:
         """The one platform's deployments."""

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.stand import NEW
 from shared.topics import ALERTS, CONSOLE, OVERRIDE
 from tests.terraform.evaluator import Configuration, Resource
 
@@ -324,31 +323,13 @@ def stop_that_is_lifted(configuration: Configuration) -> list[str]:
 
 def application_that_is_managed(configuration: Configuration) -> list[str]:
     """What a rollback changes belongs to the application: an apply would undo it."""
-    own = r"google_(cloudfunctions2_function\.(responders|console)|cloud_run_v2_service\.starts)\["
+    own = r"google_cloudfunctions2_function\.(responders|console)\["
     theirs = r"google_(cloudfunctions|cloud_run_(v2_)?service\.|firebase|identity_platform_config)"
     return [
         f"{one.address}: an apply would undo its rollback"
         for one in configuration.resources
         if re.match(theirs, one.address) and not re.match(own, one.address)
     ]
-
-
-def stand_that_is_no_place_of_its_own(configuration: Configuration) -> list[str]:
-    """Copies of functions stand there: nobody calls them, and an apply leaves them alone."""
-    found = []
-    for one in configuration.of("google_cloud_run_v2_service"):
-        if one.values.get("ingress") != "INGRESS_TRAFFIC_INTERNAL_ONLY":
-            found.append(f"{one.address}: reachable from outside")
-        if "template" not in one.ignored:
-            found.append(f"{one.address}: an apply takes away what stands there")
-        if one.values.get("deletion_protection") is not False:
-            found.append(f"{one.address}: nobody can make it anew")
-        if one.values["template"][0].get("revision") != f"{one.values['name']}-{NEW}":
-            found.append(f"{one.address}: nobody knows its first revision as ours")
-        granted = configuration.of("google_cloud_run_v2_service_iam_member")
-        if any(grant.values["name"] == one.values["name"] for grant in granted):
-            found.append(f"{one.address}: somebody may call it")
-    return found
 
 
 def permissions(configuration: Configuration, entry_point: str) -> dict[str, set[str]]:
@@ -406,7 +387,6 @@ CHECKS: tuple[Callable[[Configuration], Iterable[str]], ...] = (
     key_without_grant,
     stop_that_is_lifted,
     application_that_is_managed,
-    stand_that_is_no_place_of_its_own,
     unconfined_state,
 )
 

@@ -34,7 +34,6 @@ APPLICATIONS: dict[str, Callable[[Policy], object]] = {
     "whose documents name files": ASKED["media"],
     "that keep triggers silent": ASKED["silence"],
     "that make data again": derived_topics,
-    "with a stand": ASKED["stand"],
     "that have such a channel": ASKED["push"],
     "whose channels look users up": ASKED["pushed_to"],
 }

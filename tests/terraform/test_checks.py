@@ -72,7 +72,6 @@ INVOKER = 'google_cloud_run_v2_service_iam_member.push["{}"]'
 AUDIT = 'google_storage_bucket.audit["audit"]'
 OWNERS = 'google_storage_bucket_iam_binding.owners["{}"]'
 PUSH = 'google_pubsub_subscription.push["{}"]'
-STAND = 'google_cloud_run_v2_service.starts["cvplus"]'
 SINK = 'google_logging_project_sink.changes["cvplus"]'
 MISTAKES: list[tuple[str, Mistake]] = [
     (
@@ -168,14 +167,6 @@ MISTAKES: list[tuple[str, Mistake]] = [
     ("key_without_grant", unordered("google_firestore_database.state")),
     ("stop_that_is_lifted", lifting('google_service_account.responders["on_work"]')),
     ("stop_that_is_lifted", lifting(PUSH.format("rollback-work"))),
-    ("stand_that_is_no_place_of_its_own", saying(STAND, "ingress", value="INGRESS_TRAFFIC_ALL")),
-    ("stand_that_is_no_place_of_its_own", lifting(STAND)),
-    ("stand_that_is_no_place_of_its_own", lacking(STAND, "deletion_protection")),
-    ("stand_that_is_no_place_of_its_own", saying(STAND, "template", 0, "revision", value="")),
-    (
-        "stand_that_is_no_place_of_its_own",
-        saying(INVOKER.format("on_work"), "name", value="rollback-starts"),
-    ),
     ("unconfined_state", lacking('google_project_iam_member.state["on_alert"]', "condition")),
 ]  # fmt: skip
 
@@ -207,7 +198,6 @@ def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configurat
     found = {one.type for one in two_projects.resources if one.values.get("project") in theirs}
 
     assert found == {
-        "google_cloud_run_v2_service",  # the stand, where starts are made
         "google_firestore_backup_schedule",
         "google_firestore_database",  # its point-in-time recovery, once it was adopted
         "google_logging_metric",

@@ -25,7 +25,6 @@ from shared.gcp import (
     secrets,
     store,
     timetable,
-    trials,
     triggers,
 )
 from tests.terraform.blocks import blocks_in
@@ -144,7 +143,6 @@ LOOKED_AT = (
     *rules.PERMISSIONS,
     *schedules.PERMISSIONS,
     *secrets.PERMISSIONS,
-    *trials.LOOK_PERMISSIONS,
     *triggers.PERMISSIONS,
 )
 

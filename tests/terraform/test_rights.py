@@ -76,11 +76,6 @@ scenarios: { functions: observe }
         ("backups: { bucket: exports }", "on_clock", "datastore.databases.export"),
         ("backups: { native: true }", "on_clock", "datastore.backups.list"),
         ("backups: { native: true, proof: {} }", "on_clock", "datastore.databases.import"),
-        (
-            "deployments: { starts: stand }",
-            "on_work",
-            "artifactregistry.repositories.downloadArtifacts",
-        ),
         ("backups: { copies: {} }", "on_clock", "datastore.databases.clone"),
         ("backups: { copies: {} }", "on_command", "datastore.backups.list"),
         (
