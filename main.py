@@ -283,4 +283,8 @@ def _wiring() -> Wiring:
 
     settings = Settings.from_mapping(os.environ)
     policies = load_all(Path(settings.policies))
+    for one in policies.values():
+        for warning in one.warnings:
+            message = "a policy file holds what was removed from policies"
+            log.write("WARNING", message, event="policy.removed", system=one.system, found=warning)
     return Wiring(settings, policies, deployed="K_SERVICE" in os.environ)

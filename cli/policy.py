@@ -20,19 +20,21 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="policy files")],
     as_json: AsJson = False,
 ) -> None:
-    """Print every fault of the files, as file:line: message.
+    """Print every fault of the files, as file:line: message; without any, every warning.
 
-    Exit code 0, and not a word, when there is none; 1 when there is any.
+    Exit code 0 when there is no fault; 1 when there is any.
     """
     faults: tuple[str, ...] = ()
+    warnings: list[str] = []
     try:
-        policy_file.load_files(files)
+        policies = policy_file.load_files(files)
+        warnings = [one for policy in policies.values() for one in policy.warnings]
     except BadConfiguration as error:
         faults = error.faults
     if as_json:
-        print_json({"faults": faults})
+        print_json({"faults": faults, "warnings": warnings})
     else:
-        for fault in faults:
-            print(fault)
+        for line in (*faults, *warnings):
+            print(line)
     if faults:
         raise typer.Exit(NO)

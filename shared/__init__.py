@@ -5,7 +5,8 @@ The first line of each module says what it holds.
 the world, as ports: ports, platform, estate, buckets, messages, installation, proof
 adapters: gcp, clock, local_cloud, logged, pool, prober, http, sender, apprised, statuspage, sign_in
 settings to adapters: settings, wiring, wiring_systems, once
-the policy: policy, policy_file, policy_schema, policy_rules, policy_assets, policy_collections
+the policy: policy, policy_file, policy_schema, policy_rules, policy_assets, policy_collections;
+  what was removed from its files: policy_removed
 its parts: audience, execution, integrity_rules, resources
 a protected system: system, standing
 messages: envelope, topics, handover, log, json_object, marked_yaml

@@ -338,6 +338,8 @@ class Policy(Struct, frozen=True):
     display_name: str = ""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""
+    warnings: tuple[str, ...] = ()
+    """Of what was removed from policy files and stands in this one; filled in by the loader."""
 
     @property
     def functions(self) -> dict[str, str]:

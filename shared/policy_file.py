@@ -2,7 +2,8 @@
 
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
 `shared.policy_rules` what must agree inside it, and the parser's marks on which line a fault
-stands. Every fault of every file is listed before anything is refused.
+stands. Every fault of every file is listed before anything is refused. What was removed from policy
+files is no fault (`shared.policy_removed`): it is taken out first, and the policy has a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from shared import policy_assets, policy_collections, policy_rules, policy_schema
+from shared import (
+    policy_assets,
+    policy_collections,
+    policy_removed,
+    policy_rules,
+    policy_schema,
+)
 from shared.durations import parse_duration
 from shared.errors import BadConfiguration
 from shared.execution import WriteQuota
@@ -92,6 +99,9 @@ class _Source:
             self.document = Document(text)
         except Unreadable as error:
             raise BadConfiguration(self.said(error.fault)) from error
+        removed = policy_removed.take_out(self.document.value)
+        self.warnings = tuple(self.at(path, message) for path, message in removed)
+        """Each as `file:line: warning: message`."""
 
     def said(self, fault: Fault) -> str:
         return f"{self.name}:{fault.line}: {fault.message[:MAX_MESSAGE]}"
@@ -148,7 +158,7 @@ def _typed(source: _Source) -> Policy:
         raise BadConfiguration(*faults)
     values = _values(source.document.value, _shape())
     policy = from_builtins(values, Policy)
-    return msgspec.structs.replace(policy, fingerprint=source.fingerprint)
+    return msgspec.structs.replace(policy, fingerprint=source.fingerprint, warnings=source.warnings)
 
 
 @cache

@@ -114,6 +114,7 @@ HEALTHY = Facts(
     now=NOON,
     code="code",
     policies={"shop": "policy"},
+    policy_warnings=(),
     state=StoreTime(NOON, NOON, NOON),
     versions={"msgspec": ("0.22.0", "0.22.0")},
     topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL},

@@ -12,7 +12,7 @@ from cli.doctor import apis
 from cli.doctor.entrusted import FIRESTORE
 from cli.doctor.facts import StoreTime
 from cli.doctor.finding import Verdict
-from cli.doctor.installation import CODE_LABEL, DEAD_MAN
+from cli.doctor.installation import CODE_LABEL, DEAD_MAN, examined
 from cli.doctor.messaging import DETACHED, FINDINGS
 from shared import topics
 from shared.errors import Rejected, RollbackError
@@ -52,6 +52,14 @@ def test_findings_arrive_beside_alerts() -> None:
     facts = replace(HEALTHY, **granted(topics.ALERTS, AGENT, f"serviceAccount:x{FINDINGS}"))
 
     assert ("publishers", topics.ALERTS, DOUBTFUL) not in amiss(facts)
+
+
+def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
+    """The row says which file and line it is, and what to write."""
+    warning = "policies/shop.yaml:9: warning: deployments.starts was removed: delete this key"
+    found = examined(replace(HEALTHY, policy_warnings=[warning]))
+
+    assert [one.why for one in found if one.verdict is DOUBTFUL] == [warning]
 
 
 def test_a_healthy_installation_is_well() -> None:

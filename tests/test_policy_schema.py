@@ -34,7 +34,7 @@ KINDS = [
 ]
 STRUCTS = [kind for kind in KINDS if issubclass(kind, msgspec.Struct)]
 ENUMS = [credential.Role, *(kind for kind in KINDS if issubclass(kind, Enum))]
-FILLED_IN = {("Policy", "fingerprint")}
+FILLED_IN = {("Policy", "fingerprint"), ("Policy", "warnings")}
 
 
 def written(value: object) -> object:

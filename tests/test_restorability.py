@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.documents import decode, encode
 from shared.inventory import (
     AccountState,
     Configuration,
@@ -240,6 +241,16 @@ def test_what_stands_in_the_way_of_going_back(
     assert list(proof.faults) == faults
     assert list(proof.unknown) == [*unknown, "images"]
     assert proof.checked_at == START
+
+
+def test_a_proof_of_before_start_tests_were_removed() -> None:
+    """What it says of starts is passed over, and all else is read as it was."""
+    proof = restorability(DEPLOYMENT, RECORD, RECORD, {}, START)
+    kept = encode(replace(DEPLOYMENT, restorable=proof))
+    tried = {"pay-1": {"started_at": None, "failed_at": START, "words": "exit(1)"}}
+    kept["restorable"] |= {"started": {"pay-1": START}, "tried": tried}
+
+    assert decode(Deployment, kept).restorable == proof
 
 
 def test_secrets_that_are_not_watched() -> None:

@@ -32,6 +32,8 @@ class Facts(Struct, frozen=True):
     """Fingerprint of this checkout."""
     policies: Mapping[str, str]
     """Fingerprints by system."""
+    policy_warnings: Sequence[str]
+    """Of all of them."""
     state: StoreTime | RollbackError
     versions: Mapping[str, tuple[str, str]]
     """Of each library that the functions run with: the stated version, and this shell's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from functools import partial
 from importlib.metadata import distributions
@@ -33,7 +33,7 @@ MARK_SIGNS = 40
 """Of a fingerprint: a label may have 63."""
 
 
-def installation(ours: Operations, policies: Iterable[Policy]) -> Facts:
+def installation(ours: Operations, policies: Collection[Policy]) -> Facts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.installation, wiring.clock.now()
@@ -67,6 +67,7 @@ def installation(ours: Operations, policies: Iterable[Policy]) -> Facts:
         now=now,
         code=code_of(CHECKOUT),
         policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
+        policy_warnings=[warning for one in policies for warning in one.warnings],
         state=answers["state"],
         versions=versions_of(CHECKOUT / "requirements.txt"),
         topics=answers["topics"],

@@ -30,6 +30,8 @@ def examined(facts: Facts) -> Iterator[Finding]:
     """Every finding, in the order of `CHECKS`."""
     systems = named(facts.policies)
     yield Finding("settings", facts.project, Verdict.WELL, f"usable; policies of {systems}")
+    for warning in facts.policy_warnings:
+        yield Finding("settings", facts.project, Verdict.DOUBTFUL, warning)
     yield _state(facts.state)
     yield from _versions(facts)
     yield from messaging.examined(facts)

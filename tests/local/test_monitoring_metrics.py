@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from google.api import metric_pb2
 from google.api_core import exceptions
 from google.cloud import functions_v2, monitoring_v3
 
@@ -18,11 +17,6 @@ from shared.inventory import Generation
 from tests.local.run_world import MINUTE, ORIGIN, PARENT, SEED, World, served, to
 
 COUNT = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
-STARTS = (
-    'metric.type="run.googleapis.com/container/startup_latencies"'
-    ' AND resource.type="cloud_run_revision"'
-)
-DISTRIBUTION = metric_pb2.MetricDescriptor.DISTRIBUTION
 DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
 RATE = monitoring_v3.Aggregation.Aligner.ALIGN_RATE
 SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM

@@ -1,0 +1,57 @@
+"""What was removed from policy files: an old file is accepted, with a warning of what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.marked_yaml import Finding, Path
+
+EVERY: Final = "*"
+"""In the path of a removed key: whatever key stands there."""
+
+
+class Removed(Struct, frozen=True):
+    """A key that has no effect any more, or a value that it takes no more."""
+
+    instead: str
+    """What holds now, and what to write."""
+    value: str = ""
+    """The value that was removed; empty: the key was, whatever it says."""
+
+
+REMOVED: Final[Mapping[tuple[str, ...], Removed]] = {
+    ("deployments", "starts"): Removed("no revision is started to test it; delete this key"),
+    ("collections", EVERY, "on_repair"): Removed(
+        "a repair is refused when its writes would start something; write refuse, or fire to let "
+        "them start it",
+        value="suppress",
+    ),
+}
+"""By path. Whoever removes a key or a value adds a row."""
+
+
+def take_out(policy: Any) -> Iterator[Finding]:
+    """Take out of a policy file's value what was removed; where that stood, and what to write."""
+    for path, removed in REMOVED.items():
+        *around, key = path
+        for where, holder in _holders(policy, (), around):
+            if key not in holder or removed.value not in ("", holder[key]):
+                continue
+            del holder[key]
+            said = f": {removed.value}" if removed.value else ""
+            name = ".".join(map(str, (*where, key)))
+            yield (*where, key), f"warning: {name}{said} was removed: {removed.instead}"
+
+
+def _holders(value: Any, where: Path, around: list[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The mappings under the keys of a path, each with where it stands."""
+    if not isinstance(value, dict):
+        return
+    if not around:
+        yield where, value
+        return
+    for key in list(value) if around[0] == EVERY else around[:1]:
+        yield from _holders(value.get(key), (*where, key), around[1:])
