@@ -29,7 +29,7 @@ from shared.deployment import (
 )
 from shared.documents import decode, encode
 from shared.errors import Moved
-from shared.estate import Estate, Hosting, Rules
+from shared.estate import Hosting, Rules
 from shared.health import Requests, summed
 from shared.images import images_of, repositories
 from shared.inventory import WholeInventory, accounts_of
@@ -59,14 +59,8 @@ def recorded(
     """The deployment with what probes and routers say of it now, and what going back would lack."""
     metrics = ports.metrics(policy.system)
     now = deployment.settled_at or deployment.at
-    answers = ask_all(
-        ports,
-        {
-            "inventory": ports.platform(policy.system).inventory,
-            **_started_from(ports.estate(policy.system), live),
-            **looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now),
-        },
-    )
+    health_calls = looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now)
+    answers = ask_all(ports, {**_calls(ports, policy, live, live), **health_calls})
     look = seen(answers)
     health = {
         f"probe {probe.name}": _said_by(look.probes.get(probe.name)) for probe in policy.probes
@@ -74,14 +68,7 @@ def recorded(
     counted = None if look.requests is None else summed(look.requests.values())
     said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
     health["requests"] = said
-    inventory = or_none(answers["inventory"])
-    beside = Beside(
-        accounts=named(answers, "account "),
-        images=named(answers, "images "),
-        runtimes=or_none(answers["runtimes"]),
-        unkept=dict(unkept),
-    )
-    proof = restorability(deployment, live, live, inventory, now, beside)
+    proof = _judge_restorability(deployment, live, live, answers, unkept, now)
     return replace(deployment, health=health, restorable=proof)
 
 
@@ -196,11 +183,22 @@ def _proof(
     kept = ports.store.get(deployments.record_path(deployment.system, deployment.id))
     recorded = stocks.unpacked(kept.fields["live"]) if kept.fields else WholeInventory()
     record, unkept = kept_again(ports, policy, recorded)
-    calls: dict[str, Callable[[], Any]] = {
-        "inventory": ports.platform(policy.system).inventory,
-        **_not_live(ports.estate(policy.system), record, live),
-    }
-    answers = ask_all(ports, calls)
+    answers = ask_all(ports, _calls(ports, policy, record, live))
+    proof = _judge_restorability(deployment, record, live, answers, unkept, now)
+    if record == recorded:
+        return proof, []
+    return proof, [Update(kept.path, {"live": stocks.packed(record)}, kept.version)]
+
+
+def _judge_restorability(
+    deployment: Deployment,
+    record: WholeInventory,
+    live: WholeInventory,
+    answers: Mapping[str, Any],
+    unkept: Mapping[str, str],
+    now: datetime,
+) -> Restorability:
+    """The proof of a deployment, by the answers of `_calls`."""
     beside = Beside(
         versions=named(answers, "version "),
         roles=or_none(answers.get("roles")),
@@ -208,20 +206,27 @@ def _proof(
         images=named(answers, "images "),
         runtimes=or_none(answers["runtimes"]),
         rulesets=named(answers, "ruleset "),
-        unkept=unkept,
+        unkept=dict(unkept),
     )
-    proof = restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
-    if record == recorded:
-        return proof, []
-    return proof, [Update(kept.path, {"live": stocks.packed(record)}, kept.version)]
+    return restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
 
 
-def _not_live(
-    estate: Estate, record: WholeInventory, live: WholeInventory
+def _calls(
+    ports: Ports, policy: Policy, record: WholeInventory, live: WholeInventory
 ) -> dict[str, Callable[[], Any]]:
-    """The calls that look at what a deployment had and nothing shows now."""
+    """The calls that look at every revision, and at what a deployment had and nothing shows now."""
+    estate = ports.estate(policy.system)
     sites, rules = live.sites or {}, live.rules or {}
-    calls = _started_from(estate, record)
+    accounts = accounts_of((record.functions or {}).values())
+    calls: dict[str, Callable[[], Any]] = {
+        "inventory": ports.platform(policy.system).inventory,
+        "runtimes": estate.runtimes.offered,
+        **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
+        **{
+            f"images {one}": partial(estate.images.stored, one)
+            for one in repositories(images_of(record))
+        },
+    }
     if live.accounts is not None and (record.accounts or {}).keys() - live.accounts.keys():
         calls["roles"] = estate.accounts.roles
     for site, one in (record.sites or {}).items():
@@ -233,17 +238,6 @@ def _not_live(
         if not (is_live or kept.source):
             calls[f"ruleset {kept.ruleset}"] = partial(_is_there, estate.rules, kept.ruleset)
     return calls
-
-
-def _started_from(estate: Estate, record: WholeInventory) -> dict[str, Callable[[], Any]]:
-    """The calls that look for what the functions of a deployment start from, with, and as."""
-    places = repositories(images_of(record))
-    accounts = accounts_of((record.functions or {}).values())
-    return {
-        "runtimes": estate.runtimes.offered,
-        **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
-        **{f"images {one}": partial(estate.images.stored, one) for one in places},
-    }
 
 
 def _state(hosting: Hosting, site: str, version: str) -> str:
