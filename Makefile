@@ -99,5 +99,4 @@ chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, spoilt documents
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --runs $(RUNS)
 	$(BIN)/python -m tests.chaos documents --count $(DOCUMENTS)
-	$(BIN)/python -m tests.chaos documents --count 2000 --silent
 	$(BIN)/python -m tests.chaos storm

@@ -144,8 +144,7 @@ def on_work(request: Request) -> tuple[str, int]:
     in applications that declare collections (`shared.gcp.documents.PERMISSIONS`,
     `shared.gcp.backups.PAST_PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
     `shared.gcp.triggers.PERMISSIONS`, `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
-    quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`); lets what feeds triggers push
-    nothing for a while in applications that keep triggers silent (`shared.gcp.feeds.PERMISSIONS`);
+    quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`);
     looks at files in applications whose documents name files (`shared.gcp.media.PERMISSIONS`).
     Ends sessions (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet,
     and reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);

@@ -30,7 +30,7 @@ from cli.documents import documents
 from cli.drilling import drill
 from cli.erasing import erase
 from cli.explain import explain
-from cli.fencing import fence, lift_fence, pushes
+from cli.fencing import fence, lift_fence
 from cli.following import watch
 from cli.locks import deploy_lock
 from cli.notifying import notify
@@ -90,7 +90,6 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         explain,
         report,
         pins,
-        pushes,
         backups,
         restore_points,
         documents,

@@ -1,4 +1,4 @@
-"""`rollback fence`, `lift-fence`, `pushes`: what writes is stopped for a while, or told nothing."""
+"""`rollback fence`, `lift-fence`: what writes is stopped for a while."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from cli.ordering import Yes
-from cli.screen import AsJson, System, print_json, printable, say
+from cli.screen import AsJson, System, say
 from cli.sending import Reason, conclude, require_sender, send
 from cli.wired import NO, leaving, operations
-from shared.versions import is_id
 
 
 def fence(
@@ -47,34 +46,8 @@ def fence(
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Let the fence fall now: every function that it has stopped is as it was before.
-
-    Where none is up, let the silence of a repair fall: what waits for triggers comes to them.
-    """
+    """Let the fence fall now: every function that it has stopped is as it was before."""
     with operations() as ours:
         named = ours.policy(system).system
         answer = send(ours, {"command": "lift-fence", "system": named, "reason": reason})
     conclude(answer, as_json=as_json)
-
-
-def pushes(system: System = "", as_json: AsJson = False) -> None:
-    """Print the commands by which a person gives back what a silence has taken away.
-
-    For the day when it does not fall, or nothing of ours runs: what the repair has written starts
-    its hearers then. A silence that finds a push given back leaves it, and falls. The system may
-    be one whose policy is gone.
-    """
-    with operations() as ours:
-        silence = ours.reading.silence(system) if is_id(system) else None  # its policy may be gone
-        if silence is None:
-            system = ours.policy(system).system
-            silence = ours.reading.silence(system)
-    known = silence.listeners if silence is not None and not silence.is_over else ()
-    commands = {one.hearer.name: one.command for one in known if one.command}
-    if as_json:
-        print_json(commands)
-        return
-    for command in commands.values():
-        print(printable(command))
-    if not commands:
-        typer.echo(f"no push of {system} is taken away", err=True)

@@ -77,11 +77,6 @@ def _show_data(seen: Standing) -> None:
     if seen.fence:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
-    if seen.silence:
-        said = f", {seen.silence.waiting}" if seen.silence.waiting else ""
-        who = f"{seen.silence.names} told of no document"
-        line = f"silence {seen.silence.status} until {at(seen.silence.over_by)} UTC{said}: {who}"
-        say(f"  {line}", "bold yellow")
     for copy in seen.copies:
         say(f"  {copy_told.line(copy)}")
 

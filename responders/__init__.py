@@ -19,6 +19,6 @@ looks by the clock: probing, checking, examining, inspecting
 the trail: anchoring, sealing
 people told: writing, spreading, showing
 the console: signing_in, viewing, batches, saying
-an application's data: repairs, fences, silences, upholding, backups
+an application's data: repairs, fences, backups, retired
 many calls at once: asking
 """

@@ -10,7 +10,7 @@ from responders.fences import fencing
 from responders.piecemeal import AGAIN_AFTER
 from responders.rehearsing import rehearse
 from responders.repairs import forgetting, taking_out_later
-from responders.silences import silencing
+from responders.retired import SUPPRESSION, end_suppression
 from shared import command as commands
 from shared.command import CommandRecord
 from shared.documents import decode
@@ -27,13 +27,13 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
     "release": holding.go_on,
     regenerating.VERB: regenerating.go_on,
     revoking.VERB: revoking.go_on,
-    silencing.VERB: silencing.go_on,
+    SUPPRESSION: end_suppression,
     taking_out_later.VERB: taking_out_later.go_on,
 }
 """What is done in pieces, by its verb."""
 ORPHANS: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
     fencing.VERB: fencing.let_fall,
-    silencing.VERB: silencing.let_fall,
+    SUPPRESSION: end_suppression,
 }
 """What ends also without its system's policy."""
 

@@ -25,7 +25,6 @@ from responders.asking import (
 )
 from responders.joined import open_ones
 from shared import damage
-from shared import silence as silences
 from shared import stock as stocks
 from shared.alert_record import Alert
 from shared.copies import carried
@@ -36,13 +35,11 @@ from shared.errors import RollbackError
 from shared.facts import AlertFact, Facts
 from shared.health import failing
 from shared.images import images_of, repositories, without_lost
-from shared.integrity_rules import OnRepair
 from shared.inventory import FunctionState, WholeInventory
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
-from shared.silence import Silence
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 
 RECORDS_READ = 2
@@ -85,7 +82,6 @@ def gather(
         {
             **_calls_later(ports, policy, _recorded(deployments, target), live),
             **_counting_events(ports, policy, live, now),
-            **_feeds(ports, policy, answers.get("triggers")),
             **reading_back(ports, policy.system, asked_back),
         },
     )
@@ -175,12 +171,6 @@ def _facts(
         seen=live,
         records=_records(named(later, "record ")),
         triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
-        feeds={
-            name.removeprefix("feed "): one
-            for name, one in later.items()
-            if name.startswith("feed ")
-        },
-        silence=_silence(answered(later["silence"])) if "silence" in later else None,
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
         waiting=or_none(later.get("waiting", {})),
@@ -189,11 +179,6 @@ def _facts(
 
 def _pace(kept: Document) -> PaceLeft | None:
     return decode(PaceLeft, kept.fields) if kept.fields is not None else None
-
-
-def _silence(kept: Document) -> Silence | None:
-    found = decode(Silence, kept.fields) if kept.fields is not None else None
-    return found if found is not None and not found.is_over else None
 
 
 def _damage(record: Document | None) -> tuple[Finding, ...]:
@@ -251,21 +236,6 @@ def _counting_events(
     functions = (live.functions or {}).values() if live is not None else ()
     fed = [one for one in functions if one.is_retried or one.has_queue]
     return {"waiting": partial(ports.metrics(policy.system).waiting, fed, now)} if fed else {}
-
-
-def _feeds(ports: Ports, policy: Policy, triggers: Any) -> dict[str, Callable[[], Any]]:
-    """The calls that look at what feeds triggers on documents, where a policy keeps some silent.
-
-    And whether one silence is up: what it has taken from whom is not known from outside.
-    """
-    if all(one.on_repair is not OnRepair.SUPPRESS for one in policy.collections.values()):
-        return {}
-    found = triggers if isinstance(triggers, list) else []
-    fed = {one.subscription for one in found if one.is_of_documents} - {""}
-    return {
-        "silence": partial(ports.store.get, silences.path(policy.system)),
-        **{f"feed {name}": partial(ports.feeds.feed, name) for name in sorted(fed)},
-    }
 
 
 def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment]:

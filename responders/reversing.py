@@ -17,15 +17,13 @@ from responders.deciding import held, kept
 from responders.ending import ended
 from responders.erasing import FORGET
 from responders.fences import fenced
+from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.repairs import taking_out_later
-from responders.silences import silenced
-from responders.upholding import Around
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
 from shared import quarantine
-from shared import silence as silences
 from shared.documents import encode
 from shared.gate import Outcome
 from shared.incident import Status
@@ -91,7 +89,7 @@ def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut
         return found, Around()
     if case.ports.quarantine is None:
         return replace(found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET), Around()
-    behind = fenced.around(case, found.takes).beside(silenced.around(case, plan.steps))
+    behind = fenced.around(case, found.takes)
     why_not = behind.why_not or _copies_removed(case)
     if why_not:
         waits = case.now() < deadline + PREPARE_WITHIN
@@ -156,7 +154,6 @@ def _going(
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             "is_fenced": found.writes and case.policy.fence is not None,
-            "is_silent": bool(silences.listeners(plan.steps)),
         },
         status=Status.ROLLING_BACK,
         writes=(*kept(case, plan), *behind.writes),

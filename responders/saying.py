@@ -80,6 +80,7 @@ class Saying:
             "fields": {"command": verb, "id": f"console-{self._ports.ids()}", **said},
             "plan": plan,
             "difference": decision.difference[:SHOWN] if decision else [],
+            "reported": decision.reported if decision else [],
             "texts": TEXTS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),

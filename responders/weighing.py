@@ -123,7 +123,8 @@ def _foreseen(
 ) -> Foreseen:
     """What becomes of it by what the survey has found."""
     found = replace(found, survey=survey)
-    plan = foreseeing.planned(policy, survey, source, facts)
+    starts = foreseeing.started(policy, foreseeing.writes(survey), facts)
+    plan = foreseeing.planned(policy, survey, source, starts)
     if plan is None:
         reason = f"there is nothing to bring back: {repair.worded(survey.fates)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)
@@ -137,8 +138,7 @@ def _foreseen(
     unknown = foreseeing.why_unknown(facts)
     if unknown:
         return replace(found, outcome=Outcome.HOLD, reason=unknown)
-    starts = foreseeing.started(policy, foreseeing.written_to(survey), facts)
-    refused = foreseeing.why_not_started(policy, starts, facts, takes)
+    refused = foreseeing.why_not_started(policy, starts)
     if refused:
         return replace(found, outcome=Outcome.ESCALATE, reason=refused)
     good = foreseeing.undone(survey.fates)

@@ -14,7 +14,6 @@ from responders.repairs import repaired, repairing
 from responders.repairs.journalled import Ours
 from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
-from responders.silences import silenced
 from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
@@ -120,8 +119,9 @@ class Work:
             case Status.PARKED:
                 return waiting.wait(case)
             case Status.RUNNING:
-                wait = _awaiting(case)
-                return wait(case) if wait is not None else self._run(case, kinds, until)
+                if not case.rollback.cancel_requested and fenced.is_awaited(case):
+                    return fenced.wait(case)
+                return self._run(case, kinds, until)
             case Status.VERIFYING:
                 repairs = case.rollback.way is Way.REPAIR
                 return repaired.verify(case) if repairs else verifying.verify(case)
@@ -205,7 +205,6 @@ class Work:
 
         def may_write(deadline: datetime | None) -> bool:
             fenced.require(ports, case.policy, case.rollback)
-            silenced.require(ports, case.policy, case.rollback)
             if not may_go_on():
                 return False
             lands_by = tenure.now() + timedelta(seconds=REWRITE_SECONDS)
@@ -213,17 +212,5 @@ class Work:
             return in_time and tenure.lasts(REWRITE_SECONDS)
 
         ours = Ours(rollback.id, rollback.expires_at)
-        is_silent = rollback.is_silent
-        taking_out = TakingOut(
-            ports, case.policy, rollback.id, began_at, ramp, may_go_on, is_silent=is_silent
-        )
+        taking_out = TakingOut(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
         return Rewriting(ports, case.policy, ours, ramp, may_write), taking_out
-
-
-def _awaiting(case: Case) -> Callable[[Case], bool] | None:
-    """Who waits for what must stand before a document is written; None: there is nothing."""
-    if case.rollback.cancel_requested:
-        return None
-    if fenced.is_awaited(case):
-        return fenced.wait
-    return silenced.wait if silenced.is_awaited(case) else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from msgspec import Struct
@@ -14,10 +15,11 @@ from responders.asking import ask_in_batches
 from responders.gathering import gather
 from responders.pinning import pins_of
 from responders.repairs.foreseeing import (
-    Starts,
+    Started,
+    Writes,
     behind_a_fence,
+    changes,
     started,
-    starting,
     taking_out,
     too_long,
     why_not_started,
@@ -47,7 +49,10 @@ from shared.rollback import Order, Rollback, Way
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
 from shared.steps import put_back, take_out
+from shared.triggers import Change
 
+Piece = tuple[repair.Goal, repair.Position]
+"""A piece that a repair has gone through, and how far."""
 WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
 
 
@@ -109,8 +114,8 @@ def work_out(
         reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
     seen = {name: one for name, one in functions.items() if name not in unseen}
     planned = reversal.plan(policy, inventory, seen, order.target, built)
-    starts = {name: started(policy, _written_to(store, name), facts) for name in repaired}
-    documents = _put_back(store, policy, starts)
+    pieces = {name: _gone_through(store, name) for name in repaired}
+    documents = _put_back(policy, pieces, facts)
     planned = reversal.with_documents(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=ramp.seconds(writes))
@@ -121,11 +126,12 @@ def work_out(
     if worked.writes and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
-    return _asking(policy, order, facts, worked, starts)
+    starts = started(policy, _undone(chain.from_iterable(pieces.values())), facts)
+    return _asking(policy, order, worked, starts)
 
 
 def _asking(
-    policy: Policy, order: Order, facts: Facts, worked: WorkedOut, starts: Mapping[str, Starts]
+    policy: Policy, order: Order, worked: WorkedOut, starts: Iterable[Started]
 ) -> WorkedOut:
     """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
@@ -136,17 +142,14 @@ def _asking(
         if not found.rebuilt:
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
-    by_collection = {name: some for one in starts.values() for name, some in one.items()}
-    why_not = too_long(policy, worked.takes) or why_not_started(
-        policy, by_collection, facts, worked.takes
-    )
+    plan = found.plan
+    for line in (*_counted(plan), *map(str, starts), *behind_a_fence(policy)):
+        plan = reporting(plan, line)
+    worked = replace(worked, reversal=replace(found, plan=plan))
+    why_not = too_long(policy, worked.takes) or why_not_started(policy, starts)
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
-    plan = found.plan
-    for line in (*_counted(plan), *starting(by_collection), *behind_a_fence(policy)):
-        plan = reporting(plan, line)
-    found = replace(found, plan=plan)
-    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO, reversal=found)
+    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO)
 
 
 def _counted(plan: Plan) -> Iterator[str]:
@@ -209,16 +212,14 @@ def _built(
     return {**unasked, **ask_in_batches(ports, calls)}
 
 
-def _put_back(store: Store, policy: Policy, repairs: Mapping[str, Starts]) -> list[Step]:
+def _put_back(policy: Policy, repaired: Mapping[str, list[Piece]], facts: Facts) -> list[Step]:
     """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
-    for name, starts in repairs.items():
-        hearing = [one for some in starts.values() for one in some]
-        names = tuple(sorted({one.name for one in hearing}))
-        silenced = tuple(one for one in hearing if one.scopes)
-        databases = [one.database for one in _written_to(store, name)]
-        [database, *_] = [*databases, policy.integrity.database]
-        goal = put_back.Goal(name, database, _written(store, name), names, silenced)
+    for name, pieces in repaired.items():
+        names = tuple(sorted({one.name for one in started(policy, _undone(pieces), facts)}))
+        [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
+        documents = sum(written(position.fates) for _, position in pieces)
+        goal = put_back.Goal(name, database, documents, names)
         step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
@@ -226,14 +227,18 @@ def _put_back(store: Store, policy: Policy, repairs: Mapping[str, Starts]) -> li
     return steps
 
 
-def _written_to(store: Store, repaired: str) -> list[repair.Goal]:
-    """Where a repair has written documents."""
+def _gone_through(store: Store, repaired: str) -> list[Piece]:
+    """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
-    return [decode(repair.Goal, one.goal) for one in steps]
+    return [
+        (decode(repair.Goal, one.goal), repair.from_text(one.operation or one.seen))
+        for one in steps
+    ]
 
 
-def _written(store: Store, repaired: str) -> int:
-    """How many documents a repair has written, as far as its steps tell."""
-    steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
-    positions = (repair.from_text(one.operation or one.seen) for one in steps)
-    return sum(written(one.fates) for one in positions)
+def _undone(pieces: Iterable[Piece]) -> Writes:
+    """The pieces of repairs, and what becomes of how many documents there once they are undone."""
+    made, removed = Change.CREATED, Change.DELETED
+    for goal, position in pieces:
+        was = changes(position.fates)
+        yield goal, {**was, made: was[removed], removed: was[made]}

@@ -31,8 +31,7 @@ the status page: status_page, status_rendering
 reports: report, report_rendering, report_html, reported, filed, tallies
 data, and damage in them: versions, integrity, judging, damage, owners, erasure, assets
 data brought back: repair, journals, quarantine, restore_point
-kept up for a while: upheld; writers stopped: fence, fence_told
-nobody told of what is written: silence, silence_told, feeds
+writers stopped for a while: fence, fence_told
 backups: backup, backing, proving, native; a copy that a person asked for: copying, copy_told
 what is kept, and read: typed, documents, reading
 small things: durations, errors, parts

@@ -12,13 +12,11 @@ from shared.build import Recipe, recipe, runs_as_recorded
 from shared.damage import Finding, writing
 from shared.deployment import Deployment, Inventory, Live, Status
 from shared.errors import RollbackError
-from shared.feeds import Feed
 from shared.health import ProbeAnswer, Requests, failing
 from shared.inventory import FunctionState, Generation, WholeInventory
 from shared.policy import Policy, ScenarioName, Signal
 from shared.quota import PaceLeft
 from shared.severity import Severity
-from shared.silence import Silence
 from shared.system import Budget, Controls, System
 from shared.traffic import Revision, follows_latest, served_by, shares
 from shared.triggers import Trigger
@@ -69,11 +67,6 @@ class Facts(Struct, frozen=True):
     counted; None: they could not be."""
     triggers: tuple[Trigger, ...] | RollbackError | None = None
     """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
-    feeds: Mapping[str, Feed | RollbackError] = {}
-    """The subscriptions that feed them, by full name, or why they are not known; none: nobody is
-    kept from being told."""
-    silence: Silence | None = None
-    """That of another rollback, which is not over; None: there is none, or nobody has looked."""
     damage: tuple[Finding, ...] = ()
     """What our own look through the data found and has not seen mended."""
     pace: PaceLeft | None = None

@@ -8,20 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.documents import SCHEMA
 from shared.integrity_rules import FenceRules
 from shared.system import Freeze
 from shared.traffic import Scaling, Service
-from shared.upheld import Status, Upheld
 
+SETTLES_WITHIN: Final = timedelta(minutes=5)
+"""So long after the last intent to stop something may a request land that a worker had in hand."""
+SENT_WITHIN: Final = timedelta(seconds=30)
+"""Nothing is sent by an intent that is older."""
 FALLS_WITHIN: Final = timedelta(days=1)
 """Beyond its time: so long automation is held at most for a fence that does not fall."""
 STUCK_AFTER: Final = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
+
+
+class Status(StrEnum):
+    """How far one has come."""
+
+    RAISING = "RAISING"
+    STANDING = "STANDING"
+    FALLING = "FALLING"
+    DOWN = "DOWN"
 
 
 class Writer(Struct, frozen=True):
@@ -38,9 +52,36 @@ class Writer(Struct, frozen=True):
         return replace(self.scaling, manual=0)
 
 
-class Fence(Upheld, frozen=True):
+class Fence(Struct, frozen=True):
     """One fence, and what came of it."""
 
+    system: str
+    command: str
+    """The id of the command that a worker goes on with."""
+    actor: str
+    reason: str
+    began_at: datetime
+    until: datetime
+    """It falls then."""
+    rollback: str = ""
+    """The one that it was raised for, and falls with; empty: a person's word."""
+    status: Status = Status.RAISING
+    is_over: bool = False
+    sent_at: datetime | None = None
+    """When a worker was about to stop something last."""
+    stood_at: datetime | None = None
+    falls_at: datetime | None = None
+    """When it was to fall."""
+    why: str = ""
+    """Why it falls."""
+    left: tuple[str, ...] = ()
+    """Names of what somebody has changed since: that is theirs."""
+    waiting: str = ""
+    """For what it waits; empty: for nothing but time."""
+    told_at: datetime | None = None
+    """When people were told that it does not fall; None: they were not."""
+    ended_at: datetime | None = None
+    schema: int = SCHEMA
     writers: tuple[Writer, ...] = ()
     """As they were found; empty: nobody has looked yet, and nothing is stopped."""
 
@@ -107,3 +148,31 @@ def seen(fence: Fence, writers: Iterable[Writer]) -> Fence:
 def stands(fence: Fence, now: datetime) -> Fence:
     """The fence behind which nothing writes."""
     return replace(fence, status=Status.STANDING, stood_at=now, waiting="")
+
+
+def may_send(fence: Fence, now: datetime) -> bool:
+    """Whether it is on record that something is about to be stopped."""
+    return fence.sent_at is not None and now < fence.sent_at + SENT_WITHIN
+
+
+def falls(fence: Fence, why: str, now: datetime) -> Fence:
+    """The fence that is to fall."""
+    return replace(fence, status=Status.FALLING, falls_at=now, why=why, waiting="")
+
+
+def may_be_down(fence: Fence, now: datetime) -> bool:
+    """Whether no request to stop something can be on its way any more."""
+    return fence.sent_at is None or now >= fence.sent_at + SETTLES_WITHIN
+
+
+def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
+    """The fence of which nothing is left; `theirs` is left as somebody has changed it."""
+    return replace(
+        fence, status=Status.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
+    )
+
+
+def is_stuck(fence: Fence, now: datetime) -> bool:
+    """Whether people are to be told now that it has not fallen in time."""
+    late = fence.falls_at is not None and now >= fence.falls_at + STUCK_AFTER
+    return late and fence.told_at is None and bool(fence.waiting)

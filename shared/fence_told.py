@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from shared import fence as fences
-from shared import upheld
-from shared.fence import Fence
+from shared.fence import Fence, Status
 from shared.severity import Severity
-from shared.upheld import Status
 
 TOLD: Final[Mapping[str, Severity]] = {
     "fence.raising": Severity.HIGH,
@@ -24,7 +22,7 @@ TOLD: Final[Mapping[str, Severity]] = {
 
 def turn(before: Fence, after: Fence, now: datetime) -> str:
     """The event that lies between the two; empty: none."""
-    if upheld.is_stuck(after, fences.STUCK_AFTER, now):
+    if fences.is_stuck(after, now):
         return "fence.stuck"
     if after.status is not before.status:
         return {

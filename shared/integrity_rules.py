@@ -60,8 +60,6 @@ class OnRepair(StrEnum):
     """Nothing is written back."""
     FIRE = "fire"
     """It is started, and can bear that."""
-    SUPPRESS = "suppress"
-    """It is told nothing of that, and of all else afterwards."""
 
 
 class Collection(Struct, frozen=True):

@@ -17,7 +17,6 @@ from shared.backup import Backups, Exports, Mirrors, Restores
 from shared.buckets import Media, Objects, Pages, Provisions, Vault
 from shared.credential import Credential
 from shared.estate import Estate
-from shared.feeds import Feeds
 from shared.health import ProbeAnswer
 from shared.messages import Bus, Forms, Sender
 from shared.operators import Person
@@ -278,11 +277,6 @@ class Ports(Protocol):
 
     def application_bus(self, system: str) -> Bus:
         """The topics of one protected system, as far as its policy declares them."""
-        ...
-
-    @property
-    def feeds(self) -> Feeds:
-        """What feeds triggers with events, of systems without a policy as well."""
         ...
 
     @property

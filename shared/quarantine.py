@@ -45,8 +45,6 @@ class Landed(Struct, frozen=True):
     path: str
     at: datetime | None
     """When it was written so; None: it was removed."""
-    was: datetime | None = None
-    """When that was written which stood there before; None: nothing did."""
 
 
 class Left(Struct, frozen=True):
@@ -67,10 +65,6 @@ class Entry(Struct, frozen=True):
     landed: tuple[Landed, ...]
     """Empty, with nothing left: it is not known (yet) what has."""
     left: tuple[Left, ...] = ()
-    unknown: int = 0
-    """Of how many of its documents it is not known (yet) what became of them."""
-    events: tuple[int, ...] = ()
-    """By what events of documents are known that are named nowhere any more (`feeds.Told.key`)."""
     taken_out: int = 0
     """How many documents were of people who were erased since, and are named nowhere."""
     copies_gone: int = 0

@@ -14,7 +14,6 @@ from shared import erasure as erasures
 from shared import fence as fences
 from shared import incident as incidents
 from shared import rollback as rollbacks
-from shared import silence as silences
 from shared import stock as stocks
 from shared import system as systems
 from shared.alert_record import Alert
@@ -41,7 +40,6 @@ from shared.proving import Proof
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
 from shared.rollback import Rollback
-from shared.silence import Silence
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 from shared.tallies import Tally
 
@@ -157,10 +155,6 @@ class Reading:
     def fence(self, system: str) -> Fence | None:
         """The newest fence of a system; None when there was none."""
         return self._one(Fence, fences.path(system))
-
-    def silence(self, system: str) -> Silence | None:
-        """The newest silence of a system; None when there was none."""
-        return self._one(Silence, silences.path(system))
 
     def ledger(self, system: str) -> Book | None:
         """What a system's ledger of erased people is written with; None: there is none yet."""

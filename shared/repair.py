@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from shared import shortened
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches
-from shared.triggers import Hearer
+from shared.triggers import Change
 from shared.typed import from_json
 from shared.versions import Scope, Version, collection_of, order, same
 
@@ -109,6 +109,13 @@ class Fate(StrEnum):
 
 WRITTEN: Final = (Fate.BACK, Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
 """What changes a document."""
+CHANGES: Final = {
+    Fate.BACK: Change.UPDATED,
+    Fate.OLDER: Change.UPDATED,
+    Fate.REVIVED: Change.CREATED,
+    Fate.REMOVED: Change.DELETED,
+}
+"""What each of those becomes."""
 GOOD_UNDONE: Final = (Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
 """What undoes a change that nothing is wrong with."""
 
@@ -162,8 +169,6 @@ class Goal(Struct, frozen=True):
     """So many were looked at beforehand."""
     starts: tuple[str, ...] = ()
     """What hears of what is written there: people have agreed to that, and to nothing else."""
-    silenced: tuple[Hearer, ...] = ()
-    """Those of them that are told nothing of it."""
     policy: str = ""
     """Fingerprint of the policy by which documents were judged; empty: it is not known."""
 

@@ -168,8 +168,6 @@ class Rollback(Struct, frozen=True):
     plan: PlanHeader | None = None
     is_fenced: bool = False
     """Whether it writes documents behind a fence alone, whatever its policy declares later."""
-    is_silent: bool = False
-    """Whether it writes documents only while some who hear of them are told nothing."""
     in_flight: int = 0
     """Steps with an effect whose intent is not settled yet: it may be on its way."""
     cancel_requested: str = ""

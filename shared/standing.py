@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from msgspec import Struct
 
 from shared import forecast
-from shared import silence as silences
 from shared.copying import Copy
 from shared.fence import Fence
 from shared.forecast import Outlook
@@ -19,10 +17,7 @@ from shared.policy import Policy
 from shared.reading import Reading
 from shared.response import Response, response
 from shared.rollback import Rollback, Status
-from shared.silence import Silence
 from shared.system import Freeze, Pause, Paused, System, paused
-
-T = TypeVar("T", Fence, Silence)
 
 
 class Standing(Struct, frozen=True):
@@ -47,8 +42,6 @@ class Standing(Struct, frozen=True):
     """Copies of its database that are made or kept."""
     fence: Fence | None
     """None: none stands, or is raised or falling."""
-    silence: Silence | None
-    """The same."""
     incident: Incident | None
     """The open one, or the newest that ended."""
     rollback: Rollback | None
@@ -72,7 +65,7 @@ def standing(
     ours_alive = [one for one in alive if one.system == policy.system]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
-    silence = _up(reading.silence(policy.system))
+    fence = reading.fence(policy.system)
     return Standing(
         system=policy.system,
         name=policy.display_name or policy.system,
@@ -86,8 +79,7 @@ def standing(
         pinned_by=sorted({pin.owner for pin in pins}),
         pinned_since=min((pin.since for pin in pins), default=None),
         copies=reading.copies(policy.system) if policy.backups.copies else (),
-        fence=_up(reading.fence(policy.system)),
-        silence=silences.shown(silence) if silence is not None else None,
+        fence=fence if fence is not None and not fence.is_over else None,
         incident=incident,
         rollback=rollback,
         steps=steps,
@@ -128,10 +120,6 @@ def outlook(
 def ahead(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
     """The windows that are not over."""
     return tuple(one for one in freezes if one.until > now)
-
-
-def _up(one: T | None) -> T | None:
-    return one if one is not None and not one.is_over else None
 
 
 def _lies_ahead(system: System, now: datetime) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -26,7 +24,6 @@ _AUDITED: Final = "google.cloud.audit.log.v1.written"
 _WRITTEN_BY: Final = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
 """The service and the method that an entry of the audit log names for what a repair writes
 (https://cloud.google.com/firestore/docs/audit-logging, read 2026-11-27)."""
-_WILD: Final = re.compile(r"(\{[^}]*\*\*\}|\*\*|\{[^}]*\}|\*)")
 _OPERATORS: Final = ("", "match-path-pattern")
 """Those that are known: equal, and by a pattern of a path (`EventFilter.operator` of
 google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
@@ -48,13 +45,6 @@ class Trigger(Struct, frozen=True):
     starts: str
     """What it starts, by kind and name: `workflow bill`."""
     filters: Filters
-    subscription: str = ""
-    """Full name of that in Pub/Sub which feeds it; empty: it names none."""
-
-    @property
-    def is_of_documents(self) -> bool:
-        """Whether it hears of documents, and of nothing else."""
-        return self.filters.get("type", "").startswith(_EVENT)
 
     def __str__(self) -> str:
         short = self.name.rpartition("/")[2]
@@ -68,26 +58,13 @@ class Hearer(Struct, frozen=True):
     """A function's own; of another, as its Trigger says."""
     event: str
     """The type of event that it is told of."""
-    pattern: str
-    """Of the documents that it is told of."""
-    subscription: str = ""
-    """As of its Trigger."""
-    scopes: tuple[Scope, ...] = ()
-    """Where it is told nothing of what a rollback writes; empty: it is told of all."""
 
-    @property
-    def why_not_silenced(self) -> str:
-        """Why it cannot be told nothing for a while; empty: it can, if its subscription allows."""
-        if self.event.startswith(_EVENT):
-            return "" if self.subscription else "its trigger names no subscription"
-        if self.event.startswith(_EVENTS):
-            return "it is of the 1st generation"
-        return "it is told of more than documents"
-
-    def hears(self, path: str, change: Change) -> bool:
-        """Whether it is told of such a change of the document at that path."""
-        kind = self.event.removeprefix(_EVENT).split(".")[1]
-        return kind in (change, "written") and bool(_regex(self.pattern).fullmatch(f"/{path}"))
+    def hears_of(self, change: Change) -> bool:
+        """Whether it may be told of such a change of a document that its pattern means."""
+        if not self.event.startswith(_EVENTS):
+            return True
+        kind = self.event.removesuffix(".withAuthContext").rpartition(".")[2]
+        return kind.startswith("writ") or change.startswith(kind)
 
 
 def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -117,25 +94,13 @@ def hearers(
     """
     known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
-    fed = {_within_project(one.name): one.subscription for one in listed}
     hearing = [
-        *(
-            (
-                one.name,
-                _of_function(one.definition.get("eventTrigger", {})),
-                fed.get(_within_project(one.trigger), ""),
-            )
-            for one in known
-        ),
-        *(
-            (str(one), one.filters, one.subscription)
-            for one in listed
-            if _within_project(one.name) not in own
-        ),
+        *((one.name, _of_function(one.definition.get("eventTrigger", {}))) for one in known),
+        *((str(one), one.filters) for one in listed if _within_project(one.name) not in own),
     ]
     found = [
-        Hearer(name, by.get("type", _ANY), pattern, subscription)
-        for name, by, subscription in hearing
+        Hearer(name, by.get("type", _ANY))
+        for name, by in hearing
         for pattern, of in _heard(by)
         if _is(of, database) and _may_match(pattern, scope, besides)
     ]
@@ -194,18 +159,3 @@ def _is(part: str, name: str) -> bool:
     So says https://cloud.google.com/eventarc/docs/path-patterns, read 2026-11-27.
     """
     return part == name or "{" in part or "*" in part
-
-
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    """What matches the paths that a pattern means (the same page), each behind a slash.
-
-    Two stars are any number of parts, none as well.
-    """
-    parts = _WILD.split(f"/{pattern.strip('/')}")
-    whole = "".join(_wild(one) if n % 2 else re.escape(one) for n, one in enumerate(parts))
-    return re.compile(whole.replace("/.*/", "/(?:.*/)?"))
-
-
-def _wild(part: str) -> str:
-    return ".*" if "**" in part else "[^/]*"

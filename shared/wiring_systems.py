@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from shared.backup import Backups, Exports, Restores
 from shared.estate import Estate
-from shared.feeds import Feeds
 from shared.installation import Quotas
 from shared.messages import Bus
 from shared.once import Once, alone
@@ -52,13 +51,6 @@ class SystemsWiring:
         from shared.gcp.bus import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.policies[system].project)
-
-    @Once
-    def feeds(self) -> Feeds:
-        """What feeds triggers with events, of systems without a policy as well."""
-        from shared.gcp.feeds import PubSubFeeds
-
-        return PubSubFeeds(self.clients.subscriber)
 
     @Once
     def services(self) -> Services:

@@ -295,14 +295,6 @@ locals {
         "serviceusage.services.use",
       ]
     }
-    silence = {
-      title       = "Rollback: keep what feeds triggers from pushing for a while"
-      permissions = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.subscriptions.update"]
-    }
-    silence_seen = {
-      title       = "Rollback: see what feeds triggers"
-      permissions = ["pubsub.subscriptions.get"]
-    }
     sources = {
       title       = "Rollback: copy what functions are built from"
       permissions = ["storage.objects.get"]
@@ -356,7 +348,6 @@ locals {
         proofs         = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         proofs_scratch = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         repair         = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
-        silence        = [for policy in values(local.policies) : contains([for collection in values(try(policy.collections, {})) : try(collection.on_repair, "refuse")], "suppress") if policy.project == project]
         push           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "push") if policy.project == project]
         pushed_to      = [for policy in values(local.policies) : anytrue([for channel in try(policy.channels, []) : try(channel.users, null) != null]) if policy.project == project]
       } : role if !anytrue(uses)

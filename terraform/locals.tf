@@ -157,7 +157,6 @@ locals {
         repair    = "documents back to what they were, under the time at which each was read; what hears of that"
         rebuild   = "a function whose revision is gone, from our copy of its source"
         shift     = "what is live, and traffic back to where it was"
-        silence   = "who is told nothing of documents that are brought back, as their policy says"
         state     = "rollbacks, their steps and audit"
         ways_back = "hosting, configuration, rules, sign-in and indexes back to where they were"
       }

@@ -2,9 +2,9 @@
 # may take dead letters out in subscriptions.tf; what people may order, their own tokens say.
 
 locals {
-  # What doctor looks at in an application: as the responders see it, and what is admitted there; what
-  # the data can be brought back to, and whether what hears of them can be kept silent.
-  viewer_roles = ["estate", "inventory", "metrics", "past", "quotas", "silence_seen", "triggers", "watched"]
+  # What doctor looks at in an application: as the responders see it, and what is admitted there; and
+  # what the data can be brought back to.
+  viewer_roles = ["estate", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
 }
 
 resource "google_project_iam_member" "viewers" {

@@ -333,7 +333,7 @@ variable "region" {
 }
 
 variable "runtime_accounts" {
-  description = "The service accounts (email addresses) that an application's functions run as, and that its triggers push as where a policy keeps them silent (on_repair), by system. Absent: the default compute account of its project."
+  description = "The service accounts (email addresses) that an application's functions run as, by system. Absent: the default compute account of its project."
   type        = map(set(string))
   default     = {}
 

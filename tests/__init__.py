@@ -12,7 +12,7 @@ what goes back: furnished, ways_back, built_again, pinned, deployed
 a person, and what they say: person, answering, switching, rehearsed, prompt, desk, browsing
 who is told: noticed, devices, concerned, published, responded, outside
 the trail: lived
-an application's data: checked, spoilt, mended, fences, fenced, silent, taken_out
+an application's data: checked, spoilt, mended, fences, fenced, taken_out
 its backups: backed_up, proven, past, copying
 the documentation: documented
 """

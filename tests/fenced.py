@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
-from shared.upheld import Status
 from tests.fakes.hooks import Hook, no_hook
 from tests.fences import (
     BEFORE,

@@ -25,7 +25,6 @@ from tests.chaos.kills import (
     proves_nothing,
 )
 from tests.chaos.plant import STARTS, started
-from tests.chaos.receipts import Write, faults
 from tests.chaos.simulated import Tally, report
 from tests.local.firestore_world import serving
 from tests.simulation.faults import Fault
@@ -110,26 +109,6 @@ HELD = Compared(
 def test_documents_that_are_not_as_they_should_be(compared: Compared, told: list[str]) -> None:
     """Each difference that nobody may have made is a fault, told with some of its documents."""
     assert [one.partition(":")[0] for one in compared.faults()] == told
-
-
-@pytest.mark.parametrize(
-    ("told", "own", "wrong"),
-    [
-        ({("orders/1", 1)}, {("orders/1", 1)}, []),
-        ({("orders/1", 1), ("orders/2", 3)}, {("orders/1", 1)}, []),
-        (
-            {("orders/1", 1), ("orders/2", 2)},
-            {("orders/1", 1)},
-            ["told of what a rollback has written: 1, [('orders/2', 2)]"],
-        ),
-        (set(), set(), ["the shop has written nothing that it was to be told of"]),
-    ],
-)
-def test_who_is_told_of_what_a_rollback_has_written(
-    told: set[Write], own: set[Write], wrong: list[str]
-) -> None:
-    """By document and time: what the shop has written over it since is its own."""
-    assert [*faults(told, own, {("orders/2", 2), ("orders/1", 0)})] == wrong
 
 
 def test_a_bookshop_knows_what_should_be_there() -> None:

@@ -29,7 +29,7 @@ from shared.expiry import Expiry
 from shared.gcp.pages import CACHE_CONTROL
 from shared.health import ProbeAnswer, Requests
 from shared.installation import Asked
-from shared.integrity_rules import Collection, OnRepair
+from shared.integrity_rules import Collection
 from shared.inventory import FunctionState, Generation, HostingSite, Source, WholeInventory
 from shared.looks import Look
 from shared.native import Watched
@@ -126,18 +126,6 @@ SEEN_DOWN = Asked(
 )
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
 LOOKED_THROUGH = integrity.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
-SUPPRESSING = replace(
-    SHOP,
-    collections={
-        name: replace(one, on_repair=OnRepair.SUPPRESS) for name, one in SHOP.collections.items()
-    },
-)
-FED = Trigger(
-    "triggers/bill",
-    "workflow bill",
-    {"type": "google.cloud.firestore.document.v1.written"},
-    "projects/shop/subscriptions/bill",
-)
 HEALTHY_SHOP = systems.Facts(
     policy=SHOP,
     now=NOON,
@@ -401,21 +389,6 @@ def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[st
     [
         ({}, ["read: 1"]),
         ({"policy": replace(SHOP, collections={}), "triggers": SILENT}, []),
-        ({"policy": SUPPRESSING, "triggers": (FED,)}, ["read: 1"]),
-        (
-            {"policy": SUPPRESSING},
-            [
-                "no document is brought back where these cannot be silent: "
-                "workflow bill (trigger bill) (it is told of more than documents)"
-            ],
-        ),
-        (
-            {"policy": SUPPRESSING, "triggers": (replace(FED, subscription=""),)},
-            [
-                "no document is brought back where these cannot be silent: "
-                "workflow bill (trigger bill) (its trigger names no subscription)"
-            ],
-        ),
     ],
 )
 def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from shared.audience import Channel, ChannelKind
 from shared.documents import decode
 from shared.errors import Moved, Rejected, Throttled, Unavailable
+from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.ports import Query
 from shared.severity import Severity
 from shared.system import System, frozen
 from shared.traffic import Service
-from shared.upheld import Status
 from tests.fakes.hooks import no_hook, raising
 from tests.fences import (
     BEFORE,

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from shared.command import CommandRecord
 from shared.documents import decode
 from shared.errors import Unavailable
-from shared.fence import Fence
+from shared.fence import Fence, Status
 from shared.health import ProbeAnswer
 from shared.integrity_rules import Derived
 from shared.rollback import Status as RollbackStatus
-from shared.upheld import Status
 from tests.fakes.hooks import no_hook
 from tests.fenced import FENCED, FencedShop, expect_as_before, frozen, held
 from tests.fences import (

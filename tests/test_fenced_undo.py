@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.errors import Rejected
+from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.rollback import Status as RollbackStatus
-from shared.upheld import Status
 from tests.fenced import FencedShop, expect_as_before, held, repaired, undo_asked
 from tests.fences import (
     RULES,

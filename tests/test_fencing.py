@@ -8,12 +8,12 @@ import pytest
 
 from shared import topics
 from shared.errors import Unavailable
+from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.integrity_rules import FenceRules
 from shared.rollback import Status as RollbackStatus
 from shared.status_page import Mood, view
 from shared.traffic import Scaling
-from shared.upheld import Status
 from tests.fakes.hooks import no_hook
 from tests.fences import (
     BEFORE,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +18,10 @@ from shared.policy import Policy
 from shared.reading import Reading
 from shared.rollback import Status
 from shared.triggers import Trigger
+from tests.browsing import Browser
+from tests.browsing import text as read
 from tests.fakes.hooks import no_hook, raising
+from tests.prompt import Prompt
 from tests.spoilt import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, repaired, trigger
 from tests.switching import text
 from tests.world import CHECKED
@@ -22,6 +29,8 @@ from tests.world import CHECKED
 REFUSING = replace(SHOP, collections=CHECKED.collections)
 UNKNOWN = "which triggers of Eventarc hear of the documents is not known: "
 DENIED = "PERMISSION_DENIED: eventarc.triggers.list"
+PAID = {"customer": "ada", "status": "paid", "amount": 3}
+EVENT = "google.cloud.firestore.document.v1."
 PARENT = "projects/demo/locations/eur3/triggers"
 
 
@@ -36,8 +45,8 @@ BILL = hearing("bill-order", "workflow bill", "orders/{order}")
 MAIL = hearing("mail-customer", "service mailer", "customers/{customer}")
 BOOKS = hearing("index-book", "endpoint search.example", "books/{book}")
 TOLD = (
-    "workflow bill (trigger bill-order) is started by each document of orders",
-    "service mailer (trigger mail-customer) is started by each document of customers",
+    "workflow bill (trigger bill-order): about 1 invocation, by writes to orders",
+    "service mailer (trigger mail-customer): about 1 invocation, by writes to customers",
 )
 
 
@@ -67,20 +76,14 @@ def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) 
 
     question = shop.parked().question
     assert question is not None
-    started = {one for one in question.plan.reported if "is started by" in one}
-    assert started == {*TOLD, "sendReceipt is started by each document of orders"}
+    started = {one for one in question.plan.reported if "invocation" in one}
+    assert started == {*TOLD, "sendReceipt: about 1 invocation, by writes to orders"}
     shop.approve("bob")
     shop.pass_time(10 * MINUTE)
     assert shop.data == GOOD
 
 
-@pytest.mark.parametrize(
-    ("heard", "told"),
-    [
-        (BILL, "workflow bill (trigger bill-order) is started by writes to orders"),
-        (MAIL, "service mailer (trigger mail-customer) is started by writes to customers"),
-    ],
-)
+@pytest.mark.parametrize(("heard", "told"), [(BILL, TOLD[0]), (MAIL, TOLD[1])])
 def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) -> None:
     """No document is written, and it is said because of what."""
     shop = Shop(REFUSING)
@@ -114,7 +117,7 @@ def test_a_trigger_on_what_is_not_written() -> None:
     shop.order()
     question = shop.parked().question
     assert question is not None
-    assert "is started by" not in str(question.plan.reported)
+    assert "invocation" not in str(question.plan.reported)
 
 
 def test_a_trigger_that_is_made_after_the_question() -> None:
@@ -206,8 +209,122 @@ def test_what_an_undo_starts_beside_functions(may_start: bool) -> None:
         assert TOLD[0] in question.plan.reported
     else:
         assert shop.newest.status is Status.NOT_TAKEN
-        assert "is started by writes to orders" in shop.newest.outcome
+        assert TOLD[0] in shop.newest.outcome
     assert shop.data == GOOD
+
+
+AMOUNTS: dict[str, dict[str, Any] | None] = {
+    f"orders/{n}": {"customer": "bob", "status": "paid", "amount": n} for n in range(12)
+}
+MANY = [hearing(f"bill-{n:02}", f"workflow bill{n:02}", "orders/{order}") for n in range(12)]
+LISTED = [
+    f"workflow bill{n:02} (trigger bill-{n:02}): about 12 invocations, by writes to orders"
+    for n in range(12)
+]
+
+
+def charged(policy: Policy = SHOP) -> Shop:
+    """Twelve orders are spoilt, and twelve workflows hear of each."""
+    shop = Shop(policy, spoilt={})
+    shop.write(AMOUNTS)
+    shop.ports.clock.advance(3 * MINUTE)
+    shop.write({path: {"customer": "bob", "status": "paid"} for path in AMOUNTS})
+    shop.ports.clock.advance(15 * MINUTE)
+    shop.ports.beside.hearing = [*MANY]
+    return shop
+
+
+def test_all_of_the_list_is_shown_before_anybody_approves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By both dry runs, the question and its notice, `explain`, and the console twice."""
+    shop = charged()
+    prompt, browser = Prompt(monkeypatch, tmp_path, shop), Browser(shop)
+    words = [
+        "run",
+        "--scenario",
+        "database",
+        "--restore-point",
+        "16m",
+        "--reason",
+        "spoilt",
+        "--dry-run",
+    ]
+    said = {"restore_point": "16m"}
+
+    here = [prompt.say(*words).stdout, prompt.say(*words, "--json").stdout]
+    shop.order(dry_run=True, id="told", **said)
+    shop.pass_time(MINUTE)
+    shop.order(**said)
+    question = shop.parked().question
+    assert question is not None
+    incident = shop.newest.incident
+    browser.sign_in()
+    approve = f"/say?command=approve&incident={incident}&back=/"
+    pages = [browser.get(f"/incidents/{incident}"), browser.get(approve)]
+
+    notices = [text(shop, "rehearsed"), text(shop, "rollback.parked")]
+    assert all(notices)
+    shown = [
+        *here,
+        *itertools.chain.from_iterable(notices),
+        str(question.plan.reported),
+        prompt.say("explain", incident).stdout,
+        *map(read, pages),
+    ]
+    for number, one in enumerate(shown):
+        assert [line for line in LISTED if line not in " ".join(one.split())] == [], number
+
+
+def test_a_refusal_lists_all_of_it_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reason names the first few; what would be started is told whole."""
+    shop = charged(REFUSING)
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    shop.order(restore_point="16m")
+    shop.pass_time(8 * MINUTE)
+
+    shown = prompt.say("explain", shop.newest.incident).stdout
+    assert shop.newest.status is Status.NOT_TAKEN
+    assert "and 7 more" in shop.newest.outcome
+    assert [line for line in LISTED if line not in shown] == []
+
+
+def test_what_is_started_by_each_kind_of_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A document that is made again is created; its undo deletes it, and the reverse."""
+    shop = Shop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
+    types = ("created", "updated", "deleted", "written")
+    shop.ports.beside.hearing = [
+        Trigger(f"{PARENT}/{kind}", "workflow w", {**BILL.filters, "type": f"{EVENT}{kind}"})
+        for kind in types
+    ]
+    shop.order(select="collection:orders", restore_point="17m")
+    question = shop.parked().question
+    assert question is not None
+    assert invocations(question.plan.reported) == {
+        "created": 1,
+        "updated": 0,
+        "deleted": 2,
+        "written": 3,
+    }
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+    prompt = Prompt(monkeypatch, tmp_path, shop)
+    incident = shop.newest.incident
+    tried = prompt.say("undo", incident, "--reason", "no", "--dry-run", "--json")
+    assert invocations(json.loads(tried.stdout)["documents"]) == {
+        "created": 2,
+        "updated": 0,
+        "deleted": 1,
+        "written": 3,
+    }
+
+
+def invocations(lines: Iterable[str]) -> dict[str, int]:
+    """How many are listed for each of these triggers."""
+    found = (re.fullmatch(r"workflow w \(trigger (\w+)\): about (\d+) .*", one) for one in lines)
+    return {one[1]: int(one[2]) for one in found if one is not None}
 
 
 @pytest.mark.parametrize("silence", [unread, unreachable])

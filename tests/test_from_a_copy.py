@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from shared import topics
 from shared.copying import Status as CopyStatus
+from shared.fence import Status as FenceStatus
 from shared.integrity_rules import FenceRules
 from shared.resources import BackupRules, CopyRules
 from shared.rollback import Status
-from shared.upheld import Status as FenceStatus
 from tests.copying import copy_of
 from tests.fences import fence_of
 from tests.outside import refusals

@@ -181,7 +181,7 @@ ADDITIONS = {
     ),
     "a repair that starts what it likes": (
         "collections: { jobs: { on_repair: some } }",
-        "shop.yaml:10: collections.jobs.on_repair: 'some' is not one of refuse, fire, suppress",
+        "shop.yaml:10: collections.jobs.on_repair: 'some' is not one of refuse, fire",
     ),
     "a collection by its path": (
         "collections: { users/ada/jobs: {} }",

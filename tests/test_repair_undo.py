@@ -64,11 +64,11 @@ def test_functions_that_an_undo_would_start(
     if may_start:
         question = shop.newest.question
         assert question is not None
-        told = "sendReceipt is started by each document of orders"
+        told = "sendReceipt: about 1 invocation, by writes to orders"
         assert told in question.plan.reported
     else:
         assert shop.newest.status is Status.NOT_TAKEN
-        assert "sendReceipt is started by writes to orders" in shop.newest.outcome
+        assert "sendReceipt: about 1 invocation, by writes to orders" in shop.newest.outcome
     assert shop.data == GOOD
 
 

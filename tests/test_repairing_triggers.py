@@ -34,9 +34,9 @@ def test_functions_that_would_be_started(
 
     assert shop.newest.status is status
     if status is Status.NOT_TAKEN:
-        assert "sendReceipt is started by writes to orders" in shop.newest.outcome
+        assert "sendReceipt: about 1 invocation, by writes to orders" in shop.newest.outcome
     elif document == "orders/{id}" and shop.newest.question is not None:
-        assert "sendReceipt is started by each document of orders" in str(
+        assert "sendReceipt: about 1 invocation, by writes to orders" in str(
             shop.newest.question.plan.reported
         )
 
@@ -53,7 +53,7 @@ def test_a_collection_of_which_the_policy_says_nothing(monkeypatch: pytest.Monke
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is Status.NOT_TAKEN
-    assert "sendReceipt is started by writes to drafts" in shop.newest.outcome
+    assert "sendReceipt: about 1 invocation, by writes to drafts" in shop.newest.outcome
 
 
 def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_a_trigger_that_comes_after_the_question(monkeypatch: pytest.MonkeyPatch
     question = shop.newest.question
     assert shop.newest.status is Status.PARKED
     assert question is not None
-    assert "sendReceipt is started by each document of orders" in question.plan.reported
+    assert "sendReceipt: about 1 invocation, by writes to orders" in question.plan.reported
     assert shop.data == {**GOOD, **SPOILT}
     shop.approve("bob", "carol")
     shop.pass_time(10 * MINUTE)

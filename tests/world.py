@@ -44,7 +44,6 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.estate import FakeEstate
-from tests.fakes.feeds import FakeFeeds
 from tests.fakes.hooks import Hook, no_hook
 from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
 from tests.fakes.media import MemoryMedia
@@ -93,7 +92,6 @@ class FakePorts:
         self.services: Services = self.world
         self.builds = FakeBuilder(self.world, self.clock, hook)
         self.beside = FakeEstate(hook)
-        self.feeds = FakeFeeds(self.clock, hook)
         self.prober = FakeProber(self.world, self.random, hook)
         self.sender = FakeSender(hook)
         self.sign_in = FakeIdentity(self.clock, policy.project)

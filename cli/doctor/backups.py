@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,14 +13,11 @@ from shared.backing import Backup, Status
 from shared.damage import Record, is_known
 from shared.errors import RollbackError
 from shared.expiry import Expiry
-from shared.integrity_rules import OnRepair
-from shared.inventory import FunctionState
 from shared.native import LOOK_EVERY, Watched
 from shared.policy import Policy
 from shared.proving import Proof
 from shared.resources import AssetRules
-from shared.triggers import Trigger, hearers
-from shared.versions import Scope
+from shared.triggers import Trigger
 
 DAY: Final = timedelta(days=1)
 
@@ -134,39 +131,15 @@ def expiry(policy: Policy, found: Sequence[Expiry] | RollbackError) -> Iterator[
         yield Finding(check, name, Verdict.WELL, by or "by no policy of the database")
 
 
-def triggers(
-    policy: Policy,
-    found: Sequence[Trigger] | RollbackError,
-    functions: Mapping[str, FunctionState],
-) -> Iterator[Finding]:
-    """Whether Eventarc tells all that hears of documents: until it does, none is brought back.
-
-    Nor is one where what is to be silent cannot be.
-    """
+def triggers(policy: Policy, found: Sequence[Trigger] | RollbackError) -> Iterator[Finding]:
+    """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
     check, name = "triggers", policy.system
     if not policy.collections:
         return
     if isinstance(found, RollbackError):
         yield unseen(check, name, found)
-    elif loud := [*_loud(policy, found, functions)]:
-        why = f"no document is brought back where these cannot be silent: {named(loud)}"
-        to_do = "write refuse or fire (on_repair), or deploy it on a trigger of Eventarc"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
     else:
         yield Finding(check, name, Verdict.WELL, f"read: {len(found)}")
-
-
-def _loud(
-    policy: Policy, triggers: Sequence[Trigger], functions: Mapping[str, FunctionState]
-) -> Iterator[str]:
-    """What hears of documents, is to be told nothing for a while, and cannot be."""
-    besides = {name for name, one in policy.collections.items() if one.everywhere}
-    for collection, rules in policy.collections.items():
-        if rules.on_repair is OnRepair.SUPPRESS:
-            scope, database = Scope(collection, rules.everywhere), policy.integrity.database
-            for one in hearers(functions.values(), triggers, database, scope, besides):
-                if one.why_not_silenced:
-                    yield f"{one.name} ({one.why_not_silenced})"
 
 
 def assets(

@@ -9,7 +9,6 @@ from cli.doctor.facts import function
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.audience import ChannelKind
 from shared.errors import Rejected, RollbackError
-from shared.integrity_rules import OnRepair
 from shared.inventory import WholeInventory
 from shared.policy import Policy
 
@@ -28,7 +27,7 @@ ROLES: Final = {
     "on_deployment": ("configurations", "estate", "images", "inventory", "metrics", "sources"),
     "on_notice": ("push", "pushed_to"),
     "on_work": (
-        *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift", "silence"),
+        *("alerts", "images", "media", "metrics", "rebuild", "repair", "shift"),
         "ways_back",
     ),
 }
@@ -44,9 +43,6 @@ ASKED: Final[Mapping[str, Callable[[Policy], bool]]] = {
     "proofs": lambda policy: policy.backups.proof is not None,
     "proofs_scratch": lambda policy: policy.backups.proof is not None,
     "repair": lambda policy: bool(policy.collections),
-    "silence": lambda policy: (
-        OnRepair.SUPPRESS in {one.on_repair for one in policy.collections.values()}
-    ),
     "push": lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels),
     "pushed_to": lambda policy: any(one.users is not None for one in policy.channels),
 }

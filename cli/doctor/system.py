@@ -119,7 +119,7 @@ def examined(facts: Facts) -> Iterator[Finding]:
     yield from backups.native(facts.policy, facts.native, facts.now)
     yield from backups.data(facts.policy, facts.integrity, facts.now)
     yield from backups.expiry(facts.policy, facts.expiries)
-    yield from backups.triggers(facts.policy, facts.triggers, facts.rest.functions or {})
+    yield from backups.triggers(facts.policy, facts.triggers)
     yield from backups.assets(facts.policy, facts.assets, facts.now)
     yield from spoken.channels(facts.policy, facts.spoken, facts.now)
     yield status_page(facts.policy.system, facts.page)

@@ -12,12 +12,10 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask_all
 from shared import fence as fences
-from shared import upheld
 from shared.errors import Gone, Moved, Rejected, RollbackError, Unavailable
-from shared.fence import Fence, Writer
+from shared.fence import Fence, Status, Writer
 from shared.ports import Document, Ports
 from shared.traffic import Scaling, Service
-from shared.upheld import Status
 
 
 class Falling:
@@ -38,12 +36,12 @@ class Falling:
     def _after(self, fence: Fence) -> Fence:
         if fence.status is Status.FALLING:
             return self._fallen(fence)
-        return upheld.falls(fence, f"{fence.system} has no policy any more", self._now)
+        return fences.falls(fence, f"{fence.system} has no policy any more", self._now)
 
     def _fallen(self, fence: Fence) -> Fence:
         """The fence with its writers asked for what they were, or down."""
         if not fence.writers:
-            return upheld.down(fence, (), self._now)
+            return fences.down(fence, (), self._now)
         services, unseen = self._seen(fence)
         stand = fences.stand([one for one in fence.writers if one.service not in unseen], services)
         if stand.to_free:
@@ -54,9 +52,9 @@ class Falling:
             raise failure
         if not stand.is_settled:
             return replace(fence, waiting="instances start")
-        if not upheld.may_be_down(fence, self._now):
+        if not fences.may_be_down(fence, self._now):
             return replace(fence, waiting="")
-        return upheld.down(fence, stand.theirs, self._now)
+        return fences.down(fence, stand.theirs, self._now)
 
     def _services(self, fence: Fence) -> dict[str, Service]:
         """The services of its writers, without those that are gone. Raises: the first failure."""

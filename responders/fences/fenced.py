@@ -9,25 +9,52 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from responders import upholding
+from msgspec import Struct
+from msgspec.structs import replace
+
 from responders.case import Case
 from responders.ending import fail
 from responders.fences.fencing import VERB
-from responders.upholding import Around
+from shared import command as commands
 from shared import fence as fences
+from shared import handover
+from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.durations import in_words
 from shared.errors import Rejected
-from shared.fence import Fence
+from shared.fence import Fence, Status
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
-from shared.ports import Document, Ports, written
+from shared.ports import Create, Document, Ports, Write, written
 from shared.rollback import Rollback
-from shared.upheld import Status
+from shared.system import System
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
 """So much later than it was to stand a fence is given up that nobody has let fall."""
+
+
+class Around(Struct, frozen=True):
+    """The fence that is raised with what writes documents, or why that cannot begin now."""
+
+    fence: Fence | None = None
+    """None: none is raised."""
+    commands: tuple[str, ...] = ()
+    """Those that a worker goes on with."""
+    writes: tuple[Write, ...] = ()
+    why_not: str = ""
+    """Empty: it can begin."""
+
+    def with_window(self, system: System) -> System:
+        """The system, in which automation does not answer what a fence brings about."""
+        if self.fence is None:
+            return system
+        return replace(system, freezes=(*system.freezes, self.fence.window))
+
+    def begin(self, case: Case) -> None:
+        """Have it raised at once, now that all is committed."""
+        for command in self.commands:
+            handover.publish(case.ports.bus, handover.COMMAND, command, case.now())
 
 
 def around(case: Case, takes: timedelta) -> Around:
@@ -116,12 +143,26 @@ def read(ports: Ports, policy: Policy) -> Fence | None:
 
 def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
     """A new one, which a worker goes on with as with a person's command."""
-    now, until = case.now(), case.now() + rules.longest
-    record = upholding.ordered(case, VERB, fences.promise(rules, until))
-    rollback, system = case.rollback.id, case.policy.system
-    fence = Fence(system, record.id, record.actor, record.reason, now, until, rollback=rollback)
-    writes = (written(document, encode(fence)), upholding.created(record))
-    return Around(fence, (record.id,), writes)
+    rollback, now, until = case.rollback, case.now(), case.now() + rules.longest
+    order = rollback.order
+    if order is None:
+        raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
+    record = CommandRecord(
+        id=f"{VERB}-{rollback.id}",
+        command=VERB,
+        system=case.policy.system,
+        actor=order.actor,
+        reason=f"{rollback.id}: {order.reason}",
+        received_at=now,
+        result=fences.promise(rules, until),
+        incident=rollback.incident,
+        due_at=now,
+    )
+    fence = Fence(
+        record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
+    )
+    begins = Create(commands.path(record.id), encode(record))
+    return Around(fence, (record.id,), (written(document, encode(fence)), begins))
 
 
 def _decoded(document: Document) -> Fence | None:

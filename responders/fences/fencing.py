@@ -1,44 +1,50 @@
 """fence: what writes is stopped for a while, told in public, and brought back whatever comes.
 
-It is upheld (`responders.upholding`) also where its system has no policy any more.
+A fence is a document, and a command that a worker goes on with (`responders.commanded`), look after
+look, also where its system has no policy any more: the clock finds it by its due_at, so it falls
+also where whoever raised it has died.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from responders import upholding
 from responders.fences.falling import Falling
 from responders.fences.raising import Raising
-from responders.silences import silencing
 from responders.switching import Switch
-from responders.upholding import Way, is_of, said
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
 from shared import command as commands
 from shared import fence as fences
-from shared import handover, incident, upheld
+from shared import handover, incident
 from shared import system as systems
+from shared.audit import event
 from shared.command import CommandRecord, moment
 from shared.documents import decode, encode
 from shared.engine import load_steps
 from shared.errors import Refused
-from shared.fence import Fence
+from shared.fence import Fence, Status
 from shared.fence_told import TOLD, text, turn
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
+from shared.notice import creates, loud, notices
+from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Put, Query, Update, Write, written
+from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE
 from shared.system import Controls, System
-from shared.upheld import Status
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"
+WORK_FOR_SECONDS: Final = 90.0
+LOOK_AGAIN: Final = timedelta(seconds=5)
+LOOK_EVERY: Final = timedelta(seconds=20)
+"""While it stands: the clock hands it on twice a minute."""
 
 
 def raise_fence(asked: Asked) -> Effect:
@@ -68,15 +74,15 @@ def raise_fence(asked: Asked) -> Effect:
 
 
 def lift(asked: Asked) -> Effect:
-    """The fence falls now, or the silence where none is up. Raises: Refused, where neither is."""
+    """The fence falls now. Raises: Refused, where none is up."""
     command, policy = asked.command, asked.policy
     document = asked.ports.store.get(fences.path(policy.system))
     fence = decode(Fence, document.fields) if document.fields else None
     if fence is None or fence.is_over:
-        return silencing.lift(asked)
+        raise Refused(f"{policy.system} has no fence")
     if fence.status is Status.FALLING:
         return Effect(f"it falls already: {fence.why}")
-    after = upheld.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
+    after = fences.falls(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(commands.path(fence.command), {"due_at": document.read_at})
     told = _told(asked.ports, policy, fence, after, document)
     return Effect("it falls", (*told, due))
@@ -99,7 +105,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
     def look(fence: Fence, found: Document) -> Fence:
         return Raising(ports, policy, fence, found).after()
 
-    upholding.go_on(ports, WAY, look, policy, document, record)
+    _go_on(ports, look, policy, document, record)
 
 
 def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
@@ -108,11 +114,69 @@ def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandReco
     def look(fence: Fence, found: Document) -> Fence:
         return Falling(ports, fence, found).after()
 
-    upholding.go_on(ports, WAY, look, tell, document, record)
+    _go_on(ports, look, tell, document, record)
+
+
+def _go_on(
+    ports: Ports,
+    look: Callable[[Fence, Document], Fence],
+    tell: Policy,
+    document: Document,
+    record: CommandRecord,
+) -> None:
+    until = ports.clock.monotonic() + WORK_FOR_SECONDS
+    while record.due_at is not None:
+        found = ports.store.get(fences.path(record.system))
+        before = decode(Fence, found.fields)
+        if before.command != record.id or before.is_over:
+            _keep(ports, record, document, None, found.read_at, ())
+            return
+        after = look(before, found)
+        due = _due(after, found.read_at)
+        writes = _told(ports, tell, before, after, found)
+        record = _keep(ports, record, document, due, found.read_at, writes)
+        if after.rollback and after.status is not before.status and _is_of(tell, after):  # it waits
+            handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
+        goes_on = due is not None and due <= found.read_at + LOOK_AGAIN
+        if not goes_on or ports.clock.monotonic() > until:
+            return
+        ports.clock.sleep(LOOK_AGAIN.total_seconds())
+        document = ports.store.get(document.path)
+
+
+def _due(fence: Fence, now: datetime) -> datetime | None:
+    """When somebody must look next; None: it is down."""
+    if fence.is_over:
+        return None
+    if fence.status is Status.STANDING:
+        return now + LOOK_EVERY
+    # Nothing is left to do but to wait, or people were told: no worker is kept busy with it.
+    rests = fence.status is Status.FALLING and (not fence.waiting or fence.told_at is not None)
+    return now + (LOOK_EVERY if rests else LOOK_AGAIN)
+
+
+def _keep(
+    ports: Ports,
+    record: CommandRecord,
+    document: Document,
+    due: datetime | None,
+    now: datetime,
+    writes: Iterable[Write],
+) -> CommandRecord:
+    """Commit the look, and when the next one is due. Raises: Moved, Unavailable."""
+    expires = now + KEPT_FOR if due is None else None
+    after = replace(record, due_at=due, expires_at=expires)
+    ports.store.commit([Update(document.path, encode(after), document.version), *writes])
+    return after
+
+
+def _is_of(policy: Policy, fence: Fence) -> bool:
+    """Whether it is the policy of its own system."""
+    return policy.system == fence.system
 
 
 def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
-    """Publish each fence and silence that is up in none of these systems. Raises: Unavailable."""
+    """Publish each fence that is up in none of these systems. Raises: Unavailable."""
     for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
         up = document.fields or {}
         if up["system"] not in systems:
@@ -132,7 +196,12 @@ def _told(
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
-    yield from said(policy, after, name, TOLD[name], text(name, after), facts, now)
+    yield write_down(after.system, f"{name}:{after.command}", event(name, now, "worker", **facts))
+    severity = TOLD[name]
+    tell = loud if severity is Severity.CRITICAL else notices
+    # What another system's people hear waits for nothing that those of its own do not.
+    key = after.command if _is_of(policy, after) else f"{after.command}-{after.system}"
+    yield from creates(tell(policy, key, severity, name, "\n".join(text(name, after)), now))
     yield from _public(policy, after, name, now)
 
 
@@ -149,7 +218,7 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
     if name not in ("fence.raising", "fence.down") or not fence.writers:
         return
     ended = now if fence.is_over else None
-    known_as = policy.display_name if is_of(policy, fence) else ""
+    known_as = policy.display_name if _is_of(policy, fence) else ""
     turns = [PublicTurn(MAINTENANCE, fence.began_at)]
     state = PublicState(
         system=fence.system,
@@ -165,6 +234,3 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
         expires_at=now + PUBLIC_KEPT_FOR,
     )
     yield Put(f"{incident.public_history(fence.system)}/{fence.public_id}", encode(state))
-
-
-WAY: Final = Way(Fence, fences.path, _told)

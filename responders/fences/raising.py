@@ -16,9 +16,8 @@ from responders.fences.falling import Falling
 from responders.switched import is_stopped
 from shared import fence as fences
 from shared import rollback as rollbacks
-from shared import upheld
 from shared.documents import decode
-from shared.fence import Fence, Writer
+from shared.fence import Fence, Status, Writer
 from shared.health import ProbeAnswer
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
@@ -26,7 +25,6 @@ from shared.ports import Document, Ports
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.traffic import Service
-from shared.upheld import Status
 
 FRESH_SECONDS: Final = 20.0
 """Nothing is stopped by what was read longer ago."""
@@ -52,19 +50,19 @@ class Raising(Falling):
         if fence.status is Status.FALLING:
             return fence
         if rules is None:
-            return upheld.falls(fence, "the policy declares no fence any more", now)
+            return fences.falls(fence, "the policy declares no fence any more", now)
         if fence.writers and self._declared(rules) != [one.function for one in fence.writers]:
-            return upheld.falls(fence, "the policy declares other writers now", now)
+            return fences.falls(fence, "the policy declares other writers now", now)
         if now >= fence.until:
-            return upheld.falls(fence, "its time is over", now)
+            return fences.falls(fence, "its time is over", now)
         if fence.rollback and not self._is_written_behind(fence.rollback):
-            return upheld.falls(fence, f"{fence.rollback} writes nothing more", now)
+            return fences.falls(fence, f"{fence.rollback} writes nothing more", now)
         if fence.status is Status.STANDING:
             return fence
         if now >= fence.began_at + rules.stands_within:
-            return upheld.falls(fence, f"it does not stand in time: {fence.waiting}", now)
+            return fences.falls(fence, f"it does not stand in time: {fence.waiting}", now)
         if self._is_stopped():
-            return upheld.falls(fence, "a person has stopped automation", now)
+            return fences.falls(fence, "a person has stopped automation", now)
         return fence
 
     def _declared(self, rules: FenceRules) -> list[str]:
@@ -97,11 +95,11 @@ class Raising(Falling):
         stand = fences.stand(fence.writers, services)
         if stand.theirs:
             why = f"somebody has changed the instances of {', '.join(stand.theirs)}"
-            return upheld.falls(fence, why, self._now)
+            return fences.falls(fence, why, self._now)
         if stand.to_stop:
             if fence.status is Status.STANDING:
                 names = ", ".join(one.function for one in stand.to_stop)
-                return upheld.falls(fence, f"somebody has started {names} again", self._now)
+                return fences.falls(fence, f"somebody has started {names} again", self._now)
             return self._stopped(fence, stand.to_stop, services)
         if not stand.is_settled:
             return replace(fence, waiting="instances end")
@@ -111,7 +109,7 @@ class Raising(Falling):
         """The fence as the canary has it: what gives no answer at all was not refused."""
         answer, stands = self._canary(rules), fence.status is Status.STANDING
         if answer.passed and stands:
-            return upheld.falls(fence, f"the canary {rules.canary} writes again", self._now)
+            return fences.falls(fence, f"the canary {rules.canary} writes again", self._now)
         if answer.passed:
             return replace(fence, waiting=f"the canary {rules.canary} still writes")
         if stands:
@@ -127,7 +125,7 @@ class Raising(Falling):
         missing = [name for name in named if name not in inventory]
         if missing:
             why = f"{', '.join(missing)} cannot be stopped: no service of Cloud Run"
-            return upheld.falls(fence, why, self._now)
+            return fences.falls(fence, why, self._now)
         services = {name: inventory[name].service for name in named}
         writers = (Writer(name, one.name, one.scaling) for name, one in services.items())
         return fences.seen(fence, writers)
@@ -136,12 +134,12 @@ class Raising(Falling):
         self, fence: Fence, writers: Iterable[Writer], services: Mapping[str, Service]
     ) -> Fence:
         """The fence whose writers are asked to stop, once that is on record."""
-        if not upheld.may_send(fence, self._now):
+        if not fences.may_send(fence, self._now):
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
         if self._ports.clock.monotonic() - self._read > FRESH_SECONDS:
             return replace(fence, waiting="it took too long to be sent")
         if self._is_stopped():
-            return upheld.falls(fence, "a person has stopped automation", self._now)
+            return fences.falls(fence, "a person has stopped automation", self._now)
         self._scale({one: one.stopped for one in writers}, services)
         return replace(fence, sent_at=self._now, waiting="writers are stopped")
 

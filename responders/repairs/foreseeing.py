@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,19 +15,18 @@ from responders.backups import restoring
 from responders.repairs.expiring import read_expiries
 from responders.repairs.mending import Mending
 from shared import ramp, repair, restore_point, shortened, triggers
-from shared import silence as silences
 from shared.damage import MINUTE, Record
 from shared.documents import encode
 from shared.durations import in_words
-from shared.errors import Refused, Unavailable
+from shared.errors import Refused
 from shared.expiry import Expiry
 from shared.facts import Facts
-from shared.feeds import Feed
 from shared.integrity_rules import OnRepair, declared_as
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy, ScenarioName
 from shared.ports import Ports
 from shared.repair import (
+    CHANGES,
     EVERYTHING,
     GOOD_UNDONE,
     WRITTEN,
@@ -39,7 +39,7 @@ from shared.repair import (
     Survey,
 )
 from shared.steps import take_out
-from shared.triggers import Hearer
+from shared.triggers import Change
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -149,67 +149,42 @@ def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
             yield from (one for one in batch.fated if one.fate is not Fate.ERASED)
 
 
-Starts = Mapping[str, list[Hearer]]
-"""What hears of documents, by the collection that these are written to."""
+class Started(Struct, frozen=True):
+    """What is started by documents that are written."""
+
+    name: str
+    collection: str
+    times: int
+    """About so often: once by each document that becomes what its trigger hears of."""
+
+    def __str__(self) -> str:
+        count = f"{self.times} invocation{'' if self.times == 1 else 's'}"
+        return f"{self.name}: about {count}, by writes to {self.collection}"
 
 
-def started(policy: Policy, goals: Iterable[Goal], facts: Facts) -> dict[str, list[Hearer]]:
-    """What documents written there start, by the collection; what is told nothing has its scope."""
+Writes = Iterable[tuple[Goal, Mapping[Change, int]]]
+"""Pieces in which documents are written, and how many become what in each."""
+
+
+def started(policy: Policy, writes: Writes, facts: Facts) -> list[Started]:
+    """All that these documents start: functions, and what else has a trigger of Eventarc."""
     functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
     hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
     besides = {name for name, one in policy.collections.items() if one.everywhere}
-    found: dict[str, list[Hearer]] = {}
-    for goal in goals:
-        hearers = triggers.hearers(functions, hearing, goal.database, goal.scope, besides)
-        suppressed = _on_repair(policy, str(goal.scope)) is OnRepair.SUPPRESS
-        scopes = (goal.scope,) if suppressed else ()
-        found[str(goal.scope)] = [replace(one, scopes=scopes) for one in hearers]
-    return found
+    times = Counter[tuple[str, str]]()
+    for goal, changes in writes:
+        for one in triggers.hearers(functions, hearing, goal.database, goal.scope, besides):
+            heard = sum(number for change, number in changes.items() if one.hears_of(change))
+            times[str(goal.scope), one.name] += heard
+    return [Started(name, collection, number) for (collection, name), number in times.items()]
 
 
-def why_not_started(policy: Policy, starts: Starts, facts: Facts, takes: timedelta) -> str:
-    """Which of that may neither start nor be kept from it; empty: the policy lets all be so."""
-    hearing = [(collection, one) for collection, some in starts.items() for one in some]
-    refused = [
-        f"{one.name} is started by writes to {collection}"
-        for collection, one in hearing
-        if _on_repair(policy, collection) is OnRepair.REFUSE
-    ]
-    if refused:
-        return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
-    loud = [
-        f"{one.name} is started by writes to {collection}: {why}"
-        for collection, one in hearing
-        if one.scopes and (why := _why_not_silenced(one, facts))
-    ]
-    if loud:
-        return f"not all can be kept from starting (on_repair): {shortened.phrase(loud)}"
-    longest = silences.LONGEST - silences.STANDS_WITHIN
-    if takes > longest and any(one.scopes for _, one in hearing):
-        most = f"nobody is told nothing for longer than {in_words(longest)}"
-        return f"{most}, and writing takes about {in_words(takes)}"
-    return ""
-
-
-def _why_not_silenced(hearer: Hearer, facts: Facts) -> str:
-    """Why it cannot be told nothing for a while; empty: it can, as far as that is known."""
-    feed = facts.feeds.get(hearer.subscription)
-    if hearer.why_not_silenced or feed is None or facts.silence is not None:
-        return hearer.why_not_silenced  # a silence that is up is waited for: it takes pushes away
-    return silences.why_not(feed) if isinstance(feed, Feed) else str(feed)
-
-
-def starting(starts: Starts) -> Iterator[str]:
-    """What people read of that."""
-    for collection, hearers in starts.items():
-        for one in hearers:
-            if one.scopes:
-                yield (
-                    f"{one.name} is told nothing of what is written to {collection}: all else "
-                    "waits for it meanwhile, and comes afterwards"
-                )
-            else:
-                yield f"{one.name} is started by each document of {collection}"
+def why_not_started(policy: Policy, starts: Iterable[Started]) -> str:
+    """Which of that may not start; empty: the policy lets all start."""
+    refused = [str(one) for one in starts if not _may_start(policy, one.collection)]
+    if not refused:
+        return ""
+    return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
 
 
 def why_unknown(facts: Facts) -> str:
@@ -218,14 +193,14 @@ def why_unknown(facts: Facts) -> str:
         return "which functions the documents would start could not be read"
     if not isinstance(facts.triggers, tuple):
         return f"which triggers of Eventarc hear of the documents is not known: {facts.triggers}"
-    silent = [str(one) for one in facts.feeds.values() if isinstance(one, Unavailable)]
-    return f"what feeds triggers of Eventarc is not known: {silent[0]}" if silent else ""
+    return ""
 
 
-def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Plan | None:
+def planned(
+    policy: Policy, survey: Survey, source: Target, starts: Sequence[Started]
+) -> Plan | None:
     """The steps that bring back what the survey has found; None: there is nothing to do."""
     within = policy.execution.step_within.total_seconds()
-    starts = started(policy, written_to(survey), facts)
     steps = [
         Step(
             name=f"repair {number} {shortened.text(str(goal.scope).replace('/', '.'))}",
@@ -235,8 +210,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
                 replace(
                     goal,
                     documents=position.seen,
-                    starts=tuple(one.name for one in starts[str(goal.scope)]),
-                    silenced=tuple(one for one in starts[str(goal.scope)] if one.scopes),
+                    starts=tuple(one.name for one in starts if one.collection == str(goal.scope)),
                 )
             ),
             within_seconds=within,
@@ -248,7 +222,7 @@ def planned(policy: Policy, survey: Survey, source: Target, facts: Facts) -> Pla
         return None
     if policy.erasure is not None:
         steps.append(taking_out(policy, steps))
-    lines = (*_lines(policy, survey), *starting(starts))
+    lines = _lines(policy, survey, starts)
     return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -300,13 +274,14 @@ def seconds(survey: Survey) -> float:
     return max(looked, ramp.seconds(written(survey.fates)))
 
 
-def _lines(policy: Policy, survey: Survey) -> Iterator[str]:
+def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterator[str]:
     """What people read before they agree: how long, how many, and some of each fate by name."""
     takes, wanted = timedelta(seconds=seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
     yield f"{survey.seen} documents looked at: {repair.worded(survey.fates)}"
     yield from behind_a_fence(policy)
+    yield from map(str, starts)
     good = undone(survey.fates)
     if good:
         yield f"{good} changes that nothing is wrong with would be undone"
@@ -318,11 +293,21 @@ def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
     return zip(survey.goals, survey.positions, strict=True)
 
 
-def written_to(survey: Survey) -> list[Goal]:
+def writes(survey: Survey) -> Writes:
     """The pieces of it in which documents are written."""
-    return [goal for goal, position in _gone_through(survey) if written(position.fates)]
+    for goal, position in _gone_through(survey):
+        if written(position.fates):
+            yield goal, changes(position.fates)
 
 
-def _on_repair(policy: Policy, collection: str) -> OnRepair:
+def changes(fates: Mapping[Fate, int]) -> Counter[Change]:
+    """How many documents become what."""
+    found = Counter[Change]()
+    for fate, change in CHANGES.items():
+        found[change] += fates.get(fate, 0)
+    return found
+
+
+def _may_start(policy: Policy, collection: str) -> bool:
     name = declared_as(policy.collections, collection)
-    return policy.collections[name].on_repair if name else OnRepair.REFUSE
+    return bool(name) and policy.collections[name].on_repair is OnRepair.FIRE

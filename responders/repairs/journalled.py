@@ -182,22 +182,18 @@ class Journalled:
         of_erased: bool,
     ) -> Entry:
         """What the journal tells of a batch."""
-        before = {one.path: one.before.updated_at for one in copies if one.before is not None}
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
         return Entry(
             name=name,
             step=step.name,
             database=database,
             kept=kept,
-            landed=tuple(
-                quarantine.Landed(path, at, before.get(path)) for path, at in done.items()
-            ),
+            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
             left=tuple(
                 quarantine.Left(path, shortened.text(str(why)))
                 for path, why in landed.items()
                 if path not in done
             ),
-            unknown=len(copies) - len(landed),
             is_of_erased=of_erased,
             expires_at=self._ours.expires_at,
         )

@@ -12,12 +12,11 @@ from responders.case import Case, Turn
 from responders.deciding import held, kept
 from responders.ending import ended
 from responders.fences import fenced
+from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
-from responders.silences import silenced
-from responders.upholding import Around
 from responders.waiting import parked
 from responders.weighing import (
     PEOPLE,
@@ -30,7 +29,6 @@ from responders.weighing import (
 )
 from shared import damage, quarantine, repair, shortened
 from shared import rollback as rollbacks
-from shared import silence as silences
 from shared.damage import Record
 from shared.documents import decode, encode
 from shared.errors import Moved, Refused, Rejected, Unavailable
@@ -134,7 +132,6 @@ def _behind(case: Case, found: Foreseen) -> tuple[Foreseen, Around]:
     ):
         return found, Around()
     behind = fenced.around(case, timedelta(seconds=foreseeing.seconds(found.survey)))
-    behind = behind.beside(silenced.around(case, found.plan.steps))
     if behind.why_not:
         found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
     return found, behind
@@ -201,7 +198,6 @@ def _going(
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             "is_fenced": case.policy.fence is not None,
-            "is_silent": bool(silences.listeners(plan.steps)),
             "overrides": tuple(
                 replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
             ),

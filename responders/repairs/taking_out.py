@@ -6,7 +6,7 @@ without it is kept, the journal names that one, and what no entry names (any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,6 @@ from shared import journals, quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
 from shared.errors import Moved, Rejected, RollbackError, Unavailable
-from shared.feeds import Told
 from shared.inventory import Source
 from shared.policy import Policy
 from shared.ports import Document, Ports, Update
@@ -45,13 +44,11 @@ class TakingOut:
         may_go_on: Callable[[], bool],
         *,
         is_alone: bool = True,
-        is_silent: bool = False,
     ) -> None:
         """`began_at`: whoever was erased before was known to each portion of the repair.
 
         Of them it has written nothing, but may have kept a copy, which its entry says then.
         `is_alone`: no other worker keeps anything of the rollback beside this one.
-        `is_silent`: by what the events of what is taken out are known is kept, without a name.
         """
         self._ports = ports
         self._policy = policy
@@ -60,7 +57,6 @@ class TakingOut:
         self._ramp = ramp
         self._may_go_on = may_go_on
         self._is_alone = is_alone
-        self._is_silent = is_silent
 
     def portion(self, position: Position) -> Position:
         """The position after some seconds; what was taken out until then is gone, copies as well.
@@ -124,9 +120,9 @@ class TakingOut:
         ]
         if len(copies) == len(kept):
             return entry
-        gone: dict[str, datetime | None] = {}
+        gone: set[str] = set()
         if written and not copies_only:
-            document, entry, gone = self._removed(document, entry, written)
+            gone = self._removed(entry, written)
         named = {one.path for one in copies}
         entry = replace(
             entry,
@@ -162,47 +158,31 @@ class TakingOut:
             quarantine.name(self._policy.system, self._rollback, content), content
         )
 
-    def _removed(
-        self, document: Document, entry: Entry, whose: Mapping[str, Change]
-    ) -> tuple[Document, Entry, dict[str, datetime | None]]:
-        """Those of them that are not there any more, and when each was written as it last was.
+    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
+        """Those of them that are not there any more; what is not as it was written stays.
 
-        And the entry, which knows the events of that before: what is gone already, somebody else
-        has removed, or whoever did has that on record. What is not as it was written stays.
         Raises: Unavailable; Rejected, when we may not, without a name.
         """
         documents = self._ports.documents(self._policy.system)
         there = documents.get(entry.database, sorted(whose), None)
-        gone = {
-            one.path: one.at
-            for one in entry.landed
-            if one.path in whose and there[one.path] is None
-        }
+        landed = {one.path for one in entry.landed}
+        gone = {path for path, version in there.items() if version is None and path in landed}
         ours = [
             Rewrite(path, None, version.updated_at)
             for path, version in there.items()
             if version is not None and same(version.fields, whose[path].after)
         ]
-        if not self._is_silent:
-            return document, entry, gone | self._deleted(entry.database, ours)
-        meant = _knowing(entry, gone, {one.path: one.seen_at for one in ours})
-        update = Update(document.path, encode(meant), document.version)
-        document = replace(document, version=self._ports.store.commit([update]))
-        removed = self._deleted(entry.database, ours)
-        return document, _knowing(entry, gone, removed), gone | removed
-
-    def _deleted(self, database: str, ours: Sequence[Rewrite]) -> dict[str, datetime | None]:
         if not ours:
-            return {}
+            return gone
         self._wait(len(ours))
-        answers = self._ports.rewrites(self._policy.system).rewrite(database, ours)
+        answers = self._ports.rewrites(self._policy.system).rewrite(entry.database, ours)
         if any(isinstance(one, Unavailable) for one in answers):
             raise Unavailable("not all that is of people who were erased is taken out yet")
         refused = sum(isinstance(one, Rejected) for one in answers)
         if refused:
             raise Rejected(f"{refused} documents of people who were erased cannot be taken out")
         pairs = zip(ours, answers, strict=True)
-        return {one.path: one.seen_at for one, answer in pairs if not isinstance(answer, Moved)}
+        return gone | {one.path for one, answer in pairs if not isinstance(answer, Moved)}
 
     def _wait(self, writes: int) -> None:
         clock = self._ports.clock
@@ -228,19 +208,6 @@ def _is_written_of(change: Change, ledger: Ledger) -> bool:
         return False
     version = Version(change.path, change.after, change.of, change.of)
     return ledger.forbids(version, change.whose)
-
-
-def _knowing(
-    entry: Entry, gone: Mapping[str, datetime | None], removed: Mapping[str, datetime | None]
-) -> Entry:
-    """The entry with the events of what was written and is gone, and is removed: without a name."""
-    events = dict.fromkeys(entry.events)
-    for path, at in {**gone, **removed}.items():
-        if at is not None:
-            events[Told(entry.database, path, at).key] = None
-            if path in removed:
-                events[Told(entry.database, path, at, is_gone=True).key] = None
-    return replace(entry, events=tuple(events))
 
 
 def _passed(position: Position, name: str, entry: Entry) -> Position:

@@ -88,9 +88,7 @@ def _one_portion(
     try:
         if not may_go_on(ports, policy):
             return later(record, now)
-        began_at, is_silent = ended.started_at, ended.is_silent
-        taking_out = of_ended(ports, policy, rollback, began_at, is_silent=is_silent)
-        position = taking_out.portion(position)
+        position = of_ended(ports, policy, rollback, ended.started_at).portion(position)
     except Rejected as no:
         why = f"who was erased while {rollback} wrote is NOT taken out: {no}"
         return over(record, now, why)
@@ -100,14 +98,10 @@ def _one_portion(
     return over(after, now, f"{rollback}: {take_out.told(position)}") if position.is_over else after
 
 
-def of_ended(
-    ports: Ports, policy: Policy, rollback: str, began_at: datetime, *, is_silent: bool = False
-) -> TakingOut:
+def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:
     """What takes out of a rollback that is over; whoever was erased before `began_at` was known."""
     ramp, leave = Ramp(0.0, ports.clock.monotonic()), partial(may_go_on, ports, policy)
-    return TakingOut(
-        ports, policy, rollback, began_at, ramp, leave, is_alone=False, is_silent=is_silent
-    )
+    return TakingOut(ports, policy, rollback, began_at, ramp, leave, is_alone=False)
 
 
 def may_go_on(ports: Ports, policy: Policy) -> bool:

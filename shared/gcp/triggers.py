@@ -49,19 +49,10 @@ class _Destination(Struct, frozen=True, rename="camel"):
     http_endpoint: _Endpoint | None = None
 
 
-class _Pubsub(Struct, frozen=True):
-    subscription: str = ""
-
-
-class _Transport(Struct, frozen=True):
-    pubsub: _Pubsub = _Pubsub()
-
-
 class _Trigger(Struct, frozen=True, rename="camel"):
     name: str
     event_filters: list[dict[str, str]] = []
     destination: _Destination = _Destination()
-    transport: _Transport = _Transport()
 
 
 class _Triggers(Struct, frozen=True, rename="camel"):
@@ -92,7 +83,6 @@ class EventarcTriggers:
                     name=one.name,
                     starts=next(_started(one.destination), "something unknown"),
                     filters=filters(one.event_filters),
-                    subscription=one.transport.pubsub.subscription,
                 )
                 for one in page.triggers
             ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from shared.documents import decode
+from shared.errors import Rejected
 from shared.plan import Step
 from shared.repair import Position, as_text, from_text, worded
 from shared.steps import Look, Verdict
@@ -18,6 +19,9 @@ from shared.versions import REWRITE_SECONDS
 PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
 PORTION_LANDS_WITHIN: Final = PORTION_SECONDS + REWRITE_SECONDS
+
+SUPPRESSED: Final = "people agreed to event suppression, which this version does not have"
+"""Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")
 Portion = Callable[[Step, Goal, Position], Position]
@@ -46,6 +50,8 @@ class InPortions(Generic[Goal]):
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
+        if step.goal.get("silenced"):
+            raise Rejected(SUPPRESSED)
         goal, position = decode(self.goal, step.goal), from_text(step.seen)
         return as_text(self._portion(step, goal, position))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.steps.portions import InPortions
-from shared.triggers import Hearer
 
 KIND = "put_back"
 
@@ -19,8 +18,6 @@ class Goal(Struct, frozen=True):
     """About how many they are."""
     starts: tuple[str, ...] = ()
     """As with the repair (`shared.repair`)."""
-    silenced: tuple[Hearer, ...] = ()
-    """The same."""
 
 
 class PutBack(InPortions[Goal]):

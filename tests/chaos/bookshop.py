@@ -14,8 +14,6 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.cloud import firestore
 from google.cloud.firestore_v1.bulk_writer import BulkWriterOptions
 
-from tests.chaos.receipts import micros
-
 COLLECTIONS = ("customers", "orders")
 ERASED = "erased"
 """Where it says whom it has erased."""
@@ -140,11 +138,6 @@ class Bookshop:
             for name in COLLECTIONS
             for one in self._client.collection(name).stream(read_time=at)
         }
-
-    def versions(self) -> set[tuple[str, int]]:
-        """Every order that is there, and when it was written."""
-        orders = self._client.collection("orders").stream()
-        return {(one.reference.path, micros(one.update_time)) for one in orders}
 
     def _valid(self, customer: str) -> Fields:
         amount = self._random.randrange(10**9)

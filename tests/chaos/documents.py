@@ -7,9 +7,6 @@ the end all is read by that client again, and compared: with what the shop wants
 there before, with what the journal names. Then two people have it taken back, and all is compared
 once more.
 
-With `--silent` a service hears of every order by a trigger of Eventarc, the policy says `suppress`,
-and the worker dies once more, with events in hand: what the service was told is compared, too.
-
 From the word of the second person to the last document the cloud's clock runs as fast as this
 machine's, and nobody moves it: the time that is told is what these processes take here, one after
 another on its cores, and says nothing of Google's latencies. While the cloud is dead, its clock
@@ -23,12 +20,10 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 from google.cloud import firestore
@@ -46,7 +41,6 @@ from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
 from tests.chaos.kills import EXAMPLE, Kind, Point
 from tests.chaos.moving import OVER, REAL, Moving
 from tests.chaos.plant import Plant
-from tests.chaos.receipts import Receipts, micros
 from tests.local.firestore_world import connected
 
 WRITE = "google.firestore.v1.Firestore/BatchWrite"
@@ -97,28 +91,18 @@ class Compared(Struct, frozen=True):
 class Emergency:
     """One play: what is measured is printed, what should not be so comes back."""
 
-    def __init__(
-        self,
-        plant: Plant,
-        shop: Bookshop,
-        state: firestore.Client,
-        receipts: Receipts | None = None,
-    ) -> None:
-        """`receipts`: who is told of orders, and of none that is brought back; None: nobody is."""
+    def __init__(self, plant: Plant, shop: Bookshop, state: firestore.Client) -> None:
         self._plant = plant
         self._stage = plant.stage
         self._shop = shop
         self._state = state
-        self._receipts = receipts
         self._moving = Moving(plant)
 
     def play(self, points: Sequence[Point], undo_points: Sequence[Point]) -> Iterator[str]:
         """What should not be so. Raises: Broken, NotListening, RollbackError."""
         self._open()
-        with self._shop.at_work(), ExitStack() as opened:
+        with self._shop.at_work():
             self._spoil()
-            if self._receipts is not None:
-                opened.enter_context(self._receipts.open())
             repair = self._moving.ordered(command="rollback", scenario="database", select="invalid")
             if repair.question is None:
                 yield f"nobody was asked: {repair.status}: {repair.outcome}"
@@ -131,17 +115,14 @@ class Emergency:
             since = self._shop.written
             repaired = self._moved(repair, points)
             self._shop.tidy()
-            self._told_again(repaired)
             yield from self._looked_through(repaired)
             yield from self._compared(repaired, since, self._shop.spoilt.keys())
             self._moving.waited(repair.id, ENDED, hopping=True)
             undo = self._moving.ordered(command="undo", incident=repair.incident)
             undone = self._moved(undo, undo_points)
-            self._told_again(undone)
             yield from self._compared(undone, since, self._named(repaired))
-            yield from self._told(repaired, undone)
         deaths = Counter(str(point.kind) for point in self._moving.deaths)
-        meant = len(points) + len(undo_points) + (2 if self._receipts is not None else 0)
+        meant = len(points) + len(undo_points)
         print(f"{deaths.total()} of {meant} deaths came to pass: {dict(deaths)}")
         if not deaths:
             yield "nobody has died meanwhile, so nothing is proven"
@@ -167,16 +148,12 @@ class Emergency:
         """It, once a second person has agreed and the last document is written."""
         self._shop.erase(FORGOTTEN, self._stage.now())
         began = time.monotonic()
-        moved = self._moving.carried_out(parked, points, self._receipts)
+        moved = self._moving.carried_out(parked, points)
         wall = time.monotonic() - began
         pace = _pace(len(self._named(moved)), _took(moved).total_seconds())
         print(f"{moved.id}: written {pace} by the cloud's clock; {wall:.0f} s by this machine's")
         print(f"{moved.id}: foreseen meanwhile: {', '.join(self._foreseen(moved))}")
         return moved
-
-    def _told_again(self, moved: Rollback) -> None:
-        if self._receipts is not None:
-            self._moving.told_again(moved, self._receipts)
 
     def _foreseen(self, moved: Rollback) -> Iterator[str]:
         """How long it was to take in all, as that was told on the way."""
@@ -218,27 +195,10 @@ class Emergency:
         print(f"{moved.id}: {counts}; {broken}; {len(named)} named")
         yield from compared.faults()
 
-    def _told(self, *moved: Rollback) -> Iterator[str]:
-        """Whether who hears of orders was told of all that the shop has written, and of no more."""
-        if self._receipts is None:
-            return
-        written = {
-            (one["path"], micros(one["at"]))
-            for rollback in moved
-            for one in self._landed(rollback)
-            if one["at"] is not None
-        }
-        with self._shop.standing_still():
-            yield from self._receipts.faults(self._shop.versions(), written)
-        print(f"told of {self._receipts.count} writes; the rollbacks have written {len(written)}")
-
     def _named(self, moved: Rollback) -> set[str]:
         """What its journal says was written."""
-        return {one["path"] for one in self._landed(moved)}
-
-    def _landed(self, moved: Rollback) -> Iterator[dict[str, Any]]:
         entries = self._state.collection(f"rollbacks/{moved.id}/journal").stream()
-        return (one for entry in entries for one in (entry.to_dict() or {})["landed"])
+        return {one["path"] for entry in entries for one in (entry.to_dict() or {})["landed"]}
 
 
 def points(seed: int, orders: int, kills: int, restarts: int) -> tuple[list[Point], list[Point]]:
@@ -262,7 +222,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     with TemporaryDirectory(prefix="rollback-documents-") as folder:
         file = Path(folder) / "bookshop.yaml"
-        file.write_text(_declared(options.count, silent=options.silent))
+        file.write_text(_declared(options.count))
         try:
             faults = _played(policy_file.load(file), file, options)
         except (Broken, NotListening, RollbackError) as failure:
@@ -285,19 +245,18 @@ def _played(policy: Policy, file: Path, options: argparse.Namespace) -> list[str
         ):
             shop = Bookshop(theirs, options.count, Random(options.seed))
             drawn = points(options.seed, options.count, options.kills, options.restarts)
-            receipts = Receipts(plant) if options.silent else None
-            return list(Emergency(plant, shop, state, receipts).play(*drawn))
+            return list(Emergency(plant, shop, state).play(*drawn))
     finally:
         plant.close()
 
 
-def _declared(orders: int, *, silent: bool) -> str:
+def _declared(orders: int) -> str:
     """The example's policy, for so many orders that a repair may write."""
     said = yaml.safe_load(EXAMPLE.read_text())
     for probe in said["probes"]:
         probe.pop("signal", None)  # nothing but the data is in trouble here
     for collection in said["collections"].values():
-        collection["on_repair"] = "suppress" if silent else "fire"
+        collection["on_repair"] = "fire"
     said["integrity"] = {"read_budget": 1000 + 10 * orders}
     said["erasure"] |= {"collection": ERASED, "person": "who", "erased_at": "done"}
     said["execution"]["watch"] = "5m"
@@ -336,6 +295,5 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100_000, help="orders that are spoilt")
     parser.add_argument("--kills", type=int, default=5, help="of the worker")
     parser.add_argument("--restarts", type=int, default=1, help="of the cloud")
-    parser.add_argument("--silent", action="store_true", help="nobody is told of what comes back")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)

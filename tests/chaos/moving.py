@@ -14,10 +14,7 @@ from shared.documents import decode
 from shared.rollback import ENDED, Rollback, Status
 from tests.chaos.kills import Kind, Point
 from tests.chaos.plant import Plant
-from tests.chaos.receipts import Receipts
 
-PULLED = Point(Kind.KILL, "on_work", "google.pubsub.v1.Subscriber/Pull", 0, "after")
-"""Whoever dies then has in hand what nobody has acknowledged."""
 OVER = (Status.WATCHING, *ENDED)
 WRITTEN = (Status.VERIFYING, *OVER)
 """No document is written any more."""
@@ -34,8 +31,6 @@ PIECE_SECONDS = 60.0
 """Wall time that a piece of a look never takes."""
 REAL = 1.0
 """Cloud seconds per second, while documents are written."""
-SETTLING = 5.0
-"""The same while it is waited for that nobody is told of them."""
 SLOW = 0.75
 """The same while data are looked through: a look has 15 s a minute, and must be over within the
 time for which nothing new may appear, on a busy machine too. No slower: a worker surveys them for
@@ -99,18 +94,10 @@ class Moving:
         name = self._stage.wait_for("the order", found).id
         return self.waited(name, (Status.PARKED, *ENDED), hopping=True)
 
-    def carried_out(
-        self, parked: Rollback, points: Iterable[Point], receipts: Receipts | None = None
-    ) -> Rollback:
-        """A second person agrees; at each point somebody dies, as long as documents are written.
-
-        Where there are receipts, nobody is told of these.
-        """
+    def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
+        """A second person agrees; at each point somebody dies, as long as documents are written."""
         self.foreseen.clear()
         self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
-        if receipts is not None:
-            self._stage.rescale(SETTLING)
-            self._stage.wait_for("the silence", lambda: receipts.stands(parked.id), WITHIN_SECONDS)
         self._stage.rescale(REAL)
         for point in points:
             if self._has_died(point, lambda: self._rollback(parked.id).status in WRITTEN):
@@ -118,15 +105,6 @@ class Moving:
         moved = self.waited(parked.id, WRITTEN)
         self._stage.rescale(SLOW)
         return moved
-
-    def told_again(self, moved: Rollback, receipts: Receipts) -> None:
-        """Whoever was told of nothing is told of what waits; somebody dies with it in hand."""
-
-        def is_told() -> bool:
-            return receipts.is_told_again(moved.id)
-
-        self._has_died(PULLED, is_told)
-        self._stage.wait_for("the pushes", is_told, WITHIN_SECONDS)
 
     def _has_died(self, point: Point, is_over: Callable[[], bool]) -> bool:
         """Whether somebody has, at that point, before that was over."""

@@ -225,8 +225,7 @@ class InMemory:
         self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
 
     def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
-        feeds = f"projects/shop/subscriptions/eventarc-{trigger.name.rpartition('/')[2]}"
-        self._fake.hearing.append(replace(trigger, subscription=feeds))
+        self._fake.hearing.append(trigger)
 
     def silence(self, location: str) -> None:
         self._fake.unreachable.append(location)

@@ -6,10 +6,9 @@ from datetime import timedelta
 
 from shared import fence as fences
 from shared.documents import decode
-from shared.fence import Fence
+from shared.fence import Fence, Status
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
-from shared.upheld import Status
 from tests import person
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until

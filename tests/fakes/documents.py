@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -34,8 +34,6 @@ class FakeDocuments:
         """Documents that were read, which is paid for."""
         self.seconds_each = 0.0
         """What a document of a stream takes to come."""
-        self.hears: Callable[[str, Version | None, Version | None], None] = lambda *_: None
-        """Is told of each change: the database, and what stood there before and after."""
         self._clock = clock
         self._history: dict[str, dict[str, list[tuple[datetime, Version | None]]]] = {}
         """By database and path: what a document became, and when."""
@@ -58,7 +56,6 @@ class FakeDocuments:
             made = before.created_at if before is not None else now
             kept = None if fields is None else Version(path, dict(fields), made, now)
             past.append((now, kept))
-            self.hears(database, before, kept)
 
     def get_quietly(self, database: str, path: str) -> Version | None:
         """One document as it is now, without asking the hook or paying for it."""

@@ -9,7 +9,6 @@ from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.bus import MemoryBus
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
-from tests.fakes.feeds import FakeFeeds
 from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
 from tests.fakes.media import MemoryMedia
 from tests.fakes.mirrors import MemoryMirrors
@@ -52,7 +51,6 @@ class InstancePorts:
         self.media = MemoryMedia(world.hook)
         self.provisions = FakeProvisions(world.hook)
         self.services = world.platform
-        self.feeds = FakeFeeds(self.clock, world.hook)
 
     def application_bus(self, system: str) -> MemoryBus:
         """Nothing is asked for here."""

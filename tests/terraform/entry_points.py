@@ -32,7 +32,6 @@ APPLICATIONS: dict[str, Callable[[Policy], object]] = {
     "that admit copies": ASKED["copies"],
     "that declare assets": ASKED["assets"],
     "whose documents name files": ASKED["media"],
-    "that keep triggers silent": ASKED["silence"],
     "that make data again": derived_topics,
     "that have such a channel": ASKED["push"],
     "whose channels look users up": ASKED["pushed_to"],

@@ -9,7 +9,6 @@ import pytest
 from shared.gcp import (
     accounts,
     backups,
-    feeds,
     hosting,
     identity_config,
     indexes,
@@ -129,7 +128,6 @@ def test_nobody_else_may_anything(two_projects: Configuration) -> None:
 LOOKED_AT = (
     *accounts.PERMISSIONS,
     *backups.PAST_PERMISSIONS,
-    *feeds.LOOK_PERMISSIONS,
     *hosting.PERMISSIONS,
     *identity_config.PERMISSIONS,
     *indexes.PERMISSIONS,
