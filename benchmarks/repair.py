@@ -18,7 +18,6 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
-from responders.repairs.journalled import Ours
 from responders.repairs.rewriting import Rewriting
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
@@ -28,6 +27,7 @@ from shared.integrity_rules import Collection
 from shared.plan import Step
 from shared.ramp import Ramp
 from shared.repair import KIND, Fate, Goal, Position, Select
+from shared.rollback import Rollback, Status
 from shared.versions import Scope
 from tests.fakes.clock import START
 from tests.local.admin_world import DATABASE, ORIGIN, World, running
@@ -44,6 +44,7 @@ SCHEMA: Final = {
     "required": ["email", "plan"],
     "properties": {"email": {"type": "string"}, "plan": {"type": "string"}},
 }
+ROLLBACK: Final = Rollback("INC-1", "INC-1", "shop", Status.RUNNING, START, START)
 POLICY: Final = replace(CHECKED, collections={"users": Collection(schema=SCHEMA)}, erasure=None)
 
 
@@ -106,7 +107,7 @@ def _measured(world: World, clients: Clients, documents: int) -> tuple[float, fl
             pass
     streams = time.perf_counter() - began
     goal = Goal(HERE, at, HERE, before, Select(), USERS)
-    rewriting = Rewriting(ports, POLICY, Ours("INC-1"), Ramp(0.0, 0.0), lambda deadline: True)
+    rewriting = Rewriting(ports, POLICY, ROLLBACK, Ramp(0.0, 0.0), lambda deadline: True)
     position, began = Position(), time.perf_counter()
     while not position.is_over:
         position = rewriting.portion(Step("repair users", KIND, "users"), goal, position)

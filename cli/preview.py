@@ -7,9 +7,10 @@ import math
 from msgspec import Struct
 
 from cli.wired import Operations
+from responders import weighing
 from responders.ordering import order_of
 from responders.planning import beside_of
-from responders.rehearsing import data_worked_out, worked_out
+from responders.rehearsing import worked_out
 from responders.repairs import foreseeing
 from responders.weighing import Preparation
 from shared import forecast
@@ -63,7 +64,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
 
 def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
     now = ours.wiring.clock.now()
-    found, _ = data_worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = weighing.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.seconds(survey) if survey is not None else 0.0
     return Preview(

@@ -31,11 +31,8 @@ PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] =
     taking_out_later.VERB: taking_out_later.go_on,
 }
 """What is done in pieces, by its verb."""
-ORPHANS: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
-    fencing.VERB: fencing.let_fall,
-    SUPPRESSION: end_suppression,
-}
-"""What ends also without its system's policy."""
+ORPHANS = (fencing.VERB, SUPPRESSION)
+"""What ends also without its system's policy: people of another one are notified."""
 
 
 def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -79,12 +76,11 @@ def _carry_out(
     if record.command == "pause":
         pausing.settle(ports, policies, document, record)
         return
-    if record.system not in policies and record.command in ORPHANS:
-        ORPHANS[record.command](ports, next(iter(policies.values())), document, record)
-        return
-    if record.system not in policies:
+    policy = policies.get(record.system)
+    if policy is None and record.command in ORPHANS:
+        policy = next(iter(policies.values()))
+    if policy is None:
         raise Refused(f"command {record.id}: no policy for the system {record.system}")
-    policy = policies[record.system]
     if record.planned is not None:
         scheduling.begin(ports, policy, document, record, record.planned)
     elif record.order is not None and record.drills:

@@ -20,10 +20,11 @@ from shared import log, owners
 from shared.command import CommandRecord
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
-from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
+from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
 from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Store, Update, written
 from shared.repair import EVERYTHING
+from shared.steps.portions import within
 from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
@@ -279,18 +280,16 @@ class Opened:
         ledger = read_ledger(self._ports, self._policy)
         if ledger is None:
             return replace(progress, is_over=True)
-        until, before = self._ports.clock.monotonic() + seconds, progress
-        try:
-            while progress.place <= len(ledger.rules.documents):
-                for later in self._gone_through(progress, ledger):
-                    progress = later
-                    if self._ports.clock.monotonic() >= until:
-                        return progress
-        except RollbackError:
-            if progress == before:
-                raise
-            return progress
-        return replace(progress, is_over=True)
+        clock = self._ports.clock
+        until = clock.monotonic() + seconds
+        return within(clock, until, progress, self._every_place(progress, ledger))
+
+    def _every_place(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        while progress.place <= len(ledger.rules.documents):
+            for later in self._gone_through(progress, ledger):
+                progress = later
+                yield progress
+        yield replace(progress, is_over=True)
 
     def _gone_through(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
         """The progress after each piece of its place, and in the end behind it.

@@ -121,17 +121,6 @@ def worked_out(ports: Ports, policy: Policy, order: Order, now: datetime) -> Wor
     return WorkedOut(decision, plan, shown, facts.pace)
 
 
-def data_worked_out(
-    ports: Ports, policy: Policy, order: Order, now: datetime, known: Preparation, seconds: float
-) -> tuple[Foreseen, Preparation]:
-    """What would become of an order that moves data, as `weighing.worked_out`.
-
-    Raises: Unavailable.
-    """
-    facts = gather(ports, policy, now, list, "", order.target, writing=True).facts
-    return weighing.worked_out(ports, policy, order, facts, known, seconds)
-
-
 def _further(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
 ) -> Foreseen | None:
@@ -140,7 +129,7 @@ def _further(
     place = ports.store.get(repair.survey_path(f"dry-run-{record.id}"))
     known = Preparation(expires_at=now + KEPT_FOR)
     known = decode(Preparation, place.fields) if place.fields else known
-    found, known = data_worked_out(ports, policy, order, now, known, PIECE_SECONDS)
+    found, known = weighing.worked_out(ports, policy, order, now, known, PIECE_SECONDS)
     if found.survey is None or found.survey.is_over:
         return found
     with suppress(Moved):  # somebody else has gone through that piece

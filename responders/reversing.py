@@ -12,28 +12,25 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import LONGEST_SECONDS
-from responders.case import Case, Turn
-from responders.deciding import held, kept
-from responders.ending import ended
+from responders.case import Case
+from responders.deciding import held
 from responders.erasing import FORGET
 from responders.fences import fenced
 from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.repairs import taking_out_later
+from responders.repairs.beginning import approved_by, begin, let_go
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
 from shared import quarantine
 from shared.documents import encode
 from shared.gate import Outcome
-from shared.incident import Status
 from shared.plan import Plan
 from shared.policy import ScenarioName
 from shared.ports import Query
-from shared.rollback import Order, Question, Rollback, in_favour
-from shared.rollback import Status as RollbackStatus
+from shared.rollback import Order, Question, Rollback
 from shared.steps.brought import all_of
-from shared.system import System
 
 REMOVES_COPIES: Final = (FORGET, taking_out_later.VERB)
 LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
@@ -66,15 +63,14 @@ def decide(case: Case) -> bool:
         case Outcome.HOLD:
             return not case.take(held(case, found.reason, told))
         case Outcome.ROLLBACK if plan is not None:
-            if case.take(_going(case, order, found, plan, behind, told)):
-                behind.begin(case)
-            return True
+            return _begun(case, order, found, plan, behind, told)
         case Outcome.ASK if plan is not None:
             question = Question(plan.header, found.people, found.reason, now)
             among = "documents" if found.writes else "rebuilds"
             turn = parked(case, question, found.reversal.shown, f"{among} among it", told)
         case _:
-            turn = _let_go(case, found, told)
+            details = found.reversal.reported if plan is None else plan.header.reported
+            turn = let_go(case, told, "nothing was done", found.reason, details=details)
     answered = {alert.key for alert in gathered.alerts}
     return not case.end(turn, answered=answered)
 
@@ -112,66 +108,29 @@ def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    people = in_favour(rollback, plan.header.fingerprint, found.people)
-    if len(people) < found.people:
-        return found
-    reason = f"approved by {', '.join(people.values())}"
-    return replace(found, outcome=Outcome.ROLLBACK, reason=reason)
+    reason = approved_by(rollback, plan, found.people)
+    return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
 
 
-def _going(
+def _begun(
     case: Case,
     order: Order,
     found: WorkedOut,
     plan: Plan,
     behind: Around,
     told: Mapping[str, Any],
-) -> Turn:
-    """Freeze the plan and take the system's slot, in one commit, before any effect."""
-    now, rollback = case.now(), case.rollback
+) -> bool:
+    """As `begin`; automation leaves alone for a while what is led anywhere."""
     functions = sorted({one.target for one in plan.steps if not is_of_data(one)})
     beside = [one.name for one in plan.steps if is_of_data(one)]
-    until = now + case.policy.deployments.human_first
-
-    def slot_taken(system: System) -> System | None:
-        if system.slot not in ("", rollback.id):
-            return None
-        suspended = {**system.suspended, **dict.fromkeys(functions, until)}
-        return behind.with_window(replace(system, slot=rollback.id, suspended=suspended))
-
-    return Turn(
-        event="rollback.decided",
-        note=f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
+    until = case.now() + case.policy.deployments.human_first
+    return begin(
+        case,
+        plan,
+        behind,
+        {**told, "suspended": until},
+        f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
         details=plan.header.reported,
-        facts={
-            **told,
-            "plan": plan.header.fingerprint,
-            "suspended": until,
-            "upheld": behind.commands,
-        },
-        changes={
-            "status": RollbackStatus.RUNNING,
-            "plan": plan.header,
-            "gates": tuple(told["gates"]),
-            "is_fenced": found.writes and case.policy.fence is not None,
-        },
-        status=Status.ROLLING_BACK,
-        writes=(*kept(case, plan), *behind.writes),
-        system=slot_taken,
-    )
-
-
-def _let_go(case: Case, found: WorkedOut, told: Mapping[str, Any]) -> Turn:
-    """The turn that does nothing, and says why."""
-    return Turn(
-        event="rollback.not-taken",
-        note=f"nothing was done: {found.reason}",
-        details=found.reversal.reported,
-        choices=("retry", "accept"),
-        facts=told,
-        changes={
-            **ended(case, RollbackStatus.NOT_TAKEN, found.reason),
-            "gates": tuple(told["gates"]),
-        },
-        status=Status.ESCALATED,
+        suspended=dict.fromkeys(functions, until),
+        is_fenced=found.writes and case.policy.fence is not None,
     )

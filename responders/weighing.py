@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.gathering import gather
 from responders.inquiring import known_damage
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
@@ -58,22 +59,18 @@ class Foreseen(Struct, frozen=True):
 
 
 def worked_out(
-    ports: Ports, policy: Policy, order: Order, facts: Facts, known: Preparation, seconds: float
+    ports: Ports, policy: Policy, order: Order, now: datetime, known: Preparation, seconds: float
 ) -> tuple[Foreseen, Preparation]:
     """What would become of the order now, and the data looked through so many seconds further.
 
     As long as its survey is not over, it is not known yet. Nothing is kept. Raises: Unavailable.
     """
-    now = ports.clock.now()
+    facts = gather(ports, policy, now, list, "", order.target, writing=True).facts
     found = allowed(order, facts, policy, now + PREPARE_WITHIN, now, "")
     _, record = known_damage(ports, policy)
     at = now.replace(second=0, microsecond=0)
-    try:
-        expiries = read_expiries(ports, policy, policy.integrity.database)
-        known = looked_through(ports, policy, order, known, record, at, expiries, seconds)
-    except (Refused, Rejected) as no:
-        return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
-    return became(policy, order, facts, found, known), known
+    expiries = read_expiries(ports, policy, policy.integrity.database)
+    return looked_through(ports, policy, order, facts, found, known, record, at, expiries, seconds)
 
 
 def allowed(
@@ -88,41 +85,38 @@ def looked_through(
     ports: Ports,
     policy: Policy,
     order: Order,
+    facts: Facts,
+    found: Foreseen,
     known: Preparation,
     record: Record,
     at: datetime,
     expiries: Sequence[Expiry],
     seconds: float,
-) -> Preparation:
-    """What is known after so many seconds more; what was begun goes on where it is.
+) -> tuple[Foreseen, Preparation]:
+    """What becomes of it by what is known of the data after so many seconds more.
 
-    Unless it was begun by another policy: then it begins anew.
-    Raises: Refused, where the restore point cannot be had; Unavailable, Rejected.
+    What was begun goes on where it is, unless it was begun by another policy: then it begins anew.
+    Raises: Unavailable.
     """
-    source = known.target or foreseeing.target(ports, policy, record, order.restore_point)
-    select = repair.parse(order.select)
-    survey = known.survey
-    if survey is None or not survey.is_by(policy.fingerprint):
-        survey = foreseeing.begun(ports, policy, select, at, source)
-    if not survey.is_over:
-        survey = foreseeing.advanced(ports, policy, survey, expiries, seconds)
-    return replace(known, target=source, survey=survey)
-
-
-def became(
-    policy: Policy, order: Order, facts: Facts, found: Foreseen, known: Preparation
-) -> Foreseen:
-    """What becomes of it by what is known of the data, or how far that has come."""
-    if known.target is None or known.survey is None or not known.survey.is_over:
-        return replace(found, survey=known.survey)
-    return _foreseen(policy, order, facts, found, known.target, known.survey)
+    try:
+        source = known.target or foreseeing.target(ports, policy, record, order.restore_point)
+        select, survey = repair.parse(order.select), known.survey
+        if survey is None or not survey.is_by(policy.fingerprint):
+            survey = foreseeing.begun(ports, policy, select, at, source)
+        if not survey.is_over:
+            survey = foreseeing.advanced(ports, policy, survey, expiries, seconds)
+    except (Refused, Rejected) as no:
+        return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
+    found, known = replace(found, survey=survey), replace(known, target=source, survey=survey)
+    return _foreseen(policy, order, facts, found, source, survey), known
 
 
 def _foreseen(
     policy: Policy, order: Order, facts: Facts, found: Foreseen, source: Target, survey: Survey
 ) -> Foreseen:
-    """What becomes of it by what the survey has found."""
-    found = replace(found, survey=survey)
+    """What becomes of it by what the survey has found; the same, while that is not over."""
+    if not survey.is_over:
+        return found
     starts = foreseeing.started(policy, foreseeing.writes(survey), facts)
     plan = foreseeing.planned(policy, survey, source, starts)
     if plan is None:

@@ -11,7 +11,6 @@ from responders.case import Case, Turn
 from responders.commanded import carry_out
 from responders.fences import fenced
 from responders.repairs import repaired, repairing
-from responders.repairs.journalled import Ours
 from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
 from shared import handover
@@ -211,6 +210,5 @@ class Work:
             in_time = deadline is None or lands_by <= deadline
             return in_time and tenure.lasts(REWRITE_SECONDS)
 
-        ours = Ours(rollback.id, rollback.expires_at)
         taking_out = TakingOut(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
-        return Rewriting(ports, case.policy, ours, ramp, may_write), taking_out
+        return Rewriting(ports, case.policy, rollback, ramp, may_write), taking_out

@@ -140,16 +140,6 @@ def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:
     return Stand(tuple(to_stop), tuple(to_free), tuple(theirs), settled)
 
 
-def seen(fence: Fence, writers: Iterable[Writer]) -> Fence:
-    """The fence with what its writers are, on record before any is stopped."""
-    return replace(fence, writers=tuple(writers), waiting="")
-
-
-def stands(fence: Fence, now: datetime) -> Fence:
-    """The fence behind which nothing writes."""
-    return replace(fence, status=Status.STANDING, stood_at=now, waiting="")
-
-
 def may_send(fence: Fence, now: datetime) -> bool:
     """Whether it is on record that something is about to be stopped."""
     return fence.sent_at is not None and now < fence.sent_at + SENT_WITHIN

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
 from responders.erasing import Erasing
 from responders.repairs.expiring import read_expiries
-from responders.repairs.journalled import MayGoOn, Ours
+from responders.repairs.journalled import MayGoOn
 from responders.repairs.mending import Mending
 from responders.repairs.rewriting import Rewriting
 from shared import quarantine, repair
@@ -21,6 +21,7 @@ from shared.ports import Query
 from shared.quarantine import Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Goal, Position
+from shared.rollback import Rollback, Status
 from shared.versions import Scope
 from tests.world import CHECKED, FakePorts
 
@@ -33,6 +34,8 @@ SHOP = replace(
         "carts": Collection(schema={"type": "object", "required": ["n"]}, expires="until"),
     },
 )
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", Status.RUNNING, NOON, NOON)
 STEP = Step("repair ", repair.KIND, "customers")
 GOOD: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"email": "ada@example.com"},
@@ -81,7 +84,7 @@ class Shop:
     @property
     def rewriting(self) -> Rewriting:
         ramp = Ramp(0.0, self.ports.clock.monotonic())
-        return Rewriting(self.ports, self.policy, Ours("INC-1"), ramp, self.may_go_on)
+        return Rewriting(self.ports, self.policy, ROLLBACK, ramp, self.may_go_on)
 
     def repair(self, collection: str, select: str = "invalid", **more: Any) -> Position:
         return self.carried(self.goal(collection, select, **more))

@@ -39,8 +39,6 @@ class Around(Struct, frozen=True):
 
     fence: Fence | None = None
     """None: none is raised."""
-    commands: tuple[str, ...] = ()
-    """Those that a worker goes on with."""
     writes: tuple[Write, ...] = ()
     why_not: str = ""
     """Empty: it can begin."""
@@ -53,8 +51,8 @@ class Around(Struct, frozen=True):
 
     def begin(self, case: Case) -> None:
         """Have it raised at once, now that all is committed."""
-        for command in self.commands:
-            handover.publish(case.ports.bus, handover.COMMAND, command, case.now())
+        if self.fence is not None:
+            handover.publish(case.ports.bus, handover.COMMAND, self.fence.command, case.now())
 
 
 def around(case: Case, takes: timedelta) -> Around:
@@ -162,7 +160,7 @@ def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
         record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
     )
     begins = Create(commands.path(record.id), encode(record))
-    return Around(fence, (record.id,), (written(document, encode(fence)), begins))
+    return Around(fence, (written(document, encode(fence)), begins))
 
 
 def _decoded(document: Document) -> Fence | None:

@@ -7,14 +7,13 @@ also where whoever raised it has died.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from responders.fences.falling import Falling
-from responders.fences.raising import Raising
+from responders.fences.looking import Looking
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
@@ -96,34 +95,13 @@ def _require_no_shift(asked: Asked, system: System | Controls) -> None:
         raise Refused(f"{slot} is bringing functions back: wait for its end, or cancel it")
 
 
-def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+def go_on(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
     """One look after another, until it stands, is down, or the time is over; then it is due again.
 
-    Raises: Moved, when somebody wrote first; Unavailable.
+    `tell` says who is notified: its own policy, or another one where that is gone. Raises: Moved,
+    when somebody wrote first; Unavailable.
     """
-
-    def look(fence: Fence, found: Document) -> Fence:
-        return Raising(ports, policy, fence, found).after()
-
-    _go_on(ports, look, policy, document, record)
-
-
-def let_fall(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
-    """The same for a fence whose system has no policy any more; another one says who is told."""
-
-    def look(fence: Fence, found: Document) -> Fence:
-        return Falling(ports, fence, found).after()
-
-    _go_on(ports, look, tell, document, record)
-
-
-def _go_on(
-    ports: Ports,
-    look: Callable[[Fence, Document], Fence],
-    tell: Policy,
-    document: Document,
-    record: CommandRecord,
-) -> None:
+    policy = tell if tell.system == record.system else None
     until = ports.clock.monotonic() + WORK_FOR_SECONDS
     while record.due_at is not None:
         found = ports.store.get(fences.path(record.system))
@@ -131,17 +109,25 @@ def _go_on(
         if before.command != record.id or before.is_over:
             _keep(ports, record, document, None, found.read_at, ())
             return
-        after = look(before, found)
+        after = Looking(ports, policy, before, found).after()
         due = _due(after, found.read_at)
         writes = _told(ports, tell, before, after, found)
         record = _keep(ports, record, document, due, found.read_at, writes)
-        if after.rollback and after.status is not before.status and _is_of(tell, after):  # it waits
+        if after.rollback and after.status is not before.status and policy is not None:  # it waits
             handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
         goes_on = due is not None and due <= found.read_at + LOOK_AGAIN
         if not goes_on or ports.clock.monotonic() > until:
             return
         ports.clock.sleep(LOOK_AGAIN.total_seconds())
         document = ports.store.get(document.path)
+
+
+def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
+    """Publish each fence that is up in none of these systems. Raises: Unavailable."""
+    for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
+        up = document.fields or {}
+        if up["system"] not in systems:
+            handover.publish(ports.bus, handover.COMMAND, up["command"], now)
 
 
 def _due(fence: Fence, now: datetime) -> datetime | None:
@@ -170,19 +156,6 @@ def _keep(
     return after
 
 
-def _is_of(policy: Policy, fence: Fence) -> bool:
-    """Whether it is the policy of its own system."""
-    return policy.system == fence.system
-
-
-def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> None:
-    """Publish each fence that is up in none of these systems. Raises: Unavailable."""
-    for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
-        up = document.fields or {}
-        if up["system"] not in systems:
-            handover.publish(ports.bus, handover.COMMAND, up["command"], now)
-
-
 def _told(
     ports: Ports, policy: Policy, before: Fence, after: Fence, found: Document
 ) -> Iterator[Write]:
@@ -200,7 +173,8 @@ def _told(
     severity = TOLD[name]
     tell = loud if severity is Severity.CRITICAL else notices
     # What another system's people hear waits for nothing that those of its own do not.
-    key = after.command if _is_of(policy, after) else f"{after.command}-{after.system}"
+    is_own = policy.system == after.system
+    key = after.command if is_own else f"{after.command}-{after.system}"
     yield from creates(tell(policy, key, severity, name, "\n".join(text(name, after)), now))
     yield from _public(policy, after, name, now)
 
@@ -218,7 +192,7 @@ def _public(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[
     if name not in ("fence.raising", "fence.down") or not fence.writers:
         return
     ended = now if fence.is_over else None
-    known_as = policy.display_name if _is_of(policy, fence) else ""
+    known_as = policy.display_name if policy.system == fence.system else ""
     turns = [PublicTurn(MAINTENANCE, fence.began_at)]
     state = PublicState(
         system=fence.system,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
 from responders.erasing import Ledger
 from shared import quarantine, shortened
 from shared.buckets import Vault
@@ -19,6 +17,7 @@ from shared.policy import Policy
 from shared.ports import Document, Ports, Update, written
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
+from shared.rollback import Rollback
 from shared.versions import (
     REWRITE_BYTES,
     REWRITE_SECONDS,
@@ -32,35 +31,24 @@ MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""
 
 
-class Ours(Struct, frozen=True):
-    """For which rollback documents are written."""
-
-    rollback: str
-    expires_at: datetime | None = None
-
-
 class Journalled:
     """What one worker writes for a rollback; a batch that is repeated finds what it has done."""
 
     def __init__(
-        self, ports: Ports, policy: Policy, ours: Ours, ramp: Ramp, may_go_on: MayGoOn
+        self, ports: Ports, policy: Policy, rollback: Rollback, ramp: Ramp, may_go_on: MayGoOn
     ) -> None:
         """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
         self._ports = ports
         self._policy = policy
-        self._ours = ours
+        self._rollback = rollback
         self._ramp = ramp
         self._may_go_on = may_go_on
 
     @property
-    def vault(self) -> Vault:
-        """Where copies are kept. Raises: Rejected, where no bucket is named."""
-        vault = self._ports.quarantine
-        if vault is None:
-            raise Rejected("there is no bucket for what a repair changes: nothing is written")
-        return vault
+    def _vault(self) -> Vault:
+        return vault_of(self._ports)
 
-    def changed(
+    def _changed(
         self,
         step: Step,
         database: str,
@@ -73,22 +61,22 @@ class Journalled:
         Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
         """
         name = quarantine.entry_name(step.name, cursor)
-        path = f"{quarantine.journal(self._ours.rollback)}/{name}"
+        path = f"{quarantine.journal(self._rollback.id)}/{name}"
         document = self._ports.store.get(path)
         if document.fields is None and not changes:
             return {}
         meant, done = self._tried(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
-        kept = self.vault.keep(*self._content(copies))
+        kept = self._vault.keep(*self._content(copies))
         of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
-        entry = self._entry(name, step, database, kept, copies, done, of_erased)
+        entry = self._entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([written(document, encode(entry))])
         is_first = document.fields is None
         sent, failure = self._sent(step, database, list(to_do.values()), is_first=is_first)
         done |= sent
         if sent:
-            entry = self._entry(name, step, database, kept, copies, done, of_erased)
+            entry = self._entry(name, step, database, kept, done, of_erased)
             self._ports.store.commit([Update(path, encode(entry), version)])
         if failure is not None:
             raise failure
@@ -105,10 +93,10 @@ class Journalled:
         if document.fields is None:
             return {}, {}
         entry = decode(Entry, document.fields)
-        meant = {one.path: one for one in quarantine.unpacked(self.vault.read(entry.kept))}
+        meant = {one.path: one for one in quarantine.unpacked(self._vault.read(entry.kept))}
         done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]
-        return meant, done | standing(self._ports, self._policy.system, database, unknown)
+        return meant, done | self._standing(database, unknown)
 
     def _sent(
         self, step: Step, database: str, changes: Sequence[Change], *, is_first: bool
@@ -156,11 +144,11 @@ class Journalled:
         What stands there before the first is somebody else's, be it the same. Raises: Unavailable.
         """
         moved = [one for one in changes if isinstance(answers[one.path], Moved)]
-        return standing(self._ports, self._policy.system, database, moved)
+        return self._standing(database, moved)
 
     def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
         content = quarantine.packed(changes)
-        return quarantine.name(self._policy.system, self._ours.rollback, content), content
+        return quarantine.name(self._policy.system, self._rollback.id, content), content
 
     def _wait(self, writes: int, deadline: datetime | None) -> None:
         """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
@@ -171,13 +159,24 @@ class Journalled:
         if not self._may_go_on(deadline):
             raise Unavailable("nothing may be written now")
 
+    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, datetime | None]:
+        """Those that stand there as they are wanted, and since when: it was us."""
+        if not changes:
+            return {}
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(database, sorted(one.path for one in changes), None)
+        return {
+            one.path: version.updated_at if version is not None else None
+            for one in changes
+            if is_as_wanted(version := there[one.path], one)
+        }
+
     def _entry(
         self,
         name: str,
         step: Step,
         database: str,
         kept: Source,
-        copies: Sequence[Change],
         landed: Mapping[str, Landed],
         of_erased: bool,
     ) -> Entry:
@@ -195,22 +194,15 @@ class Journalled:
                 if path not in done
             ),
             is_of_erased=of_erased,
-            expires_at=self._ours.expires_at,
+            expires_at=self._rollback.expires_at,
         )
 
 
-def standing(
-    ports: Ports, system: str, database: str, changes: Sequence[Change]
-) -> dict[str, datetime | None]:
-    """Those that stand there as they are wanted, and since when: it was us. Raises: Unavailable."""
-    if not changes:
-        return {}
-    there = ports.documents(system).get(database, sorted(one.path for one in changes), None)
-    return {
-        one.path: version.updated_at if version is not None else None
-        for one in changes
-        if is_as_wanted(version := there[one.path], one)
-    }
+def vault_of(ports: Ports) -> Vault:
+    """Where copies are kept. Raises: Rejected, where no bucket is named."""
+    if ports.quarantine is None:
+        raise Rejected("there is no bucket for what a repair changes: nothing is written")
+    return ports.quarantine
 
 
 def stood_there_of(change: Change, ledger: Ledger) -> bool:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
-from responders.case import Case, Turn
-from responders.deciding import held, kept
-from responders.ending import ended
+from responders.case import Case
+from responders.deciding import held
 from responders.fences import fenced
 from responders.fences.fenced import Around
 from responders.gathering import gather
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import foreseeing
+from responders.repairs.beginning import approved_by, begin, let_go
 from responders.repairs.expiring import read_expiries
 from responders.waiting import parked
 from responders.weighing import (
@@ -24,22 +23,18 @@ from responders.weighing import (
     Foreseen,
     Preparation,
     allowed,
-    became,
     looked_through,
 )
 from shared import damage, quarantine, repair, shortened
 from shared import rollback as rollbacks
 from shared.damage import Record
 from shared.documents import decode, encode
-from shared.errors import Moved, Refused, Rejected, Unavailable
+from shared.errors import Moved, Unavailable
 from shared.facts import Facts
 from shared.gate import Outcome
-from shared.incident import Status
-from shared.plan import Plan
 from shared.policy import ScenarioName
 from shared.ports import Document, written
-from shared.rollback import Order, Question, in_favour
-from shared.system import System
+from shared.rollback import Order, Question
 
 SURVEY_SHARE: Final = 0.6
 """Of its lease one worker spends so much on looking through the data, then it hands on what it has
@@ -102,12 +97,8 @@ def _prepared(
     except Unavailable as unknown:
         return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
     left = SURVEY_SHARE * rollbacks.LEASE.total_seconds() - case.tenure.seconds_since_commit
-    try:
-        at = record.last.at
-        known = looked_through(ports, policy, order, known, record, at, expiries, left)
-    except (Refused, Rejected) as no:
-        return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
-    return became(policy, order, facts, found, known), known
+    at = record.last.at
+    return looked_through(ports, policy, order, facts, found, known, record, at, expiries, left)
 
 
 def _not_quiet(case: Case, document: Document, record: Record, known: Preparation) -> str:
@@ -152,74 +143,27 @@ def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: 
         told["overridden"] = [encode(answer) for answer in found.overridden]
     if found.outcome is Outcome.HOLD:
         return not case.take(held(case, found.reason, told))
-    back = f"{foreseeing.written(fates)} documents"
-    if found.outcome is Outcome.ASK and found.plan is not None:
-        people = in_favour(case.rollback, found.plan.header.fingerprint, PEOPLE)
-        if len(people) < PEOPLE:
-            question = Question(found.plan.header, PEOPLE, found.reason, case.now())
+    back, plan = f"{foreseeing.written(fates)} documents", found.plan
+    if found.outcome is Outcome.ASK and plan is not None:
+        reason = approved_by(case.rollback, plan, PEOPLE)
+        if not reason:
+            question = Question(plan.header, PEOPLE, found.reason, case.now())
             return not case.end(parked(case, question, [], back, told), answered=answered)
-        reason = f"approved by {', '.join(people.values())}"
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
-    if found.outcome is Outcome.ROLLBACK and found.plan is not None:
-        if case.take(_going(case, found, found.plan, behind, back, told)):
-            behind.begin(case)
-        return True
-    return not case.end(_let_go(case, found, told), answered=answered)
-
-
-def _going(
-    case: Case,
-    found: Foreseen,
-    plan: Plan,
-    behind: Around,
-    back: str,
-    told: Mapping[str, Any],
-) -> Turn:
-    """Freeze the plan and take the system's slot, in one commit, before any effect."""
-    rollback = case.rollback
-
-    def slot_taken(system: System) -> System | None:
-        if system.slot not in ("", rollback.id):
-            return None
-        return behind.with_window(replace(system, slot=rollback.id))
-
-    return Turn(
-        event="rollback.decided",
-        note=f"bringing back {back} as of {plan.header.target}: {found.reason}",
-        details=tuple(shortened.lines(plan.header.reported)),
-        facts={
-            **told,
-            "plan": plan.header.fingerprint,
-            "upheld": behind.commands,
-        },
-        changes={
-            "status": rollbacks.Status.RUNNING,
-            "plan": plan.header,
-            "gates": tuple(told["gates"]),
-            "is_fenced": case.policy.fence is not None,
-            "overrides": tuple(
-                replace(one, skipped=tuple(told["overridden"])) for one in rollback.overrides
-            ),
-        },
-        status=Status.ROLLING_BACK,
-        writes=(*kept(case, plan), *behind.writes),
-        system=slot_taken,
-    )
-
-
-def _let_go(case: Case, found: Foreseen, told: Mapping[str, Any]) -> Turn:
-    """The turn that moves no data, and says why."""
-    over = found.outcome is Outcome.IGNORE
-    return Turn(
-        event="rollback.not-taken",
-        note=f"no data were moved: {found.reason}",
-        details=tuple(shortened.lines(found.plan.header.reported if found.plan else ())),
-        choices=() if over else ("retry", "accept"),
-        facts=told,
-        changes={
-            **ended(case, rollbacks.Status.NOT_TAKEN, found.reason),
-            "gates": tuple(told["gates"]),
-        },
-        status=Status.RESOLVED if over else Status.ESCALATED,
-    )
+    reported = tuple(shortened.lines(plan.header.reported if plan is not None else ()))
+    if found.outcome is Outcome.ROLLBACK and plan is not None:
+        skipped = tuple(told.get("overridden", ()))
+        return begin(
+            case,
+            plan,
+            behind,
+            told,
+            f"bringing back {back} as of {plan.header.target}: {found.reason}",
+            details=reported,
+            is_fenced=case.policy.fence is not None,
+            overrides=tuple(replace(one, skipped=skipped) for one in case.rollback.overrides),
+        )
+    is_over = found.outcome is Outcome.IGNORE
+    no = let_go(case, told, "no data were moved", found.reason, details=reported, is_over=is_over)
+    return not case.end(no, answered=answered)

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from responders.erasing import Erasing, Ledger, read_ledger
 from responders.repairs.expiring import read_expiries
-from responders.repairs.journalled import Journalled, MayGoOn, Ours, is_as_wanted
+from responders.repairs.journalled import Journalled, is_as_wanted
 from responders.repairs.mending import Mending
 from shared import journals, quarantine, repair
 from shared.documents import decode
-from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.errors import Moved, Rejected, Unavailable
 from shared.expiry import Expiry, has_expired
 from shared.plan import Step
-from shared.policy import Policy
-from shared.ports import Ports
 from shared.quarantine import Change, Entry
-from shared.ramp import Ramp
 from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
-from shared.steps.portions import PORTION_SECONDS
+from shared.steps.portions import PORTION_SECONDS, within
 from shared.steps.put_back import Goal as PutBackGoal
 from shared.versions import Landed, Version
 
 
-class Rewriting:
+class Rewriting(Journalled):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
-
-    def __init__(
-        self, ports: Ports, policy: Policy, ours: Ours, ramp: Ramp, may_go_on: MayGoOn
-    ) -> None:
-        """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
-        self._ports = ports
-        self._policy = policy
-        self._journalled = Journalled(ports, policy, ours, ramp, may_go_on)
 
     def portion(self, step: Step, goal: Goal, position: Position) -> Position:
         """The position after some seconds; what was written until then stays so.
@@ -44,49 +33,53 @@ class Rewriting:
         """
         if goal.policy not in ("", self._policy.fingerprint):
             raise Rejected("another policy holds than the one by which people have agreed to it")
-        clock, before = self._ports.clock, position
+        clock = self._ports.clock
         began = clock.monotonic()
         self._learn()  # what comes back must not be of somebody erased just now
         expiries = read_expiries(self._ports, self._policy, goal.database)
         mending = Mending(self._ports, self._policy, goal, expiries)
-        try:
-            for batch in mending.batches(position):
-                fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
-                position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
-                if clock.monotonic() >= began + PORTION_SECONDS:
-                    break
-        except RollbackError:
-            if position == before:
-                raise
+        further = self._repaired(step, goal, position, mending)
+        position = within(clock, began + PORTION_SECONDS, position, further)
         return repair.timed(position, clock.monotonic() - began)
+
+    def _repaired(
+        self, step: Step, goal: Goal, position: Position, mending: Mending
+    ) -> Iterator[Position]:
+        for batch in mending.batches(position):
+            fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
+            position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
+            yield position
 
     def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
         """The same for what another rollback has written, which is put back as it stood there.
 
         A document that is not as that one has left it stays; so does who was erased since.
         """
-        clock, before = self._ports.clock, position
+        clock = self._ports.clock
         began = clock.monotonic()
         self._learn()
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
-        try:
-            for name, document in journals.behind(
-                self._ports.store, goal.rollback, position.cursor
-            ):
-                entry = decode(Entry, document.fields)
-                fated = self._returned(step, goal, name, entry, ledger, expiries)
-                pairs = [Pair(name, None, None)] * len(fated)
-                after = repair.passed(position, pairs, fated, is_last=False)
-                position = replace(after, cursor=name)
-                if clock.monotonic() >= began + PORTION_SECONDS:
-                    break
-            else:
-                position = replace(position, is_over=True)
-        except RollbackError:
-            if position == before:
-                raise
+        further = self._put_back(step, goal, position, ledger, expiries)
+        position = within(clock, began + PORTION_SECONDS, position, further)
         return repair.timed(position, clock.monotonic() - began)
+
+    def _put_back(
+        self,
+        step: Step,
+        goal: PutBackGoal,
+        position: Position,
+        ledger: Ledger | None,
+        expiries: Sequence[Expiry],
+    ) -> Iterator[Position]:
+        for name, document in journals.behind(self._ports.store, goal.rollback, position.cursor):
+            entry = decode(Entry, document.fields)
+            fated = self._returned(step, goal, name, entry, ledger, expiries)
+            pairs = [Pair(name, None, None)] * len(fated)
+            position = repair.passed(position, pairs, fated, is_last=False)
+            position = replace(position, cursor=name)
+            yield position
+        yield replace(position, is_over=True)
 
     def _learn(self) -> None:
         """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
@@ -122,14 +115,14 @@ class Rewriting:
                 fated.append(Fated(path, Fate.RETURNED))
             else:
                 fated.append(Fated(path, Fate.MEANWHILE))
-        landed = self._journalled.changed(step, goal.database, name, changes, ledger)
+        landed = self._changed(step, goal.database, name, changes, ledger)
         after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
         return [*fated, *after]
 
     def _copies(self, goal: PutBackGoal, name: str, entry: Entry) -> list[Change]:
         """What a batch has kept. Raises: Unavailable, Rejected."""
         try:
-            return quarantine.unpacked(self._journalled.vault.read(entry.kept))
+            return quarantine.unpacked(self._vault.read(entry.kept))
         except Rejected:
             path = f"{quarantine.journal(goal.rollback)}/{name}"
             now = decode(Entry, self._ports.store.get(path).fields)
@@ -152,7 +145,7 @@ class Rewriting:
             for one in known
             if one.fate in WRITTEN
         ]
-        landed = self._journalled.changed(step, goal.database, cursor, changes, ledger)
+        landed = self._changed(step, goal.database, cursor, changes, ledger)
         return [_after(one, landed.get(one.path)) for one in known]
 
 

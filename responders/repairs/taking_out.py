@@ -6,25 +6,25 @@ without it is kept, the journal names that one, and what no entry names (any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
-from responders.repairs.journalled import stood_there_of
+from responders.repairs.journalled import stood_there_of, vault_of
 from shared import journals, quarantine
 from shared.buckets import Vault
 from shared.documents import decode, encode
-from shared.errors import Moved, Rejected, RollbackError, Unavailable
+from shared.errors import Moved, Rejected, Unavailable
 from shared.inventory import Source
 from shared.policy import Policy
 from shared.ports import Document, Ports, Update
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Position
-from shared.steps.portions import PORTION_SECONDS
+from shared.steps.portions import PORTION_SECONDS, within
 from shared.versions import Rewrite, Version, same
 
 NAMED_WITHIN: Final = timedelta(minutes=5)
@@ -63,28 +63,25 @@ class TakingOut:
 
         Raises: Unavailable, Rejected, when nothing came of it.
         """
-        clock, before = self._ports.clock, position
+        clock = self._ports.clock
         until = clock.monotonic() + PORTION_SECONDS
         Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
         ledger = read_ledger(self._ports, self._policy)
         is_new = ledger is not None and ledger.added_at >= self._began_at - OVERLAP
-        try:
-            for name, document in journals.behind(
-                self._ports.store, self._rollback, position.cursor
-            ):
-                entry = decode(Entry, document.fields)
-                if ledger is not None and (is_new or entry.is_of_erased):
-                    entry = self._without(document, ledger)
-                position = _passed(position, name, entry)
-                if clock.monotonic() >= until:
-                    return position
-            if is_new or position.fates.get(Fate.FORGOTTEN):
-                self.remove_unnamed()
-        except RollbackError:
-            if position == before:
-                raise
-            return position
-        return replace(position, is_over=True)
+        return within(clock, until, position, self._gone_through(position, ledger, is_new=is_new))
+
+    def _gone_through(
+        self, position: Position, ledger: Ledger | None, *, is_new: bool
+    ) -> Iterator[Position]:
+        for name, document in journals.behind(self._ports.store, self._rollback, position.cursor):
+            entry = decode(Entry, document.fields)
+            if ledger is not None and (is_new or entry.is_of_erased):
+                entry = self._without(document, ledger)
+            position = _passed(position, name, entry)
+            yield position
+        if is_new or position.fates.get(Fate.FORGOTTEN):
+            self.remove_unnamed()
+        yield replace(position, is_over=True)
 
     def forget(self, document: Document, ledger: Ledger) -> Entry:
         """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
@@ -196,10 +193,7 @@ class TakingOut:
 
     @property
     def _vault(self) -> Vault:
-        vault = self._ports.quarantine
-        if vault is None:
-            raise Rejected("there is no bucket for what a repair changes: nothing is known of it")
-        return vault
+        return vault_of(self._ports)
 
 
 def _is_written_of(change: Change, ledger: Ledger) -> bool:

@@ -6,12 +6,13 @@ it begins at, and what a portion leads to comes back as the name of its operatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from shared.documents import decode
-from shared.errors import Rejected
+from shared.errors import Rejected, RollbackError
 from shared.plan import Step
+from shared.ports import Clock
 from shared.repair import Position, as_text, from_text, worded
 from shared.steps import Look, Verdict
 from shared.versions import REWRITE_SECONDS
@@ -24,6 +25,7 @@ SUPPRESSED: Final = "people agreed to event suppression, which this version does
 """Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")
+T = TypeVar("T")
 Portion = Callable[[Step, Goal, Position], Position]
 """Carries a step a portion further, and makes nothing again that could land after its deadline.
 
@@ -54,6 +56,23 @@ class InPortions(Generic[Goal]):
             raise Rejected(SUPPRESSED)
         goal, position = decode(self.goal, step.goal), from_text(step.seen)
         return as_text(self._portion(step, goal, position))
+
+
+def within(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
+    """The last of these that came in time; what was done before a failure stays done.
+
+    Raises: what `further` raises, where nothing has come yet.
+    """
+    last = before
+    try:
+        for one in further:
+            last = one
+            if clock.monotonic() >= until:
+                break
+    except RollbackError:
+        if last is before:
+            raise
+    return last
 
 
 def look_at(step: Step) -> Look:
