@@ -22,6 +22,7 @@ locals {
     "run.googleapis.com"                  = "services of the functions; shifting an application's traffic"
     "secretmanager.googleapis.com"        = "secrets; reading which an application has"
     "storage.googleapis.com"              = "sources, exports, audit, status page; where an application's buckets lie"
+    "workloadidentity.googleapis.com"     = "creating Google's service agents"
   }
 
   # Those of an application, where it is not the operations project, and of whoever lives beside it:
@@ -100,12 +101,10 @@ data "google_project" "every" {
 }
 
 # Agents are born when they are first needed; a grant to one that is not there yet is refused.
-resource "google_project_service_identity" "agents" {
-  provider = google-beta
+resource "google_workload_identity_service_agent" "agents" {
   for_each = toset(["cloudscheduler.googleapis.com", "firestore.googleapis.com", "pubsub.googleapis.com"])
 
-  project = var.operations_project
-  service = each.key
+  parent = "projects/${data.google_project.every[var.operations_project].number}/locations/global/serviceProducers/${each.key}"
 
   depends_on = [google_project_service.operations]
 }

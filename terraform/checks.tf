@@ -2,14 +2,14 @@
 
 check "worker_is_enabled" {
   assert {
-    condition     = !google_service_account.responders["on_work"].disabled
+    condition     = google_service_account.responders["on_work"].disabled != true
     error_message = "The worker's account is disabled: somebody has stopped all rollbacks. An apply does not lift that; gcloud iam service-accounts enable ${google_service_account.responders["on_work"].email} does."
   }
 }
 
 check "work_is_attached" {
   assert {
-    condition     = google_pubsub_subscription.push["rollback-work"].topic == google_pubsub_topic.rollback["rollback-work"].id
+    condition     = google_pubsub_subscription.push["rollback-work"].topic == "projects/${var.operations_project}/topics/rollback-work"
     error_message = "The work subscription is detached: somebody has stopped all rollbacks. An apply does not lift that; terraform apply -replace 'module.rollback.google_pubsub_subscription.push[\"rollback-work\"]' does."
   }
 }

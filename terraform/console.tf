@@ -81,20 +81,17 @@ resource "google_cloudfunctions2_function" "console" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "console" {
-  for_each = {
-    for one in flatten([for key, console in local.console : [for member in console.invokers : { key = key, member = member }]]) :
-    one.member => one
-  }
+  for_each = toset(flatten([for console in values(local.console) : tolist(console.invokers)]))
 
   project  = var.operations_project
   location = var.region
-  name     = google_cloudfunctions2_function.console[each.value.key].name
+  name     = google_cloudfunctions2_function.console["console"].name
   role     = "roles/run.invoker"
-  member   = each.value.member
+  member   = each.key
 
   lifecycle {
     # A function that is made anew has lost its grants.
-    replace_triggered_by = [google_cloudfunctions2_function.console[each.value.key].id]
+    replace_triggered_by = [google_cloudfunctions2_function.console["console"].id]
   }
 }
 

@@ -19,7 +19,7 @@ locals {
       { for account in values(google_service_account.console) : "ROLLBACK_CONSOLE_ACCOUNT" => account.email },
       { ROLLBACK_IDENTITY_PROJECT = local.identity_project },
     )
-    on_notice  = local.status_bucket
+    on_notice = local.status_bucket
   }
 }
 

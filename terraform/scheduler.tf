@@ -23,5 +23,5 @@ resource "google_pubsub_topic_iam_member" "clock" {
   role    = "roles/pubsub.publisher"
   member  = local.agents.cloudscheduler
 
-  depends_on = [google_project_service_identity.agents]
+  depends_on = [google_workload_identity_service_agent.agents]
 }

@@ -30,7 +30,7 @@ resource "google_kms_crypto_key_iam_member" "state" {
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = local.agents.firestore
 
-  depends_on = [google_project_service_identity.agents]
+  depends_on = [google_workload_identity_service_agent.agents]
 }
 
 # What has ended goes by itself. These are all collections in which something expires; a collection

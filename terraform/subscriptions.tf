@@ -11,7 +11,7 @@ resource "google_pubsub_subscription" "push" {
 
   project = var.operations_project
   name    = "${each.key}-push"
-  topic   = google_pubsub_topic.rollback[each.key].id
+  topic   = "projects/${var.operations_project}/topics/${google_pubsub_topic.rollback[each.key].name}" # not .id: checks.tf compares it in the first plan too
   labels  = var.labels
 
   ack_deadline_seconds       = 600 # the longest; the function's own time-out ends it sooner
@@ -58,7 +58,7 @@ resource "google_pubsub_subscription_iam_member" "given_up" {
   role         = "roles/pubsub.subscriber"
   member       = local.agents.pubsub
 
-  depends_on = [google_project_service_identity.agents]
+  depends_on = [google_workload_identity_service_agent.agents]
 }
 
 resource "google_service_account_iam_member" "push_identity" {
@@ -66,7 +66,7 @@ resource "google_service_account_iam_member" "push_identity" {
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.agents.pubsub
 
-  depends_on = [google_project_service_identity.agents]
+  depends_on = [google_workload_identity_service_agent.agents]
 }
 
 # Dead letters wait here until a person takes them out (rollback replay).

@@ -38,7 +38,7 @@ resource "google_pubsub_topic_iam_member" "given_up" {
   role    = "roles/pubsub.publisher"
   member  = local.agents.pubsub
 
-  depends_on = [google_project_service_identity.agents]
+  depends_on = [google_workload_identity_service_agent.agents]
 }
 
 resource "google_pubsub_topic_iam_member" "people" {

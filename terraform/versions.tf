@@ -8,12 +8,7 @@ terraform {
     }
     google = {
       source  = "hashicorp/google"
-      version = ">= 8.7.0, < 9.0.0"
-    }
-    # Only for google_project_service_identity, which google does not have.
-    google-beta = {
-      source  = "hashicorp/google-beta"
-      version = ">= 8.7.0, < 9.0.0"
+      version = ">= 8.0.0, < 9.0.0"
     }
     time = {
       source  = "hashicorp/time"

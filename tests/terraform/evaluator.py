@@ -271,9 +271,9 @@ class _Module:
                 ignored
                 for one in lifecycle
                 if "ignore_changes" in one.attributes
-                for ignored in _names_in(one.attributes["ignore_changes"])
+                for ignored in names_in(one.attributes["ignore_changes"])
             ),
-            tuple(_names_in(block.attributes["depends_on"]))
+            tuple(names_in(block.attributes["depends_on"]))
             if "depends_on" in block.attributes
             else (),
         )
@@ -299,7 +299,7 @@ class _Module:
             yield self._body(content, {**scope, **names})
 
 
-def _names_in(node: Any) -> list[str]:
+def names_in(node: Any) -> list[str]:
     """The elements of a list of references, as written: `type.name`, `attribute`."""
     return [_reference(one) for one in node.expression.elements]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.terraform.blocks import Block, blocks_in
 from tests.terraform.conftest import TERRAFORM
+from tests.terraform.evaluator import names_in
 
 FILES = sorted(
     file
@@ -64,3 +65,22 @@ def test_versions_are_asked_for_in_one_place() -> None:
     asking = [file for file in FILES if "required_version" in file.read_text()]
 
     assert asking == [TERRAFORM / "versions.tf"]
+
+
+def test_each_reference_that_replaces_a_resource_is_one_that_terraform_accepts() -> None:
+    """Terraform accepts each.key, count.index or a constant as the key, and nothing else.
+
+    (hashicorp/terraform v1.11.4, internal/configs/resource.go, decodeReplaceTriggeredBy, read
+    2026-11)
+    """
+    references = [
+        reference
+        for resource in blocks_in(TERRAFORM)
+        for lifecycle in resource.inner("lifecycle")
+        if "replace_triggered_by" in lifecycle.attributes
+        for reference in names_in(lifecycle.attributes["replace_triggered_by"])
+    ]
+    accepted = re.compile(r'\w+\.\w+(\[(each\.key|count\.index|\d+|"[^"$]*")\])?(\.\w+)*')
+
+    assert references
+    assert [one for one in references if not accepted.fullmatch(one)] == []

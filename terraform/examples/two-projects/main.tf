@@ -17,7 +17,7 @@ module "rollback" {
   ]
   region           = "europe-west3"
   identity_project = "example-people"
-  runtime_accounts = { bookshop = ["shop@bookshop-prod.iam.gserviceaccount.com"] }
+  runtime_accounts = { bookshop = ["shop-functions@bookshop-prod.iam.gserviceaccount.com"] }
 
   clock_regions         = ["europe-west1", "europe-west3"]
   command_publishers    = ["group:oncall@example.com"]
