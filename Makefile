@@ -64,7 +64,7 @@ terraform-checks: ## run checkov over terraform/, in build/checkov
 	@scripts/terraform-checks
 
 .PHONY: terraform-test
-terraform-test: ## run terraform validate and test, where there is a terraform (TERRAFORM=/path/to/it)
+terraform-test: ## run terraform fmt, validate and test, where there is a terraform (TERRAFORM=/path/to/it, TERRAFORM_REQUIRED=1 to fail where there is none)
 	@scripts/terraform-test
 
 .PHONY: format

@@ -8,81 +8,103 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.conftest import TERRAFORM
+from tests.terraform.conftest import EXAMPLES, TERRAFORM
 
 SCRIPT = TERRAFORM.parent / "scripts" / "terraform-test"
 STAND_IN = """\
 #!/bin/sh
 [ "$1" = version ] && {{ echo "Terraform v{version}"; exit 0; }}
-echo "asked: $2"
+[ "$1" = fmt ] && {{ echo "asked: fmt"; exit {fmt}; }}
+echo "asked: $2 $1"
 [ "$2" = init ] && {{ echo "{said}"; exit {init}; }}
 [ "$2" = validate ] && exit {validate}
+[ "$2" = test ] && exit {test}
 exit 0
 """
+NO_PROVIDERS = "Error: Failed to query available provider packages"
+NOT_RUN = [
+    ({"version": "1.8.5"}, "1.9 is needed"),
+    ({"init": 1, "said": NO_PROVIDERS}, "cannot be"),
+]
 
 
-def run(folder: Path, **how: object) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, how: dict[str, object], required: str = ""
+) -> subprocess.CompletedProcess[str]:
     """The script, where a Terraform answers so."""
     binary = folder / "terraform"
-    answers = {"version": "1.13.0", "said": "", "init": 0, "validate": 0, **how}
-    binary.write_text(STAND_IN.format(**answers))
+    answers = {"version": "1.13.0", "said": "", "fmt": 0, "init": 0, "validate": 0, "test": 0}
+    binary.write_text(STAND_IN.format(**{**answers, **how}))
     binary.chmod(0o755)
-    return started(str(binary))
+    return started(str(binary), required)
 
 
-def started(binary: str) -> subprocess.CompletedProcess[str]:
+def started(binary: str, required: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own script
         [SCRIPT],
-        env={**os.environ, "TERRAFORM": binary},
+        env={**os.environ, "TERRAFORM": binary, "TERRAFORM_REQUIRED": required},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_with_a_terraform_both_are_run(tmp_path: Path) -> None:
-    """First what it needs, then validate, then test."""
-    done = run(tmp_path)
+def test_with_a_terraform_all_is_checked(tmp_path: Path) -> None:
+    """The format of all files, each example and the module; last its tests."""
+    done = run(tmp_path, {})
 
+    folders = [*(f"terraform/examples/{one}/" for one in EXAMPLES), "terraform"]
     assert done.returncode == 0
-    assert [line for line in done.stdout.splitlines() if "init" not in line] == [
-        "asked: validate",
-        "asked: test",
+    assert done.stdout.splitlines() == [
+        "asked: fmt",
+        *(f"asked: validate -chdir={folder}" for folder in folders),
+        "asked: test -chdir=terraform",
     ]
 
 
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        ({"version": "1.8.5"}, "1.9 is needed"),
-        (
-            {"init": 1, "said": "Error: Failed to query available provider packages"},
-            "cannot be had",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("how", "why"), NOT_RUN)
 def test_where_it_cannot_be_run_it_says_why(
     how: dict[str, object], why: str, tmp_path: Path
 ) -> None:
     """In one line, and nothing fails."""
-    done = run(tmp_path, **how)
+    done = run(tmp_path, how)
 
-    assert done.returncode == 0
-    [line] = done.stdout.splitlines()
-    assert line.startswith("terraform validate and test: skipped")
+    assert (done.returncode, done.stderr) == (0, "")
+    [line] = [line for line in done.stdout.splitlines() if not line.startswith("asked: ")]
+    assert line.startswith("terraform-test: skipped, because ")
     assert why in line
 
 
-def test_without_a_terraform_it_says_so(tmp_path: Path) -> None:
-    """As on most machines that only change Python."""
-    done = started(str(tmp_path / "absent"))
+@pytest.mark.parametrize(("how", "why"), NOT_RUN)
+def test_where_it_is_required_it_is_never_skipped(
+    how: dict[str, object], why: str, tmp_path: Path
+) -> None:
+    """It fails with the reason, and with what Terraform said."""
+    done = run(tmp_path, how, required="1")
 
-    assert (done.returncode, "skipped, no " in done.stdout) == (0, True)
+    assert done.returncode == 1
+    assert "skipped" not in done.stdout
+    *output, last = done.stderr.splitlines()
+    assert last.startswith("terraform-test: failed, because TERRAFORM_REQUIRED is set and ")
+    assert why in last
+    assert str(how.get("said", "")) in "\n".join(output)
+
+
+@pytest.mark.parametrize(("required", "code"), [("", 0), ("1", 1)])
+def test_without_a_terraform_it_says_so(required: str, code: int, tmp_path: Path) -> None:
+    """As on most machines that only change Python; where it is required, it fails."""
+    done = started(str(tmp_path / "absent"), required)
+
+    assert (done.returncode, "there is no " in done.stdout + done.stderr) == (code, True)
 
 
 @pytest.mark.parametrize(
-    "how", [{"validate": 1}, {"init": 1, "said": "Error: Unsupported argument"}]
+    "how",
+    [{"fmt": 3}, {"validate": 1}, {"test": 1}, {"init": 1, "said": "Error: Unsupported argument"}],
 )
 def test_what_is_wrong_is_not_skipped(how: dict[str, object], tmp_path: Path) -> None:
     """A mistake of ours is no missing provider."""
-    assert run(tmp_path, **how).returncode != 0
+    done = run(tmp_path, how)
+
+    assert done.returncode != 0
+    assert "skipped" not in done.stdout
