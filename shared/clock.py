@@ -38,7 +38,6 @@ class _Reading(Struct, frozen=True):
     """The cloud's clock, as it stood at a moment of the wall's."""
 
     now: datetime
-    scale: float
     pace: float
     wall: float
 
@@ -81,10 +80,6 @@ class FollowedClock:
         while (remaining := until - self.monotonic()) > 0:
             self._latest = self._read(remaining)
 
-    def pace(self) -> float:
-        """Cloud seconds per wall second while everybody waits, as last read."""
-        return self._latest.scale
-
     def follow(self) -> None:
         """Read the cloud's clock now."""
         self._latest = self._read()
@@ -97,4 +92,4 @@ class FollowedClock:
         """What the cloud answers, once so many cloud seconds are over or a moment of the wall's."""
         answer = clock_of(self._url, wait, log.about("message_id"))
         now = datetime.fromisoformat(answer["now"])
-        return _Reading(now, answer["scale"], answer["pace"], self._wall.monotonic())
+        return _Reading(now, answer["pace"], self._wall.monotonic())

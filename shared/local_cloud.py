@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from shared.errors import Unavailable
 
 ANSWER_SECONDS = 5.0
+LATENCY = "x-embedded-latency-seconds"
+"""The header in which the applications that it plays say how long their answer has taken."""
 
 
 def clock_of(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
