@@ -17,6 +17,8 @@ from local.injection import Injector
 from local.scenes import Scenes
 
 PREFIX = "/_cloud/"
+LONGEST_WAIT_SECONDS = 0.25
+"""Of wall time: so soon a server that closes has answered everybody."""
 
 
 class ClockChange(Struct, forbid_unknown_fields=True):
@@ -30,8 +32,11 @@ class ControlPlane:
     """The verbs of the control plane.
 
     ======  ==================  ===========================================================
-    GET     /_cloud/clock        `{"now", "origin", "scale"}`: cloud time, that of the start,
-                                 and cloud seconds per wall second
+    GET     /_cloud/clock        `{"now", "origin", "scale", "pace"}`: cloud time, that of the
+                                 start, and cloud seconds per wall second, while everybody waits
+                                 and now; with `?wait=seconds&message=id` once so much cloud time
+                                 has passed, or a quarter of a wall second: who has that message
+                                 waits meanwhile
     POST    /_cloud/clock        `{"advance": seconds}`, `{"scale": x}` or both; the new clock,
                                  once alerts, ticks, expiry and writing have followed
     GET     /_cloud/addresses    `{"firestore": "127.0.0.1:port", …}`
@@ -102,7 +107,7 @@ class ControlPlane:
     def _told(self, verb: str, query: Mapping[str, str]) -> dict[str, Any] | None:
         match verb:
             case "clock":
-                return self._clock_now()
+                return self._clock_after(query)
             case "addresses":
                 return dict(self._addresses)
             case "application":
@@ -114,11 +119,21 @@ class ControlPlane:
             case _:
                 return None
 
+    def _clock_after(self, query: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            until = self._clock.now() + timedelta(seconds=float(query.get("wait", 0)))
+        except (ValueError, OverflowError) as error:
+            raise BadRequest(str(error)) from error
+        with self._clock.at_work.waiting(query.get("message", "")):
+            self._clock.wait(until, at_most_seconds=LONGEST_WAIT_SECONDS)
+        return self._clock_now()
+
     def _clock_now(self) -> dict[str, Any]:
         return {
             "now": self._clock.now().isoformat(),
             "origin": self._origin.isoformat(),
             "scale": self._clock.scale,
+            "pace": self._clock.pace,
         }
 
     def _change_clock(self, change: ClockChange) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ from local.control import PREFIX, ControlPlane
 from local.identity import HOSTS, EmbeddedIdentity
 from local.loopback import Loop
 from local.pubsub.subscriptions import EVENTS_MODE
+from shared.local_cloud import LATENCY
 from shared.typed import from_json
 
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
@@ -62,15 +63,16 @@ class FrontDoor:
             reply = self.identity.respond(method, host, url.path, query, body)
             kept = "no-store" if reply.max_age is None else f"public, max-age={reply.max_age}"
             return reply.status, msgspec.json.encode(reply.content), {"Cache-Control": kept}
-        return *self._respond(method, host, target, body), {}
-
-    def _respond(self, method: str, host: str, target: str, body: bytes) -> tuple[int, bytes]:
         url = urlsplit(target)
         for application in self._applications.values():
             if application.claims(host):
                 answer = application.answer(host, url.path, _event(url.query, body))
                 self._take_time(answer)
-                return answer.status, msgspec.json.encode({"revision": answer.revision})
+                took = {LATENCY: str(answer.latency.total_seconds())}
+                return answer.status, msgspec.json.encode({"revision": answer.revision}), took
+        return *self._respond(method, host, url, body), {}
+
+    def _respond(self, method: str, host: str, url: SplitResult, body: bytes) -> tuple[int, bytes]:
         if host not in _LOOPBACK or not url.path.startswith(PREFIX):
             return 404, b'{"error": "nothing is served there"}'
         try:

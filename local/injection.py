@@ -60,6 +60,7 @@ class Injection:
 
     def around(self, call: str, moment: Moment) -> None:
         """Delay a call, and answer it otherwise. Raises: Refused, Dropped."""
+        came_at = self._clock.now()  # before it counts: whoever then moves the clock moves it on
         with self._lock:
             faults = [
                 dice.fault
@@ -68,7 +69,7 @@ class Injection:
             ]
         delay = sum(fault.delay_seconds for fault in faults)
         if delay:
-            self._clock.wait(self._clock.now() + timedelta(seconds=delay), self._ended)
+            self._clock.wait(came_at + timedelta(seconds=delay), self._ended)
         for fault in faults:
             if fault.answer is not None:
                 raise _answer(fault, call)

@@ -6,8 +6,13 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
+
+import grpc
+
+from local.wire import Refused
 
 Row: TypeAlias = tuple[str, str, bytes | None]
 """A service, a key of its own, and what stands there from now on; None: nothing."""
@@ -16,13 +21,15 @@ Row: TypeAlias = tuple[str, str, bytes | None]
 class Journal:
     """Keys and values per service; each `write` is one durable transaction.
 
-    Without a folder it lives in memory and is gone with the process.
+    Without a folder it lives in memory and is gone with the process. Once it is closed, reading and
+    writing raise Refused: whoever asks so late is told UNAVAILABLE, or 503.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._is_closed = False
         self._database = sqlite3.connect(
             folder / "cloud.sqlite3" if folder else ":memory:",
             check_same_thread=False,
@@ -39,7 +46,7 @@ class Journal:
 
     def read(self, service: str) -> Iterator[tuple[str, bytes]]:
         """Everything that a service wrote, by ascending key."""
-        with self._lock:
+        with self._open():
             rows = self._database.execute(
                 "SELECT key, value FROM entries WHERE service = ? ORDER BY key", (service,)
             ).fetchall()
@@ -51,7 +58,7 @@ class Journal:
 
     def write_together(self, rows: Iterable[Row]) -> None:
         """Apply changes of several services, all or none."""
-        with self._lock:
+        with self._open():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 for service, key, value in rows:
@@ -72,4 +79,13 @@ class Journal:
     def close(self) -> None:
         """Flush and let go of the file."""
         with self._lock:
+            self._is_closed = True
             self._database.close()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """The body has the database to itself. Raises: Refused."""
+        with self._lock:
+            if self._is_closed:
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "The embedded cloud has stopped.")
+            yield

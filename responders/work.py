@@ -17,13 +17,13 @@ from shared import handover
 from shared.controls import Switches
 from shared.engine import Engine, Left
 from shared.envelope import Message
-from shared.errors import Unavailable
+from shared.errors import LostRollback, RollbackError, Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.ramp import Ramp
 from shared.rollback import ENDED, Status, Way
 from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
-from shared.tenure import LIMIT_TAKEOVERS, SKEW, claim
+from shared.tenure import SKEW, claim, given_up
 from shared.versions import REWRITE_SECONDS
 
 WORK_FOR_SECONDS = 120.0
@@ -83,6 +83,10 @@ class Work:
             except Unavailable as unanswered:
                 self._come_back(case, str(unanswered))
                 raise
+        except LostRollback:
+            with suppress(RollbackError):  # then it counts as dead
+                tenure.admit_late()
+            raise
         finally:
             pool.close()
 
@@ -96,8 +100,8 @@ class Work:
     def _carry_on(self, case: Case) -> None:
         until = self._ports.clock.monotonic() + WORK_FOR_SECONDS
         kinds = self._kinds(case)
-        if case.rollback.takeovers > LIMIT_TAKEOVERS:
-            ending.fail(case, f"{LIMIT_TAKEOVERS} workers in a row died over it")
+        if why := given_up(case.rollback):
+            ending.fail(case, why)
             return
         while self._forward(case, kinds, until):
             if self._ports.clock.monotonic() >= until:

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from shared import log
 from shared.local_cloud import clock_of
 from shared.ports import Clock
 
 READ_EVERY_SECONDS = 0.25
 """Wall time for which a reading of the cloud's clock is carried forward."""
-_LOOK_EVERY_SECONDS = 0.05
+CARRIED_SECONDS = 1.0
+"""Cloud time by which it may be ahead of a cloud that has slowed down since."""
 
 
 class SystemClock:
@@ -36,16 +38,17 @@ class _Reading(Struct, frozen=True):
     """The cloud's clock, as it stood at a moment of the wall's."""
 
     now: datetime
-    scale: float
+    pace: float
     wall: float
 
 
 class FollowedClock:
     """The clock of an embedded cloud, read from `GET {url}/_cloud/clock`.
 
-    Between readings, at most a quarter of a wall second apart, it is carried forward at the cloud's
-    scale: a step or a new scale is seen that much later, or at once after `follow`. A scale of 0
-    stands still until somebody advances it. Monotonic time passes as the cloud's does.
+    Between readings, at most a quarter of a wall second and `CARRIED_SECONDS` apart, it is carried
+    forward at the cloud's pace: a step or a new pace is seen that much later, or at once after
+    `follow`. A scale of 0 stands still until somebody advances it. Monotonic time passes as the
+    cloud's does. Who sleeps waits at the cloud, which may hurry on meanwhile.
     """
 
     def __init__(self, url: str, wall: Clock | None = None) -> None:
@@ -57,45 +60,36 @@ class FollowedClock:
         self._passed = 0.0
 
     def now(self) -> datetime:
-        """The cloud's time, aware UTC."""
-        with self._lock:
-            return self._now()
+        """The cloud's time, aware UTC; never goes back."""
+        return self._origin + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         """Cloud seconds since this clock was made; never goes back."""
         with self._lock:
-            self._passed = max(self._passed, (self._now() - self._origin).total_seconds())
+            if self._wall.monotonic() - self._latest.wall >= READ_EVERY_SECONDS or (
+                self._carried() > CARRIED_SECONDS
+            ):
+                self._latest = self._read()
+            passed = (self._latest.now - self._origin).total_seconds() + self._carried()
+            self._passed = max(self._passed, passed)
             return self._passed
 
     def sleep(self, seconds: float) -> None:
         """Return after that many cloud seconds."""
         until = self.monotonic() + seconds
         while (remaining := until - self.monotonic()) > 0:
-            scale = self._latest.scale
-            wall = remaining / scale if scale else _LOOK_EVERY_SECONDS
-            self._wall.sleep(min(wall, READ_EVERY_SECONDS))
-            if not scale:
-                self.follow()
-
-    def pace(self) -> float:
-        """Cloud seconds per wall second, as last read."""
-        return self._latest.scale
+            self._latest = self._read(remaining)
 
     def follow(self) -> None:
         """Read the cloud's clock now."""
-        with self._lock:
-            self._latest = self._read()
+        self._latest = self._read()
 
-    def _now(self) -> datetime:
-        if self._wall.monotonic() - self._latest.wall >= READ_EVERY_SECONDS:
-            self._latest = self._read()
-        elapsed = self._wall.monotonic() - self._latest.wall
-        return self._latest.now + timedelta(seconds=elapsed * self._latest.scale)
+    def _carried(self) -> float:
+        """Cloud seconds since the newest reading."""
+        return (self._wall.monotonic() - self._latest.wall) * self._latest.pace
 
-    def _read(self) -> _Reading:
-        """What the cloud answers, placed at the middle of the time that the question took."""
-        asked = self._wall.monotonic()
-        answer = clock_of(self._url)
-        answered = self._wall.monotonic()
+    def _read(self, wait: float = 0.0) -> _Reading:
+        """What the cloud answers, once so many cloud seconds are over or a moment of the wall's."""
+        answer = clock_of(self._url, wait, log.about("message_id"))
         now = datetime.fromisoformat(answer["now"])
-        return _Reading(now, float(answer["scale"]), (asked + answered) / 2)
+        return _Reading(now, answer["pace"], self._wall.monotonic())

@@ -21,8 +21,8 @@ def exchange(
     content: bytes = b"",
     server_name: str | None = None,
     reads: int = 0,
-) -> tuple[int, bytes]:
-    """The status of the answer, and what was read of its body; a redirect is not followed.
+) -> tuple[int, bytes, Mapping[str, str]]:
+    """Status, what was read of the body, and headers of the answer; no redirect is followed.
 
     Of the body that many bytes are read at most, as they come on the wire: what is packed stays
     packed. Its headers may have 100 KiB (httpcore's limit).
@@ -32,12 +32,12 @@ def exchange(
     Raises: TimeoutError, httpx.TransportError (refused, cut off, not HTTP, a bad certificate).
     """
 
-    async def answered() -> tuple[int, bytes]:
+    async def answered() -> tuple[int, bytes, Mapping[str, str]]:
         extensions = {"sni_hostname": server_name} if server_name else None
         async with _answer(
             seconds, method, url, headers=headers, content=content, extensions=extensions
         ) as response:
-            return response.status_code, await _read(response, reads)
+            return response.status_code, await _read(response, reads), response.headers
 
     return asyncio.run(answered())
 

@@ -10,11 +10,16 @@ from urllib.parse import urlsplit
 from shared.errors import Unavailable
 
 ANSWER_SECONDS = 5.0
+LATENCY = "x-embedded-latency-seconds"
+"""The header in which the applications that it plays say how long their answer has taken."""
 
 
-def clock_of(url: str) -> dict[str, Any]:
-    """Its clock: `now` in ISO 8601, `scale` in cloud seconds per wall second."""
-    return _asked(url, "/_cloud/clock")
+def clock_of(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
+    """Its clock: `now` in ISO 8601, `scale` and `pace` in cloud seconds per wall second.
+
+    After `wait` cloud seconds at the most, in which whoever has received the message waits.
+    """
+    return _asked(url, f"/_cloud/clock?wait={wait}&message={message}")
 
 
 def addresses_of(url: str) -> dict[str, str]:

@@ -42,6 +42,11 @@ def context(**fields: Any) -> Iterator[None]:
         _context.reset(token)
 
 
+def about(name: str) -> str:
+    """The field of that name that each line carries here; empty without one."""
+    return str(_context.get().get(name, ""))
+
+
 def write(severity: str, message: str, **fields: Any) -> None:
     """One line of JSON; `severity` is one of Cloud Logging's (DEBUG, INFO, WARNING, ERROR, …).
 

@@ -13,7 +13,7 @@ import ipaddress
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -100,10 +100,6 @@ def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
     return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _as_fast() -> float:
-    return 1.0
-
-
 class HttpProber:
     """A Prober over HTTPS, or over HTTP to an embedded cloud.
 
@@ -111,20 +107,21 @@ class HttpProber:
     asked. No answer because we have no name service, no network or no sockets says nothing about
     it. A name whose own servers fail cannot be told from a name service that is down here: it is
     not known. A look-up has the name service's time limit (resolv.conf(5): 5 s a server), not the
-    probe's. `pace` is seconds of the clock per wall second, for what an answer has taken; time-outs
-    are wall time. What `secrets` hold, and the token of a sign-in, are in no answer and no error.
+    probe's. What an answer has taken is wall time, unless an embedded cloud says it in the header
+    `latency`; time-outs are wall time. What `secrets` hold, and the token of a sign-in, are in no
+    answer and no error.
     """
 
     def __init__(
         self,
         resolve: Resolve = resolve_publicly,
         look_up: LookUp = _look_up,
-        pace: Callable[[], float] = _as_fast,
+        latency: str = "",
         secrets: Callable[[], Secrets] | None = None,
     ) -> None:
         self._resolve = resolve
         self._look_up = look_up
-        self._pace = pace
+        self._latency = latency
         self._secrets = secrets
 
     def ask(self, probe: Probe) -> ProbeAnswer:
@@ -136,9 +133,10 @@ class HttpProber:
         """
         question = self._question(probe)
         began = time.monotonic()
-        passed, status, detail, digest = False, None, "", ""
+        passed, status, detail, digest, took = False, None, "", "", None
         try:
-            status, body = self._sent(probe, question)
+            status, body, headers = self._sent(probe, question)
+            took = headers.get(self._latency)
             passed, detail = _judged(probe, status, body)
             digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
         except TimeoutError:
@@ -147,7 +145,7 @@ class HttpProber:
             detail = _told(probe, error)
             if _is_ours(error):
                 raise Unavailable(f"probe {probe.name}: {detail}") from None
-        seconds = (time.monotonic() - began) * self._pace()
+        seconds = float(took) if took else time.monotonic() - began
         return ProbeAnswer(passed, status, detail, seconds, digest)
 
     def destination(self, probe: Probe) -> Destination:
@@ -186,7 +184,7 @@ class HttpProber:
         headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
         return _Question("POST", headers, msgspec.json.encode(said))
 
-    def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes]:
+    def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes, Mapping[str, str]]:
         there = self.destination(replace(probe, url=SIGN_IN) if probe.sign_in else probe)
         try:
             return exchange(

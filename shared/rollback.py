@@ -152,7 +152,9 @@ class Rollback(Struct, frozen=True):
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
     takeovers: int = 0
-    """Claims in a row from a holder that died before it committed anything."""
+    """Claims in a row from a holder that died, or was late, before it committed anything."""
+    late: int = 0
+    """How many of those holders have said since that they had not died."""
     commit_id: str = ""
     sequence: int = 0
     audit_head: str = ""

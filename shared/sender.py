@@ -105,7 +105,7 @@ class ChannelSender:
 
 def _answered(channel: Channel, url: str, headers: Mapping[str, str], content: bytes) -> int:
     try:
-        status, _ = exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
+        status, *_ = exchange("POST", url, seconds=SEND_SECONDS, headers=headers, content=content)
     except (TimeoutError, httpx.TransportError) as error:
         raise Unavailable(f"channel {channel.name}: {type(error).__name__}") from error
     return status

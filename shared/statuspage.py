@@ -77,7 +77,7 @@ class Statuspage:
             headers["Idempotency-Key"] = key
         content = msgspec.json.encode(said) if said is not None else b""
         try:
-            status, body = exchange(
+            status, body, _ = exchange(
                 method,
                 url,
                 seconds=CALL_SECONDS,

@@ -14,6 +14,7 @@ and composes its commit again.
     (pauses for minutes)
                                                          claim      fence 8
     commit 3   Moved: higher fence → LostRollback
+    late       fence 8: counted as late, and no more as dead
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ COPY_WITHIN = timedelta(seconds=1)
 """The work subscription's shortest backoff: what claims sooner after its holder is no redelivery,
 but a copy of the message, and nobody has died."""
 LIMIT_TAKEOVERS = 3
-"""Take-overs without progress: then something kills every worker that touches this rollback."""
+"""Deaths without progress: then something kills every worker that touches this rollback."""
+LIMIT_LATE = 12
+"""Take-overs without progress, whether from the dead or the late: even so it ends."""
 
 
 class Draft(Struct, frozen=True):
@@ -141,6 +144,7 @@ class Tenure:
         self._claimed_at = version or clock.now()
         self._claim_sent = renewed
         self._claim_answered = clock.monotonic()
+        self._fence = rollback.fence
         self.rollback = rollback
         self.commits = 0
         """Commits that landed under this tenure."""
@@ -237,6 +241,21 @@ class Tenure:
         if not self.lasts(0.0):
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
 
+    def admit_late(self) -> None:
+        """Have it on record that this worker, which lost the rollback, is late and has not died.
+
+        It writes as a person does, and nothing else. Raises: Moved, as when somebody has come
+        further meanwhile: then it counts no more; Unavailable.
+        """
+        document = self._store.get(rollbacks.path(self.rollback.id))
+        current = decode(Rollback, document.fields)
+        if current.status in ENDED or self._fence < current.fence - current.takeovers:
+            return
+        told = event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
+        draft = Draft((told,), {"late": current.late + 1})
+        _, writes = prepared(current, document.version, draft, self._ids(), renew=False)
+        self._store.commit(writes)
+
     def _land(self, after: Rollback, writes: list[Write]) -> bool:
         """Whether the commit landed; either way the newest state is known afterwards."""
         while True:
@@ -265,7 +284,16 @@ class Tenure:
 
 def _alive(draft: Draft) -> Draft:
     """The draft of a worker that has come so far: it has not died over this rollback."""
-    return replace(draft, changes={"takeovers": 0, **draft.changes})
+    return replace(draft, changes={"takeovers": 0, "late": 0, **draft.changes})
+
+
+def given_up(rollback: Rollback) -> str:
+    """Why no further worker is to try its luck; empty while one may."""
+    if rollback.takeovers - rollback.late > LIMIT_TAKEOVERS:
+        return f"{LIMIT_TAKEOVERS} workers in a row died over it"
+    if rollback.takeovers > LIMIT_LATE:
+        return f"{LIMIT_LATE} workers in a row came no further: {rollback.late} of them were late"
+    return ""
 
 
 def claim(

@@ -200,12 +200,11 @@ class Wiring(SystemsWiring):
     @Once
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
-        from shared.clock import FollowedClock
+        from shared.local_cloud import LATENCY
         from shared.prober import HttpProber
 
-        clock = self.clock
-        if isinstance(clock, FollowedClock):
-            return HttpProber(self._resolve, pace=clock.pace, secrets=lambda: self._secrets)
+        if self._settings.local_cloud is not None:
+            return HttpProber(self._resolve, latency=LATENCY, secrets=lambda: self._secrets)
         return HttpProber(secrets=lambda: self._secrets)
 
     @Once

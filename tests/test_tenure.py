@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared import incident
-from shared.rollback import Status
-from shared.tenure import LIMIT_TAKEOVERS
+from shared.rollback import LEASE, Status
+from shared.tenure import LIMIT_LATE, LIMIT_TAKEOVERS
 from tests.crash import Crashed, Saboteur, disturbed, quick
 from tests.switching import text
 from tests.world import World
@@ -32,6 +32,34 @@ class Deadly(Saboteur):
             self.deaths += 1
             self._dead = True
             raise Crashed
+
+
+class Slow(Saboteur):
+    """So many workers outlive their leases at one verb, one after another, and go on."""
+
+    def __init__(self, verb: str, times: int) -> None:
+        super().__init__()
+        self._verb = verb
+        self._left = times
+        self._fence = 0
+
+    def __call__(self, verb: str, side: str) -> None:
+        if not (self.active and self.world and (verb, side) == (self._verb, "before")):
+            return
+        [one] = self.world.rollbacks()
+        if self._left and one.fence != self._fence:
+            self._left, self._fence = self._left - 1, one.fence
+            self.world.ports.clock.advance(LEASE + timedelta(seconds=1))
+
+
+def after_lateness(verb: str, times: int) -> World:
+    """What becomes of a bad release when so many workers in a row are late."""
+    slow = Slow(verb, times)
+    world = World(slow, quick())
+    world.deploy_bad()
+    world.alert()
+    disturbed(world, slow, 30 * MINUTE, 8 * MINUTE)
+    return world
 
 
 def after_deaths(verb: str, deaths: int) -> World:
@@ -67,4 +95,25 @@ def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
     assert one.outcome in said
     assert "a person may now retry" in said
     assert world.incidents()[0].status is incident.Status.ESCALATED
+    assert world.broken_laws() == []
+
+
+@pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
+def test_whoever_is_late_has_not_died(verb: str) -> None:
+    """Of workers that outlive their leases more may follow each other than of those that die."""
+    world = after_lateness(verb, 2 * LIMIT_TAKEOVERS)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.takeovers, one.late) == (Status.SUCCEEDED, 0, 0)
+    assert world.events(one).count("rollback.worker-late") == 2 * LIMIT_TAKEOVERS
+    assert world.broken_laws() == []
+
+
+def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
+    """It ends, even though nobody has died over it."""
+    world = after_lateness("platform.service", 1000)
+
+    [one] = world.rollbacks()
+    assert (one.status, one.due_at) == (Status.FAILED, None)
+    assert one.outcome.startswith(f"{LIMIT_LATE} workers in a row came no further: ")
     assert world.broken_laws() == []

@@ -130,7 +130,9 @@ class Courier:
             # Registered first: whoever closes the broker either finds the push or is seen here.
             if self._broker.closed:
                 return
-            acknowledged = self._poster.deliver(lease, spec, push)
+            message = lease.entry.message.proto.message_id
+            with self._clock.at_work.pushed(push.endpoint, message):
+                acknowledged = self._poster.deliver(lease, spec, push)
         finally:
             with self._lock:
                 del flights.pushes[lease.ack_id]
@@ -150,5 +152,9 @@ class Courier:
                 for name, ack_id, push in flying
                 if name not in feeds or not feeds[name].backlog.holds(ack_id)
             ]
+            specs = {name: feed.spec for name, feed in feeds.items()}
         for push in lost:
             push.abort()
+        for name, _, push in flying:
+            if name in specs and push.endpoint != specs[name].push_config.push_endpoint:
+                self._clock.at_work.forget(push.endpoint)

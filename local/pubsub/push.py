@@ -36,6 +36,7 @@ class Push:
     """
 
     def __init__(self, endpoint: str, played: Mapping[str, str]) -> None:
+        self.endpoint = endpoint
         url = urlsplit(endpoint)
         host = url.hostname or ""
         self._asked = {"Host": host} if host in played else {}

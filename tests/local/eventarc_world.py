@@ -37,7 +37,7 @@ from tests.local.rest_world import SHOP, Addressed, Product, running
 
 Document, DocumentMask = types.Document.pb(), types.DocumentMask.pb()
 TYPE = "google.cloud.firestore.document.v1."
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 """Of wall time: how long a test waits for pushes before it fails."""
 MAILER = {"cloudRun": {"service": "mailer", "region": "europe-west1"}}
 

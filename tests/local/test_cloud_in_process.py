@@ -104,6 +104,7 @@ def test_control_plane_moves_the_clock(cloud: Cloud, control: httpx.Client) -> N
         "now": ORIGIN.isoformat(),
         "origin": ORIGIN.isoformat(),
         "scale": 0.0,
+        "pace": 0.0,
     }
 
     moved = control.post("/_cloud/clock", json={"advance": 90.5}).json()

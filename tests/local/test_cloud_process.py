@@ -33,7 +33,7 @@ def test_signal_ends_it_cleanly(policy_file: Path, number: signal.Signals) -> No
     with running("--policy", policy_file) as (process, addresses):
         assert httpx.get(f"http://{addresses['control']}/_cloud/addresses").json() == addresses
         process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
 
     assert (process.returncode, output) == (0, "")
 
@@ -92,7 +92,7 @@ def test_firestore_and_faults_are_chosen_on_the_command_line(
         transaction = client.transaction()
         transaction._begin()
         assert document.get(transaction=transaction).exists
-        document.set({"version": 2}, retry=None, timeout=5)
+        document.set({"version": 2}, retry=None, timeout=60)
         transaction.set(document, {"version": 3})
         with pytest.raises(Aborted):
             transaction._commit()
@@ -111,7 +111,7 @@ def test_refused_fault_plan_ends_it_with_every_fault(policy_file: Path, tmp_path
     plan.write_text('{"calls": [{"call": "*", "answer": "MAYBE"}], "seed": "x"}')
     command = [sys.executable, "-m", "local", "--policy", str(policy_file), "--faults", str(plan)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "MAYBE" in ended.stderr
@@ -159,7 +159,7 @@ def test_a_folder_that_cannot_be_ends_it_with_a_sentence(policy_file: Path) -> N
 def begun(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A cloud that ends by itself."""
     command = [sys.executable, "-m", "local", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
 
 
 def test_a_project_below_a_domain_is_no_home_for_the_responders(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_project_below_a_domain_is_no_home_for_the_responders(tmp_path: Path) 
     policy.write_text(POLICY.replace("project: bookshop", "project: example.com:shop-4u"))
     command = [sys.executable, "-m", "local", "--policy", str(policy)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "--project" in ended.stderr
@@ -180,7 +180,7 @@ def test_refused_policy_ends_it_with_every_fault(tmp_path: Path) -> None:
     broken.write_text(POLICY.replace("observe", "sometimes").replace("MEDIUM", "PINK"))
     command = [sys.executable, "-m", "local", "--policy", str(broken)]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)  # noqa: S603
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "PINK" in ended.stderr

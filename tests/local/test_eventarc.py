@@ -397,7 +397,7 @@ def test_a_killed_cloud_has_lost_no_event(tmp_path: Path) -> None:
     def write(shop: EventsWorld) -> None:
         with suppress(GoogleAPIError):
             for number in itertools.count():
-                shop.database.document(f"orders/{number}").create({}, retry=None, timeout=5.0)
+                shop.database.document(f"orders/{number}").create({}, retry=None, timeout=60)
                 if number == 50:
                     many.set()
 

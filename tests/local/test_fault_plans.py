@@ -56,7 +56,7 @@ def store(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[firestore.C
 
 def put(client: firestore.Client, name: str) -> None:
     """One attempt to write one document."""
-    client.document(f"things/{name}").set({"there": True}, retry=None, timeout=5)
+    client.document(f"things/{name}").set({"there": True}, retry=None, timeout=60)
 
 
 def is_there(client: firestore.Client, name: str) -> bool:

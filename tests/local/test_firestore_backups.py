@@ -238,7 +238,7 @@ def test_a_database_comes_and_goes(world: World) -> None:
     """Its documents go with it, and its name comes back empty, as another database."""
     asked = types.Database(location_id="eur3", type_=types.Database.DatabaseType.FIRESTORE_NATIVE)
     make = {"parent": PROJECT, "database_id": "scratch", "database": asked}
-    first = world.admin.create_database(make).result(timeout=5)
+    first = world.admin.create_database(make).result(timeout=60)
     world.documents("scratch").document("users/bob").set({"name": "Bob"})
     assert first.location_id == "eur3"
     assert [one.name for one in world.admin.list_databases(parent=PROJECT).databases] == [
@@ -248,14 +248,14 @@ def test_a_database_comes_and_goes(world: World) -> None:
 
     with pytest.raises(exceptions.FailedPrecondition):
         world.admin.delete_database({"name": COPY, "etag": "another"}, retry=None)
-    world.admin.delete_database({"name": COPY, "etag": first.etag}).result(timeout=5)
+    world.admin.delete_database({"name": COPY, "etag": first.etag}).result(timeout=60)
 
     with pytest.raises(exceptions.NotFound):
         names(world)
     with pytest.raises(exceptions.NotFound):
         world.admin.delete_database(name=COPY)
     world.pass_time(MINUTE)
-    second = world.admin.create_database(make).result(timeout=5)
+    second = world.admin.create_database(make).result(timeout=60)
     assert second.uid != first.uid
     assert not names(world)
 
@@ -266,7 +266,7 @@ def test_a_protected_database_stays(world: World) -> None:
     asked = types.Database(delete_protection_state=protected)
     world.admin.create_database(
         {"parent": PROJECT, "database_id": "scratch", "database": asked}
-    ).result(timeout=5)
+    ).result(timeout=60)
 
     with pytest.raises(exceptions.FailedPrecondition):
         world.admin.delete_database(name=COPY)

@@ -43,7 +43,7 @@ class World:
     def set_policy(self, name: str, config: Field.TtlConfig | None) -> Any:
         field = Field(name=name, ttl_config=config)
         request = {"field": field, "update_mask": {"paths": ["ttl_config"]}}
-        return self.admin.update_field(request=request).result(timeout=5)
+        return self.admin.update_field(request=request).result(timeout=60)
 
     def left(self, group: str = "sessions") -> set[str]:
         return {document.id for document in self.store.collection_group(group).stream()}

@@ -10,7 +10,7 @@ from google.cloud.firestore import FieldFilter
 
 from tests.local.firestore_world import FirestoreWorld, serving
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from local.journal import Journal
 from local.wire import Refused
 from tests.local.firestore_world import NOON, FirestoreWorld, serving
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 """Only a broken test waits this long."""
 
 

@@ -119,7 +119,7 @@ def test_people_sessions_and_keys_survive_a_restart(tmp_path: Path) -> None:
 def test_a_tunnel_to_another_host(cloud: Cloud) -> None:
     """Nothing is led out of this machine."""
     host, _, port = cloud.addresses["control"].partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
         answer = connection.recv(100)
 

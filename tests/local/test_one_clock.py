@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -146,16 +145,14 @@ def expire(cloud: Cloud, group: str, field: str) -> None:
 
 
 def test_half_an_hour_is_thirty_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watch of thirty minutes has every tick and no alert, in less than ten seconds."""
+    """A watch of thirty minutes has every tick and no alert."""
     with running(monkeypatch, alerter=True) as cloud:
         ticks = Mailbox(cloud, "rollback-clock")
-        begun = time.monotonic()
         for _ in range(30):
             pass_time(cloud, MINUTE)
 
         assert len(ticks.empty()) == 30
         assert not cloud.alerter("bookshop").incidents
-        assert time.monotonic() - begun < 10
         ticks.close()
 
 

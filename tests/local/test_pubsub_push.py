@@ -414,7 +414,7 @@ def test_a_storm(endpoint: Endpoint) -> None:
         for _ in range(STORM // 1000):
             world.publish(*["x"] * 1000)
 
-        assert passed.wait(30)
+        assert passed.wait(PATIENCE_SECONDS)
     assert len(seen) == STORM
 
 

@@ -19,7 +19,15 @@ from google.api_core.exceptions import (
 from google.cloud import pubsub_v1
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from tests.local.pubsub_world import DEAD_TOPIC, SUBSCRIPTION, TOPIC, World, serving, texts
+from tests.local.pubsub_world import (
+    DEAD_TOPIC,
+    PATIENCE_SECONDS,
+    SUBSCRIPTION,
+    TOPIC,
+    World,
+    serving,
+    texts,
+)
 
 
 @pytest.fixture
@@ -150,7 +158,7 @@ def test_the_publisher_client_batches(world: World) -> None:
 
     futures = [client.publish(TOPIC, str(number).encode()) for number in range(20)]
 
-    ids = [int(future.result(timeout=10)) for future in futures]
+    ids = [int(future.result(timeout=60)) for future in futures]
     assert ids == sorted(set(ids))
     assert sorted(texts(world.pull()), key=int) == [str(number) for number in range(20)]
     client.stop()
@@ -303,9 +311,9 @@ def test_a_subscription_is_deleted_while_a_pull_waits(world: World) -> None:
 
     thread = threading.Thread(target=pull)
     thread.start()
-    waiting.wait(10)
+    waiting.wait(PATIENCE_SECONDS)
     world.subscriber.delete_subscription(subscription=SUBSCRIPTION)
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
 
     assert len(answers) == 1
 

@@ -60,7 +60,7 @@ def test_traffic_statuses_follow_when_the_operation_is_done(world: World) -> Non
     assert after.observed_generation == after.generation == during.generation
     assert (after.etag, after.template) == (during.etag, before.template)
     assert after.latest_created_revision == before.latest_created_revision
-    assert operation.result(timeout=5).name == before.name
+    assert operation.result(timeout=60).name == before.name
 
 
 def test_clients_reach_the_old_revision_only_once_the_routers_followed(world: World) -> None:
@@ -99,7 +99,7 @@ def test_validate_only_changes_nothing(world: World) -> None:
     """A dry run is checked and answered, and leaves the service as it was."""
     before = world.get()
 
-    preview = world.update(before, to(first(world)), validate_only=True).result(timeout=5)
+    preview = world.update(before, to(first(world)), validate_only=True).result(timeout=60)
     world.advance(60)
 
     assert [one.revision for one in preview.traffic] == [first(world)]
@@ -201,7 +201,7 @@ def test_operation_fails_late(world: World) -> None:
     world.advance(8)
 
     with pytest.raises(exceptions.FailedPrecondition, match="no capacity"):
-        operation.result(timeout=5)
+        operation.result(timeout=60)
     after = world.get()
     assert routed(after) == [("", 100, "")]
     assert after.terminal_condition.state == FAILED
@@ -217,7 +217,7 @@ def test_revision_that_does_not_start_gets_no_traffic(world: World) -> None:
     world.advance(8)
 
     with pytest.raises(exceptions.FailedPrecondition, match="not ready"):
-        operation.result(timeout=5)
+        operation.result(timeout=60)
     assert routed(world.get()) == [("", 100, "")]
 
 
@@ -231,9 +231,9 @@ def test_newer_change_takes_the_place_of_a_pending_one(world: World) -> None:
     world.advance(60)
 
     assert routed(world.get()) == [(first(world), 100, "")]
-    assert newer.result(timeout=5).name == world.get().name
+    assert newer.result(timeout=60).name == world.get().name
     with pytest.raises(exceptions.Aborted):
-        older.result(timeout=5)
+        older.result(timeout=60)
 
 
 def test_latency_is_chosen_per_service(world: World) -> None:
@@ -280,7 +280,7 @@ def test_waiting_for_an_operation_ends_with_its_time(world: World) -> None:
         operations_pb2.WaitOperationRequest(name=name, timeout=duration_pb2.Duration(seconds=60))
     )
     world.advance(8)
-    assert waiting.result(timeout=5).done
+    assert waiting.result(timeout=60).done
 
 
 def test_writes_beyond_the_quota_are_refused_with_the_time_to_wait(world: World) -> None:

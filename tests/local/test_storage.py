@@ -298,6 +298,24 @@ def test_a_restart(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_request_that_comes_when_the_cloud_has_stopped(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A connection outlives the server: what still comes on it is answered by 503."""
+    cloud = Cloud.start([policy()], seed=1, clock=CloudClock(ORIGIN, scale=0), ticks=False)
+    url = f"http://{cloud.addresses['storage']}/upload/storage/v1/b/{audit_bucket(cloud.home)}/o"
+    asked = {"uploadType": "media"}
+    with httpx.Client() as client:
+        kept = client.post(url, params={**asked, "name": "before"}, content=b"1")
+        cloud.stop()
+
+        late = client.post(url, params={**asked, "name": "after"}, content=b"1")
+
+    assert (kept.status_code, late.status_code) == (200, 503)
+    assert late.json()["error"]["message"] == "The embedded cloud has stopped."
+    assert capfd.readouterr().err == ""
+
+
 def test_the_cloud_has_a_bucket_for_heads_and_its_faults(tmp_path: Path) -> None:
     """It is there from the start and after a restart, and a fault plan finds its calls by name."""
     for _ in range(2):

@@ -18,6 +18,8 @@ CLIENT_TIMEOUT_SECONDS = 10.0
 ANSWERS = ("cancel", "cancel", "reject", "approve", "retry", "accept")
 """What people say at that very moment."""
 STANDSTILLS_SECONDS = (5.0, 15.0, 45.0, 100.0, 200.0)
+LATE_SECONDS = (31.0, 150.0)
+"""So long, about, a slow worker stands still: longer than its lease."""
 
 
 class Mishaps:
@@ -27,6 +29,8 @@ class Mishaps:
         self._world = world
         self._faults = faults
         self.injected: Counter[Fault] = Counter()
+        self.slow = 0
+        """So many workers to come are late: each stands still once it has claimed."""
         self._meanwhile = {
             Fault.ROLL_OUT: world.others.roll_out,
             Fault.HINT: world.others.hint,
@@ -47,6 +51,11 @@ class Mishaps:
             return
         if side == "before":
             world.scheduler.sleep(0.005 + 0.02 * world.random.random())
+        if self.slow and side == "after" and world.laws.seen.has_just_claimed():
+            self.slow -= 1
+            late = world.random.uniform(*LATE_SECONDS)
+            world.scheduler.stand_still(world.scheduler.current.instance, late)
+            world.scheduler.sleep(0.0)
         fault = self.fault_at(f"{side} {verb}")
         if fault is not None:
             self.inject(fault, verb)

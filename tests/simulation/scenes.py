@@ -257,6 +257,12 @@ def repeating_bus(world: World) -> None:
     world.bus.repeats = True
 
 
+def slow_workers(world: World) -> None:
+    """One worker after another is late, and none of them has died."""
+    bad_release(world)
+    world.mishaps.slow = world.random.randint(4, 7)
+
+
 def poison(world: World) -> None:
     """Messages that nobody can act on come beside it."""
     bad_release(world)
@@ -302,4 +308,5 @@ SCENES: Weighted = (
 )
 """Each with its weight."""
 UNDONE: Weighted = ((rebuilds_undone, 1),)
-"""Played by itself: with one more of those above every seed would be another world."""
+SLOW: Weighted = ((slow_workers, 1),)
+"""Played by themselves: with one more of those above every seed would be another world."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from shared.documents import decode
@@ -7,13 +9,15 @@ from shared.rollback import Status, Way
 from shared.steps import redeploy
 from tests.fakes.vault import content_of
 from tests.simulation.estate import SYSTEM
-from tests.simulation.scenes import UNDONE
+from tests.simulation.laws.rollbacks import LATE
+from tests.simulation.scenes import SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
 
 SEEDS = 200
 """In every test run; `make slice` takes 20,000, `make chaos` what one has time for."""
 UNDOINGS = 80
+SLOW_ONES = 80
 BLOCK = 40
 ONCE_BROKEN = {
     16: "windows of metrics and deadlines followed the clock of whichever instance worked",
@@ -59,6 +63,27 @@ def test_no_law_is_broken_while_rebuilds_are_undone(first: int) -> None:
 
     assert broken == {}
     assert undone > 0
+
+
+@pytest.mark.parametrize("first", range(0, SLOW_ONES, BLOCK))
+def test_no_law_is_broken_while_workers_are_late(first: int) -> None:
+    """Whoever is late is not dead: no rollback is given up over deaths that were none."""
+    broken: dict[int, list[str]] = {}
+    late = 0
+    for seed in range(first, first + BLOCK):
+        world = run(seed, SLOW)
+        late += sum(map(partial(admitted_late, world), world.laws.seen.rollbacks))
+        if world.laws.broken:
+            broken[seed] = world.laws.broken
+
+    assert broken == {}
+    assert late > 0
+
+
+def admitted_late(world: World, rollback: str) -> int:
+    """How many of its workers were late, by its trail."""
+    trail = world.store.documents_of(f"rollbacks/{rollback}/audit")
+    return sum(entry["events"][0]["name"] == LATE for _, entry in trail)
 
 
 def brought_back(world: World) -> dict[str, bool]:

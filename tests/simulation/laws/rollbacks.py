@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.rollback import ENDED, LEASE, Status, Way
+from shared.tenure import LIMIT_TAKEOVERS
 from tests.simulation.estate import POLICY
+from tests.simulation.faults import Fault
 from tests.simulation.laws.pins import PinLaws
 from tests.simulation.laws.seen import Fields, Seen
 
 WITHOUT_PLAN = frozenset({Status.NOT_TAKEN, Status.CANCELLED, Status.FAILED})
+LATE = "rollback.worker-late"
+WRITTEN_LATE = frozenset({"late", "commit_id", "sequence", "audit_head"})
+"""All that a worker which has lost the rollback may change of it."""
 MAY_FOLLOW = {
     None: {Status.DECIDING},
     Status.DECIDING: {Status.PARKED, Status.RUNNING, *WITHOUT_PLAN},
@@ -68,8 +73,16 @@ class RollbackLaws:
         over = undo and (was, status) == (Status.RUNNING, Status.SUCCEEDED)
         if status not in MAY_FOLLOW.get(was, ()) and not over:
             self._break(6, f"{key} went from {was} to {status}")
+        if status is Status.FAILED and "died" in after["outcome"]:
+            self._judge_deaths(key, after["outcome"])
         if status is Status.SUCCEEDED:
             self._pins.ended(after, self._seen.steps.get(key, {}), self._seen.by_hand)
+
+    def _judge_deaths(self, key: str, outcome: str) -> None:
+        """Nobody dies of anything but a fault, and who stands still is not dead."""
+        faults = self._world.mishaps.injected
+        if faults.total() - faults[Fault.STANDSTILL] <= LIMIT_TAKEOVERS:
+            self._break(6, f"{key}: {outcome}, and so many faults there were not")
 
     @staticmethod
     def _speaks(before: Fields | None, after: Fields) -> bool:
@@ -104,6 +117,11 @@ class RollbackLaws:
         if fence not in (was, was + 1):
             self._break(4, f"{key}: fence {was} became {fence}")
         lease = before["lease"]
+        if entry["events"][0]["name"] == LATE:
+            changed = {name for name in after if after[name] != before.get(name)}
+            if not changed <= WRITTEN_LATE:
+                self._break(4, f"{key}: a late worker has changed {sorted(changed)}")
+            return
         if before["cancel_requested"] and not after["cancel_requested"]:
             self._break(7, f"{key}: a person's word to stop is overwritten")
         if after["cancel_requested"]:

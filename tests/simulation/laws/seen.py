@@ -74,6 +74,11 @@ class Seen:
         task = self.world.scheduler.current
         return task.instance if task else None
 
+    def has_just_claimed(self) -> bool:
+        """Whether who acts now has just claimed a rollback."""
+        held = self.tenures.get(self.instance, {}) if self.instance else {}
+        return any(self.claimed.get(key) == self.now for key in held)
+
     def alerted(self, incident: str, state: str) -> None:
         """An alert was published: it must be kept, and attended to."""
         self.alerts.add((incident, state))

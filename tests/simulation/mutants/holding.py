@@ -102,6 +102,11 @@ def copies_count_as_deaths() -> AbstractContextManager[Any]:
     return patch.object(tenure, "COPY_WITHIN", timedelta(0))
 
 
+def late_counts_as_dead() -> AbstractContextManager[Any]:
+    """Whoever is late does not say that it lives."""
+    return patch.object(Tenure, "admit_late", lambda self: None)
+
+
 def no_receipt() -> AbstractContextManager[Any]:
     """A commit of which the answer was lost counts as not landed."""
     honest = Tenure._look_back
@@ -127,6 +132,7 @@ MUTANTS = (
     lease_never_ends,
     takeover_ignores_the_lease,
     copies_count_as_deaths,
+    late_counts_as_dead,
     no_receipt,
     every_worker_on_its_own_time,
 )
