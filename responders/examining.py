@@ -51,7 +51,7 @@ class Examining:
         them is a fault of its own.
         """
         now, policy = self._ports.clock.now(), self._policy
-        counts = self._counts(at)
+        counts = self.counts(at)
         stretches: list[Stretch] = []
         random = Random(f"{policy.system} {at}")
         for name, wanted in integrity.affordable(policy, counts).items():
@@ -204,7 +204,8 @@ class Examining:
         answers = ask_in_batches(self._ports, calls, FILES_AT_ONCE, FILES_SECONDS) if calls else {}
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
-    def _counts(self, at: datetime) -> dict[str, int]:
+    def counts(self, at: datetime | None) -> dict[str, int]:
+        """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls: dict[str, Any] = {
             name: partial(count, integrity.scope(name, one), at)

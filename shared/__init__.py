@@ -32,7 +32,8 @@ data, and damage in them: versions, integrity, judging, damage, owners, erasure,
 data brought back: repair, journals, quarantine, restore_point
 kept up for a while: upheld; writers stopped: fence, fence_told
 nobody told of what is written: silence, silence_told, feeds
-backups: backup, backing, proving, native; a copy that a person asked for: copying, copy_told
+backups: backup, backing, native
+databases that are filled from them: filling, copying, copy_told, proving
 what is kept, and read: typed, documents, reading
 small things: durations, errors, parts
 """

@@ -6,7 +6,7 @@ The Protocols are kept by shared/gcp and by the fakes of the tests, as shared/po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -92,8 +92,6 @@ class Restoring(Struct, frozen=True):
     operation: str
     """`projects/P/databases/D/operations/ID`."""
     began_at: datetime
-    source: str = ""
-    """`gs://BUCKET/FOLDER` of an export, the full name of a native backup, or `cloned_from`."""
     ended_at: datetime | None = None
     failure: str = ""
     percent: int = 0
@@ -107,11 +105,6 @@ def in_a_database(system: str) -> str:
     2026-11.
     """
     return system.replace("_", "--")[:_LONGEST_SYSTEM].rstrip("-")
-
-
-def cloned_from(database: str, at: datetime) -> str:
-    """What a clone of a database, as of a whole minute, is filled from."""
-    return f"{database} as of {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Exports(Protocol):

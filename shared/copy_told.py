@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared import copying
-from shared.copying import Copy, Status
+from shared.copying import Copy
+from shared.filling import Status
 from shared.policy import Policy
 from shared.severity import Severity
 

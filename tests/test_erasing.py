@@ -25,8 +25,8 @@ from shared import erasure as erasures
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
 from shared.errors import Ambiguous, Unavailable
+from shared.filling import Status
 from shared.ports import Document, Put, Query, Write
-from shared.proving import Status
 from shared.repair import EVERYTHING
 from shared.versions import Reference, Version
 from tests.fakes.clock import START

@@ -9,6 +9,7 @@ from shared import restore_point
 from shared.copying import MOST, Copy
 from shared.documents import decode, encode
 from shared.errors import Refused, Rejected
+from shared.filling import UNDER_WAY
 from shared.ports import Create, Query
 from shared.restore_point import Kept, Point, Source
 
@@ -72,7 +73,5 @@ def _open(asked: Asked) -> list[str]:
     waiting = Query("copies", where=(("is_over", "==", False),))
     known = (decode(Copy, one.fields) for one in asked.ports.store.query(waiting))
     return [
-        one.id
-        for one in known
-        if one.system == asked.policy.system and one.status in copies.UNDER_WAY
+        one.id for one in known if one.system == asked.policy.system and one.status in UNDER_WAY
     ]

@@ -8,10 +8,11 @@ from typing import Any
 from responders.asking import answered, ask_all
 from shared.backing import Backup
 from shared.backup import Database
-from shared.copying import Copy, Status
+from shared.copying import Copy
 from shared.deployment import Deployment
 from shared.documents import decode
 from shared.errors import Rejected
+from shared.filling import Status
 from shared.policy import Policy
 from shared.ports import Ports, Query
 from shared.proving import Proof
