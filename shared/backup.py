@@ -110,10 +110,8 @@ def in_a_database(system: str) -> str:
 class Exports(Protocol):
     """Exports of one project's databases; each ends minutes to hours after it was begun."""
 
-    def begin(
-        self, database: str, prefix: str, snapshot_at: datetime, collections: Sequence[str]
-    ) -> str:
-        """The operation of a new export of one whole minute; no collections: all.
+    def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
+        """The operation of a new export of all collections, as of one whole minute.
 
         The name of a whole export is taken; that of one that still runs is not: `find` it first.
         Raises: Exists (taken); Rejected (no such bucket, a moment that cannot be read); Ambiguous.
@@ -126,13 +124,6 @@ class Exports(Protocol):
 
     def look(self, operation: str) -> Export:
         """How far an export has come. Raises: Rejected when it is not known any more."""
-        ...
-
-    def count(self, database: str, collection: str, at: datetime | None = None) -> int:
-        """Documents of a collection group at a moment that can be read; None: now.
-
-        One read is paid for a thousand of them. Raises: Rejected (the moment cannot be read).
-        """
         ...
 
 

@@ -24,6 +24,7 @@ from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Query, Update
 from shared.severity import Severity
+from shared.versions import Scope
 
 ACTOR: Final = "on_clock"
 FOR_SECONDS: Final = 15.0
@@ -136,8 +137,11 @@ class BackingUp:
 
     def _counts(self, policy: Policy, backup: Backup) -> dict[str, int]:
         """The documents of the declared collections at the moment that is exported."""
-        count = partial(self._ports.exports(policy.system).count, backup.database)
-        asked = {one: partial(count, one, backup.snapshot_at) for one in policy.backups.collections}
+        count = partial(self._ports.documents(policy.system).count, backup.database)
+        asked = {
+            one: partial(count, Scope(one, everywhere=True), backup.snapshot_at)
+            for one in policy.backups.collections
+        }
         return {one: answered(found) for one, found in ask_all(self._ports, asked).items()}
 
     def _ask(self, policy: Policy, document: Document, intent: Backup, now: datetime) -> None:
@@ -146,7 +150,6 @@ class BackingUp:
             intent.database,
             intent.prefix,
             intent.snapshot_at,
-            (),
         )
         try:
             operation: str = ask(self._ports, begin)

@@ -126,7 +126,7 @@ class OverTheWire:
         world.store.document("users/ada").set({"n": 1})
         admin, firestore = clients.firestore_admin, clients.firestore
         self.restores: Restores = FirestoreRestores(admin, firestore, "shop")
-        self.exports: Exports = FirestoreExports(admin, firestore, "shop")
+        self.exports: Exports = FirestoreExports(admin, "shop")
         self.documents: Documents = FirestoreDocuments(firestore, "shop")
 
     def now(self) -> datetime:
@@ -180,7 +180,7 @@ def world(request: pytest.FixtureRequest) -> RestoresWorld:
 def export(world: RestoresWorld) -> None:
     world.pass_time(MINUTE)
     at = world.now().replace(second=0, microsecond=0)
-    world.exports.begin(HERE, PREFIX, at, ())
+    world.exports.begin(HERE, PREFIX, at)
     world.pass_time(LATER)
     found = world.exports.find(HERE, PREFIX)
     assert found is not None
