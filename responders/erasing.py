@@ -49,8 +49,6 @@ class Erasing:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.erasure is not None]
-        self._read: dict[str, datetime] = {}
-        """When each ledger was brought up to date, as far as this instance knows."""
 
     def learn(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
@@ -58,16 +56,12 @@ class Erasing:
         Then quarantine is gone through for whoever was read since that was done last. What is not
         read in time, or not answered, is gone on with in a minute.
         """
-        now = self._ports.clock.now()
         for policy in self._policies:
-            read = self._read.get(policy.system)
-            if policy.erasure is None or (read is not None and now - read < EVERY):
+            if policy.erasure is None:
                 continue
             try:
-                read = self._learn(policy, policy.erasure)
-                if read is not None:
+                if self._learn(policy, policy.erasure):
                     self._forget(policy)
-                    self._read[policy.system] = read
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
@@ -77,23 +71,19 @@ class Erasing:
         Raises: Unavailable, also where it takes too long; Rejected.
         """
         for policy in self._policies:
-            rules = policy.erasure
-            if rules is not None and self._learn(policy, rules, afresh=True) is None:
+            if policy.erasure is not None and not self._learn(policy, policy.erasure, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def _learn(
-        self, policy: Policy, rules: ErasureRules, *, afresh: bool = False
-    ) -> datetime | None:
-        """By when the ledger holds all whom the application has erased; None: it was cut short.
+    def _learn(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
+        """Whether the ledger holds all whom the application has erased; or it was cut short.
 
         Each commit holds a bounded number of them, and each may be made again: where it was cut
         short the clock goes on. One that begins `afresh` knows of everybody erased before it.
         """
         book, now = self._book(policy)
-        if not rules.collection:
-            return now
-        if not (afresh or book.cursor or now - book.read_until >= EVERY):
-            return book.read_until
+        is_new = now - book.read_until < EVERY and not (afresh or book.cursor)
+        if is_new or not rules.collection:
+            return True
         if afresh or not book.cursor:
             book = replace(book, cursor="", reading_since=now)
         clock = self._ports.clock
@@ -111,12 +101,12 @@ class Erasing:
                 self._enter(policy, rules, said, _place(book) if is_late else {})
                 said = {}
             if is_late:
-                return None
+                return False
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
         self._enter(policy, rules, said, _place(replace(book, is_to_forget=is_to_forget)))
-        return book.read_until
+        return True
 
     def _enter(
         self,
@@ -225,11 +215,8 @@ class Ledger(Struct, frozen=True):
 
     def has_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        times = (
-            self.erased.get(erasures.hashed(self.book.salt, person))
-            for person in owners.by_name(self.rules, path)
-        )
-        return any(time is not None and time >= at for time in times)
+        whose = owners.by_name(self.rules, path)
+        return erasures.are_erased(whose, self.book, self.erased, at)
 
 
 def entries(store: Store, system: str) -> Iterator[Document]:
@@ -313,7 +300,8 @@ class Opened:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
         while chunk := list(islice(stream, CHUNK)):
             for one in chunk:
-                if erasures.is_erased(place, one, ledger.book, ledger.erased, self._at):
+                whose = erasures.persons(place, one)
+                if erasures.are_erased(whose, ledger.book, ledger.erased, self._at):
                     paths = [*self._below(one.path), one.path]  # which leads to them, goes last
                     self._remove(paths)
                     progress = erasures.removed(progress, paths)

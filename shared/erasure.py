@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.documents import SCHEMA
 from shared.judging import values
-from shared.versions import Reference, Scope, Version, collection_of, covers
+from shared.versions import Reference, Scope, Version, collection_of, covers, documents_above
 
 
 class Place(Struct, frozen=True):
@@ -122,14 +122,14 @@ def persons(place: Place, version: Version) -> Iterator[str]:
             yield value.rpartition("/")[2]
 
 
-def is_erased(
-    place: Place, version: Version, book: Book, erased: Mapping[str, datetime], at: datetime
+def are_erased(
+    whose: Iterable[str], book: Book, erased: Mapping[str, datetime], at: datetime
 ) -> bool:
-    """Whether a document of a copy made at `at` belongs to somebody who was erased since then.
+    """Whether one of these persons was erased since then.
 
-    Who came back after an erasure, before the copy was made, stays.
+    Who came back after an erasure, before a copy was made, stays in it.
     """
-    times = (erased.get(hashed(book.salt, person)) for person in persons(place, version))
+    times = (erased.get(hashed(book.salt, person)) for person in whose)
     return any(time is not None and time >= at for time in times)
 
 
@@ -144,18 +144,15 @@ def is_of_erased(
 
     What stands above is known by its name, and by those whom its fields name: `whose`.
     """
-    times = (erased.get(hashed(book.salt, person)) for person in whose)
-    if any(time is not None and time >= version.updated_at for time in times):
-        return True
-    parts = version.path.split("/")
-    above = [
-        replace(version, path="/".join(parts[:end]), fields={}) for end in range(2, len(parts), 2)
-    ]
-    return any(
-        covers(place.scope, one.path) and is_erased(place, one, book, erased, version.updated_at)
-        for place in rules.documents
+    above = (replace(version, path=one, fields={}) for one in documents_above(version.path))
+    theirs = (
+        person
         for one in (version, *above)
+        for place in rules.documents
+        if covers(place.scope, one.path)
+        for person in persons(place, one)
     )
+    return are_erased((*whose, *theirs), book, erased, version.updated_at)
 
 
 def removed(progress: Progress, paths: Iterable[str]) -> Progress:

@@ -47,8 +47,6 @@ class BackingUp:
         self._policies = {
             system: policy for system, policy in policies.items() if policy.backups.bucket
         }
-        self._begun: dict[str, str] = {}
-        """The newest backup of each system that is in the catalogue, whoever put it there."""
 
     def back_up(self) -> None:
         """Begin the backup of the present slot, and carry each unfinished one a step forward.
@@ -74,11 +72,7 @@ class BackingUp:
         """Have the intent on record; the name of the slot keeps a second one out."""
         now = self._ports.clock.now()
         slot_at = backing.slot(policy.backups.every, now)
-        name = backing.id_of(policy.system, slot_at)
-        if self._begun.get(policy.system) == name:
-            return
         _intend(self._ports, backing.begun(policy, slot_at, now), ACTOR, now)
-        self._begun[policy.system] = name
 
     def _carry_forward(self, policy: Policy, backup: Backup, document: Document) -> None:
         now = document.read_at
@@ -249,13 +243,10 @@ def before_deployment(ports: Ports, policy: Policy, deployment: str, now: dateti
 
 def _intend(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
     """Have a backup in the catalogue, once."""
-    with suppress(Exists):
-        ports.store.commit(
-            [
-                Create(backing.path(backup.id), encode(backup)),
-                _told(backup, "backup.begun", now, actor),
-            ]
-        )
+    if ports.store.get(backing.path(backup.id)).fields is None:
+        told = _told(backup, "backup.begun", now, actor)
+        with suppress(Exists):  # another instance has put it there
+            ports.store.commit([Create(backing.path(backup.id), encode(backup)), told])
 
 
 def _turns(before: Backup, after: Backup) -> Iterable[str]:

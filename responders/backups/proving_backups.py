@@ -44,8 +44,6 @@ class ProvingBackups:
         self._policies = {
             system: policy for system, policy in policies.items() if policy.backups.proof
         }
-        self._begun: dict[str, str] = {}
-        """The newest proof of each system that is on record, whoever put it there."""
 
     def prove(self) -> None:
         """Begin the proof of the day, and carry each unfinished one a step forward.
@@ -70,16 +68,13 @@ class ProvingBackups:
         """Have the intent on record; the name of the day keeps a second one out."""
         now, store = self._ports.clock.now(), self._ports.store
         name = proofs.id_of(policy.system, proofs.slot(now))
-        if self._begun.get(policy.system) == name:
+        if store.get(proofs.path(name)).fields is not None:
             return
-        if store.get(proofs.path(name)).fields is None:
-            proof = self._chosen(policy, now)
-            if proof is None:
-                return
+        proof = self._chosen(policy, now)
+        if proof is not None:
             told = _told(proof, "backup.restoring", now)
             with suppress(Exists):
                 store.commit([Create(proofs.path(proof.id), encode(proof)), told])
-        self._begun[policy.system] = name
 
     def _chosen(self, policy: Policy, now: datetime) -> Proof | None:
         """The intent to prove the newest backup of them all; None: there is none to be seen."""
