@@ -9,7 +9,7 @@ from cli.choosing import show_choices
 from cli.response import told
 from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.wired import operations
-from shared import copy_told
+from shared import copying
 from shared.forecast import Outlook
 from shared.plan import Step, progress
 from shared.rollback import Rollback
@@ -83,7 +83,7 @@ def _show_data(seen: Standing) -> None:
         line = f"silence {seen.silence.status} until {at(seen.silence.over_by)} UTC{said}: {who}"
         say(f"  {line}", "bold yellow")
     for copy in seen.copies:
-        say(f"  {copy_told.line(copy)}")
+        say(f"  {copying.line(copy)}")
 
 
 def _pinned(seen: Standing, since: datetime, now: datetime) -> str:

@@ -18,15 +18,15 @@ from responders.inquiring import known_damage
 from shared import damage, integrity, log
 from shared.audit import event
 from shared.damage import Finding, Record
-from shared.deployment import Deployment
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.errors import Moved, Rejected, Unavailable
 from shared.handover import publish_notices
 from shared.integrity import Run
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, written
+from shared.ports import Create, Document, Ports, written
+from shared.reading import Reading
 from shared.repair import Selecting
 from shared.severity import Severity
 
@@ -97,8 +97,10 @@ class Checking:
                     found = self._found(examining, policy, run, signal, now)
                     known_ones[found.id(policy.system)] = found
             elif (
-                known is not None and damage.is_known(run) and self._is_gone(examining, run, known)
-            ):
+                known is not None
+                and damage.is_known(run)
+                and (run.is_whole or not examining.is_still_bad(known.samples, run.at))
+            ):  # a sample has not looked at just what was found
                 known_ones[known.id(policy.system)] = replace(known, closed_at=now)
         return replace(damage.kept(record, run, policy), findings=tuple(known_ones.values()))
 
@@ -114,12 +116,7 @@ class Checking:
         elif not is_within:
             how = "at the latest: it began before all that can be read"
         onset, collections = began or run.at, tuple(damage.shown(run, signal))
-        deployments = [
-            decode(Deployment, one.fields)
-            for one in self._ports.store.query(
-                Query("deployments", where=(("system", "==", policy.system),))
-            )
-        ]
+        deployments = Reading(self._ports.store).deployments(policy.system)
         return Finding(
             signal=signal,
             since=run.at,
@@ -139,10 +136,6 @@ class Checking:
         except Rejected:
             return now - PAST_HOUR + damage.MINUTE
         return earliest + damage.MINUTE
-
-    def _is_gone(self, examining: Examining, run: Run, known: Finding) -> bool:
-        """Whether what was found is well again; a sample has not looked at just that."""
-        return run.is_whole or not examining.is_still_bad(known.samples, run.at)
 
     def _keep(
         self, policy: Policy, document: Document, before: Record, after: Record, now: datetime

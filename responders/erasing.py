@@ -211,7 +211,8 @@ class Ledger(Struct, frozen=True):
 
         `whose` are the persons whom documents above it name in their fields.
         """
-        return erasures.is_of_erased(self.rules, version, self.book, self.erased, whose)
+        theirs = owners.by_name(self.rules, version.path) | {*owners.by_field(self.rules, version)}
+        return erasures.are_erased({*whose, *theirs}, self.book, self.erased, version.updated_at)
 
     def has_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
-from shared import incident as incidents
-from shared import rollback as rollbacks
 from shared import tallies
 from shared.audit import event
 from shared.documents import decode, encode
@@ -15,7 +13,8 @@ from shared.incident import Incident
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Ports, Query, Write
-from shared.rollback import KEPT_FOR, Rollback
+from shared.reading import Reading
+from shared.rollback import KEPT_FOR
 from shared.tallies import FINAL_AFTER, TALLIED_WITHIN, Tally
 
 
@@ -63,11 +62,6 @@ class Tallying:
                 continue
             if store.get(tallies.path(incident.id)).fields is not None:
                 continue
-            made = tallies.tally(incident, self._rollbacks(incident))
+            made = tallies.tally(incident, Reading(store).rollbacks(incident))
             if made is not None:
                 yield made
-
-    def _rollbacks(self, incident: Incident) -> list[Rollback]:
-        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
-        found = [self._ports.store.get(rollbacks.path(name)).fields for name in names]
-        return [decode(Rollback, fields) for fields in found if fields is not None]

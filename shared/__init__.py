@@ -33,7 +33,7 @@ data brought back: repair, journals, quarantine, restore_point
 kept up for a while: upheld; writers stopped: fence, fence_told
 nobody told of what is written: silence, silence_told, feeds
 backups: backup, backing, native
-databases that are filled from them: filling, copying, copy_told, proving
+databases that are filled from them: filling, copying, proving
 what is kept, and read: typed, documents, reading
 small things: durations, errors, parts
 """

@@ -7,6 +7,7 @@ is made. Nobody's own data is touched: a copy is read, or a person lets the appl
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -22,12 +23,24 @@ from shared.policy import Policy
 from shared.resources import CopyRules
 from shared.restore_point import Point
 from shared.rollback import KEPT_FOR
+from shared.severity import Severity
 
 MOST: Final = 2
 """So many copies of one system are made beside each other."""
 LET_GO_WITHIN: Final = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
 _PREFIX: Final = "copy-"
+
+
+TOLD: Final[Mapping[str, Severity]] = {
+    "copy.ready": Severity.HIGH,
+    "copy.failed": Severity.HIGH,
+    "copy.ends": Severity.MEDIUM,
+    "copy.deleted": Severity.LOW,
+    "copy.left": Severity.MEDIUM,
+}
+"""The events that people hear of."""
+CUT_OVER: Final = "let the application use it as docs/cutover.md says"
 
 
 class Copy(Filled, frozen=True, kw_only=True):
@@ -95,16 +108,6 @@ def reminds(copy: Copy, rules: CopyRules, now: datetime) -> bool:
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
-def is_used(copy: Copy, counts: Mapping[str, int]) -> bool:
-    """Whether somebody has written to it: it holds other numbers of documents."""
-    return dict(counts) != copy.counts
-
-
-def gives_up(copy: Copy, now: datetime) -> bool:
-    """Whether what may not be deleted for so long is somebody's."""
-    return copy.closing_at is not None and now >= copy.closing_at + LET_GO_WITHIN
-
-
 def left(copy: Copy, why: str, now: datetime) -> Copy:
     """The copy that is somebody's now."""
     return _over(copy, Status.LEFT, now, why)
@@ -128,6 +131,50 @@ def found(copy: Copy, policy: Policy) -> Iterator[str]:
         yield "who was erased since then may be in it: the policy declares no data of persons"
     elif removed:
         yield f"{removed} documents of people who were erased since then are taken out"
+
+
+def text(event: str, copy: Copy, policy: Policy) -> Iterator[str]:
+    """The lines of one notice."""
+    of = f"{copy.original} as of {copy.point}"
+    match event:
+        case "copy.ready":
+            yield f"{copy.system}: the copy {copy.id} is ready: {of}"
+            yield from found(copy, policy)
+            yield f"{CUT_OVER}, or leave it: it is deleted at {_at(copy.kept_until)}, and paid for"
+            yield f"keep it: {protecting(copy, policy)}"
+        case "copy.failed":
+            yield f"{copy.system}: there is no copy {copy.id}: {of}"
+            yield from copy.faults
+        case "copy.ends":
+            yield f"{copy.system}: the copy {copy.id} is deleted at {_at(copy.kept_until)}: {of}"
+            yield f"keep it: {protecting(copy, policy)}"
+        case "copy.deleted":
+            yield f"{copy.system}: the copy {copy.id} is deleted: {of}"
+        case _:
+            yield f"{copy.system}: the copy {copy.id} is nobody's of ours any more: {copy.waiting}"
+            yield f"whoever uses it pays for it, and deletes it: {_gcloud('delete', copy, policy)}"
+
+
+def line(copy: Copy) -> str:
+    """How far it is, for a glance at the system."""
+    said = f"copy {copy.id} of {copy.point}: {copy.status}"
+    if copy.status is Status.READY:
+        return f"{said} until {_at(copy.kept_until)}: {CUT_OVER}"
+    return f"{said}, {copy.waiting}" if copy.waiting else said
+
+
+def protecting(copy: Copy, policy: Policy) -> str:
+    """The line by which a person keeps its database."""
+    return _gcloud("update", copy, policy, "--delete-protection")
+
+
+def _gcloud(verb: str, copy: Copy, policy: Policy, *more: str) -> str:
+    about = (f"--database={copy.id}", f"--project={policy.project}", *more)
+    return shlex.join(("gcloud", "firestore", "databases", verb, *about))
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
 def _over(copy: Copy, status: Status, now: datetime, why: str = "") -> Copy:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.documents import SCHEMA
 from shared.judging import values
-from shared.versions import Reference, Scope, Version, collection_of, covers, documents_above
+from shared.versions import Reference, Scope, Version, collection_of
 
 
 class Place(Struct, frozen=True):
@@ -131,28 +131,6 @@ def are_erased(
     """
     times = (erased.get(hashed(book.salt, person)) for person in whose)
     return any(time is not None and time >= at for time in times)
-
-
-def is_of_erased(
-    rules: ErasureRules,
-    version: Version,
-    book: Book,
-    erased: Mapping[str, datetime],
-    whose: Iterable[str] = (),
-) -> bool:
-    """Whether a version, or what it stands below, belongs to somebody erased since it was written.
-
-    What stands above is known by its name, and by those whom its fields name: `whose`.
-    """
-    above = (replace(version, path=one, fields={}) for one in documents_above(version.path))
-    theirs = (
-        person
-        for one in (version, *above)
-        for place in rules.documents
-        if covers(place.scope, one.path)
-        for person in persons(place, one)
-    )
-    return are_erased((*whose, *theirs), book, erased, version.updated_at)
 
 
 def removed(progress: Progress, paths: Iterable[str]) -> Progress:

@@ -120,7 +120,7 @@ class BackingUp:
         """Begin the export, once it is on record that it is asked for: of two, one loses there."""
         if not backing.may_ask(backup, now):
             return backup
-        chosen = backing.exportable(backup, now)
+        chosen = replace(backup, snapshot_at=backing.fresh(backup.snapshot_at, now))
         intent = backing.asked(chosen, self._counts(policy, chosen), now)
         with suppress(Moved):
             version = self._ports.store.commit(

@@ -15,16 +15,16 @@ from responders.examining import Examining
 from responders.switched import is_stopped
 from shared import copying as copies
 from shared.audit import event
-from shared.copy_told import TOLD, text
-from shared.copying import Copy
+from shared.copying import LET_GO_WITHIN, TOLD, Copy, text
 from shared.documents import decode
-from shared.erasure import Book, Progress, book_path
+from shared.erasure import Progress
 from shared.errors import Ambiguous, Moved
 from shared.filling import Status, failed, let_go
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Query
+from shared.reading import Reading
 from shared.resources import CopyRules
 from shared.restore_point import Source
 
@@ -124,7 +124,7 @@ class _Step(Step[Copy]):
             return copy
         if copy.id not in ask(self._ports, self._restores.names):
             return copies.deleted(copy, self._now)
-        if copies.is_used(copy, self._counts(copy)):
+        if self._counts(copy) != copy.counts:
             why = "it holds other numbers of documents than when it was ready"
             return copies.left(copy, why, self._now)
         return let_go(copy, self._now)
@@ -135,11 +135,10 @@ class _Step(Step[Copy]):
         When they were erased says nothing of that: the application may have told it later.
         """
         since = copy.purged_at
-        fields = self._ports.store.get(book_path(copy.system)).fields
-        added_at = decode(Book, fields).added_at if fields is not None else None
-        if self._policy.erasure is None or since is None or added_at is None:
+        book = Reading(self._ports.store).ledger(copy.system)
+        if self._policy.erasure is None or since is None or book is None or book.added_at is None:
             return False
-        return added_at >= since
+        return book.added_at >= since
 
     def _closed(self, one: Copy) -> Copy:
         """The copy once its database is gone; what is not ours, or protected, stays."""
@@ -150,7 +149,7 @@ class _Step(Step[Copy]):
                 with suppress(Ambiguous):  # the look tells
                     ask(self._ports, partial(self._restores.delete, one.id))
             except Moved as no:
-                if copies.gives_up(one, self._now):
+                if one.closing_at and self._now >= one.closing_at + LET_GO_WITHIN:
                     return copies.left(one, f"it may not be deleted: {no}", self._now)
                 return replace(one, waiting=str(no))
             if one.id in ask(self._ports, self._restores.names):

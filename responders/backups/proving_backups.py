@@ -15,7 +15,6 @@ from responders.examining import Examining
 from shared import integrity, log
 from shared import proving as proofs
 from shared.audit import event
-from shared.backing import Backup
 from shared.documents import decode, encode
 from shared.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.filling import Status
@@ -24,6 +23,7 @@ from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Query
 from shared.proving import Proof, Seen
+from shared.reading import Reading
 from shared.resources import ProofRules
 from shared.severity import Severity
 from shared.versions import Scope, same
@@ -79,11 +79,7 @@ class ProvingBackups:
     def _chosen(self, policy: Policy, now: datetime) -> Proof | None:
         """The intent to prove the newest backup of them all; None: there is none to be seen."""
         rules, natives = policy.backups, []
-        ours = (("system", "==", policy.system),)
-        exports = [
-            decode(Backup, one.fields)
-            for one in self._ports.store.query(Query("backups", where=ours))
-        ]
+        exports = Reading(self._ports.store).backups(policy.system)
         if rules.native:
             listed = partial(self._ports.backups(policy.system).backups, rules.database)
             try:
@@ -124,8 +120,8 @@ class _Step(Step[Proof]):
         }
         restored = {
             version.path: version.fields
-            for scope in self._scopes()
-            for version in self._sampled(proof.database, scope)
+            for name, one in self._policy.collections.items()
+            for version in self._sampled(proof.database, integrity.scope(name, one))
         }
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)
@@ -134,9 +130,6 @@ class _Step(Step[Proof]):
         known = {path: one.fields if one else None for path, one in before.items()}
         differing = tuple(path for path in sorted(known) if not same(restored[path], known[path]))
         return Seen(counted, len(known), differing)
-
-    def _scopes(self) -> Iterable[Scope]:
-        return [integrity.scope(name, one) for name, one in self._policy.collections.items()]
 
     def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
         """Some documents of a scope, from its beginning to its end."""
