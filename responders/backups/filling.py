@@ -1,4 +1,7 @@
-"""What copies and proofs share: a database that is filled from what is kept, a step each minute."""
+"""What backups, copies and proofs share: a record that comes a step further each minute.
+
+Copies and proofs fill a database from what is kept.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.asking import ask
@@ -33,7 +37,29 @@ STOPPED: Final = "nothing is begun while a pause or a freeze is set"
 One = TypeVar("One", Copy, Proof)
 
 
-class Step(ABC, Generic[One]):
+class Recorded:
+    """One document as it was read, for one step."""
+
+    def __init__(self, ports: Ports, policy: Policy, document: Document) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._document = document
+        self._now = document.read_at
+
+    def _intend(self, intent: Struct) -> None:
+        """Keep what is about to be asked for. Raises: Moved, where another one does so."""
+        kept = Update(self._document.path, encode(intent), self._document.version)
+        self._document = replace(self._document, version=self._ports.store.commit([kept]))
+
+    def _keep(self, after: Struct, events: Iterable[Create], said: Sequence[Notice]) -> None:
+        """Keep the step with its events, and tell people; whoever wrote first has done it."""
+        with suppress(Moved):
+            kept = Update(self._document.path, encode(after), self._document.version)
+            self._ports.store.commit([kept, *events, *creates(said)])
+            publish_notices(self._ports.bus, said)
+
+
+class Step(Recorded, ABC, Generic[One]):
     """One copy or proof, one step further."""
 
     WHAT: str
@@ -43,11 +69,8 @@ class Step(ABC, Generic[One]):
     """What is said of a filling that failed, before its reason."""
 
     def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
-        self._ports = ports
-        self._policy = policy
+        super().__init__(ports, policy, document)
         self._within = within
-        self._document = document
-        self._now = document.read_at
         self._restores = ports.restores(policy.system)
 
     def carry_forward(self, one: One) -> None:
@@ -121,10 +144,7 @@ class Step(ABC, Generic[One]):
             return replace(one, waiting=STOPPED)
         intent = replace(one, asked_at=self._now, waiting="")
         until = self._ports.clock.monotonic() + ASKED_FOR.total_seconds() / 2
-        version = self._ports.store.commit(
-            [Update(self._document.path, encode(intent), self._document.version)]
-        )
-        self._document = replace(self._document, version=version)
+        self._intend(intent)
         try:
             return self._begun(intent, until)
         except (Unavailable, Moved) as failure:  # the next look finds it, or asks again
@@ -180,9 +200,3 @@ class Step(ABC, Generic[One]):
         """A look at its database, as if that were the one whose data the policy declares."""
         rules = replace(self._policy.integrity, database=one.database)
         return Examining(self._ports, replace(self._policy, integrity=rules))
-
-    def _keep(self, after: One, events: Iterable[Create], said: list[Notice]) -> None:
-        with suppress(Moved):  # whoever wrote first has done it
-            kept = Update(self._document.path, encode(after), self._document.version)
-            self._ports.store.commit([kept, *events, *creates(said)])
-            publish_notices(self._ports.bus, said)

@@ -67,7 +67,7 @@ class ProvingBackups:
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the day keeps a second one out."""
         now, store = self._ports.clock.now(), self._ports.store
-        name = proofs.id_of(policy.system, proofs.slot(now))
+        name = proofs.id_of(policy.system, now)
         if store.get(proofs.path(name)).fields is not None:
             return
         proof = self._chosen(policy, now)
