@@ -22,7 +22,7 @@ from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
 from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.policy import Policy
-from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Store, Update, written
+from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Update, written
 from shared.repair import EVERYTHING
 from shared.versions import Scope, Version
 
@@ -220,30 +220,21 @@ class Ledger(Struct, frozen=True):
         return erasures.are_erased(whose, self.book, self.erased, at)
 
 
-def entries(store: Store, system: str) -> Iterator[Document]:
-    """Everybody in the ledger of a system, a page at a time. Raises: Unavailable."""
-    last = ""
-    while True:
-        page = store.query(
-            Query("erasures", where=(("hash", ">", last),), order_by="hash", limit=PAGE)
-        )
-        for document in page:
-            fields = document.fields or {}
-            last = fields["hash"]
-            if fields["system"] == system:
-                yield document
-        if len(page) < PAGE:
-            return
-
-
 def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
     document = ports.store.get(erasures.book_path(policy.system))
-    erased, added_at = dict[str, datetime](), None
-    for one in entries(ports.store, policy.system):  # of each no more is held than this
-        entry, added = decode(Erasure, one.fields), one.version or one.read_at
-        erased[entry.hash] = entry.erased_at
-        added_at = max(added, added_at or added)
+    erased, added_at, last = dict[str, datetime](), None, ""
+    while policy.erasure is not None and document.fields is not None:
+        behind = (("hash", ">", last),)
+        page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=PAGE))
+        for one in page:  # of each no more is held than this
+            entry, added = decode(Erasure, one.fields), one.version or one.read_at
+            last = entry.hash
+            if entry.system == policy.system:
+                erased[entry.hash] = entry.erased_at
+                added_at = max(added, added_at or added)
+        if len(page) < PAGE:
+            break
     if policy.erasure is None or document.fields is None or added_at is None:
         return None
     return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)

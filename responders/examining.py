@@ -58,7 +58,9 @@ class Examining:
             if wanted is None:
                 stretches.append(Stretch(name))
             else:
-                stretches += integrity.drawn(name, self._cuts(name, at, random), wanted, random)
+                scope = integrity.scope(name, policy.collections[name])
+                cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
+                stretches += integrity.drawn(name, cuts, wanted, random)
         return Run(
             system=policy.system,
             why=why,
@@ -212,10 +214,6 @@ class Examining:
             for name, one in self._policy.collections.items()
         }
         return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}
-
-    def _cuts(self, name: str, at: datetime, random: Random) -> list[str]:
-        scope = integrity.scope(name, self._policy.collections[name])
-        return self._documents.cuts(self._database, scope, at, random.choice(PLACES))
 
 
 def _without_files(verdict: Verdict) -> Verdict:

@@ -78,24 +78,18 @@ def path(proof: str) -> str:
     return f"proofs/{proof}"
 
 
-def id_of(system: str, slot_at: datetime) -> str:
-    """The name of the proof of a time slot."""
-    return f"{system}-{slot_at:%Y%m%d}"
-
-
-def slot(now: datetime) -> datetime:
-    """The beginning of the day, UTC."""
-    return backing.slot(timedelta(days=1), now)
+def id_of(system: str, now: datetime) -> str:
+    """The name of the proof of a day, UTC."""
+    return f"{system}-{now:%Y%m%d}"
 
 
 def chosen(
     policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
 ) -> Proof | None:
     """The intent to prove the newest backup that is whole; None: there is none."""
-    slot_at = slot(now)
     found = [
         Proof(
-            id=id_of(policy.system, slot_at),
+            id=id_of(policy.system, now),
             system=policy.system,
             backup=name,
             source=source,
