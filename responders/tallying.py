@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 
 from shared import tallies
 from shared.audit import event
@@ -24,16 +24,11 @@ class Tallying:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._done: set[tuple[str, date]] = set()
-        """What this instance knows to be tallied."""
 
     def tally(self, now: datetime) -> None:
-        """Tally what is not known to be tallied today. Raises: Unavailable."""
+        """Tally what nobody has tallied today. Raises: Unavailable."""
         for system in self._policies:
-            today = (system, now.date())
-            if today not in self._done:
-                self._keep(system, now)
-                self._done = {one for one in self._done if one[1] == now.date()} | {today}
+            self._keep(system, now)
 
     def _keep(self, system: str, now: datetime) -> None:
         """One commit: that it was looked at today, and what was found, each with its event."""
