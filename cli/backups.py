@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from cli.screen import AsJson, System, at, lasting, print_json, say, table
 from cli.wired import operations
-from shared import proving as proof
 from shared.backing import Backup, Status
 from shared.durations import format_duration
+from shared.filling import Status as Filling
 from shared.native import Watched
 from shared.proving import Proof
 from shared.resources import BackupRules
@@ -31,7 +31,7 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
         cost = reads_a_day(policy.backups, found)
         print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
         return
-    proven = {one.backup: one for one in reversed(proofs) if one.status is proof.Status.PROVEN}
+    proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
     if found:
         table(
             (
@@ -72,7 +72,7 @@ def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
     if rules.proof is None and not proofs:
         yield NOT_TRIED
         return
-    proven = next((one for one in proofs if one.status is proof.Status.PROVEN), None)
+    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
     if proven is None:
         yield NOT_PROVEN
     elif proven.took is not None:
@@ -81,7 +81,7 @@ def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)
     newest = proofs[0] if proofs else None
-    if newest is not None and newest.status is proof.Status.FAILED:
+    if newest is not None and newest.status is Filling.FAILED:
         yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
     elif newest is not None and not newest.is_over:
         why = f" ({newest.waiting})" if newest.waiting else ""

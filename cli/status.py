@@ -9,7 +9,7 @@ from cli.choosing import show_choices
 from cli.response import told
 from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.wired import operations
-from shared import copy_told
+from shared import copying
 from shared.forecast import Outlook
 from shared.plan import Step, progress
 from shared.rollback import Rollback
@@ -78,7 +78,7 @@ def _show_data(seen: Standing) -> None:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
     for copy in seen.copies:
-        say(f"  {copy_told.line(copy)}")
+        say(f"  {copying.line(copy)}")
 
 
 def _pinned(seen: Standing, since: datetime, now: datetime) -> str:

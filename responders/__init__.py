@@ -3,7 +3,7 @@
 The first line of each module says what comes of it.
 
 triggers, by topic: alerts, clock, commands, deployments, notices, work; over HTTP: console
-an alert taken in: refusal, recording, yielding
+an alert taken in: refusal, recording, yielding; one of our own: findings
 a command, checked: identifying, verbs, subject; done by a worker: commanded, piecemeal, switched
 a person's order: ordering, scheduling, taking_back, drilling, rehearsing
 a person's word on an incident: answering, analysing, declaring, holding

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
+from responders import findings
 from responders.asking import ask
 from responders.examining import Examining
+from responders.findings import ACTOR
 from responders.inquiring import known_damage
-from responders.recording import Recording
 from shared import damage, integrity, log
-from shared.alert import key_of
-from shared.alert_record import Alert
 from shared.audit import event
 from shared.damage import Finding, Record
-from shared.deployment import Deployment
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.errors import Moved, Rejected, Unavailable
 from shared.handover import publish_notices
 from shared.integrity import Run
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, Update, written
+from shared.ports import Create, Document, Ports, written
+from shared.reading import Reading
 from shared.repair import Selecting
-from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 
-ACTOR: Final = "on_clock"
 FOR_SECONDS: Final = 15.0
 """Of each system, each minute: the rest comes with the next one."""
 BROUGHT_BACK: Final = "what is invalid is brought back, once nothing writes more of it, by"
@@ -48,7 +43,6 @@ class Checking:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.collections]
-        self._recording = Recording(ports, ACTOR)
 
     def check(self) -> None:
         """Carry each run a piece forward, begin those that are due, and have damage on record.
@@ -60,7 +54,7 @@ class Checking:
             document, before = known_damage(self._ports, policy)
             if before.run is not None or damage.due(before, policy, document.read_at):
                 self._carry_forward(policy, document, before)
-            elif any(one.recorded != one.state for one in before.findings):
+            else:
                 self._record(policy, before, document.version, document.read_at)
 
     def _carry_forward(self, policy: Policy, document: Document, before: Record) -> None:
@@ -93,7 +87,7 @@ class Checking:
         self, examining: Examining, policy: Policy, record: Record, run: Run, now: datetime
     ) -> Record:
         """The record once the run is over, with the damage that it opens and closes."""
-        findings = {one.id(policy.system): one for one in record.findings}
+        known_ones = {one.id(policy.system): one for one in record.findings}
         for signal in damage.SIGNALS:
             if signal not in policy.signals:
                 continue
@@ -101,12 +95,14 @@ class Checking:
             if damage.is_shown(run, signal, policy):
                 if known is None:
                     found = self._found(examining, policy, run, signal, now)
-                    findings[found.id(policy.system)] = found
+                    known_ones[found.id(policy.system)] = found
             elif (
-                known is not None and damage.is_known(run) and self._is_gone(examining, run, known)
-            ):
-                findings[known.id(policy.system)] = replace(known, closed_at=now)
-        return replace(damage.kept(record, run, policy), findings=tuple(findings.values()))
+                known is not None
+                and damage.is_known(run)
+                and (run.is_whole or not examining.is_still_bad(known.samples, run.at))
+            ):  # a sample has not looked at just what was found
+                known_ones[known.id(policy.system)] = replace(known, closed_at=now)
+        return replace(damage.kept(record, run, policy), findings=tuple(known_ones.values()))
 
     def _found(
         self, examining: Examining, policy: Policy, run: Run, signal: str, now: datetime
@@ -120,12 +116,7 @@ class Checking:
         elif not is_within:
             how = "at the latest: it began before all that can be read"
         onset, collections = began or run.at, tuple(damage.shown(run, signal))
-        deployments = [
-            decode(Deployment, one.fields)
-            for one in self._ports.store.query(
-                Query("deployments", where=(("system", "==", policy.system),))
-            )
-        ]
+        deployments = Reading(self._ports.store).deployments(policy.system)
         return Finding(
             signal=signal,
             since=run.at,
@@ -146,10 +137,6 @@ class Checking:
             return now - PAST_HOUR + damage.MINUTE
         return earliest + damage.MINUTE
 
-    def _is_gone(self, examining: Examining, run: Run, known: Finding) -> bool:
-        """Whether what was found is well again; a sample has not looked at just that."""
-        return run.is_whole or not examining.is_still_bad(known.samples, run.at)
-
     def _keep(
         self, policy: Policy, document: Document, before: Record, after: Record, now: datetime
     ) -> None:
@@ -157,7 +144,7 @@ class Checking:
         said = [notice for one in changes for notice in _said(policy, one, now)]
         if after.failure and not before.failure:
             said += _failed(policy, after.failure, now)
-        events = [_told(policy, one, now) for one in changes]
+        events = [findings.told(policy, one, now) for one in changes]
         if after.last is not None and after.last != before.last:
             events.append(_looked(policy, after.last, now))
         try:
@@ -172,46 +159,8 @@ class Checking:
     def _record(
         self, policy: Policy, record: Record, version: datetime | None, now: datetime
     ) -> None:
-        """Have an alert on record for all damage, in the path of Monitoring's own."""
-        new = [one for one in record.findings if one.recorded != one.state]
-        for finding in new:
-            if not finding.recorded:
-                self._recording.settle(_alert(finding, policy, "open", now), policy)
-            if finding.closed_at is not None:
-                self._recording.settle(_alert(finding, policy, "closed", now), policy)
-        if new:
-            still = [one for one in record.findings if one.closed_at is None]
-            findings = [encode(replace(one, recorded="open")) for one in still]
-            with suppress(Moved):  # somebody wrote since: the next minute sees what is on record
-                self._ports.store.commit(
-                    [Update(damage.path(policy.system), {"findings": findings}, version)]
-                )
-
-
-def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
-    """Damage, as an alert like any other."""
-    name = finding.id(policy.system)
-    return Alert(
-        key=key_of(name, state),
-        monitoring_id=name,
-        state=state,
-        verdict=state,
-        system=policy.system,
-        signal=finding.signal,
-        incident="",
-        started_at=finding.onset_at,
-        published_at=now,
-        received_at=now,
-        function=None,
-        notification=msgspec.json.encode(finding).decode(),
-        expires_at=now + KEPT_FOR,
-    )
-
-
-def _told(policy: Policy, finding: Finding, now: datetime) -> Create:
-    facts = msgspec.to_builtins(finding)
-    key = f"{finding.id(policy.system)}:{finding.state}"
-    return write_down(policy.system, key, event(f"signal.{finding.state}", now, ACTOR, **facts))
+        path = damage.path(policy.system)
+        findings.record(self._ports, policy, path, record.findings, version, now)
 
 
 def _looked(policy: Policy, run: Run, now: datetime) -> Create:

@@ -22,7 +22,7 @@ from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
-from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Store, Update, written
+from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Update, written
 from shared.repair import EVERYTHING
 from shared.steps.portions import within
 from shared.versions import Scope, Version
@@ -50,8 +50,6 @@ class Erasing:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.erasure is not None]
-        self._read: dict[str, datetime] = {}
-        """When each ledger was brought up to date, as far as this instance knows."""
 
     def learn(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
@@ -59,16 +57,12 @@ class Erasing:
         Then quarantine is gone through for whoever was read since that was done last. What is not
         read in time, or not answered, is gone on with in a minute.
         """
-        now = self._ports.clock.now()
         for policy in self._policies:
-            read = self._read.get(policy.system)
-            if policy.erasure is None or (read is not None and now - read < EVERY):
+            if policy.erasure is None:
                 continue
             try:
-                read = self._learn(policy, policy.erasure)
-                if read is not None:
+                if self._learn(policy, policy.erasure):
                     self._forget(policy)
-                    self._read[policy.system] = read
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
@@ -78,23 +72,19 @@ class Erasing:
         Raises: Unavailable, also where it takes too long; Rejected.
         """
         for policy in self._policies:
-            rules = policy.erasure
-            if rules is not None and self._learn(policy, rules, afresh=True) is None:
+            if policy.erasure is not None and not self._learn(policy, policy.erasure, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def _learn(
-        self, policy: Policy, rules: ErasureRules, *, afresh: bool = False
-    ) -> datetime | None:
-        """By when the ledger holds all whom the application has erased; None: it was cut short.
+    def _learn(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
+        """Whether the ledger holds all whom the application has erased; or it was cut short.
 
         Each commit holds a bounded number of them, and each may be made again: where it was cut
         short the clock goes on. One that begins `afresh` knows of everybody erased before it.
         """
         book, now = self._book(policy)
-        if not rules.collection:
-            return now
-        if not (afresh or book.cursor or now - book.read_until >= EVERY):
-            return book.read_until
+        is_new = now - book.read_until < EVERY and not (afresh or book.cursor)
+        if is_new or not rules.collection:
+            return True
         if afresh or not book.cursor:
             book = replace(book, cursor="", reading_since=now)
         clock = self._ports.clock
@@ -112,12 +102,12 @@ class Erasing:
                 self._enter(policy, rules, said, _place(book) if is_late else {})
                 said = {}
             if is_late:
-                return None
+                return False
         begun = book.reading_since or now
         is_to_forget = book.is_to_forget or bool(said)
         book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
         self._enter(policy, rules, said, _place(replace(book, is_to_forget=is_to_forget)))
-        return book.read_until
+        return True
 
     def _enter(
         self,
@@ -222,41 +212,30 @@ class Ledger(Struct, frozen=True):
 
         `whose` are the persons whom documents above it name in their fields.
         """
-        return erasures.is_of_erased(self.rules, version, self.book, self.erased, whose)
+        theirs = owners.by_name(self.rules, version.path) | {*owners.by_field(self.rules, version)}
+        return erasures.are_erased({*whose, *theirs}, self.book, self.erased, version.updated_at)
 
     def has_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        times = (
-            self.erased.get(erasures.hashed(self.book.salt, person))
-            for person in owners.by_name(self.rules, path)
-        )
-        return any(time is not None and time >= at for time in times)
-
-
-def entries(store: Store, system: str) -> Iterator[Document]:
-    """Everybody in the ledger of a system, a page at a time. Raises: Unavailable."""
-    last = ""
-    while True:
-        page = store.query(
-            Query("erasures", where=(("hash", ">", last),), order_by="hash", limit=PAGE)
-        )
-        for document in page:
-            fields = document.fields or {}
-            last = fields["hash"]
-            if fields["system"] == system:
-                yield document
-        if len(page) < PAGE:
-            return
+        whose = owners.by_name(self.rules, path)
+        return erasures.are_erased(whose, self.book, self.erased, at)
 
 
 def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
     """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
     document = ports.store.get(erasures.book_path(policy.system))
-    erased, added_at = dict[str, datetime](), None
-    for one in entries(ports.store, policy.system):  # of each no more is held than this
-        entry, added = decode(Erasure, one.fields), one.version or one.read_at
-        erased[entry.hash] = entry.erased_at
-        added_at = max(added, added_at or added)
+    erased, added_at, last = dict[str, datetime](), None, ""
+    while policy.erasure is not None and document.fields is not None:
+        behind = (("hash", ">", last),)
+        page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=PAGE))
+        for one in page:  # of each no more is held than this
+            entry, added = decode(Erasure, one.fields), one.version or one.read_at
+            last = entry.hash
+            if entry.system == policy.system:
+                erased[entry.hash] = entry.erased_at
+                added_at = max(added, added_at or added)
+        if len(page) < PAGE:
+            break
     if policy.erasure is None or document.fields is None or added_at is None:
         return None
     return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
@@ -312,7 +291,8 @@ class Opened:
         stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
         while chunk := list(islice(stream, CHUNK)):
             for one in chunk:
-                if erasures.is_erased(place, one, ledger.book, ledger.erased, self._at):
+                whose = erasures.persons(place, one)
+                if erasures.are_erased(whose, ledger.book, ledger.erased, self._at):
                     paths = [*self._below(one.path), one.path]  # which leads to them, goes last
                     self._remove(paths)
                     progress = erasures.removed(progress, paths)

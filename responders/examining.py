@@ -51,14 +51,16 @@ class Examining:
         them is a fault of its own.
         """
         now, policy = self._ports.clock.now(), self._policy
-        counts = self._counts(at)
+        counts = self.counts(at)
         stretches: list[Stretch] = []
         random = Random(f"{policy.system} {at}")
         for name, wanted in integrity.affordable(policy, counts).items():
             if wanted is None:
                 stretches.append(Stretch(name))
             else:
-                stretches += integrity.drawn(name, self._cuts(name, at, random), wanted, random)
+                scope = integrity.scope(name, policy.collections[name])
+                cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
+                stretches += integrity.drawn(name, cuts, wanted, random)
         return Run(
             system=policy.system,
             why=why,
@@ -204,17 +206,14 @@ class Examining:
         answers = ask_in_batches(self._ports, calls, FILES_AT_ONCE, FILES_SECONDS) if calls else {}
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
-    def _counts(self, at: datetime) -> dict[str, int]:
+    def counts(self, at: datetime | None) -> dict[str, int]:
+        """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls: dict[str, Any] = {
             name: partial(count, integrity.scope(name, one), at)
             for name, one in self._policy.collections.items()
         }
         return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}
-
-    def _cuts(self, name: str, at: datetime, random: Random) -> list[str]:
-        scope = integrity.scope(name, self._policy.collections[name])
-        return self._documents.cuts(self._database, scope, at, random.choice(PLACES))
 
 
 def _without_files(verdict: Verdict) -> Verdict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -35,25 +34,16 @@ class Inspecting:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.assets != AssetRules()]
-        self._due: dict[str, datetime] = {}
-        """When the next look at each system is due, as far as this instance knows."""
 
     def inspect(self) -> None:
         """Look where nobody has for a day. Raises: Unavailable, for the store's."""
-        now = self._ports.clock.now()
         for policy in self._policies:
-            due = self._due.get(policy.system)
-            if due is None or now >= due:
-                self._inspect(policy)
-
-    def _inspect(self, policy: Policy) -> None:
-        document = self._ports.store.get(assets.path(policy.system))
-        before = decode(Posture, document.fields) if document.fields else None
-        now, after = document.read_at, before
-        if after is None or now >= after.due_at:
-            after = assets.judge(policy, self._seen(policy), before, now)
-            self._keep(policy, document, before, after)
-        self._due[policy.system] = after.due_at
+            document = self._ports.store.get(assets.path(policy.system))
+            before = decode(Posture, document.fields) if document.fields else None
+            now = document.read_at
+            if before is None or now >= before.due_at:
+                after = assets.judge(policy, self._seen(policy), before, now)
+                self._keep(policy, document, before, after)
 
     def _seen(self, policy: Policy) -> Seen:
         """What there is of each asset; why something was not seen goes to the log."""

@@ -14,7 +14,8 @@ from shared.documents import decode
 from shared.engine import load_steps
 from shared.inventory import WholeInventory
 from shared.plan import Step, StepStatus
-from shared.ports import Query, Store
+from shared.ports import Store
+from shared.reading import Reading
 from shared.rollback import Rollback, Way
 from shared.rollback import Status as RollbackStatus
 from shared.steps import redeploy, serve, shift
@@ -34,13 +35,9 @@ class Sent(Struct, frozen=True):
 
 def sent(store: Store, system: str, since: datetime) -> list[Sent]:
     """By rollback, the oldest first, without those of which all had landed before `since`."""
-    found = store.query(Query("rollbacks", where=(("system", "==", system),)))
-    rollbacks = sorted(
-        (decode(Rollback, one.fields) for one in found), key=lambda one: one.created_at
-    )
     return [
         Sent(one, tuple(_sent_by(store, one)))
-        for one in rollbacks
+        for one in Reading(store).rollbacks_of(system)
         if one.plan is not None and (one.ended_at is None or one.ended_at + LANDS_WITHIN >= since)
     ]
 

@@ -8,14 +8,12 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.recording import Recording
+from responders import findings
+from responders.findings import ACTOR
 from shared import probing
-from shared.alert import key_of
-from shared.alert_record import Alert
 from shared.audit import event
 from shared.documents import decode, encode
 from shared.errors import Moved, RollbackError, Unavailable
@@ -25,9 +23,8 @@ from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Pool, Ports, Update, Write, written
-from shared.probing import Finding, Record
-from shared.rollback import KEPT_FOR
+from shared.ports import Pool, Ports, Write, written
+from shared.probing import Record
 from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings
 
@@ -35,7 +32,6 @@ PATIENCE_SECONDS = 10.0
 """What answers within this is kept at once; what takes longer is kept half a minute later."""
 COMMIT_ATTEMPTS = 5
 RETRY_SECONDS = 0.1
-ACTOR = "on_clock"
 
 
 class _Asked(Struct, frozen=True):
@@ -58,7 +54,6 @@ class Probing:
         self._policies = {
             system: policy for system, policy in policies.items() if probing.feeding(policy)
         }
-        self._recording = Recording(ports, ACTOR)
         self._asked: dict[str, _Asked] = {}
         self._asked_last: datetime | None = None
         self._seen: dict[str, dict[str, list[Look]]] = {}
@@ -153,27 +148,10 @@ class Probing:
                 self._ports.clock.sleep(RETRY_SECONDS)
                 continue
             publish_notices(self._ports.bus, said)
-            self._record(record, version, policy, now)
+            path = probing.path(policy.system)
+            findings.record(self._ports, policy, path, record.findings, version, now)
             return
         raise Unavailable(f"the probes of {policy.system}: their record changes too fast")
-
-    def _record(self, record: Record, version: datetime, policy: Policy, now: datetime) -> None:
-        """Have an alert on record for all that was found, in the path of Monitoring's own."""
-        new = [one for one in record.findings if one.recorded != one.state]
-        for finding in new:
-            if not finding.recorded:
-                self._recording.settle(_alert(finding, policy, "open", now), policy)
-            if finding.closed_at is not None:
-                self._recording.settle(_alert(finding, policy, "closed", now), policy)
-        if not new:
-            return
-        findings = encode(probing.recorded(record))["findings"]
-        try:
-            self._ports.store.commit(
-                [Update(probing.path(policy.system), {"findings": findings}, version)]
-            )
-        except Moved:  # somebody wrote since: the next half minute sees that it is on record
-            return
 
 
 def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -206,14 +184,7 @@ def _judged(
     warned = warnings(record, policy, now)
     said = [notice for one in warned for notice in _said(one, policy, now)]
     told = [
-        *(
-            write_down(
-                policy.system,
-                f"{one.id(policy.system)}:{one.state}",
-                event(f"signal.{one.state}", now, ACTOR, **msgspec.to_builtins(one)),
-            )
-            for one in changes
-        ),
+        *(findings.told(policy, one, now) for one in changes),
         *(
             write_down(
                 policy.system,
@@ -237,25 +208,4 @@ def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
         f"{policy.display_name or policy.system}: {warned.text}",
         now,
         signal=warned.signal,
-    )
-
-
-def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
-    """What was found, as an alert like any other."""
-    name = finding.id(policy.system)
-    over = "cancelled" if finding.cancelled else "closed"
-    return Alert(
-        key=key_of(name, state),
-        monitoring_id=name,
-        state=state,
-        verdict="open" if state == "open" else over,
-        system=policy.system,
-        signal=finding.signal,
-        incident="",
-        started_at=finding.onset_at,
-        published_at=now,
-        received_at=now,
-        function=finding.function,
-        notification=msgspec.json.encode(finding).decode(),
-        expires_at=now + KEPT_FOR,
     )

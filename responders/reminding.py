@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 
 from responders import pinned
 from responders.pinning import pins_of
@@ -26,16 +26,11 @@ class Reminding:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._done: set[tuple[str, date]] = set()
-        """What this instance knows to be told."""
 
     def remind(self, now: datetime) -> None:
-        """Tell what is not known to be told today. Raises: Unavailable."""
+        """Tell what nobody has told today. Raises: Unavailable."""
         for policy in self._policies.values():
-            today = (policy.system, now.date())
-            if today not in self._done:
-                self._tell(policy, now)
-                self._done = {one for one in self._done if one[1] == now.date()} | {today}
+            self._tell(policy, now)
 
     def _tell(self, policy: Policy, now: datetime) -> None:
         """One commit: that it was looked at today, and what was found."""

@@ -110,7 +110,8 @@ def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> s
     """Why it does not begin; empty: nothing stands in the way."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
-        return f"it is {format_duration(_whole(late))} too late"
+        whole = timedelta(seconds=round(late.total_seconds()))
+        return f"it is {format_duration(whole)} too late"
     fields = ports.store.get(systems.path(policy.system)).fields
     system = decode(System, fields) if fields is not None else System(policy.system)
     if system.incident and system.incident_ended_at is None:
@@ -169,7 +170,3 @@ def _announced(asked: Asked, planned: Planned, result: str, now: datetime) -> It
 def _over(result: str, now: datetime) -> dict[str, object]:
     """The fields of a command that is done."""
     return {"result": result, "due_at": None, "expires_at": now + KEPT_FOR}
-
-
-def _whole(span: timedelta) -> timedelta:
-    return timedelta(seconds=round(span.total_seconds()))

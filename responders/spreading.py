@@ -5,7 +5,7 @@ No token and nobody's id is kept, logged or told: a device is its place among th
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -55,7 +55,10 @@ class Spreading:
         try:
             tokens, known = self._looked_up(notice, users, known)
         except (Rejected, Unavailable) as failure:
-            return notice, *self._unread(failure)
+            answer, why = unanswered(failure)
+            if self._channel.audience is Audience.CONCERNED:  # it may repeat names of documents
+                why = f"whose documents they are cannot be read: {why.partition(':')[0]}"
+            return notice, answer, why
         notice, turn = self._kept(notice, known), spread.places(known)
         until = self._ports.clock.monotonic() + LASTS
         while turn:
@@ -93,13 +96,6 @@ class Spreading:
         counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
         return [NOBODY if one in gone else one for one in tokens], counted
 
-    def _unread(self, failure: Rejected | Unavailable) -> tuple[Answer, str]:
-        """What a failed look says: of documents asked for by name no text, which may repeat it."""
-        answer, text = unanswered(failure)
-        if self._channel.audience is Audience.CONCERNED:
-            text = f"whose documents they are cannot be read: {text.partition(':')[0]}"
-        return answer, text
-
     def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
         """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
@@ -129,7 +125,10 @@ class Spreading:
         told_of = who.persons[: users.at_most]
         paths = [f"{users.collection}/{person}" for person in told_of]
         only = {field.partition(".")[0] for field in self._only(users)}
-        there = [_cut(one, only) for one in read(ports, policy, paths, known.at)]
+        there = [  # many of them are held at once
+            replace(one, fields={name: it for name, it in one.fields.items() if name in only})
+            for one in read(ports, policy, paths, known.at)
+        ]
         beyond = len(who.persons) - len(told_of)
         return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
 
@@ -194,11 +193,6 @@ def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
     event = f"short.{ended.event}.{ended.channel}"
     text = f"{ended.incident} {severity}: {said}"
     return loud(policy, ended.incident, severity, event, text, now)
-
-
-def _cut(user: Version, names: Container[str]) -> Version:
-    """The document with these fields alone: many of them are held at once."""
-    return replace(user, fields={name: one for name, one in user.fields.items() if name in names})
 
 
 def _tokens(found: Sequence[Version], users: Addressees) -> list[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 
-from shared import incident as incidents
-from shared import rollback as rollbacks
 from shared import tallies
 from shared.audit import event
 from shared.documents import decode, encode
@@ -15,7 +13,8 @@ from shared.incident import Incident
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Ports, Query, Write
-from shared.rollback import KEPT_FOR, Rollback
+from shared.reading import Reading
+from shared.rollback import KEPT_FOR
 from shared.tallies import FINAL_AFTER, TALLIED_WITHIN, Tally
 
 
@@ -25,16 +24,11 @@ class Tallying:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
-        self._done: set[tuple[str, date]] = set()
-        """What this instance knows to be tallied."""
 
     def tally(self, now: datetime) -> None:
-        """Tally what is not known to be tallied today. Raises: Unavailable."""
+        """Tally what nobody has tallied today. Raises: Unavailable."""
         for system in self._policies:
-            today = (system, now.date())
-            if today not in self._done:
-                self._keep(system, now)
-                self._done = {one for one in self._done if one[1] == now.date()} | {today}
+            self._keep(system, now)
 
     def _keep(self, system: str, now: datetime) -> None:
         """One commit: that it was looked at today, and what was found, each with its event."""
@@ -63,11 +57,6 @@ class Tallying:
                 continue
             if store.get(tallies.path(incident.id)).fields is not None:
                 continue
-            made = tallies.tally(incident, self._rollbacks(incident))
+            made = tallies.tally(incident, Reading(store).rollbacks(incident))
             if made is not None:
                 yield made
-
-    def _rollbacks(self, incident: Incident) -> list[Rollback]:
-        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
-        found = [self._ports.store.get(rollbacks.path(name)).fields for name in names]
-        return [decode(Rollback, fields) for fields in found if fields is not None]

@@ -8,15 +8,14 @@ from typing import Any
 from msgspec.structs import asdict
 
 from shared import incident as incidents
-from shared import rollback as rollbacks
 from shared import wording
 from shared.audience import Audience, Channel, ChannelKind
 from shared.documents import decode, encode
-from shared.incident import Incident, PublicState
+from shared.incident import PublicState
 from shared.notice import Notice
 from shared.policy import Policy
 from shared.ports import Ports, Query
-from shared.rollback import Rollback
+from shared.reading import Reading
 from shared.wording import About
 
 
@@ -39,18 +38,11 @@ def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapp
 
 
 def _about(ports: Ports, policy: Policy, notice: Notice) -> About:
-    store, now = ports.store, ports.clock.now()
-    fields = store.get(incidents.path(notice.incident)).fields
-    if fields is None:
+    reading, now = Reading(ports.store), ports.clock.now()
+    incident = reading.incident(notice.incident)
+    if incident is None:
         return About(policy, None, None, (), now)
-    incident = decode(Incident, fields)
-    newest = incidents.rollback_id(incident.id, incident.rollbacks)
-    rollback = store.get(rollbacks.path(newest)).fields
-    history = store.query(Query(incidents.public_history(policy.system)))
-    return About(
-        policy,
-        incident,
-        decode(Rollback, rollback) if rollback is not None else None,
-        [decode(PublicState, one.fields) for one in history],
-        now,
-    )
+    newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+    history = ports.store.query(Query(incidents.public_history(policy.system)))
+    states = [decode(PublicState, one.fields) for one in history]
+    return About(policy, incident, newest, states, now)

@@ -32,7 +32,8 @@ reports: report, report_rendering, report_html, reported, filed, tallies
 data, and damage in them: versions, integrity, judging, damage, owners, erasure, assets
 data brought back: repair, journals, quarantine, restore_point
 writers stopped for a while: fence, fence_told
-backups: backup, backing, proving, native; a copy that a person asked for: copying, copy_told
+backups: backup, backing, native
+databases that are filled from them: filling, copying, proving
 what is kept, and read: typed, documents, reading
 small things: durations, errors, parts
 """

@@ -92,10 +92,6 @@ class Rung(Struct, frozen=True):
     """Either of the two."""
 
 
-def _published_after() -> dict[Severity, timedelta]:
-    return dict.fromkeys(Severity, timedelta(0))
-
-
 class Component(Struct, frozen=True):
     """A part of the system as its users know it: one line of the status page."""
 
@@ -107,7 +103,9 @@ class Component(Struct, frozen=True):
 class StatusPage(Struct, frozen=True):
     """What the public is told, and when."""
 
-    publish_after: dict[Severity, timedelta] = field(default_factory=_published_after)
+    publish_after: dict[Severity, timedelta] = field(
+        default_factory=lambda: dict.fromkeys(Severity, timedelta(0))
+    )
     """How long after its detection an incident is shown unasked; a severity that is absent here is
     shown when a person says so."""
     components: tuple[Component, ...] = ()

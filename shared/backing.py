@@ -121,7 +121,7 @@ def slot(every: timedelta, now: datetime) -> datetime:
 
 def id_of(system: str, slot_at: datetime) -> str:
     """The name of the backup of a time slot."""
-    return f"{system}-{_stamp(slot_at)}"
+    return f"{system}-{slot_at:%Y%m%dT%H%MZ}"
 
 
 def begun(policy: Policy, slot_at: datetime, now: datetime, before: str = "") -> Backup:
@@ -137,7 +137,7 @@ def begun(policy: Policy, slot_at: datetime, now: datetime, before: str = "") ->
         bucket=rules.bucket or "",
         second=rules.second,
         slot_at=slot_at,
-        snapshot_at=_snapshot(slot_at, now),
+        snapshot_at=fresh(slot_at, now),
         began_at=now,
         expires_at=now + KEPT_FOR,
     )
@@ -146,11 +146,6 @@ def begun(policy: Policy, slot_at: datetime, now: datetime, before: str = "") ->
 def may_ask(backup: Backup, now: datetime) -> bool:
     """Whether no request to begin its export can be on its way any more."""
     return backup.asked_at is None or now >= backup.asked_at + ASKED_FOR
-
-
-def exportable(backup: Backup, now: datetime) -> Backup:
-    """The backup with a moment that can be exported now."""
-    return replace(backup, snapshot_at=_snapshot(backup.snapshot_at, now))
 
 
 def asked(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:
@@ -238,16 +233,12 @@ def kept(backup: Backup, now: datetime) -> Backup:
     )
 
 
-def _size(files: Mapping[str, Stored]) -> int:
-    return sum(one.size_bytes for one in files.values())
-
-
-def _snapshot(wanted: datetime, now: datetime) -> datetime:
-    """The wanted whole minute, or the last one where that may be gone."""
+def fresh(wanted: datetime, now: datetime) -> datetime:
+    """The wanted whole minute, or the last one where that can be exported no more."""
     if now - wanted <= FRESH:
         return wanted
     return now.replace(second=0, microsecond=0)
 
 
-def _stamp(at: datetime) -> str:
-    return f"{at:%Y%m%dT%H%MZ}"
+def _size(files: Mapping[str, Stored]) -> int:
+    return sum(one.size_bytes for one in files.values())

@@ -6,7 +6,7 @@ The Protocols are kept by shared/gcp and by the fakes of the tests, as shared/po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -92,8 +92,6 @@ class Restoring(Struct, frozen=True):
     operation: str
     """`projects/P/databases/D/operations/ID`."""
     began_at: datetime
-    source: str = ""
-    """`gs://BUCKET/FOLDER` of an export, the full name of a native backup, or `cloned_from`."""
     ended_at: datetime | None = None
     failure: str = ""
     percent: int = 0
@@ -109,18 +107,11 @@ def in_a_database(system: str) -> str:
     return system.replace("_", "--")[:_LONGEST_SYSTEM].rstrip("-")
 
 
-def cloned_from(database: str, at: datetime) -> str:
-    """What a clone of a database, as of a whole minute, is filled from."""
-    return f"{database} as of {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 class Exports(Protocol):
     """Exports of one project's databases; each ends minutes to hours after it was begun."""
 
-    def begin(
-        self, database: str, prefix: str, snapshot_at: datetime, collections: Sequence[str]
-    ) -> str:
-        """The operation of a new export of one whole minute; no collections: all.
+    def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
+        """The operation of a new export of all collections, as of one whole minute.
 
         The name of a whole export is taken; that of one that still runs is not: `find` it first.
         Raises: Exists (taken); Rejected (no such bucket, a moment that cannot be read); Ambiguous.
@@ -133,13 +124,6 @@ class Exports(Protocol):
 
     def look(self, operation: str) -> Export:
         """How far an export has come. Raises: Rejected when it is not known any more."""
-        ...
-
-    def count(self, database: str, collection: str, at: datetime | None = None) -> int:
-        """Documents of a collection group at a moment that can be read; None: now.
-
-        One read is paid for a thousand of them. Raises: Rejected (the moment cannot be read).
-        """
         ...
 
 

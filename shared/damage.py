@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,6 +38,8 @@ ASSUMED: Final = "found by looking back minute by minute, which assumes that dam
 class Finding(Struct, frozen=True):
     """Damage of one kind, from the run that found it until one that finds none."""
 
+    function: ClassVar[None] = None
+    cancelled: ClassVar[bool] = False
     signal: str
     since: datetime
     """When the run that found it first looked."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.documents import SCHEMA
 from shared.judging import values
-from shared.versions import Reference, Scope, Version, collection_of, covers
+from shared.versions import Reference, Scope, Version, collection_of
 
 
 class Place(Struct, frozen=True):
@@ -122,40 +122,15 @@ def persons(place: Place, version: Version) -> Iterator[str]:
             yield value.rpartition("/")[2]
 
 
-def is_erased(
-    place: Place, version: Version, book: Book, erased: Mapping[str, datetime], at: datetime
+def are_erased(
+    whose: Iterable[str], book: Book, erased: Mapping[str, datetime], at: datetime
 ) -> bool:
-    """Whether a document of a copy made at `at` belongs to somebody who was erased since then.
+    """Whether one of these persons was erased since then.
 
-    Who came back after an erasure, before the copy was made, stays.
-    """
-    times = (erased.get(hashed(book.salt, person)) for person in persons(place, version))
-    return any(time is not None and time >= at for time in times)
-
-
-def is_of_erased(
-    rules: ErasureRules,
-    version: Version,
-    book: Book,
-    erased: Mapping[str, datetime],
-    whose: Iterable[str] = (),
-) -> bool:
-    """Whether a version, or what it stands below, belongs to somebody erased since it was written.
-
-    What stands above is known by its name, and by those whom its fields name: `whose`.
+    Who came back after an erasure, before a copy was made, stays in it.
     """
     times = (erased.get(hashed(book.salt, person)) for person in whose)
-    if any(time is not None and time >= version.updated_at for time in times):
-        return True
-    parts = version.path.split("/")
-    above = [
-        replace(version, path="/".join(parts[:end]), fields={}) for end in range(2, len(parts), 2)
-    ]
-    return any(
-        covers(place.scope, one.path) and is_erased(place, one, book, erased, version.updated_at)
-        for place in rules.documents
-        for one in (version, *above)
-    )
+    return any(time is not None and time >= at for time in times)
 
 
 def removed(progress: Progress, paths: Iterable[str]) -> Progress:

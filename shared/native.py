@@ -59,10 +59,10 @@ def _is_silent(schedule: Schedule, backups: list[NativeBackup], now: datetime) -
 
     A backup does not say which schedule made it: how long it is kept does.
     """
-    made = [one.snapshot_at for one in backups if one.is_ready and _is_of(schedule, one)]
+    made = [
+        one.snapshot_at
+        for one in backups
+        if one.is_ready and abs(one.expires_at - one.snapshot_at - schedule.kept) < GRACE
+    ]
     newest = max([schedule.created_at, *made])
     return now - newest > schedule.recurrence.interval + GRACE
-
-
-def _is_of(schedule: Schedule, backup: NativeBackup) -> bool:
-    return abs(backup.expires_at - backup.snapshot_at - schedule.kept) < GRACE

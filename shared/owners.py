@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.erasure import ErasureRules, persons
-from shared.versions import Version, covers, is_id
+from shared.versions import Version, covers, documents_above, is_id
 
 
 def by_name(rules: ErasureRules, path: str) -> set[str]:
     """Whom a document belongs to by its own name, or by that of one that it stands below."""
-    parts = path.split("/")
-    above = ["/".join(parts[:end]) for end in range(2, len(parts) + 1, 2)]
     return {
         one.rpartition("/")[2]
         for place in rules.documents
-        for one in above
+        for one in (*documents_above(path), path)
         if not place.field and covers(place.scope, one)
     }
 
@@ -27,9 +25,7 @@ def is_by_field(rules: ErasureRules, path: str) -> bool:
 
 def above(rules: ErasureRules, path: str) -> list[str]:
     """The documents that it stands below whose fields say whose they are, and whose it is so."""
-    parts = path.split("/")
-    upper = ("/".join(parts[:end]) for end in range(2, len(parts), 2))
-    return [one for one in upper if is_by_field(rules, one)]
+    return [one for one in documents_above(path) if is_by_field(rules, one)]
 
 
 def fields(rules: ErasureRules, collection: str) -> list[str]:

@@ -9,21 +9,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.marked_yaml import Finding, Path
+from shared.policy_collections import listed, mapping
 
 
 def findings(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the assets of one policy file's value."""
-    assets, collections = _mapping(policy, "assets"), _mapping(policy, "collections")
+    assets, collections = mapping(policy, "assets"), mapping(policy, "collections")
     names: set[str] = set()
-    for index, asset in enumerate(_listed(assets, "static")):
+    for index, asset in enumerate(listed(assets, "static")):
         path: Path = ("assets", "static", index)
         name = asset.get("name") if isinstance(asset, dict) else None
         if isinstance(name, str) and name in names:
             yield (*path, "name"), f"name {name!r} is taken by an earlier entry"
         names.add(str(name))
         yield from _origins(path, asset)
-    for index, name in enumerate(_listed(assets, "regenerated")):
-        if isinstance(name, str) and not _listed(collections.get(name), "derived"):
+    for index, name in enumerate(listed(assets, "regenerated")):
+        if isinstance(name, str) and not listed(collections.get(name), "derived"):
             path = ("assets", "regenerated", index)
             yield path, f"nothing says how {name!r} is made again: no collection with `derived`"
 
@@ -36,13 +37,3 @@ def _origins(path: Path, asset: Any) -> Iterator[Finding]:
             yield (*path, key), "an origin is asked by https"
     if urls and urls["first"] is not None and urls["first"] == urls["fallback"]:
         yield (*path, "fallback"), "the fallback is the first origin itself"
-
-
-def _mapping(holder: Any, key: str) -> dict[str, Any]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _listed(holder: Any, key: str) -> list[Any]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return found if isinstance(found, list) else []

@@ -9,18 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from shared import backing
 from shared.backing import Backup
-from shared.backup import NativeBackup, Restoring, in_a_database
-from shared.documents import SCHEMA
-from shared.erasure import Progress
-from shared.integrity import Run
+from shared.backup import NativeBackup, in_a_database
+from shared.filling import Filled, Status, faulty, let_go, over
 from shared.policy import Policy
 from shared.resources import ProofRules
 from shared.rollback import KEPT_FOR
@@ -28,67 +25,41 @@ from shared.rollback import KEPT_FOR
 _FAULTS_SHOWN: Final = 20
 
 
-class Status(StrEnum):
-    """How far a proof has come."""
-
-    RESTORING = "RESTORING"
-    CHECKING = "CHECKING"
-    CLOSING = "CLOSING"
-    """What came of it is known, and the scratch database is deleted."""
-    PROVEN = "PROVEN"
-    FAILED = "FAILED"
-
-
-class Proof(Struct, frozen=True):
+class Proof(Filled, frozen=True, kw_only=True):
     """One attempt to restore a backup, and what came of it."""
 
-    id: str
-    system: str
+    CLOSES = Status.CLOSING
     backup: str
     """In the catalogue, or the full name of a native one."""
     source: str
     """What is restored: `gs://BUCKET/FOLDER`, or the full name of a native backup."""
     snapshot_at: datetime
     """The moment that the backup is of."""
-    original: str
-    """The database that was backed up."""
     database: str
     """The scratch one."""
-    began_at: datetime
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = field(default_factory=dict)
     """Documents per collection group that must be there; empty: nobody counted."""
     status: Status = Status.RESTORING
-    is_over: bool = False
-    """Whether nothing more is done for it: what is looked for in the store."""
-    asked_at: datetime | None = None
-    """When the filling was asked for last; None: not yet."""
-    operation: str = ""
-    restored_at: datetime | None = None
-    purge: Progress = Progress()
-    """Who was erased since the backup is taken out before anybody looks."""
-    run: Run | None = None
-    """The look through what was restored."""
+    filled_at: datetime | None = field(default=None, name="restored_at")
     compared: int = 0
     """Documents that were compared, field by field, with what they were."""
-    faults: tuple[str, ...] = ()
-    """Why it is no proof."""
     unknown: tuple[str, ...] = ()
     """What could not be looked at."""
-    waiting: str = ""
-    """Why it came no further the last time."""
-    ended_at: datetime | None = None
-    expires_at: datetime | None = None
-    schema: int = SCHEMA
 
     @property
     def took(self) -> timedelta | None:
         """From the request to the restored database, to the minute in which that was seen."""
-        return self.restored_at - self.began_at if self.restored_at else None
+        return self.filled_at - self.began_at if self.filled_at else None
 
     @property
     def is_native(self) -> bool:
         """Whether one of Google's own backups is proven."""
         return not self.source.startswith("gs://")
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment whose documents it holds."""
+        return self.snapshot_at
 
 
 class Seen(Struct, frozen=True):
@@ -107,24 +78,18 @@ def path(proof: str) -> str:
     return f"proofs/{proof}"
 
 
-def id_of(system: str, slot_at: datetime) -> str:
-    """The name of the proof of a time slot."""
-    return f"{system}-{slot_at:%Y%m%d}"
-
-
-def slot(now: datetime) -> datetime:
-    """The beginning of the day, UTC."""
-    return backing.slot(timedelta(days=1), now)
+def id_of(system: str, now: datetime) -> str:
+    """The name of the proof of a day, UTC."""
+    return f"{system}-{now:%Y%m%d}"
 
 
 def chosen(
     policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
 ) -> Proof | None:
     """The intent to prove the newest backup that is whole; None: there is none."""
-    slot_at = slot(now)
     found = [
         Proof(
-            id=id_of(policy.system, slot_at),
+            id=id_of(policy.system, now),
             system=policy.system,
             backup=name,
             source=source,
@@ -161,62 +126,29 @@ def scratch(system: str, names: Iterable[str]) -> list[str]:
     return [one for one in names if form.fullmatch(one)]
 
 
-def is_late(proof: Proof, rules: ProofRules, now: datetime) -> bool:
-    """Whether it takes longer than the policy allows."""
-    return now >= proof.began_at + rules.within
-
-
-def asked(proof: Proof, now: datetime) -> Proof:
-    """The proof whose filling is asked for now, once this is on record."""
-    return replace(proof, asked_at=now)
-
-
-def may_ask(proof: Proof, now: datetime) -> bool:
-    """Whether no request to fill its database can be on its way any more."""
-    return proof.asked_at is None or now >= proof.asked_at + backing.ASKED_FOR
-
-
-def restored(proof: Proof, found: Restoring) -> Proof:
-    """The proof by how far the filling has come."""
-    if found.ended_at is None:
-        return replace(proof, operation=found.operation, waiting="")
-    if found.failure:
-        return failed(proof, f"the restore failed: {found.failure}")
-    return replace(
-        proof,
-        status=Status.CHECKING,
-        operation=found.operation,
-        restored_at=found.ended_at,
-        waiting="",
-    )
-
-
-def failed(proof: Proof, fault: str) -> Proof:
-    """The proof that is none; its database is left to delete."""
-    return replace(proof, status=Status.CLOSING, run=None, faults=(*proof.faults, fault))
-
-
-def checked(proof: Proof, rules: ProofRules, seen: Seen) -> Proof:
+def checked(proof: Proof, rules: ProofRules, seen: Seen, now: datetime) -> Proof:
     """The proof once all was looked through, by what was found; its database is left to delete."""
     faults = [
         *_miscounted(proof, rules, seen.counted),
-        *_faulty(proof.run, rules),
+        *(
+            f"{name}: {one.faulty} of {one.documents} documents are not valid ({checks})"
+            for name, one, checks in (faulty(proof.run, rules.tolerance) if proof.run else ())
+        ),
         *(f"{one}: not what it was when it was backed up" for one in seen.differing),
     ]
-    return replace(
+    known = replace(
         proof,
-        status=Status.CLOSING,
         compared=seen.compared,
         faults=tuple(faults[:_FAULTS_SHOWN]),
         unknown=tuple(_unknown(proof, seen)),
         waiting="",
     )
+    return let_go(known, now)
 
 
 def closed(proof: Proof, now: datetime) -> Proof:
     """The proof whose database is gone."""
-    status = Status.FAILED if proof.faults else Status.PROVEN
-    return replace(proof, status=status, is_over=True, ended_at=now, waiting="")
+    return over(proof, Status.FAILED if proof.faults else Status.PROVEN, now)
 
 
 def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:
@@ -224,13 +156,6 @@ def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> 
         found = counted.get(name, 0) + proof.purge.removed.get(name, 0)
         if abs(found - wanted) > wanted * rules.tolerance:
             yield f"{name}: {found} documents where {wanted} were backed up"
-
-
-def _faulty(run: Run | None, rules: ProofRules) -> Iterator[str]:
-    for name, tally in sorted(run.tallies.items()) if run else ():
-        if tally.faulty > tally.documents * rules.tolerance:
-            kinds = ", ".join(f"{count} by {check}" for check, count in tally.checks.items())
-            yield f"{name}: {tally.faulty} of {tally.documents} documents are not valid ({kinds})"
 
 
 def _unknown(proof: Proof, seen: Seen) -> Iterator[str]:

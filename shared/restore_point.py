@@ -23,8 +23,8 @@ from shared.command import nearest
 from shared.deployment import Deployment
 from shared.durations import parse_duration
 from shared.errors import Refused
+from shared.filling import Status as ProofStatus
 from shared.proving import Proof
-from shared.proving import Status as ProofStatus
 
 LATEST: Final = "latest"
 """The newest backup that was restored to try it."""

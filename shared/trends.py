@@ -15,7 +15,7 @@ from statistics import median
 from msgspec import Struct
 
 from shared.looks import HALF_MINUTE, Kind, Look, Way, is_fresh, usual, ways
-from shared.policy import Policy, Probe
+from shared.policy import Policy
 from shared.probing import Record, feeding
 
 LOOKED_AT = timedelta(minutes=15)
@@ -82,7 +82,8 @@ def _found(record: Record, policy: Policy, now: datetime) -> Iterator[EarlyWarni
             looks = record.looks.get(probe.name, ())
             newest = looks[-1].at if looks else record.since
             if now - newest >= BLIND_AFTER:
-                yield _blind(probe, name, newest)
+                text = f"probe {probe.name} could not be asked since {newest:%H:%M} UTC"
+                yield EarlyWarning(f"blind-{probe.name}", name, f"{text}: {name} is not watched")
             if name in open_ones or not is_fresh(looks, now):
                 continue
             for way in ways(name, policy.signals[name]):
@@ -109,16 +110,8 @@ def _heading(way: Way, looks: Sequence[Look], now: datetime) -> str:
 def _shares(way: Way, looks: Sequence[Look], now: datetime) -> Points:
     """The part of the looks that failed, for each few of them up to the newest, oldest first."""
     bins = [looks[max(0, end - BIN) : end] for end in range(len(looks), 0, -BIN)]
-    whole = [few for few in reversed(bins) if len(few) == BIN and _is_unbroken(few)]
+    longest = 2 * BIN * HALF_MINUTE
+    whole = [few for few in reversed(bins) if len(few) == BIN and few[-1].at - few[0].at < longest]
     if len(whole) < BINS:
         return ()
     return [(few[-1].at, sum(way.is_bad(look, None) for look in few) / BIN) for few in whole]
-
-
-def _is_unbroken(few: Sequence[Look]) -> bool:
-    return few[-1].at - few[0].at < 2 * BIN * HALF_MINUTE
-
-
-def _blind(probe: Probe, signal: str, since: datetime) -> EarlyWarning:
-    text = f"probe {probe.name} could not be asked since {since:%H:%M} UTC: {signal} is not watched"
-    return EarlyWarning(f"blind-{probe.name}", signal, text)

@@ -210,6 +210,12 @@ def collection_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def documents_above(path: str) -> list[str]:
+    """The paths of the documents that one stands below, the first first."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(2, len(parts), 2)]
+
+
 def covers(scope: Scope, path: str) -> bool:
     """Whether a document is one of those that are meant."""
     collection = collection_of(path)

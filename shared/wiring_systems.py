@@ -118,10 +118,7 @@ class SystemsWiring:
         """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
         from shared.gcp.exports import FirestoreExports
 
-        clients = self.clients
-        return FirestoreExports(
-            clients.firestore_admin, clients.firestore, self.policies[system].project
-        )
+        return FirestoreExports(self.clients.firestore_admin, self.policies[system].project)
 
     @alone
     def backups(self, system: str) -> Backups:

@@ -27,6 +27,8 @@ def world(hook: Hook = no_hook, rules: BackupRules = RULES) -> World:
     made = World(hook, replace(POLICY, backups=rules))
     made.ports.mirrors.buckets = {HERE: {}, THERE: {}}
     made.ports.databases.hold_documents("(default)", users=30, orders=20, others=5)
+    paths = [f"{name}/{n}" for name, count in (("users", 30), ("orders", 20)) for n in range(count)]
+    made.ports.kept.write("(default)", {path: {} for path in paths})
     made.ports.clock.advance(MINUTE)
     return made
 

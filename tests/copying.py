@@ -79,7 +79,7 @@ def exported(shop: World) -> Backup:
     """A whole export of this minute, in the catalogue."""
     at = shop.ports.clock.now().replace(second=0, microsecond=0)
     begun = replace(backing.begun(POLICY, at, at), bucket=BUCKET)
-    shop.ports.databases.begin(ORIGINAL, begun.prefix, at, ())
+    shop.ports.databases.begin(ORIGINAL, begun.prefix, at)
     shop.ports.clock.advance(5 * MINUTE)
     made = replace(begun, status=backing.Status.KEPT, places=(begun.prefix,))
     shop.ports.store.commit([Put(backing.path(made.id), encode(made))])

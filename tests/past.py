@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared import proving as proofs
+from shared.filling import Status
 from shared.proving import Proof
 from tests.fakes.restores import ORIGINAL
 
@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def proof(backup: str, status: proofs.Status, at: datetime = NOW - DAY) -> Proof:
+def proof(backup: str, status: Status, at: datetime = NOW - DAY) -> Proof:
     return Proof(
         id=f"{backup}-{at:%Y%m%d}",
         system="bookshop",
@@ -24,6 +24,6 @@ def proof(backup: str, status: proofs.Status, at: datetime = NOW - DAY) -> Proof
         database="scratch",
         began_at=at,
         status=status,
-        is_over=status in (proofs.Status.PROVEN, proofs.Status.FAILED),
+        is_over=status in (Status.PROVEN, Status.FAILED),
         ended_at=at + HOUR,
     )

@@ -15,10 +15,11 @@ from cli.app import app
 from cli.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import backing, native, policy_file
+from shared import backing, filling, native, policy_file
 from shared import proving as proof
 from shared.backing import Status
 from shared.documents import encode
+from shared.filling import Status as Filling
 from shared.native import Watched
 from shared.ports import Put
 from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
@@ -95,9 +96,10 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     ]
     [intent] = [proof.chosen(POLICY, [kept], [], START)]
     assert intent is not None
-    there = replace(intent, status=proof.Status.CHECKING, restored_at=START + 9 * MINUTE)
+    there = replace(intent, status=Filling.CHECKING, filled_at=START + 9 * MINUTE)
     proven = proof.closed(replace(there, counts={"users": 30}, compared=20), START)
-    later_on = replace(proof.failed(intent, "no room"), id="bookshop-2", began_at=START + MINUTE)
+    unproven = filling.failed(intent, "no room", START)
+    later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)
     wiring.store.commit([Put(proof.path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()

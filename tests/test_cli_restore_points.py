@@ -15,6 +15,7 @@ from shared import proving as proofs
 from shared.backing import Backup
 from shared.documents import encode
 from shared.errors import Rejected
+from shared.filling import Status
 from shared.ports import Put
 from tests.backed_up import POLICY
 from tests.fakes.restores import ORIGINAL
@@ -53,7 +54,7 @@ def test_what_there_is_is_listed(shop: World, prompt: Prompt) -> None:
     shop.ports.databases.hold_documents(ORIGINAL, customers=1)
     shop.ports.clock.advance(2 * DAY)
     tried, untried = exported(shop, DAY), exported(shop, DAY / 2)
-    proven = proof(tried.id, proofs.Status.PROVEN, shop.ports.clock.now() - DAY / 3)
+    proven = proof(tried.id, Status.PROVEN, shop.ports.clock.now() - DAY / 3)
     shop.ports.store.commit([Put(proofs.path(proven.id), encode(proven))])
 
     lines = prompt.say("restore-points").output.splitlines()

@@ -11,6 +11,7 @@ import pytest
 
 from shared import proving, visits
 from shared.documents import encode
+from shared.filling import Status
 from shared.policy import Mode
 from shared.ports import Put
 from shared.visits import SESSION, Page, Visit
@@ -367,20 +368,26 @@ def test_text_of_others_is_only_read(world: World, browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("status", "faults", "said"),
     [
-        (proving.Status.PROVEN, (), "restored in 9 min 0 s, 12 documents counted, 5 compared"),
-        (proving.Status.FAILED, ("orders: 3 are missing",), "orders: 3 are missing"),
-        (proving.Status.RESTORING, (), "It is being restored to try it"),
+        (Status.PROVEN, (), "restored in 9 min 0 s, 12 documents counted, 5 compared"),
+        (Status.FAILED, ("orders: 3 are missing",), "orders: 3 are missing"),
+        (Status.RESTORING, (), "It is being restored to try it"),
     ],
 )
 def test_a_backup_stands_with_its_proof(
-    world: World, browser: Browser, status: proving.Status, faults: tuple[str, ...], said: str
+    world: World, browser: Browser, status: Status, faults: tuple[str, ...], said: str
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
     now = world.ports.clock.now()
     tried = proving.Proof(
-        *("proof-1", "bookshop", "projects/p/locations/l/backups/b", "projects/p", now, "d", "s"),
+        id="proof-1",
+        system="bookshop",
+        backup="projects/p/locations/l/backups/b",
+        source="projects/p",
+        snapshot_at=now,
+        original="d",
+        database="s",
         began_at=now - 10 * MINUTE,
-        restored_at=now - MINUTE,
+        filled_at=now - MINUTE,
         counts={"orders": 12},
         compared=5,
         status=status,

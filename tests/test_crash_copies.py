@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from shared.copying import Status
+from shared.filling import Status
 from shared.resources import BackupRules, CopyRules
 from tests.copying import (
     DAY,

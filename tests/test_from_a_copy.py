@@ -7,8 +7,8 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared import topics
-from shared.copying import Status as CopyStatus
 from shared.fence import Status as FenceStatus
+from shared.filling import Status as CopyStatus
 from shared.integrity_rules import FenceRules
 from shared.resources import BackupRules, CopyRules
 from shared.rollback import Status

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from responders.findings import recorded
 from shared.looks import HALF_MINUTE, KEPT, Look
 from shared.policy import Condition, Policy, Probe, Unit
-from shared.probing import Finding, Record, after, judge, patience, recorded, seen
+from shared.probing import Finding, Record, after, judge, patience, seen
 from tests.world import EXAMPLE
 
 MINUTE = timedelta(minutes=1)
@@ -167,9 +168,9 @@ def test_what_is_on_record_is_not_told_again() -> None:
     ended, _ = followed("xxx...")
 
     assert [one.recorded for one in begun.findings] == [""]
-    assert [one.recorded for one in recorded(begun).findings] == ["open"]
-    assert recorded(ended).findings == ()
-    assert set(recorded(ended).closed) == {"frontend_unavailable"}
+    assert [one.recorded for one in recorded(begun.findings)] == ["open"]
+    assert recorded(ended.findings) == []
+    assert set(ended.closed) == {"frontend_unavailable"}
 
 
 @pytest.mark.parametrize(

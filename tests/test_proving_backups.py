@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared import copying, proving
 from shared.errors import Ambiguous, Rejected, Unavailable
-from shared.proving import Status
+from shared.filling import Status
 from shared.reading import Reading
 from shared.resources import BackupRules, ProofRules
 from tests.fakes.hooks import raising

@@ -16,6 +16,7 @@ from shared import copying, journals, repair
 from shared.copying import Copy
 from shared.documents import encode
 from shared.errors import Unavailable
+from shared.filling import Status as Filling
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
 from shared.ports import Put
@@ -230,9 +231,20 @@ def test_a_restore_point_that_cannot_be_had() -> None:
 def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
     """Everything would be as it is there: what is repaired has no past in it."""
     shop = Shop(replace(SHOP, backups=replace(SHOP.backups, database=original)))
-    now, said = shop.ports.clock.now(), ("command", "alice", "to look at it")
+    now = shop.ports.clock.now()
     point = Point(now - 20 * MINUTE, Source.WINDOW)
-    copy = Copy("copy-1", "bookshop", original, point, "nam5", *said, now, copying.Status.READY)
+    copy = Copy(
+        id="copy-1",
+        system="bookshop",
+        original=original,
+        point=point,
+        location="nam5",
+        command="command",
+        actor="alice",
+        reason="to look at it",
+        began_at=now,
+        status=Filling.READY,
+    )
     shop.ports.store.commit([Put(copying.path(copy.id), encode(copy))])
     shop.ports.kept.write(copy.id, GOOD)
     shop.order(restore_point=copy.id, select="all")

@@ -15,6 +15,7 @@ from shared.backup import Database, NativeBackup
 from shared.deployment import Deployment, Status
 from shared.documents import encode
 from shared.errors import Refused, Rejected, Unavailable
+from shared.filling import Status as Filling
 from shared.ports import Put
 from shared.restore_point import Kept, Point, Source, resolved
 from tests.backed_up import POLICY
@@ -46,7 +47,7 @@ FOR_V2 = export(NOON - 12 * DAY, "v2")
 FOR_V3 = export(NOON - 11 * DAY, "v3")
 WEEKLY = NativeBackup(NATIVE, NOON - 14 * DAY, NOON + 70 * DAY, True)
 CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
-PROVEN = tuple(proof(name, proofs.Status.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
+PROVEN = tuple(proof(name, Filling.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
 KEPT = Kept(
     now=NOW,
     database=Database("uid", "nam5", True, EARLIEST),
@@ -149,8 +150,8 @@ def test_without_a_proven_backup_there_is_no_latest() -> None:
 
 def test_the_newest_proof_of_a_backup_counts() -> None:
     """What could be restored once, and could not be the last time, is not proven."""
-    failed = proof(YOUNG.id, proofs.Status.FAILED, NOW - HOUR)
-    running = proof(OLD.id, proofs.Status.CHECKING, NOW - HOUR)
+    failed = proof(YOUNG.id, Filling.FAILED, NOW - HOUR)
+    running = proof(OLD.id, Filling.CHECKING, NOW - HOUR)
 
     found = resolved("latest", replace(KEPT, proofs=(failed, running, *PROVEN)))
 

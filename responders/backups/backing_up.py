@@ -11,21 +11,21 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
+from responders.backups.filling import ACTOR, Recorded
 from shared import backing, log
 from shared import stock as stocks
 from shared.audit import event
 from shared.backing import Backup, Status
-from shared.backup import Export, Stored
+from shared.backup import Stored
 from shared.documents import decode, encode
 from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
-from shared.handover import publish_notices
-from shared.notice import creates, notices
+from shared.notice import notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, Update
+from shared.ports import Create, Ports, Query
 from shared.severity import Severity
+from shared.versions import Scope
 
-ACTOR: Final = "on_clock"
 FOR_SECONDS: Final = 15.0
 """Nothing more is begun after that long: the rest comes with the next minute."""
 COPY_SECONDS: Final = 65.0
@@ -46,8 +46,6 @@ class BackingUp:
         self._policies = {
             system: policy for system, policy in policies.items() if policy.backups.bucket
         }
-        self._begun: dict[str, str] = {}
-        """The newest backup of each system that is in the catalogue, whoever put it there."""
 
     def back_up(self) -> None:
         """Begin the backup of the present slot, and carry each unfinished one a step forward.
@@ -67,114 +65,104 @@ class BackingUp:
                 return
             backup = decode(Backup, document.fields)
             if backup.system in self._policies:
-                self._carry_forward(self._policies[backup.system], backup, document)
+                _Step(self._ports, self._policies[backup.system], document).carry_forward(backup)
 
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the slot keeps a second one out."""
         now = self._ports.clock.now()
         slot_at = backing.slot(policy.backups.every, now)
-        name = backing.id_of(policy.system, slot_at)
-        if self._begun.get(policy.system) == name:
-            return
         _intend(self._ports, backing.begun(policy, slot_at, now), ACTOR, now)
-        self._begun[policy.system] = name
 
-    def _carry_forward(self, policy: Policy, backup: Backup, document: Document) -> None:
-        now = document.read_at
+
+class _Step(Recorded):
+    """One backup, one step further."""
+
+    def carry_forward(self, backup: Backup) -> None:
+        """One look, and what it takes, kept in one commit with who is told."""
+        now = self._now
         try:
-            after = self._after(policy, backup, document, now)
+            after = self._after(backup)
         except Unavailable as failure:
             log.write("WARNING", f"backup {backup.id}: {failure}", event="backup.waits")
             after = backup
         except Rejected as refused:  # said when it is late: a person may set it right until then
             log.write("ERROR", f"backup {backup.id}: {refused}", event="backup.refused")
             after = replace(backup, failure=str(refused), copying="", token="")
-        if not after.is_over and backing.is_late(backup, policy, now):
+        if not after.is_over and backing.is_late(backup, self._policy, now):
             reason = after.failure or f"not over when the next one is due ({after.status.lower()})"
             after = backing.failed(after, reason, now)
         if after != backup:
-            self._keep(policy, document, backup, after, now)
+            said = []
+            if after.status is Status.FAILED:
+                text = f"{after.system}: backup {after.id} failed: {after.failure}"
+                key = f"backup-{after.id}"
+                said = notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
+            self._keep(after, [_told(after, name, now) for name in _turns(backup, after)], said)
 
-    def _after(self, policy: Policy, backup: Backup, document: Document, now: datetime) -> Backup:
+    def _after(self, backup: Backup) -> Backup:
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
         if backup.status is Status.COPYING:
-            return self._copied(self._described(backup), now)
-        export = self._export(policy, backup)
+            return self._copied(self._described(backup))
+        exports, export = self._ports.exports(backup.system), None
+        if backup.operation:
+            export = ask(self._ports, partial(exports.look, backup.operation))
+        elif backup.asked_at is not None:  # whoever began it
+            export = ask(self._ports, partial(exports.find, backup.database, backup.prefix))
         if export is None:
-            return self._asked(policy, backup, document, now)
+            return self._asked(backup) if backing.may_ask(backup, self._now) else backup
         if export.ended_at is None:
             return replace(backup, operation=export.operation)
         if not export.is_whole:
-            return backing.retried(backup, f"the export failed: {export.failure}", now)
-        return backing.exported(backup, export, self._listed(backup, backup.bucket), now)
+            return backing.retried(backup, f"the export failed: {export.failure}", self._now)
+        files = self._found(backup.bucket, f"{backup.folder}/")
+        return backing.exported(backup, export, files, self._now)
 
-    def _export(self, policy: Policy, backup: Backup) -> Export | None:
-        """What became of the export of this attempt, whoever began it; None: nobody has."""
-        exports = self._ports.exports(policy.system)
-        if backup.operation:
-            found: Export = ask(self._ports, partial(exports.look, backup.operation))
-            return found
-        if backup.asked_at is None:
-            return None
-        known: Export | None = ask(
-            self._ports, partial(exports.find, backup.database, backup.prefix)
-        )
-        return known
-
-    def _asked(self, policy: Policy, backup: Backup, document: Document, now: datetime) -> Backup:
+    def _asked(self, backup: Backup) -> Backup:
         """Begin the export, once it is on record that it is asked for: of two, one loses there."""
-        if not backing.may_ask(backup, now):
-            return backup
-        chosen = backing.exportable(backup, now)
-        intent = backing.asked(chosen, self._counts(policy, chosen), now)
-        with suppress(Moved):
-            version = self._ports.store.commit(
-                [Update(document.path, encode(intent), document.version)]
-            )
-            self._ask(policy, replace(document, version=version), intent, now)
-        return backup
-
-    def _counts(self, policy: Policy, backup: Backup) -> dict[str, int]:
-        """The documents of the declared collections at the moment that is exported."""
-        count = partial(self._ports.exports(policy.system).count, backup.database)
-        asked = {one: partial(count, one, backup.snapshot_at) for one in policy.backups.collections}
-        return {one: answered(found) for one, found in ask_all(self._ports, asked).items()}
-
-    def _ask(self, policy: Policy, document: Document, intent: Backup, now: datetime) -> None:
+        chosen = replace(backup, snapshot_at=backing.fresh(backup.snapshot_at, self._now))
+        intent = backing.asked(chosen, self._counts(chosen), self._now)
         begin = partial(
-            self._ports.exports(policy.system).begin,
+            self._ports.exports(intent.system).begin,
             intent.database,
             intent.prefix,
             intent.snapshot_at,
-            (),
         )
         try:
-            operation: str = ask(self._ports, begin)
+            self._intend(intent)
+            return replace(intent, operation=ask(self._ports, begin))
+        except Moved:  # another instance has begun it
+            return backup
         except Ambiguous:  # the next look finds it, or not
-            return
+            return backup
         except (Exists, Rejected) as refused:
-            after = backing.retried(intent, f"the export was refused: {refused}", now)
-        else:
-            after = replace(intent, operation=operation)
-        self._keep(policy, document, intent, after, now)
+            return backing.retried(intent, f"the export was refused: {refused}", self._now)
 
-    def _copied(self, backup: Backup, now: datetime) -> Backup:
+    def _counts(self, backup: Backup) -> dict[str, int]:
+        """The documents of the declared collections at the moment that is exported."""
+        count = partial(self._ports.documents(backup.system).count, backup.database)
+        asked = {
+            one: partial(count, Scope(one, everywhere=True), backup.snapshot_at)
+            for one in self._policy.backups.collections
+        }
+        return {one: answered(found) for one, found in ask_all(self._ports, asked).items()}
+
+    def _copied(self, backup: Backup) -> Backup:
         """The backup with more of its copy, or whole: what differs is copied again."""
         mirrors = self._ports.mirrors
-        files: dict[str, Stored] = self._listed(backup, backup.bucket)
+        files: dict[str, Stored] = self._found(backup.bucket, f"{backup.folder}/")
         if not backing.is_as_exported(backup, files):
             reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
-            return backing.retried(backup, f"{reason} files", now)
+            return backing.retried(backup, f"{reason} files", self._now)
         if backup.second is None:
-            return backing.kept(backup, now)
+            return backing.kept(backup, self._now)
         if backup.configuration:
             files |= self._found(backup.bucket, backup.configuration)
-        copies = self._listed(backup, backup.second) | self._found(
+        copies = self._found(backup.second, f"{backup.folder}/") | self._found(
             backup.second, backup.described_in
         )
         waiting = backing.differing(files, copies)
         if not waiting:
-            return backing.kept(backup, now)
+            return backing.kept(backup, self._now)
         until = self._ports.clock.monotonic() + FOR_SECONDS
         for name in waiting:
             token = backup.token if name == backup.copying else ""
@@ -208,30 +196,11 @@ class BackingUp:
             return backup
         return replace(backup, configuration=backup.described_in)
 
-    def _listed(self, backup: Backup, bucket: str) -> dict[str, Stored]:
-        return self._found(bucket, f"{backup.folder}/")
-
     def _found(self, bucket: str, prefix: str) -> dict[str, Stored]:
         found: dict[str, Stored] = ask(
             self._ports, partial(self._ports.mirrors.listed, bucket, prefix)
         )
         return found
-
-    def _keep(
-        self, policy: Policy, document: Document, before: Backup, after: Backup, now: datetime
-    ) -> None:
-        """One commit: the step, its event, and who is told; whoever wrote first has done it."""
-        said = []
-        if after.status is Status.FAILED:
-            text = f"{policy.system}: backup {after.id} failed: {after.failure}"
-            key = f"backup-{after.id}"
-            said = notices(policy, key, Severity.HIGH, "backup-failed", text, now)
-        events = [_told(after, name, now) for name in _turns(before, after)]
-        with suppress(Moved):
-            self._ports.store.commit(
-                [Update(document.path, encode(after), document.version), *events, *creates(said)]
-            )
-            publish_notices(self._ports.bus, said)
 
 
 def before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
@@ -246,13 +215,10 @@ def before_deployment(ports: Ports, policy: Policy, deployment: str, now: dateti
 
 def _intend(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
     """Have a backup in the catalogue, once."""
-    with suppress(Exists):
-        ports.store.commit(
-            [
-                Create(backing.path(backup.id), encode(backup)),
-                _told(backup, "backup.begun", now, actor),
-            ]
-        )
+    if ports.store.get(backing.path(backup.id)).fields is None:
+        told = _told(backup, "backup.begun", now, actor)
+        with suppress(Exists):  # another instance has put it there
+            ports.store.commit([Create(backing.path(backup.id), encode(backup)), told])
 
 
 def _turns(before: Backup, after: Backup) -> Iterable[str]:

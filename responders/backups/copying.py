@@ -7,9 +7,11 @@ from responders.verbs import Asked, Effect
 from shared import copying as copies
 from shared import restore_point
 from shared.copying import MOST, Copy
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.errors import Refused, Rejected
-from shared.ports import Create, Query
+from shared.filling import UNDER_WAY
+from shared.ports import Create
+from shared.reading import Reading
 from shared.restore_point import Kept, Point, Source
 
 
@@ -69,10 +71,5 @@ def _location(kept: Kept, point: Point) -> str:
 
 def _open(asked: Asked) -> list[str]:
     """The copies of the system that are being made or deleted."""
-    waiting = Query("copies", where=(("is_over", "==", False),))
-    known = (decode(Copy, one.fields) for one in asked.ports.store.query(waiting))
-    return [
-        one.id
-        for one in known
-        if one.system == asked.policy.system and one.status in copies.UNDER_WAY
-    ]
+    known = Reading(asked.ports.store).copies(asked.policy.system)
+    return [one.id for one in known if one.status in UNDER_WAY]

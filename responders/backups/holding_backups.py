@@ -24,7 +24,8 @@ from shared.errors import Refused, RollbackError
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update
+from shared.ports import Document, Ports, Update
+from shared.reading import Reading
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 
@@ -134,8 +135,7 @@ def _find(asked: Asked) -> tuple[Document, Backup]:
     document = store.get(backing.path(command.backup))
     backup = decode(Backup, document.fields) if document.fields is not None else None
     if backup is None or backup.system != command.system:
-        ours = store.query(Query("backups", where=(("system", "==", command.system),)))
-        known = [str((one.fields or {})["id"]) for one in ours]
+        known = [one.id for one in Reading(store).backups(command.system)]
         raise Refused(
             f"backup {command.backup} is not known in {command.system}"
             f"{nearest(command.backup, known)}"

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from responders.asking import ask
-from responders.backups.filling import examined, found, of_database, stepped
-from responders.erasing import Opened
+from responders.backups.filling import ACTOR, Step
 from responders.examining import Examining
 from shared import integrity, log
 from shared import proving as proofs
 from shared.audit import event
-from shared.backing import Backup
 from shared.documents import decode, encode
-from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
-from shared.handover import publish_notices
-from shared.notice import creates, notices
+from shared.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.filling import Status
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, Update
-from shared.proving import Proof, Seen, Status
+from shared.ports import Create, Document, Ports, Query
+from shared.proving import Proof, Seen
+from shared.reading import Reading
 from shared.resources import ProofRules
 from shared.severity import Severity
 from shared.versions import Scope, same
 
-ACTOR: Final = "on_clock"
-FOR_SECONDS: Final = 15.0
-"""Of looking through, each minute: the rest comes with the next one."""
 TURNS: Final = {
     Status.CHECKING: "backup.restored",
     Status.PROVEN: "backup.proven",
@@ -50,8 +44,6 @@ class ProvingBackups:
         self._policies = {
             system: policy for system, policy in policies.items() if policy.backups.proof
         }
-        self._begun: dict[str, str] = {}
-        """The newest proof of each system that is on record, whoever put it there."""
 
     def prove(self) -> None:
         """Begin the proof of the day, and carry each unfinished one a step forward.
@@ -75,26 +67,19 @@ class ProvingBackups:
     def _begin(self, policy: Policy) -> None:
         """Have the intent on record; the name of the day keeps a second one out."""
         now, store = self._ports.clock.now(), self._ports.store
-        name = proofs.id_of(policy.system, proofs.slot(now))
-        if self._begun.get(policy.system) == name:
+        name = proofs.id_of(policy.system, now)
+        if store.get(proofs.path(name)).fields is not None:
             return
-        if store.get(proofs.path(name)).fields is None:
-            proof = self._chosen(policy, now)
-            if proof is None:
-                return
+        proof = self._chosen(policy, now)
+        if proof is not None:
             told = _told(proof, "backup.restoring", now)
             with suppress(Exists):
                 store.commit([Create(proofs.path(proof.id), encode(proof)), told])
-        self._begun[policy.system] = name
 
     def _chosen(self, policy: Policy, now: datetime) -> Proof | None:
         """The intent to prove the newest backup of them all; None: there is none to be seen."""
         rules, natives = policy.backups, []
-        ours = (("system", "==", policy.system),)
-        exports = [
-            decode(Backup, one.fields)
-            for one in self._ports.store.query(Query("backups", where=ours))
-        ]
+        exports = Reading(self._ports.store).backups(policy.system)
         if rules.native:
             listed = partial(self._ports.backups(policy.system).backups, rules.database)
             try:
@@ -104,77 +89,27 @@ class ProvingBackups:
         return proofs.chosen(policy, exports, natives, now)
 
 
-class _Step:
+class _Step(Step[Proof]):
     """One proof, one step further."""
 
+    WHAT = "proof"
+    SECONDS = 15.0
+    FAILED = "the restore failed"
+
     def __init__(self, ports: Ports, policy: Policy, rules: ProofRules, document: Document) -> None:
-        self._ports = ports
-        self._policy = policy
+        super().__init__(ports, policy, rules.within, document)
         self._rules = rules
-        self._document = document
-        self._now = document.read_at
-        self._restores = ports.restores(policy.system)
 
-    def carry_forward(self, proof: Proof) -> None:
-        """One look, and what it takes, kept in one commit with who is told."""
-        after = stepped(proof, self._after, f"proof {proof.id}", "proof.waits")
-        undecided = after.status in (Status.RESTORING, Status.CHECKING)
-        if undecided and proofs.is_late(proof, self._rules, self._now):
-            reason = f"not over in time: {after.waiting or after.status.lower()}"
-            after = proofs.failed(after, reason)
-        if after != proof:
-            self._keep(proof, after)
+    def _calls(self, one: Proof) -> Sequence[Callable[[], Any]]:
+        if one.is_native:
+            return (partial(self._restores.restore, one.database, one.source),)
+        database = partial(self._ports.backups(one.system).database, one.original)
+        return self._imported(one, ask(self._ports, database).location, one.source)
 
-    def _after(self, proof: Proof) -> Proof:
-        match proof.status:
-            case Status.RESTORING:
-                return self._restored(proof)
-            case Status.CHECKING:
-                return self._checked(proof)
-        return self._closed(proof)
-
-    def _restored(self, proof: Proof) -> Proof:
-        """The proof by how far the scratch database is filled, begun where nobody has."""
-        begun = found(self._ports, self._restores, proof, proof.database)
-        if begun is not None:
-            return proofs.restored(proof, begun)
-        return self._asked(proof) if proofs.may_ask(proof, self._now) else proof
-
-    def _asked(self, proof: Proof) -> Proof:
-        """The proof whose filling is asked for, once that is on record: of two, one loses there."""
-        intent = proofs.asked(proof, self._now)
-        version = self._ports.store.commit(
-            [Update(self._document.path, encode(intent), self._document.version)]
-        )
-        self._document = replace(self._document, version=version)
-        try:
-            ask(self._ports, partial(self._ask, intent))
-        except (Unavailable, Rejected, Moved) as failure:  # the next look finds it, or asks again
-            return replace(intent, waiting=str(failure))
-        return intent
-
-    def _ask(self, proof: Proof) -> None:
-        """Have the scratch database made and filled, by whatever answer."""
-        if proof.is_native:
-            self._restores.restore(proof.database, proof.source)
-            return
-        there = self._ports.backups(proof.system).database(proof.original)
-        with suppress(Exists):
-            self._restores.create(proof.database, there.location)
-        self._restores.fill(proof.database, proof.source)
-
-    def _checked(self, proof: Proof) -> Proof:
-        """The proof with more of its database looked through, or with all that was seen."""
-        if not proof.purge.is_over:
-            opened = Opened(self._ports, self._policy, proof.database, proof.snapshot_at)
-            return replace(proof, purge=opened.purge(proof.purge, FOR_SECONDS))
-        examining = Examining(self._ports, of_database(self._policy, proof.database))
-        later, is_over = examined(
-            examining, proof, "proof", proof.restored_at, self._now, FOR_SECONDS
-        )
-        if not is_over:
-            return later
-        return proofs.checked(later, self._rules, ask(self._ports, partial(self._seen, later)))
+    def _concluded(self, examining: Examining, one: Proof) -> Proof:
+        """The proof with all that was seen."""
+        seen = ask(self._ports, partial(self._seen, one))
+        return proofs.checked(one, self._rules, seen, self._now)
 
     def _seen(self, proof: Proof) -> Seen:
         """How many documents were restored, and whether some of them are what they were."""
@@ -185,8 +120,8 @@ class _Step:
         }
         restored = {
             version.path: version.fields
-            for scope in self._scopes()
-            for version in self._sampled(proof.database, scope)
+            for name, one in self._policy.collections.items()
+            for version in self._sampled(proof.database, integrity.scope(name, one))
         }
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)
@@ -195,9 +130,6 @@ class _Step:
         known = {path: one.fields if one else None for path, one in before.items()}
         differing = tuple(path for path in sorted(known) if not same(restored[path], known[path]))
         return Seen(counted, len(known), differing)
-
-    def _scopes(self) -> Iterable[Scope]:
-        return [integrity.scope(name, one) for name, one in self._policy.collections.items()]
 
     def _sampled(self, database: str, scope: Scope) -> Iterable[Any]:
         """Some documents of a scope, from its beginning to its end."""
@@ -216,21 +148,17 @@ class _Step:
             return proof
         return proofs.closed(proof, self._now)
 
-    def _keep(self, before: Proof, after: Proof) -> None:
-        said, now, document = [], self._now, self._document
+    def _told(self, before: Proof, after: Proof) -> tuple[Iterable[Create], list[Notice]]:
+        said: list[Notice] = []
+        if after.status is before.status or after.status not in TURNS:
+            return (), said
         if after.status is Status.FAILED:
             text = "\n".join(
                 (f"{after.system}: backup {after.backup} is not proven", *after.faults)
             )
             key = f"proof-{after.id}"
-            said = notices(self._policy, key, Severity.HIGH, "backup-unproven", text, now)
-        turned = after.status is not before.status and after.status in TURNS
-        events = [_told(after, TURNS[after.status], now)] if turned else []
-        with suppress(Moved):  # whoever wrote first has done it
-            self._ports.store.commit(
-                [Update(document.path, encode(after), document.version), *events, *creates(said)]
-            )
-            publish_notices(self._ports.bus, said)
+            said = notices(self._policy, key, Severity.HIGH, "backup-unproven", text, self._now)
+        return [_told(after, TURNS[after.status], self._now)], said
 
 
 def _told(proof: Proof, name: str, now: datetime) -> Create:

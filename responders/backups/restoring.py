@@ -6,15 +6,13 @@ from functools import partial
 from typing import Any
 
 from responders.asking import answered, ask_all
-from shared.backing import Backup
 from shared.backup import Database
-from shared.copying import Copy, Status
-from shared.deployment import Deployment
-from shared.documents import decode
+from shared.copying import Copy
 from shared.errors import Rejected
+from shared.filling import Status
 from shared.policy import Policy
-from shared.ports import Ports, Query
-from shared.proving import Proof
+from shared.ports import Ports
+from shared.reading import Reading
 from shared.restore_point import Kept, Point, Source
 
 _GONE = "NOT_FOUND"
@@ -26,31 +24,28 @@ def kept(ports: Ports, policy: Policy, database: str = "") -> Kept:
     Raises: Unavailable, Rejected (no right).
     """
     name = database or policy.backups.database
-    ours = (("system", "==", policy.system),)
-    backups, store = ports.backups(policy.system), ports.store
+    backups, reading = ports.backups(policy.system), Reading(ports.store)
     answers = ask_all(
         ports,
         {
             "database": partial(backups.database, name),
             "natives": partial(backups.backups, name),
-            "exports": partial(store.query, Query("backups", where=ours)),
-            "proofs": partial(store.query, Query("proofs", where=ours)),
-            "deployments": partial(store.query, Query("deployments", where=ours)),
-            "copies": partial(store.query, Query("copies", where=ours)),
+            "exports": partial(reading.backups, policy.system),
+            "proofs": partial(reading.proofs, policy.system),
+            "deployments": partial(reading.deployments, policy.system),
+            "copies": partial(reading.copies, policy.system),
         },
     )
-    exports = [decode(Backup, one.fields) for one in answered(answers["exports"])]
-    deployments = [decode(Deployment, one.fields) for one in answered(answers["deployments"])]
     return Kept(
         now=ports.clock.now(),
         database=_there(answers["database"]),
-        exports=tuple(one for one in exports if one.database == name),
+        exports=tuple(one for one in answered(answers["exports"]) if one.database == name),
         natives=tuple(answered(answers["natives"])),
-        proofs=tuple(decode(Proof, one.fields) for one in answered(answers["proofs"])),
-        deployments=tuple(one for one in deployments if not one.named),
+        proofs=tuple(answered(answers["proofs"])),
+        deployments=tuple(answered(answers["deployments"])),
         copies=tuple(
             _of(copy)
-            for copy in (decode(Copy, one.fields) for one in answered(answers["copies"]))
+            for copy in answered(answers["copies"])
             if copy.status is Status.READY and copy.original == name
         ),
     )

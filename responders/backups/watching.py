@@ -30,33 +30,24 @@ class Watching:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = [one for one in policies.values() if one.backups.native]
-        self._looked: dict[str, datetime] = {}
-        """When each system was looked at, as far as this instance knows."""
 
     def watch(self) -> None:
         """Look where nobody has for an hour; what cannot be seen is looked at again in a minute.
 
         Raises: Unavailable, for the store's.
         """
-        now = self._ports.clock.now()
         for policy in self._policies:
-            looked = self._looked.get(policy.system)
-            if looked is None or now - looked >= native.LOOK_EVERY:
-                self._watch(policy)
-
-    def _watch(self, policy: Policy) -> None:
-        document = self._ports.store.get(native.path(policy.system))
-        before = decode(Watched, document.fields) if document.fields else None
-        now = document.read_at
-        if before is None or now - before.looked_at >= native.LOOK_EVERY:
+            document = self._ports.store.get(native.path(policy.system))
+            before = decode(Watched, document.fields) if document.fields else None
+            now = document.read_at
+            if before is not None and now - before.looked_at < native.LOOK_EVERY:
+                continue
             try:
                 found = self._faults(policy, now)
             except (Rejected, Unavailable) as failure:
                 log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
-                return
-            before = Watched(policy.system, now, found)
-            self._keep(policy, document, before, now)
-        self._looked[policy.system] = before.looked_at
+            else:
+                self._keep(policy, document, Watched(policy.system, now, found), now)
 
     def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
         backups, database = self._ports.backups(policy.system), policy.backups.database
@@ -88,12 +79,8 @@ class Watching:
 
 
 def _said(policy: Policy, after: Watched, now: datetime) -> list[Notice]:
-    word = (
-        "Google's own backups are incomplete"
-        if after.faults
-        else "Google's own backups are complete again"
-    )
-    text = "\n".join((f"{policy.system}: {word}", *after.faults))
+    word = "incomplete" if after.faults else "complete again"
+    text = "\n".join((f"{policy.system}: Google's own backups are {word}", *after.faults))
     return notices(
         policy,
         f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",

@@ -1,13 +1,11 @@
-"""Exports of Firestore, and how many documents it has."""
+"""Exports of Firestore."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
-from google.cloud.firestore_v1 import types as data
 
 from shared.backup import Export
 from shared.errors import Exists, Rejected
@@ -27,27 +25,18 @@ TAKEN = "Path already exists"
 
 _Request = types.ExportDocumentsRequest.pb()
 _Metadata = types.ExportDocumentsMetadata.pb()
-_AggregationRequest = data.RunAggregationQueryRequest.pb()
-_Aggregation = data.StructuredAggregationQuery.Aggregation.pb()
-_Selector = data.StructuredQuery.CollectionSelector.pb()
-_COUNT = "documents"
 
 
 class FirestoreExports:
-    """An Exports over one project. The clients' own retries are off."""
+    """An Exports over one project. The client's own retries are off."""
 
-    def __init__(self, admin: Any, firestore: Any, project: str) -> None:
+    def __init__(self, admin: Any, project: str) -> None:
         self._admin = admin
-        self._firestore = firestore
         self._project = project
 
-    def begin(
-        self, database: str, prefix: str, snapshot_at: datetime, collections: Sequence[str]
-    ) -> str:
+    def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
         """The operation's name."""
-        request = _Request(
-            name=self._name(database), output_uri_prefix=prefix, collection_ids=collections
-        )
+        request = _Request(name=self._name(database), output_uri_prefix=prefix)
         request.snapshot_time.FromDatetime(snapshot_at)
         try:
             with translated(EFFECT):
@@ -72,28 +61,6 @@ class FirestoreExports:
         if export is None:
             raise Rejected(f"{operation} is no export")
         return export
-
-    def count(self, database: str, collection: str, at: datetime | None = None) -> int:
-        """By one aggregation over the collection group."""
-        name = self._name(database)
-        request = _AggregationRequest(parent=f"{name}/documents")
-        query = request.structured_aggregation_query
-        query.structured_query.from_.append(
-            _Selector(collection_id=collection, all_descendants=True)
-        )
-        query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
-        if at is not None:
-            request.read_time.FromDatetime(at)
-        with translated(READ):
-            answers = self._firestore.run_aggregation_query(
-                request,
-                retry=None,
-                timeout=READ_SECONDS,
-                metadata=(("google-cloud-resource-prefix", name),),
-            )
-            return max(
-                int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers
-            )
 
     def _name(self, database: str) -> str:
         return f"projects/{self._project}/databases/{database}"

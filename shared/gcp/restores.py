@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
-from shared.backup import Restoring, cloned_from
+from shared.backup import Restoring
 from shared.errors import Exists, Gone, Moved, Rejected, Unavailable
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, Meanings, translated
 from shared.gcp.operations import of_database
@@ -148,21 +148,11 @@ def _restoring(operation: Any) -> Restoring | None:
             return Restoring(
                 operation=operation.name,
                 began_at=metadata.start_time.ToDatetime(UTC),
-                source=_source(metadata),
                 ended_at=metadata.end_time.ToDatetime(UTC) if operation.done else None,
                 failure=(operation.error.message or "without a reason") if failed else "",
                 percent=_percent(metadata),
             )
     return None
-
-
-def _source(metadata: Any) -> str:
-    if isinstance(metadata, _Imported):
-        return str(metadata.input_uri_prefix)
-    if isinstance(metadata, _Restored):
-        return str(metadata.backup)
-    past = metadata.pitr_snapshot
-    return cloned_from(past.database.rpartition("/")[2], past.snapshot_time.ToDatetime(UTC))
 
 
 def _percent(metadata: Any) -> int:

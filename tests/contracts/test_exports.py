@@ -114,7 +114,7 @@ class OverTheWire:
     def __init__(self, world: World, clients: Clients) -> None:
         self.world = world
         admin = clients.firestore_admin
-        self.exports: Exports = FirestoreExports(admin, clients.firestore, "shop")
+        self.exports: Exports = FirestoreExports(admin, "shop")
         self.backups: Backups = FirestoreBackups(admin, "shop")
 
     def now(self) -> datetime:
@@ -181,8 +181,8 @@ def minute(world: DatabasesWorld) -> datetime:
     return world.now().replace(second=0, microsecond=0)
 
 
-def begin(world: DatabasesWorld, *collections: str) -> str:
-    return world.exports.begin(HERE, PREFIX, minute(world), collections)
+def begin(world: DatabasesWorld) -> str:
+    return world.exports.begin(HERE, PREFIX, minute(world))
 
 
 def found(world: DatabasesWorld, prefix: str = PREFIX) -> Export:
@@ -194,7 +194,7 @@ def found(world: DatabasesWorld, prefix: str = PREFIX) -> Export:
 def test_an_export_runs_and_is_whole(world: DatabasesWorld) -> None:
     """It tells what it holds when it is over, and not before."""
     at = minute(world)
-    operation = world.exports.begin(HERE, PREFIX, at, ())
+    operation = world.exports.begin(HERE, PREFIX, at)
     running_ = world.exports.look(operation)
     assert (running_.ended_at, running_.is_whole, running_.documents) == (None, False, 0)
 
@@ -205,14 +205,6 @@ def test_an_export_runs_and_is_whole(world: DatabasesWorld) -> None:
     assert (whole.snapshot_at, whole.prefix, whole.documents) == (at, PREFIX, 3)
     assert found(world) == whole
     assert any(name.endswith(".overall_export_metadata") for name in world.files("shop/"))
-
-
-def test_collections_are_chosen(world: DatabasesWorld) -> None:
-    """The others are neither written nor counted."""
-    operation = begin(world, "orders")
-    world.pass_time(LATER)
-
-    assert world.exports.look(operation).documents == 1
 
 
 def test_an_export_that_fails_late(world: DatabasesWorld) -> None:
@@ -261,31 +253,16 @@ def test_a_moment_that_cannot_be_exported(world: DatabasesWorld, back: timedelta
     at = minute(world) - back
 
     with pytest.raises(Rejected):
-        world.exports.begin(HERE, PREFIX, at, ())
+        world.exports.begin(HERE, PREFIX, at)
     assert world.files("") == {}
 
 
 def test_nowhere_to_go(world: DatabasesWorld) -> None:
     """A bucket, or an operation, that is not there is a no."""
     with pytest.raises(Rejected):
-        world.exports.begin(HERE, "gs://nobodys-bucket/a", minute(world), ())
+        world.exports.begin(HERE, "gs://nobodys-bucket/a", minute(world))
     with pytest.raises(Rejected):
         world.exports.look("projects/shop/databases/(default)/operations/none")
-
-
-def test_documents_are_counted_as_they_were(world: DatabasesWorld) -> None:
-    """Per collection group, now and at a moment of the past."""
-    at = minute(world)
-    world.pass_time(MINUTE)
-    world.hold_documents(users=5, orders=1)
-
-    assert world.exports.count(HERE, "users", at) == 2
-    assert world.exports.count(HERE, "users") == 5
-    assert world.exports.count(HERE, "none", at) == 0
-    world.pass_time(2 * HOUR)
-    assert world.exports.count(HERE, "users", at) == 2
-    with pytest.raises(Rejected):
-        world.exports.count(HERE, "users", at + timedelta(seconds=1))
 
 
 def test_a_database_tells_how_far_back_it_reads(world: DatabasesWorld) -> None:
@@ -328,7 +305,6 @@ def test_schedules_and_what_they_made(world: DatabasesWorld) -> None:
     [
         ("ListOperations", lambda one: one.exports.find(HERE, PREFIX)),
         ("GetOperation", lambda one: one.exports.look(f"{DATABASE}/operations/a")),
-        ("RunAggregationQuery", lambda one: one.exports.count(HERE, "users")),
         ("GetDatabase", lambda one: one.backups.database(HERE)),
         ("ListBackups", lambda one: one.backups.backups(HERE)),
         ("ListBackupSchedules", lambda one: one.backups.schedules(HERE)),

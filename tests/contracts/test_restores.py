@@ -11,7 +11,7 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 
 from local.wire import Refused
-from shared.backup import Exports, Restores, cloned_from
+from shared.backup import Exports, Restores
 from shared.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
@@ -126,7 +126,7 @@ class OverTheWire:
         world.store.document("users/ada").set({"n": 1})
         admin, firestore = clients.firestore_admin, clients.firestore
         self.restores: Restores = FirestoreRestores(admin, firestore, "shop")
-        self.exports: Exports = FirestoreExports(admin, firestore, "shop")
+        self.exports: Exports = FirestoreExports(admin, "shop")
         self.documents: Documents = FirestoreDocuments(firestore, "shop")
 
     def now(self) -> datetime:
@@ -180,7 +180,7 @@ def world(request: pytest.FixtureRequest) -> RestoresWorld:
 def export(world: RestoresWorld) -> None:
     world.pass_time(MINUTE)
     at = world.now().replace(second=0, microsecond=0)
-    world.exports.begin(HERE, PREFIX, at, ())
+    world.exports.begin(HERE, PREFIX, at)
     world.pass_time(LATER)
     found = world.exports.find(HERE, PREFIX)
     assert found is not None
@@ -233,8 +233,8 @@ def test_a_minute_of_the_past_becomes_a_database(world: RestoresWorld) -> None:
 
     ended = world.restores.look(operation)
     assert begun is not None
-    assert (begun.operation, begun.source) == (operation, cloned_from(HERE, at))
-    assert (ended.ended_at is not None, ended.source) == (True, begun.source)
+    assert begun.operation == operation
+    assert ended.ended_at is not None
     assert world.restores.find(SCRATCH) == ended
     found = world.documents.get(SCRATCH, ["users/ada"], None)["users/ada"]
     assert found is not None
@@ -264,9 +264,7 @@ def test_a_lost_answer_of_a_clone(world: RestoresWorld) -> None:
     with pytest.raises(Ambiguous):
         world.restores.clone(SCRATCH, HERE, at)
 
-    found = world.restores.find(SCRATCH)
-    assert found is not None
-    assert found.source == cloned_from(HERE, at)
+    assert world.restores.find(SCRATCH) is not None
 
 
 @pytest.mark.parametrize("ago", [timedelta(days=8), -timedelta(minutes=2), timedelta(seconds=90)])
@@ -279,20 +277,6 @@ def test_a_moment_that_cannot_be_cloned(world: RestoresWorld, ago: timedelta) ->
         world.restores.clone(SCRATCH, HERE, at)
 
     assert world.restores.names() == [HERE]
-
-
-def test_each_tells_what_it_is_filled_from(world: RestoresWorld) -> None:
-    """An export by its folder, a native backup by its name."""
-    export(world)
-    world.restores.create(SCRATCH, PLACE)
-    world.restores.fill(SCRATCH, PREFIX)
-    backup = world.native_backup()
-    world.restores.restore("other", backup)
-
-    imported, restored = world.restores.find(SCRATCH), world.restores.find("other")
-    assert imported is not None
-    assert restored is not None
-    assert (imported.source, restored.source) == (PREFIX, backup)
 
 
 def test_a_name_is_given_once(world: RestoresWorld) -> None:

@@ -77,7 +77,7 @@ def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:
     assert set(wiring.metrics("shop").requests(START - minutes, START - minutes / 5)) == {
         "placeorder"
     }
-    assert wiring.exports("shop").count(DEFAULT_DATABASE, "orders") == 0
+    assert wiring.exports("shop").find(DEFAULT_DATABASE, "gs://none/none") is None
     assert wiring.backups("shop").database(DEFAULT_DATABASE).earliest_at == START
     assert wiring.mirrors.listed(audit_bucket("operations"), "") == {}
     page = "https://us-central1-bank.cloudfunctions.net/payIn"

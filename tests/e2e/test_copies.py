@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from local.faults import Fate
-from shared.copying import Copy, Status
+from shared.copying import Copy
 from shared.documents import decode
+from shared.filling import Status
 from shared.ports import Query
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until

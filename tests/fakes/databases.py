@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -40,7 +39,7 @@ class _Begun:
 class FakeDatabases:
     """Exports and Backups; an export's files go into `mirrors`.
 
-    Verbs for the hook: exports.begin, .find, .look, .count; backups.database, .schedules, .backups.
+    Verbs for the hook: exports.begin, .find, .look; backups.database, .schedules, .backups.
     """
 
     def __init__(self, clock: Clock, mirrors: MemoryMirrors, hook: Hook = no_hook) -> None:
@@ -73,9 +72,7 @@ class FakeDatabases:
         """The prefixes of all exports that were ever begun."""
         return [one.export.prefix for one in self._exports.values()]
 
-    def begin(
-        self, database: str, prefix: str, snapshot_at: datetime, collections: Sequence[str]
-    ) -> str:
+    def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
         """A new operation, which ends later."""
         with around(self.hook, "exports.begin"):
             bucket, folder = _place(prefix)
@@ -86,12 +83,11 @@ class FakeDatabases:
             counts = self._counts(database, snapshot_at)
             if _closing(folder) in self._mirrors.listed(bucket, folder):
                 raise Exists(f"Path already exists: /{bucket}/{folder}")
-            chosen = {one: counts.get(one, 0) for one in collections or counts}
             operation = f"projects/p/databases/{database}/operations/{len(self._exports)}"
             failure = self.failures.pop(0) if self.failures else ""
             export = Export(operation, prefix, self._clock.now(), snapshot_at)
-            self._exports[operation] = _Begun(export, chosen, failure)
-            for collection, count in chosen.items():
+            self._exports[operation] = _Begun(export, counts, failure)
+            for collection, count in counts.items():
                 self._mirrors.buckets[bucket][_output(folder, collection)] = b"x" * count
             return operation
 
@@ -112,11 +108,6 @@ class FakeDatabases:
             if operation not in self._exports:
                 raise Rejected(f"NOT_FOUND: {operation}")
             return self._seen(operation)
-
-    def count(self, database: str, collection: str, at: datetime | None = None) -> int:
-        """Of a moment that can be read."""
-        with around(self.hook, "exports.count"):
-            return self._counts(database, at or self._clock.now()).get(collection, 0)
 
     def database(self, database: str) -> Database:
         """As it would say it."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.backup import Restoring, cloned_from
+from shared.backup import Restoring
 from shared.errors import Exists, Moved, Rejected
 from shared.ports import Clock
 from tests.fakes.databases import FakeDatabases
@@ -57,7 +57,7 @@ class FakeRestores:
             export = self._databases.find(ORIGINAL, prefix)
             if export is None or not export.is_whole or export.snapshot_at is None:
                 raise Rejected(f"NOT_FOUND: there is no whole export {prefix}")
-            return self._begin(database, export.snapshot_at, prefix)
+            return self._begin(database, export.snapshot_at)
 
     def restore(self, database: str, backup: str) -> str:
         """With what was there at the moment of the backup."""
@@ -66,7 +66,7 @@ class FakeRestores:
             if backup not in known:
                 raise Rejected(f"NOT_FOUND: there is no backup {backup}")
             self._make(database)
-            return self._begin(database, known[backup].snapshot_at, backup)
+            return self._begin(database, known[backup].snapshot_at)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
         """With what was there then."""
@@ -75,7 +75,7 @@ class FakeRestores:
             if at < past.earliest_at or at > self._clock.now() or at.second or at.microsecond:
                 raise Rejected(f"INVALID_ARGUMENT: {at} cannot be read")
             self._make(database)
-            return self._begin(database, at, cloned_from(original, at))
+            return self._begin(database, at)
 
     def find(self, database: str) -> Restoring | None:
         """The newest of the database."""
@@ -120,10 +120,10 @@ class FakeRestores:
         self.made.append(database)
         self.ever.append(database)
 
-    def _begin(self, database: str, at: datetime, source: str) -> str:
+    def _begin(self, database: str, at: datetime) -> str:
         operation = f"projects/p/databases/{database}/operations/{len(self._running)}"
         failure = self.failures.pop(0) if self.failures else ""
-        self._running[operation] = Restoring(operation, self._clock.now(), source), failure
+        self._running[operation] = Restoring(operation, self._clock.now()), failure
         self._documents.fill(database, ORIGINAL, at)
         return operation
 

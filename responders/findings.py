@@ -1,0 +1,84 @@
+"""What our own probes, or a check of the data, have found: its event, and its alert on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.recording import Recording
+from shared import damage, probing
+from shared.alert import key_of
+from shared.alert_record import Alert
+from shared.audit import event
+from shared.documents import encode
+from shared.errors import Moved
+from shared.outside import write_down
+from shared.policy import Policy
+from shared.ports import Create, Ports, Update
+from shared.rollback import KEPT_FOR
+
+ACTOR = "on_clock"
+
+Finding = probing.Finding | damage.Finding
+
+
+def told(policy: Policy, finding: Finding, now: datetime) -> Create:
+    """The event of a finding that opened or closed."""
+    facts = msgspec.to_builtins(finding)
+    key = f"{finding.id(policy.system)}:{finding.state}"
+    return write_down(policy.system, key, event(f"signal.{finding.state}", now, ACTOR, **facts))
+
+
+def record(
+    ports: Ports,
+    policy: Policy,
+    path: str,
+    findings: Sequence[Finding],
+    version: datetime | None,
+    now: datetime,
+) -> None:
+    """Have an alert on record for all of them, in the path of Monitoring's own.
+
+    The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
+    """
+    new = [one for one in findings if one.recorded != one.state]
+    recording = Recording(ports, ACTOR)
+    for one in new:
+        if not one.recorded:
+            recording.settle(_alert(one, policy, "open", now), policy)
+        if one.closed_at is not None:
+            recording.settle(_alert(one, policy, "closed", now), policy)
+    if new:
+        still = [encode(one) for one in recorded(findings)]
+        with suppress(Moved):  # somebody wrote since: the next look sees what is on record
+            ports.store.commit([Update(path, {"findings": still}, version)])
+
+
+def recorded(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that are open still, once an alert is on record for all of them."""
+    return [replace(one, recorded="open") for one in findings if one.closed_at is None]
+
+
+def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
+    """What was found, as an alert like any other."""
+    name = finding.id(policy.system)
+    is_cancelled = state == "closed" and finding.cancelled
+    return Alert(
+        key=key_of(name, state),
+        monitoring_id=name,
+        state=state,
+        verdict="cancelled" if is_cancelled else state,
+        system=policy.system,
+        signal=finding.signal,
+        incident="",
+        started_at=finding.onset_at,
+        published_at=now,
+        received_at=now,
+        function=finding.function,
+        notification=msgspec.json.encode(finding).decode(),
+        expires_at=now + KEPT_FOR,
+    )
