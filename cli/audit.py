@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import msgspec
 import typer
 
-from cli.exporting import Format, write
 from cli.screen import AsJson, print_json, printable
 from cli.sending import Answer, send
 from cli.wired import NO, UNUSABLE, Operations, leaving, operations
@@ -35,6 +36,17 @@ System = Annotated[
         metavar="SYSTEM", help="what happened outside of rollbacks; also `all`, `unclaimed`"
     ),
 ]
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Begins what a spreadsheet would carry out."""
+
+
+class Format(StrEnum):
+    """What `--format` takes."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
 
 
 class Opened:
@@ -161,6 +173,24 @@ def export(
         print_json({"events": len(told), "format": form, **where}, err=output is None)
     else:
         typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
+
+
+def write(told: Iterable[Told], form: Format, stream: TextIO) -> None:
+    """Each event as one line of JSON, or as one row under a row of headings."""
+    if form is Format.NDJSON:
+        for one in told:
+            stream.write(json.dumps(msgspec.to_builtins(one), ensure_ascii=False) + "\n")
+        return
+    rows = csv.writer(stream)
+    rows.writerow(Told.__struct_fields__)
+    for one in told:
+        rows.writerow([_cell(value) for value in msgspec.structs.astuple(one)])
+
+
+def _cell(value: object) -> str:
+    """The value as text that no spreadsheet carries out; facts are JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.ordering import DryRun, Follow, Manner, Yes, go_through
-from cli.screen import AsJson, System, lasting, print_json, say, table
+from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Incident, Reason, checked
 from cli.wired import NO, Operations, leaving, operations
 from responders.subject import find
@@ -147,8 +147,8 @@ def _show(shown: WorkedOut) -> None:
     rows = [
         (
             f"  {one.function}",
-            _percents(one.live),
-            "built again" if one.rebuilt else _percents(one.target),
+            percents(one.live),
+            "built again" if one.rebuilt else percents(one.target),
         )
         for one in shown.reversal.shown
     ]
@@ -172,7 +172,7 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
         (
             (
                 f"  {one.function}",
-                _percents(one.revisions),
+                percents(one.revisions),
                 lasting(now - one.since),
                 f"{one.owner}, {one.rollback}",
             )
@@ -189,9 +189,3 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
 
 def _age(pin: Pin, now: datetime) -> float:
     return (now - pin.since).total_seconds()
-
-
-def _percents(revisions: Mapping[str, int]) -> str:
-    return ", ".join(
-        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
-    )
