@@ -77,7 +77,7 @@ def test_cloud_monitoring_knows_what_is_asked_for() -> None:
     resources = {name: frozenset(labels) for name, labels in descriptors.RESOURCES.items()}
     wanted = [*asked(made), measuring.TRENDS]
 
-    found = measuring.names("all", measuring.Measured("p", wanted, metrics, resources, {}))
+    [found] = measuring.names("all", measuring.Measured(wanted, metrics, resources, {}))
 
     assert len(measuring.filters(wanted)) > 20
     assert (found.verdict, found.why) == (Verdict.WELL, found.why)
