@@ -42,7 +42,7 @@ class Receipts:
         """It hears of orders while the block runs, and afterwards of nothing."""
         plant = self._plant
         with self._endpoint.listening():
-            product = Product(plant.place, eventarc.HOST)
+            product = Product(plant.stage, eventarc.HOST)
             parent = f"/v1/projects/{plant.policy.project}/locations/europe-west1/triggers"
             filters = {
                 "type": ("google.cloud.firestore.document.v1.written", ""),
