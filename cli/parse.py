@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
 from shared import alert, envelope, policy_file
@@ -25,12 +26,7 @@ def parse(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")
     ],
-    policies: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files"
-        ),
-    ] = Path("policies"),
+    policies: Policies = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:
     """Print one line of JSON per FILE: what it means, and which system it concerns.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cli.ordering import DryRun, Follow, Manner, Yes, go_through
+from cli.scope import Functions, Groups
 from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Incident, Reason, checked
 from cli.wired import NO, Operations, leaving, operations
@@ -42,12 +41,8 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
 def unpin(
     reason: Reason,
     system: System = "",
-    group: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP", help="only this group; may be repeated")
-    ] = None,
-    function: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="only this function; may be repeated")
-    ] = None,
+    group: Groups = None,
+    function: Functions = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     follow_it: Follow = True,
@@ -66,11 +61,10 @@ def unpin(
         content = {
             "command": "unpin",
             "system": policy.system,
-            "groups": group or [],
-            "functions": function or [],
+            "groups": group,
+            "functions": function,
             "reason": reason,
         }
-
         _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
 
 
@@ -99,7 +93,6 @@ def undo(
             "incident": incident,
             "reason": reason,
         }
-
         _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
 
 

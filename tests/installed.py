@@ -60,7 +60,6 @@ FUNCTIONS = tuple(
         True,
         f"https://{function(name)}-x.a.run.app",
         LABELS,
-        installation.RUNTIME,
         f"{function(name)}@{OPS}.iam.gserviceaccount.com",
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE)

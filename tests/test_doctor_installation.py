@@ -113,7 +113,6 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
     ("no schema", {"topics": schemas(COMMANDS="")}, "schemas", topics.COMMANDS, DOUBTFUL),
     ("a schema too many", {"topics": schemas(WORK="x")}, "schemas", topics.WORK, WRONG),
     ("schemas unseen", {"topics": SILENT}, "schemas", "topics", UNKNOWN),
-    ("old runtime", functions(runtime="python310"), "versions", FUNCTIONS[0].name, DOUBTFUL),
     ("topics unseen", {"topics": SILENT}, "topics", "topics", UNKNOWN),
     ("no push", {"subscriptions": (*PUSHES[1:], KEPT)}, "subscriptions", PUSHES[0].name, WRONG),
     (

@@ -19,8 +19,6 @@ APART = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
 OVERDUE = timedelta(minutes=2)
 CALLED_WITHIN = timedelta(minutes=3)
-RUNTIME = "python311"
-"""Of every function (terraform/functions.tf)."""
 CODE_LABEL = "rollback-code"
 POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
@@ -40,17 +38,6 @@ def _state(facts: Facts) -> Iterator[Finding]:
         yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
     else:
         yield Finding(check, name, Verdict.WELL, "it answers, and the clocks agree")
-
-
-def _versions(facts: Facts) -> Iterator[Finding]:
-    """Whether the functions run on the stated runtime; `code` tells of all else."""
-    if isinstance(facts.functions, RollbackError) or facts.is_local:
-        return
-    ours = {function(entry_point) for entry_point in topics.ENTRY_POINTS}
-    for one in facts.functions:
-        if one.name in ours and one.runtime != RUNTIME:
-            why = f"it runs on {one.runtime or 'nobody knows what'}, not on {RUNTIME}"
-            yield Finding("versions", one.name, Verdict.DOUBTFUL, why, "terraform apply")
 
 
 def _deployed(facts: Facts) -> Iterator[Finding]:
@@ -205,7 +192,6 @@ def _own_alerts(facts: Facts) -> Iterator[Finding]:
 
 CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
     "state": _state,
-    "versions": _versions,
     "topics": messaging.all_topics,
     "schemas": messaging.schemas,
     "subscriptions": messaging.subscriptions,

@@ -161,16 +161,6 @@ def _quota(facts: Facts) -> Iterator[Finding]:
         yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
 
 
-def _invokers(facts: Facts) -> Iterator[Finding]:
-    """Whether it is known who may call each function."""
-    check, name, invokers = "invokers", facts.policy.project, facts.rest.invokers
-    if invokers is None:
-        why = "who may call functions could not be read, or not of all: it is not compared"
-        yield Finding(check, name, Verdict.UNKNOWN, why, "do you have the rights?")
-    else:
-        yield Finding(check, name, Verdict.WELL, f"read of {len(invokers)} functions")
-
-
 def _own_roles(facts: Facts) -> Iterator[Finding]:
     """Whether each responder has its roles in the application."""
     check, name = "own-roles", facts.policy.project
@@ -192,7 +182,7 @@ def _own_roles(facts: Facts) -> Iterator[Finding]:
 
 
 def _part(check: str, facts: Facts) -> Iterator[Finding]:
-    """Whether one part that the policy protects beside the functions can be read."""
+    """Whether one part that is protected beside revisions can be read."""
     wanted, found = PARTS[check](facts.policy.resources, facts.rest)
     if wanted and found is None:
         why = "could not be read, or not whole: its changes are not seen"
@@ -232,6 +222,7 @@ def _secretive(facts: Facts) -> Iterator[Finding]:
 
 
 PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Sized | None]]]] = {
+    "invokers": lambda _, rest: (True, rest.invokers),
     "hosting": lambda declared, rest: (declared.hosting_sites, rest.sites),
     "remote-config": lambda declared, rest: (declared.remote_config, rest.remote_config),
     "rules": lambda declared, rest: (declared.releases, rest.rules),
@@ -241,7 +232,7 @@ PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Si
     "schedules": lambda declared, rest: (declared.schedules, rest.schedules),
     "accounts": lambda declared, rest: (declared.accounts, rest.accounts),
 }
-"""What the policy protects beside the functions, and what was read of it; None: it was not."""
+"""What is protected beside revisions, and what was read of it; None: it was not."""
 
 CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
     "alert-policies": lambda facts: measuring.policies(facts.policy, facts.measured),
@@ -261,7 +252,6 @@ CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
     "metrics": signals.metrics,
     "sign-ins": signals.sign_ins,
     "backlogs": signals.backlogs,
-    "invokers": _invokers,
     "probes": signals.probes,
     "alert-ids": signals.alert_ids,
     "looks": signals.looks,
