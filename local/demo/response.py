@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 
 from local.demo import operator, strangers
-from local.demo.scene import Scene
+from local.demo.scene import Part
 from local.demo.screen import Counts, mark
 from responders import whereabouts
 from shared.alert_record import Alert
@@ -35,15 +35,12 @@ REFUSALS = {
 """A quota that is tighter than the policy declares, from the fifth write on."""
 
 
-class Response:
+class Response(Part):
     """Shows one rollback, as its documents tell of it."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._stage = scene.stage
-        self._evidence = scene.evidence
-        self._screen = scene.screen
-        self._of_functions = scene.scenario is ScenarioName.FUNCTIONS
+    @property
+    def _of_functions(self) -> bool:
+        return self._scene.scenario is ScenarioName.FUNCTIONS
 
     def show_detection(
         self, incident: Incident, alert: Alert, published_at: datetime | None

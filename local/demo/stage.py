@@ -108,14 +108,6 @@ class Stage:
             raise Broken("there is no console on this stage")
         return f"http://{self._responders.addresses[CONSOLE]}"
 
-    def console_answers(self) -> bool:
-        """Whether it lets people sign in."""
-        try:
-            answer = httpx.get(f"{self.console}/sign-in", timeout=_CONTROL_SECONDS, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return answer.is_success
-
     def kill_worker(self) -> None:
         """Kill -9 the one that carries rollbacks out, and start it anew. Raises: NotListening."""
         if self._responders is None:
