@@ -83,7 +83,6 @@ def gather(ours: Operations, policies: Iterable[Policy]) -> Facts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.installation, wiring.clock.now()
-    trends = () if wiring.is_local else (measuring.TRENDS,)
     halves = [handover.tick(now - HALF_MINUTE * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "state": partial(_store_time, ours),
@@ -93,7 +92,7 @@ def gather(ours: Operations, policies: Iterable[Policy]) -> Facts:
         "project_grants": wiring.own_accounts.grants,
         "dead_man": partial(_dead_man, wiring),
         "unanchored_since": partial(_unanchored_since, store),
-        "measured": partial(measuring.gather, wiring, wiring.project, measuring.is_own, *trends),
+        "measured": partial(measuring.gather, wiring, wiring.project, measuring.is_own),
     }
     groups: dict[str, Calls] = {
         "grants": {topic: partial(made.grants, topic) for topic in topics.ALL},

@@ -34,23 +34,6 @@ _RESOURCE = re.compile(r'resource\.type\s*=\s*"([^"]+)"')
 _LABEL = re.compile(r'\b(metric|resource)\.labels?\."?([A-Za-z_]\w*)"?')
 _SERIES = re.compile(r'[A-Za-z_]\w*:\w+(?:\s*\{(?:"(?:[^"\\]|\\.)*"|[^"{}])*\})?')
 
-_OF_LOGS: Final = 'metric.type="logging.googleapis.com/user/rollback_{}"'
-_BY: Final = ' AND metric.label.{}="x"'
-TRENDS: Final = Asked(
-    name="the trends",
-    filters=tuple(
-        f'{_OF_LOGS.format(name)} AND resource.type="cloud_run_revision"'
-        + "".join(_BY.format(label) for label in labels)
-        for name, labels in {
-            "detect_seconds": ("scenario", "system"),
-            "restore_seconds": ("scenario", "system"),
-            "took_seconds": ("scenario", "system"),
-            "incidents": ("false_alarm", "outcome", "scenario", "system"),
-        }.items()
-    ),
-)
-"""What is counted of incidents that are over (terraform/log_metrics.tf)."""
-
 
 class Filter(Struct, frozen=True):
     """What one filter names."""
@@ -111,14 +94,13 @@ def _filter(text: str) -> Iterator[Filter]:
     )
 
 
-def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool], *others: Asked) -> Measured:
+def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool]) -> Measured:
     """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
 
-    `others` are asked for as well. Raises: RollbackError, when they cannot be listed.
+    Raises: RollbackError, when they cannot be listed.
     """
     monitoring = wiring.monitoring(project)
-    listed = (*monitoring.policies(), *monitoring.dashboards())
-    wanted = [*filter(ours, listed), *others]
+    wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
     named_there = filters(wanted)
     asked = {query for one in wanted for query in one.queries}
     counted = {counting(one) for query in asked for one in series(query)}
