@@ -6,9 +6,8 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from cli.identity import Policies
@@ -31,8 +30,8 @@ def parse(
 ) -> None:
     """Print one line of JSON per FILE: what it means, and which system it concerns.
 
-    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, a raw Pub/Sub push,
-    or a recorded request {"headers": ..., "body": ...}.
+    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, or a raw Pub/Sub
+    push.
 
     Exit code 0 when every file was processed, refused ones included; 2 when the command or the
     policies are not usable.
@@ -101,24 +100,6 @@ def _notification(content: bytes) -> bytes:
     document = read_object(content, envelope.MAX_BYTES)
     if "incident" in document:
         return content
-    if "headers" in document and "body" in document:
-        headers, body = document["headers"], document["body"]
-        return envelope.decode(_headers(headers), _body(body)).data
     if "specversion" in document or "message" in document:
         return envelope.decode({}, content).data
     return content
-
-
-def _headers(headers: Any) -> dict[str, str]:
-    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
-        raise Refused("headers are not an object of texts")
-    return headers
-
-
-def _body(body: Any) -> bytes:
-    if isinstance(body, str):
-        return body.encode()
-    try:
-        return msgspec.json.encode(body)
-    except RecursionError as error:
-        raise Refused("JSON that is nested too deeply") from error
