@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cli.app import app
 from cli.doctor import rights, signals
 from cli.doctor import system as systems
-from cli.doctor.facts import accounts
+from cli.doctor.facts import responders
 from cli.doctor.finding import Verdict, examined
 from cli.doctor.gathering_system import Facts, Spoken
 from cli.doctor.measuring import Measured
@@ -148,7 +148,7 @@ HEALTHY_SHOP = Facts(
     requests={"placeorder": Requests(7, 0)},
     probes={"shop": ProbeAnswer(passed=True, status=200)},
     looks=Record("shop", NOON, {"shop": (Look(NOON, NOON, passed=True, seconds=0.1, status=200),)}),
-    accounts=accounts(FUNCTIONS),
+    accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
             f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles

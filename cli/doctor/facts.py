@@ -117,10 +117,10 @@ def gather(ours: Operations, policies: Iterable[Policy]) -> Facts:
     )
 
 
-def accounts(functions: Sequence[Deployed] | RollbackError) -> dict[str, str]:
-    """What each responder runs as, by entry point, as far as that is known."""
+def responders(functions: Sequence[Deployed] | RollbackError) -> dict[str, Deployed]:
+    """Each responder as it is deployed, by entry point, as far as that is known."""
     found = () if isinstance(functions, RollbackError) else functions
-    return {one.entry_point: one.account for one in found if one.name == function(one.entry_point)}
+    return {one.entry_point: one for one in found if one.name == function(one.entry_point)}
 
 
 def function(entry_point: str) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from cli.doctor import apis, entrusted, measuring, messaging
-from cli.doctor.facts import DEAD_MAN, Facts, function
+from cli.doctor.facts import DEAD_MAN, Facts, function, responders
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import at
 from shared import topics
@@ -72,22 +72,20 @@ def _faults(found: Deployed | None, entry_point: str) -> Iterator[str]:
 
 def _code(facts: Facts) -> Iterator[Finding]:
     """Whether the functions say by their labels that they are this checkout."""
-    ours = {function(name) for name in (*topics.ENTRY_POINTS, topics.CONSOLE)}
-    found = () if isinstance(facts.functions, RollbackError) else facts.functions
-    labels = [one.labels for one in found if one.name in ours]
+    labels = [one.labels for one in responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
     wanted |= {f"{POLICY_LABEL}{system}": mark for system, mark in facts.policies.items()}
     for label, mark in wanted.items():
-        yield _compared(label, mark, {one.get(label, "") for one in labels})
-
-
-def _compared(label: str, mark: str, said: set[str]) -> Finding:
-    if not said or said == {""}:
-        return Finding("code", label, Verdict.UNKNOWN, "no function says what it was made of")
-    if said == {mark}:
-        return Finding("code", label, Verdict.WELL, "deployed as it is here")
-    why = "what is deployed is not what is here: what this shell works out may be another thing"
-    return Finding("code", label, Verdict.DOUBTFUL, why, "check out what is deployed, or apply")
+        said = {one.get(label, "") for one in labels}
+        if said <= {""}:
+            why = "no function says what it was made of"
+            yield Finding("code", label, Verdict.UNKNOWN, why)
+        elif said == {mark}:
+            yield Finding("code", label, Verdict.WELL, "deployed as it is here")
+        else:
+            why = "what is deployed is not what is here: this shell may work out another thing"
+            to_do = "check out what is deployed, or apply"
+            yield Finding("code", label, Verdict.DOUBTFUL, why, to_do)
 
 
 def _console(facts: Facts) -> Iterator[Finding]:

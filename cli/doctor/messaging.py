@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.facts import Facts, function
+from cli.doctor.facts import Facts, responders
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import lasting
 from shared import topics
@@ -123,17 +123,13 @@ def _unproven(facts: Facts, one: Subscription, entry_point: str) -> Iterator[tup
     """Why the function would refuse what a subscription pushes, or never see it."""
     if not one.account:
         yield Verdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
-    if uri := _uris(facts).get(entry_point):
-        if not one.endpoint.startswith(f"{uri}/"):
-            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {uri}"
-        if one.audience != uri:
-            yield Verdict.WRONG, f"its token is for {one.audience or one.endpoint}, not for {uri}"
-
-
-def _uris(facts: Facts) -> dict[str, str]:
-    """Where each entry point listens, as far as it is known."""
-    found = () if isinstance(facts.functions, RollbackError) else facts.functions
-    return {one.entry_point: one.uri for one in found if one.name == function(one.entry_point)}
+    found = responders(facts.functions).get(entry_point)
+    if found is not None and found.uri:
+        if not one.endpoint.startswith(f"{found.uri}/"):
+            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
+        if one.audience != found.uri:
+            to = one.audience or one.endpoint
+            yield Verdict.WRONG, f"its token is for {to}, not for {found.uri}"
 
 
 def letters_kept(facts: Facts) -> Iterator[Finding]:

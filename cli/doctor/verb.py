@@ -27,9 +27,10 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     """
     with operations() as ours:
         policies = [ours.policy(system)] if system else [*ours.policies.values()]
-        responders = facts.gather(ours, policies)
-        findings = [*examined(installation.CHECKS, responders)]
-        accounts = facts.accounts(responders.functions)
+        installed = facts.gather(ours, policies)
+        findings = [*examined(installation.CHECKS, installed)]
+        deployed = facts.responders(installed.functions)
+        accounts = {name: one.account for name, one in deployed.items()}
         for policy in policies:
             seen = gathering_system.gather(ours, policy, accounts)
             findings += examined(systems.CHECKS, seen)
