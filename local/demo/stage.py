@@ -89,7 +89,10 @@ class Stage:
             stage = cls(policy, process, json.loads(line))
             stage._responders = Responders.start(stage, [policy_file], log)
         except BaseException:
-            stage.close() if stage is not None else end(process)
+            if stage is not None:
+                stage.close()
+            else:
+                end(process)
             raise
         return stage
 
