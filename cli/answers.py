@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.screen import AsJson, System
-from cli.sending import Incident, Reason, conclude, send
+from cli.sending import Incident, Reason, conclude, send, send_command
 from cli.wired import UNUSABLE, leaving, operations
 
 
@@ -67,8 +67,7 @@ def root_cause(
 ) -> None:
     """Record what an incident came from: its report has it, and nobody is reminded any more."""
     said = {"cause": cause, "prevention": prevention, "public": public}
-    given = {name: text for name, text in said.items() if text}
-    _say("root-cause", incident, reason, as_json=as_json, **given)
+    _say("root-cause", incident, reason, as_json=as_json, **said)
 
 
 AnIncident = Annotated[
@@ -109,23 +108,12 @@ def _held(
         raise leaving(UNUSABLE, f"{verb}: name an incident, or an export (--backup)")
     if incident:
         _say(verb, incident, reason, as_json=as_json)
-        return
-    with operations() as ours:
-        about = {"system": ours.policy(system).system, "backup": backup}
-        answer = send(ours, {"command": verb, **about, "reason": reason})
-    conclude(answer, as_json=as_json)
+    else:
+        send_command(verb, reason, system, as_json=as_json, backup=backup)
 
 
 def _say(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
     with operations() as ours:
-        answer = send(
-            ours,
-            {
-                "command": verb,
-                "system": ours.incident(incident).system,
-                "incident": incident,
-                "reason": reason,
-                **more,
-            },
-        )
+        about = {"system": ours.incident(incident).system, "incident": incident}
+        answer = send(ours, {"command": verb, **about, "reason": reason, **more})
     conclude(answer, as_json=as_json)

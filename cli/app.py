@@ -22,25 +22,19 @@ from cli.answers import (
 )
 from cli.audit import audit
 from cli.backups import backups
-from cli.checking import check
-from cli.copying import copy
 from cli.deployments import deployments
 from cli.doctor.verb import doctor
 from cli.documents import documents
-from cli.drilling import drill
-from cli.erasing import erase
 from cli.explain import explain
 from cli.fencing import fence, lift_fence
 from cli.following import watch
 from cli.locks import deploy_lock
-from cli.notifying import notify
 from cli.parse import parse
 from cli.pins import pins, undo, unpin
 from cli.policy import policy
-from cli.regenerating import regenerate
 from cli.replay import replay
 from cli.report import report
-from cli.restore_points import restore_points
+from cli.restore_points import copy, restore_points
 from cli.run import run
 from cli.sending import without_sign_in
 from cli.status import status
@@ -54,6 +48,7 @@ from cli.switches import (
     unfreeze,
     unplan,
 )
+from cli.upkeep import check, drill, erase, notify, regenerate
 
 LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
 SIGN_IN = "Who you are"

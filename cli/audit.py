@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import msgspec
 import typer
 
-from cli.exporting import Format, write
 from cli.screen import AsJson, print_json, printable
-from cli.sending import Answer, send
+from cli.sending import send
 from cli.wired import NO, UNUSABLE, Operations, leaving, operations
 from shared import outside
 from shared.told import Told
@@ -37,15 +38,24 @@ System = Annotated[
 ]
 
 
-class Opened:
-    """The responders' settings of this shell, and what they lead to."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Begins what a spreadsheet would carry out."""
 
-    def __init__(self, operations: Operations) -> None:
-        wiring = operations.wiring
-        self.operations = operations
-        self.clock = wiring.clock
-        self.trail = Trail(wiring.store, wiring.anchors)
-        self.systems = (*sorted(operations.policies), outside.EVERYWHERE, outside.UNCLAIMED)
+
+class Format(StrEnum):
+    """What `--format` takes."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+class Opened(Operations):
+    """The responders with their trail, as this shell's environment names them."""
+
+    def __init__(self, ours: Operations) -> None:
+        super().__init__(ours.wiring, ours.policies)
+        self.trail = Trail(ours.wiring.store, ours.wiring.anchors)
+        self.systems = (*sorted(ours.policies), outside.EVERYWHERE, outside.UNCLAIMED)
 
     def system(self, name: str) -> str:
         """The system of that name; exits when there is none."""
@@ -77,7 +87,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
             responses = ours.responses(name)
             told = [one for each in responses for one in ours.trail.told_of_rollback(each)]
     if as_json:
-        print(json.dumps(msgspec.to_builtins(told), indent=2, ensure_ascii=False))
+        print_json(told)
     elif not told:
         print(f"no event is kept of {name or system}")
     for one in () if as_json else told:
@@ -108,7 +118,7 @@ def verify(
     with _opened() as ours:
         found = list(_findings(ours, name, system))
     if as_json:
-        print(json.dumps(msgspec.to_builtins(found), indent=2))
+        print_json(found)
     elif not found:
         print("nothing is kept or anchored")
     for finding in () if as_json else found:
@@ -146,9 +156,12 @@ def export(
     _require_writable(output)
     with _opened() as ours:
         chosen = [ours.system(system)] if system else list(ours.systems)
-        known = system if system in ours.operations.policies else ""
+        known = system if system in ours.policies else ""
         said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
-        answer = _on_record(ours, {"format": form.value, "reason": reason, **said})
+        on_record = {"command": "export", "format": form.value, "reason": reason, **said}
+        answer = send(ours, on_record)
+        if not answer.accepted:
+            raise leaving(NO, f"refused: {answer.text}")
         told = [
             one
             for one in _told(ours, chosen)
@@ -163,6 +176,24 @@ def export(
         typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
 
 
+def write(told: Iterable[Told], form: Format, stream: TextIO) -> None:
+    """Each event as one line of JSON, or as one row under a row of headings."""
+    if form is Format.NDJSON:
+        for one in told:
+            stream.write(json.dumps(msgspec.to_builtins(one), ensure_ascii=False) + "\n")
+        return
+    rows = csv.writer(stream)
+    rows.writerow(Told.__struct_fields__)
+    for one in told:
+        rows.writerow([_cell(value) for value in msgspec.structs.astuple(one)])
+
+
+def _cell(value: object) -> str:
+    """The value as text that no spreadsheet carries out; facts are JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
     """Every event of these systems; with all of them, of rollbacks whose system is unknown too."""
     for name in ours.trail.rollbacks():
@@ -174,7 +205,7 @@ def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
 
 
 def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
-    trail, now = ours.trail, ours.clock.now()
+    trail, now = ours.trail, ours.wiring.clock.now()
     if system:
         found = trail.verify_system(ours.system(system), now)
         if found is None:
@@ -187,14 +218,6 @@ def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
     for one in () if name else ours.systems:
         if (found := trail.verify_system(one, now)) is not None:
             yield found
-
-
-def _on_record(ours: Opened, said: Mapping[str, str]) -> Answer:
-    """The responders' word that the export stands in the trail; exits where they refuse it."""
-    answer = send(ours.operations, {"command": "export", **said})
-    if not answer.accepted:
-        raise leaving(NO, f"refused: {answer.text}")
-    return answer
 
 
 @contextmanager

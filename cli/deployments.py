@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.screen import AsJson, System, at, print_json, say, table
-from cli.sending import Reason, conclude, send
+from cli.sending import Reason, send_command
 from cli.wired import UNUSABLE, leaving, operations
 from shared import shortened, topics
 from shared.command import nearest
@@ -123,7 +123,7 @@ def mark_stable(
     deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
 ) -> None:
     """Make a deployment one that may be gone back to, because you know that it is good."""
-    _mark("mark-stable", deployment, reason, system, as_json=as_json)
+    send_command("mark-stable", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-bad")
@@ -131,7 +131,7 @@ def mark_bad(
     deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
 ) -> None:
     """Let nobody go back to a deployment."""
-    _mark("mark-bad", deployment, reason, system, as_json=as_json)
+    send_command("mark-bad", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-barrier")
@@ -139,14 +139,7 @@ def mark_barrier(
     deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
 ) -> None:
     """Let automation go back past a deployment only when a person says so."""
-    _mark("mark-barrier", deployment, reason, system, as_json=as_json)
-
-
-def _mark(verb: str, deployment: str, reason: str, system: str, *, as_json: bool) -> None:
-    with operations() as ours:
-        said = {"command": verb, "system": ours.policy(system).system, "deployment": deployment}
-        answer = send(ours, {**said, "reason": reason})
-    conclude(answer, as_json=as_json)
+    send_command("mark-barrier", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command()

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.ordering import Yes
+from cli.ordering import Manner, Yes, go_through
 from cli.screen import AsJson, System, say
-from cli.sending import Reason, conclude, require_sender, send
-from cli.wired import NO, leaving, operations
+from cli.sending import Reason, send_command
+from cli.wired import operations
 
 
 def fence(
@@ -37,17 +37,11 @@ def fence(
             say(
                 f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow"
             )
-        require_sender()
-        if not yes and not typer.confirm("Stop them?", err=as_json):
-            raise leaving(NO, "nothing was done")
         said = {"command": "fence", "system": policy.system, "expires": expires}
-        answer = send(ours, {**said, "reason": reason})
-    conclude(answer, as_json=as_json)
+        manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
+        go_through(ours, {**said, "reason": reason}, manner, "Stop them?")
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Let the fence fall now: every function that it has stopped is as it was before."""
-    with operations() as ours:
-        named = ours.policy(system).system
-        answer = send(ours, {"command": "lift-fence", "system": named, "reason": reason})
-    conclude(answer, as_json=as_json)
+    send_command("lift-fence", reason, system, as_json=as_json)

@@ -13,8 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from cli.choosing import show_choices
-from cli.response import told
+from cli.response import show_choices, told
 from cli.screen import STYLES, AsJson, at, console, lasting, print_json, printable, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations

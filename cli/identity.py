@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,15 +74,13 @@ def enrol(
     sign_in = SignIn(api_key or _api_key(policies), _played())
     email = _asked(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    try:
+    with _answered():
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
             raise leaving(NO, "an authenticator app is enrolled: rollback login")
         enrolment = sign_in.enrol(begun)
         typer.echo(f"Secret for the app (by time, six digits): {enrolment.secret}", err=True)
         sign_in.enrolled(enrolment, typer.prompt(CODE, err=True))
-    except (Rejected, Unavailable) as error:
-        raise _unanswered(error) from None
     typer.echo(f"Enrolled as {email}. Now: rollback login", err=True)
     if as_json:
         print_json({"enrolled": email})
@@ -102,14 +102,10 @@ def login(
     sign_in = SignIn(key, _played())
     email = _asked(email)
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    try:
-        begun = sign_in.begin(email, password)
-        if isinstance(begun, Challenge):
-            session = sign_in.finish(begun, typer.prompt(CODE, err=True))
-        else:
-            session = begun
-    except (Rejected, Unavailable) as error:
-        raise _unanswered(error) from None
+    with _answered():
+        session = sign_in.begin(email, password)
+        if isinstance(session, Challenge):
+            session = sign_in.finish(session, typer.prompt(CODE, err=True))
     sessions.keep(sessions.Kept(email, key, session.refresh_token))
     proven = _proven(session)
     role = proven.role.name.lower() if proven.role is not None else None
@@ -205,18 +201,14 @@ def fresh_token() -> str:
 
 def _proven(session: Session) -> Credential:
     """What the responders will read in the tokens of a sign-in; exits when it is none."""
-    try:
+    with _answered():
         _, claims = unverified(session.id_token)
         return of_person(claims, session.id_token)
-    except Rejected as unreadable:
-        raise _unanswered(unreadable) from None
 
 
 def _refreshed(kept: sessions.Kept) -> Session:
-    try:
+    with _answered():
         return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
-    except (Rejected, Unavailable) as error:
-        raise _unanswered(error) from None
 
 
 def _token_in(file: Path) -> str:
@@ -260,8 +252,13 @@ def _played() -> str | None:
         raise leaving(UNUSABLE, str(error)) from None
 
 
-def _unanswered(error: Rejected | Unavailable) -> typer.Exit:
-    """What ends a verb that was told no, or nothing; then there is another way to say it."""
-    if isinstance(error, Rejected):
-        return leaving(NO, str(error))
-    return leaving(NO_ANSWER, f"{error}; on the day when sign-in is down: {WITHOUT} VERB …")
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Exits where the answer is no, or there is none; then there is another way to say it."""
+    try:
+        yield
+    except Rejected as refused:
+        raise leaving(NO, str(refused)) from None
+    except Unavailable as lost:
+        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
+        raise leaving(NO_ANSWER, f"{lost}; {other}") from None

@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
+from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
 from shared import alert, envelope, policy_file
@@ -25,18 +25,13 @@ def parse(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")
     ],
-    policies: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files"
-        ),
-    ] = Path("policies"),
+    policies: Policies = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:
     """Print one line of JSON per FILE: what it means, and which system it concerns.
 
-    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, a raw Pub/Sub push,
-    or a recorded request {"headers": ..., "body": ...}.
+    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, or a raw Pub/Sub
+    push.
 
     Exit code 0 when every file was processed, refused ones included; 2 when the command or the
     policies are not usable.
@@ -105,24 +100,6 @@ def _notification(content: bytes) -> bytes:
     document = read_object(content, envelope.MAX_BYTES)
     if "incident" in document:
         return content
-    if "headers" in document and "body" in document:
-        headers, body = document["headers"], document["body"]
-        return envelope.decode(_headers(headers), _body(body)).data
     if "specversion" in document or "message" in document:
         return envelope.decode({}, content).data
     return content
-
-
-def _headers(headers: Any) -> dict[str, str]:
-    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
-        raise Refused("headers are not an object of texts")
-    return headers
-
-
-def _body(body: Any) -> bytes:
-    if isinstance(body, str):
-        return body.encode()
-    try:
-        return msgspec.json.encode(body)
-    except RecursionError as error:
-        raise Refused("JSON that is nested too deeply") from error

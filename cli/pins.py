@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cli.ordering import DryRun, Follow, Manner, Yes, go_through
-from cli.screen import AsJson, System, lasting, print_json, say, table
+from cli.scope import Functions, Groups
+from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Incident, Reason, checked
 from cli.wired import NO, Operations, leaving, operations
 from responders.subject import find
@@ -42,12 +41,8 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
 def unpin(
     reason: Reason,
     system: System = "",
-    group: Annotated[
-        list[str] | None, typer.Option(metavar="GROUP", help="only this group; may be repeated")
-    ] = None,
-    function: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="only this function; may be repeated")
-    ] = None,
+    group: Groups = None,
+    function: Functions = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     follow_it: Follow = True,
@@ -66,11 +61,10 @@ def unpin(
         content = {
             "command": "unpin",
             "system": policy.system,
-            "groups": group or [],
-            "functions": function or [],
+            "groups": group,
+            "functions": function,
             "reason": reason,
         }
-
         _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
 
 
@@ -99,7 +93,6 @@ def undo(
             "incident": incident,
             "reason": reason,
         }
-
         _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
 
 
@@ -147,8 +140,8 @@ def _show(shown: WorkedOut) -> None:
     rows = [
         (
             f"  {one.function}",
-            _percents(one.live),
-            "built again" if one.rebuilt else _percents(one.target),
+            percents(one.live),
+            "built again" if one.rebuilt else percents(one.target),
         )
         for one in shown.reversal.shown
     ]
@@ -172,7 +165,7 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
         (
             (
                 f"  {one.function}",
-                _percents(one.revisions),
+                percents(one.revisions),
                 lasting(now - one.since),
                 f"{one.owner}, {one.rollback}",
             )
@@ -189,9 +182,3 @@ def _list(system: str, found: list[Pin], now: datetime) -> None:
 
 def _age(pin: Pin, now: datetime) -> float:
     return (now - pin.since).total_seconds()
-
-
-def _percents(revisions: Mapping[str, int]) -> str:
-    return ", ".join(
-        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
-    )

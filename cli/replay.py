@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,14 +10,12 @@ import typer
 from msgspec.structs import replace
 
 from cli.screen import printable
-from cli.wired import INTERRUPTED, NO, NO_ANSWER, UNUSABLE, close, leaving
+from cli.wired import NO, connected
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
-from shared.errors import Ambiguous, BadConfiguration, Rejected, Unavailable
+from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.messages import Letter, Letters
 from shared.redaction import REMOVED, without_secrets
 from shared.scrubbing import scrubbed
-from shared.settings import Settings
-from shared.wiring import Wiring
 
 PULLED_AT_ONCE = 100
 SHOWN = 200
@@ -52,21 +49,9 @@ def replay(
     2 when the command or the settings are not usable; 3 when Pub/Sub gives no answer, or refuses;
     130 when it was stopped by Ctrl-C.
     """
-    try:
-        settings = Settings.from_mapping(os.environ)
-        wiring = Wiring(settings, {}, deployed="K_SERVICE" in os.environ)
-        letters = wiring.letters
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from error
-    try:
-        asked = Replay(letters, topic, reason, yes=yes, as_json=as_json)
+    with connected(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
+        asked = Replay(wiring.letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
-    except (Rejected, Unavailable) as error:
-        raise leaving(NO_ANSWER, f"no answer: {error}") from error
-    except KeyboardInterrupt as stopped:
-        raise leaving(INTERRUPTED, "stopped here; what was not replayed is kept") from stopped
-    finally:
-        close(wiring)
     if not asked.found and not as_json:
         print("no dead letter of that kind is there" if topic or reason else "none is there")
     if stuck:

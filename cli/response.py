@@ -1,11 +1,14 @@
-"""The response to an incident in lines: its time running, who has it, who is called next."""
+"""An incident in lines: its response time, who has it, who is called next, what one may say."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from cli.screen import at, lasting
+from cli.screen import at, lasting, say
+from shared.choices import choices
+from shared.incident import Incident
 from shared.response import Response
+from shared.rollback import Rollback
 
 
 def told(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:
@@ -36,3 +39,24 @@ def _time(response: Response, now: datetime) -> tuple[str, str]:
         return f"response time: {late}, it was to be by {at(by)} UTC", "bold red"
     left = f"restored with {spent} to spare" if restored else f"{spent} left"
     return f"response time: {left}, to be restored by {at(by)} UTC", "green" if restored else ""
+
+
+def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
+    """Each verb that does something about the incident; a rollback that failed has its ends alone.
+
+    `ack` is not among them: it changes who is called, not what becomes of the incident.
+    """
+    return [
+        f"rollback {verb} {incident.id} --reason WHY"
+        for verb in choices(incident, rollback)
+        if verb != "ack"
+    ]
+
+
+def show_choices(incident: Incident, rollback: Rollback | None) -> None:
+    """Print them; nothing where nothing is to be said any more."""
+    lines = prompt_lines(incident, rollback)
+    if lines:
+        say("  what a person may say:")
+    for line in lines:
+        say(f"    {line}")

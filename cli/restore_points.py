@@ -1,4 +1,4 @@
-"""`rollback restore-points`: what the data can be brought back to, and what a name stands for."""
+"""`rollback restore-points` and `copy`: what data can be brought back to, and a copy as of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from cli.ordering import DryRun, Manner, Yes, go_through
 from cli.screen import AsJson, System, at, print_json, say, table
+from cli.sending import Reason
 from cli.wired import NO, leaving, operations
-from responders.backups import restoring
-from shared import restore_point
+from responders.backups import copying, restoring
 from shared.errors import Refused
-from shared.restore_point import Kept, Point
+from shared.restore_point import FORMS, Kept, Point, resolved
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"
 NOTHING = "there is no backup that can be restored"
@@ -23,7 +24,7 @@ NOT_TRIED = "never: taken by its name alone"
 def restore_points(
     point: Annotated[
         str,
-        typer.Argument(metavar="[POINT]", help=f"what this one would be: {restore_point.FORMS}"),
+        typer.Argument(metavar="[POINT]", help=f"what this one would be: {FORMS}"),
     ] = "",
     system: System = "",
     as_json: AsJson = False,
@@ -36,7 +37,7 @@ def restore_points(
         found = restoring.kept(ours.wiring, ours.policy(system))
     if point:
         try:
-            meant = restore_point.resolved(point, found)
+            meant = resolved(point, found)
         except Refused as refused:
             raise leaving(NO, refused.reason) from refused
         print_json(meant) if as_json else say(f"{point} is {meant}{_until(meant)}")
@@ -77,3 +78,31 @@ def _until(point: Point) -> str:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else ""
+
+
+def copy(
+    restore_point: Annotated[str, typer.Option(metavar="POINT", help=f"of when: {FORMS}")],
+    reason: Reason,
+    system: System = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a new database made as of a restore point, looked through, and kept for a while.
+
+    Nothing of the application is touched. `rollback status` tells how far it is; people are told
+    when it is ready, and how to let the application use it.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        try:
+            point = copying.chosen(restore_point, restoring.kept(ours.wiring, policy))
+        except Refused as refused:
+            raise leaving(NO, refused.reason) from refused
+        if not as_json:
+            say(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
+        elif dry_run:
+            print_json(point)
+        said = {"command": "copy", "system": policy.system, "restore_point": restore_point}
+        manner = Manner(dry_run, yes, follow=False, as_json=as_json)
+        go_through(ours, {**said, "reason": reason}, manner, "Copy it?")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from cli.ordering import DryRun, Follow, Manner, go_through
-from cli.preview import Preview, preview
 from cli.scope import FUNCTIONS, Functions, Groups, Scenario, Target, scope
-from cli.screen import AsJson, System, lasting, print_json, say, table
+from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Reason, checked
 from cli.wired import NO, Operations, leaving, operations, seconds
-from responders.ordering import require_target
+from responders import weighing
+from responders.ordering import order_of, require_target
+from responders.planning import beside_of
+from responders.rehearsing import worked_out
+from responders.repairs import foreseeing
+from responders.weighing import Preparation
+from shared import forecast
+from shared.command import Command
 from shared.errors import Refused
+from shared.facts import Difference
 from shared.gate import Outcome
 from shared.policy import Policy
-from shared.rollback import LAST_STABLE
+from shared.rollback import LAST_STABLE, Order, Way
 from shared.severity import Severity
 from shared.steps.brought import all_of
 
@@ -100,6 +108,66 @@ def run(
         _order(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
 
 
+class Preview(Struct, frozen=True):
+    """What would be decided now, and what it would change."""
+
+    outcome: str
+    reason: str
+    target: str
+    functions: list[Difference]
+    beside: list[str]
+    """What else it would do, by step."""
+    reported: list[str]
+    """What would be left as it is, one line each."""
+    seconds: float
+    """From the beginning to the last shift."""
+    fits: bool
+    """Whether that is within the policy's target for functions; of data, for the database."""
+    documents: int = 0
+    """So many would be written."""
+
+
+def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
+    """What this command would do now. Raises: Unavailable, Rejected."""
+    now = ours.wiring.clock.now()
+    order = order_of(command, policy, now)
+    if order.way is Way.REPAIR:
+        return _of_data(ours, policy, order)
+    found = worked_out(ours.wiring, policy, order, now)
+    decision, plan = found.decision, found.plan
+    ahead = forecast.outlook(
+        plan.steps if plan else (), policy, order=order, left=found.pace, now=now
+    )
+    return Preview(
+        outcome=decision.outcome,
+        reason=decision.reason,
+        target=decision.target,
+        functions=found.shown,
+        beside=beside_of(plan) if plan else [],
+        reported=list(plan.header.reported) if plan else [],
+        seconds=ahead.seconds,
+        fits=ahead.fits,
+    )
+
+
+def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
+    now = ours.wiring.clock.now()
+    found, _ = weighing.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    plan, survey = found.plan, found.survey
+    seconds = foreseeing.seconds(survey) if survey is not None else 0.0
+    return Preview(
+        outcome=found.outcome,
+        reason=found.reason,
+        target=plan.header.target if plan is not None else order.restore_point,
+        functions=[],
+        beside=[],
+        reported=list(plan.header.reported) if plan is not None else [],
+        seconds=seconds,
+        fits=seconds <= policy.targets.database.total_seconds(),
+        documents=foreseeing.written(survey.fates) if survey is not None else 0,
+    )
+
+
 def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
     """Show what would be done, and go through with it; exits where it did not go well."""
     command = checked(ours, content)
@@ -132,7 +200,7 @@ def _show(shown: Preview, policy: Policy) -> None:
         table(
             ("  function", "serves", "would serve"),
             (
-                (f"  {one.function}", _percents(one.live), _percents(one.target))
+                (f"  {one.function}", percents(one.live), percents(one.target))
                 for one in shown.functions
             ),
         )
@@ -146,10 +214,4 @@ def _show(shown: Preview, policy: Policy) -> None:
         f"  about {lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
         f"of {lasting(policy.targets.functions)}",
         "" if shown.fits else "bold yellow",
-    )
-
-
-def _percents(revisions: Mapping[str, int]) -> str:
-    return ", ".join(
-        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
     )

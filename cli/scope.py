@@ -45,6 +45,6 @@ def scope(
     return {
         "scenario": scenario,
         "target": target,
-        "groups": groups or [],
-        "functions": functions or [],
+        "groups": groups,
+        "functions": functions,
     }

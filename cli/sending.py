@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from cli.identity import fresh_token, signed_in
 from cli.screen import print_json, say
-from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving
+from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving, operations
 from shared import command as commands
 from shared import topics
 from shared.command import Command
@@ -88,6 +88,18 @@ def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
         )
     except Refused as faulty:
         raise leaving(UNUSABLE, faulty.reason) from faulty
+
+
+def send_command(
+    verb: str, reason: str, system: str, *, as_json: bool, everything: bool = False, **more: Any
+) -> None:
+    """Send a command about a system, or about all of them, and print the answer."""
+    if everything and system:
+        raise leaving(UNUSABLE, "either --system or --all")
+    with operations() as ours:
+        named = "" if everything else ours.policy(system).system
+        answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
+    conclude(answer, as_json=as_json)
 
 
 def conclude(answer: Answer, *, as_json: bool) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cli.choosing import show_choices
-from cli.response import told
+from cli.response import show_choices, told
 from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.wired import operations
 from shared import copying

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.screen import AsJson, System
-from cli.sending import Reason, conclude, send
-from cli.wired import UNUSABLE, Operations, leaving, operations
+from cli.sending import Reason, send_command
 
 Everything = Annotated[bool, typer.Option("--all", help="every system")]
 
@@ -26,14 +25,14 @@ def pause(
 
     What is in flight settles. A pause ends by `rollback resume` alone; WHEN only reminds.
     """
-    _switch("pause", reason, system, everything, as_json, expires=expires)
+    send_command("pause", reason, system, as_json=as_json, everything=everything, expires=expires)
 
 
 def resume(
     reason: Reason, system: System = "", everything: Everything = False, as_json: AsJson = False
 ) -> None:
     """Let everything go on."""
-    _switch("resume", reason, system, everything, as_json)
+    send_command("resume", reason, system, as_json=as_json, everything=everything)
 
 
 def freeze(
@@ -47,29 +46,30 @@ def freeze(
     as_json: AsJson = False,
 ) -> None:
     """Declare a window in which nothing is rolled back but by override."""
-    _switch("freeze", reason, system, everything, as_json, until=until, **{"from": start})
+    window = {"from": start, "until": until}
+    send_command("freeze", reason, system, as_json=as_json, everything=everything, **window)
 
 
 def unfreeze(
     reason: Reason, system: System = "", everything: Everything = False, as_json: AsJson = False
 ) -> None:
     """Lift every freeze window, of one system or those over all."""
-    _switch("unfreeze", reason, system, everything, as_json)
+    send_command("unfreeze", reason, system, as_json=as_json, everything=everything)
 
 
 def unplan(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Call off every rollback that is planned for a later time."""
-    _switch("unplan", reason, system, False, as_json)
+    send_command("unplan", reason, system, as_json=as_json)
 
 
 def breach(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """Declare a security breach: people are asked about the plan that takes all changes back."""
-    _switch("breach", reason, system, False, as_json)
+    send_command("breach", reason, system, as_json=as_json)
 
 
 def revoke_sessions(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
     """End the sessions of everybody who has signed in to the application."""
-    _switch("revoke-sessions", reason, system, False, as_json)
+    send_command("revoke-sessions", reason, system, as_json=as_json)
 
 
 def promote(
@@ -79,20 +79,4 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Set how far automation may go by itself: observe, ask or act."""
-    _switch("promote", reason, system, False, as_json, mode=mode.lower())
-
-
-def _switch(
-    verb: str, reason: str, system: str, everything: bool, as_json: bool, **more: Any
-) -> None:
-    with operations() as ours:
-        named = _named(ours, system, everything=everything)
-        answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
-    conclude(answer, as_json=as_json)
-
-
-def _named(ours: Operations, system: str, *, everything: bool) -> str:
-    """The system that is meant; "" means all of them."""
-    if everything and system:
-        raise leaving(UNUSABLE, "either --system or --all")
-    return "" if everything else ours.policy(system).system
+    send_command("promote", reason, system, as_json=as_json, mode=mode.lower())

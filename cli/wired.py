@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,20 +76,29 @@ class Operations:
 @contextmanager
 def operations() -> Iterator[Operations]:
     """The responders that this shell's environment names; exits with a sentence where it cannot."""
+    with connected(lambda settings: load_all(Path(settings.policies)), STOPPED) as (wiring, known):
+        yield Operations(wiring, known)
+
+
+@contextmanager
+def connected(
+    load: Callable[[Settings], Mapping[str, Policy]], stopped: str
+) -> Iterator[tuple[Wiring, Mapping[str, Policy]]]:
+    """The connection that this shell's environment names, and policies; `stopped`: by Ctrl-C."""
     try:
         settings = Settings.from_mapping(os.environ)
-        policies = load_all(Path(settings.policies))
+        policies = load(settings)
         wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
     try:
-        yield Operations(wiring, policies)
+        yield wiring, policies
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
     except (Rejected, Unavailable) as error:
         raise leaving(NO_ANSWER, f"no answer: {error}") from error
-    except KeyboardInterrupt as stopped:
-        raise leaving(INTERRUPTED, STOPPED) from stopped
+    except KeyboardInterrupt as interrupt:
+        raise leaving(INTERRUPTED, stopped) from interrupt
     finally:
         close(wiring)
 

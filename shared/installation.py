@@ -49,7 +49,6 @@ class Deployed(Struct, frozen=True):
     uri: str
     """Of the service behind it; empty: it has none."""
     labels: Mapping[str, str] = {}
-    runtime: str = ""
     account: str = ""
     """The service account that it runs as."""
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cli.doctor import installation, measuring
 from cli.doctor.entrusted import FIRESTORE, LISTS
 from cli.doctor.facts import Facts, StoreTime, function
-from cli.doctor.finding import Verdict
+from cli.doctor.finding import Verdict, examined
 from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
 from cli.doctor.measuring import Measured, counting, series
 from cli.doctor.messaging import MONITORING
@@ -60,7 +60,6 @@ FUNCTIONS = tuple(
         True,
         f"https://{function(name)}-x.a.run.app",
         LABELS,
-        installation.RUNTIME,
         f"{function(name)}@{OPS}.iam.gserviceaccount.com",
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
@@ -88,7 +87,6 @@ def asked(one: Asked, *filters: str, queries: tuple[str, ...] = (), **others: An
     known = measuring.filters([wanted])
     answered = [*queries, *(counting(one) for query in queries for one in series(query))]
     return Measured(
-        project="p",
         asked=[wanted],
         metrics={one.metric: Metric(one.metric_labels, frozenset({one.resource})) for one in known},
         resources={one.resource: one.resource_labels for one in known},
@@ -116,7 +114,6 @@ HEALTHY = Facts(
     policies={"shop": "policy"},
     policy_warnings=(),
     state=StoreTime(NOON, NOON, NOON),
-    versions={"msgspec": ("0.22.0", "0.22.0")},
     topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL},
     subscriptions=(*PUSHES, KEPT),
     grants={
@@ -155,7 +152,7 @@ def amiss(facts: Facts) -> list[tuple[str, str, Verdict]]:
     """Check, thing and verdict of whatever is not well."""
     return [
         (one.check, one.what, one.verdict)
-        for one in installation.examined(facts)
+        for one in examined(installation.CHECKS, facts)
         if one.verdict is not WELL
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.checking import lines
+from cli.upkeep import lines
 from responders.checking import BROUGHT_BACK, Checking
 from shared import damage, topics
 from shared.documents import decode

@@ -13,9 +13,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from cli.choosing import prompt_lines
 from cli.following import Seen, picture
-from cli.response import told
+from cli.response import prompt_lines, told
 from shared import rollback as rollbacks
 from shared.documents import encode
 from shared.incident import Moment

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor import apis
+from cli.doctor import apis, installation
 from cli.doctor.entrusted import FIRESTORE
-from cli.doctor.facts import StoreTime
-from cli.doctor.finding import Verdict
-from cli.doctor.installation import CODE_LABEL, DEAD_MAN, examined
+from cli.doctor.facts import DEAD_MAN, StoreTime
+from cli.doctor.finding import Verdict, examined
+from cli.doctor.installation import CODE_LABEL
 from cli.doctor.messaging import DETACHED, FINDINGS
 from shared import topics
 from shared.errors import Rejected, RollbackError
@@ -40,6 +40,7 @@ from tests.installed import (
     SILENT,
     UNKNOWN,
     VALUES,
+    WELL,
     WRONG,
     amiss,
     asked,
@@ -57,14 +58,15 @@ def test_findings_arrive_beside_alerts() -> None:
 def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
     """The row says which file and line it is, and what to write."""
     warning = "policies/shop.yaml:9: warning: deployments.starts was removed: delete this key"
-    found = examined(replace(HEALTHY, policy_warnings=[warning]))
+    facts = replace(HEALTHY, policy_warnings=[warning])
 
-    assert [one.why for one in found if one.verdict is DOUBTFUL] == [warning]
+    [found] = [one for one in examined(installation.CHECKS, facts) if one.verdict is not WELL]
+    assert (found.check, found.verdict, found.why) == ("policies", DOUBTFUL, warning)
 
 
 def test_a_healthy_installation_is_well() -> None:
-    """All but what Pub/Sub does not show."""
-    assert amiss(HEALTHY) == [("dead-letters", topics.LETTERS_KEPT, UNKNOWN)]
+    """Nothing is amiss."""
+    assert amiss(HEALTHY) == []
 
 
 def delivered(of: str, /, **changes: Any) -> dict[str, Any]:
@@ -121,9 +123,6 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, Verdict], ...] = (
     ("no schema", {"topics": schemas(COMMANDS="")}, "schemas", topics.COMMANDS, DOUBTFUL),
     ("a schema too many", {"topics": schemas(WORK="x")}, "schemas", topics.WORK, WRONG),
     ("schemas unseen", {"topics": SILENT}, "schemas", "topics", UNKNOWN),
-    ("other library", {"versions": {"x": ("1", "2")}}, "versions", "libraries", DOUBTFUL),
-    ("no library", {"versions": {"x": ("1", "")}}, "versions", "libraries", DOUBTFUL),
-    ("old runtime", functions(runtime="python310"), "versions", FUNCTIONS[0].name, DOUBTFUL),
     ("topics unseen", {"topics": SILENT}, "topics", "topics", UNKNOWN),
     ("no push", {"subscriptions": (*PUSHES[1:], KEPT)}, "subscriptions", PUSHES[0].name, WRONG),
     (

@@ -10,12 +10,12 @@ import typer
 from msgspec.structs import replace
 
 from cli.app import app
-from cli.doctor import rights
+from cli.doctor import rights, signals
 from cli.doctor import system as systems
-from cli.doctor.facts import accounts
-from cli.doctor.finding import Verdict
+from cli.doctor.facts import responders
+from cli.doctor.finding import Verdict, examined
+from cli.doctor.gathering_system import Facts, Spoken
 from cli.doctor.measuring import Measured
-from cli.doctor.spoken import Spoken
 from shared import damage, integrity
 from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.assets import Posture
@@ -51,7 +51,7 @@ SHOP = Policy(
     "europe-west1",
     {"all": Group(("placeOrder",))},
     dict.fromkeys(
-        ("frontend_unavailable", rights.SIGN_IN),
+        ("frontend_unavailable", signals.SIGN_IN),
         Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
     ),
     {},
@@ -117,7 +117,7 @@ BUILT = FunctionState(
     trigger="triggers/placeorder",
 )
 TOLD = asked(
-    Asked("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: rights.SIGN_IN}, channels=1),
+    Asked("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
     queries=('sum(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}) > 1',),
 )
@@ -126,7 +126,7 @@ SEEN_DOWN = Asked(
 )
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
 LOOKED_THROUGH = integrity.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
-HEALTHY_SHOP = systems.Facts(
+HEALTHY_SHOP = Facts(
     policy=SHOP,
     now=NOON,
     system=System("shop"),
@@ -136,7 +136,7 @@ HEALTHY_SHOP = systems.Facts(
     requests={"placeorder": Requests(7, 0)},
     probes={"shop": ProbeAnswer(passed=True, status=200)},
     looks=Record("shop", NOON, {"shop": (Look(NOON, NOON, passed=True, seconds=0.1, status=200),)}),
-    accounts=accounts(FUNCTIONS),
+    accounts={name: one.account for name, one in responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
             f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles
@@ -167,9 +167,9 @@ HEALTHY_SHOP = systems.Facts(
 )
 
 
-def ill(facts: systems.Facts) -> list[tuple[str, Verdict]]:
+def ill(facts: Facts) -> list[tuple[str, Verdict]]:
     """Check and verdict of whatever is not well with a system."""
-    found = systems.examined(facts)
+    found = examined(systems.CHECKS, facts)
     return [(one.check, one.verdict) for one in found if one.verdict is not WELL]
 
 
@@ -380,7 +380,7 @@ def test_what_is_amiss_with_a_system_is_told(
 )
 def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[str]) -> None:
     """Where documents might be brought back."""
-    found = systems.examined(replace(HEALTHY_SHOP, **changes))
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
     assert [one.why for one in found if one.check == "expiry"] == told
 
 
@@ -393,7 +393,7 @@ def test_by_what_documents_expire_is_told(changes: dict[str, Any], told: list[st
 )
 def test_triggers_are_looked_at(changes: dict[str, Any], told: list[str]) -> None:
     """Where documents might be brought back."""
-    found = systems.examined(replace(HEALTHY_SHOP, **changes))
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, **changes))
     assert [one.why for one in found if one.check == "triggers"] == told
 
 
@@ -401,7 +401,7 @@ def test_what_is_not_backed_up_is_not_judged() -> None:
     """A policy that asks for no backup, and declares no assets, has no row of either."""
     policy = replace(SHOP, backups=BackupRules(), assets=AssetRules())
     bare = replace(HEALTHY_SHOP, policy=policy, exports=SILENT)
-    judged = {one.check for one in systems.examined(bare)}
+    judged = {one.check for one in examined(systems.CHECKS, bare)}
 
     assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
 
@@ -410,7 +410,8 @@ def test_what_the_target_lacks_is_told_by_function() -> None:
     """Which revision of which function is gone, and what else its last proof found missing."""
     fault = "placeOrder: account run@shop is disabled"
     changes = {"inventory": {"placeOrder": replace(LIVE, revisions=())}, **proven(faults=(fault,))}
-    found = {one.check: one.why for one in systems.examined(replace(HEALTHY_SHOP, **changes))}
+    facts = replace(HEALTHY_SHOP, **changes)
+    found = {one.check: one.why for one in examined(systems.CHECKS, facts)}
 
     assert found["stable"] == "placeOrder: revision placeorder-1 is gone"
     assert found["proof"] == f"it cannot be gone back to whole: {fault}"
@@ -426,7 +427,11 @@ def test_a_service_on_its_way_is_not_judged() -> None:
 def test_what_is_to_be_said_is_said_whole() -> None:
     """Each line of ours that a finding names is one that the prompt takes as it stands."""
     every = (replace(HEALTHY_SHOP, **changes) for _, changes, *_ in SYSTEMS)
-    lines = {one.what_to_do.partition(";")[0] for facts in every for one in systems.examined(facts)}
+    lines = {
+        one.what_to_do.partition(";")[0]
+        for facts in every
+        for one in examined(systems.CHECKS, facts)
+    }
     ours = sorted(one for one in lines if one.startswith("rollback "))
     verbs = typer.main.get_command(app)
 

@@ -19,14 +19,11 @@ Answers = Mapping[str, bool | RollbackError]
 def are_on(service: str, answers: Answers) -> Iterator[Finding]:
     """Whether each of some projects has an API switched on."""
     for project, answer in answers.items():
-        yield _is_on(project, service, answer)
-
-
-def _is_on(project: str, service: str, answer: bool | RollbackError) -> Finding:
-    what = f"{project} {service}"
-    if isinstance(answer, RollbackError):
-        return unseen("apis", what, answer)
-    if answer:
-        return Finding("apis", what, Verdict.WELL, "it is on")
-    why = "it is off: whatever is asked through it is refused"
-    return Finding("apis", what, Verdict.WRONG, why, "terraform apply")
+        what = f"{project} {service}"
+        if isinstance(answer, RollbackError):
+            yield unseen("apis", what, answer)
+        elif answer:
+            yield Finding("apis", what, Verdict.WELL, "it is on")
+        else:
+            why = "it is off: whatever is asked through it is refused"
+            yield Finding("apis", what, Verdict.WRONG, why, "terraform apply")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.facts import Facts, accounts
+from cli.doctor.facts import Facts, responders
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from cli.doctor.messaging import EVERYBODY
 from shared.errors import RollbackError
@@ -39,13 +39,15 @@ def _strangers(facts: Facts, bucket: str, granted: Mapping[str, tuple[str, ...]]
 
 def _is_expected(facts: Facts, bucket: str, role: str, member: str) -> bool:
     """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
-    responders = {name: f"serviceAccount:{one}" for name, one in accounts(facts.functions).items()}
+    ours = {
+        name: f"serviceAccount:{one.account}" for name, one in responders(facts.functions).items()
+    }
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
-        return member in responders.values()
+        return member in ours.values()
     if bucket == facts.values:
-        return member == responders.get("on_work")
+        return member == ours.get("on_work")
     return member.endswith(FIRESTORE)
 
 

@@ -1,75 +1,120 @@
-"""What doctor looks at of a protected system; whatever gives no answer is an error in its place."""
+"""What doctor looks at of a protected system; an error stands where something gave no answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from cli.doctor import apis, counts, measuring, monitored, rights, spoken
-from cli.doctor import system as systems
-from cli.doctor.gathering import apis_on
-from cli.doctor.monitored import by
+from msgspec import Struct
+
+from cli.doctor import apis, measuring
+from cli.doctor.asking import Call, Calls, apis_on, ask
+from cli.doctor.rights import ASKED
 from cli.wired import Operations
-from responders.asking import ask_all
 from responders.taking_stock import take_stock
-from shared import probing
+from shared import damage, probing
 from shared.alert_record import Alert
+from shared.assets import Posture
 from shared.audience import Channel
+from shared.backing import Backup
 from shared.buckets import Seen
 from shared.checks import counts_sign_ins
+from shared.deployment import Deployment, Inventory
 from shared.documents import decode
 from shared.errors import RollbackError
-from shared.health import Requests
-from shared.inventory import WholeInventory
+from shared.expiry import Expiry
+from shared.health import ProbeAnswer, Requests
+from shared.inventory import FunctionState, WholeInventory
+from shared.native import Watched
 from shared.notice import Notice, Status
 from shared.policy import Policy, ScenarioName
 from shared.ports import Query, Store
 from shared.probing import Record
+from shared.proving import Proof
 from shared.status_rendering import PAGE, folder
+from shared.system import Controls, System
+from shared.triggers import Trigger
 from shared.wiring import Wiring
 
 GIVEN_UP = 200
 """Notices that were given up, at most, of one channel."""
 DAY = timedelta(days=1)
+COUNTED_WITHIN = timedelta(minutes=10)
+"""The newest count is older than this only where nothing is asked, or nothing arrives."""
 
 
-def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> systems.Facts:
+class Spoken(Struct, frozen=True):
+    """What became of the notices of one channel."""
+
+    sent: bool
+    """Whether any was."""
+    given_up: Sequence[Notice]
+
+
+class Facts(Struct, frozen=True):
+    """What was seen of a system; an error stands where nothing was."""
+
+    policy: Policy
+    now: datetime
+    system: System | RollbackError
+    controls: Controls | RollbackError
+    deployments: Sequence[Deployment] | RollbackError
+    """Newest first."""
+    inventory: Inventory | RollbackError
+    requests: Mapping[str, Requests] | RollbackError
+    """Per service, within the last `COUNTED_WITHIN`."""
+    probes: Mapping[str, ProbeAnswer | RollbackError]
+    looks: Record | RollbackError
+    """What the clock saw through the probes."""
+    accounts: Mapping[str, str]
+    """What each responder runs as, by entry point."""
+    granted: Mapping[str, tuple[str, ...]] | RollbackError | None
+    """Roles by account, as the application's own policy tells; None: nobody is asked here."""
+    read_back: bool | RollbackError | None
+    """Whether the newest alert that was kept is open, as Monitoring says; None: none was kept."""
+    writes: int | RollbackError | None
+    """What Cloud Run admits a minute; None: no such limit is listed."""
+    rest: WholeInventory
+    """What there is beside the functions; None for each part that could not be read."""
+    exports: Sequence[Backup] | RollbackError
+    """Newest first."""
+    proofs: Sequence[Proof] | RollbackError
+    """Newest first."""
+    native: Watched | RollbackError | None
+    """What the clock saw of Google's own backups; None: it has not looked."""
+    assets: Posture | RollbackError | None
+    """What the clock saw of the assets; None: it has not looked."""
+    page: Seen | RollbackError | None
+    """What everybody sees of the status page; None: this shell names no bucket of pages."""
+    push: apis.Answers
+    """Whether the API is on by which its users are reached; none: no channel reaches them."""
+    measured: measuring.Measured | RollbackError
+    """What its alert policies and its dashboard ask for."""
+    sign_ins: Requests | RollbackError
+    """Within the last day; none where nothing is decided by them."""
+    waiting: Mapping[str, int] | RollbackError
+    """Events and tasks that wait, by function."""
+    integrity: damage.Record | RollbackError | None
+    """What the clock saw of its documents; None: it has not looked."""
+    expiries: Sequence[Expiry] | RollbackError
+    """By what they expire, as the database says."""
+    triggers: Sequence[Trigger] | RollbackError
+    """Those of Eventarc."""
+    spoken: Mapping[str, Spoken | RollbackError]
+    """By channel."""
+
+
+def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Facts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
-    wiring, now = ours.wiring, ours.wiring.clock.now()
-    pushes = rights.ASKED["push"](policy)
-    parts: dict[str, Callable[[], Any]] = {
-        **_kept(ours, policy),
-        **_live(wiring, policy, now),
-    }
-    beside: dict[str, Callable[[], Any]] = {
-        **(apis_on(wiring, apis.PUSH, (policy.project, wiring.project)) if pushes else {}),
-        **{f"spoken {one.name}": partial(_spoken, wiring.store, one) for one in policy.channels},
-        **{f"probe {one.name}": partial(wiring.prober.ask, one) for one in policy.probes},
-        "asked": partial(monitored.asked, wiring, policy.project),
-    }
-    rest, answers = take_stock(wiring, policy), ask_all(wiring, parts | beside)
-    return systems.Facts(
-        policy=policy,
-        now=now,
-        accounts=accounts,
-        rest=rest,
-        probes=by("probe ", answers),
-        push=by("api ", answers),
-        spoken=by("spoken ", answers),
-        measured=monitored.measured(
-            wiring, policy.project, answers["asked"], partial(measuring.is_of, policy)
-        ),
-        waiting=_waiting(wiring, policy, rest, now),
-        **{part: answers[part] for part in parts},
-    )
-
-
-def _kept(ours: Operations, policy: Policy) -> dict[str, Callable[[], Any]]:
-    """What the responders have on record, by the name of its fact."""
-    reading, system = ours.reading, policy.system
-    return {
+    wiring, reading, system = ours.wiring, ours.reading, policy.system
+    now, metrics, estate = wiring.clock.now(), wiring.metrics(system), wiring.estate(system)
+    rest = take_stock(wiring, policy)
+    signed_in: Call = partial(Requests, 0, 0)
+    if counts_sign_ins(policy, ScenarioName.AUTH):
+        signed_in = partial(metrics.sign_ins, now - DAY, now)
+    reached = (policy.project, wiring.project) if ASKED["push"](policy) else ()
+    calls: dict[str, Call] = {
         "system": partial(reading.system, system),
         "controls": reading.controls,
         "deployments": partial(reading.deployments, system),
@@ -78,29 +123,32 @@ def _kept(ours: Operations, policy: Policy) -> dict[str, Callable[[], Any]]:
         "native": partial(reading.watched, system),
         "assets": partial(reading.posture, system),
         "integrity": partial(reading.integrity, system),
-        "looks": partial(_looks, ours.wiring.store, policy),
-    }
-
-
-def _live(wiring: Wiring, policy: Policy, now: datetime) -> dict[str, Callable[[], Any]]:
-    """What Google and the page say now, by the name of its fact."""
-    metrics = wiring.metrics(policy.system)
-    signed_in: Callable[[], Any] = partial(Requests, 0, 0)
-    if counts_sign_ins(policy, ScenarioName.AUTH):
-        signed_in = partial(metrics.sign_ins, now - DAY, now)
-    return {
-        "inventory": wiring.platform(policy.system).inventory,
-        "requests": partial(metrics.requests, now - systems.COUNTED_WITHIN, now),
+        "looks": partial(_looks, wiring.store, policy),
+        "inventory": wiring.platform(system).inventory,
+        "requests": partial(metrics.requests, now - COUNTED_WITHIN, now),
         "sign_ins": signed_in,
+        "waiting": partial(metrics.waiting, brought(rest), now),
         "read_back": partial(_read_back, wiring, policy),
         "granted": partial(_granted, wiring, policy),
-        "writes": partial(wiring.quotas(policy.system).writes_a_minute, policy.region),
+        "writes": partial(wiring.quotas(system).writes_a_minute, policy.region),
         "page": partial(_page, wiring, policy),
-        "expiries": partial(
-            wiring.estate(policy.system).indexes.expiries, policy.integrity.database
+        "expiries": partial(estate.indexes.expiries, policy.integrity.database),
+        "triggers": estate.triggers.every,
+        "measured": partial(
+            measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)
         ),
-        "triggers": wiring.estate(policy.system).triggers.every,
     }
+    groups: dict[str, Calls] = {
+        "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
+        "push": apis_on(wiring, apis.PUSH, reached),
+        "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
+    }
+    return Facts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
+
+
+def brought(rest: WholeInventory) -> list[FunctionState]:
+    """The functions that a trigger or a queue brings to life."""
+    return [one for one in (rest.functions or {}).values() if one.trigger or one.has_queue]
 
 
 def _looks(store: Store, policy: Policy) -> Record:
@@ -122,23 +170,14 @@ def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
     return wiring.alert_states(policy.system).is_open(newest.monitoring_id)
 
 
-def _spoken(store: Store, channel: Channel) -> spoken.Spoken:
+def _spoken(store: Store, channel: Channel) -> Spoken:
     """What became of a channel's notices; of those that were sent, one is enough."""
     of_it = ("channel", "==", channel.name)
     sent, given_up = (
         store.query(Query("notices", (of_it, ("status", "==", status)), limit=limit))
         for status, limit in ((Status.SENT, 1), (Status.UNDELIVERABLE, GIVEN_UP))
     )
-    return spoken.Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
-
-
-def _waiting(
-    wiring: Wiring, policy: Policy, rest: WholeInventory, now: datetime
-) -> dict[str, int] | RollbackError:
-    """What waits for the functions that there are, by function."""
-    counted = partial(wiring.metrics(policy.system).waiting, counts.brought(rest), now)
-    found: dict[str, int] | RollbackError = ask_all(wiring, {"waiting": counted})["waiting"]
-    return found
+    return Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
 
 
 def _page(wiring: Wiring, policy: Policy) -> Seen | None:

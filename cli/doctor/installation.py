@@ -2,161 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import Final
 
-from cli.doctor import apis, console, entrusted, measuring, messaging
-from cli.doctor.facts import Facts, StoreTime, function
-from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.doctor import apis, entrusted, measuring, messaging
+from cli.doctor.facts import DEAD_MAN, Facts, function, responders
+from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import at
 from shared import topics
 from shared.errors import RollbackError
 from shared.handover import COLLECTIONS
+from shared.installation import Deployed
 
 APART = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
 OVERDUE = timedelta(minutes=2)
-DEAD_MAN = "rollback-dead-man"
-"""The job that calls the switch outside each minute (terraform/self_alerts.tf)."""
 CALLED_WITHIN = timedelta(minutes=3)
-RUNTIME = "python311"
-"""Of every function (terraform/functions.tf)."""
 CODE_LABEL = "rollback-code"
 POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
+CONSOLE = function(topics.CONSOLE)
+PUBLISHER = "roles/pubsub.publisher"
 
 
-def examined(facts: Facts) -> Iterator[Finding]:
-    """Every finding, in the order of `CHECKS`."""
-    systems = named(facts.policies)
-    yield Finding("settings", facts.project, Verdict.WELL, f"usable; policies of {systems}")
+def _policies(facts: Facts) -> Iterator[Finding]:
+    """Whether the policies hold nothing that was removed from policy files."""
     for warning in facts.policy_warnings:
-        yield Finding("settings", facts.project, Verdict.DOUBTFUL, warning)
-    yield _state(facts.state)
-    yield from _versions(facts)
-    yield from messaging.examined(facts)
-    yield from _deployed(facts)
-    yield from _code(facts)
-    yield from console.examined(facts)
-    yield _clock(facts)
-    yield from _overdue(facts)
-    yield _anchors(facts)
-    yield from apis.are_on(apis.SIGN_IN, facts.sign_in)
-    yield _dead_man(facts)
-    yield from entrusted.readers(facts)
-    yield Finding(
-        "dead-letters",
-        topics.LETTERS_KEPT,
-        Verdict.UNKNOWN,
-        "Pub/Sub shows no message without handing it out",
-        "rollback replay; it shows each, and asks before it does anything",
-    )
-    yield _own_alerts(facts)
-    yield measuring.names(facts.project, facts.measured)
-    yield from measuring.queries(facts.project, facts.measured)
+        yield Finding("policies", facts.project, Verdict.DOUBTFUL, warning)
+    if not facts.policy_warnings:
+        yield Finding("policies", facts.project, Verdict.WELL, named(facts.policies))
 
 
-def _state(seen: StoreTime | RollbackError) -> Finding:
-    if isinstance(seen, RollbackError):
-        return unseen("state", "state database", seen)
-    early, late = seen.before - seen.store, seen.store - seen.after
-    apart = max(early, late, timedelta(0))
-    if apart > APART:
-        return Finding(
-            "state",
-            "state database",
-            Verdict.DOUBTFUL,
-            f"it answers; this machine's clock is {apart.total_seconds():.0f} s away from its own",
-            "set this machine's clock: tokens and freezes are judged by time",
-        )
-    return Finding("state", "state database", Verdict.WELL, "it answers, and the clocks agree")
-
-
-def _versions(facts: Facts) -> Iterator[Finding]:
-    """What the functions run with; of what is deployed the runtime tells, and `code` the rest."""
-    other = [
-        f"{name} {here or 'not installed'}, not {stated}"
-        for name, (stated, here) in facts.versions.items()
-        if here != stated
-    ]
-    if other:
-        why = f"this shell works with other libraries than the functions: {named(other)}"
-        to_do = "pip install -r requirements.txt"
-        yield Finding("versions", "libraries", Verdict.DOUBTFUL, why, to_do)
+def _state(facts: Facts) -> Iterator[Finding]:
+    """Whether the state database answers, and its time is this machine's."""
+    check, name = "state", "state database"
+    answer = seen(facts.state, name)
+    early, late = answer.before - answer.store, answer.store - answer.after
+    apart = max(early, late, timedelta(0)).total_seconds()
+    if apart > APART.total_seconds():
+        why = f"it answers; this machine's clock is {apart:.0f} s away from its own"
+        to_do = "set this machine's clock: tokens and freezes are judged by time"
+        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
     else:
-        why = f"{len(facts.versions)} are as requirements.txt states"
-        yield Finding("versions", "libraries", Verdict.WELL, why)
-    if isinstance(facts.functions, RollbackError) or facts.is_local:
-        return
-    ours = {function(entry_point) for entry_point in topics.ENTRY_POINTS}
-    stale = [one for one in facts.functions if one.name in ours and one.runtime != RUNTIME]
-    for one in stale:
-        why = f"it runs on {one.runtime or 'nobody knows what'}, not on {RUNTIME}"
-        yield Finding("versions", one.name, Verdict.DOUBTFUL, why, "terraform apply")
+        yield Finding(check, name, Verdict.WELL, "it answers, and the clocks agree")
 
 
 def _deployed(facts: Facts) -> Iterator[Finding]:
-    if isinstance(facts.functions, RollbackError):
-        yield unseen("deployed", "functions", facts.functions)
-        return
+    """Whether the functions are there and active."""
+    check, name = "deployed", "functions"
+    functions = {one.name: one for one in seen(facts.functions, name)}
     if facts.is_local:
         why = "an embedded cloud has them beside it, not in it"
-        yield Finding("deployed", "functions", Verdict.UNKNOWN, why)
+        yield Finding(check, name, Verdict.UNKNOWN, why)
         return
-    by_name = {one.name: one for one in facts.functions}
-    faults = []
-    for entry_point in topics.ENTRY_POINTS:
-        name = function(entry_point)
-        one = by_name.get(name)
-        if one is None:
-            faults.append((name, "it is not there"))
-        elif one.entry_point != entry_point:
-            faults.append((name, f"it runs {one.entry_point}, not {entry_point}"))
-        elif not one.active:
-            faults.append((name, "it is not ACTIVE: its newest deployment failed or goes on"))
-    for name, why in faults:
-        yield Finding("deployed", name, Verdict.WRONG, why, "terraform apply")
+    faults = [
+        (function(entry_point), fault)
+        for entry_point in topics.ENTRY_POINTS
+        for fault in _faults(functions.get(function(entry_point)), entry_point)
+    ]
+    for broken, why in faults:
+        yield Finding(check, broken, Verdict.WRONG, why, "terraform apply")
     if not faults:
         why = f"all {len(topics.ENTRY_POINTS)} are ACTIVE"
-        yield Finding("deployed", "functions", Verdict.WELL, why)
+        yield Finding(check, name, Verdict.WELL, why)
+
+
+def _faults(found: Deployed | None, entry_point: str) -> Iterator[str]:
+    """Why the function of an entry point does nothing."""
+    if found is None:
+        yield "it is not there"
+    elif found.entry_point != entry_point:
+        yield f"it runs {found.entry_point}, not {entry_point}"
+    elif not found.active:
+        yield "it is not ACTIVE: its newest deployment failed or goes on"
 
 
 def _code(facts: Facts) -> Iterator[Finding]:
     """Whether the functions say by their labels that they are this checkout."""
-    ours = {function(name) for name in (*topics.ENTRY_POINTS, topics.CONSOLE)}
-    found = () if isinstance(facts.functions, RollbackError) else facts.functions
-    labels = [one.labels for one in found if one.name in ours]
+    labels = [one.labels for one in responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
     wanted |= {f"{POLICY_LABEL}{system}": mark for system, mark in facts.policies.items()}
     for label, mark in wanted.items():
-        yield _compared(label, mark, {one.get(label, "") for one in labels})
+        said = {one.get(label, "") for one in labels}
+        if said <= {""}:
+            why = "no function says what it was made of"
+            yield Finding("code", label, Verdict.UNKNOWN, why)
+        elif said == {mark}:
+            yield Finding("code", label, Verdict.WELL, "deployed as it is here")
+        else:
+            why = "what is deployed is not what is here: this shell may work out another thing"
+            to_do = "check out what is deployed, or apply"
+            yield Finding("code", label, Verdict.DOUBTFUL, why, to_do)
 
 
-def _compared(label: str, mark: str, said: set[str]) -> Finding:
-    if not said or said == {""}:
-        return Finding("code", label, Verdict.UNKNOWN, "no function says what it was made of")
-    if said == {mark}:
-        return Finding("code", label, Verdict.WELL, "deployed as it is here")
-    why = "what is deployed is not what is here: what this shell works out may be another thing"
-    return Finding("code", label, Verdict.DOUBTFUL, why, "check out what is deployed, or apply")
+def _console(facts: Facts) -> Iterator[Finding]:
+    """Whether operators find the console, and what they say there may be published."""
+    check, functions = "console", seen(facts.functions, CONSOLE)
+    found = next((one for one in functions if one.name == CONSOLE), None)
+    if found is None or facts.is_local:
+        why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
+        if facts.is_local:
+            why, to_do = "an embedded cloud has it beside it, not in it", ""
+        yield Finding(check, CONSOLE, Verdict.UNKNOWN, why, to_do)
+        return
+    faults = [*_faults(found, topics.CONSOLE)]
+    for why in faults:
+        yield Finding(check, CONSOLE, Verdict.WRONG, why, "terraform apply")
+    granted = seen(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
+    if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
+        why = "its account may publish no command by the topic's own policy"
+        yield Finding(check, CONSOLE, Verdict.WRONG, why, "terraform apply")
+    elif not faults:
+        why = f"ACTIVE at {found.uri}, and its account may publish commands"
+        yield Finding(check, CONSOLE, Verdict.WELL, why)
 
 
-def _clock(facts: Facts) -> Finding:
-    errors = [one for one in facts.ticks.values() if isinstance(one, RollbackError)]
-    if errors:
-        return unseen("clock", topics.CLOCK, errors[0])
-    missed = [half for half, swept in facts.ticks.items() if not swept]
+def _clock(facts: Facts) -> Iterator[Finding]:
+    """Whether the clock has swept the last two half minutes."""
+    check, name = "clock", topics.CLOCK
+    missed = [half for half, swept in facts.ticks.items() if not seen(swept, name)]
     if not missed:
-        return Finding("clock", topics.CLOCK, Verdict.WELL, "both last half minutes were swept")
-    if len(missed) < len(facts.ticks):
+        yield Finding(check, name, Verdict.WELL, "both last half minutes were swept")
+    elif len(missed) < len(facts.ticks):
         why = f"no sweep in the half minute of {named(missed)}"
-        return Finding("clock", topics.CLOCK, Verdict.DOUBTFUL, why, "look again in a minute")
-    why = "silent for a minute: what waits is not handed on, and no probe is asked"
-    to_do = "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler"
-    return Finding("clock", topics.CLOCK, Verdict.WRONG, why, to_do)
+        yield Finding(check, name, Verdict.DOUBTFUL, why, "look again in a minute")
+    else:
+        why = "silent for a minute: what waits is not handed on, and no probe is asked"
+        to_do = "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler"
+        yield Finding(check, name, Verdict.WRONG, why, to_do)
 
 
 def _overdue(facts: Facts) -> Iterator[Finding]:
+    """Whether anything has been due for more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
             yield unseen("overdue", COLLECTIONS[kind], since)
@@ -168,52 +146,75 @@ def _overdue(facts: Facts) -> Iterator[Finding]:
             yield Finding("overdue", COLLECTIONS[kind], Verdict.WELL, "nothing is overdue")
 
 
-def _anchors(facts: Facts) -> Finding:
-    since = facts.unanchored_since
-    if isinstance(since, RollbackError):
-        return unseen("anchors", "audit trail", since)
+def _anchors(facts: Facts) -> Iterator[Finding]:
+    """Whether the heads of the audit trail are anchored outside the database."""
+    check, name = "anchors", "audit trail"
+    since = seen(facts.unanchored_since, name)
     if since is None or facts.now - since <= OVERDUE:
-        return Finding("anchors", "audit trail", Verdict.WELL, "no head waits to be anchored")
+        yield Finding(check, name, Verdict.WELL, "no head waits to be anchored")
+        return
     why = f"heads have waited since {at(since)} UTC: a chain that is written anew is not found"
     to_do = "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET"
-    return Finding("anchors", "audit trail", Verdict.WRONG, why, to_do)
+    yield Finding(check, name, Verdict.WRONG, why, to_do)
 
 
-def _own_alerts(facts: Facts) -> Finding:
-    """Whether people are told when the responders themselves are out of order."""
-    check, found = "alert-policies", facts.measured
-    if isinstance(found, RollbackError):
-        return unseen(check, facts.project, found)
-    speaking = [one for one in found.asked if one.enabled and one.channels]
-    if facts.is_local:
-        why = "an embedded cloud has no alerts on the responders themselves"
-        return Finding(check, facts.project, Verdict.UNKNOWN, why)
-    if not speaking:
-        why = "no alert on the responders themselves reaches anybody"
-        to_do = "pager_channels in Terraform"
-        return Finding(check, facts.project, Verdict.DOUBTFUL, why, to_do)
-    why = f"{len(speaking)} alerts on the responders themselves reach somebody"
-    return Finding(check, facts.project, Verdict.WELL, why)
-
-
-def _dead_man(facts: Facts) -> Finding:
+def _dead_man(facts: Facts) -> Iterator[Finding]:
     """Whether the switch that tells when all of this is down has been called, and has answered."""
-    check, run = "dead-man", facts.dead_man
-    if isinstance(run, RollbackError):
-        return unseen(check, DEAD_MAN, run)
+    check, run = "dead-man", seen(facts.dead_man, DEAD_MAN)
     if run is None:
         why = "there is no such job: when all of it is down, who else tells?"
-        return Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "dead_man_url in Terraform")
-    if not run.enabled:
+        yield Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "dead_man_url in Terraform")
+    elif not run.enabled:
         why = "it is paused: the switch outside says that all is down"
-        return Finding(check, DEAD_MAN, Verdict.WRONG, why, "resume it in Cloud Scheduler")
-    if run.at is None or facts.now - run.at > CALLED_WITHIN:
+        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "resume it in Cloud Scheduler")
+    elif run.at is None or facts.now - run.at > CALLED_WITHIN:
         why = f"its last call was {f'at {at(run.at)} UTC' if run.at else 'never'}"
-        return Finding(check, DEAD_MAN, Verdict.WRONG, why, "look at Cloud Scheduler's log")
-    if run.code > 0:
+        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "look at Cloud Scheduler's log")
+    elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
-        return Finding(check, DEAD_MAN, Verdict.WRONG, why, "correct dead_man_url in Terraform")
-    if run.code < 0:
+        yield Finding(check, DEAD_MAN, Verdict.WRONG, why, "correct dead_man_url in Terraform")
+    elif run.code < 0:
         why = "it is not known how its last call ended"
-        return Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "look again in a minute")
-    return Finding(check, DEAD_MAN, Verdict.WELL, f"called at {at(run.at)} UTC, and answered")
+        yield Finding(check, DEAD_MAN, Verdict.UNKNOWN, why, "look again in a minute")
+    else:
+        why = f"called at {at(run.at)} UTC, and answered"
+        yield Finding(check, DEAD_MAN, Verdict.WELL, why)
+
+
+def _own_alerts(facts: Facts) -> Iterator[Finding]:
+    """Whether people are told when the responders themselves are out of order."""
+    check, name = "alert-policies", facts.project
+    speaking = [one for one in seen(facts.measured, name).asked if one.enabled and one.channels]
+    if facts.is_local:
+        why = "an embedded cloud has no alerts on the responders themselves"
+        yield Finding(check, name, Verdict.UNKNOWN, why)
+    elif not speaking:
+        why = "no alert on the responders themselves reaches anybody"
+        yield Finding(check, name, Verdict.DOUBTFUL, why, "pager_channels in Terraform")
+    else:
+        why = f"{len(speaking)} alerts on the responders themselves reach somebody"
+        yield Finding(check, name, Verdict.WELL, why)
+
+
+CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
+    "policies": _policies,
+    "state": _state,
+    "topics": messaging.all_topics,
+    "schemas": messaging.schemas,
+    "subscriptions": messaging.subscriptions,
+    "letters-kept": messaging.letters_kept,
+    "publishers": messaging.publishers,
+    "deployed": _deployed,
+    "code": _code,
+    "console": _console,
+    "clock": _clock,
+    "overdue": _overdue,
+    "anchors": _anchors,
+    "apis": lambda facts: apis.are_on(apis.SIGN_IN, facts.sign_in),
+    "dead-man": _dead_man,
+    "readers": entrusted.readers,
+    "alert-policies": _own_alerts,
+    "metric-names": lambda facts: measuring.names(facts.project, facts.measured),
+    "queries": lambda facts: measuring.queries(facts.project, facts.measured),
+}
+"""What is looked at of an installation."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
-from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.doctor.asking import Calls, ask
+from cli.doctor.finding import Finding, Verdict, named, seen
 from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.errors import Rejected, RollbackError
 from shared.installation import Asked, Metric
 from shared.policy import Policy
 from shared.severity import Severity
+from shared.wiring import Wiring
 
 OWN: Final = "rollback: "
 """How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""
@@ -23,28 +26,13 @@ GRAVE: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
 """What Terraform makes alerts of by itself (alert_severities)."""
 WITHIN: Final = "1d"
 """A series of which nothing was measured in that time says nothing."""
+MEASURED_SECONDS = 30.0
+"""For all that is looked up of one project's alerts, beside each other."""
 
 _METRIC = re.compile(r'metric\.type\s*=\s*"([^"]+)"')
 _RESOURCE = re.compile(r'resource\.type\s*=\s*"([^"]+)"')
 _LABEL = re.compile(r'\b(metric|resource)\.labels?\."?([A-Za-z_]\w*)"?')
 _SERIES = re.compile(r'[A-Za-z_]\w*:\w+(?:\s*\{(?:"(?:[^"\\]|\\.)*"|[^"{}])*\})?')
-
-_OF_LOGS: Final = 'metric.type="logging.googleapis.com/user/rollback_{}"'
-_BY: Final = ' AND metric.label.{}="x"'
-TRENDS: Final = Asked(
-    name="the trends",
-    filters=tuple(
-        f'{_OF_LOGS.format(name)} AND resource.type="cloud_run_revision"'
-        + "".join(_BY.format(label) for label in labels)
-        for name, labels in {
-            "detect_seconds": ("scenario", "system"),
-            "restore_seconds": ("scenario", "system"),
-            "took_seconds": ("scenario", "system"),
-            "incidents": ("false_alarm", "outcome", "scenario", "system"),
-        }.items()
-    ),
-)
-"""What is counted of incidents that are over (terraform/log_metrics.tf)."""
 
 
 class Filter(Struct, frozen=True):
@@ -59,7 +47,6 @@ class Filter(Struct, frozen=True):
 class Measured(Struct, frozen=True):
     """What a project's Cloud Monitoring is asked for, and what it says to that."""
 
-    project: str
     asked: Sequence[Asked]
     metrics: Mapping[str, Metric | RollbackError | None]
     """By type; None: it is not known."""
@@ -107,12 +94,32 @@ def _filter(text: str) -> Iterator[Filter]:
     )
 
 
-def policies(policy: Policy, found: Sequence[Asked] | RollbackError) -> Iterator[Finding]:
+def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool]) -> Measured:
+    """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
+
+    Raises: RollbackError, when they cannot be listed.
+    """
+    monitoring = wiring.monitoring(project)
+    wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
+    named_there = filters(wanted)
+    asked = {query for one in wanted for query in one.queries}
+    counted = {counting(one) for query in asked for one in series(query)}
+    groups: dict[str, Calls] = {
+        "metrics": {one.metric: partial(monitoring.metric, one.metric) for one in named_there},
+        "resources": {
+            one.resource: partial(monitoring.resource, one.resource)
+            for one in named_there
+            if one.resource
+        },
+        "answers": {one: partial(monitoring.series, one) for one in asked | counted},
+    }
+    return Measured(wanted, **ask(wiring, {}, groups, MEASURED_SECONDS))
+
+
+def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Finding]:
     """Whether each signal that a metric shows has an alert that speaks."""
     check, name = "alert-policies", policy.system
-    if isinstance(found, RollbackError):
-        yield unseen(check, name, found)
-        return
+    found = seen(measured, name).asked
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
     speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
     silent = {one.name for one in ours if not (one.enabled and one.channels)}
@@ -130,23 +137,21 @@ def policies(policy: Policy, found: Sequence[Asked] | RollbackError) -> Iterator
         yield Finding(check, name, Verdict.WELL, f"{len(speaking)} signals have theirs{others}")
 
 
-def names(what: str, found: Measured | RollbackError) -> Finding:
+def names(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
     """Whether every metric, resource and label that a filter names is known."""
-    check = "metric-names"
-    if isinstance(found, RollbackError):
-        return unseen(check, what, found)
+    check, found = "metric-names", seen(measured, what)
     wanted = filters(found.asked)
-    for error in [*found.metrics.values(), *found.resources.values()]:
-        if isinstance(error, RollbackError):
-            return unseen(check, what, error)
-    faults = [fault for one in wanted for fault in _faults(one, found)]
+    for answer in (*found.metrics.values(), *found.resources.values()):
+        seen(answer, what)
+    faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
-        why = f"Cloud Monitoring does not know {named({*faults})}"
+        why = f"Cloud Monitoring does not know {named(faults)}"
         to_do = "what asks for them says nothing: see docs/unverified.md"
-        return Finding(check, what, Verdict.WRONG, why, to_do)
-    if not wanted:
-        return Finding(check, what, Verdict.UNKNOWN, "nothing is asked for by a filter there")
-    return Finding(check, what, Verdict.WELL, f"{len(found.metrics)} metrics, and their labels")
+        yield Finding(check, what, Verdict.WRONG, why, to_do)
+    elif not wanted:
+        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for by a filter there")
+    else:
+        yield Finding(check, what, Verdict.WELL, f"{len(found.metrics)} metrics, and their labels")
 
 
 def _faults(one: Filter, found: Measured) -> Iterator[str]:
@@ -163,37 +168,29 @@ def _faults(one: Filter, found: Measured) -> Iterator[str]:
             yield f"{one.resource} by {label}"
 
 
-def queries(what: str, found: Measured | RollbackError) -> Iterator[Finding]:
+def queries(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
     """Whether each query in PromQL can be evaluated, and its series are measured."""
-    check = "queries"
-    if isinstance(found, RollbackError):
-        yield unseen(check, what, found)
-        return
+    check, found = "queries", seen(measured, what)
     asked = {query for one in found.asked for query in one.queries}
     refused = {
         one.name
         for one in found.asked
         if any(isinstance(found.answers.get(query), Rejected) for query in one.queries)
     }
-    errors = [one for one in found.answers.values() if isinstance(one, RollbackError)]
     if refused:
         why = f"Cloud Monitoring cannot evaluate what is asked for by {named(refused)}"
         yield Finding(check, what, Verdict.WRONG, why, "see docs/unverified.md")
-    elif errors:
-        yield unseen(check, what, errors[0])
-    elif not asked:
-        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for in PromQL there")
-    else:
-        yield _measured(what, asked, found)
-
-
-def _measured(what: str, asked: set[str], found: Measured) -> Finding:
-    check = "queries"
+        return
+    for answer in found.answers.values():
+        seen(answer, what)
     all_series = {one for query in asked for one in series(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting(one))}
-    if bare:
+    if not asked:
+        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for in PromQL there")
+    elif bare:
         why = f"all can be evaluated; within a day nothing was measured of {named(bare)}"
         to_do = "nothing happened, or the name is another: see docs/unverified.md"
-        return Finding(check, what, Verdict.UNKNOWN, why, to_do)
-    why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
-    return Finding(check, what, Verdict.WELL, why)
+        yield Finding(check, what, Verdict.UNKNOWN, why, to_do)
+    else:
+        why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
+        yield Finding(check, what, Verdict.WELL, why)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.facts import Facts, function
-from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.doctor.facts import Facts, responders
+from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import lasting
 from shared import topics
 from shared.errors import RollbackError
@@ -24,20 +24,10 @@ FINDINGS = "@gcp-sa-scc-notification.iam.gserviceaccount.com"
 DETACHED = "_deleted-topic_"
 
 
-def examined(facts: Facts) -> Iterator[Finding]:
-    """Every finding, in the order of `CHECKS`."""
-    yield from _topics(facts)
-    yield from _schemas(facts)
-    yield from _subscriptions(facts)
-    yield _letters_kept(facts)
-    yield from _publishers(facts)
-
-
-def _topics(facts: Facts) -> Iterator[Finding]:
-    if isinstance(facts.topics, RollbackError):
-        yield unseen("topics", "topics", facts.topics)
-        return
-    missing = [topic for topic in topics.ALL if topic not in facts.topics]
+def all_topics(facts: Facts) -> Iterator[Finding]:
+    """Whether every topic is there."""
+    found = seen(facts.topics, "topics")
+    missing = [topic for topic in topics.ALL if topic not in found]
     for topic in missing:
         why = "it is not there: whatever is said on it is lost"
         yield Finding("topics", topic, Verdict.WRONG, why, "terraform apply")
@@ -45,50 +35,49 @@ def _topics(facts: Facts) -> Iterator[Finding]:
         yield Finding("topics", "topics", Verdict.WELL, f"all {len(topics.ALL)} are there")
 
 
-def _schemas(facts: Facts) -> Iterator[Finding]:
+def schemas(facts: Facts) -> Iterator[Finding]:
     """A schema refuses what does not fit: wanted of commands, a loss anywhere else."""
-    if isinstance(facts.topics, RollbackError):
-        yield unseen("schemas", "topics", facts.topics)
-        return
+    found = seen(facts.topics, "topics")
     if facts.is_local:
         return
     commands = (topics.COMMANDS, topics.OVERRIDE)
-    bare = [one for one in commands if one in facts.topics and not facts.topics[one]]
-    others = [one for one in topics.ALL if one not in commands and facts.topics.get(one)]
+    bare = [one for one in commands if one in found and not found[one]]
+    others = [one for one in topics.ALL if one not in commands and found.get(one)]
     for topic in bare:
         why = "without a schema: a wrong command is refused later, and not at its publisher"
         yield Finding("schemas", topic, Verdict.DOUBTFUL, why, "terraform apply")
     for topic in others:
-        why = f"its schema {facts.topics[topic]} refuses what is no command of ours"
+        why = f"its schema {found[topic]} refuses what is no command of ours"
         yield Finding("schemas", topic, Verdict.WRONG, why, "terraform apply")
     if not bare and not others:
         why = "the topics of commands alone have one"
         yield Finding("schemas", "topics", Verdict.WELL, why)
 
 
-def _subscriptions(facts: Facts) -> Iterator[Finding]:
-    if isinstance(facts.subscriptions, RollbackError):
-        yield unseen("subscriptions", "subscriptions", facts.subscriptions)
-        return
-    found: list[Finding] = []
-    for entry_point, several in topics.ENTRY_POINTS.items():
-        for topic in several:
-            found += _deliveries(facts, facts.subscriptions, entry_point, topic)
-    yield from found
-    if not found:
+def subscriptions(facts: Facts) -> Iterator[Finding]:
+    """Whether each topic is pushed to its entry point as it should be."""
+    found = seen(facts.subscriptions, "subscriptions")
+    amiss = [
+        one
+        for entry_point, several in topics.ENTRY_POINTS.items()
+        for topic in several
+        for one in _deliveries(facts, found, entry_point, topic)
+    ]
+    yield from amiss
+    if not amiss:
         why = "each topic has its push, with dead letters, and none expires"
         yield Finding("subscriptions", "subscriptions", Verdict.WELL, why)
 
 
 def _deliveries(
-    facts: Facts, subscriptions: Sequence[Subscription], entry_point: str, topic: str
+    facts: Facts, found: Sequence[Subscription], entry_point: str, topic: str
 ) -> Iterator[Finding]:
     """What is amiss with the delivery of one topic."""
     name = f"{topic}-push"
     full = f"projects/{facts.project}/topics/{topic}"
-    here = [one for one in subscriptions if one.topic == full and not one.detached]
+    here = [one for one in found if one.topic == full and not one.detached]
     pushes = [one for one in here if one.endpoint]
-    cut = [one for one in subscriptions if one.name == name and one not in pushes]
+    cut = [one for one in found if one.name == name and one not in pushes]
     if not pushes:
         why = f"nothing is pushed to {entry_point}: its messages wait or are lost"
         to_do = "terraform apply"
@@ -134,44 +123,38 @@ def _unproven(facts: Facts, one: Subscription, entry_point: str) -> Iterator[tup
     """Why the function would refuse what a subscription pushes, or never see it."""
     if not one.account:
         yield Verdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
-    if uri := _uris(facts).get(entry_point):
-        if not one.endpoint.startswith(f"{uri}/"):
-            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {uri}"
-        if one.audience != uri:
-            yield Verdict.WRONG, f"its token is for {one.audience or one.endpoint}, not for {uri}"
+    found = responders(facts.functions).get(entry_point)
+    if found is not None and found.uri:
+        if not one.endpoint.startswith(f"{found.uri}/"):
+            yield Verdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
+        if one.audience != found.uri:
+            to = one.audience or one.endpoint
+            yield Verdict.WRONG, f"its token is for {to}, not for {found.uri}"
 
 
-def _uris(facts: Facts) -> dict[str, str]:
-    """Where each entry point listens, as far as it is known."""
-    found = () if isinstance(facts.functions, RollbackError) else facts.functions
-    return {one.entry_point: one.uri for one in found if one.name == function(one.entry_point)}
-
-
-def _letters_kept(facts: Facts) -> Finding:
+def letters_kept(facts: Facts) -> Iterator[Finding]:
+    """Whether dead letters are kept until a person takes them out."""
     check, name = "letters-kept", topics.LETTERS_KEPT
-    if isinstance(facts.subscriptions, RollbackError):
-        return unseen(check, name, facts.subscriptions)
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
-    kept = next((one for one in facts.subscriptions if one.name == name), None)
+    kept = next((one for one in seen(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
         why = "nothing keeps dead letters: what is refused is lost"
-        return Finding(check, name, Verdict.WRONG, why, "terraform apply")
-    if kept.expires:
+        yield Finding(check, name, Verdict.WRONG, why, "terraform apply")
+    elif kept.expires:
         why = "it goes by itself after a month without dead letters"
-        return Finding(check, name, Verdict.WRONG, why, "terraform apply")
-    if kept.kept_for < topics.LETTERS_KEPT_FOR:
+        yield Finding(check, name, Verdict.WRONG, why, "terraform apply")
+    elif kept.kept_for < topics.LETTERS_KEPT_FOR:
         why = f"letters are kept {lasting(kept.kept_for)} only"
-        return Finding(check, name, Verdict.DOUBTFUL, why, "terraform apply")
-    return Finding(check, name, Verdict.WELL, f"kept for {lasting(kept.kept_for)}")
+        yield Finding(check, name, Verdict.DOUBTFUL, why, "terraform apply")
+    else:
+        yield Finding(check, name, Verdict.WELL, f"kept for {lasting(kept.kept_for)}")
 
 
-def _publishers(facts: Facts) -> Iterator[Finding]:
+def publishers(facts: Facts) -> Iterator[Finding]:
     """Who may publish, by each topic's own policy and by the project's."""
-    yield from _of_the_project(facts)
-    for topic in topics.ALL:
-        granted = facts.grants.get(topic)
-        if granted is None:
-            continue
+    if not facts.is_local:
+        yield _of_the_project(facts)
+    for topic, granted in facts.grants.items():
         if isinstance(granted, RollbackError):
             yield unseen("publishers", topic, granted)
             continue
@@ -184,22 +167,18 @@ def _publishers(facts: Facts) -> Iterator[Finding]:
         yield _judged(topic, may, is_local=facts.is_local)
 
 
-def _of_the_project(facts: Facts) -> Iterator[Finding]:
+def _of_the_project(facts: Facts) -> Finding:
     """Who may publish on every topic; its owners may give themselves anything."""
-    if facts.is_local:
-        return
     check, granted = "publishers", facts.project_grants
     if isinstance(granted, RollbackError):
-        yield unseen(check, facts.project, granted)
-        return
+        return unseen(check, facts.project, granted)
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
         why = f"on every topic by the project's own policy, as override too: {named(may)}"
         to_do = "take it away, or keep operations in a project of their own"
-        yield Finding(check, facts.project, Verdict.DOUBTFUL, why, to_do)
-    else:
-        why = "by the project's own policy nobody but its owners"
-        yield Finding(check, facts.project, Verdict.WELL, why)
+        return Finding(check, facts.project, Verdict.DOUBTFUL, why, to_do)
+    why = "by the project's own policy nobody but its owners"
+    return Finding(check, facts.project, Verdict.WELL, why)
 
 
 def _judged(topic: str, may: set[str], *, is_local: bool) -> Finding:

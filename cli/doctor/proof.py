@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cli.doctor.finding import Finding, Verdict, named, unseen
+from cli.doctor.finding import Finding, Verdict, named, seen
+from cli.doctor.gathering_system import Facts
 from shared.deployment import Deployment, Restorability, Status
-from shared.errors import RollbackError
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -17,20 +17,28 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
     return next((one for one in deployments if one.status is Status.STABLE), None)
 
 
-def proofs(system: str, deployments: Iterable[Deployment] | RollbackError) -> Iterator[Finding]:
-    """Whether all that it needs was seen, and could be built again."""
-    if isinstance(deployments, RollbackError):
-        yield unseen("proof", system, deployments)
-        return
-    stable = newest_stable(deployments)
-    if stable is None:
-        return
-    if stable.restorable is None:
+def proof(facts: Facts) -> Iterator[Finding]:
+    """Whether all that it needs was seen."""
+    stable = newest_stable(seen(facts.deployments, facts.policy.system))
+    if stable is not None and stable.restorable is not None:
+        yield _proof(stable, stable.restorable)
+    elif stable is not None:
         why, to_do = "nobody has proven it yet", "look again in a few minutes"
         yield Finding("proof", stable.id, Verdict.UNKNOWN, why, to_do)
+
+
+def kept(facts: Facts) -> Iterator[Finding]:
+    """Whether what its functions are built from is kept."""
+    stable = newest_stable(seen(facts.deployments, facts.policy.system))
+    if stable is None or stable.restorable is None:
         return
-    yield _proof(stable, stable.restorable)
-    yield _kept(stable, stable.restorable)
+    if stable.restorable.rebuild:
+        lacking = named(stable.restorable.rebuild, SHOWN)
+        why = f"not every function could be built again: {lacking}"
+        yield Finding("kept", stable.id, Verdict.DOUBTFUL, why, _shown(stable))
+    else:
+        why = "what its functions are built from is kept"
+        yield Finding("kept", stable.id, Verdict.WELL, why)
 
 
 def _proof(deployment: Deployment, found: Restorability) -> Finding:
@@ -44,14 +52,6 @@ def _proof(deployment: Deployment, found: Restorability) -> Finding:
         return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
     why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
     return Finding("proof", name, Verdict.WELL, why)
-
-
-def _kept(deployment: Deployment, found: Restorability) -> Finding:
-    name = deployment.id
-    if found.rebuild:
-        why = f"not every function could be built again: {named(found.rebuild, SHOWN)}"
-        return Finding("kept", name, Verdict.DOUBTFUL, why, _shown(deployment))
-    return Finding("kept", name, Verdict.WELL, "what its functions are built from is kept")
 
 
 def _shown(deployment: Deployment) -> str:

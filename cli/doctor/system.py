@@ -2,176 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sized
+from functools import partial
+from typing import Final
 
-from msgspec import Struct
-
-from cli.doctor import apis, backups, counts, measuring, probed, rights, spoken
-from cli.doctor.finding import Finding, Verdict, named, unseen
-from cli.doctor.page import status_page
-from cli.doctor.proof import newest_stable, proofs
-from cli.screen import lasting
-from shared import damage
-from shared.assets import Posture
-from shared.backing import Backup
-from shared.buckets import Seen
-from shared.deployment import Deployment, Inventory
-from shared.errors import RollbackError
-from shared.expiry import Expiry
+from cli.doctor import apis, backups, measuring, reaching, signals
+from cli.doctor.facts import function
+from cli.doctor.finding import Finding, Verdict, named, seen
+from cli.doctor.gathering_system import Facts
+from cli.doctor.proof import kept, newest_stable, proof
+from cli.doctor.rights import roles_in
 from shared.facts import Change, unrestorable
-from shared.health import ProbeAnswer, Requests
 from shared.inventory import WholeInventory
-from shared.native import Watched
-from shared.policy import Mode, Policy, service_of
-from shared.probing import Record
-from shared.proving import Proof
-from shared.system import Controls, System, frozen
+from shared.policy import Mode, service_of
+from shared.resources import Resources
+from shared.system import frozen
 from shared.traffic import shares
-from shared.triggers import Trigger
 
-COUNTED_WITHIN = timedelta(minutes=10)
-"""The newest count is older than this only where nothing is asked, or nothing arrives."""
-
-
-class Facts(Struct, frozen=True):
-    """What was seen of a system; an error stands where nothing was."""
-
-    policy: Policy
-    now: datetime
-    system: System | RollbackError
-    controls: Controls | RollbackError
-    deployments: Sequence[Deployment] | RollbackError
-    """Newest first."""
-    inventory: Inventory | RollbackError
-    requests: Mapping[str, Requests] | RollbackError
-    """Per service, within the last `COUNTED_WITHIN`."""
-    probes: Mapping[str, ProbeAnswer | RollbackError]
-    looks: Record | RollbackError
-    """What the clock saw through the probes."""
-    accounts: Mapping[str, str]
-    """What each responder runs as, by entry point."""
-    granted: rights.Granted
-    read_back: rights.ReadBack
-    writes: int | RollbackError | None
-    """What Cloud Run admits a minute; None: no such limit is listed."""
-    rest: WholeInventory
-    """What there is beside the functions; None for each part that could not be read."""
-    exports: Sequence[Backup] | RollbackError
-    """Newest first."""
-    proofs: Sequence[Proof] | RollbackError
-    """Newest first."""
-    native: Watched | RollbackError | None
-    """What the clock saw of Google's own backups; None: it has not looked."""
-    assets: Posture | RollbackError | None
-    """What the clock saw of the assets; None: it has not looked."""
-    page: Seen | RollbackError | None
-    """What everybody sees of the status page; None: this shell names no bucket of pages."""
-    push: apis.Answers
-    """Whether the API is on by which its users are reached; none: no channel reaches them."""
-    measured: measuring.Measured | RollbackError
-    """What its alert policies and its dashboard ask for."""
-    sign_ins: Requests | RollbackError
-    """Within the last day; none where nothing is decided by them."""
-    waiting: Mapping[str, int] | RollbackError
-    """Events and tasks that wait, by function."""
-    integrity: damage.Record | RollbackError | None
-    """What the clock saw of its documents; None: it has not looked."""
-    expiries: Sequence[Expiry] | RollbackError
-    """By what they expire, as the database says."""
-    triggers: Sequence[Trigger] | RollbackError
-    """Those of Eventarc."""
-    spoken: Mapping[str, spoken.Spoken | RollbackError]
-    """By channel."""
-
-
-def examined(facts: Facts) -> Iterator[Finding]:
-    """Every finding, in the order of `CHECKS`."""
-    asked = facts.measured
-    yield from measuring.policies(
-        facts.policy, asked if isinstance(asked, RollbackError) else asked.asked
-    )
-    yield measuring.names(facts.policy.system, asked)
-    yield from measuring.queries(facts.policy.system, asked)
-    yield from _mode(facts)
-    yield _stable(facts)
-    yield from proofs(facts.policy.system, facts.deployments)
-    yield from _functions(facts)
-    yield _sources(facts)
-    if not isinstance(facts.inventory, RollbackError):
-        yield _services(facts, facts.inventory)
-        yield _revisions(facts, facts.inventory)
-        yield _routers(facts, facts.inventory)
-    yield _quota(facts)
-    yield _metrics(facts)
-    yield from counts.sign_ins(facts.policy, facts.sign_ins)
-    yield from counts.backlogs(facts.policy, facts.rest, facts.waiting)
-    yield counts.invokers(facts.policy, facts.rest)
-    yield from probed.probes(facts.probes)
-    yield rights.alert_ids(facts.policy, facts.read_back)
-    yield from probed.looks(facts.policy, facts.looks, facts.now)
-    yield from rights.own_roles(facts.policy, facts.accounts, facts.granted)
-    yield from rights.request_log(facts.policy, facts.rest)
-    yield from _rest(facts)
-    yield from counts.secretive(facts.policy, facts.rest)
-    yield from backups.exports(facts.policy, facts.exports, facts.now)
-    yield from backups.proven(facts.policy, facts.proofs, facts.now)
-    yield from backups.native(facts.policy, facts.native, facts.now)
-    yield from backups.data(facts.policy, facts.integrity, facts.now)
-    yield from backups.expiry(facts.policy, facts.expiries)
-    yield from backups.triggers(facts.policy, facts.triggers)
-    yield from backups.assets(facts.policy, facts.assets, facts.now)
-    yield from spoken.channels(facts.policy, facts.spoken, facts.now)
-    yield status_page(facts.policy.system, facts.page)
-    yield from apis.are_on(apis.PUSH, facts.push)
+SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
+"""What the name of a setting says that holds a secret."""
 
 
 def _mode(facts: Facts) -> Iterator[Finding]:
+    """How far automation may go, and what stops it."""
     name = facts.policy.system
-    for kept in (facts.system, facts.controls):
-        if isinstance(kept, RollbackError):
-            yield unseen("mode", name, kept)
-            return
-        its = f"{'--all' if isinstance(kept, Controls) else f'--system {name}'} --reason WHY"
-        if kept.pause is not None:
-            to_do = f"rollback resume {its}"
-            yield Finding("mode", name, Verdict.DOUBTFUL, str(kept.pause), to_do)
-        if (window := frozen(kept.freezes, facts.now)) is not None:
-            yield Finding("mode", name, Verdict.DOUBTFUL, str(window), f"rollback unfreeze {its}")
-    if isinstance(facts.system, System):
-        mode = facts.system.mode
-        off = "; automation is off until somebody promotes it" if mode is Mode.OBSERVE else ""
-        yield Finding("mode", name, Verdict.WELL, f"{mode.name.lower()}{off}")
+    controls, system = seen(facts.controls, name), seen(facts.system, name)
+    for its, found in ((f"--system {name}", system), ("--all", controls)):
+        if found.pause is not None:
+            to_do = f"rollback resume {its} --reason WHY"
+            yield Finding("mode", name, Verdict.DOUBTFUL, str(found.pause), to_do)
+        if (window := frozen(found.freezes, facts.now)) is not None:
+            to_do = f"rollback unfreeze {its} --reason WHY"
+            yield Finding("mode", name, Verdict.DOUBTFUL, str(window), to_do)
+    off = "; automation is off until somebody promotes it" * (system.mode is Mode.OBSERVE)
+    yield Finding("mode", name, Verdict.WELL, f"{system.mode.name.lower()}{off}")
 
 
-def _stable(facts: Facts) -> Finding:
+def _stable(facts: Facts) -> Iterator[Finding]:
+    """Whether there is a deployment to go back to, and its revisions are ready."""
     name = facts.policy.system
-    if isinstance(facts.deployments, RollbackError):
-        return unseen("stable", name, facts.deployments)
-    stable = newest_stable(facts.deployments)
+    stable = newest_stable(seen(facts.deployments, name))
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
         to_do = f"rollback deployments baseline --system {name}"
-        return Finding("stable", name, Verdict.WRONG, why, to_do)
-    if isinstance(facts.inventory, RollbackError):
-        return unseen("stable", stable.id, facts.inventory)
-    both = {*stable.functions} & {*facts.inventory} & {*facts.policy.functions}
-    gone = unrestorable(Change(stable, dict.fromkeys(both, stable.at)), facts.inventory)
+        yield Finding("stable", name, Verdict.WRONG, why, to_do)
+        return
+    inventory = seen(facts.inventory, stable.id)
+    both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
+    gone = unrestorable(Change(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
-        why = named([f"{name}: {why}" for name, why in gone.items()])
+        why = named([f"{function}: {why}" for function, why in gone.items()])
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
-        return Finding("stable", stable.id, Verdict.WRONG, why, to_do)
-    why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"
-    return Finding("stable", stable.id, Verdict.WELL, why)
+        yield Finding("stable", stable.id, Verdict.WRONG, why, to_do)
+    else:
+        why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"
+        yield Finding("stable", stable.id, Verdict.WELL, why)
 
 
 def _functions(facts: Facts) -> Iterator[Finding]:
-    name = facts.policy.project
-    if isinstance(facts.inventory, RollbackError):
-        yield unseen("functions", name, facts.inventory)
-        return
-    missing = {*facts.policy.functions} - {*facts.inventory}
-    unknown = {*facts.inventory} - {*facts.policy.functions}
+    """Whether the policy's functions are the live ones."""
+    name, declared = facts.policy.project, facts.policy.functions
+    live = {*seen(facts.inventory, name)}
+    missing, unknown = {*declared} - live, live - {*declared}
     if missing:
         why = f"in the policy and not live, or without a service: {named(missing)}"
         yield Finding("functions", name, Verdict.WRONG, why, "correct the policy's groups")
@@ -179,53 +71,65 @@ def _functions(facts: Facts) -> Iterator[Finding]:
         why = f"live and in no group, so never rolled back: {named(unknown)}"
         yield Finding("functions", name, Verdict.DOUBTFUL, why, "add them to a group")
     if not missing and not unknown:
-        groups = f"{len(facts.policy.functions)} functions in {len(facts.policy.groups)} groups"
+        groups = f"{len(declared)} functions in {len(facts.policy.groups)} groups"
         yield Finding("functions", name, Verdict.WELL, f"{groups}, all live, no other")
 
 
-def _sources(facts: Facts) -> Finding:
+def _sources(facts: Facts) -> Iterator[Finding]:
+    """Whether each function shows the very source that it was built from."""
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
         why = "the functions could not be read whole: what they are built from is not known"
-        return Finding("sources", name, Verdict.UNKNOWN, why, "do you have the rights?")
+        yield Finding("sources", name, Verdict.UNKNOWN, why, "do you have the rights?")
+        return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
         why = f"no source with its generation is shown of {named(bare)}: they cannot be built again"
-        return Finding("sources", name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
-    why = f"shown of {len(functions)} functions, each with its generation"
-    return Finding("sources", name, Verdict.WELL, why)
+        yield Finding("sources", name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
+    else:
+        why = f"shown of {len(functions)} functions, each with its generation"
+        yield Finding("sources", name, Verdict.WELL, why)
 
 
-def _services(facts: Facts, inventory: Inventory) -> Finding:
+def _services(facts: Facts) -> Iterator[Finding]:
+    """Whether services are named as alerts name them."""
+    name = facts.policy.system
     other = [
-        name
-        for name, live in inventory.items()
-        if live.service.name.rpartition("/")[2] != service_of(name)
+        function
+        for function, live in seen(facts.inventory, name).items()
+        if live.service.name.rpartition("/")[2] != service_of(function)
     ]
     if other:
         why = f"alerts on these do not name their function: {named(other)}"
-        return Finding("services", facts.policy.system, Verdict.DOUBTFUL, why)
-    return Finding("services", facts.policy.system, Verdict.WELL, "named after their functions")
+        yield Finding("services", name, Verdict.DOUBTFUL, why)
+    else:
+        yield Finding("services", name, Verdict.WELL, "named after their functions")
 
 
-def _revisions(facts: Facts, inventory: Inventory) -> Finding:
+def _revisions(facts: Facts) -> Iterator[Finding]:
+    """Whether the newest ready revision of each service is in the list of revisions."""
+    name = facts.policy.system
+    inventory = seen(facts.inventory, name)
     absent = [
-        name
-        for name, live in inventory.items()
+        function
+        for function, live in inventory.items()
         if live.service.latest_ready and live.revision(live.service.latest_ready) is None
     ]
     if absent:
         why = f"the list of revisions lacks the newest ready one of {named(absent)}"
         to_do = "do not trust restorability: see docs/unverified.md"
-        return Finding("revisions", facts.policy.system, Verdict.WRONG, why, to_do)
-    count = sum(len(live.revisions) for live in inventory.values())
-    return Finding("revisions", facts.policy.system, Verdict.WELL, f"{count} are listed")
+        yield Finding("revisions", name, Verdict.WRONG, why, to_do)
+    else:
+        count = sum(len(live.revisions) for live in inventory.values())
+        yield Finding("revisions", name, Verdict.WELL, f"{count} are listed")
 
 
-def _routers(facts: Facts, inventory: Inventory) -> Finding:
+def _routers(facts: Facts) -> Iterator[Finding]:
+    """Whether the routers send requests where the services say."""
+    name = facts.policy.system
     other = [
-        name
-        for name, live in inventory.items()
+        function
+        for function, live in seen(facts.inventory, name).items()
         if not live.service.reconciling
         and shares(live.service.serving, live.service.latest_ready)
         != shares(live.service.traffic, live.service.latest_ready)
@@ -233,62 +137,136 @@ def _routers(facts: Facts, inventory: Inventory) -> Finding:
     if other:
         why = f"traffic goes elsewhere than asked: {named(other)}"
         to_do = "look again in a minute; if it stays, see docs/unverified.md"
-        return Finding("routers", facts.policy.system, Verdict.DOUBTFUL, why, to_do)
-    return Finding("routers", facts.policy.system, Verdict.WELL, "traffic goes where it should")
+        yield Finding("routers", name, Verdict.DOUBTFUL, why, to_do)
+    else:
+        yield Finding("routers", name, Verdict.WELL, "traffic goes where it should")
 
 
-def _quota(facts: Facts) -> Finding:
-    what = f"{facts.policy.project} {facts.policy.region}"
-    admitted, declared = facts.writes, round(facts.policy.execution.write_quota.per_second * 60)
-    if isinstance(admitted, RollbackError):
-        return unseen("write-quota", what, admitted)
+def _quota(facts: Facts) -> Iterator[Finding]:
+    """Whether the write quota is the declared one."""
+    check, name = "write-quota", f"{facts.policy.project} {facts.policy.region}"
+    admitted = seen(facts.writes, name)
+    declared = round(facts.policy.execution.write_quota.per_second * 60)
     if admitted is None:
         why = f"declared: {declared} writes a minute; no such limit is listed"
         to_do = "compare with Write requests per minute of Cloud Run, in IAM & Admin, Quotas"
-        return Finding("write-quota", what, Verdict.UNKNOWN, why, to_do)
-    if admitted == declared:
-        return Finding("write-quota", what, Verdict.WELL, f"{admitted} writes a minute")
-    takes = "takes longer than it says" if admitted < declared else "could be faster"
-    why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
-    to_do = "correct execution.write_quota in the policy"
-    return Finding("write-quota", what, Verdict.DOUBTFUL, why, to_do)
+        yield Finding(check, name, Verdict.UNKNOWN, why, to_do)
+    elif admitted == declared:
+        yield Finding(check, name, Verdict.WELL, f"{admitted} writes a minute")
+    else:
+        takes = "takes longer than it says" if admitted < declared else "could be faster"
+        why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
+        to_do = "correct execution.write_quota in the policy"
+        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
 
 
-def _metrics(facts: Facts) -> Finding:
-    name = facts.policy.project
-    if isinstance(facts.requests, RollbackError):
-        return unseen("metrics", name, facts.requests)
-    total = sum(one.total for one in facts.requests.values())
-    if not total:
-        why = f"no request was counted within {lasting(COUNTED_WITHIN)}: nothing is judged by it"
-        return Finding("metrics", name, Verdict.DOUBTFUL, why, "is there traffic at all?")
-    why = f"{total} requests were counted within {lasting(COUNTED_WITHIN)}"
-    return Finding("metrics", name, Verdict.WELL, why)
+def _own_roles(facts: Facts) -> Iterator[Finding]:
+    """Whether each responder has its roles in the application."""
+    check, name = "own-roles", facts.policy.project
+    granted = seen(facts.granted, name) if facts.accounts else None
+    if granted is None:
+        why = "nobody knows what the responders run as, or nobody is asked here"
+        yield Finding(check, name, Verdict.UNKNOWN, why)
+        return
+    lacking = False
+    for entry_point, wanted in roles_in(facts.policy).items():
+        held = granted.get(facts.accounts.get(entry_point, ""), ())
+        if missing := wanted - {role.partition(" if ")[0] for role in held}:
+            lacking = True
+            why = f"it lacks {named(missing)} by the project's own policy"
+            to_do = "terraform apply, unless a folder or the organisation grants it"
+            yield Finding(check, function(entry_point), Verdict.WRONG, why, to_do)
+    if not lacking:
+        yield Finding(check, name, Verdict.WELL, "the responders have their roles")
 
 
-def _rest(facts: Facts) -> Iterator[Finding]:
-    """What the policy protects beside the functions, part by part."""
-    declared, rest = facts.policy.resources, facts.rest
-    parts = {
-        "hosting": (declared.hosting_sites, rest.sites),
-        "remote-config": (declared.remote_config, rest.remote_config),
-        "rules": (declared.releases, rest.rules),
-        "identity": (declared.identity, rest.identity),
-        "indexes": (declared.databases, rest.indexes),
-        "secrets": (declared.secrets is not None, rest.secrets),
-        "schedules": (declared.schedules is not None, rest.schedules),
-        "accounts": (declared.accounts, rest.accounts),
-    }
-    for check, (wanted, found) in parts.items():
-        if not wanted:
-            continue
-        if found is None:
-            why = "could not be read, or not whole: its changes are not seen"
-            to_do = "do you have the rights? else see docs/unverified.md"
-            yield Finding(check, facts.policy.project, Verdict.UNKNOWN, why, to_do)
-        else:
-            yield Finding(check, facts.policy.project, Verdict.WELL, f"read: {len(found)}")
-    missing = {*declared.hosting_sites} - {*(rest.sites or ())}
-    if missing and rest.sites is not None:
+def _part(check: str, facts: Facts) -> Iterator[Finding]:
+    """Whether one part that is protected beside revisions can be read."""
+    wanted, found = PARTS[check](facts.policy.resources, facts.rest)
+    if wanted and found is None:
+        why = "could not be read, or not whole: its changes are not seen"
+        to_do = "do you have the rights? else see docs/unverified.md"
+        yield Finding(check, facts.policy.project, Verdict.UNKNOWN, why, to_do)
+    elif wanted and found is not None:
+        yield Finding(check, facts.policy.project, Verdict.WELL, f"read: {len(found)}")
+
+
+def _hosting(facts: Facts) -> Iterator[Finding]:
+    """Whether the sites can be read, and all of the policy's are there."""
+    yield from _part("hosting", facts)
+    sites = facts.rest.sites
+    missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
+    if missing and sites is not None:
         why = f"in the policy, and there is no such site: {named(missing)}"
         yield Finding("hosting", facts.policy.project, Verdict.WRONG, why, "correct the policy")
+
+
+def _secretive(facts: Facts) -> Iterator[Finding]:
+    """Whether a setting of Identity Platform that is recorded looks as if it held a secret."""
+    check, name, identity = "secret-settings", facts.policy.project, facts.rest.identity
+    if not facts.policy.resources.identity or identity is None:
+        return
+    doubtful = {
+        path
+        for path, value in identity.items()
+        if isinstance(value, str)
+        and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
+    }
+    if doubtful:
+        why = f"recorded, and called as if it held a secret: {named(doubtful)}"
+        to_do = "if it does, name it in shared/inventory.py: see docs/unverified.md"
+        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+    else:
+        yield Finding(check, name, Verdict.WELL, "no setting that is recorded is called a secret")
+
+
+PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Sized | None]]]] = {
+    "invokers": lambda _, rest: (True, rest.invokers),
+    "hosting": lambda declared, rest: (declared.hosting_sites, rest.sites),
+    "remote-config": lambda declared, rest: (declared.remote_config, rest.remote_config),
+    "rules": lambda declared, rest: (declared.releases, rest.rules),
+    "identity": lambda declared, rest: (declared.identity, rest.identity),
+    "indexes": lambda declared, rest: (declared.databases, rest.indexes),
+    "secrets": lambda declared, rest: (declared.secrets, rest.secrets),
+    "schedules": lambda declared, rest: (declared.schedules, rest.schedules),
+    "accounts": lambda declared, rest: (declared.accounts, rest.accounts),
+}
+"""What is protected beside revisions, and what was read of it; None: it was not."""
+
+CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
+    "alert-policies": lambda facts: measuring.policies(facts.policy, facts.measured),
+    "metric-names": lambda facts: measuring.names(facts.policy.system, facts.measured),
+    "queries": lambda facts: measuring.queries(facts.policy.system, facts.measured),
+    "mode": _mode,
+    "stable": _stable,
+    "proof": proof,
+    "kept": kept,
+    "functions": _functions,
+    "sources": _sources,
+    "services": _services,
+    "revisions": _revisions,
+    "routers": _routers,
+    "write-quota": _quota,
+    "metrics": signals.metrics,
+    "sign-ins": signals.sign_ins,
+    "backlogs": signals.backlogs,
+    "probes": signals.probes,
+    "alert-ids": signals.alert_ids,
+    "looks": signals.looks,
+    "own-roles": _own_roles,
+    "request-log": signals.request_log,
+    **{part: partial(_part, part) for part in PARTS},
+    "hosting": _hosting,
+    "secret-settings": _secretive,
+    "exports": backups.exports,
+    "backup-proof": backups.proven,
+    "native-backups": backups.native,
+    "data": backups.data,
+    "expiry": backups.expiry,
+    "triggers": backups.triggers,
+    "assets": backups.assets,
+    "channels": reaching.channels,
+    "status-page": reaching.status_page,
+    "apis": lambda facts: apis.are_on(apis.PUSH, facts.push),
+}
+"""What is looked at of a system."""

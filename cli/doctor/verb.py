@@ -6,10 +6,9 @@ from collections import Counter
 
 import typer
 
-from cli.doctor import gathering, gathering_system, installation
+from cli.doctor import facts, gathering_system, installation
 from cli.doctor import system as systems
-from cli.doctor.facts import accounts as accounts_of
-from cli.doctor.finding import Finding, Verdict, exit_code
+from cli.doctor.finding import Finding, Verdict, examined, exit_code
 from cli.screen import STYLES, AsJson, System, print_json, say
 from cli.wired import operations
 
@@ -28,16 +27,13 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     """
     with operations() as ours:
         policies = [ours.policy(system)] if system else [*ours.policies.values()]
-        responders = gathering.installation(ours, policies)
-        accounts = accounts_of(responders.functions)
-        findings = [
-            *installation.examined(responders),
-            *(
-                finding
-                for policy in policies
-                for finding in systems.examined(gathering_system.gather(ours, policy, accounts))
-            ),
-        ]
+        installed = facts.gather(ours, policies)
+        findings = [*examined(installation.CHECKS, installed)]
+        deployed = facts.responders(installed.functions)
+        accounts = {name: one.account for name, one in deployed.items()}
+        for policy in policies:
+            seen = gathering_system.gather(ours, policy, accounts)
+            findings += examined(systems.CHECKS, seen)
         at = ours.wiring.clock.now()
     counted = Counter(one.verdict for one in findings)
     if as_json:

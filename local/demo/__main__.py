@@ -26,6 +26,7 @@ from local.demo.faults import Fault
 from local.demo.scene import Scene
 from local.demo.screen import Screen
 from local.demo.stage import Broken, Stage
+from local.responders import NotListening
 from shared import policy_file
 from shared.errors import BadConfiguration, RollbackError
 from shared.policy import Policy, ScenarioName
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             console.print("interrupted: everything is stopped")
             return INTERRUPTED
-        except (Broken, RollbackError) as failure:
+        except (Broken, NotListening, RollbackError) as failure:
             console.print(f"✗ {failure}", markup=False, style="bold red")
             _show_log(console, log)
             return 1

@@ -5,21 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from local.demo import operator
-from local.demo.scene import MINUTE, Scene
+from local.demo.scene import MINUTE, Part
 from shared.incident import Incident
 
 AHEAD = 20 * MINUTE
 SECOND = timedelta(seconds=1)
 
 
-class Appointment:
+class Appointment(Part):
     """Makes it, and skips the time until it is kept."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._stage = scene.stage
-        self._evidence = scene.evidence
-        self._screen = scene.screen
 
     def make(self) -> datetime:
         """When the rollback is to begin: a person has said so, and people were told."""

@@ -6,24 +6,19 @@ from datetime import datetime, timedelta
 
 from local.demo import laws
 from local.demo.laws import Before
-from local.demo.scene import Scene
+from local.demo.scene import Part
 from local.demo.screen import mark
 from local.demo.stage import Broken
 from shared.incident import Incident
 from shared.phases import Phase, phases, told, totals
 
 
-class Closing:
+class Closing(Part):
     """Shows what is left when all is over."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._evidence = scene.evidence
-        self._screen = scene.screen
 
     def show_end(self, incident: str) -> None:
         """The incident's time line, and what is public in the end."""
-        self._scene.stage.wait_for("every notice to be said", self._all_is_said)
+        self._stage.wait_for("every notice to be said", self._all_is_said)
         self._screen.act("The end")
         for ended in self._evidence.incidents():
             if ended.id == incident:
@@ -35,8 +30,7 @@ class Closing:
         public = self._evidence.public()
         self._scene.show_public(public, public.updated_at if public else None)
         if not self._scene.lost.broken:  # else the incident stays open
-            self._scene.stage.wait_for("the last status page", self._page_is_calm)
-        self._scene.stage.wait_for("the console", self._scene.stage.console_answers)
+            self._stage.wait_for("the last status page", self._page_is_calm)
         self._scene.show_alerts()
         self._scene.show_requests()
 
@@ -51,7 +45,7 @@ class Closing:
         self._screen.say(
             "Our probes look each half minute; metrics are a minute late, up to three at Google."
         )
-        policy = self._scene.stage.policy
+        policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
         took = (
             *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said), policy),
@@ -71,7 +65,7 @@ class Closing:
 
     def _shown(self, ended: Incident, published_at: datetime | None) -> tuple[Phase, ...]:
         """When the status page showed it, where it shows at once what is as bad as this."""
-        policy = self._scene.stage.policy
+        policy = self._stage.policy
         if policy.status_page.publish_after.get(ended.severity, timedelta()):
             return ()
         detected_at = ended.detected_at.replace(microsecond=0)  # as the page states its time
@@ -83,8 +77,8 @@ class Closing:
         found = laws.check(
             self._evidence,
             before,
-            self._scene.stage.standing(),
-            self._evidence.beside(self._scene.stage.policy),
+            self._stage.standing(),
+            self._evidence.beside(self._stage.policy),
             scenario=self._scene.scenario,
             disturbed=self._scene.kills,
         )

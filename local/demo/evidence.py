@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import httpx
@@ -196,31 +197,30 @@ class Evidence:
 
     def operations(self) -> dict[str, str]:
         """Every operation that Cloud Run lists, with the full name of the service it changes."""
-        services = self._wiring.clients.services
-        request = ListOperationsRequest(name=self._location)
         found: dict[str, str] = {}
-        while True:
-            answer = services.list_operations(request, timeout=CALL_SECONDS)
-            for operation in answer.operations:
-                changed = run_v2.Service.pb()()
-                operation.metadata.Unpack(changed)
-                found[operation.name] = changed.name
-            if not answer.next_page_token:
-                return found
-            request.page_token = answer.next_page_token
+        for operation in self._listed(self._wiring.clients.services):
+            changed = run_v2.Service.pb()()
+            operation.metadata.Unpack(changed)
+            found[operation.name] = changed.name
+        return found
 
     def builds(self) -> Counter[str]:
         """How many deployments of each function Cloud Functions lists, by its short name."""
-        request = ListOperationsRequest(name=self._location)
         found: Counter[str] = Counter()
+        for operation in self._listed(self._wiring.clients.functions):
+            told = functions_v2.OperationMetadata.pb()()
+            operation.metadata.Unpack(told)
+            found[told.target.rpartition("/")[2]] += 1
+        return found
+
+    def _listed(self, client: Any) -> Iterator[Any]:
+        """Every operation that a client of Google's lists."""
+        request = ListOperationsRequest(name=self._location)
         while True:
-            answer = self._wiring.clients.functions.list_operations(request, timeout=CALL_SECONDS)
-            for operation in answer.operations:
-                told = functions_v2.OperationMetadata.pb()()
-                operation.metadata.Unpack(told)
-                found[told.target.rpartition("/")[2]] += 1
+            answer = client.list_operations(request, timeout=CALL_SECONDS)
+            yield from answer.operations
             if not answer.next_page_token:
-                return found
+                return
             request.page_token = answer.next_page_token
 
     def letters(self) -> list[Letter]:

@@ -14,10 +14,9 @@ from local.demo import operator, shelves
 from local.demo.screen import Screen, mark
 from local.demo.stage import Stage
 from shared import fence as fences
-from shared import filed, quarantine
+from shared import quarantine
 from shared.documents import decode
 from shared.fence import Fence
-from shared.filed import Filed
 from shared.ports import Query
 from shared.quarantine import Entry
 from shared.rollback import ENDED, Rollback, Status
@@ -70,9 +69,7 @@ class Mending:
         self._say("approve", operator.PEOPLE[1], incident=parked.incident)
         self._application(self._changed(others[1:2], 4))
         ended = self._rollback("the data to be looked through again", OVER)
-        holds = self._judged(parked, ended)
-        self._show_report(ended)
-        return holds
+        return self._judged(parked, ended)
 
     def _asked(self) -> Rollback:
         self._say("rollback", operator.PEOPLE[0], scenario="database", select="invalid")
@@ -103,27 +100,6 @@ class Mending:
         self._screen.act("What is there now")
         self._screen.table(("", "what must hold"), [(mark(holds), text) for text, holds in held])
         return all(holds for _, holds in held)
-
-    def _show_report(self, moved: Rollback) -> None:
-        """It is filed by itself some minutes after the watch: where, and how it begins."""
-        self._screen.act("The report")
-        left = (moved.watch_until or self._stage.now()) - self._stage.now()
-        self._stage.jump(max(left, timedelta()) + MINUTE)
-        ended = self._rollback("the end of the watch", tuple(ENDED))
-        self._stage.jump(filed.AFTER + MINUTE)
-
-        def look() -> Filed | None:
-            fields = self._store.get(filed.path(ended.incident)).fields
-            found = decode(Filed, fields) if fields else None
-            return found if found is not None and found.written_at is not None else None
-
-        with self._screen.waiting("routers tell their counts some minutes late"):
-            report = self._stage.wait_for("the report", look)
-        filed_as = f"filed as {filed.path(ended.incident)}; in the console:"
-        self._screen.say(filed_as, report.written_at, "bold")
-        self._screen.say(f"{self._stage.console}/incidents/{ended.incident}/report", style="bold")
-        for line in filed.unpacked(report.markdown).splitlines()[:LINES]:
-            self._screen.say(line)
 
     def _was_fenced(self, ended: Rollback) -> bool:
         """Whether a fence stood from before the first document until it was let fall."""

@@ -7,9 +7,8 @@ from collections import Counter
 from datetime import datetime
 
 from local.demo import operator, strangers
-from local.demo.scene import Scene
+from local.demo.scene import Part
 from local.demo.screen import Counts, mark
-from local.demo.strangers import Strangers
 from responders import whereabouts
 from shared.alert_record import Alert
 from shared.forecast import outlook
@@ -36,15 +35,12 @@ REFUSALS = {
 """A quota that is tighter than the policy declares, from the fifth write on."""
 
 
-class Response:
+class Response(Part):
     """Shows one rollback, as its documents tell of it."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._stage = scene.stage
-        self._evidence = scene.evidence
-        self._screen = scene.screen
-        self._of_functions = scene.scenario is ScenarioName.FUNCTIONS
+    @property
+    def _of_functions(self) -> bool:
+        return self._scene.scenario is ScenarioName.FUNCTIONS
 
     def show_detection(
         self, incident: Incident, alert: Alert, published_at: datetime | None
@@ -58,23 +54,6 @@ class Response:
         self._screen.say(text, incident.detected_at, "bold red")
         self._scene.show_alerts()
         self._scene.show_public(self._evidence.public(), published_at)
-
-    def show_strangers(self, sent: Strangers) -> None:
-        """What became of the messages that must change nothing, from the trail."""
-        stage, evidence = self._stage, self._evidence
-        self._screen.act("Messages that must change nothing")
-        test = stage.wait_for("the test notification", lambda: strangers.test_event(evidence))
-        foreign = stage.wait_for("the foreign alert", lambda: strangers.foreign_event(evidence))
-        repeated = sent.repeated
-        kept = [one for one in evidence.alerts() if repeated and one.key == repeated.key]
-        received = ", ".join(f"{one.received_at:%H:%M:%S}" for one in kept)
-        twice = [("a duplicate", f"kept {len(kept)} time, received {received}, as before")]
-        rows = [
-            *(twice if repeated else ()),
-            ("a test notification", f"recorded as {test.name}, nothing else"),
-            ("a foreign project's", f"{foreign.name}: {foreign.facts['reason']}"),
-        ]
-        self._screen.table(("sent", "what became of it"), rows)
 
     def show_decision(self, incident: str) -> Rollback:
         """The rollback, once it is decided: the gates' answers and the plan.
@@ -135,25 +114,24 @@ class Response:
         to_be_killed = self._scene.kills
         if self._scene.refuses:
             self._stage.go_wrong(REFUSALS)
-        with self._screen.progress(
-            "functions are back" if self._of_functions else "things are back"
-        ) as bars:
+        things = "functions" if self._of_functions else "things"
+        shown = self._screen.progress(f"{things} are back")
 
-            def look() -> bool:
-                nonlocal to_be_killed
-                steps = self._evidence.steps(name)
-                if to_be_killed and _is_half_done(steps):
-                    to_be_killed = False
-                    self._kill_worker(steps)
-                for step in steps:
-                    if step.kind == JUDGE and step.ended_at and step.name not in judged:
-                        judged.add(step.name)
-                        self._show_judgement(step)
-                rollback = self._scene.rollback(name)
-                bars.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
-                return rollback is not None and rollback.status is not Status.RUNNING
+        def look() -> bool:
+            nonlocal to_be_killed
+            steps = self._evidence.steps(name)
+            if to_be_killed and _is_half_done(steps):
+                to_be_killed = False
+                self._kill_worker(steps)
+            for step in steps:
+                if step.kind == JUDGE and step.ended_at and step.name not in judged:
+                    judged.add(step.name)
+                    self._show_judgement(step)
+            rollback = self._scene.rollback(name)
+            shown.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
+            return rollback is not None and rollback.status is not Status.RUNNING
 
-            self._stage.wait_for("the functions to go back", look)
+        self._stage.wait_for("the functions to go back", look)
         if self._scene.refuses:
             self._show_refusals()
         restored = self._scene.rollback(name)

@@ -93,6 +93,16 @@ class Scene:
             self.screen.say(f"public: {public.display_name}: {public.word} ({trouble})", at)
 
 
+class Part:
+    """One part of the play, with what it has at hand."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._stage = scene.stage
+        self._evidence = scene.evidence
+        self._screen = scene.screen
+
+
 def made_at(inventory: Inventory) -> datetime:
     """When the newest revision that serves was made."""
     return max(

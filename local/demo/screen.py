@@ -1,4 +1,4 @@
-"""What is shown: lines with the cloud's time, tables and bars; without a terminal plain lines."""
+"""What is shown: lines with the cloud's time, and tables."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 INDENT = 10
 """The width of a time and what parts it from the text."""
-PLAIN_STEPS = 4
-"""So many lines stand for a bar where there is no terminal."""
+QUARTERS = 4
 
 Counts = Mapping[str, tuple[int, int]]
 """Done and total, by the name of what is counted."""
@@ -54,53 +52,29 @@ class Screen:
         with self._console.status(Text(what, style="dim"), spinner="line") as status:
             yield status
 
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Bars]:
-        """Bars that grow, gone at the end."""
-        bars = Progress(
-            TextColumn(" " * (INDENT - 1)),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            console=self._console,
-            transient=True,
-        )
-        if not self._console.is_terminal:
-            yield Bars(what, self, None)
-            return
-        with bars:
-            yield Bars(what, self, bars)
+    def progress(self, what: str) -> Progress:
+        """Counts how far something is, in a few lines."""
+        return Progress(what, self)
 
 
-class Bars:
-    """One bar for each thing that is counted, and one for all of it."""
+class Progress:
+    """How much is done of each thing that is counted, and of all of it."""
 
-    def __init__(self, what: str, screen: Screen, progress: Progress | None) -> None:
+    def __init__(self, what: str, screen: Screen) -> None:
         self._what = what
         self._screen = screen
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
         self._said = -1
 
     def show(self, counts: Counts, at: datetime, ahead: str = "") -> None:
-        """Show how far it is now, and what is to be expected."""
+        """Say how far it is now, and what is to be expected, once in each quarter."""
         done = sum(one for one, _ in counts.values())
         total = sum(of for _, of in counts.values())
-        parts = counts if len(counts) > 1 else {}
-        if self._progress is not None:
-            self._draw(self._progress, {**parts, self._what: (done, total)})
-            self._progress.update(self._tasks[self._what], description=f"{self._what}  {ahead}")
-        elif done * PLAIN_STEPS // total > self._said:
-            self._said = done * PLAIN_STEPS // total
+        if done * QUARTERS // total > self._said:
+            self._said = done * QUARTERS // total
+            parts = counts if len(counts) > 1 else {}
             listed = ", ".join(f"{name} {one}/{of}" for name, (one, of) in parts.items())
             said = f"{done} of {total} {self._what} {listed and f'({listed})'}"
             self._screen.say(f"{said}{ahead and f'; {ahead}'}", at)
-
-    def _draw(self, progress: Progress, counts: Counts) -> None:
-        for name, (done, total) in counts.items():
-            if name not in self._tasks:
-                self._tasks[name] = progress.add_task(name, total=total)
-            progress.update(self._tasks[name], completed=done)
 
 
 def mark(holds: bool) -> Text:

@@ -7,16 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from msgspec import Struct
 
 from local.provisions import audit_bucket, status_bucket
-from local.responders import STOP_LIMIT_SECONDS, NotListening, Responders
+from local.responders import STOP_LIMIT_SECONDS, Responders
 from shared.errors import Unavailable
 from shared.policy import Policy
 from shared.settings import EMULATORS, Settings
@@ -35,17 +34,6 @@ class Broken(Exception):
     """The play cannot go on; says what was waited for, or what has ended."""
 
 
-class Place(Struct, frozen=True):
-    """Where an embedded cloud in another process is."""
-
-    home: str
-    """The operations project."""
-    projects: Sequence[str]
-    """Every project that has the topics."""
-    addresses: Mapping[str, str]
-    """`127.0.0.1:port` by service."""
-
-
 class Stage:
     """Everything that runs, and this side's own connection to it: the production wiring."""
 
@@ -53,9 +41,12 @@ class Stage:
         self, policy: Policy, process: subprocess.Popen[str], addresses: Mapping[str, str]
     ) -> None:
         self.policy = policy
+        self.home = policy.project
+        """The operations project."""
+        self.projects = (policy.project,)
+        """Every project that has the topics."""
         self.addresses = addresses
         """`127.0.0.1:port` by service."""
-        self.place = Place(policy.project, (policy.project,), addresses)
         self._responders: Responders | None = None
         self._process = process
         url = f"http://{addresses['control']}"
@@ -71,7 +62,9 @@ class Stage:
 
     @classmethod
     def start(cls, policy: Policy, policy_file: Path, scale: float, log: Path, *more: str) -> Stage:
-        """Cloud and responders listening, their standard error in `log`. Raises: Broken.
+        """Cloud and responders listening, their standard error in `log`.
+
+        Raises: Broken, NotListening.
 
         `more` are further options of the cloud's.
         """
@@ -88,21 +81,18 @@ class Stage:
                 text=True,
                 start_new_session=True,  # a key press ends this side, which ends that one in order
             )
+        stage = None
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise Broken("the embedded cloud did not start")
             stage = cls(policy, process, json.loads(line))
+            stage._responders = Responders.start(stage, [policy_file], log)
         except BaseException:
-            end(process)
-            raise
-        try:
-            stage._responders = Responders.start(stage.place, [policy_file], log)
-        except NotListening as failed:
-            stage.close()
-            raise Broken(str(failed)) from failed
-        except BaseException:
-            stage.close()
+            if stage is not None:
+                stage.close()
+            else:
+                end(process)
             raise
         return stage
 
@@ -121,23 +111,11 @@ class Stage:
             raise Broken("there is no console on this stage")
         return f"http://{self._responders.addresses[CONSOLE]}"
 
-    def console_answers(self) -> bool:
-        """Whether it lets people sign in."""
-        try:
-            answer = httpx.get(f"{self.console}/sign-in", timeout=_CONTROL_SECONDS, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return answer.is_success
-
     def kill_worker(self) -> None:
-        """Kill -9 the one that carries rollbacks out, and start it anew. Raises: Broken."""
+        """Kill -9 the one that carries rollbacks out, and start it anew. Raises: NotListening."""
         if self._responders is None:
             raise Broken("there is no worker on this stage")
-        self._responders.kill("on_work")
-        try:
-            self._responders.restart("on_work")
-        except NotListening as failed:
-            raise Broken(str(failed)) from failed
+        self._responders.restart("on_work")
 
     def adopt(self, process: subprocess.Popen[str]) -> None:
         """The cloud has died, and this process plays it now, at the same addresses."""

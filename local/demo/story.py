@@ -38,8 +38,11 @@ def play(scene: Scene) -> bool:
     if rollback.status not in ENDED:
         response.go_back(rollback.id)
     sent = strangers.send(scene.stage, trouble.notification() if scene.is_notified else None)
+    scene.stage.wait_for(
+        "the messages that must change nothing",
+        lambda: strangers.test_event(scene.evidence) and strangers.foreign_event(scene.evidence),
+    )
     before = Before(stable, inventory, operations, sent, scene.lost, beside)
-    response.show_strangers(sent)
     if rollback.status not in ENDED:
         response.verify(rollback.id)
         Watch(scene).follow(rollback.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from local.demo import faults, operator, releases, strangers
-from local.demo.scene import Scene, made_at
+from local.demo.scene import Part, made_at
 from shared import topics
 from shared.alert_record import Alert
 from shared.deployment import Deployment, Inventory
@@ -19,15 +19,8 @@ TAGGED = 3
 """So many functions get a tag, as a preview of Firebase Hosting gives them."""
 
 
-class Trouble:
+class Trouble(Part):
     """Sets the stage, and breaks the system on it."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._stage = scene.stage
-        self._evidence = scene.evidence
-        self._screen = scene.screen
-        self._system = scene.stage.policy.system
 
     def prepare(self) -> Deployment:
         """The stable deployment, as it is recorded; the system has drilled and may act."""
@@ -50,7 +43,6 @@ class Trouble:
         self._scene.show_requests()
         stage.wait_for("the first status page", self._evidence.page)
         self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
-        stage.wait_for("the console", stage.console_answers)
         self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
         self._screen.say(f"    {operator.WAY_IN}")
         return stable
@@ -124,7 +116,7 @@ class Trouble:
 
     def _tag(self, inventory: Inventory) -> None:
         """Give some revisions an address of their own, which no rollback may take away."""
-        platform = self._stage.wiring.platform(self._system)
+        platform = self._stage.wiring.platform(self._stage.policy.system)
         chosen = sorted(inventory)[:TAGGED]
         for name in chosen:
             service = inventory[name].service
@@ -143,7 +135,12 @@ class Trouble:
 
     def _announce(self, release: str, *, stable: bool) -> Deployment:
         """Tell of a deployment, as CI does; it, as recorded."""
-        said = {"version": 1, "system": self._system, "deployment": release, "stable": stable}
+        said = {
+            "version": 1,
+            "system": self._stage.policy.system,
+            "deployment": release,
+            "stable": stable,
+        }
         self._stage.publish(topics.DEPLOYMENTS, {**said, "git_hash": f"demo-{release}"})
         recorded = self._stage.wait_for(
             f"the record of {release}", lambda: self._evidence.deployment(release)
@@ -155,7 +152,7 @@ class Trouble:
         return recorded
 
     def _said(self, verb: str, **content: str) -> dict[str, object]:
-        return {"version": 1, "command": verb, "system": self._system, **content}
+        return {"version": 1, "command": verb, "system": self._stage.policy.system, **content}
 
     def _may_act(self) -> bool:
         system = self._evidence.system()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from local.demo.scene import MINUTE, Scene
-from local.demo.screen import Bars
+from local.demo.screen import Progress
 from local.demo.stage import Broken
 from shared.clock import READ_EVERY_SECONDS
 from shared.rollback import ENDED, Rollback
@@ -35,11 +35,11 @@ class Watch:
         begun = self._stage.now()
         whole = rollback.watch_until - begun
         self._scene.screen.act(f"Watching for {round(whole / MINUTE)} minutes")
-        with self._scene.screen.progress("minutes watched") as bars:
-            while rollback.status not in ENDED:
-                self._show(bars, begun, whole)
-                rollback = self._look(rollback)
-            self._show(bars, begun, whole)
+        watched = self._scene.screen.progress("minutes watched")
+        while rollback.status not in ENDED:
+            self._show(watched, begun, whole)
+            rollback = self._look(rollback)
+        self._show(watched, begun, whole)
 
     def _look(self, seen: Rollback) -> Rollback:
         """The rollback after one more look of its worker."""
@@ -64,10 +64,10 @@ class Watch:
             return rollback
         return None if rollback.lease or rollback.sequence == seen.sequence else rollback
 
-    def _show(self, bars: Bars, begun: datetime, whole: timedelta) -> None:
+    def _show(self, watched: Progress, begun: datetime, whole: timedelta) -> None:
         now = self._stage.now()
         minutes = round(whole / MINUTE)
-        bars.show({"watch": (min(minutes, (now - begun) // MINUTE), minutes)}, now)
+        watched.show({"watch": (min(minutes, (now - begun) // MINUTE), minutes)}, now)
 
     def _rollback(self, name: str) -> Rollback:
         found = self._scene.rollback(name)

@@ -137,7 +137,6 @@ def _deployed(message: Any) -> Deployed:
         active=message.state == _ACTIVE,
         uri=message.service_config.uri,
         labels=dict(message.labels),
-        runtime=message.build_config.runtime,
         account=message.service_config.service_account_email,
     )
 

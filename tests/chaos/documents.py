@@ -237,7 +237,7 @@ def _played(policy: Policy, file: Path, options: argparse.Namespace) -> list[str
     """What should not be so. Raises: Broken, NotListening, RollbackError."""
     plant = Plant(policy, file, file.parent, REAL, "--point-in-time-recovery")
     try:
-        address, database = plant.place.addresses["firestore"], policy.integrity.database
+        address, database = plant.stage.addresses["firestore"], policy.integrity.database
         ours = Settings(policy.project).database
         with (
             connected(address, policy.project, database) as theirs,

@@ -139,8 +139,8 @@ class OneRun(Evidence):
     @classmethod
     def since_now(cls, plant: Plant) -> OneRun:
         """Of whatever comes from now on."""
-        place = plant.place
-        evidence = cls(plant.stage.wiring, plant.policy, place.home, place.addresses["pubsub"])
+        stage = plant.stage
+        evidence = cls(stage.wiring, plant.policy, stage.home, stage.addresses["pubsub"])
         evidence.known = frozenset(one.id for one in evidence.incidents())
         return evidence
 

@@ -41,10 +41,9 @@ class Plant:
         self._cloud = self._start()
         addresses = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
         self.stage = Stage(policy, self._cloud, addresses)
-        self.place = self.stage.place
         self.evidence = Evidence(self.stage.wiring, policy, policy.project, addresses["pubsub"])
         try:
-            self.responders = Responders.start(self.place, [policy_file], folder / "log")
+            self.responders = Responders.start(self.stage, [policy_file], folder / "log")
         except BaseException:
             self.evidence.close()
             self.stage.close()

@@ -127,16 +127,17 @@ def test_what_is_only_watched_was_noticed_first(world: World) -> None:
 
 
 def test_screen_without_a_terminal() -> None:
-    """Plain lines: no control codes, none longer than the width, bars as a few lines."""
+    """Plain lines: no control codes, none longer than the width, progress as a few lines."""
     written = io.StringIO()
     screen = Screen(Console(file=written, width=80, highlight=False))
 
     screen.act("An act")
     screen.say("[bold]no markup[/bold] " + "long " * 30, NOON, "bold red")
     screen.table(("what", "why"), [("a", "because " * 20)])
-    with screen.waiting("something"), screen.progress("functions are back") as bars:
+    progress = screen.progress("functions are back")
+    with screen.waiting("something"):
         for done in range(101):
-            bars.show({"core": (done, 100), "auth": (1, 1)}, NOON)
+            progress.show({"core": (done, 100), "auth": (1, 1)}, NOON)
 
     text = written.getvalue()
     assert "\x1b" not in text

@@ -14,8 +14,8 @@ from google.pubsub_v1 import types
 from typer.testing import CliRunner
 
 from cli.app import app
+from cli.doctor.facts import DEAD_MAN
 from cli.doctor.finding import ESSENTIAL, Verdict
-from cli.doctor.installation import DEAD_MAN
 from local.faults import Moment
 from local.provisions import INSIDE, values_bucket
 from local.wire import Refused
@@ -58,7 +58,7 @@ def test_a_healthy_installation(world: World) -> None:
 
     unknown = {check for check, _ in of(findings, Verdict.UNKNOWN)}
     assert unknown == {
-        *("alert-ids", "alert-policies", "channels", "code", "console", "dead-letters"),
+        *("alert-ids", "alert-policies", "channels", "code", "console"),
         *("dead-man", "deployed", "metric-names", "own-roles", "queries"),
     }
     assert not unknown & ESSENTIAL

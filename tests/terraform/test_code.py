@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import main
-from cli.doctor.gathering import MARK_SIGNS, code_of
+from cli.doctor.facts import MARK_SIGNS, code_of
 from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
 from shared import topics
 from shared.policy_file import load

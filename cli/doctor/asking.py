@@ -1,0 +1,34 @@
+"""Calls beside each other, for doctor: an error stands where one gave no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from responders.asking import ask_all
+from shared.wiring import Wiring
+
+SECONDS = 40.0
+"""For all of it; some calls make others, and give each their own time."""
+
+Call = Callable[[], Any]
+Calls = Mapping[str, Call]
+
+
+def ask(
+    wiring: Wiring, calls: Calls, groups: Mapping[str, Calls], seconds: float = SECONDS
+) -> dict[str, Any]:
+    """The answer of each call, and of each group those of its own calls, by name."""
+    grouped = {
+        f"{name} {one}": call for name, group in groups.items() for one, call in group.items()
+    }
+    answers = ask_all(wiring, {**calls, **grouped}, seconds)
+    return {name: answers[name] for name in calls} | {
+        name: {one: answers[f"{name} {one}"] for one in group} for name, group in groups.items()
+    }
+
+
+def apis_on(wiring: Wiring, service: str, projects: Iterable[str]) -> Calls:
+    """Whether each of some projects has an API on."""
+    return {one: partial(wiring.apis.is_on, one, service) for one in sorted({*projects})}
