@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,11 +18,12 @@ from shared import system as systems
 from shared.announcing import after
 from shared.audit import Event
 from shared.changed_by import Compared, compare, rolled_on
+from shared.conflicts import retry_on_conflict
 from shared.copies import carried
 from shared.deployment import MARKED, Deployment, Status, returnable
 from shared.differences import Difference, Part, differences
 from shared.documents import SCHEMA, decode, encode
-from shared.errors import Moved, Unavailable
+from shared.errors import Unavailable
 from shared.inventory import WholeInventory
 from shared.notice import creates
 from shared.outside import write_down
@@ -51,23 +53,16 @@ def look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None = Non
     With something said, it is taken in as well. Whoever loses a race looks again.
     Raises: Refused; Unavailable, when it cannot be read which functions there are.
     """
-    for _ in range(ATTEMPTS):
-        document = ports.store.get(stocks.path(policy.system))
-        stock = stocks.decode(document.fields) if document.fields else None
-        if said is None and stock is not None and stock.read_at > wanted:
-            return
-        try:
-            _look(ports, policy, document, stock, said)
-        except Moved:  # somebody has looked, or a worker has written: look again
-            continue
+    too_fast = f"{policy.system}: its inventory changes too fast"
+    retry_on_conflict(partial(_look, ports, policy, wanted, said), ATTEMPTS, too_fast)
+
+
+def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> None:
+    """One look and its commit, where it is needed still. Raises: Moved, Refused, Unavailable."""
+    document = ports.store.get(stocks.path(policy.system))
+    stock = stocks.decode(document.fields) if document.fields else None
+    if said is None and stock is not None and stock.read_at > wanted:
         return
-    raise Unavailable(f"{policy.system}: its inventory changes too fast")
-
-
-def _look(
-    ports: Ports, policy: Policy, document: Document, stock: Stock | None, said: Said | None
-) -> None:
-    """One look and its commit. Raises: Moved, Refused, Unavailable."""
     store, now = ports.store, document.read_at
     system = store.get(systems.path(policy.system))
     found = protected(take_stock(ports, policy), policy)

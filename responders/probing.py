@@ -17,8 +17,9 @@ from shared import probing
 from shared.alert import key_of
 from shared.alert_record import Alert
 from shared.audit import event
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
-from shared.errors import Moved, RollbackError, Unavailable
+from shared.errors import Moved, RollbackError
 from shared.handover import publish_notices
 from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
@@ -139,23 +140,22 @@ class Probing:
 
         An instance that dies in between has kept what it found: the next one records its alert.
         """
-        store, looks = self._ports.store, self._seen.pop(policy.system, {})
-        for _ in range(COMMIT_ATTEMPTS):
-            document = store.get(probing.path(policy.system))
-            now = document.read_at
-            before = decode(Record, document.fields) if document.fields else None
-            record, writes, said = _judged(
-                before or Record(policy.system, since=now), looks, policy, now
-            )
-            try:
-                version = store.commit([written(document, encode(record)), *writes])
-            except Moved:  # somebody wrote first: read again and judge again
-                self._ports.clock.sleep(RETRY_SECONDS)
-                continue
-            publish_notices(self._ports.bus, said)
-            self._record(record, version, policy, now)
-            return
-        raise Unavailable(f"the probes of {policy.system}: their record changes too fast")
+        keep = partial(self._keep_looks, policy, self._seen.pop(policy.system, {}))
+        too_fast = f"the probes of {policy.system}: their record changes too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
+
+    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[Look]]) -> None:
+        """The same, unless somebody writes first. Raises: Moved."""
+        document = self._ports.store.get(probing.path(policy.system))
+        now = document.read_at
+        before = decode(Record, document.fields) if document.fields else None
+        record, writes, said = _judged(
+            before or Record(policy.system, since=now), looks, policy, now
+        )
+        version = self._ports.store.commit([written(document, encode(record)), *writes])
+        publish_notices(self._ports.bus, said)
+        self._record(record, version, policy, now)
 
     def _record(self, record: Record, version: datetime, policy: Policy, now: datetime) -> None:
         """Have an alert on record for all that was found, in the path of Monitoring's own."""

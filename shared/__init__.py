@@ -34,5 +34,5 @@ kept up for a while: upheld; writers stopped: fence, fence_told
 nobody told of what is written: silence, silence_told, feeds
 backups: backup, backing, proving, native; a copy that a person asked for: copying, copy_told
 what is kept, and read: typed, documents, reading
-small things: durations, errors, parts
+small things: conflicts, durations, errors, parts
 """
