@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -17,8 +16,7 @@ from responders.examining import Examining
 from responders.inquiring import known_damage
 from responders.recording import Recording
 from shared import damage, integrity, log
-from shared.alert import key_of
-from shared.alert_record import Alert
+from shared.alert_record import Alert, received
 from shared.audit import event
 from shared.damage import Finding, Record
 from shared.deployment import Deployment
@@ -29,9 +27,8 @@ from shared.integrity import Run
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, Update, written
+from shared.ports import Create, Document, Ports, Query, written
 from shared.repair import Selecting
-from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 
 ACTOR: Final = "on_clock"
@@ -173,38 +170,20 @@ class Checking:
         self, policy: Policy, record: Record, version: datetime | None, now: datetime
     ) -> None:
         """Have an alert on record for all damage, in the path of Monitoring's own."""
-        new = [one for one in record.findings if one.recorded != one.state]
-        for finding in new:
-            if not finding.recorded:
-                self._recording.settle(_alert(finding, policy, "open", now), policy)
-            if finding.closed_at is not None:
-                self._recording.settle(_alert(finding, policy, "closed", now), policy)
-        if new:
-            still = [one for one in record.findings if one.closed_at is None]
-            findings = [encode(replace(one, recorded="open")) for one in still]
-            with suppress(Moved):  # somebody wrote since: the next minute sees what is on record
-                self._ports.store.commit(
-                    [Update(damage.path(policy.system), {"findings": findings}, version)]
-                )
+        place, alert = damage.path(policy.system), partial(_alert, policy, now)
+        self._recording.settle_findings(record.findings, policy, alert, place, version)
 
 
-def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
+def _alert(policy: Policy, now: datetime, finding: Finding, state: str) -> Alert:
     """Damage, as an alert like any other."""
-    name = finding.id(policy.system)
-    return Alert(
-        key=key_of(name, state),
-        monitoring_id=name,
-        state=state,
-        verdict=state,
-        system=policy.system,
-        signal=finding.signal,
-        incident="",
+    return received(
+        finding.id(policy.system),
+        state,
+        policy.system,
+        finding.signal,
         started_at=finding.onset_at,
-        published_at=now,
-        received_at=now,
-        function=None,
+        now=now,
         notification=msgspec.json.encode(finding).decode(),
-        expires_at=now + KEPT_FOR,
     )
 
 

@@ -64,7 +64,8 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
     if said is None and stock is not None and stock.read_at > wanted:
         return
     store, now = ports.store, document.read_at
-    system = store.get(systems.path(policy.system))
+    document_of = store.get(systems.path(policy.system))
+    system = systems.stored(document_of.fields, policy.system)
     found = protected(take_stock(ports, policy), policy)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
@@ -82,7 +83,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
             stock,
             live,
             sent,
-            _system(system, policy),
+            system,
             decode(Deployment, rolling.fields) if rolling else None,
             policy,
         )
@@ -92,7 +93,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         live=live,
         compared=compared,
         known=tuple(decode(Deployment, one.fields) for one in known.values()),
-        system=_system(system, policy),
+        system=system,
         now=now,
         said=said,
     )
@@ -101,7 +102,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         proving.recorded(ports, policy, one, live, unkept) if one.settled_at == now else one
         for one in after(situation)
     ]
-    _commit(ports, situation, _Read(document, system, known), unknown_parts(found), changed)
+    _commit(ports, situation, _Read(document, document_of, known), unknown_parts(found), changed)
 
 
 def _told_apart(
@@ -128,10 +129,6 @@ def _known(store: Store, system: str) -> dict[str, Document]:
     """The documents of the deployments, by id."""
     found = store.query(Query("deployments", where=(("system", "==", system),)))
     return {str((one.fields or {})["id"]): one for one in found}
-
-
-def _system(document: Document, policy: Policy) -> System:
-    return decode(System, document.fields) if document.fields else System(policy.system)
 
 
 def _commit(

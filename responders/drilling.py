@@ -25,7 +25,7 @@ from shared import forecast, handover, shortened
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.drill import Count, Drill
 from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.facts import Change, Facts
@@ -45,7 +45,6 @@ from shared.severity import Severity
 from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
 from shared.steps.brought import PARTS
 from shared.steps.release_hosting import FINALIZED
-from shared.system import System
 
 VALIDATED = frozenset({shift.KIND, publish_template.KIND})
 """The kinds of steps that the platform takes a dry run of."""
@@ -62,9 +61,9 @@ def drill(asked: Asked) -> Effect:
     """
     require_target(asked.command, asked.ports.store)
     document = asked.ports.store.get(systems.path(asked.policy.system))
-    system = decode(System, document.fields) if document.fields else System(asked.policy.system)
-    if system.incident and system.incident_ended_at is None:
-        raise Refused(f"nothing is rehearsed during {system.incident}")
+    system = systems.stored(document.fields, asked.policy.system)
+    if system.open_incident:
+        raise Refused(f"nothing is rehearsed during {system.open_incident}")
     return Effect(
         "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
     )

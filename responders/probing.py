@@ -14,21 +14,19 @@ from msgspec.structs import replace
 
 from responders.recording import Recording
 from shared import probing
-from shared.alert import key_of
-from shared.alert_record import Alert
+from shared.alert_record import Alert, received
 from shared.audit import event
 from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
-from shared.errors import Moved, RollbackError
+from shared.errors import RollbackError
 from shared.handover import publish_notices
 from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Pool, Ports, Update, Write, written
+from shared.ports import Pool, Ports, Write, written
 from shared.probing import Finding, Record
-from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings
 
@@ -155,25 +153,8 @@ class Probing:
         )
         version = self._ports.store.commit([written(document, encode(record)), *writes])
         publish_notices(self._ports.bus, said)
-        self._record(record, version, policy, now)
-
-    def _record(self, record: Record, version: datetime, policy: Policy, now: datetime) -> None:
-        """Have an alert on record for all that was found, in the path of Monitoring's own."""
-        new = [one for one in record.findings if one.recorded != one.state]
-        for finding in new:
-            if not finding.recorded:
-                self._recording.settle(_alert(finding, policy, "open", now), policy)
-            if finding.closed_at is not None:
-                self._recording.settle(_alert(finding, policy, "closed", now), policy)
-        if not new:
-            return
-        findings = encode(probing.recorded(record))["findings"]
-        try:
-            self._ports.store.commit(
-                [Update(probing.path(policy.system), {"findings": findings}, version)]
-            )
-        except Moved:  # somebody wrote since: the next half minute sees that it is on record
-            return
+        alert = partial(_alert, policy, now)
+        self._recording.settle_findings(record.findings, policy, alert, document.path, version)
 
 
 def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -240,22 +221,16 @@ def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
     )
 
 
-def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
+def _alert(policy: Policy, now: datetime, finding: Finding, state: str) -> Alert:
     """What was found, as an alert like any other."""
-    name = finding.id(policy.system)
-    over = "cancelled" if finding.cancelled else "closed"
-    return Alert(
-        key=key_of(name, state),
-        monitoring_id=name,
-        state=state,
-        verdict="open" if state == "open" else over,
-        system=policy.system,
-        signal=finding.signal,
-        incident="",
+    return received(
+        finding.id(policy.system),
+        state,
+        policy.system,
+        finding.signal,
+        verdict="cancelled" if finding.cancelled and state == "closed" else state,
         started_at=finding.onset_at,
-        published_at=now,
-        received_at=now,
+        now=now,
         function=finding.function,
         notification=msgspec.json.encode(finding).decode(),
-        expires_at=now + KEPT_FOR,
     )

@@ -42,7 +42,6 @@ from shared.restorability import Beside, restorability
 from shared.rollout import PROVE_EVERY
 from shared.severity import Severity
 from shared.stock import protected
-from shared.system import System
 
 ACTOR: Final = "on_deployment"
 STARTS_WINDOW: Final = PROVE_EVERY + timedelta(hours=1)
@@ -154,7 +153,7 @@ def _judged(
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
     fields = ports.store.get(systems.path(policy.system)).fields
-    system = decode(System, fields) if fields else System(policy.system)
+    system = systems.stored(fields, policy.system)
     since = bakes_since(deployment, system)
     metrics = ports.metrics(policy.system)
     look = seen(ask_all(ports, looking(ports, metrics, policy.probes, since, now)))

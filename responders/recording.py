@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from responders.yielding import making_way
-from shared import alert_record, handover
+from shared import alert_record, damage, handover, probing
 from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
@@ -17,13 +19,16 @@ from shared.alert_record import Alert
 from shared.audit import Event, event
 from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
+from shared.errors import Moved
 from shared.incident import Incident
 from shared.opening import Opening, counter_path, open_incident, reopen_incident
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Write, written
+from shared.ports import Create, Document, Ports, Update, Write, written
 from shared.rollback import Rollback
 from shared.severity import worse
 from shared.system import System
+
+T = TypeVar("T", damage.Finding, probing.Finding)
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
@@ -48,6 +53,31 @@ class Recording:
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(partial(self._attend, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
 
+    def settle_findings(
+        self,
+        findings: Iterable[T],
+        policy: Policy,
+        alert: Callable[[T, str], Alert],
+        path: str,
+        version: datetime | None,
+    ) -> None:
+        """Settle an alert for each finding that opened or closed, and keep in `path` which did.
+
+        Where somebody has written that document since `version`, the next look sees that the alerts
+        are on record. Raises: Unavailable.
+        """
+        every = list(findings)
+        new = [one for one in every if one.recorded != one.state]
+        for finding in new:
+            if not finding.recorded:
+                self.settle(alert(finding, "open"), policy)
+            if finding.closed_at is not None:
+                self.settle(alert(finding, "closed"), policy)
+        if new:
+            still = [encode(replace(one, recorded="open")) for one in every if not one.closed_at]
+            with suppress(Moved):
+                self._ports.store.commit([Update(path, {"findings": still}, version)])
+
     def _attend(self, alert: Alert, policy: Policy) -> None:
         """Keep the alert, and look once more where it has joined an incident. Raises: Moved.
 
@@ -58,7 +88,7 @@ class Recording:
         kept = store.get(alert_record.path(alert.key))
         document = store.get(systems.path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        system = decode(System, document.fields) if document.fields else System(policy.system)
+        system = systems.stored(document.fields, policy.system)
         attending = bool(system.rollback) and not system.rollback_ended
         if not alert.is_open or self._is_over(alert):
             if known is None:

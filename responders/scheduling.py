@@ -29,7 +29,6 @@ from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, Write
 from shared.rollback import KEPT_FOR
 from shared.severity import worse
-from shared.system import System
 
 
 def order(asked: Asked) -> Effect:
@@ -112,10 +111,8 @@ def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> s
     if late > policy.gates.stale_after:
         return f"it is {format_duration(_whole(late))} too late"
     fields = ports.store.get(systems.path(policy.system)).fields
-    system = decode(System, fields) if fields is not None else System(policy.system)
-    if system.incident and system.incident_ended_at is None:
-        return f"it yields to {system.incident}"
-    return ""
+    ahead = systems.stored(fields, policy.system).open_incident
+    return f"it yields to {ahead}" if ahead else ""
 
 
 def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planned) -> Opening:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared import incident as incidents
 from shared import rollback as rollbacks
+from shared import system as systems
 from shared.audit import Event, genesis, link
 from shared.documents import decode, encode
 from shared.incident import (
@@ -25,7 +26,6 @@ from shared.policy import Policy
 from shared.ports import Create, Document, Put, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
 from shared.severity import Severity
-from shared.system import System
 from shared.timers import timers
 
 
@@ -158,7 +158,7 @@ def _opened(
     writes: tuple[Write, ...],
 ) -> Opening:
     entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
-    known = decode(System, system.fields) if system.fields else System(name=policy.system)
+    known = systems.stored(system.fields, policy.system)
     current = replace(
         known,
         incident=incident.id,

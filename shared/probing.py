@@ -131,12 +131,6 @@ def after(record: Record, changes: Iterable[Finding]) -> Record:
     return replace(record, findings=tuple(kept.values()), closed=record.closed | closed)
 
 
-def recorded(record: Record) -> Record:
-    """The record once an alert is on record for all that it has found."""
-    still = [one for one in record.findings if one.closed_at is None]
-    return replace(record, findings=tuple(replace(one, recorded="open") for one in still))
-
-
 def _opening(
     record: Record, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
 ) -> Finding | None:

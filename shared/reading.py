@@ -67,7 +67,7 @@ class Reading:
 
     def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
-        return self._one(System, systems.path(name)) or System(name=name)
+        return systems.stored(self._store.get(systems.path(name)).fields, name)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""

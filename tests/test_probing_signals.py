@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.looks import HALF_MINUTE, KEPT, Look
 from shared.policy import Condition, Policy, Probe, Unit
-from shared.probing import Finding, Record, after, judge, patience, recorded, seen
+from shared.probing import Finding, Record, after, judge, patience, seen
 from tests.world import PROBED
 
 MINUTE = timedelta(minutes=1)
@@ -158,17 +158,6 @@ def test_looks_are_bounded_sorted_and_one_for_each_half_minute() -> None:
     assert [look.at for look in looks if not look.passed] == [NOON + 50 * HALF_MINUTE]
     assert len(looks) == KEPT
     assert set(record.looks) == {"shop", "book", "order-status"}
-
-
-def test_what_is_on_record_is_not_told_again() -> None:
-    """An open one is kept until its end is on record as well."""
-    begun, _ = followed("xxx")
-    ended, _ = followed("xxx...")
-
-    assert [one.recorded for one in begun.findings] == [""]
-    assert [one.recorded for one in recorded(begun).findings] == ["open"]
-    assert recorded(ended).findings == ()
-    assert set(recorded(ended).closed) == {"frontend_unavailable"}
 
 
 @pytest.mark.parametrize(
