@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from shared.documents import decode
 from shared.plan import Step
 from shared.repair import Position, as_text, from_text, worded
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 from shared.versions import REWRITE_SECONDS
 
 PORTION_SECONDS: Final = 8.0
@@ -27,7 +27,7 @@ Raises: Unavailable, Rejected.
 """
 
 
-class InPortions(Generic[Goal]):
+class InPortions(KindOfEffect, Generic[Goal]):
     """It ends where nothing is left: each portion has all of the step's time and attempts again."""
 
     expected_seconds = 0.0
@@ -40,9 +40,6 @@ class InPortions(Generic[Goal]):
     def look(self, step: Step) -> Look:
         """At the goal behind the last document; what became of them stands in the note."""
         return look_at(step)
-
-    def rehearse(self, step: Step) -> None:
-        """There is nothing to be asked beforehand: a survey was made before the plan."""
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
