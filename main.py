@@ -209,7 +209,7 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
 
 def _answered(request: Request, trigger: str) -> tuple[str, int]:
     """As `_answer`; each line that is logged carries what the request is about."""
-    message = Message("", "", b"", {}, None, "", 0, "")
+    message = Message("", "", b"", {}, None)
     try:
         body = request.get_data()
         try:
