@@ -19,15 +19,15 @@ from shared import damage, integrity, log
 from shared.alert_record import Alert, received
 from shared.audit import event
 from shared.damage import Finding, Record
-from shared.deployment import Deployment
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.errors import Moved, Rejected, Unavailable
-from shared.handover import publish_notices
+from shared.handover import commit_with_notices
 from shared.integrity import Run
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query, written
+from shared.ports import Create, Document, Ports, written
+from shared.reading import Reading
 from shared.repair import Selecting
 from shared.severity import Severity
 
@@ -117,12 +117,7 @@ class Checking:
         elif not is_within:
             how = "at the latest: it began before all that can be read"
         onset, collections = began or run.at, tuple(damage.shown(run, signal))
-        deployments = [
-            decode(Deployment, one.fields)
-            for one in self._ports.store.query(
-                Query("deployments", where=(("system", "==", policy.system),))
-            )
-        ]
+        deployments = Reading(self._ports.store).every_deployment(policy.system)
         return Finding(
             signal=signal,
             since=run.at,
@@ -158,12 +153,10 @@ class Checking:
         if after.last is not None and after.last != before.last:
             events.append(_looked(policy, after.last, now))
         try:
-            version = self._ports.store.commit(
-                [written(document, encode(after)), *events, *creates(said)]
-            )
+            writes = [written(document, encode(after)), *events]
+            version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         except Moved:  # another instance has looked, and told
             return
-        publish_notices(self._ports.bus, said)
         self._record(policy, after, version, now)
 
     def _record(

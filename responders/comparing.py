@@ -16,7 +16,6 @@ from shared import handover
 from shared import stock as stocks
 from shared import system as systems
 from shared.announcing import after
-from shared.audit import Event
 from shared.changed_by import Compared, compare, rolled_on
 from shared.conflicts import retry_on_conflict
 from shared.copies import carried
@@ -25,10 +24,9 @@ from shared.differences import Difference, Part, differences
 from shared.documents import SCHEMA, decode, encode
 from shared.errors import Unavailable
 from shared.inventory import WholeInventory
-from shared.notice import creates
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Put, Query, Store, Update, Write, written
+from shared.ports import Document, Ports, Put, Query, Store, Update, Write, written
 from shared.rollback import KEPT_FOR
 from shared.rollout import Said, Situation
 from shared.stock import Stock, filled, old_secrets, protected, unknown_parts
@@ -159,9 +157,10 @@ def _commit(
     writes += _expiring(situation, read.known, changed)
     writes += _proving_again(situation, read.known, changed)
     writes += _suspending(situation, read.system)
-    writes += [_written_down(situation, name, told) for name, told in events]
-    ports.store.commit([*writes, *creates(said)])
-    handover.publish_notices(ports.bus, said)
+    writes += [
+        write_down(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events
+    ]
+    handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _next_stock(
@@ -189,10 +188,6 @@ def _next_stock(
         unkept=situation.stock.unkept if situation.stock else {},
         old_secrets=old_secrets(situation.live, situation.policy, now),
     )
-
-
-def _written_down(situation: Situation, name: str, told: Event) -> Create:
-    return write_down(situation.policy.system, f"look:{told.at}:{name}", told)
 
 
 def _kept(one: Deployment, found: Document | None, situation: Situation) -> Iterator[Write]:

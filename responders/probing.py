@@ -19,13 +19,13 @@ from shared.audit import event
 from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
 from shared.errors import RollbackError
-from shared.handover import publish_notices
+from shared.handover import commit_with_notices
 from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Pool, Ports, Write, written
+from shared.ports import Create, Pool, Ports, written
 from shared.probing import Finding, Record
 from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings
@@ -148,11 +148,11 @@ class Probing:
         document = self._ports.store.get(probing.path(policy.system))
         now = document.read_at
         before = decode(Record, document.fields) if document.fields else None
-        record, writes, said = _judged(
+        record, events, said = _judged(
             before or Record(policy.system, since=now), looks, policy, now
         )
-        version = self._ports.store.commit([written(document, encode(record)), *writes])
-        publish_notices(self._ports.bus, said)
+        writes = [written(document, encode(record)), *events]
+        version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         alert = partial(_alert, policy, now)
         self._recording.settle_findings(record.findings, policy, alert, document.path, version)
 
@@ -179,8 +179,8 @@ def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
 
 def _judged(
     record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
-) -> tuple[Record, list[Write], list[Notice]]:
-    """The record with these looks, the events and notices that go with it, and those notices."""
+) -> tuple[Record, list[Create], list[Notice]]:
+    """The record with these looks, and the events and notices that go with it."""
     looked = probing.seen(record, looks, policy)
     changes = probing.judge(looked, policy, now)
     record = probing.after(looked, changes)
@@ -205,7 +205,7 @@ def _judged(
         ),
     ]
     newly = {one.about: now for one in warned}
-    return replace(record, warned=record.warned | newly), [*told, *creates(said)], said
+    return replace(record, warned=record.warned | newly), told, said
 
 
 def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:

@@ -21,7 +21,7 @@ from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
 from shared.errors import Moved
 from shared.incident import Incident
-from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.opening import Opening, open_incident, reopen_incident
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Update, Write, written
 from shared.rollback import Rollback
@@ -170,17 +170,15 @@ class Recording:
         )
 
     def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
-        now = document.read_at  # all instances agree on the store's time
         return open_incident(
             policy,
             document,
-            self._ports.store.get(counter_path(now)),
+            self._ports.store,
             severity=policy.signals[alert.signal].severity,
             signal=alert.signal,
             onset=alert.started_at,
-            now=now,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert, now)],
+            events=[self._detected(alert, document.read_at)],
         )
 
     def _detected(self, alert: Alert, now: datetime) -> Event:

@@ -23,7 +23,7 @@ from shared.documents import decode
 from shared.durations import format_duration
 from shared.errors import Refused
 from shared.notice import OUTSIDE, Notice, Unless, creates, notices, scheduled
-from shared.opening import Opening, counter_path, open_incident
+from shared.opening import Opening, open_incident
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, Write
@@ -109,7 +109,7 @@ def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> s
     """Why it does not begin; empty: nothing stands in the way."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
-        return f"it is {format_duration(_whole(late))} too late"
+        return f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
     fields = ports.store.get(systems.path(policy.system)).fields
     ahead = systems.stored(fields, policy.system).open_incident
     return f"it yields to {ahead}" if ahead else ""
@@ -122,11 +122,9 @@ def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planne
     return open_incident(
         policy,
         system,
-        ports.store.get(counter_path(now)),
+        ports.store,
         severity=planned.severity,
         signal="command",
-        onset=now,
-        now=now,
         commit_id=ports.ids(),
         events=[event("rollback.ordered", now, record.actor, **ordered)],
         order=planned.order,
@@ -166,7 +164,3 @@ def _announced(asked: Asked, planned: Planned, result: str, now: datetime) -> It
 def _over(result: str, now: datetime) -> dict[str, object]:
     """The fields of a command that is done."""
     return {"result": result, "due_at": None, "expires_at": now + KEPT_FOR}
-
-
-def _whole(span: timedelta) -> timedelta:
-    return timedelta(seconds=round(span.total_seconds()))

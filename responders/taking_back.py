@@ -12,7 +12,7 @@ from responders.verbs import Asked, Effect
 from responders.working_out import moved, repairs
 from shared import system as systems
 from shared.errors import Refused
-from shared.opening import counter_path, open_incident
+from shared.opening import open_incident
 from shared.rollback import ENDED, Order, Way
 from shared.severity import Severity
 
@@ -62,11 +62,9 @@ def unpin(asked: Asked) -> Effect:
     opening = open_incident(
         policy,
         system,
-        store.get(counter_path(now)),
+        store,
         severity=Severity.LOW,
         signal=SIGNAL,
-        onset=now,
-        now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
         order=order,

@@ -121,9 +121,12 @@ class Reading:
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""
-        every = self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
-        found = [one for one in every if not one.named]
+        found = [one for one in self.every_deployment(system) if not one.named]
         return sorted(found, key=lambda one: one.at, reverse=True)
+
+    def every_deployment(self, system: str) -> list[Deployment]:
+        """Those that another name was announced for, too; in no order."""
+        return self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""

@@ -20,7 +20,7 @@ from shared.reading import Reading
 from shared.response import Response, response
 from shared.rollback import Rollback, Status
 from shared.silence import Silence
-from shared.system import Freeze, Pause, Paused, System, paused
+from shared.system import Freeze, Pause, Paused, paused
 
 T = TypeVar("T", Fence, Silence)
 
@@ -72,6 +72,7 @@ def standing(
     ours_alive = [one for one in alive if one.system == policy.system]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
+    cooling = system.cool_down_until
     silence = _up(reading.silence(policy.system))
     return Standing(
         system=policy.system,
@@ -81,7 +82,7 @@ def standing(
         in_flight=sum(one.in_flight for one in ours_alive),
         pause=paused(system.pause),
         freezes=ahead(system.freezes, now),
-        cool_down_until=system.cool_down_until if _lies_ahead(system, now) else None,
+        cool_down_until=cooling if cooling is not None and cooling > now else None,
         pins=len(pins),
         pinned_by=sorted({pin.owner for pin in pins}),
         pinned_since=min((pin.since for pin in pins), default=None),
@@ -132,7 +133,3 @@ def ahead(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
 
 def _up(one: T | None) -> T | None:
     return one if one is not None and not one.is_over else None
-
-
-def _lies_ahead(system: System, now: datetime) -> bool:
-    return bool(system.cool_down_until and system.cool_down_until > now)
