@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from shared.checks import counts_sign_ins
 from shared.errors import RollbackError
 from shared.health import Requests
-from shared.inventory import FunctionState, WholeInventory
+from shared.inventory import WholeInventory
 from shared.policy import Policy, ScenarioName
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
@@ -29,28 +29,6 @@ def sign_ins(policy: Policy, found: Requests | RollbackError) -> Iterator[Findin
     else:
         why = f"{found.total} were counted within a day, {found.failed} of them failed"
         yield Finding(check, name, Verdict.WELL, why)
-
-
-def backlogs(
-    policy: Policy, rest: WholeInventory, found: Mapping[str, int] | RollbackError
-) -> Iterator[Finding]:
-    """Whether it is known how much waits for each function that something can wait for."""
-    check, name = "backlogs", policy.project
-    waited_for = {one.name for one in brought(rest)}
-    if not waited_for:
-        return
-    if isinstance(found, RollbackError):
-        yield unseen(check, name, found)
-    elif unknown := waited_for - {*found}:
-        why = f"of these it is not known how much waits: {named(unknown)}"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
-    else:
-        yield Finding(check, name, Verdict.WELL, f"known of all {len(waited_for)} functions")
-
-
-def brought(rest: WholeInventory) -> list[FunctionState]:
-    """The functions that a trigger or a queue brings to life."""
-    return [one for one in (rest.functions or {}).values() if one.trigger or one.has_queue]
 
 
 def invokers(policy: Policy, rest: WholeInventory) -> Finding:

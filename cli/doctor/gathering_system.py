@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from cli.doctor import apis, counts, measuring, monitored, rights, spoken
+from cli.doctor import apis, measuring, monitored, rights, spoken
 from cli.doctor import system as systems
 from cli.doctor.gathering import apis_on
 from cli.doctor.monitored import by
@@ -20,9 +20,7 @@ from shared.audience import Channel
 from shared.buckets import Seen
 from shared.checks import counts_sign_ins
 from shared.documents import decode
-from shared.errors import RollbackError
 from shared.health import Requests
-from shared.inventory import WholeInventory
 from shared.notice import Notice, Status
 from shared.policy import Policy, ScenarioName
 from shared.ports import Query, Store
@@ -62,7 +60,6 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> sys
         measured=monitored.measured(
             wiring, policy.project, answers["asked"], partial(measuring.is_of, policy)
         ),
-        waiting=_waiting(wiring, policy, rest, now),
         **{part: answers[part] for part in parts},
     )
 
@@ -142,15 +139,6 @@ def _spoken(store: Store, channel: Channel) -> spoken.Spoken:
         for status, limit in ((Status.SENT, 1), (Status.UNDELIVERABLE, GIVEN_UP))
     )
     return spoken.Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
-
-
-def _waiting(
-    wiring: Wiring, policy: Policy, rest: WholeInventory, now: datetime
-) -> dict[str, int] | RollbackError:
-    """What waits for the functions that there are, by function."""
-    counted = partial(wiring.metrics(policy.system).waiting, counts.brought(rest), now)
-    found: dict[str, int] | RollbackError = ask_all(wiring, {"waiting": counted})["waiting"]
-    return found
 
 
 def _page(wiring: Wiring, policy: Policy) -> Seen | None:

@@ -75,8 +75,6 @@ class Facts(Struct, frozen=True):
     """What its alert policies and its dashboard ask for."""
     sign_ins: Requests | RollbackError
     """Within the last day; none where nothing is decided by them."""
-    waiting: Mapping[str, int] | RollbackError
-    """Events and tasks that wait, by function."""
     integrity: damage.Record | RollbackError | None
     """What the clock saw of its documents; None: it has not looked."""
     expiries: Sequence[Expiry] | RollbackError
@@ -112,7 +110,6 @@ def examined(facts: Facts) -> Iterator[Finding]:
     yield _quota(facts)
     yield _metrics(facts)
     yield from counts.sign_ins(facts.policy, facts.sign_ins)
-    yield from counts.backlogs(facts.policy, facts.rest, facts.waiting)
     yield counts.invokers(facts.policy, facts.rest)
     yield from probed.probes(facts.probes)
     yield rights.alert_ids(facts.policy, facts.read_back)
