@@ -38,7 +38,7 @@ HIDING = {
     "approval_of_another_plan": 21479,
     "finished_without_the_joined_alerts": 20179,
     "ended_and_due_again": 21257,
-    "budget_ignored": 20121,
+    "budget_ignored": 20124,
     "slot_not_asked_for": 20067,
     "cause_ignored": 20055,
     "failed_notices_count_as_sent": 20129,
