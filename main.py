@@ -138,8 +138,7 @@ def on_work(request: Request) -> tuple[str, int]:
     (`shared.gcp.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back what a system has
     beside its functions (`shared.gcp.hosting.WRITE_PERMISSIONS`,
     `shared.gcp.identity_config.WRITE_PERMISSIONS`, `shared.gcp.indexes.WRITE_PERMISSIONS`,
-    `shared.gcp.remote_config.WRITE_PERMISSIONS`, `shared.gcp.rules.WRITE_PERMISSIONS`), and counts
-    what rules would touch (`shared.gcp.written.PERMISSIONS`).
+    `shared.gcp.remote_config.WRITE_PERMISSIONS`, `shared.gcp.rules.WRITE_PERMISSIONS`).
     Looks through data, and back at what they were, and writes documents back that have not expired,
     in applications that declare collections (`shared.gcp.documents.PERMISSIONS`,
     `shared.gcp.backups.PAST_PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
@@ -208,7 +207,7 @@ def _answer(request: Request, trigger: str) -> tuple[str, int]:
 
 def _answered(request: Request, trigger: str) -> tuple[str, int]:
     """As `_answer`; each line that is logged carries what the request is about."""
-    message = Message("", "", b"", {}, None, "", 0, "")
+    message = Message("", "", b"", {}, None)
     try:
         body = request.get_data()
         try:

@@ -19,7 +19,7 @@ from shared.alert import (
     parse,
     why_unclaimed,
 )
-from shared.alert_record import Alert
+from shared.alert_record import Alert, received
 from shared.audit import event
 from shared.envelope import Message
 from shared.errors import Refused
@@ -27,7 +27,6 @@ from shared.outside import UNCLAIMED, write_down
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.reach import BREACH
-from shared.rollback import KEPT_FOR
 from shared.scrubbing import scrubbed
 
 REMEMBERED_FOR = timedelta(seconds=30)
@@ -70,25 +69,19 @@ class Alerts:
         finding = security_finding.parse(message.data)
         policy = security_finding.claim(finding, self._policies)
         state = finding.state.lower()
-        named = key_of(finding.id, state)
-        if self._was_settled(named):
+        if self._was_settled(key_of(finding.id, state)):
             return
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
-        alert = Alert(
-            key=named,
-            monitoring_id=finding.id,
-            state=state,
-            verdict=state,
-            system=policy.system,
-            signal=BREACH,
-            incident="",
+        alert = received(
+            finding.id,
+            state,
+            policy.system,
+            BREACH,
             started_at=min(finding.at or published_at, published_at),
             published_at=published_at,
-            received_at=now,
-            function=None,
+            now=now,
             notification=scrubbed(finding.document.encode()).decode(),
-            expires_at=now + KEPT_FOR,
         )
         self._settle(alert, policy)
 
@@ -102,20 +95,17 @@ class Alerts:
     ) -> Alert:
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
-        return Alert(
-            key=key(notification),
-            monitoring_id=notification.incident_id,
-            state=notification.state.value.lower(),
+        return received(
+            notification.incident_id,
+            notification.state.value.lower(),
+            policy.system,
+            signal,
             verdict=notification.verdict_after(policy.gates.auto_close).value,
-            system=policy.system,
-            signal=signal,
-            incident="",
             started_at=min(notification.started_at or published_at, published_at),
             published_at=published_at,
-            received_at=now,
+            now=now,
             function=function_of(notification, policy),
             notification=scrubbed(notification.document.encode()).decode(),
-            expires_at=now + KEPT_FOR,
         )
 
     def _settle(self, alert: Alert, policy: Policy) -> None:

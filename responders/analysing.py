@@ -7,13 +7,10 @@ from msgspec.structs import replace
 from responders import filing
 from responders.subject import find
 from responders.verbs import Asked, Effect
-from shared.documents import decode, encode
 from shared.incident import Analysis
 from shared.notice import creates, notices
 from shared.opening import shown
-from shared.ports import Update
 from shared.redaction import without_personal
-from shared.system import System
 
 
 def record(asked: Asked) -> Effect:
@@ -32,8 +29,6 @@ def record(asked: Asked) -> Effect:
     )
     before = subject.incident
     incident = replace(before, analysis=found)
-    newest = decode(System, subject.system.fields).incident == incident.id
-    document = subject.incident_document
     lines = [f"root cause recorded by {command.actor}: {found.cause}"]
     lines += [f"prevention: {found.prevention}"] if found.prevention else []
     said = notices(
@@ -49,8 +44,8 @@ def record(asked: Asked) -> Effect:
     return Effect(
         f"the root cause of {incident.id} is recorded",
         (
-            Update(document.path, encode(incident), document.version),
-            *shown(asked.policy, incident, now, newest=newest),
+            subject.write_incident(incident),
+            *shown(asked.policy, incident, now, newest=subject.is_newest),
             *filing.due_again(asked.ports, incident, now),
             *creates(said),
         ),

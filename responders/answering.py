@@ -84,9 +84,7 @@ def ack(asked: Asked) -> Effect:
     return Effect(
         f"acknowledged {incident.id}",
         (
-            Update(
-                subject.incident_document.path, encode(incident), subject.incident_document.version
-            ),
+            subject.write_incident(incident),
             *_told(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
         changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
@@ -101,17 +99,16 @@ def accept(asked: Asked) -> Effect:
     note = f"accepted by {command.actor}: {command.reason}"
     incident = incidents.moved(subject.incident, Status.RESOLVED, now, note)
     writes: list[Write] = [
-        Update(subject.incident_document.path, encode(incident), subject.incident_document.version),
+        subject.write_incident(incident),
         *subject.write_rollback(
             Draft((event("incident.accepted", now, command.actor, reason=command.reason),))
         ),
         *_told(subject, f"accepted-{incident.rollbacks}", "accepted"),
     ]
-    system = decode(System, subject.system.fields)
-    newest = system.incident == incident.id
+    newest = subject.is_newest
     writes += [*shown(asked.policy, incident, now, newest=newest), *filing.due(incident)]
     if newest:
-        closed = replace(system, incident_ended_at=now)
+        closed = replace(decode(System, subject.system.fields), incident_ended_at=now)
         writes.append(Update(subject.system.path, encode(closed), subject.system.version))
     changes = {"status": (subject.incident.status, incident.status)}
     return Effect(f"accepted {incident.id}", tuple(writes), changes=changes)
@@ -124,13 +121,11 @@ def publish(asked: Asked) -> Effect:
     if subject.incident.published_by:
         raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
     incident = replace(subject.incident, published_by=command.actor)
-    document = subject.incident_document
-    newest = decode(System, subject.system.fields).incident == incident.id
     return Effect(
         f"published {incident.id}",
         (
-            Update(document.path, encode(incident), document.version),
-            *shown(asked.policy, incident, now, newest=newest),
+            subject.write_incident(incident),
+            *shown(asked.policy, incident, now, newest=subject.is_newest),
             *_told(subject, "published", "put on the status page"),
         ),
         changes={"published_by": ("", command.actor)},

@@ -255,13 +255,18 @@ class Case:
         reopened = None
         rest = None if further else turn.rest
         if (further or rest) and current.incident == incident.id:
+            happened = event(
+                "incident.rejudged", now, "worker", alerts=[one.key for one in further]
+            )
+            if rest is not None:
+                happened = event("rollback.rest-asked", now, "worker", order=encode(rest))
             reopened = reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
                 replace(before, fields=encode(incident)),
                 now=now,
                 commit_id=self.ports.ids(),
-                events=[_rejudged(further, now) if rest is None else _left(rest, now)],
+                events=[happened],
                 order=rest,
             )
             incident = reopened.incident
@@ -366,11 +371,3 @@ def _changes(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> dict[str
 
 def _told(turn: Turn, now: datetime) -> tuple[Event, ...]:
     return (event(turn.event, now, "worker", note=turn.note, **turn.facts),)
-
-
-def _rejudged(alerts: Iterable[Alert], now: datetime) -> Event:
-    return event("incident.rejudged", now, "worker", alerts=[alert.key for alert in alerts])
-
-
-def _left(rest: Order, now: datetime) -> Event:
-    return event("rollback.rest-asked", now, "worker", order=encode(rest))

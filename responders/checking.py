@@ -20,9 +20,9 @@ from shared.audit import event
 from shared.damage import Finding, Record
 from shared.documents import encode
 from shared.errors import Moved, Rejected, Unavailable
-from shared.handover import publish_notices
+from shared.handover import commit_with_notices
 from shared.integrity import Run
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, written
@@ -116,7 +116,7 @@ class Checking:
         elif not is_within:
             how = "at the latest: it began before all that can be read"
         onset, collections = began or run.at, tuple(damage.shown(run, signal))
-        deployments = Reading(self._ports.store).deployments(policy.system)
+        deployments = Reading(self._ports.store).every_deployment(policy.system)
         return Finding(
             signal=signal,
             since=run.at,
@@ -148,12 +148,10 @@ class Checking:
         if after.last is not None and after.last != before.last:
             events.append(_looked(policy, after.last, now))
         try:
-            version = self._ports.store.commit(
-                [written(document, encode(after)), *events, *creates(said)]
-            )
+            writes = [written(document, encode(after)), *events]
+            version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         except Moved:  # another instance has looked, and told
             return
-        publish_notices(self._ports.bus, said)
         self._record(policy, after, version, now)
 
     def _record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 
 from msgspec.structs import replace
 
@@ -28,15 +29,16 @@ from responders import (
 )
 from responders.backups import copying
 from responders.fences import fencing
-from responders.identifying import Actor, identify, use_up
+from responders.identifying import identify, use_up
 from responders.verbs import Asked, Verb
 from shared import command as commands
 from shared import handover
 from shared.audit import event
 from shared.command import Command, CommandRecord
+from shared.conflicts import retry_on_conflict
 from shared.documents import encode
 from shared.envelope import Message
-from shared.errors import Moved, Refused, Unavailable
+from shared.errors import Refused
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Mode, Policy
 from shared.ports import Create, Ports, Write
@@ -118,27 +120,28 @@ class Commands:
         """
         command = commands.parse(message.data, message.first_id, self._policies)
         said_at = message.first_published_at or self._ports.clock.now()
-        actor: Actor | None = None
-        for _ in range(COMMIT_ATTEMPTS):
-            if not self._is_done(command):
-                self._refuse_stale(command, said_at)
-                actor = actor or identify(message, self._ports, self._policies)
-                said = replace(command, actor=actor.name)
-                try:
-                    used_up = use_up(actor, command.id, self._ports)
-                    who = actor.person, actor.right
-                    asked = Asked(said, said_at, self._ports, self._policies, *who)
-                    self._carry_out(asked, used_up)
-                except Moved:  # somebody wrote first, perhaps this very command: look again
-                    self._ports.clock.sleep(RETRY_SECONDS)
-                    continue
-                except Refused:
-                    if not self._is_done(command):  # a copy of it was faster
-                        raise
-            telling.tell(self._ports, command.id)
-            self._republish()
-            return
-        raise Unavailable(f"command {command.id}: its documents change too fast")
+        identified = cache(partial(identify, message, self._ports, self._policies))
+
+        def carried_out() -> None:
+            if self._is_done(command):
+                return
+            self._refuse_stale(command, said_at)
+            actor = identified()
+            said = replace(command, actor=actor.name)
+            try:
+                used_up = use_up(actor, command.id, self._ports)
+                who = actor.person, actor.right
+                asked = Asked(said, said_at, self._ports, self._policies, *who)
+                self._carry_out(asked, used_up)
+            except Refused:
+                if not self._is_done(command):  # a copy of it was faster
+                    raise
+
+        too_fast = f"command {command.id}: its documents change too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(carried_out, COMMIT_ATTEMPTS, too_fast, pause)
+        telling.tell(self._ports, command.id)
+        self._republish()
 
     def _is_done(self, command: Command) -> bool:
         """Whether this command, by its id, was carried out."""

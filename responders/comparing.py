@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,18 +16,17 @@ from shared import handover
 from shared import stock as stocks
 from shared import system as systems
 from shared.announcing import after
-from shared.audit import Event
 from shared.changed_by import Compared, compare, rolled_on
+from shared.conflicts import retry_on_conflict
 from shared.copies import carried
 from shared.deployment import MARKED, Deployment, Status, returnable
 from shared.differences import Difference, Part, differences
 from shared.documents import SCHEMA, decode, encode
-from shared.errors import Moved, Unavailable
+from shared.errors import Unavailable
 from shared.inventory import WholeInventory
-from shared.notice import creates
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Put, Query, Store, Update, Write, written
+from shared.ports import Document, Ports, Put, Query, Store, Update, Write, written
 from shared.rollback import KEPT_FOR
 from shared.rollout import Said, Situation
 from shared.stock import Stock, filled, old_secrets, protected, unknown_parts
@@ -51,25 +51,19 @@ def look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None = Non
     With something said, it is taken in as well. Whoever loses a race looks again.
     Raises: Refused; Unavailable, when it cannot be read which functions there are.
     """
-    for _ in range(ATTEMPTS):
-        document = ports.store.get(stocks.path(policy.system))
-        stock = stocks.decode(document.fields) if document.fields else None
-        if said is None and stock is not None and stock.read_at > wanted:
-            return
-        try:
-            _look(ports, policy, document, stock, said)
-        except Moved:  # somebody has looked, or a worker has written: look again
-            continue
+    too_fast = f"{policy.system}: its inventory changes too fast"
+    retry_on_conflict(partial(_look, ports, policy, wanted, said), ATTEMPTS, too_fast)
+
+
+def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> None:
+    """One look and its commit, where it is needed still. Raises: Moved, Refused, Unavailable."""
+    document = ports.store.get(stocks.path(policy.system))
+    stock = stocks.decode(document.fields) if document.fields else None
+    if said is None and stock is not None and stock.read_at > wanted:
         return
-    raise Unavailable(f"{policy.system}: its inventory changes too fast")
-
-
-def _look(
-    ports: Ports, policy: Policy, document: Document, stock: Stock | None, said: Said | None
-) -> None:
-    """One look and its commit. Raises: Moved, Refused, Unavailable."""
     store, now = ports.store, document.read_at
-    system = store.get(systems.path(policy.system))
+    document_of = store.get(systems.path(policy.system))
+    system = systems.stored(document_of.fields, policy.system)
     found = protected(take_stock(ports, policy), policy)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
@@ -87,7 +81,7 @@ def _look(
             stock,
             live,
             sent,
-            _system(system, policy),
+            system,
             decode(Deployment, rolling.fields) if rolling else None,
             policy,
         )
@@ -97,7 +91,7 @@ def _look(
         live=live,
         compared=compared,
         known=tuple(decode(Deployment, one.fields) for one in known.values()),
-        system=_system(system, policy),
+        system=system,
         now=now,
         said=said,
     )
@@ -106,7 +100,7 @@ def _look(
         proving.recorded(ports, policy, one, live, unkept) if one.settled_at == now else one
         for one in after(situation)
     ]
-    _commit(ports, situation, _Read(document, system, known), unknown_parts(found), changed)
+    _commit(ports, situation, _Read(document, document_of, known), unknown_parts(found), changed)
 
 
 def _told_apart(
@@ -133,10 +127,6 @@ def _known(store: Store, system: str) -> dict[str, Document]:
     """The documents of the deployments, by id."""
     found = store.query(Query("deployments", where=(("system", "==", system),)))
     return {str((one.fields or {})["id"]): one for one in found}
-
-
-def _system(document: Document, policy: Policy) -> System:
-    return decode(System, document.fields) if document.fields else System(policy.system)
 
 
 def _commit(
@@ -167,9 +157,10 @@ def _commit(
     writes += _expiring(situation, read.known, changed)
     writes += _proving_again(situation, read.known, changed)
     writes += _suspending(situation, read.system)
-    writes += [_written_down(situation, name, told) for name, told in events]
-    ports.store.commit([*writes, *creates(said)])
-    handover.publish_notices(ports.bus, said)
+    writes += [
+        write_down(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events
+    ]
+    handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _next_stock(
@@ -197,10 +188,6 @@ def _next_stock(
         unkept=situation.stock.unkept if situation.stock else {},
         old_secrets=old_secrets(situation.live, situation.policy, now),
     )
-
-
-def _written_down(situation: Situation, name: str, told: Event) -> Create:
-    return write_down(situation.policy.system, f"look:{told.at}:{name}", told)
 
 
 def _kept(one: Deployment, found: Document | None, situation: Situation) -> Iterator[Write]:

@@ -120,7 +120,7 @@ def seen_beside(
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
     target = decision.target if looks and whole else ""
-    return survey(ports, policy, decision.scenario, target, decision.change.skipped, hold)
+    return survey(ports, policy, decision.scenario, target, hold)
 
 
 def _decision(case: Case, facts: Facts) -> Decision:

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 from responders.recording import Recording
 from responders.verbs import Asked, Effect
 from shared import command as commands
-from shared.alert import key_of
-from shared.alert_record import DECLARED, Alert
+from shared.alert_record import DECLARED, received
 from shared.command import CommandRecord
 from shared.documents import encode
 from shared.errors import Refused
@@ -30,21 +29,15 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     Raises: Moved, Unavailable.
     """
-    now, name = document.read_at, f"{DECLARED}{record.id}"
-    alert = Alert(
-        key=key_of(name, "open"),
-        monitoring_id=name,
-        state="open",
-        verdict="open",
-        system=policy.system,
-        signal=BREACH,
-        incident="",
+    now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
+    alert = received(
+        f"{DECLARED}{record.id}",
+        "open",
+        policy.system,
+        BREACH,
         started_at=record.received_at,
-        published_at=now,
-        received_at=now,
-        function=None,
-        notification=f"declared by {record.actor}: {record.reason}",
-        expires_at=now + KEPT_FOR,
+        now=now,
+        notification=said,
     )
     Recording(ports, "on_work").settle(alert, policy)
     over = replace(record, due_at=None, expires_at=now + KEPT_FOR)

@@ -6,6 +6,7 @@ The platform validates what it can be asked to; the rest is looked at as its own
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,18 +26,18 @@ from shared import forecast, handover, shortened
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import decode, encode
+from shared.documents import encode
 from shared.drill import Count, Drill
 from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.facts import Change, Facts
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
-from shared.notice import creates, notices
+from shared.notice import notices
 from shared.ordered import named_by, ordered_change
 from shared.outside import write_down
 from shared.plan import Plan, Step
 from shared.policy import Policy
-from shared.ports import Clock, Create, Document, Ports, Put, Update
+from shared.ports import Clock, Create, Document, Ports, Put, Update, Write
 from shared.quota import PaceLeft, resumed
 from shared.quota import path as quota_path
 from shared.reach import within
@@ -45,7 +46,6 @@ from shared.severity import Severity
 from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
 from shared.steps.brought import PARTS
 from shared.steps.release_hosting import FINALIZED
-from shared.system import System
 
 VALIDATED = frozenset({shift.KIND, publish_template.KIND})
 """The kinds of steps that the platform takes a dry run of."""
@@ -62,9 +62,9 @@ def drill(asked: Asked) -> Effect:
     """
     require_target(asked.command, asked.ports.store)
     document = asked.ports.store.get(systems.path(asked.policy.system))
-    system = decode(System, document.fields) if document.fields else System(asked.policy.system)
-    if system.incident and system.incident_ended_at is None:
-        raise Refused(f"nothing is rehearsed during {system.incident}")
+    system = systems.stored(document.fields, asked.policy.system)
+    if system.open_incident:
+        raise Refused(f"nothing is rehearsed during {system.open_incident}")
     return Effect(
         "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
     )
@@ -83,19 +83,14 @@ def carry_out(
     said = notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
     facts = {key: value for key, value in encode(done).items() if key not in ("actor", "at")}
     told = event("drill.recorded", now, "worker", command=record.id, **facts)
-    try:
-        ports.store.commit(
-            [
-                Update(document.path, encode(known), document.version),
-                Create(drills.path(done.id), encode(done)),
-                Put(quota_path(policy.system), encode(pace)),
-                write_down(record.system, f"drilled:{record.id}", told),
-                *creates(said),
-            ]
-        )
-    except Moved:  # somebody else has recorded it
-        return
-    handover.publish_notices(ports.bus, said)
+    writes: list[Write] = [
+        Update(document.path, encode(known), document.version),
+        Create(drills.path(done.id), encode(done)),
+        Put(quota_path(policy.system), encode(pace)),
+        write_down(record.system, f"drilled:{record.id}", told),
+    ]
+    with suppress(Moved):  # somebody else has recorded it
+        handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _drilled(

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from responders.asking import ANSWER_SECONDS, answered, ask_all, named
 from responders.case import Case, Turn
 from responders.deciding import kept
-from responders.gathering import events_waiting
 from responders.scenarios import capacity, functions
 from responders.scenarios.ways import Ways
 from shared import deployment as deployments
@@ -29,7 +28,7 @@ from shared.incident import Status
 from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, PlanHeader, Step, StepStatus
 from shared.policy import Policy, Rebuilds, ScenarioName
-from shared.ports import Query
+from shared.reading import Reading
 from shared.restorability import without_secrets
 from shared.rollback import Status as RollbackStatus
 from shared.system import System
@@ -51,11 +50,9 @@ def going_on(case: Case) -> Deployment | None:
         return None
     if rollback.plan is None or rollback.plan.scenario not in FOLLOWING:
         return None
-    ours = (("system", "==", case.policy.system),)
-    found = case.ports.store.query(Query("deployments", where=ours))
     rolling = [
         one
-        for one in (decode(Deployment, document.fields) for document in found)
+        for one in Reading(case.ports.store).every_deployment(case.policy.system)
         if one.status is DeploymentStatus.ROLLING_OUT and one.at <= case.incident.detected_at
     ]
     return max(rolling, key=lambda one: one.at, default=None)
@@ -137,7 +134,6 @@ def _addition(
         may_rebuild=policy.gates.rebuilds is Rebuilds.ACT,
         record=looked.record,
         seen=looked.seen,
-        waiting=events_waiting(case.ports, policy, looked.seen, case.now()),
     )
     made = capacity.provided(made, policy, looked.inventory, change.target)
     ways = Ways(looked.inventory, change, policy.execution, looked.seen, may_rebuild=False)

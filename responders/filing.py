@@ -21,7 +21,7 @@ from shared.documents import decode, encode
 from shared.filed import COUNTED_WITHIN, REMINDED_AFTER, Filed
 from shared.impact import Counts, in_one_line
 from shared.incident import Incident
-from shared.notice import Notice, Unless, creates, notices, scheduled
+from shared.notice import Notice, Unless, notices, scheduled
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Put, Update, Write
@@ -101,14 +101,9 @@ def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None
     )
     told = event("report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts))
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
-    ports.store.commit(
-        [
-            Update(document.path, encode(became), document.version),
-            write_down(incident.system, key, told),
-            *creates(said),
-        ]
-    )
-    handover.publish_notices(ports.bus, said)
+    kept = Update(document.path, encode(became), document.version)
+    writes: list[Write] = [kept, write_down(incident.system, key, told)]
+    handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _said(facts: Facts, made: Report) -> list[Notice]:

@@ -11,15 +11,13 @@ from msgspec.structs import replace
 
 from responders.recording import Recording
 from shared import damage, probing
-from shared.alert import key_of
-from shared.alert_record import Alert
+from shared.alert_record import Alert, received
 from shared.audit import event
 from shared.documents import encode
 from shared.errors import Moved
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Ports, Update
-from shared.rollback import KEPT_FOR
 
 ACTOR = "on_clock"
 
@@ -67,18 +65,14 @@ def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert
     """What was found, as an alert like any other."""
     name = finding.id(policy.system)
     is_cancelled = state == "closed" and finding.cancelled
-    return Alert(
-        key=key_of(name, state),
-        monitoring_id=name,
-        state=state,
+    return received(
+        name,
+        state,
+        policy.system,
+        finding.signal,
         verdict="cancelled" if is_cancelled else state,
-        system=policy.system,
-        signal=finding.signal,
-        incident="",
         started_at=finding.onset_at,
-        published_at=now,
-        received_at=now,
+        now=now,
         function=finding.function,
         notification=msgspec.json.encode(finding).decode(),
-        expires_at=now + KEPT_FOR,
     )

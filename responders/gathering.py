@@ -81,7 +81,6 @@ def gather(
         ports,
         {
             **_calls_later(ports, policy, _recorded(deployments, target), live),
-            **_counting_events(ports, policy, live, now),
             **reading_back(ports, policy.system, asked_back),
         },
     )
@@ -173,7 +172,6 @@ def _facts(
         triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
         damage=_damage(or_none(answers["damage"])),
         pace=_pace(answered(answers["pace"])),
-        waiting=or_none(later.get("waiting", {})),
     )
 
 
@@ -218,24 +216,6 @@ def _seen(
     fields = stock.fields if stock is not None else None
     beside = stocks.decode(fields).live if fields is not None else WholeInventory()
     return carried(replace(beside, functions=functions), beside)
-
-
-def events_waiting(
-    ports: Ports, policy: Policy, live: WholeInventory | None, now: datetime
-) -> dict[str, int] | None:
-    """What waits for functions that are given it again; nobody asks where there are none."""
-    answers = ask_all(ports, _counting_events(ports, policy, live, now))
-    found: dict[str, int] | None = or_none(answers.get("waiting", {}))
-    return found
-
-
-def _counting_events(
-    ports: Ports, policy: Policy, live: WholeInventory | None, now: datetime
-) -> dict[str, Callable[[], Any]]:
-    """The call that counts them, where there are such functions."""
-    functions = (live.functions or {}).values() if live is not None else ()
-    fed = [one for one in functions if one.is_retried or one.has_queue]
-    return {"waiting": partial(ports.metrics(policy.system).waiting, fed, now)} if fed else {}
 
 
 def _recorded(deployments: Iterable[Deployment], target: str) -> list[Deployment]:

@@ -44,10 +44,9 @@ def hold(asked: Asked) -> Effect:
     if subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
     held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
-    document = subject.incident_document
     return Effect(
         f"{held.id} is held",
-        (Update(document.path, encode(held), document.version),),
+        (subject.write_incident(held),),
         goes_on=True,
         changes={"held_by": ("", held.held_by)},
     )
@@ -63,13 +62,12 @@ def release(asked: Asked) -> Effect:
     subject = find(asked)
     if not subject.incident.held_by:
         raise Refused(f"{subject.incident.id} is not held")
-    document = subject.incident_document
     over = subject.incident.ended_at is not None
-    expires_at = document.read_at + KEPT_FOR if over else None
+    expires_at = subject.incident_document.read_at + KEPT_FOR if over else None
     released = replace(subject.incident, held_by="", expires_at=expires_at)
     return Effect(
         f"{released.id} is released",
-        (Update(document.path, encode(released), document.version),),
+        (subject.write_incident(released),),
         goes_on=True,
         changes={"held_by": (subject.incident.held_by, "")},
     )

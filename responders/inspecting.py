@@ -13,8 +13,8 @@ from shared.assets import Posture, Seen
 from shared.audit import event
 from shared.documents import decode, encode
 from shared.errors import Moved, RollbackError
-from shared.handover import publish_notices
-from shared.notice import Notice, creates, notices
+from shared.handover import commit_with_notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
 from shared.ports import Document, Ports, written
@@ -87,8 +87,8 @@ class Inspecting:
             facts = event(name, now, ACTOR, found=after.lines)
             events = [write_down(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
         with suppress(Moved):  # another instance has looked, and told
-            self._ports.store.commit([written(document, encode(after)), *events, *creates(said)])
-            publish_notices(self._ports.bus, said)
+            writes = [written(document, encode(after)), *events]
+            commit_with_notices(self._ports.store, self._ports.bus, writes, said)
 
 
 def _said(policy: Policy, after: Posture) -> list[Notice]:

@@ -14,10 +14,11 @@ from shared import deployment as deployments
 from shared import stock as stocks
 from shared.audit import event
 from shared.buckets import Vault
+from shared.conflicts import retry_on_conflict
 from shared.copies import carried, lacks_copy, lacks_values
 from shared.deployment import Deployment
 from shared.documents import decode, encode
-from shared.errors import Moved, RollbackError, Unavailable
+from shared.errors import RollbackError, Unavailable
 from shared.inventory import FunctionState, Source, WholeInventory
 from shared.outside import write_down
 from shared.policy import Policy
@@ -50,18 +51,17 @@ def keep(ports: Ports, policy: Policy) -> None:
     stock = stocks.decode(document.fields)
     answers = ask_in_batches(ports, _calls(ports, policy, stock.live), BATCH, KEEPING_SECONDS)
     live, unkept = _with(stock.live, answers), _unkept(stock, answers)
-    for _ in range(ATTEMPTS):
-        kept = replace(stock, live=carried(stock.live, live), unkept=unkept)
-        if kept == stock:
-            return
-        try:
-            _commit(ports, policy, document, stock, kept)
-        except Moved:  # a look: what is kept is kept of what is live by now, too
-            document = ports.store.get(document.path)
-            stock = stocks.decode(document.fields or {})
-            continue
-        return
-    raise Unavailable(f"{policy.system}: its inventory changes too fast")
+
+    def committed() -> None:
+        """What is kept is kept of what a look has found live since, too."""
+        now = ports.store.get(document.path)
+        before = stocks.decode(now.fields or {})
+        kept = replace(before, live=carried(before.live, live), unkept=unkept)
+        if kept != before:
+            _commit(ports, policy, now, before, kept)
+
+    too_fast = f"{policy.system}: its inventory changes too fast"
+    retry_on_conflict(committed, ATTEMPTS, too_fast)
 
 
 def kept_again(

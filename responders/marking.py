@@ -14,7 +14,6 @@ from shared.deployment import Deployment, Status
 from shared.documents import decode
 from shared.errors import Refused
 from shared.ports import Document, Query, Reader, Update
-from shared.system import System
 
 
 class _Marked(Struct, frozen=True):
@@ -45,9 +44,9 @@ def mark_stable(asked: Asked) -> Effect:
     if deployment.status is Status.ROLLING_OUT:
         raise Refused(f"{deployment.id} is still rolling out")
     document = asked.ports.store.get(systems.path(command.system))
-    system = decode(System, document.fields) if document.fields else System(command.system)
-    if system.incident and system.incident_ended_at is None:
-        raise Refused(f"nothing is stable during {system.incident}")
+    system = systems.stored(document.fields, command.system)
+    if system.open_incident:
+        raise Refused(f"nothing is stable during {system.open_incident}")
     return marked.becomes(
         f"{deployment.id} is STABLE",
         status=Status.STABLE.value,

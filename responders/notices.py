@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,9 +18,10 @@ from shared import handover, outbox, spread
 from shared import incident as incidents
 from shared import notice as notices
 from shared.audience import Channel
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
 from shared.envelope import Message
-from shared.errors import Moved, Rejected, Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
 from shared.notice import Notice, Stage, Status, Unless, stage
@@ -51,14 +53,13 @@ class Notices:
         if due.kind == handover.PAGE:
             self._showing.show(due)
             return
-        for _ in range(COMMIT_ATTEMPTS):
-            try:
-                self._say(notices.path(due.id))
-            except Moved:  # it, or its channel, is in another's hands as well: look again
-                self._ports.clock.sleep(RETRY_SECONDS)
-                continue
-            return
-        raise Unavailable(f"{due.id}: its documents change too fast")
+        self._retry(due.id, self._say, notices.path(due.id))
+
+    def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
+        """Repeat it while the notice, or its channel, is in another's hands as well."""
+        too_fast = f"{notice}: its documents change too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(partial(attempt, *facts), COMMIT_ATTEMPTS, too_fast, pause)
 
     def _say(self, path: str) -> None:
         """Take one notice as far as it goes now.
@@ -115,7 +116,7 @@ class Notices:
             said = claimed, *self._handed_over(claimed, channel, content)
         else:
             said = Spreading(self._ports, policy, channel).tell(claimed, channel.users, content)
-        self._record(channel, *said)
+        self._retry(notice.id, self._record, channel, *said)
 
     def _handed_over(
         self, notice: Notice, channel: Channel, content: Mapping[str, Any]
@@ -128,58 +129,48 @@ class Notices:
         return Answer.TAKEN, ""
 
     def _record(self, channel: Channel, claimed: Notice, answer: Answer, error: str) -> None:
-        """Keep what became of it, with what that says of its channel. Raises: Unavailable."""
+        """Keep what became of it, with what that says of its channel. Raises: Moved."""
         store = self._ports.store
-        for _ in range(COMMIT_ATTEMPTS):
-            document = store.get(notices.path(claimed.id))
-            now = document.read_at
-            if document.fields is None:
-                return
-            current = decode(Notice, document.fields)
-            if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
-                return  # it took so long that another has claimed it anew
-            known = store.get(outbox.path(claimed.system, channel.name))
-            state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
-            ended = outbox.concluded(current, channel, answer, error, state, now)
-            is_over = ended.due_at is None
-            told_of = short(self._policies[ended.system], ended, now) if is_over else []
-            try:
-                store.commit(
-                    [
-                        Update(document.path, encode(ended), document.version),
-                        written(known, encode(state)),
-                        *notices.creates(told_of),
-                    ]
-                )
-            except Moved:  # the channel's state, by another notice
-                self._ports.clock.sleep(RETRY_SECONDS)
-                continue
-            handover.publish_notices(self._ports.bus, told_of)
-            if is_over:
-                self._wake(ended)
-            elif answer is Answer.PARTLY:
-                handover.publish(self._ports.bus, handover.NOTICE, ended.id, now)
+        document = store.get(notices.path(claimed.id))
+        now = document.read_at
+        if document.fields is None:
             return
-        raise Unavailable(f"{claimed.id}: its documents change too fast")
+        current = decode(Notice, document.fields)
+        if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
+            return  # it took so long that another has claimed it anew
+        known = store.get(outbox.path(claimed.system, channel.name))
+        state = outbox.answered(_state(known, claimed, channel), channel, answer, now)
+        ended = outbox.concluded(current, channel, answer, error, state, now)
+        is_over = ended.due_at is None
+        told_of = short(self._policies[ended.system], ended, now) if is_over else []
+        store.commit(
+            [
+                Update(document.path, encode(ended), document.version),
+                written(known, encode(state)),
+                *notices.creates(told_of),
+            ]
+        )
+        handover.publish_notices(self._ports.bus, told_of)
+        if is_over:
+            self._wake(ended)
+        elif answer is Answer.PARTLY:
+            handover.publish(self._ports.bus, handover.NOTICE, ended.id, now)
 
     def _wake(self, ended: Notice) -> None:
         """Hand over the next of its lane, which may have been put off behind it."""
-        for _ in range(COMMIT_ATTEMPTS):
-            lane = {one.path: one for one in self._lane(ended)}
-            if not lane:
-                return
-            now = next(iter(lane.values())).read_at
-            following = outbox.next_of(_read(lane.values()), now)
-            if following is None or following.attempts:
-                return
-            document = lane[notices.path(following.id)]
-            try:
-                self._keep(document, replace(following, due_at=now))
-            except Moved:  # it is just being put off
-                self._ports.clock.sleep(RETRY_SECONDS)
-                continue
-            handover.publish(self._ports.bus, handover.NOTICE, following.id, now)
+        self._retry(ended.id, self._hand_over_next, ended)
+
+    def _hand_over_next(self, ended: Notice) -> None:
+        """Raises: Moved, when that one is just being put off."""
+        lane = {one.path: one for one in self._lane(ended)}
+        if not lane:
             return
+        now = next(iter(lane.values())).read_at
+        following = outbox.next_of(_read(lane.values()), now)
+        if following is None or following.attempts:
+            return
+        self._keep(lane[notices.path(following.id)], replace(following, due_at=now))
+        handover.publish(self._ports.bus, handover.NOTICE, following.id, now)
 
     def _keep(self, document: Document, notice: Notice) -> None:
         self._ports.store.commit([Update(document.path, encode(notice), document.version)])

@@ -23,7 +23,7 @@ from shared.engine import load_steps
 from shared.errors import Refused
 from shared.incident import Incident, Status
 from shared.notice import creates, loud
-from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.opening import Opening, open_incident, reopen_incident
 from shared.policy import Policy, ScenarioName
 from shared.ports import Document, Query, Reader, Update, Write
 from shared.repair import Selecting
@@ -55,11 +55,9 @@ def order(asked: Asked) -> Effect:
     opening = open_incident(
         policy,
         system,
-        store.get(counter_path(now)),
+        store,
         severity=command.severity,
         signal="command",
-        onset=now,
-        now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
         order=replace(wanted, person=asked.person, right=asked.right),

@@ -14,10 +14,10 @@ from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
 from shared.documents import encode
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Document, Ports, Update, Write
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Paused
@@ -56,16 +56,13 @@ def settle(
         note=result,
         changes={"status": (Paused.REQUESTED, Paused.YES)},
     )
+    writes: list[Write] = [
+        Update(document.path, encode(replace(over, result=result)), document.version),
+        Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
+        write_down(record.system, f"paused:{record.id}", told),
+    ]
     said = _said(record, policies, result, now)
-    ports.store.commit(
-        [
-            Update(document.path, encode(replace(over, result=result)), document.version),
-            Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
-            write_down(record.system, f"paused:{record.id}", told),
-            *creates(said),
-        ]
-    )
-    handover.publish_notices(ports.bus, said)
+    handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _wait_for_older_looks(ports: Ports, now: datetime, record: CommandRecord) -> None:

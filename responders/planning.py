@@ -65,7 +65,6 @@ def prepared(
         may_rebuild=decision.outcome is Outcome.ASK or policy.gates.rebuilds is Rebuilds.ACT,
         record=facts.records.get(target.id) if target is not None else None,
         seen=facts.seen,
-        waiting=facts.waiting,
     )
     made = capacity.provided(made, policy, facts.inventory, target)
     if sight is None:

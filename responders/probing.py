@@ -15,15 +15,16 @@ from responders import findings
 from responders.findings import ACTOR
 from shared import probing
 from shared.audit import event
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
-from shared.errors import Moved, RollbackError, Unavailable
-from shared.handover import publish_notices
+from shared.errors import RollbackError
+from shared.handover import commit_with_notices
 from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Pool, Ports, Write, written
+from shared.ports import Create, Pool, Ports, written
 from shared.probing import Record
 from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings
@@ -134,24 +135,23 @@ class Probing:
 
         An instance that dies in between has kept what it found: the next one records its alert.
         """
-        store, looks = self._ports.store, self._seen.pop(policy.system, {})
-        for _ in range(COMMIT_ATTEMPTS):
-            document = store.get(probing.path(policy.system))
-            now = document.read_at
-            before = decode(Record, document.fields) if document.fields else None
-            record, writes, said = _judged(
-                before or Record(policy.system, since=now), looks, policy, now
-            )
-            try:
-                version = store.commit([written(document, encode(record)), *writes])
-            except Moved:  # somebody wrote first: read again and judge again
-                self._ports.clock.sleep(RETRY_SECONDS)
-                continue
-            publish_notices(self._ports.bus, said)
-            path = probing.path(policy.system)
-            findings.record(self._ports, policy, path, record.findings, version, now)
-            return
-        raise Unavailable(f"the probes of {policy.system}: their record changes too fast")
+        keep = partial(self._keep_looks, policy, self._seen.pop(policy.system, {}))
+        too_fast = f"the probes of {policy.system}: their record changes too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
+
+    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[Look]]) -> None:
+        """The same, unless somebody writes first. Raises: Moved."""
+        document = self._ports.store.get(probing.path(policy.system))
+        now = document.read_at
+        before = decode(Record, document.fields) if document.fields else None
+        record, events, said = _judged(
+            before or Record(policy.system, since=now), looks, policy, now
+        )
+        writes = [written(document, encode(record)), *events]
+        version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+        path = document.path
+        findings.record(self._ports, policy, path, record.findings, version, now)
 
 
 def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -176,8 +176,8 @@ def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
 
 def _judged(
     record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
-) -> tuple[Record, list[Write], list[Notice]]:
-    """The record with these looks, the events and notices that go with it, and those notices."""
+) -> tuple[Record, list[Create], list[Notice]]:
+    """The record with these looks, and the events and notices that go with it."""
     looked = probing.seen(record, looks, policy)
     changes = probing.judge(looked, policy, now)
     record = probing.after(looked, changes)
@@ -195,7 +195,7 @@ def _judged(
         ),
     ]
     newly = {one.about: now for one in warned}
-    return replace(record, warned=record.warned | newly), [*told, *creates(said)], said
+    return replace(record, warned=record.warned | newly), told, said
 
 
 def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:

@@ -33,16 +33,16 @@ from shared.estate import Hosting, Rules
 from shared.health import Requests, summed
 from shared.images import images_of, repositories
 from shared.inventory import WholeInventory, accounts_of
-from shared.notice import Notice, creates, notices
+from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update, Write
+from shared.ports import Document, Ports, Update, Write
+from shared.reading import Reading
 from shared.redaction import without_secrets
 from shared.restorability import Beside, restorability
 from shared.rollout import PROVE_EVERY
 from shared.severity import Severity
 from shared.stock import protected
-from shared.system import System
 
 ACTOR: Final = "on_deployment"
 FAULTS_TOLD = 10
@@ -87,10 +87,7 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
     """
     deployment, now = decode(Deployment, document.fields), document.read_at
     live = protected(take_stock(ports, policy), policy)
-    known = [
-        decode(Deployment, one.fields)
-        for one in ports.store.query(Query("deployments", where=(("system", "==", policy.system),)))
-    ]
+    known = Reading(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
     if deployment.status is Status.LIVE:
         judged = _judged(ports, policy, deployment, live, known, now)
@@ -109,13 +106,11 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
             write_down(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
             for told in _told(deployment, judged, now)
         ),
-        *creates(said),
     ]
     try:
-        ports.store.commit(writes)
+        handover.commit_with_notices(ports.store, ports.bus, writes, said)
     except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
         return
-    handover.publish_notices(ports.bus, said)
     if is_target:
         clear(ports, policy)
 
@@ -135,7 +130,7 @@ def _judged(
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
     fields = ports.store.get(systems.path(policy.system)).fields
-    system = decode(System, fields) if fields else System(policy.system)
+    system = systems.stored(fields, policy.system)
     since = bakes_since(deployment, system)
     metrics = ports.metrics(policy.system)
     look = seen(ask_all(ports, looking(ports, metrics, policy.probes, since, now)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,10 +15,10 @@ from shared import rollback as rollbacks
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Event, event
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
-from shared.errors import Moved, Unavailable
 from shared.incident import Incident
-from shared.opening import Opening, counter_path, open_incident, reopen_incident
+from shared.opening import Opening, open_incident, reopen_incident
 from shared.policy import Policy
 from shared.ports import Create, Document, Ports, Write, written
 from shared.rollback import Rollback
@@ -43,16 +44,12 @@ class Recording:
 
         What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
         """
-        for _ in range(COMMIT_ATTEMPTS):
-            try:
-                if self._attended(alert, policy):
-                    return
-            except Moved:  # somebody wrote first: read again and decide again
-                self._ports.clock.sleep(RETRY_SECONDS)
-        raise Unavailable(f"alert {alert.key}: the system's documents change too fast")
+        too_fast = f"alert {alert.key}: the system's documents change too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(partial(self._attend, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
 
-    def _attended(self, alert: Alert, policy: Policy) -> bool:
-        """Whether nothing is left to do; False after a commit, to look once more.
+    def _attend(self, alert: Alert, policy: Policy) -> None:
+        """Keep the alert, and look once more where it has joined an incident. Raises: Moved.
 
         That second look closes a gap: the rollback that an alert joins may end between our read
         and our commit, and its end would not have seen the alert.
@@ -61,21 +58,19 @@ class Recording:
         kept = store.get(alert_record.path(alert.key))
         document = store.get(systems.path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        system = decode(System, document.fields) if document.fields else System(policy.system)
+        system = systems.stored(document.fields, policy.system)
         attending = bool(system.rollback) and not system.rollback_ended
         if not alert.is_open or self._is_over(alert):
             if known is None:
                 self._keep(alert, self._beside(alert, system), "the end of what began it")
-            return True
-        if known is None and attending:
+        elif known is None and attending:
             first = making_way(self._ports, policy, system, alert, self._actor)
             self._keep(alert, system.incident, "the incident was open", first)
-            return False
-        if known is not None and (attending or known.absorbed_by):
+            self._attend(alert, policy)
+        elif known is not None and (attending or known.absorbed_by):
             self._publish_if_due(system)
-            return True
-        self._open(alert, policy, document, system, kept)
-        return True
+        else:
+            self._open(alert, policy, document, system, kept)
 
     def _is_over(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
@@ -145,17 +140,15 @@ class Recording:
         )
 
     def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
-        now = document.read_at  # all instances agree on the store's time
         return open_incident(
             policy,
             document,
-            self._ports.store.get(counter_path(now)),
+            self._ports.store,
             severity=policy.signals[alert.signal].severity,
             signal=alert.signal,
             onset=alert.started_at,
-            now=now,
             commit_id=self._ports.ids(),
-            events=[self._detected(alert, now)],
+            events=[self._detected(alert, document.read_at)],
         )
 
     def _detected(self, alert: Alert, now: datetime) -> Event:

@@ -69,9 +69,10 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
     if is_stopped(ports, policy) or fenced.is_up(ports, policy):
         return later(record, now)
     topic = left[0]
+    attributes = {"rollback_command": record.id, "rollback_system": policy.system}
     try:
         message = ports.application_bus(policy.system).publish(
-            topic, msgspec.json.encode(_message(policy, record, topic)), _attributes(policy, record)
+            topic, msgspec.json.encode(_message(policy, record, topic)), attributes
         )
     except Rejected as error:
         answer = {**record.answer, "refused": {**refused, topic: str(error)}}
@@ -97,10 +98,6 @@ def _message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any
         "fields": [*fields],
         "reason": record.reason,
     }
-
-
-def _attributes(policy: Policy, record: CommandRecord) -> dict[str, str]:
-    return {"rollback_command": record.id, "rollback_system": policy.system}
 
 
 def _in_words(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:

@@ -24,12 +24,12 @@ from shared.errors import Moved, Unavailable
 from shared.facts import Difference, differences
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
-from shared.notice import creates, notices
+from shared.notice import notices
 from shared.ordered import ordered_change
 from shared.outside import write_down
 from shared.plan import Plan
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update, written
+from shared.ports import Document, Ports, Update, Write, written
 from shared.quota import PaceLeft
 from shared.rollback import KEPT_FOR, Order, Way
 from shared.severity import Severity
@@ -78,17 +78,10 @@ def rehearse(
     key = f"dry-run-{record.id}"
     said = notices(policy, key, Severity.LOW, "rehearsed", text, now, to_paste=(), **answer)
     told = event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
-    try:
-        ports.store.commit(
-            [
-                Update(document.path, encode(known), document.version),
-                write_down(record.system, f"rehearsed:{record.id}", told),
-                *creates(said),
-            ]
-        )
-    except Moved:  # somebody else has told it
-        return
-    handover.publish_notices(ports.bus, said)
+    kept = Update(document.path, encode(known), document.version)
+    writes: list[Write] = [kept, write_down(record.system, f"rehearsed:{record.id}", told)]
+    with suppress(Moved):  # somebody else has told it
+        handover.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _worked_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from responders import pinned
@@ -12,7 +13,7 @@ from shared import pin as pins
 from shared.audit import event
 from shared.durations import format_duration
 from shared.errors import Exists
-from shared.notice import creates, notices
+from shared.notice import notices
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Create, Ports
@@ -54,8 +55,5 @@ class Reminding:
             happened = event("pin.old", now, "on_clock", functions=functions)
             told = [write_down(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
         done = Create(marker, {"at": now, "expires_at": now + KEPT_FOR})
-        try:
-            ports.store.commit([done, *told, *creates(said)])
-        except Exists:  # another instance has told it
-            return
-        handover.publish_notices(ports.bus, said)
+        with suppress(Exists):  # another instance has told it
+            handover.commit_with_notices(ports.store, ports.bus, [done, *told], said)

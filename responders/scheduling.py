@@ -23,13 +23,12 @@ from shared.documents import decode
 from shared.durations import format_duration
 from shared.errors import Refused
 from shared.notice import OUTSIDE, Notice, Unless, creates, notices, scheduled
-from shared.opening import Opening, counter_path, open_incident
+from shared.opening import Opening, open_incident
 from shared.outside import write_down
 from shared.policy import Policy
 from shared.ports import Document, Ports, Query, Update, Write
 from shared.rollback import KEPT_FOR
 from shared.severity import worse
-from shared.system import System
 
 
 def order(asked: Asked) -> Effect:
@@ -110,13 +109,10 @@ def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> s
     """Why it does not begin; empty: nothing stands in the way."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
-        whole = timedelta(seconds=round(late.total_seconds()))
-        return f"it is {format_duration(whole)} too late"
+        return f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
     fields = ports.store.get(systems.path(policy.system)).fields
-    system = decode(System, fields) if fields is not None else System(policy.system)
-    if system.incident and system.incident_ended_at is None:
-        return f"it yields to {system.incident}"
-    return ""
+    ahead = systems.stored(fields, policy.system).open_incident
+    return f"it yields to {ahead}" if ahead else ""
 
 
 def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planned) -> Opening:
@@ -126,11 +122,9 @@ def _opened(ports: Ports, policy: Policy, record: CommandRecord, planned: Planne
     return open_incident(
         policy,
         system,
-        ports.store.get(counter_path(now)),
+        ports.store,
         severity=planned.severity,
         signal="command",
-        onset=now,
-        now=now,
         commit_id=ports.ids(),
         events=[event("rollback.ordered", now, record.actor, **ordered)],
         order=planned.order,

@@ -12,10 +12,10 @@ from shared import rollback as rollbacks
 from shared import system as systems
 from shared.choices import choices
 from shared.command import Command, nearest
-from shared.documents import decode
+from shared.documents import decode, encode
 from shared.errors import Refused
 from shared.incident import Incident
-from shared.ports import Document, Query, Write
+from shared.ports import Document, Query, Update, Write
 from shared.rollback import Rollback
 from shared.system import System
 from shared.tenure import SKEW, Draft, prepared
@@ -68,8 +68,18 @@ class Subject(Struct, frozen=True):
 
     def require_newest(self) -> None:
         """Raises: Refused, when its system has had another incident since."""
-        if decode(System, self.system.fields).incident != self.incident.id:
+        if not self.is_newest:
             raise Refused(f"{self.incident.id} is not the system's newest incident")
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether its system has had no other incident since."""
+        return decode(System, self.system.fields).incident == self.incident.id
+
+    def write_incident(self, incident: Incident) -> Update:
+        """The write of the incident, unless somebody has written it since it was read."""
+        document = self.incident_document
+        return Update(document.path, encode(incident), document.version)
 
     def write_rollback(self, draft: Draft) -> list[Write]:
         """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""

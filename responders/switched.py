@@ -26,5 +26,5 @@ def switches(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
     """What stands of all systems and of this one, and when that was read by the store's clock."""
     everywhere, here = ports.store.get(GLOBAL), ports.store.get(systems.path(policy.system))
     controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
-    system = decode(System, here.fields) if here.fields else System(policy.system)
+    system = systems.stored(here.fields, policy.system)
     return controls, system, here.read_at

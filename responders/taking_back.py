@@ -11,12 +11,10 @@ from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from responders.working_out import moved, repairs
 from shared import system as systems
-from shared.documents import decode
 from shared.errors import Refused
-from shared.opening import counter_path, open_incident
+from shared.opening import open_incident
 from shared.rollback import ENDED, Order, Way
 from shared.severity import Severity
-from shared.system import System
 
 SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
@@ -64,11 +62,9 @@ def unpin(asked: Asked) -> Effect:
     opening = open_incident(
         policy,
         system,
-        store.get(counter_path(now)),
+        store,
         severity=Severity.LOW,
         signal=SIGNAL,
-        onset=now,
-        now=now,
         commit_id=asked.ports.ids(),
         events=[ordered(asked, now)],
         order=order,
@@ -81,9 +77,9 @@ def unpinning(asked: Asked) -> Order:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     document = store.get(systems.path(policy.system))
-    system = decode(System, document.fields) if document.fields else System(policy.system)
-    if system.incident and system.incident_ended_at is None:
-        raise Refused(f"{system.incident} is open: what is pinned stays until it is over")
+    system = systems.stored(document.fields, policy.system)
+    if system.open_incident:
+        raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
     groups = {group for name in command.groups for group in policy.groups_called(name)}
     held_now = [one.function for one in pins_of(store, policy.system)]
     named = [

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from shared import command as commands
 from shared import rollback as rollbacks
 from shared.audit import event
 from shared.command import CommandRecord
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode
-from shared.errors import Moved, Unavailable
 from shared.outside import EVERYWHERE
 from shared.ports import Document, Ports, Update, Write
 from shared.reading import Reading
@@ -32,7 +33,10 @@ def tell(ports: Ports, command: str) -> None:
     if not record.tells:
         return
     for rollback in alive(ports, "" if record.system == EVERYWHERE else record.system):
-        _append(ports, command, rollback.id)
+        append = partial(_append, ports, command, rollback.id)
+        too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
+        pause = partial(ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(append, LIMIT_ATTEMPTS, too_fast, pause)
     ports.store.commit([Update(commands.path(command), {"tells": ""})])
 
 
@@ -42,21 +46,14 @@ def in_flight(ports: Ports, system: str) -> int:
 
 
 def _append(ports: Ports, command: str, rollback: str) -> None:
-    """One commit: the event, and that it is told; both are read anew whenever one has moved."""
-    for _ in range(LIMIT_ATTEMPTS):
-        document = ports.store.get(commands.path(command))
-        record = _record(document)
-        if not record.tells or rollback in record.told:  # by another delivery, meanwhile
-            return
-        told = {"told": [*record.told, rollback]}
-        mark = Update(document.path, told, document.version)
-        try:
-            ports.store.commit([mark, *_entry(ports, record, rollback)])
-        except Moved:
-            ports.clock.sleep(RETRY_SECONDS)
-        else:
-            return
-    raise Unavailable(f"rollback {rollback} changes too fast to be told of command {command}")
+    """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
+    document = ports.store.get(commands.path(command))
+    record = _record(document)
+    if not record.tells or rollback in record.told:  # by another delivery, meanwhile
+        return
+    told = {"told": [*record.told, rollback]}
+    mark = Update(document.path, told, document.version)
+    ports.store.commit([mark, *_entry(ports, record, rollback)])
 
 
 def _entry(ports: Ports, record: CommandRecord, rollback_id: str) -> list[Write]:

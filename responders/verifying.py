@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from responders import ending, extending, measuring
 from responders.asking import ANSWER_SECONDS, ask_all
@@ -22,14 +21,14 @@ from shared import rollback as rollbacks
 from shared import shortened
 from shared.deployment import Deployment, taken_back
 from shared.deployment import Status as DeploymentStatus
-from shared.documents import decode
 from shared.durations import in_words
 from shared.engine import load_steps
 from shared.errors import RollbackError
 from shared.health import Health, Verdict
 from shared.incident import Status
 from shared.plan import Step
-from shared.ports import Query, Update, Write
+from shared.ports import Update, Write
+from shared.reading import Reading
 from shared.rollback import Way
 from shared.steps import Kind, put_back, take_out
 from shared.steps import Verdict as Standing
@@ -47,7 +46,8 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     undone = plans.undone(steps)
     moved = [] if undone else _moved_since(case, steps.values(), kinds)
     if undone or moved:
-        why = in_short(steps.values()) if undone else _moved(moved)
+        changed = f"{len(moved)} changed by somebody after their shift: {shortened.phrase(moved)}"
+        why = in_short(steps.values()) if undone else changed
         return ending.fail(case, why, moved)
     if case.rollback.way is Way.REPAIR:
         return repaired.concluded(case, steps.values())
@@ -107,7 +107,9 @@ def verify(case: Case) -> bool:
         return ending.succeed(case, f"what may go back at once is back; not well: {health.reason}")
     elif expired or (unrestored and settled):
         return ending.fail(case, f"not well after the last shift: {health.reason}")
-    elif case.take(_looked(health.reason, **_confirmed(case, health))):
+    elif case.take(
+        Turn("health.looked", health.reason, changes=_confirmed(case, health), say=False)
+    ):
         case.ports.clock.sleep(LOOK_EVERY_SECONDS)
     return True
 
@@ -116,10 +118,6 @@ def _confirmed(case: Case, health: Health) -> dict[str, datetime]:
     """The field that tells since when all probes pass, once they do."""
     known = case.rollback.confirmed_at is not None
     return {} if known or health.outside is not Verdict.WELL else {"confirmed_at": case.now()}
-
-
-def _looked(note: str, **changes: Any) -> Turn:
-    return Turn(event="health.looked", note=note, changes=changes, say=False)
 
 
 def watch(case: Case, kinds: Mapping[str, Kind]) -> bool:
@@ -186,9 +184,8 @@ def _watching(case: Case, health: Health, steps: Iterable[Step]) -> Turn:
 
 def _bad(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     """The writes that mark what was taken back: nobody goes there again."""
-    store, system = case.ports.store, case.policy.system
-    found = store.query(Query("deployments", where=(("system", "==", system),)))
-    known = [decode(Deployment, one.fields) for one in found]
+    system = case.policy.system
+    known = Reading(case.ports.store).every_deployment(system)
     name = case.rollback.plan.target if case.rollback.plan else ""
     target = next((one for one in known if one.id == name), None)
     if target is None:
@@ -243,7 +240,3 @@ def _moved_since(case: Case, steps: Iterable[Step], kinds: Mapping[str, Kind]) -
         if not isinstance(look, RollbackError)
         and look.verdict not in (Standing.AT_GOAL, Standing.UNDER_WAY)
     )
-
-
-def _moved(names: Sequence[str]) -> str:
-    return f"{len(names)} changed by somebody after their shift: {shortened.phrase(names)}"

@@ -35,5 +35,5 @@ writers stopped for a while: fence, fence_told
 backups: backup, backing, native
 databases that are filled from them: filling, copying, proving
 what is kept, and read: typed, documents, reading
-small things: durations, errors, parts
+small things: conflicts, durations, errors, parts
 """

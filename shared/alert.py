@@ -74,7 +74,6 @@ class Notification(Struct, frozen=True):
     policy_id: str | None
     """The last part of the alert policy's name: the one identity that outlives renaming."""
     user_labels: dict[str, str]
-    condition_name: str
     summary: str
     observed_value: str
     """As sent: a number such as "7679.000", or a sentence."""
@@ -124,7 +123,6 @@ def parse(data: bytes) -> Notification:
         resource_labels=resource_labels,
         policy_id=_policy_id(incident),
         user_labels=_labels(incident, "policy_user_labels"),
-        condition_name=_text(incident, "condition_name"),
         summary=_text(incident, "summary"),
         observed_value=_text(incident, "observed_value"),
         severity=_text(incident, "severity"),

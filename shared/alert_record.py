@@ -6,8 +6,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from shared.alert import key_of
 from shared.documents import SCHEMA
 from shared.facts import AlertFact
+from shared.rollback import KEPT_FOR
 
 DECLARED = "declared:"
 """How the id of an alert begins that a person has declared."""
@@ -61,6 +63,40 @@ class Alert(Struct, frozen=True):
             closed,
             still_open,
         )
+
+
+def received(
+    name: str,
+    state: str,
+    system: str,
+    signal: str,
+    *,
+    verdict: str = "",
+    started_at: datetime,
+    published_at: datetime | None = None,
+    now: datetime,
+    function: str | None = None,
+    notification: str,
+) -> Alert:
+    """Return the alert of that id, which belongs to no incident yet.
+
+    A verdict that is not given is the state; what was not published by others is published now.
+    """
+    return Alert(
+        key=key_of(name, state),
+        monitoring_id=name,
+        state=state,
+        verdict=verdict or state,
+        system=system,
+        signal=signal,
+        incident="",
+        started_at=started_at,
+        published_at=published_at or now,
+        received_at=now,
+        function=function,
+        notification=notification,
+        expires_at=now + KEPT_FOR,
+    )
 
 
 def path(key: str) -> str:

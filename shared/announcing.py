@@ -122,6 +122,5 @@ def _refuse_unstable(situation: Situation, said: Said) -> None:
             state = functions[name].revisions.get(revision)
             if state is not None and state.created_at > said.at + SKEW:
                 raise Refused(f"not what was called stable: {name} serves a newer revision")
-    system = situation.system
-    if system.incident and system.incident_ended_at is None:
-        raise Refused(f"nothing is stable during {system.incident}")
+    if situation.system.open_incident:
+        raise Refused(f"nothing is stable during {situation.system.open_incident}")

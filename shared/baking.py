@@ -48,8 +48,8 @@ def baked(
 
     `requests` per function, counted since `bakes_since`.
     """
-    if system.incident and system.incident_ended_at is None:
-        return _again(f"{system.incident} is open", now + AGAIN)
+    if system.open_incident:
+        return _again(f"{system.open_incident} is open", now + AGAIN)
     done_at = bakes_since(deployment, system) + policy.execution.bake
     if now < done_at:
         return _again("it has not been live in peace for long enough", done_at)

@@ -185,8 +185,7 @@ def _by_hand(
 def _during_an_incident(system: System, changed_at: datetime) -> bool:
     """Whether it was surely changed after the open incident was detected."""
     detected = system.incident_detected_at
-    is_open = bool(system.incident) and system.incident_ended_at is None
-    return is_open and detected is not None and changed_at > detected
+    return bool(system.open_incident) and detected is not None and changed_at > detected
 
 
 def _earliest(

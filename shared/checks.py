@@ -102,14 +102,14 @@ def _tallies(
     """What is counted for it now: its functions that are back, and who signs in."""
     functions, requests = list(_counted(policy, check, back)), counted.requests
     if functions:
-        known = None if requests is None else summed(_of(requests, functions))
+        known = (
+            None
+            if requests is None
+            else summed(requests[one] for one in functions if one in requests)
+        )
         yield _Tally("requests", known, policy.gates.failing_above)
     if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
-
-
-def _of(requests: Mapping[str, Requests], functions: Collection[str]) -> Iterator[Requests]:
-    return (requests[name] for name in functions if name in requests)
 
 
 def _asked(policy: Policy, check: Check, back: Collection[str]) -> Iterator[str]:

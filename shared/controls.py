@@ -10,7 +10,7 @@ from shared.documents import decode
 from shared.errors import RollbackError
 from shared.ports import Clock, Document, Store
 from shared.rollback import Rollback
-from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, System, frozen
+from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
 
 
 class Switches:
@@ -41,7 +41,7 @@ class Switches:
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
-        system = decode(System, here.fields) if here.fields else System(self._rollback.system)
+        system = systems.stored(here.fields, self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)

@@ -48,10 +48,6 @@ class Message(Struct, frozen=True):
     data: bytes
     attributes: dict[str, str]
     published_at: datetime | None
-    ordering_key: str
-    delivery_attempt: int
-    """From 1, approximate; 0 where the subscription does not count (it has no dead letters)."""
-    subscription: str
 
     @property
     def topic_name(self) -> str:
@@ -79,13 +75,10 @@ class Message(Struct, frozen=True):
 class Undecodable(Refused):
     """A request that holds no message; what could be read of it still goes with the dead letter."""
 
-    def __init__(
-        self, reason: str, message_id: str = "", topic: str = "", subscription: str = ""
-    ) -> None:
+    def __init__(self, reason: str, message_id: str = "", topic: str = "") -> None:
         super().__init__(reason)
         self.message_id = message_id
         self.topic = topic
-        self.subscription = subscription
 
 
 def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
@@ -94,7 +87,7 @@ def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
     `path` is the request's own, with its query: a push subscription names its topic there, because
     a plain push does not say it.
 
-    Raises: Undecodable (a Refused) with the reason, and the id, topic and subscription so far read.
+    Raises: Undecodable (a Refused) with the reason, and the id and the topic so far read.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     known = _Origin(lowered, path)
@@ -103,7 +96,7 @@ def decode(headers: Mapping[str, str], body: bytes, path: str = "") -> Message:
         content = known.opened(document)
         return _message(known, content)
     except Refused as error:
-        raise Undecodable(error.reason, known.id, known.topic, known.subscription) from error
+        raise Undecodable(error.reason, known.id, known.topic) from error
 
 
 def earliest(*times: datetime | str | None) -> datetime | None:
@@ -122,7 +115,6 @@ class _Origin:
         self._headers = headers
         self.id = headers.get("ce-id", "")
         self.topic = _topic(headers.get("ce-source", "")) or _topic(unquote(path))
-        self.subscription = ""
         self.time: Any = headers.get("ce-time")
 
     def opened(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +142,6 @@ class _Origin:
 
 
 def _message(origin: _Origin, content: dict[str, Any]) -> Message:
-    origin.subscription = _text(content, "subscription")
     message = content.get("message")
     if not isinstance(message, dict):
         raise Refused("no message in it")
@@ -163,9 +154,6 @@ def _message(origin: _Origin, content: dict[str, Any]) -> Message:
         data=_unbase64(message.get("data"), "data"),
         attributes=attributes,
         published_at=_time(origin.time if published is None else published),
-        ordering_key=_text(message, "orderingKey", "ordering_key"),
-        delivery_attempt=_attempt(_either(content, "deliveryAttempt", "delivery_attempt")),
-        subscription=origin.subscription,
     )
 
 
@@ -205,15 +193,6 @@ def _unbase64(value: object, name: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused(f"{name} is not base64: {error}") from error
-
-
-def _attempt(value: object) -> int:
-    if value is None:
-        return 0
-    written = _text({"attempt": value}, "attempt")
-    if not re.fullmatch("[0-9]{1,9}", written):
-        raise Refused(f"deliveryAttempt {_shown(value)} is not a number")
-    return int(written)
 
 
 def _time(value: object) -> datetime | None:

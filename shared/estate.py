@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -27,9 +27,6 @@ from shared.inventory import (
     SecretVersion,
 )
 from shared.triggers import Trigger
-
-MOST_READ: Final = 2000
-"""Documents that are read to count those written since: each is paid for, and people wait."""
 
 
 class Hosting(Protocol):
@@ -146,18 +143,6 @@ class Indexes(Protocol):
         ...
 
 
-class Documents(Protocol):
-    """What Firestore holds, to be counted."""
-
-    def written_since(self, database: str, collection: str, since: datetime) -> tuple[str, ...]:
-        """The documents of a collection group that were written later, by path.
-
-        What was deleted since is not among them. Raises: Rejected when more than `MOST_READ` would
-        have to be read.
-        """
-        ...
-
-
 class Secrets(Protocol):
     """Secret Manager, without what the secrets hold."""
 
@@ -255,11 +240,6 @@ class Estate(Protocol):
     @property
     def indexes(self) -> Indexes:
         """Its indexes."""
-        ...
-
-    @property
-    def documents(self) -> Documents:
-        """Its documents."""
         ...
 
     @property

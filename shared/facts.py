@@ -62,9 +62,6 @@ class Facts(Struct, frozen=True):
     records: Mapping[str, WholeInventory | None] = {}
     """All that was live in the deployments that one may go back to, by their ids; None: it could
     not be read."""
-    waiting: Mapping[str, int] | None = None
-    """Events that wait, by the function that is given them again when it fails, as far as they were
-    counted; None: they could not be."""
     triggers: tuple[Trigger, ...] | RollbackError | None = None
     """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
     damage: tuple[Finding, ...] = ()

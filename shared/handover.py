@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 from shared import topics
 from shared.errors import Refused
 from shared.messages import Bus
-from shared.notice import Notice
+from shared.notice import Notice, creates
 from shared.outside import EVERYWHERE
-from shared.ports import Query, Store
+from shared.ports import Query, Store, Write
 from shared.typed import from_json
 
 ROLLBACK = "rollback"
@@ -71,6 +71,18 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
     for notice in notices:
         if notice.due_at == notice.created_at:
             publish(bus, NOTICE, notice.id, notice.created_at)
+
+
+def commit_with_notices(
+    store: Store, bus: Bus, writes: Iterable[Write], notices: Collection[Notice]
+) -> datetime:
+    """Commit the writes and the notices that go with them, hand those over; return the version.
+
+    Raises: as `commit`, and nothing is handed over then.
+    """
+    version = store.commit([*writes, *creates(notices)])
+    publish_notices(bus, notices)
+    return version
 
 
 def publish_due(

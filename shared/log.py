@@ -25,7 +25,6 @@ _SPECIAL = {
     "sampled": "logging.googleapis.com/trace_sampled",
 }
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=([01]))?")
 
 _WRITTEN = json.JSONEncoder(default=str).encode
 
@@ -66,22 +65,16 @@ def write(severity: str, message: str, **fields: Any) -> None:
 def traced(headers: Mapping[str, str], project: str) -> dict[str, Any]:
     """The fields that tie a line to its request's trace; none where the request names none.
 
-    W3C's `traceparent`, else Google's `X-Cloud-Trace-Context` (TRACE/SPAN;o=1, the span in decimal:
-    cloud.google.com/trace/docs/trace-context, read 2026-11).
+    By W3C's `traceparent`, which Cloud Run passes on (cloud.google.com/trace/docs/trace-context,
+    read 2026-11).
     """
     lowered = {name.lower(): value for name, value in headers.items()}
-    if found := _TRACEPARENT.fullmatch(lowered.get("traceparent", "")):
-        trace, span, flags = found.groups()
-        return _trace(project, trace, span, int(flags, 16) & 1)
-    if found := _CLOUD_TRACE.fullmatch(lowered.get("x-cloud-trace-context", "")):
-        trace, number, sampled = found.groups()
-        return _trace(project, trace.lower(), f"{int(number or 0):016x}", sampled == "1")
-    return {}
-
-
-def _trace(project: str, trace: str, span: str, sampled: int) -> dict[str, Any]:
+    found = _TRACEPARENT.fullmatch(lowered.get("traceparent", ""))
+    if found is None:
+        return {}
+    trace, span, flags = found.groups()
     where = f"projects/{project}/traces/{trace}"
-    return {"trace": where, "span": span, "sampled": bool(sampled)}
+    return {"trace": where, "span": span, "sampled": bool(int(flags, 16) & 1)}
 
 
 def _shown(name: str, value: Any, depth: int = 0) -> Any:

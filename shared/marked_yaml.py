@@ -149,3 +149,15 @@ def _scalar(event: Any) -> Any:
     if _DECIMAL.fullmatch(text):
         return float(text)
     return text
+
+
+def mapping_in(holder: Any, key: str) -> dict[str, Any]:
+    """The mapping under that key; an empty one, where there is none."""
+    found = holder.get(key) if isinstance(holder, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def list_in(holder: Any, key: str) -> list[Any]:
+    """The list under that key; an empty one, where there is none."""
+    found = holder.get(key) if isinstance(holder, dict) else None
+    return found if isinstance(found, list) else []

@@ -84,8 +84,6 @@ class Notice(Struct, frozen=True):
     due_at: datetime | None
     since: datetime | None = None
     """When it was first due: the earlier one of an incident is said first on each channel."""
-    order: int = 0
-    """Among those of the same moment."""
     lane: str = ""
     """Incident and channel, which are one queue."""
     facts: dict[str, Any] = {}

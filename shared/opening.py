@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared import incident as incidents
 from shared import rollback as rollbacks
+from shared import system as systems
 from shared.audit import Event, genesis, link
 from shared.documents import decode, encode
 from shared.incident import (
@@ -22,10 +23,9 @@ from shared.incident import (
 )
 from shared.notice import Notice, creates, notices
 from shared.policy import Policy
-from shared.ports import Create, Document, Put, Update, Write, written
+from shared.ports import Create, Document, Put, Reader, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
 from shared.severity import Severity
-from shared.system import System
 from shared.timers import timers
 
 
@@ -41,20 +41,23 @@ class Opening(Struct, frozen=True):
 def open_incident(
     policy: Policy,
     system: Document,
-    counter: Document,
+    reader: Reader,
     *,
     severity: Severity,
     signal: str,
-    onset: datetime,
-    now: datetime,
+    onset: datetime | None = None,
     commit_id: str,
     events: Sequence[Event],
     order: Order | None = None,
 ) -> Opening:
     """A new incident with its number, its undecided rollback, public state and notices.
 
-    Two of them at once cannot both land: system and counter are written as they were read.
+    It is detected when the system's document was read, on which time all instances agree; without
+    an onset it began then. Two of them at once cannot both land: system and counter are written as
+    they were read.
     """
+    now = system.read_at
+    counter = reader.get(counter_path(now))
     number = (counter.fields or {"number": 0})["number"] + 1
     incident = Incident(
         id=public_id(counter.path.rpartition("/")[2], number),
@@ -62,7 +65,7 @@ def open_incident(
         severity=severity,
         signal=signal,
         status=Status.DETECTED,
-        onset_at=onset,
+        onset_at=onset or now,
         detected_at=now,
         timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
         respond_by=incidents.respond_by(policy, severity, now),
@@ -158,7 +161,7 @@ def _opened(
     writes: tuple[Write, ...],
 ) -> Opening:
     entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
-    known = decode(System, system.fields) if system.fields else System(name=policy.system)
+    known = systems.stored(system.fields, policy.system)
     current = replace(
         known,
         incident=incident.id,

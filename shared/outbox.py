@@ -130,5 +130,5 @@ def path(system: str, channel: str) -> str:
     return f"channels/{system}:{channel}"
 
 
-def _place(notice: Notice) -> tuple[datetime, int, str]:
-    return (notice.since or notice.created_at, notice.order, notice.id)
+def _place(notice: Notice) -> tuple[datetime, str]:
+    return (notice.since or notice.created_at, notice.id)

@@ -5,7 +5,6 @@ Kept by shared/gcp and by the fakes of the tests, as shared/ports.py says.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -123,13 +122,6 @@ class Metrics(Protocol):
 
         None: there is no series, be it that nothing was counted or that nothing counts.
         Raises: Rejected, also for what is no filter, or finds no counter.
-        """
-        ...
-
-    def waiting(self, functions: Collection[FunctionState], now: datetime) -> dict[str, int]:
-        """Events or tasks that wait for each function (short name), as last counted.
-
-        One of which nothing was counted in the last minutes, or can be, is left out.
         """
         ...
 

@@ -8,23 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.marked_yaml import Finding, Path
-from shared.policy_collections import listed, mapping
+from shared.marked_yaml import Finding, Path, list_in, mapping_in
 
 
 def findings(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the assets of one policy file's value."""
-    assets, collections = mapping(policy, "assets"), mapping(policy, "collections")
+    assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
     names: set[str] = set()
-    for index, asset in enumerate(listed(assets, "static")):
+    for index, asset in enumerate(list_in(assets, "static")):
         path: Path = ("assets", "static", index)
         name = asset.get("name") if isinstance(asset, dict) else None
         if isinstance(name, str) and name in names:
             yield (*path, "name"), f"name {name!r} is taken by an earlier entry"
         names.add(str(name))
         yield from _origins(path, asset)
-    for index, name in enumerate(listed(assets, "regenerated")):
-        if isinstance(name, str) and not listed(collections.get(name), "derived"):
+    for index, name in enumerate(list_in(assets, "regenerated")):
+        if isinstance(name, str) and not list_in(collections.get(name), "derived"):
             path = ("assets", "regenerated", index)
             yield path, f"nothing says how {name!r} is made again: no collection with `derived`"
 

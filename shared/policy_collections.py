@@ -10,42 +10,42 @@ from typing import Any
 
 from shared.integrity_rules import Comparison
 from shared.judging import compiled
-from shared.marked_yaml import Finding, Path
+from shared.marked_yaml import Finding, Path, list_in, mapping_in
 
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
 def findings(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the collections of one policy file's value."""
-    collections, groups = mapping(policy, "collections"), mapping(policy, "groups")
+    collections, groups = mapping_in(policy, "collections"), mapping_in(policy, "groups")
     for name, collection in collections.items():
         if not isinstance(collection, dict):
             continue
         path: Path = ("collections", name)
         yield from _schema((*path, "schema"), collection.get("schema"))
-        for field, target in mapping(collection, "references").items():
+        for field, target in mapping_in(collection, "references").items():
             if target not in collections:
                 yield (*path, "references", field), f"{target!r} is no collection here"
-        for index, group in enumerate(listed(collection, "writers")):
+        for index, group in enumerate(list_in(collection, "writers")):
             if group not in groups:
                 yield (*path, "writers", index), f"{group!r} is no group"
-        for index, query in enumerate(listed(collection, "faulty")):
+        for index, query in enumerate(list_in(collection, "faulty")):
             yield from _terms((*path, "faulty", index, "where"), query)
     yield from _fence(policy, groups)
 
 
 def _fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
     """Its writers are groups, and its canary is a probe that exercises one of their functions."""
-    fence = mapping(policy, "fence")
-    writers = [one for one in listed(fence, "writers") if isinstance(one, str)]
+    fence = mapping_in(policy, "fence")
+    writers = [one for one in list_in(fence, "writers") if isinstance(one, str)]
     for index, group in enumerate(writers):
         if group not in groups:
             yield ("fence", "writers", index), f"{group!r} is no group"
     canary = fence.get("canary")
     if not isinstance(canary, str):
         return
-    stopped = [one for name in writers for one in listed(mapping(groups, name), "functions")]
-    probes = [one for one in listed(policy, "probes") if isinstance(one, dict)]
+    stopped = [one for name in writers for one in list_in(mapping_in(groups, name), "functions")]
+    probes = [one for one in list_in(policy, "probes") if isinstance(one, dict)]
     found = [one.get("function") for one in probes if one.get("name") == canary]
     if not found:
         yield ("fence", "canary"), f"{canary!r} is no probe"
@@ -64,7 +64,7 @@ def _schema(path: Path, schema: Any) -> Iterator[Finding]:
 
 def _terms(path: Path, query: Any) -> Iterator[Finding]:
     """A value where one is compared with, and nowhere else."""
-    for index, term in enumerate(listed(query, "where")):
+    for index, term in enumerate(list_in(query, "where")):
         op = term.get("op") if isinstance(term, dict) else None
         if op in _VALUELESS and "value" in term:
             yield (*path, index, "value"), f"{op} takes no value"
@@ -72,15 +72,3 @@ def _terms(path: Path, query: Any) -> Iterator[Finding]:
             yield (*path, index), f"{op} needs a value"
         elif op == Comparison.ONE_OF and not isinstance(term["value"], list):
             yield (*path, index, "value"), "in needs a list"
-
-
-def mapping(holder: Any, key: str) -> dict[str, Any]:
-    """What stands under a key, where that is a mapping."""
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def listed(holder: Any, key: str) -> list[Any]:
-    """What stands under a key, where that is a list."""
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return found if isinstance(found, list) else []

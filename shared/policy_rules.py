@@ -14,7 +14,7 @@ from shared.durations import parse_duration
 from shared.execution import WriteQuota
 from shared.integrity_rules import IntegrityRules
 from shared.looks import untellable
-from shared.marked_yaml import Finding, Path
+from shared.marked_yaml import Finding, Path, list_in, mapping_in
 from shared.policy import SIGNALS, Unit, service_of
 from shared.reach import BREACH
 
@@ -57,13 +57,13 @@ def findings(policy: Any) -> Iterator[Finding]:
 
 def _security_findings(policy: Any) -> Iterator[Finding]:
     """A finding becomes an alert of a signal, which has to mean something."""
-    if policy.get("findings") is not None and BREACH not in _mapping(policy, "signals"):
+    if policy.get("findings") is not None and BREACH not in mapping_in(policy, "signals"):
         yield ("findings",), f"findings are told of by the signal {BREACH}, which is not declared"
 
 
 def alert_policies(policy: Any) -> Iterator[tuple[Path, str]]:
     """Each alert policy id that the file claims, and where."""
-    for signal, meaning in _mapping(policy, "signals").items():
+    for signal, meaning in mapping_in(policy, "signals").items():
         for place, alert_policy in _texts(meaning, "alert_policies"):
             yield ("signals", signal, *place), alert_policy
 
@@ -83,7 +83,7 @@ def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, group in _mapping(policy, "groups").items():
+    for name, group in mapping_in(policy, "groups").items():
         canary = group.get("canary") if isinstance(group, dict) else None
         members = [function for _, function in _texts(group, "functions")]
         if isinstance(canary, str) and canary not in members:
@@ -91,7 +91,7 @@ def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    groups = _mapping(policy, "groups")
+    groups = mapping_in(policy, "groups")
     after = {name: [other for _, other in _texts(groups[name], "after")] for name in groups}
     for name, group in groups.items():
         for place, other in _texts(group, "after"):
@@ -115,8 +115,8 @@ def _before(name: str, after: Mapping[str, list[str]]) -> set[str]:
 
 
 def _aliases(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    groups = _mapping(policy, "groups")
-    aliases = _mapping(policy, "group_aliases")
+    groups = mapping_in(policy, "groups")
+    aliases = mapping_in(policy, "group_aliases")
     for alias in aliases:
         if alias in groups:
             yield ("group_aliases", alias), f"alias {alias!r} is the name of a group"
@@ -146,11 +146,12 @@ def _probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _verification(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """A check asks something, of what there is."""
-    probes, groups = _names(policy, "probes"), _mapping(policy, "groups")
-    for name, check in _mapping(policy, "verification").items():
+    probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
+    for name, check in mapping_in(policy, "verification").items():
         path: Path = ("verification", name)
         asked, counted = list(_texts(check, "probes")), list(_texts(check, "groups"))
-        if isinstance(check, dict) and not asked and not counted and not _counts_sign_ins(check):
+        is_empty = isinstance(check, dict) and check.get("sign_in_failures") is None
+        if is_empty and not asked and not counted:
             yield path, f"check {name!r} names neither a probe nor a group"
         for place, probe in asked:
             if probe not in probes:
@@ -160,13 +161,9 @@ def _verification(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield (*path, *place), f"check {name!r}: {group!r} is no group"
 
 
-def _counts_sign_ins(check: Mapping[str, Any]) -> bool:
-    return check.get("sign_in_failures") is not None
-
-
 def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """A probe that feeds a signal must be able to tell of it."""
-    signals = _mapping(policy, "signals")
+    signals = mapping_in(policy, "signals")
     for index, probe in _entries(policy, "probes"):
         name = probe.get("signal")
         if not isinstance(name, str):
@@ -213,16 +210,16 @@ def _addressees(
     policy: Mapping[str, Any], path: Path, channel: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Users are read where one collection of them is declared, and told in words for them."""
-    users = _mapping(channel, "users")
+    users = mapping_in(channel, "users")
     name, at_most = users.get("collection"), _number(users, "at_most")
-    declared = _mapping(policy, "collections").get(str(name))
+    declared = mapping_in(policy, "collections").get(str(name))
     if declared is None:
         yield (*path, "users", "collection"), f"{name!r} is no collection here"
     elif isinstance(declared, dict) and declared.get("everywhere") is True:
         yield (*path, "users", "collection"), f"{name!r} is many collections: users are in one"
     if channel.get("audience") not in ("users", "concerned"):
         yield path, "what is pushed to users has the audience users or concerned"
-    budget = _number(_mapping(policy, "integrity"), "read_budget") or IntegrityRules().read_budget
+    budget = _number(mapping_in(policy, "integrity"), "read_budget") or IntegrityRules().read_budget
     if at_most is not None and at_most > budget:
         yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
 
@@ -233,9 +230,9 @@ def _concerned(
     """They are found by what is declared of whom documents belong to."""
     if channel.get("users") is None:
         yield path, "those concerned are looked up: users says where"
-    if _mapping(channel, "users").get("where"):
+    if mapping_in(channel, "users").get("where"):
         yield (*path, "users", "where"), "those concerned are told, whatever else holds of them"
-    if not _mapping(policy, "erasure").get("documents"):
+    if not mapping_in(policy, "erasure").get("documents"):
         yield path, "nothing says whose documents are (erasure.documents)"
 
 
@@ -267,8 +264,8 @@ def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
 def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """One entry each, limited to groups that there are."""
     seen: set[str] = set()
-    groups = _mapping(policy, "groups")
-    for index, principal in _entries(_mapping(policy, "identity"), "principals"):
+    groups = mapping_in(policy, "groups")
+    for index, principal in _entries(mapping_in(policy, "identity"), "principals"):
         path: Path = ("identity", "principals", index)
         email = principal.get("email")
         if isinstance(email, str) and email in seen:
@@ -281,7 +278,7 @@ def _principals(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _components(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Each once, of signals that there are."""
-    page, signals = _mapping(policy, "status_page"), _mapping(policy, "signals")
+    page, signals = mapping_in(policy, "status_page"), mapping_in(policy, "signals")
     for path, what in _names_once(page, "components"):
         yield ("status_page", *path), what
     for index, component in _entries(page, "components"):
@@ -303,7 +300,7 @@ def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
 
 
 def _backups(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    rules = _mapping(policy, "backups")
+    rules = mapping_in(policy, "backups")
     bucket, second = rules.get("bucket"), rules.get("second")
     if isinstance(second, str) and not isinstance(bucket, str):
         yield ("backups", "second"), "there is nothing to copy: no bucket is exported to"
@@ -315,7 +312,7 @@ def _backups(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, signal in _mapping(policy, "signals").items():
+    for name, signal in mapping_in(policy, "signals").items():
         if not isinstance(signal, dict):
             continue
         path: Path = ("signals", name)
@@ -349,14 +346,9 @@ def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
-    for name, group in _mapping(policy, "groups").items():
+    for name, group in mapping_in(policy, "groups").items():
         for place, function in _texts(group, "functions"):
             yield ("groups", name, *place), name, function
-
-
-def _mapping(holder: Any, key: str) -> dict[str, Any]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _number(holder: Mapping[str, Any], key: str) -> float | None:
@@ -373,21 +365,19 @@ def _span(holder: Mapping[str, Any], key: str) -> timedelta | None:
 
 
 def _entries(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    for index, entry in enumerate(found if isinstance(found, list) else ()):
+    for index, entry in enumerate(list_in(holder, key)):
         if isinstance(entry, dict):
             yield index, entry
 
 
 def _texts(holder: Any, key: str) -> Iterator[tuple[Path, str]]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    for index, entry in enumerate(found if isinstance(found, list) else ()):
+    for index, entry in enumerate(list_in(holder, key)):
         if isinstance(entry, str):
             yield (key, index), entry
 
 
 def _write_quota(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    quota = _mapping(_mapping(policy, "execution"), "write_quota")
+    quota = mapping_in(mapping_in(policy, "execution"), "write_quota")
     burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
     numbers = isinstance(burst, int | float) and isinstance(share, int | float)
     if numbers and burst * share < CANARY_WRITES:

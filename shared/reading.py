@@ -65,7 +65,7 @@ class Reading:
 
     def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
-        return self._one(System, systems.path(name)) or System(name=name)
+        return systems.stored(self._store.get(systems.path(name)).fields, name)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
@@ -119,9 +119,12 @@ class Reading:
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""
-        every = self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
-        found = [one for one in every if not one.named]
+        found = [one for one in self.every_deployment(system) if not one.named]
         return sorted(found, key=lambda one: one.at, reverse=True)
+
+    def every_deployment(self, system: str) -> list[Deployment]:
+        """Those that another name was announced for, too; in no order."""
+        return self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""

@@ -6,40 +6,18 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from shared.durations import in_words
 from shared.page_templates import Filters, environment, with_style
-from shared.report import Course, Report, Took
+from shared.report import Course, Report
 from shared.report_rendering import TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-class Bar(Struct, frozen=True):
-    """One phase, drawn."""
-
-    phase: str
-    took_seconds: float | None
-    target_seconds: float | None
-    kept: bool
-    took_share: float
-    """Of the longest that is drawn, in percent."""
-    target_share: float | None
-
-
-class Chart(Struct, frozen=True):
-    """The phases of one rollback on one scale."""
-
-    rollback: str
-    bars: tuple[Bar, ...]
-
-
 def html(report: Report) -> str:
     """The whole report; every value in it is escaped."""
-    charts = [chart(one) for one in report.rollbacks]
-    return _environment().get_template("report.html").render(report=report, charts=charts)
+    return _environment().get_template("report.html").render(report=report)
 
 
 def style() -> str:
@@ -47,31 +25,26 @@ def style() -> str:
     return str(_environment().globals["style_hash"])
 
 
-def chart(course: Course) -> Chart:
-    """Its phases beside their targets, so that the longest of all fills the width."""
+def longest(course: Course) -> float:
+    """The seconds that fill the width of a rollback's chart, in which all bars are on one scale."""
     known = [value for one in course.took for value in (one.took_seconds, one.target_seconds)]
-    longest = max((value for value in known if value is not None), default=0.0) or 1.0
-    return Chart(course.rollback, tuple(_bar(one, longest) for one in course.took))
+    return max((value for value in known if value is not None), default=0.0) or 1.0
 
 
-def _bar(one: Took, longest: float) -> Bar:
-    return Bar(
-        phase=one.phase,
-        took_seconds=one.took_seconds,
-        target_seconds=one.target_seconds,
-        kept=one.kept,
-        took_share=_share(one.took_seconds or 0.0, longest),
-        target_share=None if one.target_seconds is None else _share(one.target_seconds, longest),
-    )
-
-
-def _share(seconds: float, longest: float) -> float:
-    return round(100 * max(0.0, seconds) / longest, 1)
+def share(seconds: float | None, whole: float) -> float:
+    """The part of the width that a bar takes, in percent."""
+    return round(100 * max(0.0, seconds or 0.0) / whole, 1)
 
 
 @cache
 def _environment() -> Environment:
-    filters: Filters = {"utc": _utc, "moment": _moment, "span": _span}
+    filters: Filters = {
+        "utc": _utc,
+        "moment": _moment,
+        "span": _span,
+        "longest": longest,
+        "share": share,
+    }
     return with_style(environment(TEMPLATES, filters), TEMPLATES / "report.css")
 
 

@@ -35,16 +35,11 @@ class Resources(Struct, frozen=True):
 
         The default database's has no name of its own.
         """
-        databases = self.databases_ruled
-        return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
-
-    @property
-    def databases_ruled(self) -> dict[str, str]:
-        """The database of each release of rules that is in force for one."""
-        return {
-            "cloud.firestore" if one == DEFAULT_DATABASE else f"cloud.firestore/{one}": one
+        databases = (
+            "cloud.firestore" if one == DEFAULT_DATABASE else f"cloud.firestore/{one}"
             for one in self.databases
-        }
+        )
+        return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
 
 
 class StaticAsset(Struct, frozen=True):

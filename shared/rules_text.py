@@ -45,31 +45,6 @@ def touched(now: RulesSource, then: RulesSource) -> list[str]:
     return sorted(paths)
 
 
-def collection(path: str) -> str:
-    """The collection whose documents a match path names; empty: they lie in no single one.
-
-    `/users/{user}/orders/{order}` and `/{parents=**}/orders/{order}` name those of `orders`.
-    """
-    *parents, last = path.strip("/").split("/")
-    group = parents[-1] if parents else ""
-    if last.endswith(_ANY_DEPTH) or group.startswith("{"):
-        return ""
-    deep = any(one.endswith(_ANY_DEPTH) for one in parents)
-    return group if deep or len(parents) % 2 else ""
-
-
-def matches(path: str, document: str) -> bool:
-    """Whether a match path, which names a collection, is about the document of that path."""
-    wanted = "".join(_pattern(one) for one in path.strip("/").split("/"))
-    return re.fullmatch(wanted, f"{document}/") is not None
-
-
-def _pattern(segment: str) -> str:
-    if segment.endswith(_ANY_DEPTH):
-        return "(?:[^/]+/)*"
-    return "[^/]+/" if segment.startswith("{") else f"{re.escape(segment)}/"
-
-
 def _diff(name: str, now: RulesSource, then: RulesSource) -> Iterator[str]:
     return difflib.unified_diff(
         _lines(now, name),

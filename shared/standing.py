@@ -17,7 +17,7 @@ from shared.policy import Policy
 from shared.reading import Reading
 from shared.response import Response, response
 from shared.rollback import Rollback, Status
-from shared.system import Freeze, Pause, Paused, System, paused
+from shared.system import Freeze, Pause, Paused, paused
 
 
 class Standing(Struct, frozen=True):
@@ -65,7 +65,7 @@ def standing(
     ours_alive = [one for one in alive if one.system == policy.system]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
-    fence = reading.fence(policy.system)
+    fence, cooling = reading.fence(policy.system), system.cool_down_until
     return Standing(
         system=policy.system,
         name=policy.display_name or policy.system,
@@ -74,7 +74,7 @@ def standing(
         in_flight=sum(one.in_flight for one in ours_alive),
         pause=paused(system.pause),
         freezes=ahead(system.freezes, now),
-        cool_down_until=system.cool_down_until if _lies_ahead(system, now) else None,
+        cool_down_until=cooling if cooling is not None and cooling > now else None,
         pins=len(pins),
         pinned_by=sorted({pin.owner for pin in pins}),
         pinned_since=min((pin.since for pin in pins), default=None),
@@ -120,7 +120,3 @@ def outlook(
 def ahead(freezes: Iterable[Freeze], now: datetime) -> tuple[Freeze, ...]:
     """The windows that are not over."""
     return tuple(one for one in freezes if one.until > now)
-
-
-def _lies_ahead(system: System, now: datetime) -> bool:
-    return bool(system.cool_down_until and system.cool_down_until > now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.documents import SCHEMA, decode
 from shared.policy import Mode
 
 GLOBAL = "controls/global"
@@ -97,6 +98,11 @@ class System(Struct, frozen=True):
     """What a person changed by hand: until then automation leaves it alone."""
     schema: int = SCHEMA
 
+    @property
+    def open_incident(self) -> str:
+        """The incident that is open; empty: none is."""
+        return self.incident if self.incident_ended_at is None else ""
+
 
 class Paused(StrEnum):
     """How far a pause has come."""
@@ -118,6 +124,11 @@ def frozen(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False) -
     """The window that `now` lies in, if there is one; what is ordered, some do not hold up."""
     counting = (one for one in freezes if one.orders or not ordered)
     return next((one for one in counting if one.begins_at <= now < one.until), None)
+
+
+def stored(fields: dict[str, Any] | None, name: str) -> System:
+    """Return the system that these fields hold; a new one of that name, where there are none."""
+    return decode(System, fields) if fields else System(name)
 
 
 def path(system: str) -> str:

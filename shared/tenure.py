@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from msgspec.structs import replace
 from shared import anchor
 from shared import rollback as rollbacks
 from shared.audit import Event, event, link
+from shared.conflicts import retry_on_conflict
 from shared.documents import SCHEMA, decode, encode
 from shared.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
 from shared.ports import (
@@ -173,21 +175,21 @@ class Tenure:
         Raises: LostRollback, when another worker has claimed or our lease has run out;
         Unavailable, when the store does not answer or other preconditions never hold.
         """
-        for _ in range(COMPOSE_ATTEMPTS):
-            draft = compose(self.rollback)
-            if draft is None:
-                return
-            self.check()
-            commit_id = self._ids()
-            after, writes = prepared(
-                self.rollback, self._version, _alive(draft), commit_id, renew=True
-            )
-            sent = self._clock.monotonic()
-            if self._land(after, writes):
-                self._renewed = sent
-                self.commits += 1
-                return
-        raise Unavailable(f"rollback {self.rollback.id}: its documents change too fast to commit")
+        too_fast = f"rollback {self.rollback.id}: its documents change too fast to commit"
+        retry_on_conflict(partial(self._commit, compose), COMPOSE_ATTEMPTS, too_fast)
+
+    def _commit(self, compose: Compose) -> None:
+        """The same on the state that is known. Raises: Moved, when somebody wrote first."""
+        draft = compose(self.rollback)
+        if draft is None:
+            return
+        self.check()
+        commit_id = self._ids()
+        after, writes = prepared(self.rollback, self._version, _alive(draft), commit_id, renew=True)
+        sent = self._clock.monotonic()
+        self._land(after, writes)
+        self._renewed = sent
+        self.commits += 1
 
     def transact(self, compose: Callable[[Reader, Rollback], Draft | None]) -> bool:
         """Whether a commit landed over reads that are consistent with it; None commits nothing.
@@ -256,8 +258,8 @@ class Tenure:
         _, writes = prepared(current, document.version, draft, self._ids(), renew=False)
         self._store.commit(writes)
 
-    def _land(self, after: Rollback, writes: list[Write]) -> bool:
-        """Whether the commit landed; either way the newest state is known afterwards."""
+    def _land(self, after: Rollback, writes: list[Write]) -> None:
+        """Land the commit. Raises: Moved, when it has not; the newest state is known then, too."""
         while True:
             try:
                 self._version = self._store.commit(writes)
@@ -265,10 +267,12 @@ class Tenure:
                 self._clock.sleep(RETRY_SECONDS)
                 self.check()  # then the identical commit again: its receipt tells whose it was
             except Moved:
-                return self._look_back(after)
+                if self._look_back(after):
+                    return
+                raise
             else:
                 self.rollback = after
-                return True
+                return
 
     def _look_back(self, after: Rollback) -> bool:
         """Whether our commit is the one that stands in the way of its own repetition."""
@@ -309,7 +313,8 @@ def claim(
     Raises: Refused, for a system that is not among those known here; Unavailable, when the store
     gives no answer or the document is of a newer schema.
     """
-    for _ in range(COMPOSE_ATTEMPTS):
+
+    def claimed() -> Tenure | None:
         document = store.get(rollbacks.path(rollback_id))
         if document.fields is None:
             return None
@@ -320,10 +325,10 @@ def claim(
             raise Refused(f"rollback {rollback_id}: no policy for the system {found.system}")
         if not _free(found, document, message_id):
             return None
-        tenure = _take(store, clock, ids, found, document, message_id)
-        if tenure is not None:
-            return tenure
-    raise Unavailable(f"rollback {rollback_id}: everybody claims it")
+        return _take(store, clock, ids, found, document, message_id)
+
+    everybody = f"rollback {rollback_id}: everybody claims it"
+    return retry_on_conflict(claimed, COMPOSE_ATTEMPTS, everybody)
 
 
 def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
@@ -339,8 +344,8 @@ def _free(rollback: Rollback, document: Document, message_id: str) -> bool:
 
 def _take(
     store: Store, clock: Clock, ids: Ids, found: Rollback, document: Document, message_id: str
-) -> Tenure | None:
-    """The tenure when our claim landed; None when somebody wrote first."""
+) -> Tenure:
+    """The tenure, once our claim has landed. Raises: Moved, when somebody wrote first."""
     holder = ids()
     claimed = event(
         "rollback.claimed",
@@ -374,7 +379,7 @@ def _take(
         except Moved:
             current = store.get(rollbacks.path(found.id))
             if current.fields is None or current.fields["commit_id"] != commit_id:
-                return None
+                raise
             return Tenure(store, clock, ids, after, current.version, sent)
         else:
             return Tenure(store, clock, ids, after, version, sent)

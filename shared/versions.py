@@ -139,8 +139,8 @@ class Documents(Protocol):
         """How many there are whose fields equal these. One read is paid for a thousand of them."""
         ...
 
-    def collections(self, database: str, at: datetime | None, parent: str = "") -> list[str]:
-        """The ids of the collections right below a document, or of the database's own; sorted."""
+    def collections(self, database: str, at: datetime | None) -> list[str]:
+        """The ids of the database's own collections; sorted."""
         ...
 
     def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:

@@ -279,7 +279,7 @@ class Wiring(SystemsWiring):
     @property
     def ids(self) -> Ids:
         """Random ids of 32 hexadecimal digits."""
-        return _random_id
+        return lambda: uuid.uuid4().hex
 
     def pool(self) -> ThreadPool:
         """A new pool of threads, for one invocation, which closes it."""
@@ -311,7 +311,3 @@ class Wiring(SystemsWiring):
 def played_at(settings: Settings) -> str | None:
     """Where a local cloud plays the hosts of the web, `host:port`; None: they are themselves."""
     return urlsplit(settings.local_cloud).netloc if settings.local_cloud else None
-
-
-def _random_id() -> str:
-    return uuid.uuid4().hex

@@ -272,12 +272,10 @@ locals {
       permissions = ["eventarc.triggers.list"]
     }
     ways_back = {
-      title = "Rollback: bring back what is beside the functions, delete nothing, count documents"
+      title = "Rollback: bring back what is beside the functions, delete nothing"
       permissions = [
         "cloudconfig.configs.get",
         "cloudconfig.configs.update",
-        "datastore.entities.get",
-        "datastore.entities.list",
         "datastore.indexes.create",
         "datastore.indexes.list",
         "firebaseauth.configs.get",

@@ -331,7 +331,6 @@ SILENT: tuple[dict[str, Any], ...] = (
     {"records": {"v1": None}},
     {"requests": None},
     {"seen": None},
-    {"waiting": None},
 )
 _ROWS = (
     (

@@ -112,7 +112,6 @@ def test_what_is_read_of_a_notification() -> None:
         },
         policy_id="1000000000000000001",
         user_labels={"foo": "bar"},
-        condition_name="Cloud Function - Log entries",
         summary=parsed.summary,
         observed_value="1.000",
         severity="",

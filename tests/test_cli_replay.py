@@ -147,7 +147,7 @@ def test_what_the_responders_refuse_comes_back_as_it_was_at_first(cloud: Cloud) 
     clients = Clients({"pubsub": cloud.addresses["pubsub"]}, deployed=False)
     ports = FakePorts(BOOKSHOP)
     ports.bus = PubSubBus(clients.publisher, "shop-prod")  # type: ignore[assignment]
-    message = Message("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT, "", 1, "")
+    message = Message("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT)
 
     for name in ("8", "9"):
         refusal.refuse(message, "no reason", ports, None)

@@ -76,7 +76,7 @@ def wider(honest: Callable[..., Plan]) -> Callable[..., Plan]:
         portions = (
             hosting.portion(RECORDED, LIVE, {("shop", "v1"): FINALIZED}, within),
             remote_config.portion(RECORDED, LIVE, within),
-            rules.portion(RECORDED, LIVE, {}, within),
+            rules.portion(RECORDED, LIVE, within),
             identity.portion(RECORDED, LIVE, within),
             indexes.portion(RECORDED, LIVE),
         )

@@ -18,7 +18,7 @@ CHECKS = {*installation.CHECKS, *systems.CHECKS}
 CLAIMS = {
     *("anchors", "apis", "clock", "dead-man", "deployed", "publishers", "readers", "schemas"),
     *("subscriptions", "alert-ids", "alert-policies", "metric-names", "queries", "request-log"),
-    *("backlogs", "channels", "data", "expiry", "invokers", "probes", "secret-settings"),
+    *("channels", "data", "expiry", "invokers", "probes", "secret-settings"),
     *("sign-ins", "triggers", "write-quota", "sources"),
     *("proof", "kept", "functions", "services", "revisions", "routers", "metrics", "looks"),
     *("hosting", "remote-config", "identity", "indexes", "schedules", "accounts"),

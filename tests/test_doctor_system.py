@@ -159,7 +159,6 @@ HEALTHY_SHOP = Facts(
     push={},
     measured=TOLD,
     sign_ins=Requests(9, 1),
-    waiting={"placeOrder": 0},
     integrity=damage.Record("shop", last=LOOKED_THROUGH),
     expiries=(Expiry("carts", ("meta", "until")),),
     triggers=(Trigger("triggers/bill", "workflow bill", {}),),
@@ -324,8 +323,6 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("an alert to nobody", {"measured": of_alert(channels=0)}, "alert-policies", WRONG),
     ("no sign-in", {"policy": VERIFYING, "sign_ins": Requests(0, 0)}, "sign-ins", DOUBTFUL),
     ("sign-ins unseen", {"policy": VERIFYING, "sign_ins": SILENT}, "sign-ins", UNKNOWN),
-    ("a backlog unknown", {"waiting": {}}, "backlogs", DOUBTFUL),
-    ("backlogs unseen", {"waiting": SILENT}, "backlogs", UNKNOWN),
     ("callers unseen", beside(invokers=None), "invokers", UNKNOWN),
     (
         "a setting that is called a secret",

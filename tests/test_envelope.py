@@ -43,9 +43,6 @@ MESSAGE = Message(
     data=b"hello",
     attributes={"kind": "rollback"},
     published_at=SENT,
-    ordering_key="k",
-    delivery_attempt=3,
-    subscription="projects/p/subscriptions/s",
 )
 SNAKE = {
     "messageId": "message_id",
@@ -126,34 +123,32 @@ def test_one_message_in_every_envelope(headers: dict[str, str], body: bytes, pat
 
 
 FIXTURE_MESSAGES = {
-    # name: data begins, attributes, ordering key
-    "gen2_binary_alert_open": (b'{"incident":', {}, ""),
-    "gen2_binary_attributes_only_no_data": (b"", {"scenario": "cloud-run-revision"}, ""),
-    "gen2_binary_data_not_json": (b"hello", {}, ""),
+    # name: data begins, attributes
+    "gen2_binary_alert_open": (b'{"incident":', {}),
+    "gen2_binary_attributes_only_no_data": (b"", {"scenario": "cloud-run-revision"}),
+    "gen2_binary_data_not_json": (b"hello", {}),
     "gen2_binary_manual_message": (
         b'{"scenario":',
         {"origin": "manual", "requested_by": "user@example.com"},
-        "",
     ),
-    "gen2_binary_ordering_key": (b'{"incident":', {}, "policy-1"),
-    "redelivery_same_ce_id": (b'{"incident":', {}, ""),
+    "gen2_binary_ordering_key": (b'{"incident":', {}),
+    "redelivery_same_ce_id": (b'{"incident":', {}),
 }
 
 
 @pytest.mark.parametrize("name", FIXTURE_MESSAGES)
 def test_a_captured_request(name: str) -> None:
     """Requests as functions received them are understood."""
-    data, attributes, ordering_key = FIXTURE_MESSAGES[name]
+    data, attributes = FIXTURE_MESSAGES[name]
     request = json.loads((FIXTURES / f"{name}.json").read_text())
 
     message = envelope.decode(request["headers"], encoded(request["body"]))
 
     assert message.data.startswith(data)
-    assert (message.attributes, message.ordering_key) == (attributes, ordering_key)
+    assert message.attributes == attributes
     assert (message.id, message.published_at) == ("1000000000000001", SENT)
     assert message.topic == "projects/scoping-project/topics/monitoring-alerts"
     assert message.topic_name == "monitoring-alerts"
-    assert message.delivery_attempt == 0
 
 
 def test_the_official_structured_event() -> None:
@@ -166,9 +161,6 @@ def test_the_official_structured_event() -> None:
         data=b"test message 3",
         attributes={"attr1": "attr1-value"},
         published_at=datetime(2021, 2, 5, 4, 6, 14, 109000, tzinfo=UTC),
-        ordering_key="ordering-key",
-        delivery_attempt=0,
-        subscription="projects/test-project/subscriptions/my-subscription",
     )
     assert {file.stem for file in FIXTURES.glob("*.json")} == {
         *FIXTURE_MESSAGES,
@@ -178,7 +170,7 @@ def test_the_official_structured_event() -> None:
 
 def test_a_message_of_nothing() -> None:
     """Data, attributes, id, time: everything may be absent or null."""
-    nothing = Message("", "", b"", {}, None, "", 0, "")
+    nothing = Message("", "", b"", {}, None)
 
     assert envelope.decode({}, b'{"message": {}}') == nothing
     assert envelope.decode({}, encoded({"message": dict.fromkeys(PUSHED["message"])})) == nothing
@@ -239,8 +231,6 @@ REFUSED = {
     "data that is a number": (b'{"message": {"data": 5}}', "data is not text"),
     "attributes that are a list": (b'{"message": {"attributes": ["a"]}}', "not an object"),
     "an attribute that is a number": (b'{"message": {"attributes": {"a": 1}}}', "'a' is not text"),
-    "an attempt that is no number": (b'{"message": {}, "deliveryAttempt": "x"}', "is not a number"),
-    "an attempt below 0": (b'{"message": {}, "deliveryAttempt": -1}', "is not a number"),
     "14 MiB": (b" " * (envelope.MAX_BYTES + 1), "at most 14680064 are read"),
     "deep nesting": (b'{"message":' * 20000 + b"1" + b"}" * 20000, "nested too deeply"),
 }
@@ -290,7 +280,6 @@ def test_what_is_known_of_a_broken_push() -> None:
         envelope.decode({}, body, f"/{TOPIC}")
 
     assert (caught.value.message_id, caught.value.topic) == ("7", TOPIC)
-    assert caught.value.subscription == "projects/p/subscriptions/s"
 
 
 @settings(deadline=None)

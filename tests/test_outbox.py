@@ -131,7 +131,6 @@ EARLIER = START - SECOND
         (notice("z", EARLIER), True),
         (notice("z", START), False),
         (notice("A", START), True),
-        (notice("A", START, order=1), False),
         (notice("z", START + SECOND), False),
         (notice("z", EARLIER, due_at=START + timedelta(hours=1), attempts=3), True),
         (notice("z", EARLIER, due_at=None, status=Status.SENT), False),

@@ -66,6 +66,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert world.ports.store.documents["public/bookshop"]["incident"] == incident.id
     assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
     assert names_of(world)[-1] == "signal.open"
+    assert [one.recorded for one in record_of(world).findings] == ["open"]
     assert world.broken_laws() == []
 
 
@@ -78,6 +79,8 @@ def test_its_end_is_evidence_and_told_once() -> None:
 
     world.pass_time(3 * MINUTE)
 
+    assert record_of(world).findings == ()
+    assert set(record_of(world).closed) == {"frontend_unavailable"}
     opened, closed = alerts(world)
     assert (opened.verdict, closed.verdict) == ("open", "closed")
     assert closed.incident == opened.incident

@@ -121,7 +121,7 @@ STEPS = [
     for portion in (
         hosting.portion(GOOD, BAD, STATUSES, MINUTES),
         remote_config.portion(GOOD, BAD, MINUTES),
-        rules.portion(GOOD, BAD, {}, MINUTES),
+        rules.portion(GOOD, BAD, MINUTES),
         identity.portion(GOOD, BAD, MINUTES),
         indexes.portion(GOOD, BAD),
     )

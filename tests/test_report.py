@@ -23,7 +23,7 @@ from shared.phases import phases, told, totals
 from shared.plan import PlanHeader, Step, StepStatus
 from shared.policy import Outage, Policy, ScenarioName
 from shared.report import Facts, Kept, report
-from shared.report_html import chart, html
+from shared.report_html import html, longest, share
 from shared.report_rendering import markdown
 from shared.rollback import Override, Rollback, Status
 from shared.severity import Severity
@@ -457,11 +457,10 @@ def test_bars_are_on_one_scale() -> None:
     one = replace(rollback(Status.RUNNING), shifted_at=START + 4 * MINUTE)
     [course] = report(facts(kept(one, DECIDED))).rollbacks
 
-    drawn = chart(course)
-
-    bars = {bar.phase: bar for bar in drawn.bars}
-    longest = max(max(bar.took_share, bar.target_share or 0.0) for bar in drawn.bars)
-    assert longest == 100.0
-    assert bars["execution"].target_share == pytest.approx(
+    whole = longest(course)
+    targets = [share(one.target_seconds, whole) for one in course.took]
+    assert max(targets + [share(one.took_seconds, whole) for one in course.took]) == 100.0
+    [execution] = [one for one in course.took if one.phase == "execution"]
+    assert share(execution.target_seconds, whole) == pytest.approx(
         100 * 600 / max(one.target_seconds or 0.0 for one in course.took), abs=0.1
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.inventory import RulesFile
-from shared.rules_text import MOST_LINES, collection, difference, matches, touched
+from shared.rules_text import MOST_LINES, difference, touched
 
 RULES = """rules_version = '2';
 service cloud.firestore {
@@ -61,29 +61,3 @@ def test_rules_that_are_all_different() -> None:
 
     assert len(shown) == MOST_LINES + 1
     assert shown[-1].endswith("lines more")
-
-
-@pytest.mark.parametrize(
-    ("path", "group", "inside", "outside"),
-    [
-        ("/orders/{id}", "orders", "orders/1", "orders/1/lines/2"),
-        ("/orders/special", "orders", "orders/special", "orders/1"),
-        ("/users/{user}/orders/{id}", "orders", "users/1/orders/2", "orders/2"),
-        ("/users/me/orders/{id}", "orders", "users/me/orders/2", "users/1/orders/2"),
-        ("/{parents=**}/orders/{id}", "orders", "users/1/orders/2", "users/1/carts/2"),
-        ("/{parents=**}/orders/{id}", "orders", "orders/2", "orders/2/lines/1"),
-    ],
-)
-def test_documents_that_a_match_is_about(path: str, group: str, inside: str, outside: str) -> None:
-    """They lie in one collection group, and not all that lies there is meant."""
-    assert collection(path) == group
-    assert matches(path, inside)
-    assert not matches(path, outside)
-
-
-@pytest.mark.parametrize(
-    "path", ["/", "/{path=**}", "/orders/{id=**}", "/{group}/{id}", "/orders", "/a/{b}/orders"]
-)
-def test_a_match_of_no_single_collection(path: str) -> None:
-    """What it is about cannot be counted by asking for one collection."""
-    assert collection(path) == ""

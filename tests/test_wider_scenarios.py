@@ -14,7 +14,7 @@ from shared.rollback import Status
 from tests.deployed import hint
 from tests.furnished import shop, spoil
 from tests.troubled import said
-from tests.wider import HOUR, MINUTE, approve, back, known, newest, ruled, trouble, write
+from tests.wider import HOUR, MINUTE, approve, back, known, newest, trouble
 
 
 def test_a_bad_site() -> None:
@@ -101,23 +101,6 @@ def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
     assert plan is not None
     assert any("in a person's hands until" in line for line in plan.reported)
     assert "changed by hand" in str(said(world, "suspended"))
-
-
-def test_documents_that_were_written_under_other_rules() -> None:
-    """Whoever is asked reads how many there are on each path that the rules would touch."""
-    world = shop()
-    world.ports.beside.rulesets = {"r1": ruled("false"), "r2": ruled("true")}
-    world.announce("ruled", stable=True)
-    world.settle()
-    write(world, "orders/before")
-    spoil(world, "rules")
-    write(world, "orders/after", "users/ann/orders/elsewhere")
-
-    world.command(command="rollback", system="bookshop", scenario="complete")
-    world.settle()
-
-    parked, *_ = said(world, "rollback.parked")
-    assert "rules cloud.firestore: /orders/{id}: 1 documents written since" in parked
 
 
 @pytest.mark.parametrize("word", ["reject", "nobody"])

@@ -41,12 +41,6 @@ def ruled(condition: str) -> RulesSource:
     return (RulesFile("rules", "\n".join(lines)),)
 
 
-def write(world: World, *documents: str) -> None:
-    """These documents are written now."""
-    now = world.ports.clock.now()
-    world.ports.beside.held |= {("(default)", path): now for path in documents}
-
-
 def newest(world: World) -> Rollback:
     return world.rollbacks()[-1]
 

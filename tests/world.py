@@ -294,9 +294,6 @@ class World:
             data=published.data,
             attributes=published.attributes,
             published_at=published_at or self.ports.clock.now(),
-            ordering_key="",
-            delivery_attempt=1,
-            subscription="",
         )
         self.delivered += 1
         try:

@@ -25,7 +25,7 @@ from shared.documents import decode
 from shared.errors import RollbackError
 from shared.expiry import Expiry
 from shared.health import ProbeAnswer, Requests
-from shared.inventory import FunctionState, WholeInventory
+from shared.inventory import WholeInventory
 from shared.native import Watched
 from shared.notice import Notice, Status
 from shared.policy import Policy, ScenarioName
@@ -93,8 +93,6 @@ class Facts(Struct, frozen=True):
     """What its alert policies and its dashboard ask for."""
     sign_ins: Requests | RollbackError
     """Within the last day; none where nothing is decided by them."""
-    waiting: Mapping[str, int] | RollbackError
-    """Events and tasks that wait, by function."""
     integrity: damage.Record | RollbackError | None
     """What the clock saw of its documents; None: it has not looked."""
     expiries: Sequence[Expiry] | RollbackError
@@ -127,7 +125,6 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Fac
         "inventory": wiring.platform(system).inventory,
         "requests": partial(metrics.requests, now - COUNTED_WITHIN, now),
         "sign_ins": signed_in,
-        "waiting": partial(metrics.waiting, brought(rest), now),
         "read_back": partial(_read_back, wiring, policy),
         "granted": partial(_granted, wiring, policy),
         "writes": partial(wiring.quotas(system).writes_a_minute, policy.region),
@@ -144,11 +141,6 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Fac
         "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
     }
     return Facts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
-
-
-def brought(rest: WholeInventory) -> list[FunctionState]:
-    """The functions that a trigger or a queue brings to life."""
-    return [one for one in (rest.functions or {}).values() if one.trigger or one.has_queue]
 
 
 def _looks(store: Store, policy: Policy) -> Record:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
-from cli.doctor.gathering_system import COUNTED_WITHIN, Facts, brought
+from cli.doctor.gathering_system import COUNTED_WITHIN, Facts
 from cli.screen import lasting
 from shared.checks import counts_sign_ins
 from shared.errors import Rejected, RollbackError
@@ -59,19 +59,6 @@ def request_log(facts: Facts) -> Iterator[Finding]:
     else:
         why = f"Identity Platform logs no requests: {SIGN_IN} never fires"
         yield Finding(check, name, Verdict.DOUBTFUL, why, f"switch {REQUEST_LOG} on")
-
-
-def backlogs(facts: Facts) -> Iterator[Finding]:
-    """Whether it is known how much waits for each function that something can wait for."""
-    check, name = "backlogs", facts.policy.project
-    waited_for = {one.name for one in brought(facts.rest)}
-    if not waited_for:
-        return
-    if unknown := waited_for - {*seen(facts.waiting, name)}:
-        why = f"of these it is not known how much waits: {named(unknown)}"
-        yield Finding(check, name, Verdict.DOUBTFUL, why, "see docs/unverified.md")
-    else:
-        yield Finding(check, name, Verdict.WELL, f"known of all {len(waited_for)} functions")
 
 
 def probes(facts: Facts) -> Iterator[Finding]:

@@ -249,7 +249,6 @@ CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Finding]]]] = {
     "write-quota": _quota,
     "metrics": signals.metrics,
     "sign-ins": signals.sign_ins,
-    "backlogs": signals.backlogs,
     "probes": signals.probes,
     "alert-ids": signals.alert_ids,
     "looks": signals.looks,

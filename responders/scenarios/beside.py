@@ -27,12 +27,10 @@ def told(
     inventory: Inventory,
     record: WholeInventory | None,
     live: WholeInventory | None,
-    waiting: Mapping[str, int] | None,
 ) -> Iterator[str]:
     """One line for each thing beside the code that differs, or that old code will meet.
 
     `live` is what was last seen; without it, or without a record, nothing can be compared.
-    `waiting` are the events or tasks that wait, by function; None: they could not be counted.
     """
     yield from _pinned(functions, inventory)
     if live is None:
@@ -42,7 +40,7 @@ def told(
         if name in was:
             yield from _trigger(name, was[name], now[name])
         if now[name].is_retried or now[name].has_queue:
-            yield _queued(now[name], (waiting or {}).get(name))
+            yield _queued(now[name])
     if record is None:
         return
     for one in differences(record, live):
@@ -67,15 +65,14 @@ def _trigger(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]
         yield f"{name}: its trigger or retry setting was changed since, and is left so"
 
 
-def _queued(function: FunctionState, waiting: int | None) -> str:
-    """What is queued meets the old code; nobody knows how much of it has failed already."""
-    known = "an unknown number waits" if waiting is None else f"{waiting} wait"
+def _queued(function: FunctionState) -> str:
+    """What is queued meets the old code; nobody knows how much that is."""
     retried = (
         "tasks that failed are tried again as its queue says"
         if function.has_queue
         else f"events that failed are retried for {RETRIED_FOR[function.generation]}"
     )
-    return f"{function.name}: {retried}, and will meet the old code: {known} now"
+    return f"{function.name}: {retried}, and will meet the old code"
 
 
 def _said(function: FunctionState) -> dict[str, Any]:

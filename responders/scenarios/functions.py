@@ -35,15 +35,13 @@ def plan(
     may_rebuild: bool = False,
     record: WholeInventory | None = None,
     seen: WholeInventory | None = None,
-    waiting: Mapping[str, int] | None = None,
 ) -> Plan:
     """Group by group: one canary, its judgement, then all others of the group at once.
 
     Over the functions of `scope` that differ from the target: by traffic; built again where only
     that brings them back, or, where it may be (`may_rebuild`), where the traffic could not be
     shifted. What was created or deleted since is left alone and reported, with what does not come
-    back beside the code (`record` and `seen`: all that was live then, and was last seen), and the
-    events that wait for it (`waiting`, by function; None: they could not be counted).
+    back beside the code (`record` and `seen`: all that was live then, and was last seen).
     Groups wait for those that the policy puts before them.
     """
     target = change.target
@@ -72,7 +70,7 @@ def plan(
         *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
         *missing(target, differing),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
-        *beside.told(differing, inventory, record, seen, waiting),
+        *beside.told(differing, inventory, record, seen),
     )
     return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
 

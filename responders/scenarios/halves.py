@@ -30,8 +30,6 @@ class Sight(Struct, frozen=True):
     """A part that gave no answer is None."""
     statuses: hosting.Statuses = {}
     """Of the versions that would be released."""
-    written: rules.Written = {}
-    """Documents on the paths that the rules would touch."""
 
 
 class Halves(Struct, frozen=True):
@@ -76,7 +74,7 @@ def of(part: Part, sight: Sight, within: timedelta) -> Portion:
         case Part.REMOTE_CONFIG:
             return remote_config.portion(*seen, within)
         case Part.RULES:
-            return rules.portion(*seen, sight.written, within)
+            return rules.portion(*seen, within)
         case Part.IDENTITY:
             return identity.portion(*seen, within)
         case Part.INDEXES:

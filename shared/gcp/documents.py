@@ -132,10 +132,9 @@ class FirestoreDocuments:
                 int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers
             )
 
-    def collections(self, database: str, at: datetime | None, parent: str = "") -> list[str]:
+    def collections(self, database: str, at: datetime | None) -> list[str]:
         """Page by page."""
-        root = self._root(database)
-        request = _CollectionsRequest(parent=f"{root}/{parent}" if parent else root)
+        request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
         with translated(READ):
             return sorted(self._client.list_collection_ids(request, **self._call(database)))

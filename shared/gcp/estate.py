@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from shared.gcp.secrets import SecretManager
     from shared.gcp.sessions import FirebaseSessions
     from shared.gcp.triggers import EventarcTriggers
-    from shared.gcp.written import FirestoreDocuments
 
 
 class CloudEstate:
@@ -74,13 +73,6 @@ class CloudEstate:
         from shared.gcp.indexes import FirestoreIndexes
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
-
-    @Once
-    def documents(self) -> FirestoreDocuments:
-        """Its documents."""
-        from shared.gcp.written import FirestoreDocuments
-
-        return FirestoreDocuments(self._clients.firestore, self._project)
 
     @Once
     def secrets(self) -> SecretManager:

@@ -10,9 +10,7 @@ from typing import Any, Final
 from google.cloud import monitoring_v3
 
 from shared.gcp.answers import READ, READ_SECONDS, translated
-from shared.gcp.backlogs import backlogs
 from shared.health import Requests
-from shared.inventory import FunctionState
 
 PERMISSIONS: Final = ("monitoring.timeSeries.list",)
 
@@ -21,9 +19,6 @@ POINT = timedelta(minutes=1)
 LONG = 15 * POINT
 """A longer window is asked for as one point: an hour of 1,000 services would be 120,000."""
 
-COUNTED = 5 * POINT
-"""A backlog is sampled each minute and visible up to 2 minutes later (the metric's descriptor,
-https://cloud.google.com/monitoring/api/metrics_gcp_p_z and _c, read 2026-11)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = "5xx"
@@ -99,19 +94,6 @@ class RouterMetrics:
         found = self._series(wanted, first, last)
         counts = [count for one in found for count in _counts(one.points, first, last)]
         return sum(counts) if counts else None
-
-    def waiting(self, functions: Collection[FunctionState], now: datetime) -> dict[str, int]:
-        """By subscriptions and queues: what is not acknowledged, or not done, waits.
-
-        Raises: Unavailable, Throttled, Rejected.
-        """
-        found: dict[str, int] = {}
-        for backlog, owners in backlogs(functions, self._region).items():
-            for series in self._listed(self._request(backlog.filter, now - COUNTED, now)):
-                owner = owners.get(backlog.name(series))
-                if owner is not None and series.points:
-                    found[owner.name] = series.points[0].value.int64_value  # newest first
-        return found
 
     def _series(
         self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from shared.estate import Estate
 from shared.plan import Step
 
 
@@ -58,3 +59,19 @@ class Kind(Protocol):
         Raises: Moved, Throttled, Ambiguous, Rejected.
         """
         ...
+
+
+class KindOfEffect:
+    """What most kinds have in common: a precondition protects the effect, and nobody is asked."""
+
+    unconditional_timeout_seconds: float | None = None
+
+    def rehearse(self, step: Step) -> None:
+        """The platform cannot be asked beforehand."""
+
+
+class KindBeside(KindOfEffect):
+    """A change to what a system has beside its functions."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from shared.documents import decode
-from shared.estate import Estate
 from shared.inventory import Index
 from shared.plan import Step
-from shared.steps import Look, Verdict
+from shared.steps import KindBeside, Look, Verdict
 
 KIND = "create_index"
 ABSENT = "absent"
@@ -18,14 +17,10 @@ Goal = Index
 """What is to be there, whoever makes it."""
 
 
-class CreateIndex:
+class CreateIndex(KindBeside):
     """An index of the same definition cannot be made twice: nothing else need protect it."""
 
     expected_seconds = 60.0
-    unconditional_timeout_seconds: float | None = None
-
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
 
     def look(self, step: Step) -> Look:
         """At the goal once queries can use it; there is nothing of a person's to overwrite."""
@@ -36,9 +31,6 @@ class CreateIndex:
         verdict = _VERDICTS.get(found.state, Verdict.IMPOSSIBLE)
         note = "" if verdict is Verdict.AT_GOAL else f"the index is {found.state}"
         return Look(verdict, note=note)
-
-    def rehearse(self, step: Step) -> None:
-        """The platform cannot be asked beforehand."""
 
     def set(self, step: Step) -> str:
         """Begin to make it; the operation's name."""

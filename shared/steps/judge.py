@@ -12,7 +12,7 @@ from shared.plan import Step
 from shared.platform import Platform
 from shared.policy import Probe
 from shared.ports import Prober
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 from shared.traffic import shares
 
 KIND = "judge"
@@ -35,11 +35,10 @@ class Goal(Struct, frozen=True):
     times: int = 5
 
 
-class Judge:
+class Judge(KindOfEffect):
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform, prober: Prober) -> None:
         self._platform = platform
@@ -83,9 +82,6 @@ class Judge:
                 seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
                 return Look(Verdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
         return Look(Verdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
-
-    def rehearse(self, step: Step) -> None:
-        """A judgement changes nothing: there is nothing to rehearse."""
 
     def set(self, step: Step) -> str:
         """Never asked for: a judgement has no origin to come from."""

@@ -14,7 +14,7 @@ from shared.errors import Rejected, RollbackError
 from shared.plan import Step
 from shared.ports import Clock
 from shared.repair import Position, as_text, from_text, worded
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 from shared.versions import REWRITE_SECONDS
 
 PORTION_SECONDS: Final = 8.0
@@ -33,7 +33,7 @@ Raises: Unavailable, Rejected.
 """
 
 
-class InPortions(Generic[Goal]):
+class InPortions(KindOfEffect, Generic[Goal]):
     """It ends where nothing is left: each portion has all of the step's time and attempts again."""
 
     expected_seconds = 0.0
@@ -46,9 +46,6 @@ class InPortions(Generic[Goal]):
     def look(self, step: Step) -> Look:
         """At the goal behind the last document; what became of them stands in the note."""
         return look_at(step)
-
-    def rehearse(self, step: Step) -> None:
-        """There is nothing to be asked beforehand: a survey was made before the plan."""
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""

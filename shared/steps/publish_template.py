@@ -7,9 +7,8 @@ import zlib
 from msgspec import Struct
 
 from shared.documents import decode
-from shared.estate import Estate
 from shared.plan import Step
-from shared.steps import Look, Verdict
+from shared.steps import KindBeside, Look, Verdict
 
 KIND = "publish_template"
 
@@ -28,14 +27,10 @@ class Origin(Struct, frozen=True):
     hash: str
 
 
-class PublishTemplate:
+class PublishTemplate(KindBeside):
     """Conditional on the template's etag. `:rollback` could not be, so it is not used."""
 
     expected_seconds = 1.0
-    unconditional_timeout_seconds: float | None = None
-
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
 
     def look(self, step: Step) -> Look:
         """Compare what is published with goal and origin by what it says, not by its version."""

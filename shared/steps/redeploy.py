@@ -8,7 +8,7 @@ from shared.build import REBUILD_SECONDS, REDEPLOY, Built, Recipe, is_built_from
 from shared.documents import decode
 from shared.plan import Step
 from shared.platform import Builder, Platform
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = REDEPLOY
 WRITES = 2
@@ -42,7 +42,7 @@ class Kept(Struct, frozen=True):
     """What is not kept."""
 
 
-class Redeploy:
+class Redeploy(KindOfEffect):
     """Unconditional, because Functions v2 has no etag. A rebuild is not the artefact of old.
 
     Whose deployment runs is told by its operation's name, and by the source that it builds.
@@ -87,9 +87,6 @@ class Redeploy:
             return ""
         newest = self._platform.service(found.service).latest_created
         return "" if newest in (origin.newest, found.revision) else newest
-
-    def rehearse(self, step: Step) -> None:
-        """Functions takes no dry run."""
 
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.documents import decode
-from shared.estate import Estate
 from shared.plan import Step
-from shared.steps import Look, Verdict
+from shared.steps import KindBeside, Look, Verdict
 
 KIND = "release_hosting"
 FINALIZED = "FINALIZED"
@@ -29,15 +28,12 @@ class Origin(Struct, frozen=True):
     version: str
 
 
-class ReleaseHosting:
+class ReleaseHosting(KindBeside):
     """No precondition protects it: it lands within its time-out, or never."""
 
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
-
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
 
     def look(self, step: Step) -> Look:
         """Compare what is live with goal and origin; a version must still be there to go back."""
@@ -56,9 +52,6 @@ class ReleaseHosting:
         if status != FINALIZED:
             return Look(Verdict.IMPOSSIBLE, note=f"{goal.version} is {status or 'gone'}")
         return Look(Verdict.AT_ORIGIN, serves)
-
-    def rehearse(self, step: Step) -> None:
-        """The platform cannot be asked beforehand; the look has seen that the version is there."""
 
     def set(self, step: Step) -> str:
         """Release the goal's version, whatever is live by then."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.documents import decode
-from shared.estate import Estate
 from shared.inventory import RulesSource
 from shared.plan import Step
-from shared.steps import Look, Verdict
+from shared.steps import KindBeside, Look, Verdict
 
 KIND = "release_rules"
 
@@ -35,7 +34,7 @@ class Origin(Struct, frozen=True):
     """Empty: there was no such release."""
 
 
-class ReleaseRules:
+class ReleaseRules(KindBeside):
     """No precondition protects it. A ruleset that is made anew is in force nowhere until then.
 
     Whoever dies between the two leaves a ruleset that nothing leads to, and the next attempt
@@ -45,9 +44,6 @@ class ReleaseRules:
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 20.0
     """Twice `shared.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
-
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
 
     def look(self, step: Step) -> Look:
         """Compare what is in force with goal and origin; rules that say the same are the same."""
@@ -65,9 +61,6 @@ class ReleaseRules:
         if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
             return Look(Verdict.AT_GOAL, note=f"{found} says the same")
         return Look(Verdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
-
-    def rehearse(self, step: Step) -> None:
-        """The platform cannot be asked beforehand."""
 
     def set(self, step: Step) -> str:
         """Release the goal's ruleset, or one that says the same, whatever is in force by then.

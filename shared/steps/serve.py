@@ -11,7 +11,7 @@ from shared.errors import Rejected
 from shared.inventory import Source
 from shared.plan import Step
 from shared.platform import Builder, Platform
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 from shared.traffic import Scaling, Service, Traffic, moved_to, same_list, served_by, shares
 
 KIND = "serve"
@@ -41,14 +41,13 @@ class Origin(Struct, frozen=True):
     """What the shift asked for that it stands in for; empty: it does for none."""
 
 
-class Serve:
+class Serve(KindOfEffect):
     """A function whose traffic is pinned gives a redeployed revision none: it is moved there.
 
     Conditional on the service's etag. Where traffic follows the newest revision, nothing is to do.
     """
 
     expected_seconds = 8.0
-    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform, builder: Builder) -> None:
         self._platform = platform

@@ -13,7 +13,7 @@ from shared.estate import Estate
 from shared.inventory import fingerprint
 from shared.plan import Step
 from shared.platform import Platform
-from shared.steps import Look, Verdict
+from shared.steps import KindBeside, Look, Verdict
 from shared.typed import from_json
 
 KIND = "set_identity"
@@ -42,7 +42,7 @@ class Goal(Struct, frozen=True):
     """The functions that these settings have called; they must be there."""
 
 
-class SetIdentity:
+class SetIdentity(KindBeside):
     """No precondition protects it: the configuration has neither etag nor versions."""
 
     expected_seconds = 1.0
@@ -50,7 +50,7 @@ class SetIdentity:
     """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
 
     def __init__(self, estate: Estate, platform: Platform) -> None:
-        self._estate = estate
+        super().__init__(estate)
         self._platform = platform
 
     def look(self, step: Step) -> Look:
@@ -69,9 +69,6 @@ class SetIdentity:
         if missing:
             return Look(Verdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}")
         return Look(Verdict.AT_ORIGIN, fingerprint(found))
-
-    def rehearse(self, step: Step) -> None:
-        """The platform cannot be asked beforehand."""
 
     def set(self, step: Step) -> str:
         """Set exactly these fields, whatever they are by then."""

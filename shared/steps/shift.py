@@ -8,7 +8,7 @@ from shared.documents import decode
 from shared.errors import Rejected
 from shared.plan import Step
 from shared.platform import OperationState, Platform
-from shared.steps import Look, Verdict
+from shared.steps import KindOfEffect, Look, Verdict
 from shared.traffic import SHIFT_SECONDS, Scaling, Standing, Traffic, standing
 
 KIND = "shift"
@@ -35,11 +35,10 @@ class Origin(Struct, frozen=True):
     scaling: Scaling = Scaling()
 
 
-class Shift:
+class Shift(KindOfEffect):
     """Conditional on the service's etag; done when the routers follow."""
 
     expected_seconds = SHIFT_SECONDS
-    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.plan import Step
 from shared.repair import Fate, Position, as_text, from_text, worded
-from shared.steps import Look
+from shared.steps import KindOfEffect, Look
 from shared.steps.portions import look_at
 
 KIND = "take_out"
@@ -17,11 +17,10 @@ Portion = Callable[[Position], Position]
 """Goes a portion further through what was written. Raises: Unavailable, Rejected."""
 
 
-class TakeOut:
+class TakeOut(KindOfEffect):
     """It ends behind the last batch of the journal."""
 
     expected_seconds = 0.0
-    unconditional_timeout_seconds: float | None = None
 
     def __init__(self, portion: Portion) -> None:
         self._portion = portion
@@ -29,9 +28,6 @@ class TakeOut:
     def look(self, step: Step) -> Look:
         """At the goal behind the last batch; the note proves it, and names nobody."""
         return replace(look_at(step), note=told(from_text(step.operation or step.seen)))
-
-    def rehearse(self, step: Step) -> None:
-        """There is nothing to be asked beforehand."""
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from google.cloud.firestore_admin_v1 import Field
 from google.cloud.firestore_admin_v1 import Index as IndexMessage
 from google.cloud.firestore_v1.field_path import FieldPath
-from google.cloud.firestore_v1.types import Document, Value, Write
 from msgspec.structs import replace
 
 from local import accounts, eventarc, projects, registry, scheduler, secrets
@@ -99,10 +98,6 @@ class EstateWorld(Protocol):
 
     def sign_up(self, *people: str) -> None:
         """They sign in from now on, by these ids."""
-        ...
-
-    def write(self, *paths: str) -> None:
-        """These documents of the default database are written."""
         ...
 
     def add_version(self) -> None: ...
@@ -209,9 +204,6 @@ class InMemory:
 
     def sign_up(self, *people: str) -> None:
         self._fake.sessions_since |= dict.fromkeys(people, 0)
-
-    def write(self, *paths: str) -> None:
-        self._fake.held |= {("(default)", path): self.now() for path in paths}
 
     def add_version(self) -> None:
         number = str(len(self._fake.kept[SECRET]) + 1)
@@ -323,14 +315,6 @@ class OverTheWire:
         for one in people:
             path = f"/v1/projects/{PROJECT}/accounts"
             self._product(identity.HOST).done("POST", path, {"localId": one})
-
-    def write(self, *paths: str) -> None:
-        root = f"projects/{PROJECT}/databases/(default)"
-        fields = {"at": Value(timestamp_value=self.now())}
-        messages = [
-            Write(update=Document(name=f"{root}/documents/{path}", fields=fields)) for path in paths
-        ]
-        self._clients.firestore.commit({"database": root, "writes": messages})
 
     def add_version(self) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}:addVersion"

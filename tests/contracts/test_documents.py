@@ -197,7 +197,6 @@ def test_a_collection_group_is_looked_through(world: DocumentsWorld) -> None:
     assert paths(world.documents.stream(HERE, Scope("", everywhere=True), None)) == every
     behind = world.documents.paths(HERE, Scope("", everywhere=True), None, "users/ada")
     assert list(behind) == everywhere[1:]
-    assert world.documents.collections(HERE, None, "users/bob") == ["orders"]
 
 
 def test_documents_whose_fields_equal(world: DocumentsWorld) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Rejected, Unavailable
-from shared.estate import MOST_READ
+from shared.errors import Unavailable
 from shared.expiry import Expiry
 from shared.gcp.accounts import project_of
 from shared.inventory import AccountState, Generation
@@ -135,30 +134,6 @@ def test_by_what_documents_expire(world: EstateWorld) -> None:
 
     assert world.estate.indexes.expiries("orders") == [Expiry("carts", ("until",)), sessions]
     assert world.estate.indexes.expiries("(default)") == []
-
-
-def test_documents_that_were_written_since(world: EstateWorld) -> None:
-    """Those of one collection group, wherever they lie, that were written after a moment."""
-    world.write("orders/1", "users/ann/orders/1", "carts/1")
-    world.advance(60)
-    moment = world.now()
-    world.advance(60)
-    world.write("orders/1", "users/ann/orders/2", "carts/2")
-
-    found = world.estate.documents.written_since("(default)", "orders", moment)
-
-    assert sorted(found) == ["orders/1", "users/ann/orders/2"]
-    assert world.estate.documents.written_since("(default)", "none", moment) == ()
-
-
-def test_more_documents_than_are_read(world: EstateWorld) -> None:
-    """Nobody pays for reading all of them: that is refused, and not called nothing."""
-    names = [f"orders/{number}" for number in range(MOST_READ + 1)]
-    for first in range(0, len(names), 500):
-        world.write(*names[first : first + 500])
-
-    with pytest.raises(Rejected):
-        world.estate.documents.written_since("(default)", "orders", world.now())
 
 
 def test_versions_of_a_secret(world: EstateWorld) -> None:

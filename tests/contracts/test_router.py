@@ -100,21 +100,18 @@ def test_requests_of_a_window_without_a_whole_minute(
     assert world.metrics.requests(start, start + length) == {}
 
 
-def test_events_that_wait_for_a_function(world: PlatformWorld) -> None:
-    """They are counted by the trigger that the function names; what has no trigger has none."""
+def test_a_function_whose_events_are_retried(world: PlatformWorld) -> None:
+    """Its trigger says so; what has no trigger is retried by none."""
     world.feed("placeOrder", 312)
     world.advance(600)
     functions = world.platform.functions()
     fed, other = functions["placeOrder"], functions["findBook"]
 
     assert (fed.is_retried, other.is_retried, other.trigger) == (True, False, "")
-    assert world.metrics.waiting([fed, other], world.now()) == {"placeOrder": 312}
-    assert world.metrics.waiting([other], world.now()) == {}
-    assert world.metrics.waiting([], world.now()) == {}
 
 
-def test_tasks_that_wait_for_a_function(world: PlatformWorld) -> None:
-    """They are counted by its queue, which bears its name; events beside them by their trigger."""
+def test_a_function_that_has_a_queue(world: PlatformWorld) -> None:
+    """Its label says so, beside others that have a trigger."""
     world.feed("placeOrder", 7, queue=True)
     world.feed("findBook", 312)
     world.advance(600)
@@ -123,9 +120,6 @@ def test_tasks_that_wait_for_a_function(world: PlatformWorld) -> None:
 
     assert (queued.has_queue, queued.is_retried, queued.trigger) == (True, False, "")
     assert not fed.has_queue
-    assert world.metrics.waiting([queued], world.now()) == {"placeOrder": 7}
-    both = world.metrics.waiting([queued, fed], world.now())
-    assert both == {"placeOrder": 7, "findBook": 312}
 
 
 def test_points_at_the_edges_of_a_window() -> None:

@@ -139,15 +139,15 @@ class FakeDocuments:
             moment = self._moment(at)
             return sum(1 for _ in self._equal(database, scope, where or {}, moment))
 
-    def collections(self, database: str, at: datetime | None, parent: str = "") -> list[str]:
+    def collections(self, database: str, at: datetime | None) -> list[str]:
         """By the documents in and below them."""
         with around(self.hook, "documents.collections"):
-            moment, above = self._moment(at), f"{parent}/" if parent else ""
+            moment = self._moment(at)
             return sorted(
                 {
-                    path.removeprefix(above).partition("/")[0]
+                    path.partition("/")[0]
                     for path in self._ordered(database)
-                    if path.startswith(above) and self._at(database, path, moment) is not None
+                    if self._at(database, path, moment) is not None
                 }
             )
 

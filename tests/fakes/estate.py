@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.errors import Exists, Moved, Rejected, Unavailable
-from shared.estate import MOST_READ, People
+from shared.estate import People
 from shared.expiry import Expiry
 from shared.inventory import (
     LIVE,
@@ -46,7 +46,7 @@ class FakeEstate:
     remote_config.template, .validate, .publish, rules.releases, .ruleset, .create_ruleset,
     .enforce, identity.settings, .configure, sessions.people, .end, indexes.of, .create,
     .expiries,
-    documents.written_since, secrets.names, secrets.versions, schedules.jobs, triggers.every,
+    secrets.names, secrets.versions, schedules.jobs, triggers.every,
     accounts.roles, accounts.grants, accounts.state, images.stored, runtimes.offered.
     """
 
@@ -80,7 +80,7 @@ class FakeEstate:
         self.sessions_since: dict[str, int] = {}
         """Of each person the second before which no session counts, by id."""
         self.hosting = self.remote_config = self.rules = self.identity = self.sessions = self
-        self.indexes = self.documents = self.secrets = self.schedules = self.accounts = self
+        self.indexes = self.secrets = self.schedules = self.accounts = self
         self.triggers = self
         self.supported = {(one, "nodejs20") for one in Generation}
         """The runtimes that are not decommissioned, by generation."""
@@ -224,18 +224,6 @@ class FakeEstate:
         """By what documents of one database expire."""
         with around(self.hook, "indexes.expiries"):
             return sorted(self.expiring.get(database, ()), key=lambda one: one.group)
-
-    def written_since(self, database: str, collection: str, since: datetime) -> tuple[str, ...]:
-        """The documents of a group that were written later. Raises: Rejected for too many."""
-        with around(self.hook, "documents.written_since"):
-            group = {
-                path: at
-                for (place, path), at in self.held.items()
-                if place == database and path.split("/")[-2] == collection
-            }
-            if len(group) > MOST_READ:
-                raise Rejected(f"{collection} has more than {MOST_READ} documents")
-            return tuple(path for path, at in group.items() if at > since)
 
     def names(self) -> list[str]:
         """The name of every secret."""

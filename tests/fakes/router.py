@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from shared.errors import Rejected, RollbackError
 from shared.health import ProbeAnswer, Requests
-from shared.inventory import FunctionState
 from shared.policy import Probe
 from shared.ports import Clock
 from tests.fakes.hooks import Hook, around, no_hook
@@ -28,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FakeMetrics:
     """A Metrics that integrates the platform's routing.
 
-    Verbs for the hook: metrics.requests, metrics.sign_ins, metrics.counted, metrics.waiting.
+    Verbs for the hook: metrics.requests, metrics.sign_ins, metrics.counted.
     Points are whole minutes (`point`) and show up `lag` after their end. `rates`
     are requests per second by function, for those that differ from `rate`; a rate of 0 leaves a
     service out.
@@ -95,17 +94,6 @@ class FakeMetrics:
                 return None
             counts = (self._counted(one, *window) for one in self._platform.services().values())
             return -(-sum(one.failed for one in counts) // TRIES) or None
-
-    def waiting(self, functions: Collection[FunctionState], now: datetime) -> dict[str, int]:
-        """Events and tasks that wait for these functions."""
-        with around(self.hook, "metrics.waiting"):
-            services = self._platform.services()
-            wanted = {one.name: services.get(one.name) for one in functions}
-            return {
-                name: service.waiting
-                for name, service in wanted.items()
-                if service is not None and service.waiting is not None
-            }
 
     def _visible(self, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """From the first to the last of the points that lie whole within; None: there is none."""

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from google.cloud import functions_v2, monitoring_v3
+from google.cloud import monitoring_v3
 
 from local.application.requests import rate_per_second
-from shared.gcp.function_states import function_states
-from shared.gcp.metrics import RouterMetrics
-from shared.inventory import Generation
-from tests.local.run_world import MINUTE, ORIGIN, PARENT, SEED, World, served, to
+from local.monitoring.backlogs import DEPTH, UNDELIVERED
+from tests.local.run_world import MINUTE, ORIGIN, SEED, World, served, to
 
 COUNT = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
 DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
@@ -231,20 +229,21 @@ def test_interval_that_runs_backwards_is_refused(world: World) -> None:
         series(world, COUNT, ORIGIN + MINUTE, ORIGIN)
 
 
-def test_what_waits_for_a_function_of_the_first_generation(world: World) -> None:
-    """The subscription of its topic bears its name, whichever topic that is."""
+def test_what_waits_for_functions(world: World) -> None:
+    """A topic's subscription, a trigger's, and a queue: each bears the name of its function."""
     world.application.of_first_generation("placeOrder")
     world.application.feed("placeOrder", 41)
     world.application.feed("findBook", 2)
+    world.application.feed("payOrder", 7, queue=True)
     world.advance(300)
-    listed = functions_v2.ListFunctionsRequest(parent=PARENT)
-    found = function_states(
-        (functions_v2.Function.pb(one) for one in world.functions.list_functions(listed)), {}, ()
-    )
-    metrics = RouterMetrics(world.metrics, "bookshop", "shop", "europe-west1")
+    now = world.clock.now()
 
-    counted_now = metrics.waiting(list(found.values()), world.clock.now())
+    def waiting(metric: str, resource: str, label: str) -> dict[str, int]:
+        wanted = f'metric.type="{metric}" AND resource.type="{resource}"'
+        found = series(world, wanted, now - 5 * MINUTE, now)
+        return {one.resource.labels[label]: counted([one]) for one in found}
 
-    assert found["placeOrder"].generation is Generation.FIRST
-    assert not found["placeOrder"].trigger
-    assert counted_now == {"placeOrder": 41, "findBook": 2}
+    assert waiting(DEPTH, "cloud_tasks_queue", "queue_id") == {"payOrder": 7}
+    messages = waiting(UNDELIVERED, "pubsub_subscription", "subscription_id")
+    beginnings = {name[:14]: count for name, count in messages.items()}
+    assert beginnings == {"gcf-placeOrder": 41, "eventarc-europ": 2}

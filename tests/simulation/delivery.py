@@ -130,9 +130,6 @@ class Delivery:
             data=message.data,
             attributes=message.attributes,
             published_at=message.published_at,
-            ordering_key="",
-            delivery_attempt=attempt,
-            subscription="",
         )
         try:
             try:

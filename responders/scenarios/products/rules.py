@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-
-from msgspec import Struct
+from collections.abc import Iterator
+from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared import rules_text
@@ -16,29 +14,7 @@ from shared.plan import Step
 from shared.steps.release_rules import KIND, Goal, Origin
 
 
-class Count(Struct, frozen=True):
-    """Documents on a path, written since other rules than the recorded ones are in force."""
-
-    documents: int
-    since: datetime
-
-
-Written = Mapping[tuple[str, str], Count]
-"""By release, and the path that a match names; one that is absent could not be counted."""
-
-
-def needed(recorded: WholeInventory, live: WholeInventory) -> dict[str, list[str]]:
-    """By release, the paths on which documents must be counted before a plan is made."""
-    return {
-        name: rules_text.touched(now.source, then.source)
-        for name, then, now in _changed(recorded, live)
-        if now is not None and now.source and then.source
-    }
-
-
-def portion(
-    recorded: WholeInventory, live: WholeInventory, written: Written, within: timedelta
-) -> Portion:
+def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
     unknown = unseen(Part.RULES, recorded, live)
     if unknown:
@@ -48,7 +24,7 @@ def portion(
     return Portion(
         steps=tuple(_step(*one, within) for one in changed),
         reported=(
-            *(line for one in changed for line in _told(*one, written)),
+            *(line for one in changed for line in _told(*one)),
             *(
                 f"rules {name} were released for the first time since: left as they are"
                 for name in sorted(now.keys() - before.keys())
@@ -86,9 +62,7 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
     )
 
 
-def _told(
-    name: str, then: RulesRelease, now: RulesRelease | None, written: Written
-) -> Iterator[str]:
+def _told(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:
     if not then.source or (now is not None and not now.source):
         yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
         return
@@ -96,10 +70,4 @@ def _told(
     for line in rules_text.difference(source, then.source):
         yield f"rules {name}: {line}"
     for path in rules_text.touched(source, then.source):
-        count = written.get((name, path))
-        said = (
-            "documents written since cannot be counted"
-            if count is None
-            else f"{count.documents} documents written since {count.since:%Y-%m-%d %H:%M} UTC"
-        )
-        yield f"rules {name}: {path}: {said}"
+        yield f"rules {name}: touches {path}"

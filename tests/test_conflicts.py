@@ -1,0 +1,45 @@
+"""What a write conflict repeats, and what it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.conflicts import retry_on_conflict
+from shared.errors import Exists, Moved, Refused, Unavailable
+
+
+class _Attempts:
+    """Ends as it is told, one end after the other; a text is an answer."""
+
+    def __init__(self, *ends: str | Exception) -> None:
+        self._ends = list(ends)
+        self.pauses = 0
+
+    def __call__(self) -> str:
+        end = self._ends.pop(0)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def pause(self) -> None:
+        self.pauses += 1
+
+
+def test_an_attempt_that_meets_conflicts_is_repeated_after_a_pause_each() -> None:
+    """A document that was created meanwhile is a conflict as well."""
+    attempts = _Attempts(Moved("by another"), Exists("by another"), "landed")
+    assert retry_on_conflict(attempts, 3, "gave up", attempts.pause) == "landed"
+    assert attempts.pauses == 2
+
+
+def test_conflicts_that_do_not_end_are_given_up_with_the_callers_words() -> None:
+    attempts = _Attempts(Moved("first"), Moved("second"), "never asked for")
+    with pytest.raises(Unavailable, match="too fast"):
+        retry_on_conflict(attempts, 2, "its documents change too fast")
+
+
+@pytest.mark.parametrize("end", [Refused("no"), Unavailable("no answer")])
+def test_what_is_no_conflict_is_not_repeated(end: Exception) -> None:
+    attempts = _Attempts(end, "never asked for")
+    with pytest.raises(type(end)):
+        retry_on_conflict(attempts, 2, "gave up")
