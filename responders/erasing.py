@@ -18,6 +18,7 @@ from shared import command as commands
 from shared import erasure as erasures
 from shared import log, owners
 from shared.command import CommandRecord
+from shared.conflicts import retry_on_conflict
 from shared.documents import decode, encode
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
 from shared.errors import Moved, Refused, Rejected, Unavailable
@@ -125,7 +126,8 @@ class Erasing:
         store, gets = self._ports.store, dict[str, Callable[[], Document]]()
         for person in said:
             gets[person] = partial(store.get, erasures.path(policy.system, person))
-        for _ in range(TRIES):
+
+        def entered() -> None:
             known = {person: answered(one) for person, one in ask_all(self._ports, gets).items()}
             entries = [
                 written(there, encode(_erasure(policy, rules, person, said[person])))
@@ -133,12 +135,10 @@ class Erasing:
                 if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
             ]
             fields = {**place, **(ADDED if entries else {})}
-            if not fields:
-                return
-            with suppress(Moved):  # somebody has written one of them since
+            if fields:
                 store.commit([Update(erasures.book_path(policy.system), fields), *entries])
-                return
-        raise Unavailable(f"{policy.system}: others write who was erased")
+
+        retry_on_conflict(entered, TRIES, f"{policy.system}: others write who was erased")
 
     def _book(self, policy: Policy) -> tuple[Book, datetime]:
         """The ledger's, which has its salt by then, and when it was read."""
