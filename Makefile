@@ -29,10 +29,14 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: $(STAMP) ## install the pinned requirements into .venv
+setup: $(STAMP) ## install the locked requirements into .venv
 
 $(STAMP):
 	@scripts/set-up $@
+
+.PHONY: lock
+lock: $(STAMP) ## resolve requirements*.in into locks with hashes; needs a package index (ARGS="--upgrade-package rich")
+	@scripts/lock $(ARGS)
 
 .PHONY: demo
 demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken)

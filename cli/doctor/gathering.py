@@ -10,6 +10,9 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from cli.doctor import apis, measuring, monitored
 from cli.doctor.facts import Facts, StoreTime
 from cli.doctor.installation import DEAD_MAN
@@ -107,11 +110,18 @@ def code_of(checkout: Path) -> str:
 
 
 def versions_of(requirements: Path) -> dict[str, tuple[str, str]]:
-    """Each pinned library's stated version, and the one that is installed here; "": it is not."""
+    """Return by library the version that the lock states for this machine, and the installed one.
+
+    The installed version of a library that is not installed is "".
+    """
     lines = requirements.read_text().splitlines()
-    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
-    here = {one.name.lower().replace("_", "-"): one.version for one in distributions()}
-    return {name: (stated, here.get(name.lower().replace("_", "-"), "")) for name, stated in pinned}
+    locked = [Requirement(line.rstrip("\\")) for line in lines if line[:1].isalnum()]
+    here = {canonicalize_name(one.name): one.version for one in distributions()}
+    return {
+        one.name: (str(one.specifier).removeprefix("=="), here.get(canonicalize_name(one.name), ""))
+        for one in locked
+        if one.marker is None or one.marker.evaluate()
+    }
 
 
 def _sha256(content: bytes) -> str:
