@@ -25,6 +25,8 @@ HOUR ?=
 PART ?= $(shell echo $$((0x$$(git rev-parse HEAD | cut -c1-4))))
 # The tests of which a run takes one in so many points (tests/conftest.py).
 SWEEPS := $(wildcard tests/test_crash_*.py) tests/test_poison_kinds.py
+# Files with tests that take too long for `make test`.
+SLICED = $(shell grep --recursive --files-with-matches --include='test_*.py' pytest.mark.slice tests)
 HOURS := 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
 export SYSTEM CHAOS SCENARIO FAULTS HOUR PICTURES
 # Tests start hundreds of processes: what one of them has compiled is there for the others.
@@ -94,8 +96,9 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, a rollback of a
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, in ten minutes: every single fault, mutants, a few real kills, spoilt documents, a thousand functions beside their bound; a PART of crashes, seeds and pairs, which comes from the commit
+slice: $(STAMP) ## a slice of chaos, in ten minutes: tests that take long, every single fault, mutants, a few real kills, spoilt documents, a thousand functions beside their bound; a PART of crashes, seeds and pairs, which comes from the commit
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --points-of 2 --part $(PART) $(SWEEPS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m slice $(SLICED)
 	$(BIN)/python -m tests.chaos seeds --count 4000 --first $$(($(PART) * 4000))
 	$(BIN)/python -m tests.chaos singles
 	$(BIN)/python -m tests.chaos pairs --world least --each 16 --first $$(($(PART) % 16))
