@@ -14,8 +14,8 @@ import jsonschema_rs
 import pytest
 from packaging.utils import canonicalize_name
 
-from cli.doctor.gathering import versions_of
 from shared import topics
+from tests.locks import locked_here
 
 ROOT = Path(__file__).parent.parent
 DEPLOYED = [
@@ -182,7 +182,7 @@ def test_the_functions_run_without_the_tools_of_development() -> None:
         for provider in providers.get(module.partition(".")[0], [])
     }
     deployed, all_of_it = (
-        versions_of(ROOT / name).keys() for name in ("requirements.txt", "requirements-dev.txt")
+        locked_here(name).keys() for name in ("requirements", "requirements-dev")
     )
     assert {"msgspec", "httpx"} <= used & deployed  # the look-up works
     assert used & (all_of_it - deployed) == set()

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from cli.doctor.gathering import versions_of
+from tests.locks import ROOT, locked_here
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("requirements", "requirements-dev", "requirements-checkov")
 ENTRY = re.compile(
     r"(?m)^(?P<pin>[a-z0-9-]+==[^ ]+)( ; .*)? "
@@ -76,12 +74,6 @@ def faults(asked: Iterator[Requirement], lock: Mapping[str, str]) -> list[str]:
     ]
 
 
-def here(name: str) -> dict[str, str]:
-    """Return the version of each distribution of a lock that applies to this machine."""
-    found = versions_of(ROOT / f"{name}.txt")
-    return {one: stated for one, (stated, _) in found.items()}
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_each_line_of_a_lock_has_a_version_and_hashes(name: str) -> None:
     """One hash makes pip ask for all; a lock names no package index."""
@@ -94,7 +86,7 @@ def test_each_line_of_a_lock_has_a_version_and_hashes(name: str) -> None:
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
 def test_a_lock_is_what_its_in_file_asks_for(name: str) -> None:
     """Each need of a need is locked in a version that satisfies it, and nothing else is."""
-    assert faults(direct(name), here(name)) == []
+    assert faults(direct(name), locked_here(name)) == []
 
 
 def test_checkov_is_locked() -> None:
@@ -118,7 +110,7 @@ def test_the_two_locks_agree() -> None:
 
 def test_the_locked_versions_are_installed() -> None:
     """These tests run with the versions of the lock."""
-    stated = here("requirements-dev")
+    stated = locked_here("requirements-dev")
 
     assert stated == {name: version(name) for name in stated}
 
