@@ -20,7 +20,15 @@ PAIRS ?=
 FIRST_PAIR ?= 0
 RUNS ?= 500
 DOCUMENTS ?= 100000
-export SYSTEM CHAOS SCENARIO FAULTS PICTURES
+HOUR ?=
+# Which part of the seeds, pairs and crashes a slice plays: another one with each commit.
+PART ?= $(shell echo $$((0x$$(git rev-parse HEAD | cut -c1-4))))
+# The tests of which a run takes one in so many points (tests/conftest.py).
+SWEEPS := $(wildcard tests/test_crash_*.py) tests/test_poison_kinds.py
+# Files with tests that take too long for `make test`.
+SLICED = $(shell grep --recursive --files-with-matches --include='test_*.py' pytest.mark.slice tests)
+HOURS := 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
+export SYSTEM CHAOS SCENARIO FAULTS HOUR PICTURES
 # Tests start hundreds of processes: what one of them has compiled is there for the others.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -29,14 +37,22 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: $(STAMP) ## install the pinned requirements into .venv
+setup: $(STAMP) ## install the locked requirements into .venv
 
 $(STAMP):
 	@scripts/set-up $@
 
+.PHONY: lock
+lock: $(STAMP) ## resolve requirements*.in into locks with hashes; needs a package index (ARGS="--upgrade-package rich")
+	@scripts/lock $(ARGS)
+
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23)
 	@$(BIN)/python -m local.demo
+
+.PHONY: demos
+demos: $(STAMP) ## play each demo of README once, two at a time, at an hour that comes from the commit (HOUR=)
+	@scripts/demos
 
 .PHONY: test
 test: $(STAMP) ## run the tests (ARGS="-k traffic")
@@ -48,7 +64,7 @@ browser-tests: $(STAMP) ## walk through the status page and the console with Deb
 	@scripts/browser-tests
 
 .PHONY: check
-check: $(STAMP) ## run all that must hold: style, types, import contracts, tests, a slice of chaos
+check: $(STAMP) ## run all that must hold: style, types, import contracts, Terraform, tests, browser tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,7 +73,6 @@ check: $(STAMP) ## run all that must hold: style, types, import contracts, tests
 	$(MAKE) terraform-test
 	$(MAKE) test
 	$(MAKE) browser-tests
-	$(MAKE) slice
 
 .PHONY: terraform-checks
 terraform-checks: ## run checkov over terraform/, in build/checkov
@@ -81,22 +96,27 @@ bench: $(STAMP) ## measure the embedded cloud against bare gRPC, a rollback of a
 	$(BIN)/python -m benchmarks
 
 .PHONY: slice
-slice: $(STAMP) ## a slice of chaos, as long as one waits for a check: crashes at every point, seeds, faults and pairs of them, mutants, a few real kills, spoilt documents brought back, a thousand functions beside their bound
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --every-point $(wildcard tests/test_crash_*.py)
-	$(BIN)/python -m tests.chaos seeds --count 20000
+slice: $(STAMP) ## a slice of chaos, in ten minutes: tests that take long, every single fault, mutants, a few real kills, spoilt documents, a thousand functions beside their bound; a PART of crashes, seeds and pairs, which comes from the commit
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --points-of 2 --part $(PART) $(SWEEPS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m slice $(SLICED)
+	$(BIN)/python -m tests.chaos seeds --count 4000 --first $$(($(PART) * 4000))
 	$(BIN)/python -m tests.chaos singles
-	$(BIN)/python -m tests.chaos pairs --world least
-	$(BIN)/python -m tests.chaos pairs --world small --each 60
+	$(BIN)/python -m tests.chaos pairs --world least --each 16 --first $$(($(PART) % 16))
+	$(BIN)/python -m tests.chaos pairs --world small --each 240 --first $$(($(PART) % 240))
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
 	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
 	$(BIN)/python -m benchmarks.rollback_speed
 
 .PHONY: chaos
-chaos: $(STAMP) ## seeds, every pair of faults, mutants, kills, spoilt documents, storm (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)
+chaos: $(STAMP) ## crashes at every point, seeds, every pair of faults, mutants, kills, spoilt documents, storm, a day of backups from every hour (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --points-of 1 $(SWEEPS)
 	$(BIN)/python -m tests.chaos seeds --count $(SEEDS) --first $(FIRST_SEED)
+	$(BIN)/python -m tests.chaos singles
+	$(BIN)/python -m tests.chaos pairs --world least
 	$(BIN)/python -m tests.chaos pairs --world small --every --first $(FIRST_PAIR) $(PAIRS:%=--count %)
 	$(BIN)/python -m tests.chaos mutants
 	$(BIN)/python -m tests.chaos kills --runs $(RUNS)
 	$(BIN)/python -m tests.chaos documents --count $(DOCUMENTS)
 	$(BIN)/python -m tests.chaos storm
+	@scripts/demos $(foreach hour,$(HOURS),"SCENARIO=backups HOUR=$(hour)")

@@ -14,5 +14,5 @@ who is told: noticed, devices, concerned, published, responded, outside
 the trail: lived
 an application's data: checked, spoilt, mended, fences, fenced, taken_out
 its backups: backed_up, proven, past, copying
-the documentation: documented
+the documentation: documented; the requirements: locks
 """

@@ -1,6 +1,7 @@
-"""What a run takes of the crash tests, and what so many tests need not do again and again.
+"""What a run takes of the sweeps, and what so many tests need not do again and again.
 
-Of the crash tests it takes a tenth of their points; with `--every-point` all.
+Of the counted points of the crash tests, and of the hostile values of tests/test_poison_kinds.py,
+it takes one in twenty; with `--points-of 2` half, with 1 all.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import pytest
 from typer.main import get_command
 
 CRASHES = "test_crash_"
-TENTH = 10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of `make slice`."""
-    parser.addoption("--every-point", action="store_true", help="crash at every point, not a tenth")
+    """The options of `make slice` and `make chaos`."""
+    add = parser.addoption
+    add("--points-of", type=int, default=20, help="take one in so many points (default: 20)")
+    add("--part", type=int, default=0, help="which of them: the first by default")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,11 +35,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave nine in ten of the tests out that crash at a counted point, unless all are wanted."""
-    if config.getoption("every_point"):
-        return
+    """Of the tests that crash at a counted point, keep one in so many."""
+    points, part = config.getoption("points_of"), config.getoption("part")
     swept = [one for one in items if one.path.name.startswith(CRASHES) and "[" in one.name]
-    left_out = {one for number, one in enumerate(swept) if number % TENTH}
+    left_out = {one for number, one in enumerate(swept) if (number - part) % points}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [one for one in items if one not in left_out]
 

@@ -1,13 +1,48 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared import rollback, topics
 from shared.errors import Moved, Unavailable
 from tests.outside import dead_letters
-from tests.world import World
+from tests.world import BOOKSHOP, FakePorts, World
+
+CAPTURES = [
+    json.loads(file.read_text())
+    for file in sorted((Path(__file__).parent / "fixtures" / "monitoring").glob("*.json"))
+]
+OPEN = [one for one in CAPTURES if one["version"] == "1.2" and one["incident"]["state"] == "open"]
+"""Each captured notification of an open incident in the present version."""
+CAPTURED_PROJECTS = ("scoping-project", "workload-project", "internal-project")
+
+
+@pytest.mark.parametrize("notification", OPEN, ids=lambda one: one["incident"]["incident_id"])
+def test_a_captured_notification_rolls_back(notification: dict[str, Any]) -> None:
+    """With our two labels and nothing else changed, a real notification brings the system back."""
+    about = notification["incident"]
+    ours = {"rollback_system": "bookshop", "rollback_signal": "function_failure_rate"}
+    labels = {**(about.get("policy_user_labels") or {}), **ours}
+    started_at = datetime.fromtimestamp(about["started_at"], UTC)
+    policy = replace(BOOKSHOP, alert_projects=(*BOOKSHOP.alert_projects, *CAPTURED_PROJECTS))
+    ports = FakePorts(policy, start=started_at - timedelta(minutes=30))
+    world = World(policy=policy, ports=ports)
+    stable = world.live
+    ports.clock.advance(started_at - timedelta(minutes=9) - ports.clock.now())
+    world.deploy_bad()
+
+    about = {**about, "policy_user_labels": labels}
+    world.publish(topics.ALERTS, {**notification, "incident": about})
+    world.settle()
+
+    assert world.live == stable
+    assert [one.onset_at for one in world.incidents()] == [started_at]
+    assert dead_letters(world) == []
 
 
 def test_trouble_has_begun_before_it_is_told_of() -> None:

@@ -155,6 +155,7 @@ def test_each_make_target_exists(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slice
 @pytest.mark.parametrize("line", SERVED)
 def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None:
     """It says where it listens, is what a prompt looks at that names it, and ends on SIGTERM."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared import quarantine
@@ -97,6 +98,7 @@ class Crowd(Shop):
         return {path: one.fields for path, one in found if one is not None}
 
 
+@pytest.mark.slice
 def test_everything_invalid_is_back_in_time_and_everything_valid_stays() -> None:
     """Compared document by document: what changed is what the journal names, and no more."""
     crowd = Crowd()

@@ -17,6 +17,8 @@ from tests.chaos import mix
 from tests.chaos.mix import Told
 from tests.world import POLICIES, World
 
+pytestmark = pytest.mark.slice
+
 CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
 SIZE = mix.SIZE
 MINUTE = timedelta(minutes=1)

@@ -62,6 +62,7 @@ for _ in range(20):
 """A policy by eight threads, each of its fields by one of its own, and eight look at its kind."""
 
 
+@pytest.mark.slice
 @pytest.mark.parametrize("way", ["from_json", "from_msgpack", "from_builtins"])
 def test_a_kind_and_the_kinds_within_it_are_first_decoded_by_all_threads_at_once(way: str) -> None:
     """Each reads what was said; none meets what msgspec has half learnt, which kills a process."""

@@ -40,7 +40,7 @@ from shared.wording_rendering import Templates
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.bus import MemoryBus, Published
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import START, FakeClock
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.estate import FakeEstate
@@ -83,8 +83,10 @@ BOOKSHOP = replace(CHECKED, collections={})
 class FakePorts:
     """Every port of one world, as the wiring would hand them out."""
 
-    def __init__(self, policy: Policy, hook: Hook = no_hook, seed: int = 0) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self, policy: Policy, hook: Hook = no_hook, seed: int = 0, *, start: datetime = START
+    ) -> None:
+        self.clock = FakeClock(start)
         self.random = Random(seed)
         self.store = MemoryStore(self.clock, hook)
         self.bus = MemoryBus(hook, topics.ALL)

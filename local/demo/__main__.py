@@ -2,7 +2,7 @@
 
 `SCENARIO` names the way back (functions, complete, auth, feature, database), or a day of `backups`.
 `CHAOS=kill` kills the worker in the middle; `FAULTS` names what makes the way back of functions
-hard.
+hard. `HOUR` (0 to 23, UTC) is the hour of the day at which the demo starts; without it, it is now.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -37,6 +38,8 @@ A_DAY = "backups"
 DATA = "database"
 """Documents are brought back, and no code."""
 PROBE = "signing-in"
+STATED = ("SCENARIO", "CHAOS", "FAULTS", "HOUR")
+"""Environment variables that stand for the options of their names."""
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
 LAST_LINES = 20
@@ -75,8 +78,10 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
     screen.act("Starting the embedded cloud, six responders and the console")
     with screen.waiting("functions-framework loads main.py seven times"):
         looks_back = options.scenario in (A_DAY, DATA)
-        past = ("--point-in-time-recovery",) if looks_back else ()
-        stage = Stage.start(policy, options.policy, options.scale, log, *past)
+        more = ["--point-in-time-recovery"] if looks_back else []
+        if options.hour is not None:
+            more += ["--origin", _at(options.hour).isoformat()]
+        stage = Stage.start(policy, options.policy, options.scale, log, *more)
     try:
         seconds = time.monotonic() - started
         screen.say(f"listening after {seconds:.0f} s; time runs {options.scale:g} times as fast")
@@ -111,6 +116,11 @@ def _emergency(stage: Stage, screen: Screen, options: argparse.Namespace) -> boo
         return story.play(scene)
     finally:
         evidence.close()
+
+
+def _at(hour: int) -> datetime:
+    """Return the beginning of an hour of this day."""
+    return datetime.now(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
 
 
 def _backed_up(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
@@ -153,24 +163,28 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         choices=(*PLAYED, DATA, A_DAY),
-        default=os.environ.get("SCENARIO") or PLAYED[0],
+        default=PLAYED[0],
         help="which way back is played; backups: a day of a database, and nothing goes back",
     )
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
     parser.add_argument(
         "--chaos",
         choices=["", "kill"],
-        default=os.environ.get("CHAOS", ""),
+        default="",
         help="kill: the worker dies by kill -9 in the middle",
     )
     parser.add_argument(
         "--faults",
         choices=[fault.value for fault in Fault],
-        default=os.environ.get("FAULTS", ""),
+        default="",
         help="quota: Cloud Run refuses writes in the middle, and says when to come back; "
         "images-gone: some functions must be built again; one-broken: one cannot come back",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts"
+    )
+    stated = [f"--{name.lower()}={os.environ[name]}" for name in STATED if os.environ.get(name)]
+    return parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
 
 
 def _interrupt(*_: object) -> NoReturn:

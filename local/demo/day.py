@@ -7,6 +7,7 @@ not valid is found with the minute in which that began.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from shared.documents import decode
 from shared.policy import Policy
 from shared.ports import Query
 from shared.proving import Proof
+from shared.proving import Status as Proven
 
 FAST = 30.0
 """Cloud seconds per second around what is due."""
@@ -57,12 +59,12 @@ class Day:
         shelves.write(self._stage, shelves.valid(self._policy, DOCUMENTS))
         counted = f"{DOCUMENTS} documents in each of {', '.join(self._policy.collections)}"
         self._screen.say(counted, self._stage.now())
+        self._next_slot()  # all that is to come has a whole slot before it, whatever hour it is
         self._stage.rescale(FAST)
         self._screen.act("Exported, copied to another continent, and compared")
         first = self._backup()
         self._screen.act("Restored into a scratch database, to see that it can be")
-        proof = self._stage.wait_for("the proof", self._proof)
-        self._show_proof(proof)
+        self._show_proof(self._stage.wait_for("the proof", self.proofs)[0])
         self._screen.act("An export that fails late")
         self._stage.go_wrong(self._failing())
         self._next_slot()
@@ -74,12 +76,13 @@ class Day:
         third = self._backup()
         finding = self._stage.wait_for("the damage to be found", self._damage)
         self._show_damage(finding)
-        return self._judged((first, second, third), proof, finding, path, spoilt_at)
+        proved = self._stage.wait_for("the last proof", self.proofs)  # after midnight: a second one
+        return self._judged((first, second, third), proved, finding, path, spoilt_at)
 
     def _judged(
         self,
         backups: tuple[Backup, ...],
-        proof: Proof,
+        proved: Sequence[Proof],
         finding: Finding,
         path: str,
         spoilt_at: datetime,
@@ -90,7 +93,10 @@ class Day:
             ("each slot has one whole backup", all(one.status is Status.KEPT for one in backups)),
             ("each lies alike on two continents", all(len(one.places) == 2 for one in backups)),
             ("the export that failed was begun anew", attempts == [1, 2, 1]),
-            ("the newest backup was restored and is what it was", not proof.faults),
+            (
+                "each day's newest backup was restored and is what it was",
+                all(one.status is Proven.PROVEN for one in proved),
+            ),
             ("no scratch database is left", left == []),
             ("just the spoilt document is found", found == {path}),
             ("and the minute in which that began", _same_minute(finding.onset_at, spoilt_at)),
@@ -100,7 +106,8 @@ class Day:
         return all(holds for _, holds in held)
 
     def _next_slot(self) -> None:
-        """Skip what is left of this one."""
+        """Skip what is left of this one; a proof under way would be late then."""
+        self._stage.wait_for("the proof under way", lambda: self.proofs() is not None)
         now, every = self._stage.now(), self._policy.backups.every
         self._stage.jump(slot(every, now) + every + MINUTE - now)
 
@@ -121,9 +128,11 @@ class Day:
             self._screen.say(place)
         return found
 
-    def _proof(self) -> Proof | None:
+    def proofs(self) -> Sequence[Proof] | None:
+        """Return the proof of each day, the oldest first; None while one is under way."""
         found = [decode(Proof, one.fields) for one in self._store.query(Query("proofs"))]
-        return next((one for one in found if one.is_over), None)
+        found.sort(key=lambda proof: proof.id)
+        return found if all(one.is_over for one in found) else None
 
     def _show_proof(self, proof: Proof) -> None:
         self._screen.say(

@@ -25,7 +25,7 @@ from shared.wiring import Wiring
 LIMIT_SECONDS = 300.0
 """Of wall time, for each thing that is waited for: a busy machine is slow, not broken."""
 LOOK_EVERY_SECONDS = 0.1
-_CONTROL_SECONDS = 30.0
+_CONSOLE_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Stage:
         self._responders: Responders | None = None
         self._process = process
         url = f"http://{addresses['control']}"
-        self._control = httpx.Client(base_url=url, timeout=_CONTROL_SECONDS, trust_env=False)
+        self._control = httpx.Client(base_url=url, timeout=LIMIT_SECONDS, trust_env=False)
         bucket = audit_bucket(policy.project)
         settings = Settings(
             project=policy.project,

@@ -199,6 +199,7 @@ def stop_following(*arguments: str) -> tuple[int, str]:
     return following.returncode, told
 
 
+@pytest.mark.slice
 def test_who_stops_following_is_told_that_it_goes_on(world: World) -> None:
     """Ctrl-C leaves the shell alone with exit code 130; the rollback does not notice."""
     world.deploy_bad()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -14,14 +16,19 @@ from local.demo import day, laws, strangers
 from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
+from local.demo.stage import Stage
 from shared import policy_file, topics
 from shared.alert_record import Alert
 from shared.phases import Phase
+from shared.proving import Status
+from tests import proven
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, until
+from tests.outside import pass_time
 from tests.world import POLICIES
 
 MINUTE = timedelta(minutes=1)
+ROOT = POLICIES.parent
 HOLD_ANYWAY = {
     "no revision was made, and every tag is kept",
     "every step of the plan is done",
@@ -168,6 +175,59 @@ def test_phase_beside_its_target() -> None:
     assert Phase("decision", NOON, NOON + MINUTE, 2 * MINUTE).kept
     assert not Phase("decision", NOON, NOON + MINUTE, MINUTE).kept
     assert not Phase("decision", NOON, None, MINUTE).kept
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [("SCENARIO", "backups"), ("CHAOS", "kill"), ("FAULTS", "one-broken"), ("HOUR", "23")],
+)
+def test_an_unknown_value_is_answered_with_the_choices(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, choice: str
+) -> None:
+    """A variable of the environment is refused as the option of its name is."""
+    monkeypatch.setenv(name, "24")
+
+    with pytest.raises(SystemExit) as ended:
+        demo.main([])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument --{name.lower()}: invalid choice: " in said
+    assert choice in said.partition("choose from")[2]
+
+
+def test_every_demo_of_the_readme_is_played() -> None:
+    """`make demos` plays each row of the table; HOUR holds for all of them."""
+    readme, script = ((ROOT / name).read_text() for name in ("README.md", "scripts/demos"))
+    table = readme.partition("| `make demo …` | shows |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+    shown = [
+        f"{first.partition('=')[0]}={value.rpartition('=')[2]}"
+        for first, *more in rows
+        for value in (first, *more)
+    ]
+    [played] = re.findall(r"of_readme=\(([^)]+)\)", script)
+
+    assert {*played.split()} == {*shown, "SYSTEM=cvplus"} - {"HOUR=23"}
+
+
+def test_proofs_are_judged_once_none_is_under_way() -> None:
+    """Past midnight a second one begins, and its scratch database is there until it has ended."""
+    shop = proven.world()
+    stage = SimpleNamespace(
+        wiring=SimpleNamespace(store=shop.ports.store), policy=shop.policy, now=shop.ports.clock.now
+    )
+    played = day.Day(cast(Stage, stage), Screen(Console(file=io.StringIO())))
+    assert played.proofs() == []
+
+    pass_time(shop, 20 * MINUTE)
+    assert [one.status for one in played.proofs() or ()] == [Status.PROVEN]
+    shop.ports.clock.advance(timedelta(days=1))
+    pass_time(shop, 5 * MINUTE)
+    assert [one.is_over for one in proven.proofs(shop)] == [True, False]
+    assert played.proofs() is None
+    pass_time(shop, 15 * MINUTE)
+    assert [one.status for one in played.proofs() or ()] == [Status.PROVEN, Status.PROVEN]
 
 
 def test_what_is_refused_before_anything_is_begun(

@@ -95,6 +95,7 @@ def cloud() -> Iterator[Cloud]:
     cloud.stop()
 
 
+@pytest.mark.slice
 @pytest.mark.parametrize("program", [PORTS, REQUESTS], ids=["ports", "requests"])
 def test_all_that_is_first_asked_at_once_is_answered_by_one_of_each(
     cloud: Cloud, tmp_path: Path, program: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from local.application.sources import release_in
 from shared import stock as stocks
 from shared import topics
@@ -60,6 +62,7 @@ def is_asked(world: World) -> bool:
     return [one.status for one in world.evidence.rollbacks()][1:] == [Status.PARKED]
 
 
+@pytest.mark.slice
 def test_a_build_is_undone(world: World) -> None:
     """Both generations are of the release that was left, and follow the newest as they did."""
     world.application.of_first_generation(OLDER)

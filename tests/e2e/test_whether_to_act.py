@@ -146,6 +146,7 @@ def test_an_alert_one_minute_after_a_bad_deploy(name: str, world: World) -> None
     went_back(world, changed)
 
 
+@pytest.mark.slice
 def test_an_alert_during_the_roll_out(world: World) -> None:
     """What it reaches after the alert goes back as well, by an extension on record."""
     pass_time(world, MINUTE)
@@ -162,6 +163,7 @@ def test_an_alert_during_the_roll_out(world: World) -> None:
     assert world.events(one).count("plan.extended") == 1
 
 
+@pytest.mark.slice
 def test_the_image_of_what_the_roll_out_reaches_later_was_cleaned_up(world: World) -> None:
     """An extension builds that function again from our copy, as a first plan would have."""
     everything = set(world.policy.functions)

@@ -8,7 +8,7 @@ from tests.simulation.faults import POSSIBLE, Fault, Point
 from tests.simulation.world import TICK_SECONDS
 
 BLOCK = 20
-STRIDE = 25
+STRIDE = 50
 SINGLES = list(every(path(WHOLE)))[::STRIDE]
 """Every so many-th fault, others each time the path changes; `make slice` takes them all."""
 SMALL_PATH = path(SMALL)

@@ -14,8 +14,8 @@ from tests.simulation.scenes import SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
 
-SEEDS = 200
-"""In every test run; `make slice` takes 20,000, `make chaos` what one has time for."""
+SEEDS = 120
+"""In every test run; `make slice` takes 4,000 others, `make chaos` what one has time for."""
 UNDOINGS = 80
 SLOW_ONES = 80
 BLOCK = 40
