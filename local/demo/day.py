@@ -20,10 +20,10 @@ from shared.backing import Backup, Status, id_of, slot
 from shared.damage import Finding
 from shared.damage import Record as Integrity
 from shared.documents import decode
+from shared.filling import Status as Proven
 from shared.policy import Policy
 from shared.ports import Query
 from shared.proving import Proof
-from shared.proving import Status as Proven
 
 FAST = 30.0
 """Cloud seconds per second around what is due."""

@@ -19,8 +19,8 @@ from local.demo.screen import Screen
 from local.demo.stage import Stage
 from shared import policy_file, topics
 from shared.alert_record import Alert
+from shared.filling import Status
 from shared.phases import Phase
-from shared.proving import Status
 from tests import proven
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, until
