@@ -62,6 +62,7 @@ def test_who_has_lost_the_rollback_is_not_asked_again(ports: Ports) -> None:
     ports.store.hook = stand_still
 
     assert post("on_work", push(work)) == 204
-    assert commits == ["store.commit"]  # its claim
+    assert commits == ["store.commit", "store.commit"]  # its claim, and that it was late
     key = ports.store.documents[f"systems/{BOOKSHOP.system}"]["rollback"]
-    assert ports.store.documents[f"rollbacks/{key}"]["due_at"] is not None
+    kept = ports.store.documents[f"rollbacks/{key}"]
+    assert (kept["due_at"] is not None, kept["late"]) == (True, 1)

@@ -309,4 +309,5 @@ SCENES: Weighted = (
 """Each with its weight."""
 UNDONE: Weighted = ((rebuilds_undone, 1),)
 SLOW: Weighted = ((slow_workers, 1),)
+SILENT: Weighted = ((silent_bus, 1),)
 """Played by themselves: with one more of those above every seed would be another world."""
