@@ -283,6 +283,6 @@ def _wiring() -> Wiring:
     policies = load_all(Path(settings.policies))
     for one in policies.values():
         for warning in one.warnings:
-            message = "a policy file holds what was removed from policies"
+            message = "policy file contains removed keys"
             log.write("WARNING", message, event="policy.removed", system=one.system, found=warning)
     return Wiring(settings, policies, deployed="K_SERVICE" in os.environ)

@@ -1,4 +1,4 @@
-"""Event suppression, which an earlier version raised for a repair: ended, and people told."""
+"""The end of an event suppression that an earlier version raised for a repair."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
     """
     found = ports.store.get(f"fences/{record.system}:silence")
     fields, now = found.fields or {}, document.read_at
-    result = f"{record.system}: event suppression was removed from this version"
+    result = f"{record.system}: event suppression was removed in this version"
     ended = over(record, now, result)
     writes = [Update(document.path, encode(ended), document.version)]
     if fields.get("command") == record.id and not fields["is_over"]:
@@ -36,7 +36,8 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
             for one in fields["listeners"]
             if one["by_hand"]
         ]
-        text = "\n".join((f"{result}: a person gives each push back", *commands))
+        to_do = "Restore each push configuration with these commands:"
+        text = "\n".join((f"{result}. {to_do}", *commands))
         writes.append(Update(found.path, {"is_over": True}, found.version))
         happened = event(ENDED, now, "worker", commands=commands)
         said = loud(tell, record.id, Severity.CRITICAL, ENDED, text, now)

@@ -17,7 +17,8 @@ LATENCY = "x-embedded-latency-seconds"
 def clock_of(url: str, wait: float = 0.0, message: str = "") -> dict[str, Any]:
     """Its clock: `now` in ISO 8601, `scale` and `pace` in cloud seconds per wall second.
 
-    After `wait` cloud seconds at the most, in which whoever has received the message waits.
+    It answers after at most `wait` cloud seconds; until then the responder of `message` counts as
+    waiting.
     """
     return _asked(url, f"/_cloud/clock?wait={wait}&message={message}")
 

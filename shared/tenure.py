@@ -296,7 +296,8 @@ def given_up(rollback: Rollback) -> str:
     if rollback.takeovers - rollback.late > LIMIT_TAKEOVERS:
         return f"{LIMIT_TAKEOVERS} workers in a row died over it"
     if rollback.takeovers > LIMIT_LATE:
-        return f"{LIMIT_LATE} workers in a row came no further: {rollback.late} of them were late"
+        late = f"{rollback.late} of them were late"
+        return f"{LIMIT_LATE} consecutive workers made no progress; {late}"
     return ""
 
 

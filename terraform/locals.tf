@@ -106,7 +106,7 @@ locals {
       roles = {
         configurations = "the values of variables, to keep them; which runtimes there are"
         estate         = "what is live beside the functions; whether the accounts that they run as are enabled"
-        images         = "whether what was deployed can start again"
+        images         = "whether the images of deployments are there"
         inventory      = "what is live"
         metrics        = "whether requests reach what is new, and fail"
         sources        = "what functions are built from, to copy it"
@@ -151,7 +151,7 @@ locals {
       }
       roles = {
         alerts    = "whether the alert is still open"
-        images    = "whether what is gone back to can start"
+        images    = "whether the images of the target are there"
         media     = "whether the files that documents name can be read, before they come back"
         metrics   = "whether requests fail, before and after"
         repair    = "documents back to what they were, under the time at which each was read; what hears of that"

@@ -14,8 +14,9 @@ from tests.world import World
 TOPIC = {"eventType": "published", "retryPolicy": "RETRY_POLICY_DO_NOT_RETRY"}
 RETRIED = {**TOPIC, "retryPolicy": "RETRY_POLICY_RETRY"}
 SEND = "sendMail"
-TASKS = f"{SEND}: tasks that failed are tried again as its queue says, and will meet the old code"
-MEETS = f"{SEND}: events that failed are retried for %s, and will meet the old code"
+RECEIVED = "the old code will receive them"
+TASKS = f"{SEND}: tasks that failed are retried by the settings of its queue; {RECEIVED}"
+MEETS = f"{SEND}: events that failed are retried for %s; {RECEIVED}"
 CHANGED = f"{SEND}: its trigger or retry setting was changed since, and is left so"
 
 
@@ -97,7 +98,7 @@ def test_that_queued_events_meet_the_old_code_is_told_with_a_rollback() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    line = "orderStatus: events that failed are retried for a day, and will meet the old code"
+    line = "orderStatus: events that failed are retried for a day; the old code will receive them"
     assert rollback.plan is not None
     assert line in rollback.plan.reported
     assert line in decided

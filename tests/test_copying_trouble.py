@@ -88,7 +88,7 @@ def test_a_name_that_somebody_has(point: str) -> None:
     pass_time(shop, 15 * MINUTE)
 
     assert copy_of(shop).status is Status.FAILED
-    assert "of another origin" in copy_of(shop).faults[0]
+    assert "exists already" in copy_of(shop).faults[0]
     assert made.id in shop.ports.filled.made
     assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
     assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []

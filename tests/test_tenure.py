@@ -115,5 +115,5 @@ def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.due_at) == (Status.FAILED, None)
-    assert one.outcome.startswith(f"{LIMIT_LATE} workers in a row came no further: ")
+    assert one.outcome.startswith(f"{LIMIT_LATE} consecutive workers made no progress; ")
     assert world.broken_laws() == []

@@ -73,7 +73,7 @@ class _Step(Step[Copy]):
     def _asked(self, one: Copy) -> Copy:
         """The copy that is asked for, unless somebody's own database is called like it."""
         if one.asked_at is None and one.id in ask(self._ports, self._restores.names):
-            theirs = f"there is a database {one.id} already, of another origin"
+            theirs = f"a database {one.id} exists already: delete it, then request the copy again"
             return failed(one, theirs, self._now)
         return super()._asked(one)
 

@@ -1,4 +1,4 @@
-"""Data are moved: how that begins, behind a fence, and how it is let go; a repair, and its undo."""
+"""The begin and the refusal of a repair and of its undo, behind a fence where one is declared."""
 
 from __future__ import annotations
 

@@ -184,7 +184,10 @@ def why_not_started(policy: Policy, starts: Iterable[Started]) -> str:
     refused = [str(one) for one in starts if not _may_start(policy, one.collection)]
     if not refused:
         return ""
-    return f"the policy lets no repair start anything (on_repair): {shortened.phrase(refused)}"
+    return (
+        "`on_repair` of these collections does not allow a repair to start anything: "
+        f"{shortened.phrase(refused)}"
+    )
 
 
 def why_unknown(facts: Facts) -> str:

@@ -66,13 +66,13 @@ def _trigger(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]
 
 
 def _queued(function: FunctionState) -> str:
-    """What is queued meets the old code; nobody knows how much that is."""
+    """Return the line for queued events or tasks that the old code will receive."""
     retried = (
-        "tasks that failed are tried again as its queue says"
+        "tasks that failed are retried by the settings of its queue"
         if function.has_queue
         else f"events that failed are retried for {RETRIED_FOR[function.generation]}"
     )
-    return f"{function.name}: {retried}, and will meet the old code"
+    return f"{function.name}: {retried}; the old code will receive them"
 
 
 def _said(function: FunctionState) -> dict[str, Any]:
