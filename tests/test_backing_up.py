@@ -90,6 +90,18 @@ def test_an_export_that_fails_late_is_begun_anew() -> None:
     assert told(shop) == ["begun", "retried", "copying", "kept"]
 
 
+def test_a_folder_that_holds_an_export_already() -> None:
+    """The export is begun anew in a folder of its own, and people can see why."""
+    shop = world()
+    closing = f"{FOLDER}/20260302T1200Z{backing.CLOSES}"
+    shop.ports.mirrors.buckets[HERE][closing] = b"x"
+    pass_time(shop, 10 * MINUTE)
+
+    assert (backup(shop).status, backup(shop).attempt) == (Status.KEPT, 2)
+    assert backup(shop).places[0] == f"gs://{HERE}/{FOLDER}-2"
+    assert told(shop) == ["begun", "retried", "copying", "kept"]
+
+
 def test_exports_that_keep_failing_are_told() -> None:
     """After three attempts there is no backup, and people know why."""
     shop = world()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from shared import copying
+from shared.documents import encode
 from shared.errors import Ambiguous, Exists, Rejected, Unavailable
-from shared.filling import Status
+from shared.filling import Status, failed
+from shared.ports import Put
 from shared.resources import BackupRules, CopyRules
 from shared.versions import Scope
 from tests.copying import (
@@ -21,7 +25,7 @@ from tests.copying import (
     told,
     world,
 )
-from tests.fakes.hooks import raising
+from tests.fakes.hooks import no_hook, raising
 from tests.fakes.restores import ORIGINAL, TAKES
 from tests.outside import pass_time
 
@@ -92,6 +96,46 @@ def test_a_name_that_somebody_has(point: str) -> None:
     assert made.id in shop.ports.filled.made
     assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
     assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
+
+
+@pytest.mark.parametrize("point", ["1h", "export"])
+def test_a_name_that_somebody_takes_just_before_the_request(point: str) -> None:
+    """Their database is neither filled nor deleted."""
+    shop = world()
+    said = exported(shop).id if point == "export" else point
+    shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
+    ask(shop, said)
+    made = copy_of(shop)
+
+    def taking(verb: str, side: str) -> None:
+        if verb in ("restores.clone", "restores.create") and side == "before":
+            shop.ports.filled.hook = no_hook
+            shop.ports.filled.create(made.id, "nam5")
+            shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
+
+    shop.ports.filled.hook = taking
+    pass_time(shop, 15 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert "exists already" in copy_of(shop).faults[0]
+    assert made.id in shop.ports.filled.made
+    assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
+    assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
+
+
+def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
+    """What an earlier version found not to be made by it is not deleted."""
+    shop = world()
+    ask(shop, "1h")
+    made = copy_of(shop)
+    theirs = failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
+    fields = {**encode(theirs), "is_ours": False}
+    shop.ports.store.commit([Put(copying.path(made.id), fields)])
+    shop.ports.filled.create(made.id, "nam5")
+    pass_time(shop, 5 * MINUTE)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert made.id in shop.ports.filled.made
 
 
 @pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])

@@ -13,7 +13,7 @@ from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.filling import Status
 from shared.reading import Reading
 from shared.resources import BackupRules, ProofRules
-from tests.fakes.hooks import raising
+from tests.fakes.hooks import no_hook, raising
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time
 from tests.proven import MINUTE, RULES, notified, proof, proofs, told, world
@@ -160,6 +160,18 @@ def test_a_right_that_is_missing() -> None:
     [fault] = proof(shop).faults
     assert "datastore.databases.import" in fault
     assert shop.ports.filled.made == [ORIGINAL]
+
+
+@pytest.mark.parametrize("verb", ["restores.create", "restores.fill"])
+def test_a_refusal_that_passes(verb: str) -> None:
+    """It costs a few minutes, and not the proof of the day."""
+    shop = world()
+    shop.ports.filled.hook = raising(verb, Rejected("PERMISSION_DENIED"))
+    pass_time(shop, 10 * MINUTE)
+    shop.ports.filled.hook = no_hook
+    pass_time(shop, 30 * MINUTE)
+
+    assert (proof(shop).status, notified(shop)) == (Status.PROVEN, [])
 
 
 def test_lost_answers_and_silence() -> None:

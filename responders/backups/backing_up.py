@@ -129,9 +129,10 @@ class _Step(Recorded):
         )
         try:
             self._intend(intent)
-            return replace(intent, operation=ask(self._ports, begin))
         except Moved:  # another instance has begun it
             return backup
+        try:
+            return replace(intent, operation=ask(self._ports, begin))
         except Ambiguous:  # the next look finds it, or not
             return backup
         except (Exists, Rejected) as refused:

@@ -67,6 +67,8 @@ class Step(Recorded, ABC, Generic[One]):
     """Of looking through, each minute: the rest comes with the next one."""
     FAILED: str
     """What is said of a filling that failed, before its reason."""
+    RETRIES_CREATION: bool
+    """Whether a refused creation is asked for again, as a refused import is."""
 
     def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
         super().__init__(ports, policy, document)
@@ -146,11 +148,15 @@ class Step(Recorded, ABC, Generic[One]):
         until = self._ports.clock.monotonic() + ASKED_FOR.total_seconds() / 2
         self._intend(intent)
         try:
-            return self._begun(intent, until)
+            return self._begun(intent, until, is_first=one.asked_at is None)
         except (Unavailable, Moved) as failure:  # the next look finds it, or asks again
             return replace(intent, waiting=str(failure))
 
-    def _begun(self, intent: One, until: float) -> One:
+    def _taken(self, intent: One) -> One:
+        """The record when a database of its name is there as the first request arrives."""
+        return intent
+
+    def _begun(self, intent: One, until: float, *, is_first: bool) -> One:
         """The record once its database is made and filled, by a call each, the last not too late.
 
         Whoever stood still must not fill what another has looked through meanwhile.
@@ -162,10 +168,13 @@ class Step(Recorded, ABC, Generic[One]):
             if self._ports.clock.monotonic() > until:
                 return replace(intent, waiting="it took too long to be sent")
             try:
-                with suppress(Exists):  # of a request before: the next look finds it
-                    operation = ask(self._ports, call)
+                operation = ask(self._ports, call)
+            except Exists:  # of a request before: the next look finds it
+                if is_first and not number:
+                    return self._taken(intent)
             except Rejected as no:
-                if number and self._now < intent.began_at + FILLED_WITHIN:
+                is_retried = bool(number) or self.RETRIES_CREATION
+                if is_retried and self._now < intent.began_at + FILLED_WITHIN:
                     return replace(intent, waiting=str(no))
                 return failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")

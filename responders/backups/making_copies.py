@@ -60,6 +60,7 @@ class _Step(Step[Copy]):
     WHAT = "copy"
     SECONDS = 30.0
     FAILED = "it could not be made"
+    RETRIES_CREATION = False
 
     def __init__(self, ports: Ports, policy: Policy, rules: CopyRules, document: Document) -> None:
         super().__init__(ports, policy, rules.within, document)
@@ -73,9 +74,12 @@ class _Step(Step[Copy]):
     def _asked(self, one: Copy) -> Copy:
         """The copy that is asked for, unless somebody's own database is called like it."""
         if one.asked_at is None and one.id in ask(self._ports, self._restores.names):
-            theirs = f"a database {one.id} exists already: delete it, then request the copy again"
-            return failed(one, theirs, self._now)
+            return self._taken(one)
         return super()._asked(one)
+
+    def _taken(self, intent: Copy) -> Copy:
+        theirs = f"a database {intent.id} exists already: delete it, then request the copy again"
+        return failed(replace(intent, asked_at=None), theirs, self._now)
 
     def _calls(self, one: Copy) -> Sequence[Callable[[], Any]]:
         """A database of the original's past, of Google's own backup, or of an export."""
@@ -142,7 +146,7 @@ class _Step(Step[Copy]):
 
     def _closed(self, one: Copy) -> Copy:
         """The copy once its database is gone; what is not ours, or protected, stays."""
-        if one.asked_at is None:
+        if one.asked_at is None or (one.faults and not one.is_ours):
             return copies.deleted(one, self._now)
         if one.id in ask(self._ports, self._restores.names):
             try:

@@ -95,6 +95,7 @@ class _Step(Step[Proof]):
     WHAT = "proof"
     SECONDS = 15.0
     FAILED = "the restore failed"
+    RETRIES_CREATION = True
 
     def __init__(self, ports: Ports, policy: Policy, rules: ProofRules, document: Document) -> None:
         super().__init__(ports, policy, rules.within, document)
