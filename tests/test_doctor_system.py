@@ -403,6 +403,16 @@ def test_what_is_not_backed_up_is_not_judged() -> None:
     assert judged & {"exports", "backup-proof", "native-backups", "assets"} == set()
 
 
+@pytest.mark.parametrize("part", ["secrets", "schedules"])
+@pytest.mark.parametrize(("prefix", "rows"), [(None, 0), ("", 1), ("shop-", 1)])
+def test_what_is_protected_by_a_prefix(part: str, prefix: str | None, rows: int) -> None:
+    """An empty prefix means all of them."""
+    policy = replace(SHOP, resources=replace(SHOP.resources, **{part: prefix}))
+    found = examined(systems.CHECKS, replace(HEALTHY_SHOP, policy=policy))
+
+    assert [one.verdict for one in found if one.check == part] == [UNKNOWN] * rows
+
+
 def test_what_the_target_lacks_is_told_by_function() -> None:
     """Which revision of which function is gone, and what else its last proof found missing."""
     fault = "placeOrder: account run@shop is disabled"

@@ -227,8 +227,8 @@ PARTS: Final[Mapping[str, Callable[[Resources, WholeInventory], tuple[object, Si
     "rules": lambda declared, rest: (declared.releases, rest.rules),
     "identity": lambda declared, rest: (declared.identity, rest.identity),
     "indexes": lambda declared, rest: (declared.databases, rest.indexes),
-    "secrets": lambda declared, rest: (declared.secrets, rest.secrets),
-    "schedules": lambda declared, rest: (declared.schedules, rest.schedules),
+    "secrets": lambda declared, rest: (declared.secrets is not None, rest.secrets),
+    "schedules": lambda declared, rest: (declared.schedules is not None, rest.schedules),
     "accounts": lambda declared, rest: (declared.accounts, rest.accounts),
 }
 """What is protected beside revisions, and what was read of it; None: it was not."""
