@@ -85,6 +85,7 @@ def restorability(
     unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
     unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
     unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
+    unknown += _of_roles(record, live, beside)
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:
@@ -207,6 +208,13 @@ def _of_accounts(record: WholeInventory, live: WholeInventory, beside: Beside) -
                 known = state is AccountState.ENABLED
                 has = "has" if known else "is gone, or has"
                 yield f"{name}: account {account} {has} no role any more"
+
+
+def _of_roles(record: WholeInventory, live: WholeInventory, beside: Beside) -> Iterator[str]:
+    """Roles that an account has lost while it kept or got others: it may have needed them."""
+    for account, roles in _held(record, live, beside).items():
+        for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
+            yield f"whether {account} needs {lost}, which it has lost"
 
 
 def _held(

@@ -50,6 +50,7 @@ def inventory(*revisions: tuple[str, bool]) -> Inventory:
 
 NO_MAIL = "pay: secret MAIL/latest is gone or disabled"
 EDITS = ("roles/editor",)
+NEEDED = "whether run@shop needs roles/editor, which it has lost"
 NO_ROLE = "pay: account run@shop is gone, or has no role any more"
 THERE = inventory(("pay-1", True), ("pay-2", True))
 
@@ -196,14 +197,14 @@ def test_an_account_that_nothing_live_runs_as(
         (AccountState.ENABLED, (), ["pay: account run@shop has no role any more"], []),
         (AccountState.GONE, (), ["pay: account run@shop is gone"], []),
         (None, (), [NO_ROLE], ["account run@shop"]),
-        (AccountState.ENABLED, ("roles/viewer",), [], []),
+        (AccountState.ENABLED, ("roles/viewer",), [], [NEEDED]),
         (AccountState.ENABLED, (*EDITS, "roles/viewer"), [], []),
     ],
 )  # fmt: skip
 def test_an_account_that_functions_run_as(
     state: AccountState | None, roles: tuple[str, ...], faults: list[str], unknown: list[str]
 ) -> None:
-    """Disabled, gone or without any role it stands in the way."""
+    """Disabled, gone or without any role it stands in the way; what it may miss is unknown."""
     live = replace(RECORD, accounts={"run@shop": roles})
     beside = Beside(accounts={"run@shop": state})
 
