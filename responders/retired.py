@@ -11,37 +11,37 @@ from shared.documents import encode
 from shared.notice import creates, loud
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Create, Document, Ports, Update
 from shared.severity import Severity
 
 SUPPRESSION: Final = "silence"
 """The command by which a worker went on with it."""
 ENDED: Final = "silence.ended"
+TO_DO: Final = (
+    "The subscriptions below push nothing. Events that wait there, those of the repair as well,"
+    " start their functions as soon as they push again. For each, run `gcloud pubsub subscriptions"
+    " modify-push-config` with the options that stand as `by_hand` in this document of the state:"
+)
 
 
 def end_suppression(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
-    """Name each subscription that may not push any more, with the command that gives its push back.
+    """End the command, and name each subscription whose push configuration was taken away.
 
-    Nothing here may change a subscription. `tell` says who is notified. Raises: Moved, Unavailable.
+    Nothing here may change a subscription, and how one pushes may hold a secret: the options stay
+    in the document. `tell` says who is notified. Raises: Moved, Unavailable.
     """
     found = ports.store.get(f"fences/{record.system}:silence")
     fields, now = found.fields or {}, document.read_at
     result = f"{record.system}: event suppression was removed in this version"
     ended = over(record, now, result)
     writes = [Update(document.path, encode(ended), document.version)]
+    told: list[Create] = []
     if fields.get("command") == record.id and not fields["is_over"]:
-        commands = [
-            "gcloud pubsub subscriptions modify-push-config "
-            f"{one['hearer']['subscription']} {one['by_hand']}"
-            for one in fields["listeners"]
-            if one["by_hand"]
-        ]
-        to_do = "Restore each push configuration with these commands:"
-        text = "\n".join((f"{result}. {to_do}", *commands))
+        taken = [one["hearer"]["subscription"] for one in fields["listeners"] if one["by_hand"]]
+        text = "\n".join((f"{result}. {TO_DO}", found.path, *taken))
         writes.append(Update(found.path, {"is_over": True}, found.version))
-        happened = event(ENDED, now, "worker", commands=commands)
+        happened = event(ENDED, now, "worker", subscriptions=taken)
         said = loud(tell, record.id, Severity.CRITICAL, ENDED, text, now)
-        told = [write_down(record.system, f"{ENDED}:{record.id}", happened), *creates(said)]
-    else:
-        told = []
+        told = [write_down(record.system, f"{ENDED}:{record.id}", happened)]
+        told += creates(said) if taken else []
     ports.store.commit([*writes, *told])

@@ -27,9 +27,6 @@ from tests.spoilt import MINUTE, Shop
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SUBSCRIPTION = "projects/bookshop/subscriptions/eventarc-eur3-on-order-sub-1"
-GIVES_BACK = (
-    f"gcloud pubsub subscriptions modify-push-config {SUBSCRIPTION} --push-endpoint=https://a"
-)
 
 
 def left_over(shop: Shop, **fields: Any) -> str:
@@ -74,8 +71,10 @@ def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_poli
     ]
     assert texts
     for text in texts:
-        assert GIVES_BACK in text
-        assert text.count("gcloud") == 1
+        *_, document, subscription = text.splitlines()
+        assert (document, subscription) == ("fences/bookshop:silence", SUBSCRIPTION)
+        assert "gcloud pubsub subscriptions modify-push-config" in text
+        assert "https://a" not in text  # how it pushes may hold a secret
 
 
 def test_a_suppression_that_is_over() -> None:
