@@ -13,8 +13,6 @@ MOST_LINES = 60
 EVERYTHING = "/"
 """The path of a line that stands in no match: a function, which any match may call."""
 
-_ANY_DEPTH = "=**}"
-"""How a wildcard for any number of segments ends."""
 _MATCH = re.compile(r"\bmatch\s+(/\S+)\s*\{")
 _COMMENT = re.compile(r"//.*|/\*.*?\*/")
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")

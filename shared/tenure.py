@@ -250,6 +250,8 @@ class Tenure:
         further meanwhile: then it counts no more; Unavailable.
         """
         document = self._store.get(rollbacks.path(self.rollback.id))
+        if document.fields is None:
+            return
         current = decode(Rollback, document.fields)
         if current.status in ENDED or self._fence < current.fence - current.takeovers:
             return
