@@ -1,7 +1,7 @@
 """What a run takes of the sweeps, and what so many tests need not do again and again.
 
 Of the counted points of the crash tests, and of the hostile values of tests/test_poison_kinds.py,
-it takes one in twenty; with `--points-of 3` a third, with 1 all.
+it takes one in twenty; with `--points-of 5` a fifth, with 1 all.
 """
 
 from __future__ import annotations
