@@ -64,7 +64,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
     store, now = ports.store, document.read_at
     document_of = store.get(systems.path(policy.system))
     system = systems.stored(document_of.fields, policy.system)
-    found = protected(take_stock(ports, policy), policy)
+    found, seen_at = protected(take_stock(ports, policy), policy), ports.clock.now()
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
     live = carried(filled(found, stock.live), stock.live) if stock else found
@@ -93,6 +93,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         known=tuple(decode(Deployment, one.fields) for one in known.values()),
         system=system,
         now=now,
+        seen_at=max(now, seen_at),
         said=said,
     )
     unkept = stock.unkept if stock else {}

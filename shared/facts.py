@@ -238,8 +238,8 @@ def compare(
             continue
         since[function] = _since(live, target, newer)
         if not follows_latest(live.service.traffic):
-            shown = [one for one in newer if one.at >= since[function] and _shows(one, live)]
-            served_by[function] = shown[-1].at if shown else None
+            seen = [_seen_at(one, since[function]) for one in newer if _shows(one, live)]
+            served_by[function] = min((at for at in seen if at is not None), default=None)
     return Change(
         target=target,
         functions=since,
@@ -259,6 +259,15 @@ def _shows(deployment: Deployment, live: Live) -> bool:
     """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
     return placed is not None and placed.revisions == served(live)
+
+
+def _seen_at(deployment: Deployment, since: datetime) -> datetime | None:
+    """When a deployment was first seen to serve what cannot have served before `since`.
+
+    What was deployed once it had begun was there with its newest change.
+    """
+    moments = (deployment.at, deployment.changed_at)
+    return next((at for at in moments if at is not None and at >= since), None)
 
 
 def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:

@@ -58,6 +58,9 @@ class Situation(Struct, frozen=True):
     known: tuple[Deployment, ...]
     system: System
     now: datetime
+    """When the look began."""
+    seen_at: datetime
+    """When all of it was read: what is live now may have come since it began."""
     said: Said | None = None
 
     @property
@@ -70,7 +73,7 @@ class Situation(Struct, frozen=True):
 
 def changed(situation: Situation) -> Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
-    stock, now, changes = situation.stock, situation.now, situation.compared.changes
+    stock, now, changes = situation.stock, situation.seen_at, situation.compared.changes
     if stock is None or not changes:
         return None
     rolling, live = situation.open, _placed(situation)
@@ -130,7 +133,7 @@ def _began(
     that were released; what we have led back was there when its incident was detected; all else,
     as when requests were led to a revision by name, happened at some time since the last look.
     """
-    live, now, detected = situation.live, situation.now, situation.system.incident_detected_at
+    live, detected = situation.live, situation.system.incident_detected_at
     moments = [detected] if situation.compared.taken_back and detected else []
     certain = True
     for change in changes:
@@ -145,8 +148,8 @@ def _began(
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:
-        return now, stock.read_at
-    first = min(max(min(moments), stock.read_at), now)
+        return situation.now, stock.read_at
+    first = min(max(min(moments), stock.read_at), situation.seen_at)
     return first, first if certain else stock.read_at
 
 

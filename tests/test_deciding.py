@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -102,6 +104,54 @@ def test_a_late_hint() -> None:
     assert before.status is rollback.Status.DECIDING
     assert "not known (yet) whether traffic was moved" in str(before.gates)
     assert world.live == stable
+
+
+def test_a_release_in_the_midst_of_a_look() -> None:
+    """The look began before traffic was moved by name, and tells all the same when it was seen."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    others = iter([partial(release_by_name, world, stable)])
+    world.ports.world.meanwhile = lambda: next(others, lambda: None)()
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_a_roll_out_that_was_seen_half_way() -> None:
+    """What was deployed to a function after it had begun was live when that was seen."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(MINUTE)
+    release_by_name(world, STOREFRONT + CHECKOUT)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(10 * MINUTE)
+
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert went_back(world) == {*STOREFRONT, *CHECKOUT}
+    assert world.live == stable
+
+
+def release_by_name(world: World, functions: Collection[str]) -> None:
+    """A bad release whose traffic is led to the new revisions by their names."""
+    world.ports.clock.advance(timedelta(seconds=5))
+    world.ports.world.deploy(list(functions), failure_rate=0.8)
+    pin(world, {name: {f"{name.lower()}-00002": 100} for name in functions})
 
 
 def pin(world: World, live: dict[str, dict[str, int]]) -> None:
