@@ -104,9 +104,15 @@ slice: $(STAMP) ## a slice of chaos, in ten minutes: tests that take long, every
 	$(BIN)/python -m tests.chaos pairs --world least --each 16 --first $$(($(PART) % 16))
 	$(BIN)/python -m tests.chaos pairs --world small --each 240 --first $$(($(PART) % 240))
 	$(BIN)/python -m tests.chaos mutants
-	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
-	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
+	@$(MAKE) --jobs 2 --output-sync slice-processes slice-documents
+
+.PHONY: slice-processes slice-documents
+slice-processes: $(STAMP)
 	$(BIN)/python -m benchmarks.rollback_speed
+	$(BIN)/python -m tests.chaos kills --seed 10 --runs 3
+
+slice-documents: $(STAMP)
+	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
 
 .PHONY: chaos
 chaos: $(STAMP) ## crashes at every point, seeds, every pair of faults, mutants, kills, spoilt documents, storm, a day of backups from every hour (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)
