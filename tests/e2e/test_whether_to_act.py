@@ -19,7 +19,7 @@ from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from tests.e2e.deployed import newest
 from tests.e2e.prompt import run
-from tests.e2e.world import World, until
+from tests.e2e.world import SCALE, World, until
 from tests.local.rest_world import Product
 
 MINUTE = timedelta(minutes=1)
@@ -92,6 +92,13 @@ def judged(world: World, what: str, condition: Callable[[Rollback], T | None]) -
     return until(what, look)
 
 
+def planned(world: World) -> None:
+    """There is an alert, and a plan whose first shift takes as long as on Google: 8 s."""
+    world.cloud.clock.rescale(1)
+    alert(world)
+    judged(world, "the plan", lambda one: one.plan)
+
+
 def carried_out(world: World) -> Rollback:
     """The rollback, once each of its steps is done."""
     return judged(world, "the rollback", lambda one: one if world.is_carried_out() else None)
@@ -152,10 +159,10 @@ def test_an_alert_during_the_roll_out(world: World) -> None:
     pass_time(world, MINUTE)
     deploy_bad(world, "v2", group(world, "catalogue"))
     pass_time(world, MINUTE)
-    alert(world)
-    judged(world, "the plan", lambda one: one.plan)
+    planned(world)
 
     deploy_bad(world, "v2", group(world, "checkout"))
+    world.cloud.clock.rescale(SCALE)
     judged(world, "the extension", lambda one: one.plan and one.plan.extensions)
     one = carried_out(world)
 
@@ -171,11 +178,11 @@ def test_the_image_of_what_the_roll_out_reaches_later_was_cleaned_up(world: Worl
     pass_time(world, MINUTE)
     deploy_bad(world, "v2", group(world, "catalogue"))
     pass_time(world, MINUTE)
-    alert(world)
-    judged(world, "the plan", lambda one: one.plan)
+    planned(world)
 
     delete_image(world, "payOrder", FIRST_RELEASE)
     deploy_bad(world, "v2", group(world, "checkout"))
+    world.cloud.clock.rescale(SCALE)
     judged(world, "the extension", lambda one: one.plan and one.plan.extensions)
     one = carried_out(world)
 
