@@ -262,9 +262,10 @@ def _shows(deployment: Deployment, live: Live) -> bool:
 
 
 def _seen_at(deployment: Deployment, since: datetime) -> datetime | None:
-    """When a deployment was first seen to serve what cannot have served before `since`.
+    """Return when a look first showed this placement; None: no look after `since` showed it.
 
-    What was deployed once it had begun was there with its newest change.
+    `since` is the earliest time at which it can have served. A function that changed after the
+    deployment had begun was observed by the look at its newest change.
     """
     moments = (deployment.at, deployment.changed_at)
     return next((at for at in moments if at is not None and at >= since), None)

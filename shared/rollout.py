@@ -60,7 +60,7 @@ class Situation(Struct, frozen=True):
     now: datetime
     """When the look began."""
     seen_at: datetime
-    """When all of it was read: what is live now may have come since it began."""
+    """When the last answer had arrived: `live` holds no change newer than this."""
     said: Said | None = None
 
     @property

@@ -106,14 +106,14 @@ def test_a_late_hint() -> None:
     assert world.live == stable
 
 
-def test_a_release_in_the_midst_of_a_look() -> None:
-    """The look began before traffic was moved by name, and tells all the same when it was seen."""
+def test_a_release_during_a_look() -> None:
+    """A look that began before the release records when it observed the shifted traffic."""
     world = World()
     stable = world.live
     pin(world, stable)
     world.pass_time(HOUR)
-    others = iter([partial(release_by_name, world, stable)])
-    world.ports.world.meanwhile = lambda: next(others, lambda: None)()
+    during_the_look = iter([partial(release_by_name, world, stable)])
+    world.ports.world.meanwhile = lambda: next(during_the_look, lambda: None)()
     world.announce("v2")
     world.settle()
     world.ports.clock.advance(10 * MINUTE)
@@ -125,8 +125,8 @@ def test_a_release_in_the_midst_of_a_look() -> None:
     assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
 
 
-def test_a_roll_out_that_was_seen_half_way() -> None:
-    """What was deployed to a function after it had begun was live when that was seen."""
+def test_a_look_during_a_roll_out() -> None:
+    """Functions that the roll-out reached after the first look are rolled back too."""
     world = World()
     stable = world.live
     pin(world, stable)
@@ -148,7 +148,7 @@ def test_a_roll_out_that_was_seen_half_way() -> None:
 
 
 def release_by_name(world: World, functions: Collection[str]) -> None:
-    """A bad release whose traffic is led to the new revisions by their names."""
+    """Deploy a bad release, and shift all traffic to its revisions by their names."""
     world.ports.clock.advance(timedelta(seconds=5))
     world.ports.world.deploy(list(functions), failure_rate=0.8)
     pin(world, {name: {f"{name.lower()}-00002": 100} for name in functions})
