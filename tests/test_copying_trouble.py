@@ -80,40 +80,28 @@ def test_an_import_that_is_refused_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("point", ["1h", "export"])
-def test_a_name_that_somebody_has(point: str) -> None:
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "as the request is sent"])
+def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
     """Their database is neither filled nor deleted."""
     shop = world()
     said = exported(shop).id if point == "export" else point
     shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
     ask(shop, said)
     made = copy_of(shop)
-    shop.ports.filled.create(made.id, "nam5")
-    shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
-    pass_time(shop, 15 * MINUTE)
 
-    assert copy_of(shop).status is Status.FAILED
-    assert "exists already" in copy_of(shop).faults[0]
-    assert made.id in shop.ports.filled.made
-    assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
-    assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
-
-
-@pytest.mark.parametrize("point", ["1h", "export"])
-def test_a_name_that_somebody_takes_just_before_the_request(point: str) -> None:
-    """Their database is neither filled nor deleted."""
-    shop = world()
-    said = exported(shop).id if point == "export" else point
-    shop.ports.clock.advance(6 * DAY + 22 * HOUR if point == "export" else MINUTE)
-    ask(shop, said)
-    made = copy_of(shop)
+    def take_the_name() -> None:
+        shop.ports.filled.create(made.id, "nam5")
+        shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
 
     def taking(verb: str, side: str) -> None:
         if verb in ("restores.clone", "restores.create") and side == "before":
             shop.ports.filled.hook = no_hook
-            shop.ports.filled.create(made.id, "nam5")
-            shop.ports.kept.write(made.id, {"theirs/1": {"n": 1}})
+            take_the_name()
 
-    shop.ports.filled.hook = taking
+    if is_late:
+        shop.ports.filled.hook = taking
+    else:
+        take_the_name()
     pass_time(shop, 15 * MINUTE)
 
     assert copy_of(shop).status is Status.FAILED
