@@ -57,6 +57,7 @@ def look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None = Non
 
 def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> None:
     """One look and its commit, where it is needed still. Raises: Moved, Refused, Unavailable."""
+    began = ports.clock.monotonic()
     document = ports.store.get(stocks.path(policy.system))
     stock = stocks.decode(document.fields) if document.fields else None
     if said is None and stock is not None and stock.read_at > wanted:
@@ -64,7 +65,8 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
     store, now = ports.store, document.read_at
     document_of = store.get(systems.path(policy.system))
     system = systems.stored(document_of.fields, policy.system)
-    found, seen_at = protected(take_stock(ports, policy), policy), ports.clock.now()
+    found = protected(take_stock(ports, policy), policy)
+    seen_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
     live = carried(filled(found, stock.live), stock.live) if stock else found
@@ -93,7 +95,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         known=tuple(decode(Deployment, one.fields) for one in known.values()),
         system=system,
         now=now,
-        seen_at=max(now, seen_at),
+        seen_at=seen_at,
         said=said,
     )
     unkept = stock.unkept if stock else {}

@@ -90,6 +90,8 @@ class Deployment(Struct, frozen=True):
     """From what was live before."""
     changed_at: datetime | None = None
     """When its newest change was seen."""
+    observed_at: dict[str, datetime] = {}
+    """By function that it changed: by when it served what it does here; without an entry: `at`."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None

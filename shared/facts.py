@@ -238,8 +238,8 @@ def compare(
             continue
         since[function] = _since(live, target, newer)
         if not follows_latest(live.service.traffic):
-            seen = [_seen_at(one, since[function]) for one in newer if _shows(one, live)]
-            served_by[function] = min((at for at in seen if at is not None), default=None)
+            seen = [one.observed_at.get(function, one.at) for one in newer if _shows(one, live)]
+            served_by[function] = min((at for at in seen if at >= since[function]), default=None)
     return Change(
         target=target,
         functions=since,
@@ -259,16 +259,6 @@ def _shows(deployment: Deployment, live: Live) -> bool:
     """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
     return placed is not None and placed.revisions == served(live)
-
-
-def _seen_at(deployment: Deployment, since: datetime) -> datetime | None:
-    """Return when a look first showed this placement; None: no look after `since` showed it.
-
-    `since` is the earliest time at which it can have served. A function that changed after the
-    deployment had begun was observed by the look at its newest change.
-    """
-    moments = (deployment.at, deployment.changed_at)
-    return next((at for at in moments if at is not None and at >= since), None)
 
 
 def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:

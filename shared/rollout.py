@@ -6,7 +6,7 @@ out; one that nothing extends for a while has settled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -73,7 +73,7 @@ class Situation(Struct, frozen=True):
 
 def changed(situation: Situation) -> Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
-    stock, now, changes = situation.stock, situation.seen_at, situation.compared.changes
+    stock, now, changes = situation.stock, situation.now, situation.compared.changes
     if stock is None or not changes:
         return None
     rolling, live = situation.open, _placed(situation)
@@ -86,6 +86,7 @@ def changed(situation: Situation) -> Deployment | None:
             functions={**live, **kept},
             changes=merged(rolling.changes, changes),
             changed_at=now,
+            observed_at={**rolling.observed_at, **_observed(situation, rolling.functions, live)},
             due_at=due_at,
         )
     at, first = _began(situation, stock, changes)
@@ -100,6 +101,7 @@ def changed(situation: Situation) -> Deployment | None:
         not_before=stock.read_at,
         changes=changes,
         changed_at=now,
+        observed_at=_observed(situation, {}, live),
         backup_at=whole_minute_before(first),
         due_at=due_at,
     )
@@ -108,6 +110,18 @@ def changed(situation: Situation) -> Deployment | None:
         return deployment
     bad = recorded(deployment, Status.BAD, situation)
     return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
+
+
+def _observed(
+    situation: Situation, before: Mapping[str, Placement], now: Mapping[str, Placement]
+) -> dict[str, datetime]:
+    """When this look had read the functions whose placement is new, but for those we led back."""
+    changed = {one.name for one in situation.compared.changes if one.part is Part.FUNCTIONS}
+    return {
+        name: situation.seen_at
+        for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
+        if name not in before or before[name].revisions != now[name].revisions
+    }
 
 
 def _placed(situation: Situation) -> dict[str, Placement]:
@@ -133,7 +147,7 @@ def _began(
     that were released; what we have led back was there when its incident was detected; all else,
     as when requests were led to a revision by name, happened at some time since the last look.
     """
-    live, detected = situation.live, situation.system.incident_detected_at
+    live, now, detected = situation.live, situation.now, situation.system.incident_detected_at
     moments = [detected] if situation.compared.taken_back and detected else []
     certain = True
     for change in changes:
@@ -148,8 +162,8 @@ def _began(
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:
-        return situation.now, stock.read_at
-    first = min(max(min(moments), stock.read_at), situation.seen_at)
+        return now, stock.read_at
+    first = min(max(min(moments), stock.read_at), now)
     return first, first if certain else stock.read_at
 
 

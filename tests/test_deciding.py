@@ -147,6 +147,59 @@ def test_a_look_during_a_roll_out() -> None:
     assert world.live == stable
 
 
+def test_a_roll_out_that_goes_on_after_the_trouble_began() -> None:
+    """What it reaches later does not make unknown when the failing functions changed."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.pass_time(HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(MINUTE)
+    release_by_name(world, STOREFRONT)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(4 * MINUTE)
+    began = world.ports.clock.now() - 2 * MINUTE
+    release_by_name(world, CHECKOUT)
+    world.announce("v2")
+    world.settle()
+
+    world.alert(started_at=began)
+    world.pass_time(HOUR)
+
+    assert world.live == stable
+    assert world.rollbacks()[0].status is rollback.Status.SUCCEEDED
+
+
+def test_traffic_that_was_moved_to_an_old_revision_after_the_trouble_began() -> None:
+    """A person's remedy is no cause, also where a roll-out was going on: it stays."""
+    world = World()
+    stable = world.live
+    pin(world, stable)
+    world.ports.world.deploy(STOREFRONT)
+    pin(world, {name: stable[name] for name in STOREFRONT})
+    world.pass_time(4 * HOUR)
+    world.ports.world.deploy(CATALOGUE)
+    world.announce("v2")
+    world.settle()
+    world.ports.clock.advance(5 * MINUTE)
+    began = world.ports.clock.now() - 2 * MINUTE
+    for function in STOREFRONT:
+        make_ill(world, function)
+    remedy = {name: {f"{name.lower()}-00002": 100} for name in STOREFRONT}
+    pin(world, remedy)
+    world.announce("v2")
+    world.settle()
+
+    world.alert(started_at=began)
+    world.pass_time(HOUR)
+
+    assert went_back(world) == set()
+    assert {name: world.live[name] for name in STOREFRONT} == remedy
+
+
 def release_by_name(world: World, functions: Collection[str]) -> None:
     """Deploy a bad release, and shift all traffic to its revisions by their names."""
     world.ports.clock.advance(timedelta(seconds=5))
