@@ -126,6 +126,19 @@ def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
     assert made.id in shop.ports.filled.made
 
 
+def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
+    """The database that this version makes for it is its own, and goes when the copy fails."""
+    shop = world()
+    ask(shop, "1h")
+    made = copy_of(shop)
+    shop.ports.store.commit([Put(copying.path(made.id), {**encode(made), "is_ours": False})])
+    shop.ports.filled.failures.append("INTERNAL: disk")
+    pass_time(shop, HOUR)
+
+    assert copy_of(shop).status is Status.FAILED
+    assert shop.ports.filled.made == [ORIGINAL]
+
+
 @pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])
 def test_a_lost_answer_makes_no_second_one(verb: str) -> None:
     """A retry finds its own."""

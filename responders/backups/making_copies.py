@@ -73,8 +73,10 @@ class _Step(Step[Copy]):
 
     def _asked(self, one: Copy) -> Copy:
         """The copy that is asked for, unless somebody's own database is called like it."""
-        if one.asked_at is None and one.id in ask(self._ports, self._restores.names):
-            return self._taken(one)
+        if one.asked_at is None:
+            if one.id in ask(self._ports, self._restores.names):
+                return self._taken(one)
+            one = replace(one, is_ours=True)
         return super()._asked(one)
 
     def _taken(self, intent: Copy) -> Copy:
