@@ -296,7 +296,7 @@ def _alive(draft: Draft) -> Draft:
 def given_up(rollback: Rollback) -> str:
     """Why no further worker is to try its luck; empty while one may."""
     if rollback.takeovers - rollback.late > LIMIT_TAKEOVERS:
-        return f"{LIMIT_TAKEOVERS} workers in a row died over it"
+        return f"{LIMIT_TAKEOVERS} consecutive workers crashed without progress"
     if rollback.takeovers > LIMIT_LATE:
         late = f"{rollback.late} of them were late"
         return f"{LIMIT_LATE} consecutive workers made no progress; {late}"

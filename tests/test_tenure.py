@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared import incident
-from shared.rollback import LEASE, Status
-from shared.tenure import LIMIT_LATE, LIMIT_TAKEOVERS
+from shared.rollback import LEASE, Status, path
+from shared.tenure import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
 from tests.crash import Crashed, Saboteur, disturbed, quick
 from tests.switching import text
 from tests.world import World
@@ -90,7 +90,7 @@ def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.due_at) == (Status.FAILED, None)
-    assert one.outcome == f"{LIMIT_TAKEOVERS} workers in a row died over it"
+    assert one.outcome == f"{LIMIT_TAKEOVERS} consecutive workers crashed without progress"
     said, *_ = text(world, "rollback.failed")
     assert one.outcome in said
     assert "a person may now retry" in said
@@ -117,3 +117,17 @@ def test_what_makes_every_worker_late_is_given_up_and_told() -> None:
     assert (one.status, one.due_at) == (Status.FAILED, None)
     assert one.outcome.startswith(f"{LIMIT_LATE} consecutive workers made no progress; ")
     assert world.broken_laws() == []
+
+
+def test_a_late_worker_of_a_rollback_that_is_gone() -> None:
+    """Its time to live was over meanwhile: nothing is left to count."""
+    world = after_lateness("platform.service", 0)
+    [one] = world.rollbacks()
+    ports = world.ports
+    version = ports.store.get(path(one.id)).version
+    late = Tenure(ports.store, ports.clock, ports.ids, one, version, ports.clock.monotonic())
+    ports.store.remove(path(one.id))
+
+    late.admit_late()
+
+    assert world.rollbacks() == []

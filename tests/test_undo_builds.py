@@ -290,7 +290,7 @@ def test_what_the_last_worker_had_begun_is_undone_as_well(at: tuple[str, str]) -
     shop.ports.store.commit([died])
     shop.pass_time(10 * MINUTE)
     [given_up] = shop.rollbacks()
-    assert given_up.outcome.endswith("workers in a row died over it")
+    assert given_up.outcome.endswith("consecutive workers crashed without progress")
     steps = shop.steps(given_up.id).values()
     assert StepStatus.BEGUN in {one.status for one in steps}
 
