@@ -214,7 +214,7 @@ def _of_roles(record: WholeInventory, live: WholeInventory, beside: Beside) -> I
     """Roles that an account has lost while it kept or got others: it may have needed them."""
     for account, roles in _held(record, live, beside).items():
         for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
-            yield f"whether {account} needs {lost}, which it has lost"
+            yield f"whether {account} needs {lost}, which it has lost (then grant it again)"
 
 
 def _held(

@@ -50,7 +50,7 @@ def inventory(*revisions: tuple[str, bool]) -> Inventory:
 
 NO_MAIL = "pay: secret MAIL/latest is gone or disabled"
 EDITS = ("roles/editor",)
-NEEDED = "whether run@shop needs roles/editor, which it has lost"
+NEEDED = "whether run@shop needs roles/editor, which it has lost (then grant it again)"
 NO_ROLE = "pay: account run@shop is gone, or has no role any more"
 THERE = inventory(("pay-1", True), ("pay-2", True))
 

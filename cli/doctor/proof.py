@@ -48,7 +48,7 @@ def _proof(deployment: Deployment, found: Restorability) -> Finding:
         to_do = f"{_shown(deployment)}; bring it back, or mark another as stable"
         return Finding("proof", name, Verdict.WRONG, why, to_do)
     if found.unknown:
-        why = f"these could not be looked at: {named(found.unknown, SHOWN)}"
+        why = f"these could not be checked: {named(found.unknown, SHOWN)}"
         return Finding("proof", name, Verdict.UNKNOWN, why, "the log of on_deployment tells")
     why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
     return Finding("proof", name, Verdict.WELL, why)
