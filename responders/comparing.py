@@ -66,7 +66,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
     document_of = store.get(systems.path(policy.system))
     system = systems.stored(document_of.fields, policy.system)
     found = protected(take_stock(ports, policy), policy)
-    seen_at = now + timedelta(seconds=ports.clock.monotonic() - began)
+    observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
     live = carried(filled(found, stock.live), stock.live) if stock else found
@@ -95,7 +95,7 @@ def _look(ports: Ports, policy: Policy, wanted: datetime, said: Said | None) -> 
         known=tuple(decode(Deployment, one.fields) for one in known.values()),
         system=system,
         now=now,
-        seen_at=seen_at,
+        observed_at=observed_at,
         said=said,
     )
     unkept = stock.unkept if stock else {}

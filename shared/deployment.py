@@ -91,7 +91,7 @@ class Deployment(Struct, frozen=True):
     changed_at: datetime | None = None
     """When its newest change was seen."""
     observed_at: dict[str, datetime] = {}
-    """By function that it changed: by when it served what it does here; without an entry: `at`."""
+    """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None

@@ -59,7 +59,7 @@ class Situation(Struct, frozen=True):
     system: System
     now: datetime
     """When the look began."""
-    seen_at: datetime
+    observed_at: datetime
     """When the last answer had arrived: `live` holds no change newer than this."""
     said: Said | None = None
 
@@ -115,10 +115,10 @@ def changed(situation: Situation) -> Deployment | None:
 def _observed(
     situation: Situation, before: Mapping[str, Placement], now: Mapping[str, Placement]
 ) -> dict[str, datetime]:
-    """When this look had read the functions whose placement is new, but for those we led back."""
+    """Return the time of this look for each function whose traffic others have changed."""
     changed = {one.name for one in situation.compared.changes if one.part is Part.FUNCTIONS}
     return {
-        name: situation.seen_at
+        name: situation.observed_at
         for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
         if name not in before or before[name].revisions != now[name].revisions
     }

@@ -187,7 +187,7 @@ def situation(live: WholeInventory, **changes: Any) -> Situation:
             "known": (),
             "system": PEACE,
             "now": NOW,
-            "seen_at": changes.get("now", NOW),
+            "observed_at": changes.get("now", NOW),
             **changes,
         }
     )
