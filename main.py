@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from shared import log
+from shared.core import log
+from shared.core.errors import LostRollback, Refused, RollbackError
+from shared.core.lazy import making
 from shared.envelope import NAME, Message, Undecodable, decode
-from shared.errors import LostRollback, Refused, RollbackError
-from shared.once import making
 from shared.settings import Settings
 
 if TYPE_CHECKING:

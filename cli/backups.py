@@ -8,7 +8,7 @@ from datetime import timedelta
 from cli.screen import AsJson, System, at, lasting, print_json, say, table
 from cli.wired import operations
 from shared.backing import Backup, Status
-from shared.durations import format_duration
+from shared.core.durations import format_duration
 from shared.filling import Status as Filling
 from shared.native import Watched
 from shared.proving import Proof

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 from shared.policy import Policy
 from shared.policy_file import load_all
 

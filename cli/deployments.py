@@ -10,8 +10,9 @@ import typer
 from cli.screen import AsJson, System, at, print_json, say, table
 from cli.sending import Reason, send_command
 from cli.wired import UNUSABLE, leaving, operations
-from shared import shortened, topics
-from shared.command import nearest
+from shared.core import text as shortened
+from shared.core import topics
+from shared.core.text import nearest
 from shared.deployment import Deployment, Restorability
 from shared.restorability import LOOKED_AT, REASONS_KEPT
 

@@ -10,7 +10,7 @@ from cli.wired import NO, Operations, leaving, operations
 from responders.repairs import foreseeing
 from responders.weighing import Preparation
 from shared import repair
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.incident import rollback_id
 from shared.repair import Fated, described
 

@@ -18,6 +18,8 @@ from cli import session as sessions
 from cli.screen import AlreadyJson, AsJson, print_json
 from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared import policy_file
+from shared.core.codec import read_object
+from shared.core.errors import BadConfiguration, Refused, Rejected, Unavailable
 from shared.credential import (
     LONGEST_TOKEN,
     TOKEN,
@@ -27,8 +29,6 @@ from shared.credential import (
     of_person,
     unverified,
 )
-from shared.errors import BadConfiguration, Refused, Rejected, Unavailable
-from shared.json_object import read_object
 from shared.settings import LOCAL_CLOUD, Settings
 from shared.sign_in import Challenge, Session, SignIn
 from shared.wiring import played_at

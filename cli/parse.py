@@ -14,8 +14,8 @@ from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
 from shared import alert, envelope, policy_file
-from shared.errors import BadConfiguration, Refused
-from shared.json_object import read_object
+from shared.core.codec import read_object
+from shared.core.errors import BadConfiguration, Refused
 from shared.policy import Policy
 
 STANDARD_INPUT = "-"

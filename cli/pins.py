@@ -16,7 +16,7 @@ from responders.taking_back import undoing, unpinning
 from responders.verbs import Asked
 from responders.working_out import WorkedOut, worked_out
 from shared import pin as held
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.gate import Outcome
 from shared.pin import Pin
 from shared.policy import Policy

@@ -10,7 +10,7 @@ import typer
 from cli.screen import AsJson, print_json
 from cli.wired import NO
 from shared import policy_file
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 
 policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from cli.screen import printable
 from cli.wired import NO, connected
+from shared.core.errors import Ambiguous, Rejected, Unavailable
+from shared.core.message_redaction import scrubbed
+from shared.core.redaction import REMOVED, without_secrets
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
-from shared.errors import Ambiguous, Rejected, Unavailable
 from shared.messages import Letter, Letters
-from shared.redaction import REMOVED, without_secrets
-from shared.scrubbing import scrubbed
 
 PULLED_AT_ONCE = 100
 SHOWN = 200

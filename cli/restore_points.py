@@ -13,7 +13,7 @@ from cli.screen import AsJson, System, at, print_json, say, table
 from cli.sending import Reason
 from cli.wired import NO, leaving, operations
 from responders.backups import copying, restoring
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.restore_point import FORMS, Kept, Point, resolved
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"

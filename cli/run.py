@@ -23,7 +23,7 @@ from responders.repairs import foreseeing
 from responders.weighing import Preparation
 from shared import forecast
 from shared.command import Command
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.facts import Difference
 from shared.gate import Outcome
 from shared.policy import Policy

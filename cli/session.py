@@ -9,7 +9,7 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 
 class Kept(Struct, frozen=True):

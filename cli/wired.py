@@ -20,14 +20,14 @@ from pathlib import Path
 
 import typer
 
-from shared.command import nearest
-from shared.durations import parse_duration
-from shared.errors import BadConfiguration, Rejected, Unavailable
+from shared.core.durations import parse_duration
+from shared.core.errors import BadConfiguration, Rejected, Unavailable
+from shared.core.redaction import without_secrets
+from shared.core.text import nearest
 from shared.incident import Incident
 from shared.policy import Policy
 from shared.policy_file import load_all
 from shared.reading import Reading
-from shared.redaction import without_secrets
 from shared.settings import Settings
 from shared.wiring import Wiring
 

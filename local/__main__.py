@@ -21,7 +21,7 @@ from local.fault_plan import BadPlan
 from local.firestore import Concurrency
 from local.responders import HOST, NotListening, Responders
 from shared import policy_file
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 from shared.policy import Policy
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from shared import topics
+from shared.core import topics
 
 CALL_SECONDS = 10.0
 

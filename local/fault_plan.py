@@ -16,7 +16,7 @@ import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct
 
-from shared import typed
+from shared.core import codec
 
 PUSH = "push "
 """Begins the name of a push to an endpoint: `push projects/P/subscriptions/S`."""
@@ -124,7 +124,7 @@ class BadPlan(Exception):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a plan, as `local/fault_plan.schema.json` publishes it."""
-    described = typed.schema(FaultPlan)
+    described = codec.schema(FaultPlan)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
@@ -140,13 +140,13 @@ def load(file: Path) -> FaultPlan:
 def read(content: bytes) -> FaultPlan:
     """The plan in JSON text. Raises: BadPlan."""
     try:
-        value = typed.from_json(content)
+        value = codec.from_json(content)
     except msgspec.DecodeError as error:
         raise BadPlan(f"not JSON: {error}") from error
     found = jsonschema_rs.validator_for(schema()).iter_errors(value)
     if wrong := [f"{_place(error.instance_path)}: {error.message}" for error in found]:
         raise BadPlan(*sorted(wrong))
-    plan: FaultPlan = typed.from_builtins(value, FaultPlan)
+    plan: FaultPlan = codec.from_builtins(value, FaultPlan)
     if idle := list(_idle(plan)):
         raise BadPlan(*idle)
     return plan

@@ -20,7 +20,7 @@ from local.clock import CloudClock
 from local.firestore.engine import Engine
 from local.firestore.messages import Document, Value, Write
 from local.journal import Journal
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 COLLECTION = "records"
 DOCUMENTS = 1000

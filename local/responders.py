@@ -24,7 +24,7 @@ from local.provisions import (
     status_bucket,
     values_bucket,
 )
-from shared import topics
+from shared.core import topics
 from shared.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent

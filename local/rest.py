@@ -21,7 +21,7 @@ from local.front_door import listen
 from local.loopback import Loop
 from local.paging import page
 from local.wire import Dropped, Refused
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
 

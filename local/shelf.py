@@ -12,7 +12,7 @@ import msgspec
 
 from local.journal import Journal
 from local.wire import Refused
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 Resource = dict[str, Any]
 

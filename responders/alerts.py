@@ -21,13 +21,13 @@ from shared.alert import (
 )
 from shared.alert_record import Alert, received
 from shared.audit import event
+from shared.core.errors import Refused
+from shared.core.message_redaction import scrubbed
 from shared.envelope import Message
-from shared.errors import Refused
 from shared.outside import UNCLAIMED, write_down
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.reach import BREACH
-from shared.scrubbing import scrubbed
 
 REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from responders import filing
 from responders.subject import find
 from responders.verbs import Asked, Effect
+from shared.core.redaction import without_personal
 from shared.incident import Analysis
 from shared.notice import creates, notices
 from shared.opening import shown
-from shared.redaction import without_personal
 
 
 def record(asked: Asked) -> Effect:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import takewhile
 
-from shared import anchor, log
+from shared import anchor
 from shared.anchor import Waiting
-from shared.buckets import Objects
-from shared.documents import decode
-from shared.errors import Exists, Moved, Rejected, Unavailable
-from shared.ports import Ports, Query, Update
+from shared.core import log
+from shared.core.codec import decode
+from shared.core.errors import Exists, Moved, Rejected, Unavailable
+from shared.core.store import Objects, Query, Update
+from shared.ports import Ports
 
 AT_ONCE = 100
 FOR_SECONDS = 10.0

@@ -9,12 +9,12 @@ from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from shared import incident as incidents
 from shared.audit import event
-from shared.documents import decode, encode
-from shared.errors import Refused
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Update, Write
 from shared.incident import Status
 from shared.notice import creates, notices
 from shared.opening import shown
-from shared.ports import Update, Write
 from shared.rollback import Question, Word, in_favour
 from shared.system import System
 from shared.tenure import SKEW, Draft

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.errors import RollbackError, Unavailable
+from shared.core.errors import RollbackError, Unavailable
 from shared.health import ProbeAnswer, Requests
 from shared.platform import Metrics
 from shared.policy import Probe

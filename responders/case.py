@@ -18,12 +18,14 @@ from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Event, event
 from shared.choices import lines
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.runtime import Pool
+from shared.core.store import Document, Query, Reader, Update, Write
 from shared.incident import Incident, Status
 from shared.notice import Notice, creates, notices, to_concerned
 from shared.opening import Opening, raised, reopen_incident, shown
 from shared.policy import Policy
-from shared.ports import Document, Pool, Ports, Query, Reader, Update, Write
+from shared.ports import Ports
 from shared.rollback import Order, Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity, worse

@@ -15,17 +15,19 @@ from responders.asking import ask
 from responders.examining import Examining
 from responders.findings import ACTOR
 from responders.inquiring import known_damage
-from shared import damage, integrity, log
+from shared import damage, integrity
 from shared.audit import event
+from shared.core import log
+from shared.core.codec import encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Create, Document, written
 from shared.damage import Finding, Record
-from shared.documents import encode
-from shared.errors import Moved, Rejected, Unavailable
 from shared.handover import commit_with_notices
 from shared.integrity import Run
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, written
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.repair import Selecting
 from shared.severity import Severity

@@ -11,10 +11,11 @@ from responders.asking import ask_all, or_none
 from shared import deployment as deployments
 from shared import stock as stocks
 from shared.copies import named
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.plan import Step, StepStatus
 from shared.policy import Policy
-from shared.ports import Ports, Query
+from shared.ports import Ports
 from shared.steps import redeploy
 
 UNNAMED_FOR: Final = timedelta(days=1)

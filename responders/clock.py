@@ -18,12 +18,14 @@ from responders.probing import Probing
 from responders.reminding import Reminding
 from responders.sealing import Sealing
 from responders.tallying import Tallying
-from shared import handover, log
+from shared import handover
+from shared.core import log
+from shared.core.errors import Exists
+from shared.core.store import Create
 from shared.envelope import Message
-from shared.errors import Exists
 from shared.looks import HALF_MINUTE
 from shared.policy import Policy
-from shared.ports import Create, Ports
+from shared.ports import Ports
 
 TICKS_KEPT_FOR = timedelta(hours=1)
 SECONDS_OF_A_SWEEP = 30

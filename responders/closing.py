@@ -22,8 +22,8 @@ from responders.joined import open_ones
 from shared import conditions
 from shared.alert_record import Alert
 from shared.conditions import Condition
+from shared.core.durations import in_words
 from shared.deployment import by_service
-from shared.durations import in_words
 from shared.health import Requests
 from shared.incident import Status
 from shared.policy import service_of

@@ -13,10 +13,11 @@ from responders.repairs import forgetting, taking_out_later
 from responders.retired import SUPPRESSION, end_suppression
 from shared import command as commands
 from shared.command import CommandRecord
-from shared.documents import decode
-from shared.errors import Moved, Refused, Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Moved, Refused, Unavailable
+from shared.core.store import Document, Update
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Ports
 from shared.tenure import SKEW
 
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {

@@ -35,13 +35,14 @@ from shared import command as commands
 from shared import handover
 from shared.audit import event
 from shared.command import Command, CommandRecord
-from shared.conflicts import retry_on_conflict
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.errors import Refused
+from shared.core.store import Create, Write
+from shared.core.write_conflicts import retry_on_conflict
 from shared.envelope import Message
-from shared.errors import Refused
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Mode, Policy
-from shared.ports import Create, Ports, Write
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.tenure import SKEW
 

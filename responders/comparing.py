@@ -17,16 +17,17 @@ from shared import stock as stocks
 from shared import system as systems
 from shared.announcing import after
 from shared.changed_by import Compared, compare, rolled_on
-from shared.conflicts import retry_on_conflict
 from shared.copies import carried
+from shared.core.codec import SCHEMA, decode, encode
+from shared.core.errors import Unavailable
+from shared.core.store import Document, Put, Query, Store, Update, Write, written
+from shared.core.write_conflicts import retry_on_conflict
 from shared.deployment import MARKED, Deployment, Status, returnable
 from shared.differences import Difference, Part, differences
-from shared.documents import SCHEMA, decode, encode
-from shared.errors import Unavailable
 from shared.inventory import WholeInventory
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Query, Store, Update, Write, written
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.rollout import Said, Situation
 from shared.stock import Stock, filled, old_secrets, protected, unknown_parts

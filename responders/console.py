@@ -10,7 +10,7 @@ from responders.saying import Saying
 from responders.signing_in import Session, SigningIn
 from responders.viewing import Facts, View, Viewing
 from shared import console_rendering, report_html, visits
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.visits import Page, Visit

@@ -18,11 +18,13 @@ from responders.revoking import VERB, with_plan
 from responders.scenarios.halves import Sight
 from responders.surveying import survey
 from responders.waiting import described, parked
-from shared import forecast, shortened, topics
+from shared import forecast
 from shared import plan as plans
 from shared.baseline import Baseline
 from shared.command import as_gcloud, as_shell
-from shared.documents import encode
+from shared.core import text, topics
+from shared.core.codec import encode
+from shared.core.store import Create, Write, written
 from shared.facts import Difference, Facts, differences
 from shared.forecast import Outlook
 from shared.gate import Outcome
@@ -31,7 +33,7 @@ from shared.incident import Status, was_escalated
 from shared.ordered import ordered_change
 from shared.plan import Plan
 from shared.policy import Policy, ScenarioName
-from shared.ports import Create, Ports, Write, written
+from shared.ports import Ports
 from shared.reach import BREACH
 from shared.rollback import Order, Question, in_favour
 from shared.rollback import Status as RollbackStatus
@@ -194,7 +196,7 @@ def _going_back(
 def _before(plan: Plan, ahead: Outlook) -> tuple[str, ...]:
     """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
     said = any(line.startswith(CANNOT_FIT) for line in plan.header.reported)
-    return (*(() if said else (str(ahead),)), *shortened.lines(plan.header.reported))
+    return (*(() if said else (str(ahead),)), *text.lines(plan.header.reported))
 
 
 def _ends_sessions(case: Case, gathered: Gathered) -> bool:

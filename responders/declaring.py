@@ -9,10 +9,11 @@ from responders.verbs import Asked, Effect
 from shared import command as commands
 from shared.alert_record import DECLARED, received
 from shared.command import CommandRecord
-from shared.documents import encode
-from shared.errors import Refused
+from shared.core.codec import encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Update
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Ports
 from shared.reach import BREACH
 from shared.rollback import KEPT_FOR
 

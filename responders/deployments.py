@@ -13,13 +13,14 @@ from responders.keeping import keep
 from shared import handover
 from shared import stock as stocks
 from shared.announcing import SKEW
+from shared.core.codec import decode
+from shared.core.errors import Refused
+from shared.core.store import Document
 from shared.deployment import Deployment, Status
-from shared.documents import decode
 from shared.envelope import Message
-from shared.errors import Refused
 from shared.handover import Due
 from shared.policy import Policy
-from shared.ports import Document, Ports
+from shared.ports import Ports
 from shared.rollout import Said
 
 

@@ -22,13 +22,16 @@ from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
 from responders.verbs import Asked, Effect
 from shared import drill as drills
-from shared import forecast, handover, shortened
+from shared import forecast, handover
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import encode
+from shared.core import text
+from shared.core.codec import encode
+from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
+from shared.core.runtime import Clock
+from shared.core.store import Create, Document, Put, Update, Write
 from shared.drill import Count, Drill
-from shared.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.facts import Change, Facts
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
@@ -37,7 +40,7 @@ from shared.ordered import named_by, ordered_change
 from shared.outside import write_down
 from shared.plan import Plan, Step
 from shared.policy import Policy
-from shared.ports import Clock, Create, Document, Ports, Put, Update, Write
+from shared.ports import Ports
 from shared.quota import PaceLeft, resumed
 from shared.quota import path as quota_path
 from shared.reach import within
@@ -254,4 +257,4 @@ def _lines(done: Drill) -> Iterable[str]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
         yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
-    yield from shortened.lines(done.reported)
+    yield from text.lines(done.reported)

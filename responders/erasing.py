@@ -16,14 +16,16 @@ from responders.asking import answered, ask_all
 from responders.verbs import Asked, Effect
 from shared import command as commands
 from shared import erasure as erasures
-from shared import log, owners
+from shared import owners
 from shared.command import CommandRecord
-from shared.conflicts import retry_on_conflict
-from shared.documents import decode, encode
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Refused, Rejected, Unavailable
+from shared.core.store import SERVER_TIME, Document, Put, Query, Update, written
+from shared.core.write_conflicts import retry_on_conflict
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
-from shared.errors import Moved, Refused, Rejected, Unavailable
 from shared.policy import Policy
-from shared.ports import SERVER_TIME, Document, Ports, Put, Query, Update, written
+from shared.ports import Ports
 from shared.repair import EVERYTHING
 from shared.steps.portions import within
 from shared.versions import Scope, Version

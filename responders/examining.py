@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask_all, ask_in_batches
 from shared import damage, integrity
+from shared.core.errors import RollbackError
 from shared.damage import MINUTE, Search
-from shared.errors import RollbackError
 from shared.integrity import PLACES, Level, Run, Sample, Stretch
 from shared.judging import Check, Judge, Sight, Verdict
 from shared.policy import Policy

@@ -15,13 +15,13 @@ from responders.scenarios import capacity, functions
 from responders.scenarios.ways import Ways
 from shared import deployment as deployments
 from shared import plan as plans
-from shared import shortened
 from shared import stock as stocks
 from shared import system as systems
 from shared.copies import carried
+from shared.core import text
+from shared.core.codec import decode
 from shared.deployment import Deployment, Inventory
 from shared.deployment import Status as DeploymentStatus
-from shared.documents import decode
 from shared.facts import Change, compare, unrestorable, with_rebuilds
 from shared.images import Stored, repositories, without_lost
 from shared.incident import Status
@@ -89,7 +89,7 @@ def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Pl
         note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}{stay}",
         details=(
             *([", ".join(sorted(more)[:10])] if more else []),
-            *shortened.lines([line for line in said if line not in header.reported]),
+            *text.lines([line for line in said if line not in header.reported]),
         ),
         facts={
             "deployment": rolling.id,

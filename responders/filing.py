@@ -17,14 +17,15 @@ from responders.counting import counted
 from shared import filed, handover
 from shared import incident as incidents
 from shared.audit import event
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Document, Put, Update, Write
 from shared.filed import COUNTED_WITHIN, REMINDED_AFTER, Filed
 from shared.impact import Counts, in_one_line
 from shared.incident import Incident
 from shared.notice import Notice, Unless, notices, scheduled
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Update, Write
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.report import Facts, Report, report
 from shared.report_html import html

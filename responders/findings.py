@@ -13,11 +13,12 @@ from responders.recording import Recording
 from shared import damage, probing
 from shared.alert_record import Alert, received
 from shared.audit import event
-from shared.documents import encode
-from shared.errors import Moved
+from shared.core.codec import encode
+from shared.core.errors import Moved
+from shared.core.store import Create, Update
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports, Update
+from shared.ports import Ports
 
 ACTOR = "on_clock"
 

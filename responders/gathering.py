@@ -28,16 +28,17 @@ from shared import damage
 from shared import stock as stocks
 from shared.alert_record import Alert
 from shared.copies import carried
+from shared.core.codec import decode
+from shared.core.errors import RollbackError
+from shared.core.store import Document, Query
 from shared.damage import Finding, Record
 from shared.deployment import Deployment, Status, by_function, record_path
-from shared.documents import decode
-from shared.errors import RollbackError
 from shared.facts import AlertFact, Facts
 from shared.health import failing
 from shared.images import images_of, repositories, without_lost
 from shared.inventory import FunctionState, WholeInventory
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query
+from shared.ports import Ports
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
 from shared.system import BUDGET, GLOBAL, Budget, Controls, System

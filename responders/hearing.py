@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shared import handover
-from shared.errors import Refused
+from shared.core.codec import from_builtins, from_json
+from shared.core.errors import Refused
+from shared.core.message_redaction import scrubbed
 from shared.handover import Due
 from shared.policy import Policy
-from shared.scrubbing import scrubbed
-from shared.typed import from_builtins, from_json
 
 LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""

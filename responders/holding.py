@@ -23,11 +23,12 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.errors import Refused
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Update, Write
 from shared.incident import Incident
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update, Write
+from shared.ports import Ports
 from shared.rollback import ENDED, KEPT_FOR, Rollback
 from shared.tenure import Draft, prepared
 

@@ -11,18 +11,19 @@ from msgspec import Struct
 
 from shared import credential as credentials
 from shared import incident as incidents
-from shared import operators, topics
+from shared import operators
 from shared.authority import Asked, objections
+from shared.core import topics
+from shared.core.codec import decode, encode, from_json
+from shared.core.errors import Moved, Refused, Rejected
+from shared.core.redaction import holds_token
+from shared.core.store import Create, Write
 from shared.credential import TOKEN, Credential, Kind, UsedToken
-from shared.documents import decode, encode
 from shared.envelope import Message
-from shared.errors import Moved, Refused, Rejected
 from shared.incident import Incident
 from shared.policy import Policy
-from shared.ports import Create, Ports, Write
-from shared.redaction import holds_token
+from shared.ports import Ports
 from shared.severity import Severity
-from shared.typed import from_json
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""

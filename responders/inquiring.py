@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from responders.verbs import Asked, Effect
 from shared import damage
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Refused
+from shared.core.store import Document, written
 from shared.damage import Record
-from shared.documents import decode, encode
-from shared.errors import Moved, Refused
 from shared.policy import Policy
-from shared.ports import Document, Ports, written
+from shared.ports import Ports
 
 
 def check(asked: Asked) -> Effect:

@@ -8,16 +8,18 @@ from functools import partial
 from typing import Any, Final
 
 from responders.asking import ask_all, named
-from shared import assets, log
+from shared import assets
 from shared.assets import Posture, Seen
 from shared.audit import event
-from shared.documents import decode, encode
-from shared.errors import Moved, RollbackError
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, RollbackError
+from shared.core.store import Document, written
 from shared.handover import commit_with_notices
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Document, Ports, written
+from shared.ports import Ports
 from shared.resources import AssetRules
 from shared.severity import Severity
 

@@ -14,16 +14,17 @@ from shared import deployment as deployments
 from shared import stock as stocks
 from shared.audit import event
 from shared.buckets import Vault
-from shared.conflicts import retry_on_conflict
 from shared.copies import carried, lacks_copy, lacks_values
+from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError, Unavailable
+from shared.core.redaction import without_secrets
+from shared.core.store import Document, Query, Update, Write
+from shared.core.write_conflicts import retry_on_conflict
 from shared.deployment import Deployment
-from shared.documents import decode, encode
-from shared.errors import RollbackError, Unavailable
 from shared.inventory import FunctionState, Source, WholeInventory
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update, Write
-from shared.redaction import without_secrets
+from shared.ports import Ports
 from shared.restorability import rebuild_faults
 from shared.stock import Stock
 

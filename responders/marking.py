@@ -9,11 +9,11 @@ from msgspec import Struct
 from responders.verbs import Asked, Effect
 from shared import deployment as deployments
 from shared import system as systems
-from shared.command import nearest
+from shared.core.codec import decode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Reader, Update
+from shared.core.text import nearest
 from shared.deployment import Deployment, Status
-from shared.documents import decode
-from shared.errors import Refused
-from shared.ports import Document, Query, Reader, Update
 
 
 class _Marked(Struct, frozen=True):

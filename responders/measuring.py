@@ -11,7 +11,7 @@ from responders.case import Case
 from responders.fences import fenced
 from responders.whereabouts import shifted
 from shared import baseline, checks, probing
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.health import Health, ProbeAnswer, Requests, Verdict, judge
 from shared.plan import Step
 from shared.policy import ScenarioName

@@ -18,16 +18,17 @@ from shared import handover, outbox, spread
 from shared import incident as incidents
 from shared import notice as notices
 from shared.audience import Channel
-from shared.conflicts import retry_on_conflict
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Document, Query, Update, written
+from shared.core.write_conflicts import retry_on_conflict
 from shared.envelope import Message
-from shared.errors import Rejected, Unavailable
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
 from shared.notice import Notice, Stage, Status, Unless, stage
 from shared.outbox import SENDING_TAKES, Answer, ChannelState
 from shared.policy import Policy
-from shared.ports import Document, Ports, Query, Update, written
+from shared.ports import Ports
 from shared.status_page import is_shown
 
 COMMIT_ATTEMPTS = 10

@@ -18,14 +18,14 @@ from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import Event, event
 from shared.command import Command
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Reader, Update, Write
 from shared.engine import load_steps
-from shared.errors import Refused
 from shared.incident import Incident, Status
 from shared.notice import creates, loud
 from shared.opening import Opening, open_incident, reopen_incident
 from shared.policy import Policy, ScenarioName
-from shared.ports import Document, Query, Reader, Update, Write
 from shared.repair import Selecting
 from shared.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
 from shared.steps.shift import KIND as SHIFT

@@ -9,12 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.changed_by import Wrote
+from shared.core.codec import decode
+from shared.core.store import Store
 from shared.differences import Difference
-from shared.documents import decode
 from shared.engine import load_steps
 from shared.inventory import WholeInventory
 from shared.plan import Step, StepStatus
-from shared.ports import Store
 from shared.reading import Reading
 from shared.rollback import Rollback, Way
 from shared.rollback import Status as RollbackStatus

@@ -13,11 +13,12 @@ from shared import handover
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Document, Update, Write
 from shared.notice import Notice, notices
 from shared.outside import EVERYWHERE, write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update, Write
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Paused

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from shared import handover
 from shared.audit import Event, event
 from shared.command import CommandRecord
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Document, Update
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 

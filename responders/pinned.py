@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from responders.pinning import known
 from shared import pin as pins
-from shared import shortened
 from shared.audit import Event, event
-from shared.documents import encode
+from shared.core import text as shortened
+from shared.core.codec import encode
+from shared.core.store import Store, Write, written
 from shared.inventory import FunctionState
 from shared.notice import Notice, notices
 from shared.pin import Pin
 from shared.policy import Policy
-from shared.ports import Store, Write, written
 from shared.rollout import Situation
 from shared.severity import Severity
 

@@ -8,11 +8,11 @@ from functools import partial
 from responders.asking import ANSWER_SECONDS, answered, ask_all
 from responders.case import Case
 from shared import pin as pins
-from shared.documents import decode, encode
-from shared.errors import Rejected, RollbackError
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected, RollbackError
+from shared.core.store import Document, Query, Store, Write, written
 from shared.pin import AUTOMATION, Pin, Shifted
 from shared.plan import Step, StepStatus
-from shared.ports import Document, Query, Store, Write, written
 from shared.steps import serve, shift
 from shared.traffic import LATEST, Service, TrafficTarget
 

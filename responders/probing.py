@@ -15,16 +15,18 @@ from responders import findings
 from responders.findings import ACTOR
 from shared import probing
 from shared.audit import event
-from shared.conflicts import retry_on_conflict
-from shared.documents import decode, encode
-from shared.errors import RollbackError
+from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError
+from shared.core.runtime import Pool
+from shared.core.store import Create, written
+from shared.core.write_conflicts import retry_on_conflict
 from shared.handover import commit_with_notices
 from shared.health import ProbeAnswer
 from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy, Probe
-from shared.ports import Create, Pool, Ports, written
+from shared.ports import Ports
 from shared.probing import Record
 from shared.severity import Severity
 from shared.trends import EarlyWarning, warnings

@@ -14,11 +14,16 @@ from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
 from shared import deployment as deployments
-from shared import handover, shortened
+from shared import handover
 from shared import stock as stocks
 from shared import system as systems
 from shared.audit import Event, event
 from shared.baking import Baked, baked, bakes_since
+from shared.core import text as shortened
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved
+from shared.core.redaction import without_secrets
+from shared.core.store import Document, Update, Write
 from shared.deployment import (
     Deployment,
     Restorability,
@@ -27,8 +32,6 @@ from shared.deployment import (
     placements,
     returnable,
 )
-from shared.documents import decode, encode
-from shared.errors import Moved
 from shared.estate import Hosting, Rules
 from shared.health import Requests, summed
 from shared.images import images_of, repositories
@@ -36,9 +39,8 @@ from shared.inventory import WholeInventory, accounts_of
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update, Write
+from shared.ports import Ports
 from shared.reading import Reading
-from shared.redaction import without_secrets
 from shared.restorability import Beside, restorability
 from shared.rollout import PROVE_EVERY
 from shared.severity import Severity

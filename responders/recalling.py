@@ -8,8 +8,8 @@ from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
 from shared import baseline, probing
 from shared.baseline import Baseline
+from shared.core.codec import decode
 from shared.deployment import by_function
-from shared.documents import decode
 from shared.facts import Facts
 from shared.gates import Decision
 from shared.probing import Record

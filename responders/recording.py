@@ -15,12 +15,13 @@ from shared import rollback as rollbacks
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Event, event
-from shared.conflicts import retry_on_conflict
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Create, Document, Write, written
+from shared.core.write_conflicts import retry_on_conflict
 from shared.incident import Incident
 from shared.opening import Opening, open_incident, reopen_incident
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Write, written
+from shared.ports import Ports
 from shared.rollback import Rollback
 from shared.severity import worse
 from shared.system import System

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from shared import topics
 from shared.audit import event
+from shared.core import topics
+from shared.core.errors import Exists
+from shared.core.message_redaction import scrubbed
+from shared.core.redaction import without_personal
+from shared.core.store import Create
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, Message
-from shared.errors import Exists
 from shared.handover import publish_notices
 from shared.notice import creates, notices
 from shared.outside import UNCLAIMED, refused_key, write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports
-from shared.redaction import without_personal
-from shared.scrubbing import scrubbed
+from shared.ports import Ports
 from shared.severity import Severity
 
 ATTRIBUTE_LIMIT = 1000

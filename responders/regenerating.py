@@ -22,10 +22,12 @@ from responders.repairs.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import assets
-from shared.command import CommandRecord, nearest
-from shared.errors import Refused, Rejected, Unavailable
+from shared.command import CommandRecord
+from shared.core.errors import Refused, Rejected, Unavailable
+from shared.core.store import Document
+from shared.core.text import nearest
 from shared.policy import Policy
-from shared.ports import Document, Ports
+from shared.ports import Ports
 from shared.severity import Severity
 
 __all__ = ["VERB", "go_on", "regenerate"]

@@ -19,8 +19,9 @@ from responders.weighing import Foreseen, Preparation
 from shared import handover, repair
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.errors import Moved, Unavailable
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Unavailable
+from shared.core.store import Document, Update, Write, written
 from shared.facts import Difference, differences
 from shared.gate import Outcome
 from shared.gates import Decision, evaluate_order
@@ -29,7 +30,7 @@ from shared.ordered import ordered_change
 from shared.outside import write_down
 from shared.plan import Plan
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update, Write, written
+from shared.ports import Ports
 from shared.quota import PaceLeft
 from shared.rollback import KEPT_FOR, Order, Way
 from shared.severity import Severity

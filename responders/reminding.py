@@ -11,12 +11,13 @@ from responders.pinning import pins_of
 from shared import handover
 from shared import pin as pins
 from shared.audit import event
-from shared.durations import format_duration
-from shared.errors import Exists
+from shared.core.durations import format_duration
+from shared.core.errors import Exists
+from shared.core.store import Create
 from shared.notice import notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 

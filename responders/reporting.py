@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from responders import proving
-from shared import shortened
 from shared.audit import Event, event
+from shared.core import text as shortened
+from shared.core.codec import decode
+from shared.core.store import Document
 from shared.deployment import Deployment
-from shared.documents import decode
 from shared.notice import Notice, notices
-from shared.ports import Document
 from shared.rollout import Situation
 from shared.severity import Severity
 from shared.stock import Stock

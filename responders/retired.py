@@ -7,11 +7,12 @@ from typing import Final
 from responders.piecemeal import over
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Create, Document, Update
 from shared.notice import creates, loud
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Update
+from shared.ports import Ports
 from shared.severity import Severity
 
 SUPPRESSION: Final = "silence"

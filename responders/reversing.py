@@ -24,11 +24,11 @@ from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
 from shared import quarantine
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Query
 from shared.gate import Outcome
 from shared.plan import Plan
 from shared.policy import ScenarioName
-from shared.ports import Query
 from shared.rollback import Order, Question, Rollback
 from shared.steps.brought import all_of
 

@@ -19,10 +19,11 @@ from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
 from shared import command as commands
 from shared.command import CommandRecord
-from shared.documents import encode
-from shared.errors import Refused, Rejected, RollbackError
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected, RollbackError
+from shared.core.store import Create, Document
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports
+from shared.ports import Ports
 from shared.rollback import Rollback
 from shared.severity import Severity
 

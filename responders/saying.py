@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from responders.signing_in import NO_MARK, Session
 from responders.viewing import Facts, Viewing
 from shared import command as commands
-from shared import operators, topics, visits
+from shared import operators, visits
 from shared.authority import Asked, objections
+from shared.core import topics
+from shared.core.errors import Refused, Rejected
 from shared.credential import TOKEN, fingerprint
-from shared.errors import Refused, Rejected
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.visits import Page, Visit

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from shared import outside
-from shared.errors import Moved
+from shared.core.errors import Moved
+from shared.core.store import Query
 from shared.policy import Policy
-from shared.ports import Ports, Query
+from shared.ports import Ports
 
 BATCH = 200
 

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from shared import incident as incidents
 from shared.buckets import Pages
-from shared.documents import decode
-from shared.errors import Exists, Moved
+from shared.core.codec import decode
+from shared.core.errors import Exists, Moved
+from shared.core.store import Create, Query
 from shared.handover import Due
 from shared.incident import PUBLIC_KEPT_FOR, PublicState
 from shared.policy import Policy
-from shared.ports import Create, Ports, Query
+from shared.ports import Ports
 from shared.status_page import view
 from shared.status_rendering import NAMES, PAGE, folder, rendered
 

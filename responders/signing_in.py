@@ -7,8 +7,8 @@ from datetime import timedelta
 from msgspec import Struct
 
 from shared import visits
+from shared.core.errors import Rejected
 from shared.credential import Credential, Kind
-from shared.errors import Rejected
 from shared.ports import Ports
 from shared.visits import SESSION, VISITOR, Page, Visit
 

@@ -14,16 +14,18 @@ from msgspec.structs import replace
 from responders.erasing import read_ledger
 from responders.repairs.concerning import began_at, concerned, read
 from responders.writing import told
-from shared import log, owners, spread
 from shared import notice as notices
+from shared import owners, spread
 from shared.audience import Addressees, Audience, Channel
-from shared.documents import decode, encode
-from shared.errors import Moved, Rejected, Unavailable
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Update
 from shared.judging import values
 from shared.notice import Notice, Status, loud
 from shared.outbox import SENDING_TAKES, Answer
 from shared.policy import Policy
-from shared.ports import Ports, Update
+from shared.ports import Ports
 from shared.severity import Severity
 from shared.spread import BATCH, Fate, Spread
 from shared.versions import Documents, Scope, Version

@@ -11,11 +11,12 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.choices import choices
-from shared.command import Command, nearest
-from shared.documents import decode, encode
-from shared.errors import Refused
+from shared.command import Command
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Update, Write
+from shared.core.text import nearest
 from shared.incident import Incident
-from shared.ports import Document, Query, Update, Write
 from shared.rollback import Rollback
 from shared.system import System
 from shared.tenure import SKEW, Draft, prepared

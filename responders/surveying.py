@@ -12,12 +12,13 @@ from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
 from responders.taking_stock import take_stock
 from shared import stock as stocks
+from shared.core.errors import RollbackError
+from shared.core.store import Document
 from shared.deployment import record_path
 from shared.differences import Part
-from shared.errors import RollbackError
 from shared.inventory import WholeInventory
 from shared.policy import Policy, ScenarioName
-from shared.ports import Document, Ports
+from shared.ports import Ports
 from shared.reach import REACHES
 from shared.resources import Resources
 

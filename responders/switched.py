@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from shared import system as systems
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.system import GLOBAL, Controls, System, frozen

@@ -11,13 +11,13 @@ from responders.telling import alive
 from responders.verbs import Asked, Effect
 from shared import system as systems
 from shared.command import moment
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.durations import format_duration
+from shared.core.errors import Refused
+from shared.core.store import Query, Write, written
 from shared.drill import PROMOTING, Drill
-from shared.durations import format_duration
-from shared.errors import Refused
 from shared.notice import Notice, Unless, creates, notices, scheduled
 from shared.policy import Mode, Policy
-from shared.ports import Query, Write, written
 from shared.severity import Severity
 from shared.system import GLOBAL, Controls, Freeze, Pause, Paused, System, paused
 

@@ -11,7 +11,7 @@ from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from responders.working_out import moved, repairs
 from shared import system as systems
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.opening import open_incident
 from shared.rollback import ENDED, Order, Way
 from shared.severity import Severity

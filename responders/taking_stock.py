@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import ask_all, or_none
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 from shared.estate import Estate
 from shared.inventory import (
     FunctionState,

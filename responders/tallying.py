@@ -7,12 +7,13 @@ from datetime import datetime
 
 from shared import tallies
 from shared.audit import event
-from shared.documents import decode, encode
-from shared.errors import Exists
+from shared.core.codec import decode, encode
+from shared.core.errors import Exists
+from shared.core.store import Create, Query, Write
 from shared.incident import Incident
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports, Query, Write
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.rollback import KEPT_FOR
 from shared.tallies import FINAL_AFTER, TALLIED_WITHIN, Tally

@@ -9,10 +9,11 @@ from shared import command as commands
 from shared import rollback as rollbacks
 from shared.audit import event
 from shared.command import CommandRecord
-from shared.conflicts import retry_on_conflict
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Document, Update, Write
+from shared.core.write_conflicts import retry_on_conflict
 from shared.outside import EVERYWHERE
-from shared.ports import Document, Ports, Update, Write
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.rollback import Rollback, Status
 from shared.tenure import Draft, prepared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from responders.verbs import Asked, Effect
 from shared import system as systems
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.notice import creates, trial
 
 

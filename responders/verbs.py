@@ -9,8 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from shared.command import Command, Planned
+from shared.core.store import Write
 from shared.policy import Policy
-from shared.ports import Ports, Write
+from shared.ports import Ports
 from shared.rollback import Order
 
 

@@ -18,16 +18,16 @@ from responders.whereabouts import effects, in_short, shifted
 from shared import deployment as deployments
 from shared import plan as plans
 from shared import rollback as rollbacks
-from shared import shortened
+from shared.core import text
+from shared.core.durations import in_words
+from shared.core.errors import RollbackError
+from shared.core.store import Update, Write
 from shared.deployment import Deployment, taken_back
 from shared.deployment import Status as DeploymentStatus
-from shared.durations import in_words
 from shared.engine import load_steps
-from shared.errors import RollbackError
 from shared.health import Health, Verdict
 from shared.incident import Status
 from shared.plan import Step
-from shared.ports import Update, Write
 from shared.reading import Reading
 from shared.rollback import Way
 from shared.steps import Kind, put_back, take_out
@@ -46,7 +46,7 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
     undone = plans.undone(steps)
     moved = [] if undone else _moved_since(case, steps.values(), kinds)
     if undone or moved:
-        changed = f"{len(moved)} changed by somebody after their shift: {shortened.phrase(moved)}"
+        changed = f"{len(moved)} changed by somebody after their shift: {text.phrase(moved)}"
         why = in_short(steps.values()) if undone else changed
         return ending.fail(case, why, moved)
     if case.rollback.way is Way.REPAIR:

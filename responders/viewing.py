@@ -10,7 +10,7 @@ from responders.batches import batches
 from shared import decisions, outside
 from shared import pin as pins
 from shared.choices import choices
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.impact import Counts
 from shared.incident import Incident
 from shared.plan import progress

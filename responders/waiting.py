@@ -9,9 +9,9 @@ from typing import Any
 from responders.case import Case, Turn
 from responders.ending import called_off, ended
 from responders.joined import unjudged
-from shared import shortened
 from shared.choices import lines
-from shared.durations import in_words
+from shared.core import text
+from shared.core.durations import in_words
 from shared.facts import Difference
 from shared.incident import Status
 from shared.rollback import Question, Word, in_favour
@@ -146,4 +146,4 @@ def _prepared(question: Question | None) -> tuple[str, ...]:
 
 def described(shown: Sequence[Difference]) -> list[str]:
     """What a plan changes, a line for each function, as far as people read."""
-    return shortened.lines([str(one) for one in shown])
+    return text.lines([str(one) for one in shown])

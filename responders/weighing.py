@@ -15,9 +15,9 @@ from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
 from responders.repairs.foreseeing import Target
 from shared import repair
+from shared.core.codec import SCHEMA
+from shared.core.errors import Refused, Rejected
 from shared.damage import Record
-from shared.documents import SCHEMA
-from shared.errors import Refused, Rejected
 from shared.expiry import Expiry
 from shared.facts import Facts
 from shared.gate import Answer, GateAnswer, Outcome

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
 from shared import plan as plans
-from shared import repair, shortened
+from shared import repair
+from shared.core import text
 from shared.deployment import Inventory
 from shared.plan import Step, StepStatus
 from shared.steps import put_back, redeploy, serve, shift
@@ -52,7 +53,7 @@ def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
 def in_short(steps: Collection[Step]) -> str:
     """How many of the plan's targets are not at their goals, and the first reasons."""
     undone, every = _undone(steps), _targets(steps)
-    reasons = shortened.phrase(list(_reasons(undone).values()))
+    reasons = text.phrase(list(_reasons(undone).values()))
     return f"{len(_targets(undone))} of {len(every)} not done: {reasons}"
 
 
@@ -71,7 +72,7 @@ def lines(
     ]
     unseen = ["what serves could not be read"] if told and serves is None else []
     done = f"{len(every - _targets(undone) - set(moved))} of {len(every)} done"
-    return (*([done] if every else []), *unseen, *shortened.lines(told))
+    return (*([done] if every else []), *unseen, *text.lines(told))
 
 
 def _undone(steps: Iterable[Step]) -> list[Step]:

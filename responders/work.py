@@ -15,9 +15,9 @@ from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
 from shared import handover
 from shared.controls import Switches
+from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.engine import Engine, Left
 from shared.envelope import Message
-from shared.errors import LostRollback, RollbackError, Unavailable
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.ramp import Ramp

@@ -31,20 +31,22 @@ from responders.scenarios.reversal import Reversal
 from responders.scenarios.wanted import Wanted
 from responders.weighing import PEOPLE, WORD_OF_TWO
 from shared import incident as incidents
-from shared import quarantine, ramp, repair, shortened
+from shared import quarantine, ramp, repair
 from shared import rollback as rollbacks
 from shared.build import Built
+from shared.core import text
+from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError, Unavailable
+from shared.core.store import Query, Store
 from shared.deployment import Inventory
-from shared.documents import decode, encode
 from shared.engine import load_steps
-from shared.errors import RollbackError, Unavailable
 from shared.facts import Facts
 from shared.gate import GateAnswer, Outcome
 from shared.gates import evaluate_reversal
 from shared.incident import Incident
 from shared.plan import Plan, Step, reporting
 from shared.policy import Policy
-from shared.ports import Ports, Query, Store
+from shared.ports import Ports
 from shared.rollback import Order, Rollback, Way
 from shared.rollback import Status as RollbackStatus
 from shared.severity import Severity
@@ -111,7 +113,7 @@ def work_out(
     outcome, reason = allowed.outcome, allowed.reason
     if outcome is Outcome.ROLLBACK and unseen:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
-        reason = f"no answer about what is deployed: {shortened.phrase(sorted(unseen))}"
+        reason = f"no answer about what is deployed: {text.phrase(sorted(unseen))}"
     seen = {name: one for name, one in functions.items() if name not in unseen}
     planned = reversal.plan(policy, inventory, seen, order.target, built)
     pieces = {name: _gone_through(store, name) for name in repaired}

@@ -10,11 +10,12 @@ from msgspec.structs import asdict
 from shared import incident as incidents
 from shared import wording
 from shared.audience import Audience, Channel, ChannelKind
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Query
 from shared.incident import PublicState
 from shared.notice import Notice
 from shared.policy import Policy
-from shared.ports import Ports, Query
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.wording import About
 

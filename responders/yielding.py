@@ -6,10 +6,11 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared.alert_record import Alert
 from shared.audit import event
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Write
 from shared.incident import Incident
 from shared.policy import Mode, Policy, ScenarioName
-from shared.ports import Ports, Write
+from shared.ports import Ports
 from shared.rollback import Rollback, Status
 from shared.severity import is_worse
 from shared.system import System

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from shared.errors import Refused
-from shared.json_object import read_object
+from shared.core.codec import read_object
+from shared.core.errors import Refused
 from shared.policy import Gates, Policy, service_of
 
 MAX_BYTES = 256 * 1024

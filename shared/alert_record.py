@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.alert import key_of
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.facts import AlertFact
 from shared.rollback import KEPT_FOR
 

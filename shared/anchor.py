@@ -9,9 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from shared.audit import Entry
-from shared.documents import SCHEMA, encode
-from shared.ports import Create
-from shared.typed import from_json
+from shared.core.codec import SCHEMA, encode, from_json
+from shared.core.store import Create
 
 PREFIX = "heads/"
 """Of every anchor's name."""

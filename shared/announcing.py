@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from shared.core.errors import Refused
 from shared.deployment import Deployment, Status, default_id, placements, whole_minute_before
-from shared.errors import Refused
 from shared.rollout import Said, Situation, changed, recorded, settled
 
 SKEW = timedelta(seconds=5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.worded import Worded
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.errors import Ambiguous, Moved, Rejected
+from shared.core.errors import Ambiguous, Moved, Rejected
 from shared.steps import Look
 
 

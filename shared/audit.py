@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.documents import SCHEMA
-from shared.redaction import redacted, without_secrets
+from shared.core.codec import SCHEMA
+from shared.core.redaction import redacted, without_secrets
 
 MayBeGone = Callable[["Entry | None"], bool]
 """Whether the entries just before this one (None: up to the end) may have expired."""

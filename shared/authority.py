@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.core.durations import format_duration
 from shared.credential import Credential, Kind, Role, fingerprint
-from shared.durations import format_duration
 from shared.policy import IdentityRules, Policy, Principal, ScenarioName
 from shared.severity import Severity
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.backup import Export, Stored
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.policy import Policy
 from shared.rollback import KEPT_FOR
 from shared.stock import Stock

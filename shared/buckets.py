@@ -13,25 +13,6 @@ from msgspec import Struct
 from shared.inventory import Source
 
 
-class Objects(Protocol):
-    """What is written once and read by name: one bucket of Cloud Storage."""
-
-    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
-        """Keep the content under a name that is free.
-
-        Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
-        """
-        ...
-
-    def read(self, name: str) -> bytes | None:
-        """The content; None where there is no such object."""
-        ...
-
-    def names(self, prefix: str) -> list[str]:
-        """The names that begin so, ascending."""
-        ...
-
-
 class Vault(Protocol):
     """What is kept until no record names it: one bucket of Cloud Storage."""
 

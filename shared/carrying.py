@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from shared import plan as plans
 from shared.attempts import WROTE, OverQuota, Sent, Withheld
 from shared.commits import Commits
-from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.runtime import Clock
 from shared.execution import Execution
 from shared.in_hand import InHand
 from shared.pacing import Pacing
 from shared.plan import Step, StepStatus
-from shared.ports import Clock
 from shared.quota import Pace, PaceLeft
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared import topics
 from shared.command import as_gcloud
+from shared.core import topics
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
 from shared.rollback import ENDED, Rollback, Status, Way

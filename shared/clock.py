@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from shared import log
+from shared.core import log
+from shared.core.runtime import Clock
 from shared.local_cloud import clock_of
-from shared.ports import Clock
 
 READ_EVERY_SECONDS = 0.25
 """Wall time for which a reading of the cloud's clock is carried forward."""

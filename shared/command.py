@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,16 +17,16 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from shared import repair
+from shared.core.codec import SCHEMA, from_builtins, from_json
+from shared.core.durations import parse_duration
+from shared.core.errors import Refused
+from shared.core.redaction import redacted
+from shared.core.text import nearest
 from shared.credential import TOKEN
-from shared.documents import SCHEMA
-from shared.durations import parse_duration
-from shared.errors import Refused
 from shared.operators import OPERATOR
 from shared.policy import Policy, ScenarioName
-from shared.redaction import redacted
 from shared.rollback import LAST_STABLE, Order
 from shared.severity import Severity
-from shared.typed import from_builtins, from_json
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 LIMIT_BYTES = 64 * 1024
@@ -250,13 +249,6 @@ def _unselectable(content: Mapping[str, Any]) -> Iterator[str]:
 def _texts(value: object) -> list[str]:
     """The texts of a list; what else is in it, or in its place, is a fault of the shape."""
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """A question for the known names most like this one, to be said after it; "" when none is."""
-    alike = {one.lower(): one for one in known}
-    close = get_close_matches(str(name).lower(), alike, n=3)
-    return f"; did you mean {' or '.join(alike[one] for one in close)}?" if close else ""
 
 
 def moment(text: str, said_at: datetime) -> datetime | None:

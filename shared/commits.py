@@ -7,10 +7,10 @@ from datetime import datetime
 
 from shared import plan as plans
 from shared.audit import Event, event
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Put, Update
 from shared.in_hand import InHand
 from shared.plan import ENDED, Step, StepStatus
-from shared.ports import Put, Update
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
 from shared.rollback import LEASE, Rollback

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from shared import shortened
 from shared.alert_record import Alert
+from shared.core import text
 from shared.health import Requests, share, summed
 from shared.policy import Gates
 
@@ -61,6 +61,6 @@ def told(judged: Iterable[tuple[Alert, Condition]]) -> list[str]:
             if one is wanted:
                 signals.setdefault(alert.signal, []).extend(filter(None, [alert.function]))
         for signal, functions in sorted(signals.items()):
-            shown = shortened.phrase(sorted(functions))
+            shown = text.phrase(sorted(functions))
             lines.append(f"{words}: {signal}{f' of {shown}' if shown else ''}")
     return lines

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.core.durations import in_words
 from shared.decisions import needed, shares
-from shared.durations import in_words
 from shared.page_templates import Filters, environment
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import threading
 
 from shared import rollback as rollbacks
 from shared import system as systems
-from shared.documents import decode
-from shared.errors import RollbackError
-from shared.ports import Clock, Document, Store
+from shared.core.codec import decode
+from shared.core.errors import RollbackError
+from shared.core.runtime import Clock
+from shared.core.store import Document, Store
 from shared.rollback import Rollback
 from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
 

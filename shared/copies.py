@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.build import Recipe
+from shared.core.codec import from_json
 from shared.inventory import FunctionState, WholeInventory, fingerprint, values_hash
-from shared.typed import from_json
 
 
 class Values(Struct, frozen=True):

@@ -15,9 +15,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA
-from shared.errors import Rejected
-from shared.typed import from_json
+from shared.core.codec import SCHEMA, from_json
+from shared.core.errors import Rejected
 
 TOKEN = "token"  # noqa: S105 - the field's name
 """The field of a command that holds the token."""

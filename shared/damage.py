@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import SCHEMA
 from shared.deployment import Deployment
 from shared.differences import Part
-from shared.documents import SCHEMA
 from shared.integrity import SAMPLES, Run, Sample, Tally
 from shared.judging import Check
 from shared.policy import Policy

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from shared.core.codec import SCHEMA
 from shared.differences import Difference, Part
-from shared.documents import SCHEMA
 from shared.inventory import FunctionState
 from shared.traffic import Revision, Scaling, Service, Traffic, shares
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.policy import ScenarioName
 
 PROMOTING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)

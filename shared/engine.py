@@ -15,11 +15,12 @@ from functools import partial
 from shared.attempts import OverQuota, Result, Sent, Withheld
 from shared.carrying import LOOK_AGAIN_SECONDS, Carrying, lands_late
 from shared.controls import Switches
-from shared.documents import decode
-from shared.errors import Throttled
+from shared.core.codec import decode
+from shared.core.errors import Throttled
+from shared.core.runtime import Clock, Pool
+from shared.core.store import Query, Store
 from shared.execution import Execution
 from shared.plan import Step
-from shared.ports import Clock, Pool, Query, Store
 from shared.quota import Pace, PaceLeft, resumed
 from shared.quota import path as quota_path
 from shared.steps import Kind, Verdict

@@ -19,8 +19,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from shared.errors import Refused
-from shared.json_object import read_object
+from shared.core.codec import read_object
+from shared.core.errors import Refused
 
 MAX_BYTES = 14 * 1024 * 1024
 """A message of 10 MB, the largest that Pub/Sub takes (cloud.google.com/pubsub/quotas), in base64,

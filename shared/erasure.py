@@ -14,7 +14,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.judging import values
 from shared.versions import Reference, Scope, Version, collection_of
 

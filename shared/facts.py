@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.build import Recipe, recipe, runs_as_recorded
+from shared.core.errors import RollbackError
 from shared.damage import Finding, writing
 from shared.deployment import Deployment, Inventory, Live, Status
-from shared.errors import RollbackError
 from shared.health import ProbeAnswer, Requests, failing
 from shared.inventory import FunctionState, Generation, WholeInventory
 from shared.policy import Policy, ScenarioName, Signal

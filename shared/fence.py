@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.integrity_rules import FenceRules
 from shared.system import Freeze
 from shared.traffic import Scaling, Service

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.impact import Counts
 from shared.incident import Incident
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.backing import ASKED_FOR
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.erasure import Progress
 from shared.integrity import Run, Tally
 

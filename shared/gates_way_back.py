@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared import shortened
+from shared.core import text
 from shared.facts import unrestorable
 from shared.gate import Answer, Case, GateAnswer, Outcome
 from shared.policy import Rebuilds, ScenarioName
@@ -65,7 +65,7 @@ def restorable(case: Case) -> GateAnswer:
         return GateAnswer("restorable", Answer.STOP, reason, Outcome.ESCALATE)
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
-    lacking = "".join(f"; {one}" for one in shortened.lines(missing(target, case.scope), 5))
+    lacking = "".join(f"; {one}" for one in text.lines(missing(target, case.scope), 5))
     return GateAnswer("restorable", Answer.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
 
 

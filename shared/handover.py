@@ -9,13 +9,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from shared import topics
-from shared.errors import Refused
+from shared.core import topics
+from shared.core.codec import from_json
+from shared.core.errors import Refused
+from shared.core.store import Query, Store, Write
 from shared.messages import Bus
 from shared.notice import Notice, creates
 from shared.outside import EVERYWHERE
-from shared.ports import Query, Store, Write
-from shared.typed import from_json
 
 ROLLBACK = "rollback"
 NOTICE = "notice"

@@ -8,9 +8,9 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from shared import shortened
+from shared.core import text
+from shared.core.redaction import without_secrets
 from shared.policy import Gates
-from shared.redaction import without_secrets
 
 
 class Requests(Struct, frozen=True):
@@ -89,7 +89,7 @@ def judge(
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
         return Health(
-            Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {shortened.phrase(failed)}"
+            Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.phrase(failed)}"
         )
     if probes and not functions:
         return Health(Verdict.WELL, f"{len(probes)} probes, none failing")
@@ -98,7 +98,7 @@ def judge(
     counted = {name: requests[name] for name in functions if name in requests}
     ill = sorted(failing(counted, gates))
     if ill:
-        return Health(Verdict.ILL, f"{len(ill)} functions fail: {shortened.phrase(ill)}")
+        return Health(Verdict.ILL, f"{len(ill)} functions fail: {text.phrase(ill)}")
     total = summed(counted.values()).total
     if total < gates.minimum_requests:
         return Health(Verdict.INCONCLUSIVE, f"only {total} requests were counted")

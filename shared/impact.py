@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared.durations import in_words
+from shared.core.durations import in_words
 from shared.health import Requests
 from shared.incident import Incident, public_state
 from shared.policy import Outage, Policy

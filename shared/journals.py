@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared import quarantine
-from shared.ports import Document, Query, Store
+from shared.core.store import Document, Query, Store
 
 PAGE: Final = 20
 """Each entry is a document of up to 1 MiB."""

@@ -19,8 +19,8 @@ import jsonschema_rs
 import msgspec
 from msgspec import Struct
 
+from shared.core.codec import from_json
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
-from shared.typed import from_json
 from shared.versions import GeoPoint, Reference, Version, collection_of, is_path, same
 
 _TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")

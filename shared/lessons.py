@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.audit import Entry
 from shared.build import REDEPLOY
-from shared.durations import in_words
+from shared.core.durations import in_words
 from shared.incident import Incident
 from shared.phases import Phase
 from shared.plan import Step, StepStatus

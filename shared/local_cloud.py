@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 
 ANSWER_SECONDS = 5.0
 LATENCY = "x-embedded-latency-seconds"

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from shared import log, told
+from shared import told
 from shared.audit import Entry, Event
-from shared.documents import decode
-from shared.ports import Create, Document, Query, Reader, Store, Write
+from shared.core import log
+from shared.core.codec import decode
+from shared.core.store import Create, Document, Query, Reader, Store, Write
 from shared.told import Told
 
 _ENTRY = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")

@@ -13,7 +13,7 @@ from statistics import median
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.durations import format_duration
+from shared.core.durations import format_duration
 from shared.policy import SIGNALS, Signal, Unit
 
 HALF_MINUTE = timedelta(seconds=30)

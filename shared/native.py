@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.backup import Database, NativeBackup, Recurrence, Schedule
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 
 GRACE: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""

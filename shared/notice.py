@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.audience import Audience, Channel
-from shared.documents import SCHEMA, encode
+from shared.core.codec import SCHEMA, encode
+from shared.core.redaction import redacted, without_personal
+from shared.core.store import Create
 from shared.policy import Policy
-from shared.ports import Create
-from shared.redaction import redacted, without_personal
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.spread import Spread

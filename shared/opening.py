@@ -12,7 +12,8 @@ from shared import incident as incidents
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.audit import Event, genesis, link
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Create, Document, Put, Reader, Update, Write, written
 from shared.incident import (
     PUBLIC_KEPT_FOR,
     Incident,
@@ -23,7 +24,6 @@ from shared.incident import (
 )
 from shared.notice import Notice, creates, notices
 from shared.policy import Policy
-from shared.ports import Create, Document, Put, Reader, Update, Write, written
 from shared.rollback import KEPT_FOR, Order, Rollback
 from shared.severity import Severity
 from shared.timers import timers

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import from_builtins
+from shared.core.errors import Rejected
 from shared.credential import Credential, Kind, Role
-from shared.errors import Rejected
-from shared.typed import from_builtins
 
 OPERATOR = "operator"
 """The field of a command that names them."""

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.audience import Channel
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.notice import Notice, Status
 
 SENDING_TAKES = timedelta(minutes=1)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from shared import anchor
 from shared.audit import Entry, Event, event, genesis, link
-from shared.documents import SCHEMA, decode, encode
-from shared.ports import Create, Document, Update, Write
+from shared.core.codec import SCHEMA, decode, encode
+from shared.core.store import Create, Document, Update, Write
 from shared.rollback import KEPT_FOR
 
 EVERYWHERE = "all"

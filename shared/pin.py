@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.rollback import KEPT_FOR
 from shared.traffic import Service, Traffic, asked_shares, follows_latest, moved_to
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.policy import ScenarioName
 
 

@@ -25,12 +25,12 @@ from shared import (
     policy_rules,
     policy_schema,
 )
-from shared.durations import parse_duration
-from shared.errors import BadConfiguration
+from shared.core.codec import from_builtins, shape
+from shared.core.durations import parse_duration
+from shared.core.errors import BadConfiguration
 from shared.execution import WriteQuota
 from shared.marked_yaml import Document, Fault, Path, Unreadable
 from shared.policy import Policy
-from shared.typed import from_builtins, shape
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500

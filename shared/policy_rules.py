@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.durations import parse_duration
+from shared.core.durations import parse_duration
 from shared.execution import WriteQuota
 from shared.integrity_rules import IntegrityRules
 from shared.looks import untellable

@@ -14,8 +14,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from shared.core.codec import from_json
 from shared.marked_yaml import Finding, Path
-from shared.typed import from_json
 
 SCHEMA_FILE = FilePath(__file__).parent.parent / "policies" / "policy.schema.json"
 

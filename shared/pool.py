@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from shared.ports import Clock
+from shared.core.runtime import Clock
 
 _LOOK_EVERY_SECONDS = 0.02
 """Wall time between looks at the clock, which need not be the wall's."""

@@ -7,14 +7,12 @@ answer is no) or Moved (a precondition failed).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, Final, Protocol
-
-from msgspec import Struct
+from typing import Protocol
 
 from shared.backup import Backups, Exports, Mirrors, Restores
-from shared.buckets import Media, Objects, Pages, Provisions, Vault
+from shared.buckets import Media, Pages, Provisions, Vault
+from shared.core.runtime import Clock, Ids, Pool
+from shared.core.store import Objects, Store
 from shared.credential import Credential
 from shared.estate import Estate
 from shared.health import ProbeAnswer
@@ -24,122 +22,6 @@ from shared.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.policy import Probe
 from shared.proof import Entrance, Voice
 from shared.versions import Documents, Rewrites
-
-
-class Clock(Protocol):
-    """Time."""
-
-    def now(self) -> datetime:
-        """The time, aware UTC; may jump."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
-        ...
-
-
-Ids = Callable[[], str]
-"""A new id on each call, never the same twice."""
-
-
-class _ServerTime:
-    def __repr__(self) -> str:
-        return "SERVER_TIME"
-
-
-SERVER_TIME: Final[Any] = _ServerTime()
-"""A field value that the store replaces by the time of the commit."""
-
-
-class Document(Struct, frozen=True):
-    """A document as read; its fields are None when there is none."""
-
-    path: str
-    fields: dict[str, Any] | None
-    version: datetime | None
-    read_at: datetime
-    """By the store's clock, which judges leases."""
-
-
-class Create(Struct, frozen=True):
-    """Write a document that must not exist."""
-
-    path: str
-    fields: dict[str, Any]
-
-
-class Update(Struct, frozen=True):
-    """Replace the named top-level fields of a document that must exist, unchanged since `version`.
-
-    A version of None asks for existence alone.
-    """
-
-    path: str
-    fields: dict[str, Any]
-    version: datetime | None = None
-
-
-class Put(Struct, frozen=True):
-    """Write a whole document, whatever was there."""
-
-    path: str
-    fields: dict[str, Any]
-
-
-Write = Create | Update | Put
-
-
-def written(document: Document, fields: dict[str, Any]) -> Write:
-    """The write of a document that must still be as it was read, absent or not."""
-    if document.fields is None:
-        return Create(document.path, fields)
-    return Update(document.path, fields, document.version)
-
-
-class Query(Struct, frozen=True):
-    """Documents of one collection; all conditions hold, ascending by `order_by`, then by id."""
-
-    collection: str
-    where: tuple[tuple[str, str, Any], ...] = ()
-    """Field, one of == < <= > >=, value."""
-    order_by: str | None = None
-    limit: int | None = None
-
-
-class Reader(Protocol):
-    """The reads of a transaction."""
-
-    def get(self, path: str) -> Document:
-        """The document, present or not."""
-        ...
-
-    def query(self, query: Query) -> list[Document]:
-        """What matches, consistent with every other read of the transaction."""
-        ...
-
-
-class Store(Reader, Protocol):
-    """Documents with versions: Firestore."""
-
-    def commit(self, writes: Sequence[Write]) -> datetime:
-        """Apply all writes or none; the version that every changed document has now.
-
-        Raises: Exists (a Create found one), Moved (another precondition failed), Ambiguous (it may
-        have been applied, and a repeat by the client's own retry may hide that behind Exists or
-        Moved), Throttled (not applied).
-        """
-        ...
-
-    def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
-        """Run `work` over consistent reads and commit what it returns; None when that is nothing.
-
-        `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
-        """
-        ...
 
 
 class Prober(Protocol):
@@ -166,29 +48,6 @@ class Identity(Protocol):
 
     def look_up(self, subject: str) -> Person:
         """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
-        ...
-
-
-class Pool(Protocol):
-    """Calls that run beside each other, each with a deadline of its own."""
-
-    def submit(self, key: str, call: Callable[[], Any]) -> None:
-        """Run the call; its end is one item of a later `wait`."""
-        ...
-
-    def wait(self, seconds: float) -> list[tuple[str, Any]]:
-        """Key and value (or the exception) of each call that ended.
-
-        Waits for the first of them, no longer than that; returns at once when there is none.
-        """
-        ...
-
-    def __len__(self) -> int:
-        """Calls submitted whose end was not handed out yet."""
-        ...
-
-    def close(self) -> None:
-        """Return when every call has ended."""
         ...
 
 

@@ -23,12 +23,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.errors import Rejected, Unavailable
+from shared.core.codec import from_json
+from shared.core.errors import Rejected, Unavailable
 from shared.health import ProbeAnswer
 from shared.http import exchange
 from shared.policy import Probe
 from shared.proof import Secrets
-from shared.typed import from_json
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.looks import KEPT, LONGEST_SECONDS, Look, is_fresh, shows, usual, ways
 from shared.policy import SIGNALS, Policy, Probe, Signal, Unit
 

@@ -14,9 +14,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA, from_msgpack
 from shared.inventory import Source
-from shared.typed import from_msgpack
 from shared.versions import GeoPoint, Reference, Version
 
 NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"

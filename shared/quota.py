@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.execution import WriteQuota
 
 ROUNDING = 1e-9

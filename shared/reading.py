@@ -22,9 +22,10 @@ from shared.audit import Entry, Event
 from shared.backing import Backup
 from shared.command import CommandRecord
 from shared.copying import Copy
+from shared.core.codec import decode
+from shared.core.store import Query, Store
 from shared.damage import Record
 from shared.deployment import Deployment
-from shared.documents import decode
 from shared.erasure import Book
 from shared.fence import Fence
 from shared.filed import Filed
@@ -35,7 +36,6 @@ from shared.notice import Notice
 from shared.outside import UNCLAIMED
 from shared.pin import Pin, holding
 from shared.plan import Step
-from shared.ports import Query, Store
 from shared.proving import Proof
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path

@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared import shortened
+from shared.core import text as shortened
+from shared.core.codec import from_json
 from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term, declared_as
 from shared.judging import matches
 from shared.triggers import Change
-from shared.typed import from_json
 from shared.versions import Scope, Version, collection_of, order, same
 
 KIND: Final = "repair"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.durations import in_words
+from shared.core.durations import in_words
 from shared.page_templates import Filters, environment, with_style
 from shared.report import Course, Report
 from shared.report_rendering import TEMPLATES

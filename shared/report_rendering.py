@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from shared.durations import in_words
+from shared.core.durations import in_words
+from shared.core.text import one_line
 from shared.pin import command
-from shared.plain import one_line
 from shared.report import Report
 from shared.wording import Ours
 from shared.wording_rendering import of_text

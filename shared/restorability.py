@@ -12,9 +12,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared import shortened
 from shared.build import recipe
 from shared.copies import without_rebuild
+from shared.core import text
 from shared.deployment import Deployment, Inventory, Restorability
 from shared.differences import Part
 from shared.images import Stored, images_of, is_there
@@ -114,7 +114,7 @@ def missing(deployment: Deployment, functions: Collection[str]) -> list[str]:
 def rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(without_rebuild((record.functions or {}).values(), unkept))
-    return tuple(shortened.lines(every, REASONS_KEPT))
+    return tuple(text.lines(every, REASONS_KEPT))
 
 
 def _looked_at(record: WholeInventory) -> Iterator[Part]:

@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from shared.backing import Backup
 from shared.backing import Status as BackupStatus
 from shared.backup import Database, NativeBackup
-from shared.command import nearest
+from shared.core.durations import parse_duration
+from shared.core.errors import Refused
+from shared.core.text import nearest
 from shared.deployment import Deployment
-from shared.durations import parse_duration
-from shared.errors import Refused
 from shared.filling import Status as ProofStatus
 from shared.proving import Proof
 

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.baseline import Baseline
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.plan import PlanHeader
 from shared.policy import ScenarioName
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.alert import MAX_BYTES, MAX_ID_BYTES, State
-from shared.errors import Refused
-from shared.json_object import read_object
+from shared.core.codec import read_object
+from shared.core.errors import Refused
 from shared.policy import Policy
 from shared.reach import BREACH
 

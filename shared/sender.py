@@ -11,7 +11,7 @@ import msgspec
 
 from shared.apprised import tell
 from shared.audience import Channel, ChannelKind
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.http import exchange
 from shared.notice import stage
 from shared.prober import Resolve, resolve_publicly

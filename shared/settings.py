@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 
 EMULATORS = (
     "FIRESTORE_EMULATOR_HOST",

@@ -14,8 +14,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from shared.errors import Rejected, Unavailable
-from shared.typed import from_json
+from shared.core.codec import from_json
+from shared.core.errors import Rejected, Unavailable
 
 TOOLKIT = "https://identitytoolkit.googleapis.com"
 SECURE_TOKEN = "https://securetoken.googleapis.com"  # noqa: S105 - an address

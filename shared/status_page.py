@@ -10,8 +10,8 @@ from functools import reduce
 from msgspec import Struct
 
 from shared.audience import Component, StatusPage
+from shared.core.text import one_line
 from shared.incident import PUBLIC_WORDS, PublicState, Status
-from shared.plain import one_line
 from shared.policy import Policy
 from shared.severity import Severity, worse
 

@@ -14,10 +14,10 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from shared.errors import Rejected, Unavailable
+from shared.core.codec import from_json
+from shared.core.errors import Rejected, Unavailable
 from shared.http import exchange
 from shared.notice import Stage
-from shared.typed import from_json
 from shared.worded import Worded
 
 BASE = "https://api.statuspage.io"

@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import SCHEMA, from_builtins, from_json
 from shared.differences import Part
-from shared.documents import SCHEMA
 from shared.inventory import WholeInventory
 from shared.policy import Policy
-from shared.typed import from_builtins, from_json
 
 
 class Stock(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.documents import SCHEMA, decode
+from shared.core.codec import SCHEMA, decode
 from shared.policy import Mode
 
 GLOBAL = "controls/global"

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.documents import SCHEMA
+from shared.core.codec import SCHEMA
 from shared.gate import Answer, Outcome
 from shared.incident import Incident
 from shared.rollback import Rollback, Status

@@ -31,21 +31,12 @@ from msgspec.structs import replace
 from shared import anchor
 from shared import rollback as rollbacks
 from shared.audit import Event, event, link
-from shared.conflicts import retry_on_conflict
-from shared.documents import SCHEMA, decode, encode
-from shared.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
-from shared.ports import (
-    SERVER_TIME,
-    Clock,
-    Create,
-    Document,
-    Ids,
-    Reader,
-    Store,
-    Update,
-    Write,
-)
-from shared.redaction import redacted
+from shared.core.codec import SCHEMA, decode, encode
+from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
+from shared.core.redaction import redacted
+from shared.core.runtime import Clock, Ids
+from shared.core.store import SERVER_TIME, Create, Document, Reader, Store, Update, Write
+from shared.core.write_conflicts import retry_on_conflict
 from shared.rollback import ENDED, LEASE, Lease, Rollback
 
 COMPOSE_ATTEMPTS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.durations import format_duration
+from shared.core.durations import format_duration
 from shared.incident import Incident
 from shared.notice import Notice, Unless, scheduled
 from shared.policy import Policy

@@ -15,11 +15,10 @@ from shared import anchor, outside, told, verification
 from shared import rollback as rollbacks
 from shared.anchor import Anchor
 from shared.audit import Entry, Event, genesis
-from shared.buckets import Objects
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
+from shared.core.store import Document, Objects, Query, Store
 from shared.outside import Head
-from shared.ports import Document, Query, Store
 from shared.rollback import Rollback
 from shared.told import Told
 from shared.verification import Finding, Kept

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared import plain, shortened
+from shared.core import text
 from shared.inventory import FunctionState
 from shared.versions import Scope
 
@@ -48,7 +48,7 @@ class Trigger(Struct, frozen=True):
 
     def __str__(self) -> str:
         short = self.name.rpartition("/")[2]
-        return shortened.text(plain.one_line(f"{self.starts} (trigger {short})"))
+        return text.text(text.one_line(f"{self.starts} (trigger {short})"))
 
 
 class Hearer(Struct, frozen=True):

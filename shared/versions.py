@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.backup import Mirrors
-from shared.buckets import Media, Objects, Pages, Provisions, Vault
-from shared.errors import BadConfiguration
+from shared.buckets import Media, Pages, Provisions, Vault
+from shared.core.errors import BadConfiguration
+from shared.core.lazy import Once, alone
+from shared.core.runtime import Clock, Ids
+from shared.core.store import Objects, Store
 from shared.estate import Accounts
 from shared.installation import Apis, Installation, Monitoring, Timetable
 from shared.messages import Bus, Forms, Letters, Sender
-from shared.once import Once, alone
 from shared.platform import Builder
-from shared.ports import Clock, Identity, Ids, Prober, Store
+from shared.ports import Identity, Prober
 from shared.proof import Entrance, Secrets, Voice
 from shared.settings import Settings
 from shared.wiring_systems import SystemsWiring

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.backup import Backups, Exports, Restores
+from shared.core.lazy import Once, alone
 from shared.estate import Estate
 from shared.installation import Quotas
 from shared.messages import Bus
-from shared.once import Once, alone
 from shared.platform import AlertStates, Metrics, Platform, Services
 from shared.policy import Policy
 from shared.settings import Settings

@@ -10,12 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from shared.audience import Audience
-from shared.durations import in_words
+from shared.core.durations import in_words
+from shared.core.redaction import without_personal
 from shared.gate import Answer
 from shared.incident import PUBLIC_WORDS, Incident, PublicState, Status, public_state
 from shared.notice import Notice, Stage, stage
 from shared.policy import Policy
-from shared.redaction import without_personal
 from shared.rollback import Rollback
 from shared.severity import Severity
 from shared.status_page import BACK, HOW_BAD, IN_WORDS, concerned

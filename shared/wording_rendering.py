@@ -16,8 +16,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from shared import log
-from shared.plain import one_line
+from shared.core import log
+from shared.core.text import one_line
 from shared.worded import Worded
 from shared.wording import Ours
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from shared import deployment as deployments
+from shared.core.store import Create
 from shared.policy import Policy
-from shared.ports import Create
 from shared.rollback import Rollback, Status
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World

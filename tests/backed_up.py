@@ -7,8 +7,8 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.backing import Backup
-from shared.documents import decode
-from shared.ports import Query
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.resources import BackupRules
 from tests import outside
 from tests.crash import quick

@@ -16,11 +16,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared import plan as plans
-from shared import topics
-from shared.errors import Ambiguous, Throttled, Unavailable
+from shared.core import topics
+from shared.core.errors import Ambiguous, Throttled, Unavailable
+from shared.core.runtime import Pool
 from shared.execution import WriteQuota
 from shared.policy import Group, Policy
-from shared.ports import Pool
 from shared.steps import judge
 from shared.wiring import POOL_WORKERS
 from tests.fakes.lanes import LanePool

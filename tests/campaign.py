@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from shared import outside
 from shared.audit import Entry, Event, digest, genesis, link
-from shared.documents import decode, encode
-from shared.ports import Put, Query, Store
+from shared.core.codec import decode, encode
+from shared.core.store import Put, Query, Store
 
 Fields = dict[str, Any]
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from responders.checking import Checking
 from shared import damage
 from shared.alert_record import Alert
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.damage import Record
-from shared.documents import decode
 from shared.integrity_rules import Collection, IntegrityRules
 from shared.policy import Policy
-from shared.ports import Query
 from tests.fakes.documents import FakeDocuments
 from tests.world import CHECKED, World
 

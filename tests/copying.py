@@ -11,9 +11,9 @@ from shared import backing
 from shared import erasure as erasures
 from shared.backing import Backup
 from shared.copying import Copy
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Put, Query
 from shared.erasure import Book
-from shared.ports import Put, Query
 from shared.resources import BackupRules, CopyRules
 from tests import outside
 from tests.crash import quick

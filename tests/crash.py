@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from shared import topics
-from shared.errors import Ambiguous, Unavailable
+from shared.core import topics
+from shared.core.errors import Ambiguous, Unavailable
 from shared.policy import Policy
 from shared.rollback import Status
 from tests.fakes.bus import Published

@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import topics
+from shared.core import topics
+from shared.core.codec import decode
 from shared.deployment import Deployment
-from shared.documents import decode
 from shared.resources import Resources
 from shared.stock import Stock
 from shared.stock import decode as decode_stock

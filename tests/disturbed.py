@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from shared import incident, rollback
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.pin import Pin, holding
-from shared.ports import Query
 from tests.crash import Fault, Saboteur, run
 from tests.world import World
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from shared import fence as fences
 from shared import incident
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.fence import Fence
 from shared.incident import PublicState
 from shared.integrity_rules import FenceRules
 from shared.platform import Platform
-from shared.ports import Query
 from shared.system import System
 from shared.traffic import Scaling
 from tests import outside

@@ -14,8 +14,8 @@ from cli.doctor.finding import Verdict, examined
 from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
 from cli.doctor.measuring import Measured, counting, series
 from cli.doctor.messaging import MONITORING
-from shared import topics
-from shared.errors import Unavailable
+from shared.core import topics
+from shared.core.errors import Unavailable
 from shared.installation import Asked, Deployed, Metric, Run, Subscription
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

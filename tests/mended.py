@@ -13,11 +13,11 @@ from responders.repairs.journalled import MayGoOn
 from responders.repairs.mending import Mending
 from responders.repairs.rewriting import Rewriting
 from shared import quarantine, repair
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.integrity_rules import Collection
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Query
 from shared.quarantine import Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Goal, Position

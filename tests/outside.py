@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import outside, topics
-from shared.ports import Query
+from shared import outside
+from shared.core import topics
+from shared.core.store import Query
 from tests.world import World
 
 HALF_A_MINUTE = timedelta(seconds=30)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import pin as pins
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.pin import Pin
-from shared.ports import Query
 from shared.rollback import Status
 from shared.traffic import LATEST, TrafficTarget
 from tests.crash import quick

@@ -11,7 +11,7 @@ import flask
 import pytest
 
 import main
-from shared import topics
+from shared.core import topics
 from shared.policy import Policy
 from tests.world import BOOKSHOP, FakePorts
 

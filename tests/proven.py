@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.documents import decode
-from shared.ports import Query
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.proving import Proof
 from shared.resources import BackupRules, ProofRules
 from tests import outside

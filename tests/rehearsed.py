@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.drill import Drill
-from shared.ports import Query
 from shared.system import System
 from tests.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared import policy_file
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 
 SMALL = """\
 system: shop

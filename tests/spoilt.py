@@ -9,12 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared import quarantine
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.erasure import ErasureRules, Place
 from shared.integrity_rules import Derived, IntegrityRules, OnRepair
 from shared.inventory import FunctionState, Generation
 from shared.policy import Policy
-from shared.ports import Query
 from shared.quarantine import Entry
 from shared.rollback import Rollback, Status
 from tests.crash import quick

@@ -14,11 +14,11 @@ from shared import erasure as erasures
 from shared import quarantine
 from shared import system as systems
 from shared.command import CommandRecord
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.store import Put, Query
 from shared.erasure import Book, Erasure
 from shared.plan import Step, StepStatus
 from shared.policy import Policy
-from shared.ports import Put, Query
 from shared.quarantine import Entry
 from shared.repair import Fate
 from shared.rollback import Status

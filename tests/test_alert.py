@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared import alert, policy_file
 from shared.alert import Notification, State, Verdict
-from shared.errors import Refused
+from shared.core.errors import Refused
 from shared.policy import Gates, Policy
 
 FIXTURES = Path(__file__).parent / "fixtures" / "monitoring"

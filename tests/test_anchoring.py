@@ -9,9 +9,9 @@ import pytest
 
 from responders.anchoring import AT_ONCE, Anchoring
 from shared import anchor
-from shared.documents import encode
-from shared.errors import Ambiguous, Rejected, RollbackError, Unavailable
-from shared.ports import Create, Query
+from shared.core.codec import encode
+from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
+from shared.core.store import Create, Query
 from shared.rollback import Status
 from tests.fakes.hooks import no_hook
 from tests.world import FakePorts, World

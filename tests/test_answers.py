@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, topics
+from shared import incident
 from shared.choices import after_the_end
 from shared.command import as_gcloud
+from shared.core import topics
 from shared.policy import ScenarioName
 from shared.rollback import Status
 from tests.answering import (

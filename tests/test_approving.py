@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, topics
+from shared import incident
+from shared.core import topics
+from shared.core.store import Query
 from shared.credential import ROLE_CLAIM
 from shared.policy import ScenarioName
-from shared.ports import Query
 from shared.rollback import Status
 from tests.answering import HOUR, MINUTE, asked, newest, notice, say
 from tests.outside import dead_letters

@@ -12,8 +12,8 @@ from responders.hearing import heard
 from shared import backing
 from shared.backing import Status
 from shared.backup import Export, Stored
-from shared.errors import Refused, Rejected, Unavailable
-from shared.ports import Query
+from shared.core.errors import Refused, Rejected, Unavailable
+from shared.core.store import Query
 from shared.resources import BackupRules
 from tests.backed_up import HERE, MINUTE, NAME, POLICY, RULES, THERE, backup, catalogue, told, world
 from tests.fakes.clock import START

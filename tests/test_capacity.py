@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios.capacity import wanted_scaling
+from shared.core.store import Query
 from shared.inventory import configured
 from shared.plan import StepStatus
 from shared.policy import Group, Policy
-from shared.ports import Query
 from shared.rollback import Status
 from shared.traffic import Scaling
 from tests.answering import say

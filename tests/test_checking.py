@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from cli.upkeep import lines
 from responders.checking import BROUGHT_BACK, Checking
-from shared import damage, topics
-from shared.documents import decode
-from shared.errors import Rejected, Unavailable
+from shared import damage
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
 from shared.integrity import said
 from shared.integrity_rules import IntegrityRules
 from shared.notice import Notice
-from shared.ports import Query
 from shared.rollback import Status as RollbackStatus
 from tests.checked import GOOD, HOUR, SHOP, Shop
 from tests.world import World

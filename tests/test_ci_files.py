@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from shared import policy_file, topics
+from shared import policy_file
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.deployment import Deployment, Status
-from shared.documents import decode
-from shared.ports import Query
 from tests.outside import refusals
 from tests.world import POLICIES, World
 

@@ -22,9 +22,9 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.provisions import INSIDE, audit_bucket
 from local.storage.conditions import Conditions
-from shared import topics
 from shared.audit import event
-from shared.ports import Put, Query
+from shared.core import topics
+from shared.core.store import Put, Query
 from shared.settings import LOCAL_CLOUD, Settings
 from shared.told import of_single
 from shared.wiring import Wiring

@@ -18,10 +18,10 @@ from local.cloud import Cloud
 from shared import backing, filling, native, policy_file
 from shared import proving as proof
 from shared.backing import Status
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.filling import Status as Filling
 from shared.native import Watched
-from shared.ports import Put
 from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
 from shared.wiring import Wiring
 from tests.backed_up import MINUTE, POLICY

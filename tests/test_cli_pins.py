@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import sending
-from shared.ports import Update
+from shared.core.store import Update
 from shared.rollback import Status
 from tests.built_again import AGAIN, rebuilt
 from tests.pinned import kept, rolled_back

@@ -25,9 +25,9 @@ from local.cloud import Cloud
 from local.provisions import INSIDE
 from local.wire import Refused
 from responders import refusal
-from shared import topics
+from shared.core import topics
+from shared.core.errors import Ambiguous, Unavailable
 from shared.envelope import Message
-from shared.errors import Ambiguous, Unavailable
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters

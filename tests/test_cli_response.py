@@ -16,13 +16,13 @@ from rich.console import Console
 from cli.following import Seen, picture
 from cli.response import prompt_lines, told
 from shared import rollback as rollbacks
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.incident import Moment
 from shared.incident import Status as IncidentStatus
 from shared.notice import Notice, Unless
 from shared.notice import Status as NoticeStatus
 from shared.plan import Step, StepStatus
-from shared.ports import Put
 from shared.response import Call, response
 from shared.rollback import Rollback, Status
 from shared.severity import Severity

@@ -13,10 +13,10 @@ from cli.restore_points import NO_WINDOW, NOT_TRIED, NOTHING
 from shared import backing
 from shared import proving as proofs
 from shared.backing import Backup
-from shared.documents import encode
-from shared.errors import Rejected
+from shared.core.codec import encode
+from shared.core.errors import Rejected
+from shared.core.store import Put
 from shared.filling import Status
-from shared.ports import Put
 from tests.backed_up import POLICY
 from tests.fakes.restores import ORIGINAL
 from tests.past import proof

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared import handover, topics
+from shared import handover
 from shared.audit import Entry, event
 from shared.audit import faults as chain_faults
-from shared.documents import decode
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Create, Document, Query
 from shared.outside import EVERYWHERE, Head, faults, write_down
-from shared.ports import Create, Document, Query
 from tests.world import World
 
 

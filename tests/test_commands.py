@@ -9,8 +9,9 @@ import jsonschema_rs
 import pytest
 
 from responders.commands import VERBS
-from shared import incident, rollback, topics
+from shared import incident, rollback
 from shared.command import SCHEMA_FILE
+from shared.core import topics
 from tests.answering import order_what_goes
 from tests.outside import dead_letters
 from tests.world import World

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from responders.repairs import concerning
 from shared import erasure, owners, quarantine
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.errors import Rejected
+from shared.core.store import Put
 from shared.erasure import Book, Erasure, ErasureRules, Place
-from shared.errors import Rejected
 from shared.inventory import Source
 from shared.journals import PAGE
-from shared.ports import Put
 from shared.quarantine import Entry, Landed
 from shared.rollback import Status
 from shared.spread import Fate

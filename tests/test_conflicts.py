@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.conflicts import retry_on_conflict
-from shared.errors import Exists, Moved, Refused, Unavailable
+from shared.core.errors import Exists, Moved, Refused, Unavailable
+from shared.core.write_conflicts import retry_on_conflict
 
 
 class _Attempts:

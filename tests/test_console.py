@@ -10,10 +10,10 @@ from http import HTTPStatus
 import pytest
 
 from shared import proving, visits
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.filling import Status
 from shared.policy import Mode
-from shared.ports import Put
 from shared.visits import SESSION, Page, Visit
 from tests.browsing import ADA, HOST, Browser, text
 from tests.world import World

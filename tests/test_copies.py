@@ -18,6 +18,7 @@ from shared.copies import (
     values_name,
     written,
 )
+from shared.core.codec import from_json
 from shared.inventory import (
     Configuration,
     FunctionState,
@@ -26,7 +27,6 @@ from shared.inventory import (
     WholeInventory,
     values_hash,
 )
-from shared.typed import from_json
 
 VALUES = Values({"A": "1"}, {"B": "2"})
 FOUND = FunctionState(

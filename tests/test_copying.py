@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared import copying as copies
+from shared.core.store import Document, Query
 from shared.filling import Status
-from shared.ports import Document, Query
 from shared.resources import BackupRules
 from shared.restore_point import Source
 from tests.copying import (

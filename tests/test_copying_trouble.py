@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared import copying
-from shared.documents import encode
-from shared.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.core.codec import encode
+from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.core.store import Put
 from shared.filling import Status, failed
-from shared.ports import Put
 from shared.resources import BackupRules, CopyRules
 from shared.versions import Scope
 from tests.copying import (

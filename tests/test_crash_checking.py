@@ -7,9 +7,9 @@ from contextlib import suppress
 import pytest
 
 from responders.checking import Checking
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
+from shared.core.store import Query
 from shared.outside import events_of
-from shared.ports import Query
 from tests.checked import HOUR, SHOP, Shop
 from tests.crash import Crashed, Fault, Saboteur, points
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared import incident, topics
-from shared.documents import decode
+from shared import incident
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.pin import Pin
-from shared.ports import Query
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, pass_time, quick
 from tests.world import World

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared import topics
+from shared.core import topics
 from shared.rollback import Status
 from tests.concerned import PAID, pushed, shop_of, team
 from tests.crash import Fault, Saboteur, deliver_all

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.ports import Query
+from shared.core.store import Query
 from tests.crash import Fault, Saboteur, disturbed, points, quick
 from tests.pinned import MINUTE, said
 from tests.world import World

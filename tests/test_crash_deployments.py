@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import topics
 from shared.copies import lacks_copy, lacks_values
+from shared.core import topics
 from shared.deployment import Deployment, Status
 from shared.policy import Deployments
 from shared.stock import unpacked

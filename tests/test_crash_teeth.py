@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.attempts import Sent
+from shared.core.errors import RollbackError
 from shared.engine import Engine
-from shared.errors import RollbackError
 from shared.plan import Step
 from shared.steps import Look, shift
 from shared.tenure import Tenure

@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 from shared import incident, rollback
+from shared.core.errors import Unavailable
+from shared.core.store import Update
 from shared.deployment import Status
-from shared.errors import Unavailable
 from shared.plan import StepStatus
-from shared.ports import Update
 from shared.traffic import TrafficTarget
 from tests.troubled import make_ill, record, said, went_back
 from tests.world import BOOKSHOP, World

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import topics
+from shared.core import topics
+from shared.core.errors import Unavailable
 from shared.deployment import Status, record_path
-from shared.errors import Unavailable
 from shared.inventory import HostingSite
 from shared.stock import unpacked
 from tests.answering import asked

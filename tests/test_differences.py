@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.core.codec import decode, encode
 from shared.differences import Change, Difference, Part, differences, incomparable
-from shared.documents import decode, encode
 from shared.inventory import (
     Configuration,
     FunctionState,

@@ -18,7 +18,7 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
 from local.storage.conditions import Conditions
-from shared.ports import Put, Query
+from shared.core.store import Put, Query
 from shared.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import (

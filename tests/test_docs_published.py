@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import backing, topics
-from shared.documents import encode
+from shared import backing
+from shared.core import topics
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.gcp.identity import GoogleIdentity
-from shared.ports import Put
 from shared.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import CVPLUS, PUBLISHED, SIGNED

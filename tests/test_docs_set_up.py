@@ -9,8 +9,9 @@ import pygohcl
 import pytest
 
 from responders.repairs.concerning import LOOKED_AT
-from shared import policy_file, topics
+from shared import policy_file
 from shared.audience import Audience
+from shared.core import topics
 from shared.policy import SIGNALS
 from tests.documented import ASKED_OF_GITHUB, MODULE, OPERATE, PAGES, ROOT, SET_UP, TERRAFORM
 from tests.terraform.conftest import configuration

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.identity.detour import detour
 from shared import policy_file
+from shared.core.store import Query
 from shared.credential import unverified
 from shared.gcp.identity import GoogleIdentity
-from shared.ports import Query
 from shared.prober import HttpProber
 from tests import person
 from tests.desk import Desk

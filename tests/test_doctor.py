@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cli.doctor import installation
 from cli.doctor import system as systems
 from cli.doctor.finding import ESSENTIAL, Finding, Verdict, examined, exit_code
-from shared import topics
+from shared.core import topics
 from tests.installed import DOUBTFUL, HALVES, HEALTHY, OPS, SILENT, UNKNOWN, VALUES, WELL, WRONG
 
 CHECKS = {*installation.CHECKS, *systems.CHECKS}

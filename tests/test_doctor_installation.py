@@ -14,8 +14,8 @@ from cli.doctor.facts import DEAD_MAN, StoreTime
 from cli.doctor.finding import Verdict, examined
 from cli.doctor.installation import CODE_LABEL
 from cli.doctor.messaging import DETACHED, FINDINGS
-from shared import topics
-from shared.errors import Rejected, RollbackError
+from shared.core import topics
+from shared.core.errors import Rejected, RollbackError
 from shared.installation import Asked, Metric
 from tests.installed import (
     AGENT,

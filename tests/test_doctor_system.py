@@ -23,8 +23,8 @@ from shared.audience import Channel, ChannelKind
 from shared.backing import Status as Kept
 from shared.backing import begun
 from shared.buckets import Seen
+from shared.core.errors import Rejected
 from shared.deployment import Deployment, Live, Restorability, Status, placements
-from shared.errors import Rejected
 from shared.expiry import Expiry
 from shared.gcp.pages import CACHE_CONTROL
 from shared.health import ProbeAnswer, Requests

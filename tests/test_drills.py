@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.execution import WriteQuota
 from shared.policy import Mode, Policy
 from tests.fakes.hooks import raising

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.taking_stock import take_stock
+from shared.core.errors import Rejected, Unavailable
 from shared.deployment import Inventory
 from shared.drill import Count
-from shared.errors import Rejected, Unavailable
 from shared.execution import WriteQuota
 from shared.inventory import WholeInventory, fingerprint
 from shared.policy import Mode, Rebuilds

@@ -21,11 +21,11 @@ from responders.erasing import (
     read_ledger,
 )
 from shared import erasure as erasures
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Unavailable
+from shared.core.store import Document, Put, Query, Write
 from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
-from shared.errors import Ambiguous, Unavailable
 from shared.filling import Status
-from shared.ports import Document, Put, Query, Write
 from shared.repair import EVERYTHING
 from shared.versions import Reference, Version
 from tests.fakes.clock import START

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.weighing import PREPARE_WITHIN
-from shared.errors import Rejected, RollbackError, Unavailable
+from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.expiry import Expiry
 from shared.reading import Reading
 from shared.rollback import Status

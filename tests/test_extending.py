@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from shared.core.codec import encode
+from shared.core.errors import Unavailable
+from shared.core.store import Put, Update
 from shared.deployment import Deployment
 from shared.deployment import Status as DeploymentStatus
 from shared.deployment import path as deployment_path
-from shared.documents import encode
-from shared.errors import Unavailable
 from shared.plan import StepStatus
 from shared.policy import Rebuilds
-from shared.ports import Put, Update
 from shared.rollback import Status
 from tests.troubled import record, went_back
 from tests.ways_back import (

@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from shared.audience import Channel, ChannelKind
-from shared.documents import decode
-from shared.errors import Moved, Rejected, Throttled, Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Moved, Rejected, Throttled, Unavailable
+from shared.core.store import Query
 from shared.fence import Status
 from shared.health import ProbeAnswer
-from shared.ports import Query
 from shared.severity import Severity
 from shared.system import System, frozen
 from shared.traffic import Service

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.command import CommandRecord
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
 from shared.fence import Fence, Status
 from shared.health import ProbeAnswer
 from shared.integrity_rules import Derived

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared import command as commands
-from shared.ports import Update
+from shared.core.store import Update
 from shared.rollback import Status as RollbackStatus
 from tests.fenced import FencedShop, expect_as_before, frozen, undeclared
 from tests.fences import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.rollback import Status as RollbackStatus

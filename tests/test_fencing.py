@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared import topics
-from shared.errors import Unavailable
+from shared.core import topics
+from shared.core.errors import Unavailable
 from shared.fence import Status
 from shared.health import ProbeAnswer
 from shared.integrity_rules import FenceRules

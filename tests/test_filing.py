@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from responders.counting import counted
 from shared import filed, incident
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
 from shared.filed import Filed, unpacked
 from shared.impact import Counts
 from shared.notice import Status

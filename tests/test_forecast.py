@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs import foreseeing
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.execution import Execution, WriteQuota
 from shared.forecast import outlook, remaining
 from shared.plan import ENDED, Step, StepStatus
-from shared.ports import Put
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
 from shared.repair import Fate, Position, Survey, as_text

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.weighing import PREPARE_WITHIN
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.policy import Policy
 from shared.reading import Reading
 from shared.rollback import Status

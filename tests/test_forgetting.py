@@ -18,10 +18,10 @@ from shared import command as commands
 from shared import erasure as erasures
 from shared import quarantine
 from shared.command import CommandRecord
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
 from shared.erasure import Book
-from shared.errors import Rejected, Unavailable
-from shared.ports import Query
 from shared.ramp import Ramp
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, ticks

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.ports import Document
+from shared.core.store import Document
 from shared.rollback import Status
 from shared.system import GLOBAL
 from tests.switching import HOUR, MINUTE, SYSTEM, escalated, in_the_middle, iso, say, text

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared import topics
+from shared.core import topics
 from shared.fence import Status as FenceStatus
 from shared.filling import Status as CopyStatus
 from shared.integrity_rules import FenceRules

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared import incident
+from shared.core.store import Put
 from shared.execution import WriteQuota
 from shared.policy import Group
-from shared.ports import Put
 from shared.rollback import KEPT_FOR
 from tests.crash import Saboteur, quick, ticks
 from tests.outside import dead_letters

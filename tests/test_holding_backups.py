@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.wired import UNUSABLE
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from tests.backed_up import HERE, MINUTE, NAME, THERE, backup, told, world
 from tests.fakes.hooks import raising
 from tests.outside import dead_letters, pass_time

@@ -19,12 +19,13 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
-from shared import credential, topics
+from shared import credential
 from shared.command import CommandRecord
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.credential import UsedToken, fingerprint
-from shared.documents import decode
 from shared.gcp.identity import GoogleIdentity
-from shared.ports import Query
 from tests.fakes.clock import START
 from tests.fakes.identity import FakeIdentity
 from tests.outside import dead_letters

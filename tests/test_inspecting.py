@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from shared import assets
 from shared.assets import Posture, Seen
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
 from shared.health import ProbeAnswer
 from shared.integrity_rules import Collection, Derived
-from shared.ports import Query
 from shared.resources import AssetRules, StaticAsset
 from tests import outside
 from tests.fakes.clock import START

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from responders.work import Work
-from shared import incident, rollback, topics
+from shared import incident, rollback
 from shared.choices import choices
-from shared.errors import Unavailable
+from shared.core import topics
+from shared.core.errors import Unavailable
 from tests.answering import asked
 from tests.crash import Crashed, quick
 from tests.fakes.hooks import no_hook, once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Ambiguous
+from shared.core.errors import Ambiguous
 from tests.fakes.hooks import once
 from tests.spoilt import GOOD, MINUTE, Shop, undo
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from shared import quarantine
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Create
 from shared.inventory import Source
 from shared.journals import PAGE, behind
-from shared.ports import Create
 from shared.quarantine import Entry
 from shared.reading import Reading
 from tests.fakes.clock import FakeClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.documents import encode
+from shared.core.codec import encode
 from shared.plan import Step
 from shared.steps import Verdict
 from shared.steps.judge import KIND, Goal, Judge

@@ -13,10 +13,10 @@ from responders.keeping import keep
 from shared import deployment as deployments
 from shared import stock as stocks
 from shared.copies import named, read
+from shared.core.errors import Moved, Rejected, Throttled, Unavailable
+from shared.core.store import Update
 from shared.deployment import Deployment
-from shared.errors import Moved, Rejected, Throttled, Unavailable
 from shared.inventory import FunctionState, Source, WholeInventory, configured
-from shared.ports import Update
 from tests.deployed import deploy, hint, others
 from tests.deployed import recorded as everything
 from tests.fakes.hooks import no_hook

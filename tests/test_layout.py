@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 from packaging.utils import canonicalize_name
 
-from shared import topics
+from shared.core import topics
 from tests.locks import locked_here
 
 ROOT = Path(__file__).parent.parent

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared import log
 from shared.audit import event
-from shared.errors import Ambiguous, Moved
+from shared.core import log
+from shared.core.errors import Ambiguous, Moved
+from shared.core.store import Create, Put, Query, Reader, Write
 from shared.logged import LoggedStore
 from shared.outside import write_down
-from shared.ports import Create, Put, Query, Reader, Write
 from shared.told import of_single
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.store import MemoryStore

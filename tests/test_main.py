@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared import topics
-from shared.errors import Ambiguous, RollbackError, Throttled, Unavailable
+from shared.core import topics
+from shared.core.errors import Ambiguous, RollbackError, Throttled, Unavailable
 from tests.fakes.hooks import no_hook, raising
 from tests.posting import Ports, alert, instance, post, push
 from tests.world import BOOKSHOP

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from responders.repairs.mending import VERSIONS_BACK
 from shared import repair
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.errors import Unavailable
+from shared.core.store import Put
 from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
 from shared.erasure import path as erasure_path
-from shared.errors import Unavailable
 from shared.expiry import Expiry
 from shared.integrity_rules import Collection
-from shared.ports import Put
 from shared.repair import Fate, Position
 from tests.mended import GOOD, HERE, MINUTE, SHOP, Shop
 

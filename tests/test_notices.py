@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import topics
 from shared.audience import Audience, Channel, ChannelKind
-from shared.errors import Rejected, Unavailable
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
 from shared.severity import Severity
 from tests.noticed import HOOK, notices
 from tests.world import BOOKSHOP, World

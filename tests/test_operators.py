@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared import topics
+from shared.core import topics
 from shared.credential import fingerprint
 from tests.outside import dead_letters
 from tests.world import World

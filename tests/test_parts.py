@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.parts import parted
+from shared.core.chunks import parted
 
 
 @pytest.mark.parametrize(

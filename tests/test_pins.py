@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from shared import pin as pins
 from shared import system as systems
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
 from shared.incident import Status as IncidentStatus
 from shared.pin import Pin, Shifted
 from shared.rollback import Status

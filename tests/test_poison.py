@@ -23,7 +23,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import create_environ
 
 import main
-from shared import topics
+from shared.core import topics
 from tests.browsing import HOST, Browser
 from tests.posting import APP, ENTRY_POINTS, Ports, alert, instance, post, push
 from tests.world import World

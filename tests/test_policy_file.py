@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import policy_file
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 from shared.policy import Mode, Policy, ScenarioName
 from shared.severity import Severity
 from tests.small_policy import SMALL, faults_of

@@ -22,7 +22,7 @@ from shared import (
     resources,
     severity,
 )
-from shared.durations import PATTERN, format_duration, parse_duration
+from shared.core.durations import PATTERN, format_duration, parse_duration
 from shared.policy_schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())

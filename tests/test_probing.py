@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from responders.clock import Clock
-from shared import topics
 from shared.alert_record import Alert
-from shared.documents import decode
-from shared.errors import Moved, Unavailable
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import Moved, Unavailable
+from shared.core.store import Query
 from shared.health import ProbeAnswer
 from shared.incident import Status
 from shared.looks import HALF_MINUTE
-from shared.ports import Query
 from shared.probing import Record
 from tests.crash import Crashed, Fault, Saboteur
 from tests.fakes.clock import FakeClock

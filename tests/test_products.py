@@ -14,6 +14,7 @@ from responders.scenarios.products import (
     remote_config,
     rules,
 )
+from shared.core.codec import from_builtins
 from shared.inventory import (
     FunctionState,
     Generation,
@@ -26,7 +27,6 @@ from shared.inventory import (
     WholeInventory,
 )
 from shared.steps.publish_template import unpacked
-from shared.typed import from_builtins
 from tests.fakes.clock import START
 
 WITHIN = timedelta(minutes=5)

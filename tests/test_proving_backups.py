@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared import copying, proving
-from shared.errors import Ambiguous, Rejected, Unavailable
+from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.filling import Status
 from shared.reading import Reading
 from shared.resources import BackupRules, ProofRules

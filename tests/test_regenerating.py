@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs.remaking import after_repair
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.integrity_rules import Collection, Derived
 from tests.crash import Fault, Saboteur, ticks
 from tests.switching import say, text

@@ -9,8 +9,8 @@ import pytest
 from responders.rehearsing import PIECE_SECONDS
 from responders.repairs.mending import CHUNK
 from shared.command import CommandRecord
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
 from tests.fakes.bus import Published
 from tests.spoilt import GOOD, MINUTE, SPOILT, Shop
 

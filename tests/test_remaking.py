@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.rollback import Status
 from tests.spoilt import DERIVED, MINUTE, Shop, asked_for, repaired, undo
 

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared import quarantine
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.integrity_rules import Collection, IntegrityRules, OnRepair
-from shared.ports import Query
 from shared.quarantine import Entry
 from shared.rollback import Status
 from tests.crash import Crashed

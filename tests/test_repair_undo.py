@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.errors import Ambiguous, Rejected, Unavailable
+from shared.core.store import Put
 from shared.erasure import Book, Erasure, book_path, hashed
 from shared.erasure import path as erasure_path
-from shared.errors import Ambiguous, Rejected, Unavailable
-from shared.ports import Put
 from shared.rollback import Status
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import (

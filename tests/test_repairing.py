@@ -14,12 +14,13 @@ from responders.repairs import mending, repaired
 from responders.weighing import PREPARE_WITHIN
 from shared import copying, journals, repair
 from shared.copying import Copy
-from shared.documents import encode
-from shared.errors import Unavailable
+from shared.core.codec import encode
+from shared.core.errors import Unavailable
+from shared.core.store import Put
+from shared.core.text import CHARACTERS
 from shared.filling import Status as Filling
 from shared.impact import Counts
 from shared.incident import Status as IncidentStatus
-from shared.ports import Put
 from shared.reading import Reading
 from shared.repair import Fate
 from shared.report import report
@@ -27,7 +28,6 @@ from shared.report_rendering import markdown
 from shared.reported import gathered
 from shared.restore_point import Point, Source
 from shared.rollback import Status
-from shared.shortened import CHARACTERS
 from shared.trail import Trail
 from shared.versions import Scope, Version
 from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.policy import Policy
 from shared.reading import Reading
 from shared.rollback import Status

@@ -10,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from cli.replay import Replay
-from shared import outside, rollback, topics
+from shared import outside, rollback
+from shared.core import topics
+from shared.core.store import Query
 from shared.messages import Letter
 from shared.policy import FindingRules
-from shared.ports import Query
 from tests.deployed import deploy, others, recorded
 from tests.fakes.letters import MemoryLetters
 from tests.furnished import SHOP

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.core.codec import decode, encode
 from shared.deployment import Deployment, Inventory, Live, Placement, Status
-from shared.documents import decode, encode
 from shared.inventory import (
     AccountState,
     Configuration,

@@ -12,11 +12,11 @@ from shared import backing, restore_point
 from shared import proving as proofs
 from shared.backing import Backup
 from shared.backup import Database, NativeBackup
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected, Unavailable
+from shared.core.store import Put
 from shared.deployment import Deployment, Status
-from shared.documents import encode
-from shared.errors import Refused, Rejected, Unavailable
 from shared.filling import Status as Filling
-from shared.ports import Put
 from shared.restore_point import Kept, Point, Source, resolved
 from tests.backed_up import POLICY
 from tests.fakes.databases import WINDOW

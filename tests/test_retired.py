@@ -11,10 +11,10 @@ from responders import commanded
 from shared import command as commands
 from shared import handover
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.errors import Rejected
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected
+from shared.core.store import Create
 from shared.plan import Step
-from shared.ports import Create
 from shared.repair import Goal, Position, Select
 from shared.rollback import Rollback, Status
 from shared.steps.portions import SUPPRESSED

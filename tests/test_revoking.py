@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared import incident, topics
-from shared.errors import Rejected, Unavailable
+from shared import incident
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
 from shared.rollback import Status
 from tests.crash import Fault, Saboteur, ticks
 from tests.fakes.hooks import no_hook, raising

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from responders.repairs.mending import CHUNK
 from shared import quarantine, repair
-from shared.errors import Ambiguous, Rejected, Unavailable
+from shared.core.errors import Ambiguous, Rejected, Unavailable
+from shared.core.text import CHARACTERS
 from shared.repair import Fate, Goal, Position
-from shared.shortened import CHARACTERS
 from shared.steps import put_back
 from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 from tests.fakes.hooks import no_hook, raising

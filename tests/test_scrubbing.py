@@ -8,8 +8,8 @@ import json
 import pytest
 
 from shared.audit import event
-from shared.redaction import REMOVED, is_secret, without_personal, without_secrets
-from shared.scrubbing import scrubbed
+from shared.core.message_redaction import scrubbed
+from shared.core.redaction import REMOVED, is_secret, without_personal, without_secrets
 from tests.confidential import JWT, PERSONAL, SECRETS
 from tests.fakes.clock import START
 

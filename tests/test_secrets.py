@@ -18,8 +18,9 @@ from typer.testing import CliRunner, Result
 import main
 from cli.replay import Replay
 from cli.wired import NO, UNUSABLE
-from shared import topics
-from shared.errors import Rejected, Unavailable
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
+from shared.core.redaction import holds_token
 from shared.health import ProbeAnswer
 from shared.logged import LoggedStore
 from shared.messages import Letter
@@ -27,7 +28,6 @@ from shared.outside import EVERYWHERE, UNCLAIMED
 from shared.policy import Policy, Probe, ProbeAccount
 from shared.prober import HttpProber
 from shared.reading import Reading
-from shared.redaction import holds_token
 from shared.rollback import ENDED
 from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving

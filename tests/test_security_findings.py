@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import security_finding, topics
+from shared import security_finding
 from shared.alert import MAX_BYTES, State
-from shared.errors import Refused
+from shared.core import topics
+from shared.core.errors import Refused
 from shared.policy import FindingClass, FindingRules, Policy
 from shared.reach import BREACH
 from shared.rollback import Status

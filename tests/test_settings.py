@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import BadConfiguration
+from shared.core.errors import BadConfiguration
 from shared.settings import DETOURS, EMULATORS, Settings
 
 PROJECT = {"GOOGLE_CLOUD_PROJECT": "rollback-ops"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
+from shared.core.runtime import Pool
 from shared.gcp.answers import READ_SECONDS
 from shared.policy import Policy
-from shared.ports import Pool
 from shared.rollback import Status
 from shared.wiring import POOL_WORKERS
 from tests.answering import say

@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared import erasure
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Put
 from shared.erasure import Book, Erasure
-from shared.errors import Rejected, Unavailable
-from shared.ports import Put
 from shared.spread import BATCH, Fate
 from tests.devices import DATABASE, MANY, NOTICE, TEAM, asking, name, spread_of, token, world_with
 from tests.noticed import notices as kept

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared import handover, topics
-from shared.plain import one_line
+from shared import handover
+from shared.core import topics
+from shared.core.text import one_line
 from shared.severity import Severity
 from shared.status_page import view
 from shared.status_rendering import ATOM, JSON, PAGE, rendered

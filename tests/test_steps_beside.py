@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import encode
-from shared.errors import Moved
+from shared.core.codec import encode
+from shared.core.errors import Moved
 from shared.inventory import (
     HostingSite,
     Index,

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from shared.core.codec import encode as fields_of
 from shared.deployment import Deployment, Status, placements
 from shared.differences import Change, Difference, Part
-from shared.documents import encode as fields_of
 from shared.inventory import (
     FunctionState,
     Generation,

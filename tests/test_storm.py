@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from responders.clock import Clock
-from shared import incident, policy_file, rollback, topics
+from shared import incident, policy_file, rollback
+from shared.core import topics
 from tests.chaos import mix
 from tests.chaos.mix import Told
 from tests.world import POLICIES, World

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import decode
-from shared.errors import Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Unavailable
 from shared.policy import Mode
 from shared.rollback import Status
 from shared.system import GLOBAL, Pause, Paused, paused

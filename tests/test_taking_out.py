@@ -14,11 +14,11 @@ from responders import piecemeal
 from responders.repairs import taking_out_later
 from shared import command as commands
 from shared import quarantine
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
+from shared.core.store import Query
 from shared.impact import Counts
 from shared.integrity_rules import Derived
 from shared.plan import StepStatus
-from shared.ports import Query
 from shared.reading import Reading
 from shared.repair import Fate, Position
 from shared.report import report

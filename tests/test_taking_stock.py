@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.taking_stock import CLIENTS, take_stock
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.inventory import (
     HostingSite,
     Index,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.incident import Incident
 from shared.incident import Status as IncidentStatus
-from shared.ports import Query
 from shared.rollback import Order, Rollback, Status
 from shared.severity import Severity
 from shared.tallies import Tally, months, tally

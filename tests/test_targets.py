@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from shared.core.errors import Unavailable
 from shared.deployment import Deployment, Status, returnable
-from shared.errors import Unavailable
 from shared.inventory import AccountState, SecretUse, SecretVersion, configured
 from shared.rollback import Status as Rolled
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import topics
+from shared.core import topics
 from tests.fakes.identity import FakeIdentity
 from tests.posting import ENTRY_POINTS, Ports, instance, post, push
 from tests.world import BOOKSHOP

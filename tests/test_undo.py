@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from responders.scenarios.reversal import AFTER_DOCUMENTS, Reversal, plan, with_documents
 from responders.scenarios.wanted import Wanted, found_by
 from shared.build import Recipe
-from shared.documents import encode
+from shared.core.codec import encode
 from shared.incident import Status as IncidentStatus
 from shared.inventory import Configuration, Source
 from shared.plan import Step, StepStatus, frozen

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from responders.clearing import clear
+from shared.core.errors import Unavailable
+from shared.core.store import Update
 from shared.deployment import Status as DeploymentStatus
 from shared.deployment import record_path
-from shared.errors import Unavailable
 from shared.inventory import Generation, Source, fingerprint
 from shared.plan import StepStatus
 from shared.plan import path as plan_path
-from shared.ports import Update
 from shared.rollback import Rollback, Status
 from shared.rollback import path as rollback_path
 from shared.tenure import LIMIT_TAKEOVERS

@@ -13,10 +13,10 @@ import pytest
 from local.clock import CloudClock
 from local.cloud import Cloud
 from shared import anchor
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
+from shared.core.store import SERVER_TIME, Put, Store, Update
 from shared.gcp.channels import Clients
 from shared.gcp.store import FirestoreStore
-from shared.ports import SERVER_TIME, Put, Store, Update
 from shared.rollback import KEPT_FOR
 from shared.trail import Trail
 from shared.verification import Finding, Verdict

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, rollback, topics
+from shared import incident, rollback
 from shared.choices import choices
-from shared.errors import Unavailable
+from shared.core import topics
+from shared.core.errors import Unavailable
 from shared.health import ProbeAnswer
 from shared.policy import Probe, ProbeAccount
 from shared.response import response

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from shared import native
 from shared.backup import Database, NativeBackup, Recurrence, Schedule
-from shared.errors import Unavailable
-from shared.ports import Query
+from shared.core.errors import Unavailable
+from shared.core.store import Query
 from shared.resources import BackupRules
 from tests.fakes.clock import START
 from tests.outside import tick

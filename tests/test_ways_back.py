@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.pinning import pins_of
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.inventory import FunctionState, Generation, Source
 from shared.plan import ENDED, StepStatus
 from shared.policy import Rebuilds

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, rollback, topics
+from shared import incident, rollback
+from shared.core import topics
 from shared.execution import Execution, WriteQuota
 from shared.plan import StepStatus
 from shared.policy import Group, Policy

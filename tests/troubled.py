@@ -7,10 +7,10 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared import rollback
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.deployment import Deployment, Status, placements
 from shared.deployment import path as deployment_path
-from shared.documents import encode
-from shared.ports import Put
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -7,13 +7,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.audit import Event
+from shared.core.codec import encode
+from shared.core.store import Put, Update
 from shared.deployment import Deployment
 from shared.deployment import Status as DeploymentStatus
 from shared.deployment import path as deployment_path
-from shared.documents import encode
 from shared.plan import StepStatus
 from shared.policy import Rebuilds
-from shared.ports import Put, Update
 from shared.rollback import Rollback
 from tests.world import BOOKSHOP, World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import deployment
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.inventory import RulesFile, RulesSource
 from shared.rollback import Rollback
 from tests.furnished import CARTS

@@ -20,19 +20,22 @@ from responders.deployments import Deployments
 from responders.notices import Notices
 from responders.refusal import refuse
 from responders.work import Work
-from shared import policy_file, topics
+from shared import policy_file
 from shared.assets import derived_topics
 from shared.audit import Entry
 from shared.audit import faults as chain_faults
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.errors import LostRollback, Refused, RollbackError
+from shared.core.runtime import Pool
+from shared.core.store import Query
 from shared.credential import ROLE_CLAIM
-from shared.documents import decode
 from shared.envelope import Message
-from shared.errors import LostRollback, Refused, RollbackError
 from shared.incident import Incident
 from shared.plan import Step, StepStatus
 from shared.platform import Metrics, Platform, Services
 from shared.policy import Policy
-from shared.ports import Identity, Pool, Query
+from shared.ports import Identity
 from shared.rollback import Rollback
 from shared.steps import serve, shift
 from shared.traffic import shares

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cli.doctor.finding import Finding, Verdict, unseen
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 
 SIGN_IN = "identitytoolkit.googleapis.com"
 """Whoever commands is looked up through it, in the identity project."""

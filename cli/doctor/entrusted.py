@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from cli.doctor.facts import Facts, responders
 from cli.doctor.finding import Finding, Verdict, named, unseen
 from cli.doctor.messaging import EVERYBODY
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 
 LISTS = "roles/storage.legacyBucketReader"
 """The role that shows names, and reads nothing."""

@@ -15,12 +15,13 @@ from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.wired import Operations
 from responders.anchoring import AT_ONCE
 from responders.asking import ask_all
-from shared import anchor, handover, topics
-from shared.errors import RollbackError
+from shared import anchor, handover
+from shared.core import topics
+from shared.core.errors import RollbackError
+from shared.core.store import Query, Store
 from shared.installation import Deployed, Run, Subscription
 from shared.looks import HALF_MINUTE
 from shared.policy import Policy
-from shared.ports import Query, Store
 from shared.system import GLOBAL
 from shared.wiring import Wiring
 

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from shared import shortened
-from shared.errors import RollbackError
+from shared.core import text
+from shared.core.errors import RollbackError
 
 T = TypeVar("T")
 Facts = TypeVar("Facts")
@@ -87,4 +87,4 @@ def unseen(check: str, what: str, error: RollbackError) -> Finding:
 
 def named(names: Collection[str], most: int = 5) -> str:
     """The first of them, and how many more."""
-    return shortened.phrase(sorted(names), most)
+    return text.phrase(sorted(names), most)

@@ -20,16 +20,16 @@ from shared.audience import Channel
 from shared.backing import Backup
 from shared.buckets import Seen
 from shared.checks import counts_sign_ins
+from shared.core.codec import decode
+from shared.core.errors import RollbackError
+from shared.core.store import Query, Store
 from shared.deployment import Deployment, Inventory
-from shared.documents import decode
-from shared.errors import RollbackError
 from shared.expiry import Expiry
 from shared.health import ProbeAnswer, Requests
 from shared.inventory import WholeInventory
 from shared.native import Watched
 from shared.notice import Notice, Status
 from shared.policy import Policy, ScenarioName
-from shared.ports import Query, Store
 from shared.probing import Record
 from shared.proving import Proof
 from shared.status_rendering import PAGE, folder

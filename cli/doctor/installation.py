@@ -10,8 +10,8 @@ from cli.doctor import apis, entrusted, measuring, messaging
 from cli.doctor.facts import DEAD_MAN, Facts, function, responders
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import at
-from shared import topics
-from shared.errors import RollbackError
+from shared.core import topics
+from shared.core.errors import RollbackError
 from shared.handover import COLLECTIONS
 from shared.installation import Deployed
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from cli.doctor.asking import Calls, ask
 from cli.doctor.finding import Finding, Verdict, named, seen
 from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.errors import Rejected, RollbackError
+from shared.core.errors import Rejected, RollbackError
 from shared.installation import Asked, Metric
 from shared.policy import Policy
 from shared.severity import Severity

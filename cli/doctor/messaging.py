@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from cli.doctor.facts import Facts, responders
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import lasting
-from shared import topics
-from shared.errors import RollbackError
+from shared.core import topics
+from shared.core.errors import RollbackError
 from shared.installation import Subscription
 
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cli.doctor.finding import Finding, Verdict, seen, unseen
 from cli.doctor.gathering_system import Facts
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 from shared.status_rendering import HTML
 
 LATELY = timedelta(days=7)

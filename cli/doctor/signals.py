@@ -9,7 +9,7 @@ from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.doctor.gathering_system import COUNTED_WITHIN, Facts
 from cli.screen import lasting
 from shared.checks import counts_sign_ins
-from shared.errors import Rejected, RollbackError
+from shared.core.errors import Rejected, RollbackError
 from shared.health import ProbeAnswer
 from shared.looks import is_fresh
 from shared.policy import ScenarioName

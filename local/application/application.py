@@ -36,8 +36,8 @@ from local.application.service import (
 )
 from local.clock import CloudClock
 from local.journal import Journal
+from shared.core.codec import from_msgpack
 from shared.policy import Policy
-from shared.typed import from_msgpack
 
 STANDING = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from local.application.requests import Requests
 from local.journal import Journal
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 FAILED = 500
 """The least status of a request that has failed."""

@@ -14,7 +14,7 @@ from local.application.requests import Requests, served, total
 from local.application.service import Flow, Period
 from local.clock import CloudClock
 from local.journal import Journal
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 FIRST_RELEASE = "r1"
 

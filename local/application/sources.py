@@ -15,7 +15,7 @@ from local.storage.buckets import Buckets
 from local.storage.conditions import Conditions
 from local.storage.refusals import Refusal
 from local.storage.values import Stored
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 RELEASE_FILE = "release.json"
 """In each source: what the revision that was built from it does."""

@@ -29,7 +29,7 @@ from local.demo.screen import Screen
 from local.demo.stage import Broken, Stage
 from local.responders import NotListening
 from shared import policy_file
-from shared.errors import BadConfiguration, RollbackError
+from shared.core.errors import BadConfiguration, RollbackError
 from shared.policy import Policy, ScenarioName
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"

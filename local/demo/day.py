@@ -17,12 +17,12 @@ from local.demo.stage import Stage
 from shared import damage
 from shared import proving as proofs
 from shared.backing import Backup, Status, id_of, slot
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.damage import Finding
 from shared.damage import Record as Integrity
-from shared.documents import decode
 from shared.filling import Status as Proven
 from shared.policy import Policy
-from shared.ports import Query
 from shared.proving import Proof
 
 FAST = 30.0

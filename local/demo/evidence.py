@@ -18,15 +18,17 @@ from msgspec import Struct
 
 from shared import deployment as deployments
 from shared import incident as incidents
-from shared import outside, topics
+from shared import outside
 from shared import stock as stocks
 from shared import system as systems
 from shared.alert_record import Alert
 from shared.audit import Entry, Event
 from shared.build import recipe
 from shared.command import CommandRecord
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.deployment import Deployment, Inventory
-from shared.documents import decode
 from shared.drill import Drill
 from shared.gate import Answer, Outcome
 from shared.health import Requests
@@ -35,7 +37,6 @@ from shared.inventory import WholeInventory
 from shared.notice import Notice
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Query
 from shared.quota import PaceLeft
 from shared.quota import path as quota_path
 from shared.rollback import Rollback, Status

@@ -15,9 +15,9 @@ from local.demo.screen import Screen, mark
 from local.demo.stage import Stage
 from shared import fence as fences
 from shared import quarantine
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.fence import Fence
-from shared.ports import Query
 from shared.quarantine import Entry
 from shared.rollback import ENDED, Rollback, Status
 from shared.versions import Scope

@@ -8,9 +8,9 @@ from typing import Any
 
 from local.demo.stage import Broken, Stage
 from local.identity.users import code
-from shared import topics
+from shared.core import topics
+from shared.core.errors import RollbackError
 from shared.credential import TOKEN
-from shared.errors import RollbackError
 from shared.sign_in import Challenge, SignIn
 
 PEOPLE = ("operator@example.com", "second@example.com")

@@ -16,10 +16,10 @@ import httpx
 
 from local.provisions import audit_bucket, status_bucket
 from local.responders import STOP_LIMIT_SECONDS, Responders
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
+from shared.core.topics import CONSOLE
 from shared.policy import Policy
 from shared.settings import EMULATORS, Settings
-from shared.topics import CONSOLE
 from shared.wiring import Wiring
 
 LIMIT_SECONDS = 300.0

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from local.demo.evidence import Evidence
 from local.demo.stage import Stage
-from shared import topics
 from shared.alert_record import Alert
 from shared.audit import Event
+from shared.core import topics
 
 TEST_ID = "demo-test-notification"
 FOREIGN_ID = "0.demoforeign"

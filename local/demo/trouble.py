@@ -6,8 +6,8 @@ from datetime import datetime
 
 from local.demo import faults, operator, releases, strangers
 from local.demo.scene import Part, made_at
-from shared import topics
 from shared.alert_record import Alert
+from shared.core import topics
 from shared.deployment import Deployment, Inventory
 from shared.policy import Mode, ScenarioName
 from shared.traffic import Traffic, TrafficTarget

@@ -17,7 +17,7 @@ from local.clock import CloudClock
 from local.firestore.refusals import exists, invalid, missing, unmet
 from local.firestore.timeline import PAST_HOUR, POINT_IN_TIME_WINDOW
 from local.journal import Journal
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 LOCATION = "nam5"
 """Where a database lies that nobody said a place for."""

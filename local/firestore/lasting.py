@@ -19,7 +19,7 @@ from local.faults import Faults
 from local.firestore.refusals import missing, unimplemented
 from local.journal import Journal
 from local.paging import page
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 LARGEST_PAGE = 100
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from local.identity.requests import NewAccountRequest, UpdateRequest
 from local.identity.users import User, Users, uid_of
-from shared.typed import from_json
+from shared.core.codec import from_json
 
 
 class Fault(Exception):

@@ -30,8 +30,8 @@ from local.identity.requests import (
 )
 from local.identity.users import Account, Session, User, Users, is_code, uid_of
 from local.journal import Journal
+from shared.core.codec import from_json
 from shared.credential import PERSONS, SERVICES
-from shared.typed import from_json
 
 HOSTS = (
     "identitytoolkit.googleapis.com",

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from local.journal import Journal
+from shared.core.codec import from_json
 from shared.credential import ROLE_CLAIM
-from shared.typed import from_json
 
 KEPT_AS = "identity users"
 SESSIONS_KEPT_AS = "identity sessions"

@@ -17,7 +17,7 @@ from local.journal import Journal
 from local.monitoring.ingestion import MINUTE, Ingestion
 from local.monitoring.notification import Condition, Incident, body, condition
 from local.monitoring.rules import MOST, RULES, Minute, Rule
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 EVERY = timedelta(seconds=30)
 """Cloud time between two evaluations."""

@@ -14,7 +14,7 @@ from msgspec import Struct, msgpack
 
 from local.journal import Journal
 from local.pubsub.entries import Entry, Standing
-from shared.typed import from_msgpack
+from shared.core.codec import from_msgpack
 
 SERVICE = "pubsub"
 

@@ -25,7 +25,7 @@ from local.storage.refusals import (
     unmet,
 )
 from local.storage.values import Bucket, Stored, retained_until
-from shared.typed import from_json, from_msgpack
+from shared.core.codec import from_json, from_msgpack
 
 BUCKETS, OBJECTS = "storage buckets", "storage objects"
 """What they are called in the journal."""

@@ -30,7 +30,7 @@ from local.storage.values import (
     object_resource,
     policy_resource,
 )
-from shared.typed import from_builtins, from_json
+from shared.core.codec import from_builtins, from_json
 
 NAME = "storage.googleapis.com"
 CALLS = tuple(

@@ -16,7 +16,7 @@ from local.storage.buckets import Buckets
 from local.storage.conditions import Conditions
 from local.storage.refusals import Refusal, invalid
 from local.storage.values import Stored, crc32c_of, md5_of
-from shared.typed import from_builtins, from_json
+from shared.core.codec import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")

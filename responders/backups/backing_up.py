@@ -12,17 +12,19 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
 from responders.backups.filling import ACTOR, Recorded
-from shared import backing, log
+from shared import backing
 from shared import stock as stocks
 from shared.audit import event
 from shared.backing import Backup, Status
 from shared.backup import Stored
-from shared.documents import decode, encode
-from shared.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
+from shared.core.store import Create, Query
 from shared.notice import notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Ports, Query
+from shared.ports import Ports
 from shared.severity import Severity
 from shared.versions import Scope
 

@@ -7,10 +7,10 @@ from responders.verbs import Asked, Effect
 from shared import copying as copies
 from shared import restore_point
 from shared.copying import MOST, Copy
-from shared.documents import encode
-from shared.errors import Refused, Rejected
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected
+from shared.core.store import Create
 from shared.filling import UNDER_WAY
-from shared.ports import Create
 from shared.reading import Reading
 from shared.restore_point import Kept, Point, Source
 

@@ -18,17 +18,19 @@ from msgspec.structs import replace
 from responders.asking import ask
 from responders.erasing import Opened
 from responders.examining import Examining
-from shared import integrity, log
+from shared import integrity
 from shared.backing import ASKED_FOR
 from shared.backup import Restoring
 from shared.copying import Copy
-from shared.documents import encode
-from shared.errors import Exists, Moved, Rejected, Unavailable
+from shared.core import log
+from shared.core.codec import encode
+from shared.core.errors import Exists, Moved, Rejected, Unavailable
+from shared.core.store import Create, Document, Update
 from shared.filling import FILLED_WITHIN, UNDER_WAY, Status, failed, may_ask
 from shared.handover import publish_notices
 from shared.notice import Notice, creates
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Update
+from shared.ports import Ports
 from shared.proving import Proof
 
 ACTOR: Final = "on_clock"

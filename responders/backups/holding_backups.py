@@ -18,13 +18,15 @@ from responders.verbs import Asked, Effect
 from shared import backing, handover
 from shared.audit import event
 from shared.backing import Backup, Status
-from shared.command import CommandRecord, nearest
-from shared.documents import decode, encode
-from shared.errors import Refused, RollbackError
+from shared.command import CommandRecord
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused, RollbackError
+from shared.core.store import Document, Update
+from shared.core.text import nearest
 from shared.notice import creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity

@@ -16,14 +16,15 @@ from responders.switched import is_stopped
 from shared import copying as copies
 from shared.audit import event
 from shared.copying import LET_GO_WITHIN, TOLD, Copy, text
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.errors import Ambiguous, Moved
+from shared.core.store import Create, Document, Query
 from shared.erasure import Progress
-from shared.errors import Ambiguous, Moved
 from shared.filling import Status, failed, let_go
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query
+from shared.ports import Ports
 from shared.reading import Reading
 from shared.resources import CopyRules
 from shared.restore_point import Source

@@ -12,16 +12,18 @@ from typing import Any, Final
 from responders.asking import ask
 from responders.backups.filling import ACTOR, Step
 from responders.examining import Examining
-from shared import integrity, log
+from shared import integrity
 from shared import proving as proofs
 from shared.audit import event
-from shared.documents import decode, encode
-from shared.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
+from shared.core.store import Create, Document, Query
 from shared.filling import Status
 from shared.notice import Notice, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Query
+from shared.ports import Ports
 from shared.proving import Proof, Seen
 from shared.reading import Reading
 from shared.resources import ProofRules

@@ -8,7 +8,7 @@ from typing import Any
 from responders.asking import answered, ask_all
 from shared.backup import Database
 from shared.copying import Copy
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.filling import Status
 from shared.policy import Policy
 from shared.ports import Ports

@@ -9,16 +9,18 @@ from functools import partial
 from typing import Final
 
 from responders.asking import answered, ask_all
-from shared import log, native
+from shared import native
 from shared.audit import event
-from shared.documents import decode, encode
-from shared.errors import Moved, Rejected, Unavailable
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Document, written
 from shared.handover import publish_notices
 from shared.native import Watched
 from shared.notice import Notice, creates, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, written
+from shared.ports import Ports
 from shared.severity import Severity
 
 ACTOR: Final = "on_clock"

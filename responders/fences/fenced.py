@@ -19,13 +19,14 @@ from shared import command as commands
 from shared import fence as fences
 from shared import handover
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.durations import in_words
-from shared.errors import Rejected
+from shared.core.codec import decode, encode
+from shared.core.durations import in_words
+from shared.core.errors import Rejected
+from shared.core.store import Create, Document, Write, written
 from shared.fence import Fence, Status
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports, Write, written
+from shared.ports import Ports
 from shared.rollback import Rollback
 from shared.system import System
 

@@ -23,16 +23,17 @@ from shared import handover, incident
 from shared import system as systems
 from shared.audit import event
 from shared.command import CommandRecord, moment
-from shared.documents import decode, encode
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Put, Query, Update, Write, written
 from shared.engine import load_steps
-from shared.errors import Refused
 from shared.fence import Fence, Status
 from shared.fence_told import TOLD, text, turn
 from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
 from shared.notice import creates, loud, notices
 from shared.outside import write_down
 from shared.policy import Policy
-from shared.ports import Document, Ports, Put, Query, Update, Write, written
+from shared.ports import Ports
 from shared.rollback import KEPT_FOR
 from shared.severity import Severity
 from shared.status_page import MAINTENANCE

@@ -16,13 +16,14 @@ from responders.asking import answered, ask, ask_all
 from responders.switched import is_stopped
 from shared import fence as fences
 from shared import rollback as rollbacks
-from shared.documents import decode
-from shared.errors import Gone, Moved, Rejected, RollbackError, Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
+from shared.core.store import Document
 from shared.fence import Fence, Status, Writer
 from shared.health import ProbeAnswer
 from shared.integrity_rules import FenceRules
 from shared.policy import Policy
-from shared.ports import Document, Ports
+from shared.ports import Ports
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus
 from shared.traffic import Scaling, Service

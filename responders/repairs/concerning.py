@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shared import journals, owners
 from shared import rollback as rollbacks
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.policy import Policy
 from shared.ports import Ports
 from shared.quarantine import Entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.expiry import Expiry, declared
 from shared.policy import Policy
 from shared.ports import Ports

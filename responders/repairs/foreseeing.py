@@ -14,11 +14,12 @@ from responders.asking import answered, ask_all
 from responders.backups import restoring
 from responders.repairs.expiring import read_expiries
 from responders.repairs.mending import Mending
-from shared import ramp, repair, restore_point, shortened, triggers
+from shared import ramp, repair, restore_point, triggers
+from shared.core import text
+from shared.core.codec import encode
+from shared.core.durations import in_words
+from shared.core.errors import Refused
 from shared.damage import MINUTE, Record
-from shared.documents import encode
-from shared.durations import in_words
-from shared.errors import Refused
 from shared.expiry import Expiry
 from shared.facts import Facts
 from shared.integrity_rules import OnRepair, declared_as
@@ -186,7 +187,7 @@ def why_not_started(policy: Policy, starts: Iterable[Started]) -> str:
         return ""
     return (
         "`on_repair` of these collections does not allow a repair to start anything: "
-        f"{shortened.phrase(refused)}"
+        f"{text.phrase(refused)}"
     )
 
 
@@ -206,7 +207,7 @@ def planned(
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
-            name=f"repair {number} {shortened.text(str(goal.scope).replace('/', '.'))}",
+            name=f"repair {number} {text.text(str(goal.scope).replace('/', '.'))}",
             kind=repair.KIND,
             target=str(goal.scope),
             goal=encode(

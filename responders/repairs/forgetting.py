@@ -23,11 +23,12 @@ from shared import journals, quarantine
 from shared.audit import event
 from shared.buckets import Vault
 from shared.command import CommandRecord
-from shared.documents import decode
-from shared.errors import Rejected, RollbackError
+from shared.core.codec import decode
+from shared.core.errors import Rejected, RollbackError
+from shared.core.store import Document
 from shared.notice import notices
 from shared.policy import Policy
-from shared.ports import Document, Ports
+from shared.ports import Ports
 from shared.quarantine import Entry
 from shared.severity import Severity
 

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from responders.erasing import Ledger
-from shared import quarantine, shortened
+from shared import quarantine
 from shared.buckets import Vault
-from shared.documents import decode, encode
-from shared.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
+from shared.core import text
+from shared.core.chunks import parted
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
+from shared.core.store import Document, Update, written
 from shared.inventory import Source
-from shared.parts import parted
 from shared.plan import Step
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update, written
+from shared.ports import Ports
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.rollback import Rollback
@@ -189,7 +191,7 @@ class Journalled:
             kept=kept,
             landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
             left=tuple(
-                quarantine.Left(path, shortened.text(str(why)))
+                quarantine.Left(path, text.text(str(why)))
                 for path, why in landed.items()
                 if path not in done
             ),

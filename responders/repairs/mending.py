@@ -15,9 +15,9 @@ from responders.asking import ANSWER_SECONDS, answered, ask, ask_all
 from responders.erasing import read_ledger
 from responders.examining import Examining
 from shared import owners
+from shared.core.errors import Rejected
 from shared.damage import MINUTE, Search
 from shared.erasure import of_document
-from shared.errors import Rejected
 from shared.expiry import Expiry, has_expired
 from shared.integrity import minute
 from shared.integrity_rules import declared_as

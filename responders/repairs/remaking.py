@@ -11,10 +11,10 @@ from responders.case import Case, Turn
 from shared import command as commands
 from shared import journals
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.parts import parted
+from shared.core.chunks import parted
+from shared.core.codec import decode, encode
+from shared.core.store import Create
 from shared.policy import Policy
-from shared.ports import Create
 from shared.quarantine import Entry
 from shared.rollback import Way
 from shared.versions import collection_of

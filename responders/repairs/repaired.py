@@ -9,9 +9,10 @@ from typing import Final
 from responders.case import Case, Turn
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import remaking
-from shared import repair, shortened
+from shared import repair
 from shared import rollback as rollbacks
-from shared.durations import in_words
+from shared.core import text
+from shared.core.durations import in_words
 from shared.incident import Status
 from shared.integrity import Tally
 from shared.plan import Step
@@ -28,7 +29,7 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
     back, left = 0, list[str]()
     for entry in remaking.entries(case):
         back += len(entry.landed)
-        left += [f"{shortened.text(one.path)}: left: {one.why}" for one in entry.left]
+        left += [f"{text.text(one.path)}: left: {one.why}" for one in entry.left]
     now = case.now()
     took = in_words(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
@@ -37,7 +38,7 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
         Turn(
             event="rollback.shifted",
             note=note,
-            details=(repair.worded(fates), *shortened.lines(left)),
+            details=(repair.worded(fates), *text.lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
             status=Status.VERIFYING,

@@ -25,15 +25,16 @@ from responders.weighing import (
     allowed,
     looked_through,
 )
-from shared import damage, quarantine, repair, shortened
+from shared import damage, quarantine, repair
 from shared import rollback as rollbacks
+from shared.core import text
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Unavailable
+from shared.core.store import Document, written
 from shared.damage import Record
-from shared.documents import decode, encode
-from shared.errors import Moved, Unavailable
 from shared.facts import Facts
 from shared.gate import Outcome
 from shared.policy import ScenarioName
-from shared.ports import Document, written
 from shared.rollback import Order, Question
 
 SURVEY_SHARE: Final = 0.6
@@ -151,7 +152,7 @@ def _taken(case: Case, order: Order, found: Foreseen, behind: Around, answered: 
             return not case.end(parked(case, question, [], back, told), answered=answered)
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
-    reported = tuple(shortened.lines(plan.header.reported if plan is not None else ()))
+    reported = tuple(text.lines(plan.header.reported if plan is not None else ()))
     if found.outcome is Outcome.ROLLBACK and plan is not None:
         skipped = tuple(told.get("overridden", ()))
         return begin(

@@ -12,8 +12,8 @@ from responders.repairs.expiring import read_expiries
 from responders.repairs.journalled import Journalled, is_as_wanted
 from responders.repairs.mending import Mending
 from shared import journals, quarantine, repair
-from shared.documents import decode
-from shared.errors import Moved, Rejected, Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Moved, Rejected, Unavailable
 from shared.expiry import Expiry, has_expired
 from shared.plan import Step
 from shared.quarantine import Change, Entry

@@ -16,11 +16,12 @@ from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
 from responders.repairs.journalled import stood_there_of, vault_of
 from shared import journals, quarantine
 from shared.buckets import Vault
-from shared.documents import decode, encode
-from shared.errors import Moved, Rejected, Unavailable
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Document, Update
 from shared.inventory import Source
 from shared.policy import Policy
-from shared.ports import Document, Ports, Update
+from shared.ports import Ports
 from shared.quarantine import Change, Entry
 from shared.ramp import Ramp
 from shared.repair import Fate, Position

@@ -22,11 +22,12 @@ from shared import command as commands
 from shared import rollback as rollbacks
 from shared import system as systems
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.errors import Rejected, RollbackError
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected, RollbackError
+from shared.core.store import Create, Document
 from shared.plan import ENDED, Step
 from shared.policy import Policy
-from shared.ports import Create, Document, Ports
+from shared.ports import Ports
 from shared.ramp import Ramp
 from shared.repair import as_text, from_text
 from shared.rollback import Rollback

@@ -13,8 +13,8 @@ from math import inf
 
 from msgspec.structs import replace
 
+from shared.core.codec import decode, encode
 from shared.deployment import Deployment, Inventory, Live
-from shared.documents import decode, encode
 from shared.facts import served
 from shared.plan import Plan, Step, frozen
 from shared.policy import Policy

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from responders.scenarios import beside
 from responders.scenarios.ways import Ways
 from shared.copies import lacking
+from shared.core.codec import encode
 from shared.deployment import Deployment, Inventory
-from shared.documents import encode
 from shared.facts import Change, served
 from shared.inventory import FunctionState, WholeInventory
 from shared.plan import Plan, Step, frozen

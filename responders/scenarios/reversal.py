@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from responders.scenarios.wanted import Wanted
 from shared.build import Built, is_built_from, mark, runs_as_recorded
+from shared.core.codec import encode
 from shared.deployment import Inventory, Live
-from shared.documents import encode
 from shared.execution import Execution
 from shared.facts import Difference, served
 from shared.plan import Plan, Step, frozen

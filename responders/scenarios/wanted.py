@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.build import Recipe, mark
+from shared.core.codec import decode
 from shared.deployment import Inventory
-from shared.documents import decode
 from shared.pin import Pin
 from shared.plan import Step, StepStatus
 from shared.steps import redeploy, serve, shift

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from shared import build
 from shared.copies import lacking
+from shared.core.codec import encode
 from shared.deployment import Inventory
-from shared.documents import encode
 from shared.execution import Execution
 from shared.facts import Change
 from shared.inventory import Generation, WholeInventory

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from shared.errors import Gone
+from shared.core.errors import Gone
 from shared.gcp.rest import Rest
 from shared.inventory import AccountState
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from google.api_core.exceptions import GoogleAPICallError
 from google.rpc.error_details_pb2 import RetryInfo
 
-from shared.errors import (
+from shared.core.errors import (
     Ambiguous,
     Exists,
     Gone,

@@ -15,13 +15,13 @@ from shared import copies
 from shared.buckets import Vault
 from shared.build import Built, Recipe, Running
 from shared.copies import Values
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
+from shared.core.runtime import Clock
 from shared.gcp.answers import BUILD, READ, READ_SECONDS, translated
 from shared.gcp.function_states import function_states
 from shared.gcp.operations import operations
 from shared.inventory import Generation, Source
 from shared.platform import OperationState
-from shared.ports import Clock
 
 PERMISSIONS: Final = (
     "cloudfunctions.functions.create",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import BadConfiguration
-from shared.once import Once, alone
+from shared.core.errors import BadConfiguration
+from shared.core.lazy import Once, alone
 
 if TYPE_CHECKING:
     from shared.gcp.rest import Rest

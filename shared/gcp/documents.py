@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.errors import Gone
+from shared.core.errors import Gone
 from shared.gcp.answers import READ, READ_SECONDS, translated
 from shared.gcp.queries import add_condition
 from shared.gcp.values import read_fields, read_time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.once import Once
+from shared.core.lazy import Once
 
 if TYPE_CHECKING:
     from shared.gcp.accounts import ProjectAccounts

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Gone, Unavailable
+from shared.core.errors import Gone, Unavailable
 from shared.gcp.answers import LOOK_AGAIN
 from shared.gcp.rest import Rest
 from shared.inventory import LIVE, HostingSite

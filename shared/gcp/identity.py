@@ -20,6 +20,8 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 from google.oauth2 import id_token
 
+from shared.core.errors import Rejected, Unavailable
+from shared.core.lazy import Once
 from shared.credential import (
     ROLE_CLAIM,
     Credential,
@@ -29,8 +31,6 @@ from shared.credential import (
     of_person,
     of_service,
 )
-from shared.errors import Rejected, Unavailable
-from shared.once import Once
 from shared.operators import Person
 
 PERMISSIONS = ("firebaseauth.users.get",)

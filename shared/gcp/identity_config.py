@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.gcp.rest import Rest
 from shared.inventory import has_secret, settings
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Gone
+from shared.core.errors import Gone
 from shared.gcp.rest import Rest
 
 HOST: Final = "artifactregistry.googleapis.com"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.errors import Exists, Rejected
+from shared.core.errors import Exists, Rejected
 from shared.expiry import Expiry
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, translated
 from shared.inventory import Index, IndexField, is_creatable

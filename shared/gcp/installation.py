@@ -10,7 +10,7 @@ from google.cloud import functions_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp import objects
 from shared.gcp.answers import READ, READ_SECONDS, translated
 from shared.installation import Deployed, Subscription

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from google.pubsub_v1 import types
 
-from shared import topics
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
 from shared.envelope import FIRST_PUBLISHED_AT, earliest
-from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import EFFECT, READ, translated
 from shared.messages import Letter
 

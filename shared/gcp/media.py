@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp.objects import OBJECT_SECONDS, READ, translated
 
 PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")

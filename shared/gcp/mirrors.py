@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from shared.backup import Stored
-from shared.errors import Ambiguous, Unavailable
+from shared.core.errors import Ambiguous, Unavailable
 from shared.gcp.objects import OBJECT_SECONDS, READ, BucketObjects, Statuses, translated
 
 SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")

@@ -11,7 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
-from shared.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
 
 READ_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
 PERMISSIONS: Final = ("storage.objects.create", *READ_PERMISSIONS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.longrunning.operations_pb2 import ListOperationsRequest
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp.answers import READ, READ_SECONDS, translated
 
 PAGE = 100

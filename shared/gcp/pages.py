@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 
 from shared.buckets import Seen
-from shared.errors import Ambiguous, Moved, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
 from shared.gcp.objects import LATER, OBJECT_SECONDS, READ, Statuses, translated
 from shared.http import headed
 

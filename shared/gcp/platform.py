@@ -13,8 +13,8 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from shared.copies import Values
+from shared.core.errors import Rejected, Unavailable
 from shared.deployment import Inventory, Live
-from shared.errors import Rejected, Unavailable
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
 from shared.gcp.function_states import function_states, values_of
 from shared.inventory import FunctionState

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp import answers, objects
 
 PERMISSIONS: Final = ("pubsub.topics.get", "storage.buckets.get")

@@ -12,8 +12,8 @@ from firebase_admin import messaging
 from firebase_admin.exceptions import FirebaseError, InvalidArgumentError
 from google.auth.exceptions import GoogleAuthError
 
-from shared.errors import Rejected, Unavailable
-from shared.once import Once
+from shared.core.errors import Rejected, Unavailable
+from shared.core.lazy import Once
 from shared.spread import Fate
 from shared.worded import Worded
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
+from shared.core.store import Query
 from shared.gcp.values import value_message
-from shared.ports import Query
 
 _RunQueryRequest = types.RunQueryRequest.pb()
 _Value = types.Value.pb()

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.errors import Rejected
+from shared.core.codec import from_json
+from shared.core.errors import Rejected
 from shared.gcp.answers import LOOK_AGAIN
 from shared.gcp.rest import Rest
 from shared.inventory import RemoteConfigTemplate, fingerprint, kept
-from shared.typed import from_json
 
 HOST: Final = "firebaseremoteconfig.googleapis.com"
 PERMISSIONS: Final = ("cloudconfig.configs.get",)

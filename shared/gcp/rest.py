@@ -13,9 +13,9 @@ import requests
 from google.auth.exceptions import GoogleAuthError
 from msgspec import Struct
 
-from shared.errors import RollbackError, Unavailable
+from shared.core.codec import from_json
+from shared.core.errors import RollbackError, Unavailable
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, Meanings, meant
-from shared.typed import from_json
 
 ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Several times the largest answer that is read: a Remote Config template may have 1,000,000

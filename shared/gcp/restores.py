@@ -11,7 +11,7 @@ from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
 from shared.backup import Restoring
-from shared.errors import Exists, Gone, Moved, Rejected, Unavailable
+from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, Meanings, translated
 from shared.gcp.operations import of_database
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
+from shared.core.chunks import parted
 from shared.gcp.answers import COMMIT, EFFECT, meant, translated
 from shared.gcp.values import read_time, write_fields
-from shared.parts import parted
 from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 
 PERMISSIONS: Final = (

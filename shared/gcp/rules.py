@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.errors import Ambiguous, Exists, Gone
+from shared.core.errors import Ambiguous, Exists, Gone
 from shared.gcp.answers import EFFECT, Meanings
 from shared.gcp.rest import Rest
 from shared.inventory import RulesFile, RulesRelease, RulesSource

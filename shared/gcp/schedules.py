@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp.rest import Rest
 from shared.inventory import Schedule, fingerprint
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.gcp.rest import Rest
 
 HOST: Final = "secretmanager.googleapis.com"

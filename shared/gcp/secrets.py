@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Gone
+from shared.core.errors import Gone
 from shared.gcp.rest import Rest
 from shared.inventory import SecretVersion
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from google.cloud.firestore_v1 import types
 
-from shared.errors import RollbackError, Throttled
+from shared.core.errors import RollbackError, Throttled
+from shared.core.runtime import Clock
+from shared.core.store import Create, Document, Query, Reader, Update, Write
 from shared.gcp.answers import COMMIT, READ, READ_SECONDS, Contended, translated
 from shared.gcp.queries import run_query_request
 from shared.gcp.values import quoted, read_fields, read_time, write_fields
-from shared.ports import Clock, Create, Document, Query, Reader, Update, Write
 
 PERMISSIONS: Final = (
     "datastore.databases.get",

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp.rest import Rest
 from shared.triggers import Trigger, filters
 

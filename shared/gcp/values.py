@@ -8,8 +8,8 @@ from typing import Any
 
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.errors import Rejected
-from shared.ports import SERVER_TIME
+from shared.core.errors import Rejected
+from shared.core.store import SERVER_TIME
 from shared.versions import GeoPoint, Reference
 
 _INTEGERS = range(-(2**63), 2**63)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
 
-from shared.errors import Ambiguous, Exists, Unavailable
+from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.gcp.objects import CREATE, OBJECT_SECONDS, READ, translated
 from shared.inventory import Source
 

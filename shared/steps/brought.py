@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shared.core.codec import decode
 from shared.differences import Difference, Part
-from shared.documents import decode
 from shared.inventory import Index, WholeInventory
 from shared.plan import Step
 from shared.steps import create_index, publish_template, release_hosting, release_rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.inventory import Index
 from shared.plan import Step
 from shared.steps import KindBeside, Look, Verdict

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from shared.documents import decode
-from shared.errors import Rejected
+from shared.core.codec import decode
+from shared.core.errors import Rejected
 from shared.plan import Step
 from shared.platform import Platform
 from shared.policy import Probe

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from shared.documents import decode
-from shared.errors import Rejected, RollbackError
+from shared.core.codec import decode
+from shared.core.errors import Rejected, RollbackError
+from shared.core.runtime import Clock
 from shared.plan import Step
-from shared.ports import Clock
 from shared.repair import Position, as_text, from_text, worded
 from shared.steps import KindOfEffect, Look, Verdict
 from shared.versions import REWRITE_SECONDS

@@ -6,7 +6,7 @@ import zlib
 
 from msgspec import Struct
 
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 

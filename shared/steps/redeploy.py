@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.build import REBUILD_SECONDS, REDEPLOY, Built, Recipe, is_built_from, mark
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.plan import Step
 from shared.platform import Builder, Platform
 from shared.steps import KindOfEffect, Look, Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 

@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.documents import decode
+from shared.core.codec import decode, from_json
 from shared.estate import Estate
 from shared.inventory import fingerprint
 from shared.plan import Step
 from shared.platform import Platform
 from shared.steps import KindBeside, Look, Verdict
-from shared.typed import from_json
 
 KIND = "set_identity"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.documents import decode
-from shared.errors import Rejected
+from shared.core.codec import decode
+from shared.core.errors import Rejected
 from shared.plan import Step
 from shared.platform import OperationState, Platform
 from shared.steps import KindOfEffect, Look, Verdict

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from local.identity.users import code
-from shared import topics
+from shared.core import topics
 from shared.policy import Mode
 from shared.rollback import Status
 from tests.browser.conftest import DESK, PHONE, faults, page_of, picture

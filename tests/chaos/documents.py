@@ -32,8 +32,8 @@ from msgspec import Struct
 from local.demo.stage import Broken
 from local.responders import NotListening
 from shared import policy_file
-from shared.durations import in_words
-from shared.errors import RollbackError
+from shared.core.durations import in_words
+from shared.core.errors import RollbackError
 from shared.policy import Policy
 from shared.rollback import ENDED, Rollback, Way
 from shared.settings import Settings

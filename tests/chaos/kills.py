@@ -36,9 +36,10 @@ from local.demo.laws import Before
 from local.demo.stage import Broken
 from local.demo.strangers import Strangers
 from local.responders import NotListening, kill
-from shared import policy_file, topics
+from shared import policy_file
 from shared.alert_record import Alert
-from shared.errors import RollbackError
+from shared.core import topics
+from shared.core.errors import RollbackError
 from shared.incident import Incident
 from shared.notice import Notice
 from shared.rollback import ENDED, Rollback, Status

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared import topics
+from shared.core import topics
 from shared.policy import Policy, service_of
 
 SIZE = 10_000

@@ -9,8 +9,8 @@ from typing import Any
 
 from local.demo import operator
 from shared import damage, forecast, repair
+from shared.core.codec import decode
 from shared.damage import Record
-from shared.documents import decode
 from shared.rollback import ENDED, Rollback, Status
 from tests.chaos.kills import Kind, Point
 from tests.chaos.plant import Plant

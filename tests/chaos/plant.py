@@ -13,7 +13,7 @@ from local.cloud import NAMES
 from local.demo.evidence import Evidence
 from local.demo.stage import Broken, Stage, end, environment
 from local.responders import Responders, free_port
-from shared import topics
+from shared.core import topics
 from shared.deployment import Deployment
 from shared.policy import Mode, Policy
 from shared.traffic import TrafficTarget, shares

@@ -8,7 +8,7 @@ import grpc
 
 from local.faults import Faults, Moment
 from local.wire import Refused
-from shared.errors import Ambiguous
+from shared.core.errors import Ambiguous
 from tests.fakes.hooks import Hook, no_hook
 
 

@@ -16,7 +16,7 @@ from local.monitoring.alerts import HOST
 from local.monitoring.notification import Incident
 from local.rest import RestServer
 from local.wire import Dropped
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.alerts import MonitoringAlerts
 from shared.gcp.channels import Clients
 from shared.platform import AlertStates

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from local.faults import Moment
 from local.firestore import Concurrency
-from shared.errors import (
+from shared.core.errors import (
     Ambiguous,
     Exists,
     Gone,
@@ -23,8 +23,8 @@ from shared.errors import (
     Throttled,
     Unavailable,
 )
+from shared.core.store import Create, Query
 from shared.gcp.answers import Contended
-from shared.ports import Create, Query
 from tests.contracts.stores import COMMIT, OverTheWire, firestore
 
 NO_ANSWER = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED")

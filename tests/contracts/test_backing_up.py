@@ -15,7 +15,7 @@ from local.fault_plan import FaultPlan, OperationFault
 from responders.backups.backing_up import BackingUp
 from responders.backups.watching import Watching
 from shared.backing import Backup, Status
-from shared.ports import Create
+from shared.core.store import Create
 from shared.reading import Reading
 from shared.resources import BackupRules
 from shared.settings import Settings

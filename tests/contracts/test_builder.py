@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.build import is_built_from
-from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.gcp import operations
 from shared.traffic import TrafficTarget, shares
 from tests.contracts.builders import BuilderWorld, InMemory, embedded

@@ -17,7 +17,7 @@ from local.faults import Faults
 from local.journal import Journal
 from local.pubsub.service import PubSub
 from local.wire import serve
-from shared.errors import Ambiguous, Rejected
+from shared.core.errors import Ambiguous, Rejected
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
 from shared.messages import Bus

@@ -9,7 +9,7 @@ import pytest
 
 from shared.apprised import tell
 from shared.audience import Audience, Channel, ChannelKind
-from shared.errors import Rejected, RollbackError, Unavailable
+from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.gcp.push import FirebasePush
 from shared.notice import Stage
 from shared.sender import ChannelSender

@@ -15,11 +15,11 @@ from responders.checking import Checking
 from shared import damage
 from shared.alert_record import Alert
 from shared.clock import FollowedClock
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.damage import Record
-from shared.documents import decode
 from shared.integrity import Run
 from shared.integrity_rules import Collection, IntegrityRules
-from shared.ports import Query
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.contracts.committed import commit

@@ -11,9 +11,9 @@ import pytest
 from local.clock import CloudClock
 from local.cloud import Cloud
 from shared.clock import FollowedClock, SystemClock
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
+from shared.core.runtime import Clock
 from shared.policy import Group, Policy
-from shared.ports import Clock
 from tests.fakes.clock import START, FakeClock
 
 POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

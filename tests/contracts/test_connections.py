@@ -17,7 +17,7 @@ from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import serve
 from shared.clock import SystemClock
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.gcp.channels import ANY_SIZE, UNREPEATED, Clients
 from shared.gcp.store import FirestoreStore
 

@@ -16,10 +16,10 @@ from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import serve
 from shared.clock import SystemClock
-from shared.errors import Throttled
+from shared.core.errors import Throttled
+from shared.core.store import Create, Reader, Update, Write
 from shared.gcp.channels import Clients
 from shared.gcp.store import FirestoreStore
-from shared.ports import Create, Reader, Update, Write
 
 THREADS, EACH = 4, 10
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from shared.errors import Rejected, RollbackError, Unavailable
+from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.gcp.push import FirebasePush
 from shared.messages import Sender
 from shared.sender import ChannelSender

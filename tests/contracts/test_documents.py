@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from local.wire import Refused
-from shared.errors import Gone, Rejected, Unavailable
+from shared.core.errors import Gone, Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.versions import Documents, Scope, Version, is_path, order, same

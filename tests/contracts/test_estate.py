@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.errors import Unavailable
+from shared.core.errors import Unavailable
 from shared.expiry import Expiry
 from shared.gcp.accounts import project_of
 from shared.inventory import AccountState, Generation

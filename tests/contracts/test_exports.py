@@ -13,7 +13,7 @@ from google.type import dayofweek_pb2
 
 from local.wire import Refused
 from shared.backup import Backups, Export, Exports, Recurrence, Stored
-from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.backups import FirestoreBackups
 from shared.gcp.channels import Clients
 from shared.gcp.exports import FirestoreExports

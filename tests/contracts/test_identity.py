@@ -19,8 +19,8 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
+from shared.core.errors import Rejected, Unavailable
 from shared.credential import ROLE_CLAIM, Kind, Role, hashed, unverified
-from shared.errors import Rejected, Unavailable
 from shared.gcp.identity import GoogleIdentity
 from shared.policy import Policy
 from shared.ports import Identity

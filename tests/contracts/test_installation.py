@@ -15,8 +15,8 @@ from google.pubsub_v1 import types
 from local import delivery
 from local.cloud import Cloud
 from local.provisions import INSIDE, values_bucket
-from shared import topics
-from shared.errors import Rejected, Unavailable
+from shared.core import topics
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.installation import CloudInstallation
 from shared.installation import Deployed, Installation, Subscription

@@ -15,8 +15,8 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
 from responders.refusal import LETTER_LIMIT
-from shared import topics
-from shared.errors import Rejected
+from shared.core import topics
+from shared.core.errors import Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
 from shared.messages import Letter, Letters

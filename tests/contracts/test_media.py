@@ -11,7 +11,7 @@ import pytest
 from local.faults import Faults
 from local.wire import Refused
 from shared.buckets import Media
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.media import BucketMedia
 from tests.contracts.buckets import storage

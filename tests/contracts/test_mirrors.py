@@ -13,7 +13,7 @@ from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Refused
 from shared.backup import Mirrors, Stored
-from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.mirrors import BucketMirrors
 from tests.contracts.buckets import storage

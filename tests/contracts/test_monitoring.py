@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from local.cloud import Cloud
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.monitoring import CloudMonitoring
 from shared.installation import Asked, Metric, Monitoring

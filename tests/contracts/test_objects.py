@@ -12,8 +12,8 @@ import pytest
 
 from local.faults import Faults, Moment
 from local.wire import Dropped, Refused
-from shared.buckets import Objects
-from shared.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.core.store import Objects
 from shared.gcp.channels import Clients
 from shared.gcp.objects import BucketObjects
 from tests.contracts.buckets import storage

@@ -13,7 +13,7 @@ import pytest
 from local.faults import Faults, Moment
 from local.wire import Dropped, Refused
 from shared.buckets import Pages, Seen
-from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.pages import BucketPages
 from tests.contracts.buckets import storage

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from local.application.service import Configuration as Given
+from shared.core.errors import Ambiguous, Moved, Rejected, Throttled
 from shared.deployment import Live
-from shared.errors import Ambiguous, Moved, Rejected, Throttled
 from shared.execution import WriteQuota
 from shared.inventory import Generation, SecretUse
 from shared.traffic import LATEST, Capacity, Scaling, Traffic, TrafficTarget

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.local_cloud import LATENCY
 from shared.policy import Probe
 from shared.prober import BODY_BYTES, HttpProber

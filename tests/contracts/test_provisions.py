@@ -22,8 +22,8 @@ from responders.inspecting import Inspecting
 from shared import assets, policy_file
 from shared.assets import Posture
 from shared.buckets import Provisions
-from shared.documents import decode
-from shared.errors import Rejected, RollbackError, Throttled, Unavailable
+from shared.core.codec import decode
+from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.provisions import GoogleProvisions
 from shared.settings import Settings

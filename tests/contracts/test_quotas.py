@@ -12,7 +12,7 @@ from local.faults import Faults
 from local.quotas import HOST, Quotas
 from local.rest import Call, RestServer
 from local.run.quota import WriteQuota
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.quotas import ServiceQuotas
 

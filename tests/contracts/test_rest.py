@@ -14,7 +14,15 @@ from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import rules
 from local.loopback import Loop
-from shared.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
+from shared.core.errors import (
+    Ambiguous,
+    Gone,
+    Moved,
+    Rejected,
+    RollbackError,
+    Throttled,
+    Unavailable,
+)
 from shared.gcp import rest as adapter
 from shared.gcp.channels import Clients
 from shared.gcp.hosting import FirebaseHosting

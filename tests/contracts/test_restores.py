@@ -12,7 +12,7 @@ from google.cloud.firestore_admin_v1 import types
 
 from local.wire import Refused
 from shared.backup import Exports, Restores
-from shared.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.exports import FirestoreExports

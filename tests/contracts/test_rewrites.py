@@ -11,7 +11,7 @@ import pytest
 
 from local.faults import Moment
 from local.wire import Refused
-from shared.errors import Ambiguous, Moved, Rejected
+from shared.core.errors import Ambiguous, Moved, Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
 from shared.gcp.rewrites import FirestoreRewrites

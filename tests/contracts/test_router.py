@@ -9,7 +9,7 @@ import pytest
 from google.cloud import monitoring_v3
 from msgspec.structs import replace
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.gcp.metrics import RouterMetrics
 from shared.health import ProbeAnswer, Requests
 from shared.policy import Probe

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.audience import Channel, ChannelKind
-from shared.errors import Rejected, RollbackError, Unavailable
+from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.sender import ChannelSender
 from tests.contracts.serving import serving
 from tests.fakes.sender import FakeSender

@@ -14,7 +14,7 @@ from local.faults import Faults
 from local.journal import Journal
 from local.rest import RestServer
 from local.scheduler import Scheduler
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.timetable import HOST, JobTimetable
 from shared.installation import Run, Timetable

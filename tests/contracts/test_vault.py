@@ -12,7 +12,7 @@ from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Dropped
 from shared.buckets import Vault
-from shared.errors import Ambiguous, Rejected
+from shared.core.errors import Ambiguous, Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.vault import BucketVault
 from shared.inventory import Source

@@ -14,8 +14,8 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
+from shared.core.errors import Rejected
 from shared.credential import Kind, Role
-from shared.errors import Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.identity import GoogleIdentity
 from shared.gcp.voice import HOST, AccountVoice

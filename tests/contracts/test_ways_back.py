@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
-from shared.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
+from shared.core.codec import from_json
+from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
 from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
 from shared.inventory import IndexField, RulesFile
-from shared.typed import from_json
 from tests.contracts.estates import (
     INDEX,
     NAME,

@@ -14,13 +14,13 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
 from responders.taking_stock import take_stock
-from shared import topics
 from shared.clock import SystemClock
+from shared.core import topics
+from shared.core.errors import BadConfiguration
+from shared.core.store import Create
 from shared.differences import Part, incomparable
-from shared.errors import BadConfiguration
 from shared.gcp.channels import Clients
 from shared.policy import Group, Policy, Probe
-from shared.ports import Create
 from shared.resources import DEFAULT_DATABASE
 from shared.settings import Settings
 from shared.traffic import Scaling

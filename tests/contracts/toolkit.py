@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 
 
 class Vault:

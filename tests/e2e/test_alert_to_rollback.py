@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared import incident, topics
+from shared import incident
+from shared.core import topics
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.world import EXAMPLE, until
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from local.faults import Fate
 from shared.copying import Copy
-from shared.documents import decode
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.filling import Status
-from shared.ports import Query
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until
 

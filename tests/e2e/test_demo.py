@@ -17,8 +17,9 @@ from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
 from local.demo.stage import Stage
-from shared import policy_file, topics
+from shared import policy_file
 from shared.alert_record import Alert
+from shared.core import topics
 from shared.filling import Status
 from shared.phases import Phase
 from tests import proven

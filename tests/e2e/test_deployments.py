@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import topics
 from shared.copies import read
+from shared.core import topics
 from shared.deployment import Status
 from tests.e2e.deployed import kept_functions, newest
 from tests.e2e.prompt import run, value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import fence as fences
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.fence import Fence, Status
 from shared.rollback import Rollback
 from shared.rollback import Status as RollbackStatus

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-from shared import topics
-from shared.documents import decode
+from shared.core import topics
+from shared.core.codec import decode
+from shared.core.store import Query
 from shared.drill import Drill
-from shared.ports import Query
 from tests import person
 from tests.documented import LIVE
 from tests.e2e.conftest import NOON, WorldMaker

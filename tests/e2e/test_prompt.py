@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import topics
 from shared.command import Command, parse
+from shared.core import topics
 from shared.plan import StepStatus
 from shared.rollback import Rollback, Status
 from shared.steps.shift import KIND as SHIFT

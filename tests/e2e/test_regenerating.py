@@ -15,8 +15,8 @@ from responders import regenerating
 from shared import command as commands
 from shared import policy_file
 from shared.command import CommandRecord
-from shared.documents import decode, encode
-from shared.ports import Create
+from shared.core.codec import decode, encode
+from shared.core.store import Create
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

@@ -20,7 +20,8 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
 from local.responders import SERVED, Responders
-from shared import policy_file, topics, visits
+from shared import policy_file, visits
+from shared.core import topics
 from shared.settings import EMULATORS, Settings
 from shared.wiring import Wiring
 from tests.e2e.world import OPERATIONS, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from shared import topics
+from shared.core import topics
 from tests.e2e.world import OPERATIONS, World, until
 
 CAPTURES = Path(__file__).parent.parent / "fixtures" / "monitoring"

@@ -8,7 +8,7 @@ import pytest
 
 from local.application.sources import release_in
 from shared import stock as stocks
-from shared import topics
+from shared.core import topics
 from shared.deployment import Status as DeploymentStatus
 from shared.inventory import FunctionState, Generation
 from shared.rollback import ENDED, Rollback, Status

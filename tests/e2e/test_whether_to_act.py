@@ -12,7 +12,7 @@ import pytest
 from local import registry
 from local.application import names
 from local.application.parts import FIRST_RELEASE
-from shared import topics
+from shared.core import topics
 from shared.deployment import Deployment, Status
 from shared.incident import Status as IncidentStatus
 from shared.rollback import Rollback

@@ -35,8 +35,9 @@ from local.provisions import (
     values_bucket,
 )
 from local.responders import SERVED
-from shared import policy_file, topics
+from shared import policy_file
 from shared.clock import FollowedClock
+from shared.core import topics
 from shared.plan import StepStatus
 from shared.policy import Mode
 from shared.rollback import Rollback

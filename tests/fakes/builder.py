@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from shared.build import Built, Recipe, Running
-from shared.errors import Moved, Throttled
+from shared.core.errors import Moved, Throttled
+from shared.core.runtime import Clock
 from shared.inventory import Generation, Source
 from shared.platform import OperationState
-from shared.ports import Clock
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from tests.fakes.hooks import Hook, around, no_hook
 
 MESSAGE_LIMIT_BYTES = 10_000_000

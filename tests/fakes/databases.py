@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from shared.backup import Database, Export, NativeBackup, Recurrence, Schedule
-from shared.errors import Exists, Rejected
-from shared.ports import Clock
+from shared.core.errors import Exists, Rejected
+from shared.core.runtime import Clock
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.mirrors import MemoryMirrors
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.errors import Rejected
-from shared.ports import Clock
+from shared.core.errors import Rejected
+from shared.core.runtime import Clock
 from shared.versions import Scope, Version, covers, is_path, order
 from tests.fakes.hooks import Hook, around, no_hook
 

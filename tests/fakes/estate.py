@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.errors import Exists, Moved, Rejected, Unavailable
+from shared.core.codec import from_json
+from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.estate import People
 from shared.expiry import Expiry
 from shared.inventory import (
@@ -29,7 +30,6 @@ from shared.inventory import (
 )
 from shared.steps.release_hosting import FINALIZED
 from shared.triggers import Trigger
-from shared.typed import from_json
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, around, no_hook
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.core.errors import Rejected, Unavailable
+from shared.core.runtime import Clock
 from shared.credential import (
     PERSONS,
     ROLE_CLAIM,
@@ -21,9 +23,7 @@ from shared.credential import (
     of_person,
     of_service,
 )
-from shared.errors import Rejected, Unavailable
 from shared.operators import Person
-from shared.ports import Clock
 
 SKEW_SECONDS = 10
 SECRET = b"known to this module alone"

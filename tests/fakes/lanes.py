@@ -6,7 +6,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any, NamedTuple
 
-from shared.ports import Clock
+from shared.core.runtime import Clock
 
 
 class _Call(NamedTuple):

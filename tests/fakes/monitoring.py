@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
 from shared.installation import Asked, Metric
 
 

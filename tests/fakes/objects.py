@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Exists, Rejected
+from shared.core.errors import Exists, Rejected
 from tests.fakes.hooks import Hook, around, no_hook
 
 NAME_LIMIT_BYTES = 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.buckets import Seen
-from shared.errors import Moved, Rejected
+from shared.core.errors import Moved, Rejected
 from tests.fakes.hooks import Hook, around, no_hook
 
 

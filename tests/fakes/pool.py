@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from shared.ports import Clock
+from shared.core.runtime import Clock
 
 
 class _Submitted(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from shared.ports import Query
+from shared.core.store import Query
 from tests.fakes.values import order_key
 
 _MISSING = object()

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from shared.backup import Restoring
-from shared.errors import Exists, Moved, Rejected
-from shared.ports import Clock
+from shared.core.errors import Exists, Moved, Rejected
+from shared.core.runtime import Clock
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.hooks import Hook, around, no_hook

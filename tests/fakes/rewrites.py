@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.errors import Exists, Moved
+from shared.core.errors import Exists, Moved
 from shared.versions import Landed, Rewrite
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.hooks import Hook, around, no_hook

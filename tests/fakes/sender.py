@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.audience import Channel
-from shared.errors import Rejected, Unavailable
+from shared.core.errors import Rejected, Unavailable
 from shared.spread import Fate
 from tests.fakes.hooks import Hook, around, no_hook
 

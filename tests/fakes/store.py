@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from shared.errors import Exists, Moved, Rejected, Throttled
-from shared.ports import Clock, Create, Document, Put, Query, Reader, Update, Write
+from shared.core.errors import Exists, Moved, Rejected, Throttled
+from shared.core.runtime import Clock
+from shared.core.store import Create, Document, Put, Query, Reader, Update, Write
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.queries import matching
 from tests.fakes.values import copied, kept, require_size

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import Rejected
-from shared.ports import SERVER_TIME
+from shared.core.errors import Rejected
+from shared.core.store import SERVER_TIME
 
 DOCUMENT_LIMIT_BYTES = 1024 * 1024
 """https://firebase.google.com/docs/firestore/quotas, read 2026-11; measured here on MessagePack."""

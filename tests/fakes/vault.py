@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.errors import Rejected
+from shared.core.errors import Rejected
+from shared.core.runtime import Clock
 from shared.inventory import Source
-from shared.ports import Clock
 from tests.fakes.hooks import Hook, around, no_hook
 
 

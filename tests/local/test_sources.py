@@ -9,7 +9,7 @@ from local.application.service import Revision
 from local.application.sources import RELEASE_FILE, Sources
 from local.journal import Journal
 from local.storage import Buckets
-from shared.typed import from_json
+from shared.core.codec import from_json
 from tests.local.run_world import World
 
 

@@ -14,9 +14,9 @@ from responders.deployments import Deployments
 from responders.notices import Notices
 from responders.refusal import refuse
 from responders.work import Work
-from shared import topics
+from shared.core import topics
+from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.envelope import Message
-from shared.errors import LostRollback, Refused, RollbackError
 from shared.policy import Policy
 from tests.simulation.estate import POLICY, SYSTEM
 from tests.simulation.faults import Fault

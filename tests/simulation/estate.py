@@ -12,9 +12,10 @@ from shared import deployment as deployments
 from shared import stock as stocks
 from shared import system as systems
 from shared.audience import Channel, ChannelKind, Rung
+from shared.core.codec import encode
+from shared.core.store import Create, Put, Write
 from shared.deployment import Deployment, Status, placements
 from shared.differences import Part
-from shared.documents import encode
 from shared.execution import Execution, WriteQuota
 from shared.filed import AFTER
 from shared.inventory import (
@@ -24,7 +25,6 @@ from shared.inventory import (
     fingerprint,
 )
 from shared.policy import Gates, Group, Mode, Policy, Probe, ScenarioName, Signal, Targets
-from shared.ports import Create, Put, Write
 from shared.severity import Severity
 from shared.stock import Stock
 from shared.system import System

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.errors import Ambiguous, Exists, Moved, Throttled, Unavailable
+from shared.core.errors import Ambiguous, Exists, Moved, Throttled, Unavailable
 from tests.simulation.estate import SYSTEM
 from tests.simulation.faults import Fault, Faults, LandsLate
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from functools import partial
 
 from shared import system as systems
-from shared import topics
-from shared.documents import encode
+from shared.core import topics
+from shared.core.codec import encode
+from shared.core.store import Put
 from shared.execution import WriteQuota
 from shared.policy import Mode
-from shared.ports import Put
 from shared.system import BUDGET, Budget, System
 from shared.traffic import LATEST
 from tests.simulation.estate import SYSTEM, kept

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from shared import topics
 from shared.audience import Channel
 from shared.build import Built, Recipe
-from shared.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core import topics
+from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
+from shared.core.store import Document, Write
 from shared.inventory import HostingSite, WholeInventory
 from shared.platform import OperationState
-from shared.ports import Document, Write
 from shared.steps.release_hosting import FINALIZED
 from shared.traffic import Scaling, Traffic
 from tests.fakes.builder import FakeBuilder

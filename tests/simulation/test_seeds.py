@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.rollback import Status, Way
 from shared.steps import redeploy
 from tests.fakes.vault import content_of

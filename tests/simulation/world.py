@@ -9,7 +9,8 @@ from random import Random
 from msgspec.structs import replace
 
 from responders.sealing import Sealing
-from shared import copies, topics
+from shared import copies
+from shared.core import topics
 from shared.inventory import WholeInventory
 from shared.policy import Policy
 from tests.fakes.copies import record

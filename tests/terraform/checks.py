@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from shared.topics import ALERTS, CONSOLE, OVERRIDE
+from shared.core.topics import ALERTS, CONSOLE, OVERRIDE
 from tests.terraform.evaluator import Configuration, Resource
 
 BASIC_ROLES = frozenset({"roles/browser", "roles/editor", "roles/owner", "roles/viewer"})

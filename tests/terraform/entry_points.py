@@ -11,8 +11,8 @@ from typing import Any
 
 import main
 from cli.doctor.rights import ASKED
-from shared import topics
 from shared.assets import derived_topics
+from shared.core import topics
 from shared.policy import Policy
 from shared.policy_file import loads
 from shared.settings import Settings

@@ -14,7 +14,7 @@ from typing import Any
 import main
 from cli.doctor.facts import MARK_SIGNS, code_of
 from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
-from shared import topics
+from shared.core import topics
 from shared.policy_file import load
 from tests.terraform.checks import functions, operations_project
 from tests.terraform.conftest import TERRAFORM

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from shared.topics import CONSOLE
+from shared.core.topics import CONSOLE
 from tests.terraform.checks import (
     account_of,
     findings,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import topics
+from shared.core import topics
 from tests.terraform.checks import operations_project
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator import Configuration, evaluated

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 
 from local import state
-from shared import topics
+from shared.core import topics
 from shared.traffic import LATEST, TrafficTarget
 from tests.copying import ask as ask_for_a_copy
 from tests.copying import world as copying

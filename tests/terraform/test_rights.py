@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.doctor.rights import roles_in
-from shared import status_rendering, topics
+from shared import status_rendering
 from shared.assets import derived_topics
+from shared.core import topics
 from tests.terraform.checks import functions, grants, members, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import declared, docstring, needed, policies_of, settings_of

@@ -8,8 +8,8 @@ from datetime import timedelta
 from msgspec import Struct
 
 from responders.scenarios.products import Portion, unseen
+from shared.core.codec import encode
 from shared.differences import Part
-from shared.documents import encode
 from shared.inventory import LIVE, WholeInventory
 from shared.plan import Step
 from shared.steps.release_hosting import FINALIZED, KIND, Goal, Origin

@@ -9,12 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from responders.scenarios.products import Portion, unseen
+from shared.core.codec import encode, from_json
 from shared.differences import Part
-from shared.documents import encode
 from shared.inventory import WholeInventory, has_secret
 from shared.plan import Step
 from shared.steps.set_identity import KIND, Goal, Setting, fields, seen
-from shared.typed import from_json
 
 BLOCKING = "blockingFunctions.triggers"
 

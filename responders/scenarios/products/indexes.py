@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
+from shared.core.codec import encode
 from shared.differences import Part
-from shared.documents import encode
 from shared.inventory import Index, WholeInventory, fingerprint, is_creatable
 from shared.plan import Step
 from shared.steps.create_index import ABSENT, KIND

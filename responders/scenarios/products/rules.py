@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared import rules_text
+from shared.core.codec import encode
 from shared.differences import Part
-from shared.documents import encode
 from shared.inventory import RulesRelease, WholeInventory
 from shared.plan import Step
 from shared.steps.release_rules import KIND, Goal, Origin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared import incident as incidents
-from shared import topics
+from shared.core import topics
 from shared.rollback import Status
 from tests.simulation.estate import SYSTEM
 from tests.simulation.laws.rollbacks import RollbackLaws

@@ -10,7 +10,7 @@ from shared import anchor, outside
 from shared import incident as incidents
 from shared.audit import Entry, Event, genesis
 from shared.audit import faults as chain_faults
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.notice import Unless
 from shared.rollback import ENDED, Status
 from tests.simulation.estate import SYSTEM

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from shared import handover, topics
-from shared.typed import from_json
+from shared import handover
+from shared.core import topics
+from shared.core.codec import from_json
 from tests.simulation.laws.seen import Seen
 
 

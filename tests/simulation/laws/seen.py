@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.ports import Document
+from shared.core.store import Document
 from shared.rollback import Status
 from shared.system import GLOBAL
 from tests.simulation.estate import SYSTEM

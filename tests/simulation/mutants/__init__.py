@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from shared.errors import RollbackError
+from shared.core.errors import RollbackError
 from tests.simulation.mutants import decisions, effects, holding, messages, words
 from tests.simulation.scenes import SCENES, SILENT, SLOW
 from tests.simulation.schedule import run

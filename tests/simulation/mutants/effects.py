@@ -14,7 +14,7 @@ from shared import carrying, engine
 from shared import plan as plans
 from shared.attempts import Sent
 from shared.carrying import Carrying
-from shared.documents import decode
+from shared.core.codec import decode
 from shared.plan import Step, StepStatus
 from shared.steps import Kind, Look, Verdict, redeploy
 from shared.steps.judge import Judge

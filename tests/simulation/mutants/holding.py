@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shared import tenure
 from shared.commits import Commits
-from shared.ports import Create, Document, Put, Update, Write
+from shared.core.store import Create, Document, Put, Update, Write
 from shared.rollback import ENDED, LEASE, Rollback
 from shared.tenure import Draft, Tenure
 

@@ -14,11 +14,11 @@ from responders.notices import Notices
 from responders.recording import Recording
 from shared import handover, outbox
 from shared.alert_record import Alert
-from shared.documents import encode
+from shared.core.codec import encode
+from shared.core.store import Document, Update
 from shared.envelope import Message
 from shared.notice import Notice
 from shared.notice import Status as NoticeStatus
-from shared.ports import Document, Update
 from tests.simulation.delivery import Delivery
 
 

@@ -1,8 +1,26 @@
-"""Long lists and texts, as far as people read them: the first of it, and how much more there is."""
+"""Text of others, as it may stand among ours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """A question for the known names most like this one, to be said after it; "" when none is."""
+    alike = {one.lower(): one for one in known}
+    close = get_close_matches(str(name).lower(), alike, n=3)
+    return f"; did you mean {' or '.join(alike[one] for one in close)}?" if close else ""
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, control and direction signs, or signs of no width."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text)
+    return " ".join(kept.split())
+
 
 NAMES = 5
 """So many names are read within a line."""

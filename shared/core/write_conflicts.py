@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared.errors import Moved, Unavailable
+from shared.core.errors import Moved, Unavailable
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from shared.redaction import PERSONS, REMOVED, is_secret, without_personal, without_secrets
+from shared.core.redaction import PERSONS, REMOVED, is_secret, without_personal, without_secrets
 
 LONGEST_TEXT = 2_000
 MOST_ITEMS = 50

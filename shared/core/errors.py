@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.redaction import without_secrets
+from shared.core.redaction import without_secrets
 
 
 class RollbackError(Exception):

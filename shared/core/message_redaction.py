@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import Refused
-from shared.json_object import read_object
-from shared.redaction import REMOVED, is_secret, without_secrets
+from shared.core.codec import read_object
+from shared.core.errors import Refused
+from shared.core.redaction import REMOVED, is_secret, without_secrets
 
 LIMIT_BYTES = 10 * 1024 * 1024
 

@@ -1,0 +1,1 @@
+"""Foundations that depend on nothing else here: errors, codec, text, log."""

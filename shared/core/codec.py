@@ -1,0 +1,100 @@
+"""Values to stored documents and back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeVar, overload
+
+import msgspec
+from msgspec import inspect
+
+from shared.core.errors import Refused
+
+T = TypeVar("T")
+
+SCHEMA = 1
+"""Version of every stored document; a reader that does not know it takes nothing."""
+
+
+def encode(value: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a document: plain maps, lists and scalars; times stay aware datetimes."""
+    fields: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(datetime,))
+    return fields
+
+
+def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
+    """The value that a document holds.
+
+    Raises: msgspec.ValidationError when the fields are not of that kind.
+    """
+    return from_builtins(fields, kind)
+
+
+MAX_VALUES = 300_000
+"""More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
+
+
+def read_object(text: bytes, limit: int) -> dict[str, Any]:
+    """The JSON object that `text` holds; of a key that stands twice, the last.
+
+    Raises: Refused when it is empty, longer than `limit` bytes, of more than `MAX_VALUES` values,
+    not UTF-8, not JSON (NaN and lone surrogates are not), nested too deeply, or not an object.
+    """
+    if not text:
+        raise Refused("empty")
+    if len(text) > limit:
+        raise Refused(f"{len(text)} bytes long: at most {limit} are read")
+    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Refused(f"JSON of too many values: at most {MAX_VALUES} are read")
+    try:
+        value = from_json(text)
+    except RecursionError as error:
+        raise Refused("JSON that is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Refused(f"JSON, but no object: {type(value).__name__}")
+    return value
+
+
+_learnt: set[Any] = set()
+_learning = Lock()
+
+
+@overload
+def from_json(content: bytes | str, kind: type[T]) -> T: ...
+@overload
+def from_json(content: bytes | str, kind: Any = Any) -> Any: ...
+def from_json(content: bytes | str, kind: Any = Any) -> Any:
+    """The value of that kind. Raises: as `msgspec.json.decode`."""
+    return msgspec.json.decode(content, type=_whole(kind))
+
+
+def from_msgpack(content: bytes, kind: type[T]) -> T:
+    """The value of that kind. Raises: as `msgspec.msgpack.decode`."""
+    return msgspec.msgpack.decode(content, type=_whole(kind))
+
+
+def from_builtins(value: Any, kind: type[T]) -> T:
+    """The value of that kind. Raises: as `msgspec.convert`."""
+    return msgspec.convert(value, _whole(kind))
+
+
+def shape(kind: Any) -> inspect.Type:
+    """What a kind is made of."""
+    return inspect.type_info(_whole(kind))
+
+
+def schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a kind."""
+    return msgspec.json.schema(_whole(kind))
+
+
+def _whole(kind: type[T]) -> type[T]:
+    """The kind itself, when msgspec knows it and all that is in it."""
+    if kind not in _learnt:
+        with _learning:
+            msgspec.json.Decoder(kind)
+            _learnt.add(kind)
+    return kind

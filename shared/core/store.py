@@ -1,0 +1,124 @@
+"""."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+
+class Objects(Protocol):
+    """What is written once and read by name: one bucket of Cloud Storage."""
+
+    def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
+        """Keep the content under a name that is free.
+
+        Raises: Exists; Ambiguous (it may be kept), Throttled (it is not).
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None where there is no such object."""
+        ...
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin so, ascending."""
+        ...
+
+
+class _ServerTime:
+    def __repr__(self) -> str:
+        return "SERVER_TIME"
+
+
+SERVER_TIME: Final[Any] = _ServerTime()
+"""A field value that the store replaces by the time of the commit."""
+
+
+class Document(Struct, frozen=True):
+    """A document as read; its fields are None when there is none."""
+
+    path: str
+    fields: dict[str, Any] | None
+    version: datetime | None
+    read_at: datetime
+    """By the store's clock, which judges leases."""
+
+
+class Create(Struct, frozen=True):
+    """Write a document that must not exist."""
+
+    path: str
+    fields: dict[str, Any]
+
+
+class Update(Struct, frozen=True):
+    """Replace the named top-level fields of a document that must exist, unchanged since `version`.
+
+    A version of None asks for existence alone.
+    """
+
+    path: str
+    fields: dict[str, Any]
+    version: datetime | None = None
+
+
+class Put(Struct, frozen=True):
+    """Write a whole document, whatever was there."""
+
+    path: str
+    fields: dict[str, Any]
+
+
+Write = Create | Update | Put
+
+
+def written(document: Document, fields: dict[str, Any]) -> Write:
+    """The write of a document that must still be as it was read, absent or not."""
+    if document.fields is None:
+        return Create(document.path, fields)
+    return Update(document.path, fields, document.version)
+
+
+class Query(Struct, frozen=True):
+    """Documents of one collection; all conditions hold, ascending by `order_by`, then by id."""
+
+    collection: str
+    where: tuple[tuple[str, str, Any], ...] = ()
+    """Field, one of == < <= > >=, value."""
+    order_by: str | None = None
+    limit: int | None = None
+
+
+class Reader(Protocol):
+    """The reads of a transaction."""
+
+    def get(self, path: str) -> Document:
+        """The document, present or not."""
+        ...
+
+    def query(self, query: Query) -> list[Document]:
+        """What matches, consistent with every other read of the transaction."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """Documents with versions: Firestore."""
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        """Apply all writes or none; the version that every changed document has now.
+
+        Raises: Exists (a Create found one), Moved (another precondition failed), Ambiguous (it may
+        have been applied, and a repeat by the client's own retry may hide that behind Exists or
+        Moved), Throttled (not applied).
+        """
+        ...
+
+    def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
+        """Run `work` over consistent reads and commit what it returns; None when that is nothing.
+
+        `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
+        """
+        ...
