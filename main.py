@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from flask import Request
 
     from responders.console import Console
-    from shared.policy import Policy
+    from shared.domain.policy.model import Policy
     from shared.wiring import Wiring
 
 ACKNOWLEDGED = ("", 204)
@@ -179,7 +179,7 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
     (`shared.gcp.objects.READ_PERMISSIONS`).
     A form that is sent twice is one command; of one that is too large no more is read than of any.
     """
-    from shared.visits import Visit
+    from shared.domain.presentation.console_http import Visit
 
     request.max_content_length = FORM_LIMIT
     visit = Visit(

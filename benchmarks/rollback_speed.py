@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from math import log
 from typing import NamedTuple
 
-from shared.execution import WriteQuota
+from shared.domain.policy.execution import WriteQuota
 from tests.bulk import QUOTA, BucketLimit, Bulk, Limit, MinuteLimit, Outcome, Took
 
 RATIO = 0.93

@@ -11,7 +11,8 @@ from random import Random
 from statistics import median
 
 from responders.alerts import Alerts
-from shared import alert, policy_file
+from shared import policy_file
+from shared.domain.signals import monitoring_notification
 from shared.envelope import decode
 from tests.chaos import mix
 from tests.world import World
@@ -46,7 +47,7 @@ def duplicates(messages: int, rounds: int) -> tuple[float, float]:
     responder.receive(decode({}, body))
 
     def decoding() -> None:
-        alert.parse(decode({}, body).data)
+        monitoring_notification.parse(decode({}, body).data)
 
     def receiving() -> None:
         responder.receive(decode({}, body))

@@ -19,10 +19,11 @@ import typer
 from cli.screen import AsJson, print_json, printable
 from cli.sending import send
 from cli.wired import NO, UNUSABLE, Operations, leaving, operations
-from shared import outside
-from shared.told import Told
+from shared.domain.audit import system_chain
+from shared.domain.audit.narrative import Told
+from shared.domain.audit.verification import Finding, Verdict
+from shared.domain.system import EVERYWHERE
 from shared.trail import Trail
-from shared.verification import Finding, Verdict
 
 audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
 
@@ -55,7 +56,7 @@ class Opened(Operations):
     def __init__(self, ours: Operations) -> None:
         super().__init__(ours.wiring, ours.policies)
         self.trail = Trail(ours.wiring.store, ours.wiring.anchors)
-        self.systems = (*sorted(ours.policies), outside.EVERYWHERE, outside.UNCLAIMED)
+        self.systems = (*sorted(ours.policies), EVERYWHERE, system_chain.UNCLAIMED)
 
     def system(self, name: str) -> str:
         """The system of that name; exits when there is none."""

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from cli.screen import AsJson, System, at, lasting, print_json, say, table
 from cli.wired import operations
-from shared.backing import Backup, Status
 from shared.core.durations import format_duration
-from shared.filling import Status as Filling
-from shared.native import Watched
-from shared.proving import Proof
-from shared.resources import BackupRules
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.policy.resources import BackupRules
 
 NOTHING = "nothing is exported: the policy names no bucket (backups.bucket)"
 NONE_YET = "no export yet: the clock begins one within a minute"

@@ -13,8 +13,8 @@ from cli.wired import UNUSABLE, leaving, operations
 from shared.core import text as shortened
 from shared.core import topics
 from shared.core.text import nearest
-from shared.deployment import Deployment, Restorability
-from shared.restorability import LOOKED_AT, REASONS_KEPT
+from shared.domain.deployments.deployment import Deployment, Restorability
+from shared.domain.deployments.restorability import LOOKED_AT, REASONS_KEPT
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 

@@ -9,10 +9,10 @@ from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
 from responders.repairs import foreseeing
 from responders.weighing import Preparation
-from shared import repair
 from shared.core.codec import decode
-from shared.incident import rollback_id
-from shared.repair import Fated, described
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fated, described
+from shared.domain.incidents.incident import rollback_id
 
 
 def documents(incident: Incident, as_json: AsJson = False) -> None:
@@ -36,7 +36,7 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
 def _each(ours: Operations, name: str) -> Iterator[Fated]:
     incident = ours.incident(name)
     for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(repair.survey_path(rollback_id(name, number)))
+        place = ours.wiring.store.get(plan.survey_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return foreseeing.each(ours.wiring, ours.policy(incident.system), survey)

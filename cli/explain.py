@@ -5,8 +5,8 @@ from __future__ import annotations
 from cli.screen import AsJson, at, print_json, printable, say, table
 from cli.sending import Incident
 from cli.wired import Operations, operations
-from shared.decisions import Decision, needed, newest, shares
-from shared.incident import Incident as IncidentRecord
+from shared.domain.decision.history import Decision, needed, newest, shares
+from shared.domain.incidents.incident import Incident as IncidentRecord
 
 SHOWN = 20
 

@@ -17,12 +17,12 @@ from cli.response import show_choices, told
 from cli.screen import STYLES, AsJson, at, console, lasting, print_json, printable, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
-from shared import incident as incidents
-from shared.forecast import Outlook
-from shared.plan import Step, progress
-from shared.policy import Policy
-from shared.response import Response
-from shared.rollback import ENDED, Rollback, Status
+from shared.domain.decision.forecast import Outlook
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.response import Response
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, progress
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
 from shared.standing import outlook, stands
 
 LOOK_EVERY_SECONDS = 1.0

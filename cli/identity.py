@@ -20,7 +20,7 @@ from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
 from shared import policy_file
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused, Rejected, Unavailable
-from shared.credential import (
+from shared.domain.commands.credential import (
     LONGEST_TOKEN,
     TOKEN,
     Credential,

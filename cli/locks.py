@@ -9,9 +9,9 @@ import typer
 
 from cli.screen import AsJson, print_json, say
 from cli.wired import NO, Operations, operations, seconds
-from shared.policy import Policy
-from shared.rollback import ENDED
-from shared.system import frozen
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import ENDED
+from shared.domain.system import frozen
 
 LOOK_EVERY_SECONDS = 10.0
 

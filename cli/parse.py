@@ -13,10 +13,11 @@ import typer
 from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
-from shared import alert, envelope, policy_file
+from shared import envelope, policy_file
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
+from shared.domain.signals import monitoring_notification
 
 STANDARD_INPUT = "-"
 
@@ -47,16 +48,16 @@ def parse(
 def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
     """What one file means; a refusal is a meaning too."""
     try:
-        notification = alert.parse(_notification(_content(file)))
+        notification = monitoring_notification.parse(_notification(_content(file)))
     except Refused as error:
         return _line("refused", reason=error.reason)
-    claimed = alert.claim(notification, policies)
+    claimed = monitoring_notification.claim(notification, policies)
     if claimed is None:
-        reason = alert.why_unclaimed(notification, policies)
+        reason = monitoring_notification.why_unclaimed(notification, policies)
         return _line(notification.verdict, notification.incident_id, reason=reason)
     policy, signal = claimed
     reason = ""
-    if alert.is_foreign(notification, policy):
+    if monitoring_notification.is_foreign(notification, policy):
         reason = f"foreign: project {notification.project} is not among its alert projects"
     verdict = notification.verdict_after(policy.gates.auto_close)
     return _line(verdict, notification.incident_id, policy.system, signal, reason)

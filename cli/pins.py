@@ -15,11 +15,11 @@ from responders.subject import find
 from responders.taking_back import undoing, unpinning
 from responders.verbs import Asked
 from responders.working_out import WorkedOut, worked_out
-from shared import pin as held
 from shared.core.errors import Refused
-from shared.gate import Outcome
-from shared.pin import Pin
-from shared.policy import Policy
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import pins as held
+from shared.domain.rollback.pins import Pin
 
 
 def pins(system: System = "", as_json: AsJson = False) -> None:

@@ -13,12 +13,12 @@ from cli.screen import AsJson
 from cli.sending import Incident
 from cli.wired import UNUSABLE, Operations, leaving, operations
 from responders.counting import counted
-from shared.impact import Counts
-from shared.incident import Incident as IncidentRecord
-from shared.report import Facts
-from shared.report import report as reported
-from shared.report_html import html
-from shared.report_rendering import markdown
+from shared.domain.incidents.incident import Incident as IncidentRecord
+from shared.domain.reports.html import html
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.report import Facts
+from shared.domain.reports.report import report as reported
 from shared.reported import gathered
 from shared.trail import Trail
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from cli.screen import at, lasting, say
-from shared.choices import choices
-from shared.incident import Incident
-from shared.response import Response
-from shared.rollback import Rollback
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.response import Response
+from shared.domain.rollback.rollback import Rollback
 
 
 def told(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from cli.sending import Reason
 from cli.wired import NO, leaving, operations
 from responders.backups import copying, restoring
 from shared.core.errors import Refused
-from shared.restore_point import FORMS, Kept, Point, resolved
+from shared.domain.data.backups.restore_point import FORMS, Kept, Point, resolved
 
 NO_WINDOW = "the database cannot be read as of any minute that is over"
 NOTHING = "there is no backup that can be restored"

@@ -21,14 +21,14 @@ from responders.planning import beside_of
 from responders.rehearsing import worked_out
 from responders.repairs import foreseeing
 from responders.weighing import Preparation
-from shared import forecast
-from shared.command import Command
 from shared.core.errors import Refused
-from shared.facts import Difference
-from shared.gate import Outcome
-from shared.policy import Policy
-from shared.rollback import LAST_STABLE, Order, Way
-from shared.severity import Severity
+from shared.domain.commands.command import Command
+from shared.domain.decision import forecast
+from shared.domain.decision.facts import Difference
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import LAST_STABLE, Order, Way
 from shared.steps.brought import all_of
 
 SHOWN = 20

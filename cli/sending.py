@@ -14,11 +14,11 @@ from msgspec import Struct
 from cli.identity import fresh_token, signed_in
 from cli.screen import print_json, say
 from cli.wired import NO, NO_ANSWER, UNUSABLE, Operations, leaving, operations
-from shared import command as commands
-from shared.command import Command
 from shared.core import topics
 from shared.core.errors import Refused
-from shared.credential import TOKEN
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import Command
+from shared.domain.commands.credential import TOKEN
 
 ANSWER_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.5

@@ -8,12 +8,12 @@ from datetime import datetime
 from cli.response import show_choices, told
 from cli.screen import STYLES, AsJson, System, at, lasting, print_json, say
 from cli.wired import operations
-from shared import copying
-from shared.forecast import Outlook
-from shared.plan import Step, progress
-from shared.rollback import Rollback
+from shared.domain.data.backups import database_copy
+from shared.domain.decision.forecast import Outlook
+from shared.domain.rollback.plan import Step, progress
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import Freeze, Pause, paused
 from shared.standing import Standing, ahead, standing
-from shared.system import Freeze, Pause, paused
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:
@@ -77,7 +77,7 @@ def _show_data(seen: Standing) -> None:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
     for copy in seen.copies:
-        say(f"  {copying.line(copy)}")
+        say(f"  {database_copy.line(copy)}")
 
 
 def _pinned(seen: Standing, since: datetime, now: datetime) -> str:

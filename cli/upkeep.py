@@ -18,12 +18,12 @@ from cli.sending import (
     send_command,
 )
 from cli.wired import NO, UNUSABLE, Operations, leaving, operations
-from shared import integrity
-from shared.damage import Record
-from shared.erasure import hashed
-from shared.notice import Notice, Status
-from shared.policy import Policy
-from shared.rollback import LAST_STABLE
+from shared.domain.data.erasure.ledger import hashed
+from shared.domain.data.integrity import scan
+from shared.domain.data.integrity.damage import Record
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import LAST_STABLE
 
 NOT_YET = "the data have not been looked through yet"
 
@@ -104,7 +104,7 @@ def lines(policy: Policy, found: Record | None) -> Iterator[str]:
     if found is None or found.last is None:
         yield NOT_YET
         return
-    yield integrity.said(found.last, policy.integrity)
+    yield scan.said(found.last, policy.integrity)
     if found.failure:
         yield f"the newest run could not look: {found.failure}"
     for one in found.open.values():

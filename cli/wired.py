@@ -24,8 +24,8 @@ from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.redaction import without_secrets
 from shared.core.text import nearest
-from shared.incident import Incident
-from shared.policy import Policy
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
 from shared.policy_file import load_all
 from shared.reading import Reading
 from shared.settings import Settings

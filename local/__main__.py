@@ -22,7 +22,7 @@ from local.firestore import Concurrency
 from local.responders import HOST, NotListening, Responders
 from shared import policy_file
 from shared.core.errors import BadConfiguration
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REVIVED_EVERY_SECONDS = 0.5

@@ -58,7 +58,7 @@ from local.storage import Service as Storage
 from local.storage.refusals import Refusal
 from local.surroundings import Surroundings
 from local.wire import Service, serve, served
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 
 NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
 """The addresses of a cloud."""

@@ -19,8 +19,8 @@ from local.storage import Buckets
 from local.storage.refusals import Refusal
 from local.surroundings import Surroundings
 from local.wire import Refused
-from shared.assets import derived_topics
-from shared.policy import Policy
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.policy.model import Policy
 
 TOPICS = (
     "rollback-alerts",

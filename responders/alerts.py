@@ -7,8 +7,15 @@ from datetime import datetime, timedelta
 
 from responders.recording import Recording
 from responders.refusal import write_once
-from shared import security_finding
-from shared.alert import (
+from shared.core.errors import Refused
+from shared.core.message_redaction import scrubbed
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import UNCLAIMED, write_down
+from shared.domain.policy.model import Policy
+from shared.domain.policy.signals import BREACH
+from shared.domain.signals import security_finding
+from shared.domain.signals.alert import Alert, received
+from shared.domain.signals.monitoring_notification import (
     Notification,
     Verdict,
     claim,
@@ -19,15 +26,8 @@ from shared.alert import (
     parse,
     why_unclaimed,
 )
-from shared.alert_record import Alert, received
-from shared.audit import event
-from shared.core.errors import Refused
-from shared.core.message_redaction import scrubbed
 from shared.envelope import Message
-from shared.outside import UNCLAIMED, write_down
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.reach import BREACH
 
 REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000

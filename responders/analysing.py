@@ -8,9 +8,9 @@ from responders import filing
 from responders.subject import find
 from responders.verbs import Asked, Effect
 from shared.core.redaction import without_personal
-from shared.incident import Analysis
-from shared.notice import creates, notices
-from shared.opening import shown
+from shared.domain.incidents.incident import Analysis
+from shared.domain.incidents.opening import shown
+from shared.domain.notices.notice import creates, notices
 
 
 def record(asked: Asked) -> Effect:

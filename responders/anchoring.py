@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import takewhile
 
-from shared import anchor
-from shared.anchor import Waiting
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Objects, Query, Update
+from shared.domain.audit import anchor
+from shared.domain.audit.anchor import Waiting
 from shared.ports import Ports
 
 AT_ONCE = 100

@@ -7,16 +7,16 @@ from msgspec.structs import replace
 from responders import filing
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
-from shared import incident as incidents
-from shared.audit import event
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Update, Write
-from shared.incident import Status
-from shared.notice import creates, notices
-from shared.opening import shown
-from shared.rollback import Question, Word, in_favour
-from shared.system import System
+from shared.domain.audit.chain import event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Status
+from shared.domain.incidents.opening import shown
+from shared.domain.notices.notice import creates, notices
+from shared.domain.rollback.rollback import Question, Word, in_favour
+from shared.domain.system import System
 from shared.tenure import SKEW, Draft
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.errors import RollbackError, Unavailable
-from shared.health import ProbeAnswer, Requests
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.platform import Metrics
-from shared.policy import Probe
 from shared.ports import Ports
 
 ANSWER_SECONDS = 20.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from shared.plan import ENDED, Step, StepStatus
+from shared.domain.rollback.plan import ENDED, Step, StepStatus
 from shared.steps.judge import KIND as JUDGE
 
 BESIDE = "beside the functions"

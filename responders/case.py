@@ -12,24 +12,25 @@ from msgspec.structs import replace
 
 from responders import filing
 from responders.joined import unjudged
-from shared import alert_record, handover
-from shared import incident as incidents
-from shared import system as systems
-from shared.alert_record import Alert
-from shared.audit import Event, event
-from shared.choices import lines
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
-from shared.incident import Incident, Status
-from shared.notice import Notice, creates, notices, to_concerned
-from shared.opening import Opening, raised, reopen_incident, shown
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, Status
+from shared.domain.incidents.next_actions import lines
+from shared.domain.incidents.opening import Opening, raised, reopen_incident, shown
+from shared.domain.notices.notice import Notice, creates, notices, to_concerned
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity, worse
+from shared.domain.rollback.rollback import Order, Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals import alert as alert_record
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.rollback import Order, Rollback
-from shared.rollback import Status as RollbackStatus
-from shared.severity import Severity, worse
-from shared.system import System
 from shared.tenure import Draft, Tenure
 
 SWEEP_SLACK = timedelta(seconds=5)

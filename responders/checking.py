@@ -15,22 +15,22 @@ from responders.asking import ask
 from responders.examining import Examining
 from responders.findings import ACTOR
 from responders.inquiring import known_damage
-from shared import damage, integrity
-from shared.audit import event
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, written
-from shared.damage import Finding, Record
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import Finding, Record
+from shared.domain.data.integrity.scan import Run
+from shared.domain.data.repair.plan import Selecting
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.handover import commit_with_notices
-from shared.integrity import Run
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.repair import Selecting
-from shared.severity import Severity
 
 FOR_SECONDS: Final = 15.0
 """Of each system, each minute: the rest comes with the next one."""
@@ -81,9 +81,9 @@ class Checking:
 
     def _begun(self, examining: Examining, policy: Policy, before: Record, now: datetime) -> Run:
         counted = ((one.at, one.counts) for one in before.counted)
-        levels = integrity.most(counted, now - policy.integrity.drop_within)
+        levels = scan.most(counted, now - policy.integrity.drop_within)
         why = damage.due(before, policy, now)
-        return examining.begin(why, integrity.minute(now), levels)
+        return examining.begin(why, scan.minute(now), levels)
 
     def _concluded(
         self, examining: Examining, policy: Policy, record: Record, run: Run, now: datetime
@@ -165,7 +165,7 @@ class Checking:
 
 def _looked(policy: Policy, run: Run, now: datetime) -> Create:
     facts = event(
-        "integrity.looked", now, ACTOR, why=run.why, found=integrity.said(run, policy.integrity)
+        "integrity.looked", now, ACTOR, why=run.why, found=scan.said(run, policy.integrity)
     )
     return write_down(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
 

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Final
 
 from responders.asking import ask_all, or_none
-from shared import deployment as deployments
-from shared import stock as stocks
-from shared.copies import named
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.plan import Step, StepStatus
-from shared.policy import Policy
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.source_copies import named
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.ports import Ports
 from shared.steps import redeploy
 

@@ -22,9 +22,9 @@ from shared import handover
 from shared.core import log
 from shared.core.errors import Exists
 from shared.core.store import Create
+from shared.domain.policy.model import Policy
+from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.envelope import Message
-from shared.looks import HALF_MINUTE
-from shared.policy import Policy
 from shared.ports import Ports
 
 TICKS_KEPT_FOR = timedelta(hours=1)

@@ -19,14 +19,14 @@ from responders.asking import (
 )
 from responders.case import Case, Turn
 from responders.joined import open_ones
-from shared import conditions
-from shared.alert_record import Alert
-from shared.conditions import Condition
 from shared.core.durations import in_words
-from shared.deployment import by_service
-from shared.health import Requests
-from shared.incident import Status
-from shared.policy import service_of
+from shared.domain.deployments.deployment import by_service
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import service_of
+from shared.domain.signals import alert_conditions
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import Condition
+from shared.domain.signals.health import Requests
 
 FIRST_READ: Final = timedelta(minutes=5)
 """So long before their limit the conditions are read: there may be no answer at first."""
@@ -98,11 +98,14 @@ def ends(case: Case, joined: Collection[Alert]) -> Ends:
     said, requests = still_open(answers), _counted(case, answers)
     standing, gates = open_ones(joined), case.policy.gates
     judged = [
-        (alert, conditions.condition(alert, said, requests, gates, closed=alert not in standing))
+        (
+            alert,
+            alert_conditions.condition(alert, said, requests, gates, closed=alert not in standing),
+        )
         for alert in newest
     ]
     stands = any(found is Condition.STANDS for _, found in judged)
-    return Ends(stands, tuple(conditions.told(judged)))
+    return Ends(stands, tuple(alert_conditions.told(judged)))
 
 
 def _counting(case: Case) -> dict[str, Callable[[], Any]]:

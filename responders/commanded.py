@@ -11,12 +11,12 @@ from responders.piecemeal import AGAIN_AFTER
 from responders.rehearsing import rehearse
 from responders.repairs import forgetting, taking_out_later
 from responders.retired import SUPPRESSION, end_suppression
-from shared import command as commands
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document, Update
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
 from shared.tenure import SKEW
 

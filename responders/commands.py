@@ -31,19 +31,20 @@ from responders.backups import copying
 from responders.fences import fencing
 from responders.identifying import identify, use_up
 from responders.verbs import Asked, Verb
-from shared import command as commands
 from shared import handover
-from shared.audit import event
-from shared.command import Command, CommandRecord
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Write
 from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import Command, CommandRecord
+from shared.domain.policy.model import Mode, Policy
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import EVERYWHERE
 from shared.envelope import Message
-from shared.outside import EVERYWHERE, write_down
-from shared.policy import Mode, Policy
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
 from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {

@@ -11,27 +11,33 @@ from msgspec.structs import replace
 
 from responders import ours, pinned, proving, reporting
 from responders.taking_stock import take_stock
-from shared import deployment as deployments
 from shared import handover
-from shared import stock as stocks
-from shared import system as systems
-from shared.announcing import after
-from shared.changed_by import Compared, compare, rolled_on
-from shared.copies import carried
 from shared.core.codec import SCHEMA, decode, encode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Store, Update, Write, written
 from shared.core.write_conflicts import retry_on_conflict
-from shared.deployment import MARKED, Deployment, Status, returnable
-from shared.differences import Difference, Part, differences
-from shared.inventory import WholeInventory
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.system_chain import write_down
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.announcements import after
+from shared.domain.deployments.change_attribution import Compared, compare, rolled_on
+from shared.domain.deployments.deployment import MARKED, Deployment, Status, returnable
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.diff import Difference, Part, differences
+from shared.domain.deployments.inventory.record import (
+    Stock,
+    filled,
+    old_secrets,
+    protected,
+    unknown_parts,
+)
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.rollout import Said, Situation
+from shared.domain.deployments.source_copies import carried
+from shared.domain.policy.model import Policy
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.rollout import Said, Situation
-from shared.stock import Stock, filled, old_secrets, protected, unknown_parts
-from shared.system import System
 
 ATTEMPTS = 20
 NOTHING_NEW_EVERY = timedelta(seconds=10)

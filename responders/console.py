@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 from responders.saying import Saying
 from responders.signing_in import Session, SigningIn
 from responders.viewing import Facts, View, Viewing
-from shared import console_rendering, report_html, visits
 from shared.core.errors import Rejected, Unavailable
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
+from shared.domain.presentation import console_html, console_http
+from shared.domain.presentation.console_http import Page, Visit
+from shared.domain.reports import html as report_html
 from shared.ports import Ports
-from shared.visits import Page, Visit
 
 ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
 
@@ -60,7 +61,7 @@ class Console:
         if visit.path == "/say":
             return self._page("say", self._saying.ask(visit, visit.query), visit, session)
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
-            return visits.document(
+            return console_http.document(
                 report_html.html(self._viewing.report(visit)), report_html.style()
             )
         template, view = self._view(visit)
@@ -95,14 +96,14 @@ class Console:
             why = done
         facts, cookie = self._signing_in.form(visit, why)
         status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
-        return visits.shown(console_rendering.rendered("sign-in", facts), status, cookie)
+        return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
 
     def _to_sign_in(self, visit: Visit) -> Page:
         """To the page of signing in, and back here from there; a form's words are lost."""
         to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
         if visit.is_a_part:
-            to = visits.own(visit.path)
-        return visits.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
+            to = console_http.own(visit.path)
+        return console_http.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
 
     def _page(
         self,
@@ -124,16 +125,16 @@ class Console:
             "policies": self._policies,
             "now": now,
         }
-        html = console_rendering.rendered(template, {**every, **facts})
-        return visits.shown(html, status)
+        html = console_html.rendered(template, {**every, **facts})
+        return console_http.shown(html, status)
 
     def _told(self, text: str, status: HTTPStatus) -> Page:
-        return visits.shown(console_rendering.rendered("told", {"text": text}), status)
+        return console_http.shown(console_html.rendered("told", {"text": text}), status)
 
 
 def _asset(name: str) -> Page:
     """Raises: Rejected."""
     try:
-        return visits.asset(console_rendering.asset(name), console_rendering.ASSETS[name])
+        return console_http.asset(console_html.asset(name), console_html.ASSETS[name])
     except KeyError:
         raise Rejected("There is no such page.") from None

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from responders.asking import ask_all, or_none
-from shared.health import summed
-from shared.impact import Counts, impact
-from shared.incident import Incident
-from shared.policy import Policy
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.reports.impact import Counts, impact
+from shared.domain.signals.health import summed
 from shared.ports import Ports
 
 MINUTE = timedelta(minutes=1)

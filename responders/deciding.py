@@ -18,26 +18,26 @@ from responders.revoking import VERB, with_plan
 from responders.scenarios.halves import Sight
 from responders.surveying import survey
 from responders.waiting import described, parked
-from shared import forecast
-from shared import plan as plans
-from shared.baseline import Baseline
-from shared.command import as_gcloud, as_shell
 from shared.core import text, topics
 from shared.core.codec import encode
 from shared.core.store import Create, Write, written
-from shared.facts import Difference, Facts, differences
-from shared.forecast import Outlook
-from shared.gate import Outcome
-from shared.gates import Decision, approved, evaluate, evaluate_order
-from shared.incident import Status, was_escalated
-from shared.ordered import ordered_change
-from shared.plan import Plan
-from shared.policy import Policy, ScenarioName
+from shared.domain.commands.command import as_gcloud, as_shell
+from shared.domain.decision import forecast
+from shared.domain.decision.evaluate import Decision, approved, evaluate, evaluate_order
+from shared.domain.decision.facts import Difference, Facts, differences
+from shared.domain.decision.forecast import Outlook
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_scope import ordered_change
+from shared.domain.incidents.incident import Status, was_escalated
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.signals import BREACH
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Order, Question, in_favour
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.baseline import Baseline
+from shared.domain.system import Budget, System
 from shared.ports import Ports
-from shared.reach import BREACH
-from shared.rollback import Order, Question, in_favour
-from shared.rollback import Status as RollbackStatus
-from shared.system import Budget, System
 
 
 def decide(case: Case) -> bool:

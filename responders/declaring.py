@@ -6,16 +6,16 @@ from msgspec.structs import replace
 
 from responders.recording import Recording
 from responders.verbs import Asked, Effect
-from shared import command as commands
-from shared.alert_record import DECLARED, received
-from shared.command import CommandRecord
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Update
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
+from shared.domain.policy.signals import BREACH
+from shared.domain.retention import KEPT_FOR
+from shared.domain.signals.alert import DECLARED, received
 from shared.ports import Ports
-from shared.reach import BREACH
-from shared.rollback import KEPT_FOR
 
 
 def declare(asked: Asked) -> Effect:

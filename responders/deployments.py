@@ -11,17 +11,17 @@ from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from responders.keeping import keep
 from shared import handover
-from shared import stock as stocks
-from shared.announcing import SKEW
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document
-from shared.deployment import Deployment, Status
+from shared.domain.deployments.announcements import SKEW
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.rollout import Said
+from shared.domain.policy.model import Policy
 from shared.envelope import Message
 from shared.handover import Due
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.rollout import Said
 
 
 class Deployments:

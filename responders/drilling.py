@@ -21,31 +21,33 @@ from responders.planning import prepared, unseen
 from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
 from responders.verbs import Asked, Effect
-from shared import drill as drills
-from shared import forecast, handover
-from shared import system as systems
-from shared.audit import event
-from shared.command import CommandRecord
+from shared import handover
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.drill import Count, Drill
-from shared.facts import Change, Facts
-from shared.gate import Outcome
-from shared.gates import Decision, evaluate_order
-from shared.notice import notices
-from shared.ordered import named_by, ordered_change
-from shared.outside import write_down
-from shared.plan import Plan, Step
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.decision import forecast
+from shared.domain.decision.evaluate import Decision, evaluate_order
+from shared.domain.decision.facts import Change, Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_scope import named_by, ordered_change
+from shared.domain.decision.scenario_scope import within
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import drill as drills
+from shared.domain.rollback.drill import Count, Drill
+from shared.domain.rollback.plan import Plan, Step
+from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.write_quota import PaceLeft, resumed
+from shared.domain.rollback.write_quota import path as quota_path
 from shared.ports import Ports
-from shared.quota import PaceLeft, resumed
-from shared.quota import path as quota_path
-from shared.reach import within
-from shared.rollback import KEPT_FOR, Order
-from shared.severity import Severity
 from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
 from shared.steps.brought import PARTS
 from shared.steps.release_hosting import FINALIZED

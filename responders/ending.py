@@ -13,16 +13,16 @@ from responders.joined import explained, unjudged
 from responders.pinning import left_by
 from responders.repairs import remaking
 from responders.repairs.taking_out_later import left_over
-from shared import repair
-from shared.alert_record import Alert
-from shared.choices import after_the_end
+from shared.domain.data.repair import plan as repair
+from shared.domain.incidents.incident import Status
+from shared.domain.incidents.next_actions import after_the_end
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Order, Way
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
 from shared.engine import load_steps
-from shared.incident import Status
-from shared.plan import Step
-from shared.rollback import Order, Way
-from shared.rollback import Status as RollbackStatus
 from shared.steps import put_back
-from shared.system import System
 
 
 def fail(case: Case, why: str, moved: Collection[str] = ()) -> bool:

@@ -14,21 +14,23 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask_all
 from responders.verbs import Asked, Effect
-from shared import command as commands
-from shared import erasure as erasures
-from shared import owners
-from shared.command import CommandRecord
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
 from shared.core.store import SERVER_TIME, Document, Put, Query, Update, written
 from shared.core.write_conflicts import retry_on_conflict
-from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.document import Version
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import Book, Erasure, Progress
+from shared.domain.data.repair.plan import EVERYTHING
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
-from shared.repair import EVERYTHING
 from shared.steps.portions import within
-from shared.versions import Scope, Version
 
 EVERY: Final = timedelta(hours=1)
 """The declared collection is read so often."""

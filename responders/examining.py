@@ -13,14 +13,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.asking import answered, ask_all, ask_in_batches
-from shared import damage, integrity
 from shared.core.errors import RollbackError
-from shared.damage import MINUTE, Search
-from shared.integrity import PLACES, Level, Run, Sample, Stretch
-from shared.judging import Check, Judge, Sight, Verdict
-from shared.policy import Policy
+from shared.domain.data.document import Version, collection_of
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import MINUTE, Search
+from shared.domain.data.integrity.scan import PLACES, Level, Run, Sample, Stretch
+from shared.domain.data.integrity.validator import Check, Judge, Sight, Verdict
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
-from shared.versions import Version, collection_of
 
 CHUNK = 500
 """Documents that are judged together, and what they name looked up together."""
@@ -54,13 +54,13 @@ class Examining:
         counts = self.counts(at)
         stretches: list[Stretch] = []
         random = Random(f"{policy.system} {at}")
-        for name, wanted in integrity.affordable(policy, counts).items():
+        for name, wanted in scan.affordable(policy, counts).items():
             if wanted is None:
                 stretches.append(Stretch(name))
             else:
-                scope = integrity.scope(name, policy.collections[name])
+                scope = scan.scope(name, policy.collections[name])
                 cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
-                stretches += integrity.drawn(name, cuts, wanted, random)
+                stretches += scan.drawn(name, cuts, wanted, random)
         return Run(
             system=policy.system,
             why=why,
@@ -69,7 +69,7 @@ class Examining:
             counts=counts,
             stretches=tuple(stretches),
             is_whole=all(one.limit is None for one in stretches),
-            dropped=integrity.drops(policy, counts, before or {}),
+            dropped=scan.drops(policy, counts, before or {}),
         )
 
     def advance(self, run: Run, seconds: float) -> tuple[Run, RollbackError | None]:
@@ -146,7 +146,7 @@ class Examining:
         """The first whole minute to look at: where documents are missing, when all were there."""
         counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS else []
         since = max([earliest, *([min(counted)] if counted else [])])
-        whole = integrity.minute(since)
+        whole = scan.minute(since)
         return whole if whole == since else whole + MINUTE
 
     def _bad_at(self, run: Run, signal: str, at: datetime) -> list[datetime]:
@@ -170,8 +170,8 @@ class Examining:
 
     def _has_dropped(self, run: Run, name: str, at: datetime) -> bool:
         collection = self._policy.collections[name]
-        count = self._documents.count(self._database, integrity.scope(name, collection), at)
-        return name in integrity.drops(self._policy, {name: count}, run.dropped)
+        count = self._documents.count(self._database, scan.scope(name, collection), at)
+        return name in scan.drops(self._policy, {name: count}, run.dropped)
 
     def _looked(self, run: Run) -> Generator[Run]:
         """The run after each chunk of its stretch, and in the end behind it."""
@@ -179,7 +179,7 @@ class Examining:
         collection = self._policy.collections[stretch.collection]
         stream = self._documents.stream(
             self._database,
-            integrity.scope(stretch.collection, collection),
+            scan.scope(stretch.collection, collection),
             run.at,
             run.cursor or stretch.after,
         )
@@ -188,9 +188,9 @@ class Examining:
                 left = run.left
                 size = CHUNK if left is None else min(CHUNK, left)
                 chunk = list(islice(stream, size))
-                run = integrity.taken(run, self.verdicts(stretch.collection, chunk, run.at))
+                run = scan.taken(run, self.verdicts(stretch.collection, chunk, run.at))
                 if len(chunk) < size or run.left == 0:
-                    yield integrity.next_stretch(run)
+                    yield scan.next_stretch(run)
                     return
                 yield run
 
@@ -210,7 +210,7 @@ class Examining:
         """How many documents each declared collection held at that moment; None: holds now."""
         count = partial(self._documents.count, self._database)
         calls: dict[str, Any] = {
-            name: partial(count, integrity.scope(name, one), at)
+            name: partial(count, scan.scope(name, one), at)
             for name, one in self._policy.collections.items()
         }
         return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from responders.verbs import Asked, Effect
-from shared.outside import EVERYWHERE
+from shared.domain.system import EVERYWHERE
 
 
 def export(asked: Asked) -> Effect:

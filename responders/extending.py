@@ -13,26 +13,26 @@ from responders.case import Case, Turn
 from responders.deciding import kept
 from responders.scenarios import capacity, functions
 from responders.scenarios.ways import Ways
-from shared import deployment as deployments
-from shared import plan as plans
-from shared import stock as stocks
-from shared import system as systems
-from shared.copies import carried
 from shared.core import text
 from shared.core.codec import decode
-from shared.deployment import Deployment, Inventory
-from shared.deployment import Status as DeploymentStatus
-from shared.facts import Change, compare, unrestorable, with_rebuilds
-from shared.images import Stored, repositories, without_lost
-from shared.incident import Status
-from shared.inventory import FunctionState, WholeInventory
-from shared.plan import Plan, PlanHeader, Step, StepStatus
-from shared.policy import Policy, Rebuilds, ScenarioName
+from shared.domain import system as systems
+from shared.domain.decision.facts import Change, compare, unrestorable, with_rebuilds
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.images import Stored, repositories, without_lost
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.inventory.traffic import Service
+from shared.domain.deployments.restorability import without_secrets
+from shared.domain.deployments.source_copies import carried
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.system import System
 from shared.reading import Reading
-from shared.restorability import without_secrets
-from shared.rollback import Status as RollbackStatus
-from shared.system import System
-from shared.traffic import Service
 
 FOLLOWING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """Scenarios that are about every function; the others leave a roll-out elsewhere alone."""

@@ -14,25 +14,26 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.counting import counted
-from shared import filed, handover
-from shared import incident as incidents
-from shared.audit import event
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.store import Document, Put, Update, Write
-from shared.filed import COUNTED_WITHIN, REMINDED_AFTER, Filed
-from shared.impact import Counts, in_one_line
-from shared.incident import Incident
-from shared.notice import Notice, Unless, notices, scheduled
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.notices.notice import Notice, Unless, notices, scheduled
+from shared.domain.policy.model import Policy
+from shared.domain.reports import filing
+from shared.domain.reports.filing import COUNTED_WITHIN, REMINDED_AFTER, Filed
+from shared.domain.reports.html import html
+from shared.domain.reports.impact import Counts, in_one_line
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.monthly_stats import tally
+from shared.domain.reports.report import Facts, Report, report
+from shared.domain.retention import KEPT_FOR
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.report import Facts, Report, report
-from shared.report_html import html
-from shared.report_rendering import markdown
 from shared.reported import gathered
-from shared.rollback import KEPT_FOR
-from shared.tallies import tally
 from shared.trail import Trail
 
 ACTOR: Final = "on_work"
@@ -44,12 +45,12 @@ def due(incident: Incident) -> list[Write]:
     """The write by which an incident's report is due, where it is over."""
     if incident.ended_at is None:
         return []
-    return [Put(filed.path(incident.id), encode(filed.begun(incident, incident.ended_at)))]
+    return [Put(filing.path(incident.id), encode(filing.begun(incident, incident.ended_at)))]
 
 
 def due_again(ports: Ports, incident: Incident, now: datetime) -> list[Write]:
     """The write by which a report that is filed already is written anew."""
-    document = ports.store.get(filed.path(incident.id))
+    document = ports.store.get(filing.path(incident.id))
     if document.fields is None or document.fields["written_at"] is None:
         return []
     return [Update(document.path, {"due_at": now}, document.version)]
@@ -60,7 +61,7 @@ def file(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
 
     Raises: Moved, Unavailable.
     """
-    document = ports.store.get(filed.path(incident))
+    document = ports.store.get(filing.path(incident))
     if document.fields is None:
         return
     record, now = decode(Filed, document.fields), document.read_at
@@ -96,8 +97,8 @@ def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None
         due_at=None,
         written_at=record.written_at or now,
         counts=facts.counts,
-        markdown=filed.packed(markdown(made)),
-        html=filed.packed(html(made)),
+        markdown=filing.packed(markdown(made)),
+        html=filing.packed(html(made)),
         expires_at=None if incident.held_by else now + KEPT_FOR,
     )
     told = event("report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts))

@@ -10,19 +10,20 @@ import msgspec
 from msgspec.structs import replace
 
 from responders.recording import Recording
-from shared import damage, probing
-from shared.alert_record import Alert, received
-from shared.audit import event
 from shared.core.codec import encode
 from shared.core.errors import Moved
 from shared.core.store import Create, Update
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.integrity import damage
+from shared.domain.policy.model import Policy
+from shared.domain.signals import probe_signals
+from shared.domain.signals.alert import Alert, received
 from shared.ports import Ports
 
 ACTOR = "on_clock"
 
-Finding = probing.Finding | damage.Finding
+Finding = probe_signals.Finding | damage.Finding
 
 
 def told(policy: Policy, finding: Finding, now: datetime) -> Create:

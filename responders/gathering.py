@@ -24,24 +24,24 @@ from responders.asking import (
     still_open,
 )
 from responders.joined import open_ones
-from shared import damage
-from shared import stock as stocks
-from shared.alert_record import Alert
-from shared.copies import carried
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Document, Query
-from shared.damage import Finding, Record
-from shared.deployment import Deployment, Status, by_function, record_path
-from shared.facts import AlertFact, Facts
-from shared.health import failing
-from shared.images import images_of, repositories, without_lost
-from shared.inventory import FunctionState, WholeInventory
-from shared.policy import Policy
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Finding, Record
+from shared.domain.decision.facts import Facts
+from shared.domain.deployments.deployment import Deployment, Status, by_function, record_path
+from shared.domain.deployments.images import images_of, repositories, without_lost
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.source_copies import carried
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.signals.alert import Alert, AlertFact
+from shared.domain.signals.health import failing
+from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
 from shared.ports import Ports
-from shared.quota import PaceLeft
-from shared.quota import path as quota_path
-from shared.system import BUDGET, GLOBAL, Budget, Controls, System
 
 RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""

@@ -16,8 +16,8 @@ from shared import handover
 from shared.core.codec import from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import scrubbed
+from shared.domain.policy.model import Policy
 from shared.handover import Due
-from shared.policy import Policy
 
 LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""

@@ -18,18 +18,20 @@ from msgspec.structs import replace
 from responders.backups import holding_backups
 from responders.subject import find
 from responders.verbs import Asked, Effect
-from shared import filed, journals
-from shared import incident as incidents
-from shared import rollback as rollbacks
-from shared.audit import event
-from shared.command import CommandRecord
+from shared import journals
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.incident import Incident
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.commands.command import CommandRecord
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.reports import filing
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.ports import Ports
-from shared.rollback import ENDED, KEPT_FOR, Rollback
 from shared.tenure import Draft, prepared
 
 BATCH = 200
@@ -122,7 +124,7 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
     about = (("incident", "==", incident.id),)
     for collection in ("alerts", "notices"):
         yield from _batches(store.query(Query(collection, where=about)), expires_at)
-    yield from _batches([store.get(filed.path(incident.id))], expires_at)
+    yield from _batches([store.get(filing.path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
         document = store.get(rollbacks.path(incidents.rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None

@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared import credential as credentials
-from shared import incident as incidents
-from shared import operators
-from shared.authority import Asked, objections
 from shared.core import topics
 from shared.core.codec import decode, encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
 from shared.core.redaction import holds_token
 from shared.core.store import Create, Write
-from shared.credential import TOKEN, Credential, Kind, UsedToken
+from shared.domain.commands import console_operator
+from shared.domain.commands import credential as credentials
+from shared.domain.commands.credential import TOKEN, Credential, Kind, UsedToken
+from shared.domain.commands.permissions import Asked, objections
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.envelope import Message
-from shared.incident import Incident
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.severity import Severity
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -92,10 +92,10 @@ def _spoken_for(
 
     Raises: Rejected; Unavailable when the operator cannot be looked up.
     """
-    said = operators.named(content, speaker, ports.console)
+    said = console_operator.named(content, speaker, ports.console)
     if said is None:
         return speaker
-    return operators.credential(said, ports.identity.look_up(said.uid), speaker, hashed)
+    return console_operator.credential(said, ports.identity.look_up(said.uid), speaker, hashed)
 
 
 def use_up(actor: Actor, command: str, ports: Ports) -> list[Write]:

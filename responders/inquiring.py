@@ -7,12 +7,12 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from responders.verbs import Asked, Effect
-from shared import damage
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused
 from shared.core.store import Document, written
-from shared.damage import Record
-from shared.policy import Policy
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
 
 

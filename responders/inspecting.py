@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any, Final
 
 from responders.asking import ask_all, named
-from shared import assets
-from shared.assets import Posture, Seen
-from shared.audit import event
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document, written
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture, Seen
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy, Probe
+from shared.domain.policy.resources import AssetRules
+from shared.domain.policy.severity import Severity
 from shared.handover import commit_with_notices
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy, Probe
 from shared.ports import Ports
-from shared.resources import AssetRules
-from shared.severity import Severity
 
 ACTOR: Final = "on_clock"
 STATUS_BELOW: Final = 400
@@ -40,11 +40,11 @@ class Inspecting:
     def inspect(self) -> None:
         """Look where nobody has for a day. Raises: Unavailable, for the store's."""
         for policy in self._policies:
-            document = self._ports.store.get(assets.path(policy.system))
+            document = self._ports.store.get(asset_protection.path(policy.system))
             before = decode(Posture, document.fields) if document.fields else None
             now = document.read_at
             if before is None or now >= before.due_at:
-                after = assets.judge(policy, self._seen(policy), before, now)
+                after = asset_protection.judge(policy, self._seen(policy), before, now)
                 self._keep(policy, document, before, after)
 
     def _seen(self, policy: Policy) -> Seen:
@@ -69,12 +69,12 @@ class Inspecting:
         for bucket in policy.assets.replicated:
             yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
         for collection in policy.assets.regenerated:
-            for topic in assets.topics(policy, collection):
+            for topic in asset_protection.topics(policy, collection):
                 yield f"{TOPIC}{topic}", partial(self._listeners, policy.project, topic)
 
     def _listeners(self, project: str, topic: str) -> int:
         found = self._ports.provisions.listeners(project, topic)
-        return assets.ABSENT if found is None else found
+        return asset_protection.ABSENT if found is None else found
 
     def _keep(
         self, policy: Policy, document: Document, before: Posture | None, after: Posture

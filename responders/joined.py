@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from shared.alert_record import Alert
-from shared.policy import Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
+from shared.domain.signals.alert import Alert
 
 
 def open_ones(alerts: Iterable[Alert]) -> list[Alert]:

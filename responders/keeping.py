@@ -9,24 +9,24 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import ask_all, ask_in_batches, or_none
-from shared import copies
-from shared import deployment as deployments
-from shared import stock as stocks
-from shared.audit import event
 from shared.buckets import Vault
-from shared.copies import carried, lacks_copy, lacks_values
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.redaction import without_secrets
 from shared.core.store import Document, Query, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.deployment import Deployment
-from shared.inventory import FunctionState, Source, WholeInventory
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments import source_copies
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
+from shared.domain.deployments.restorability import rebuild_faults
+from shared.domain.deployments.source_copies import carried, lacks_copy, lacks_values
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
-from shared.restorability import rebuild_faults
-from shared.stock import Stock
 
 ACTOR: Final = "on_deployment"
 BATCH: Final = 50
@@ -78,7 +78,7 @@ def kept_again(
         if vault is not None:
             there[kind] = partial(vault.made, f"{policy.system}/")
     names = ask_all(ports, there)
-    found = copies.present(record, or_none(names.get("copy")), or_none(names.get("values")))
+    found = source_copies.present(record, or_none(names.get("copy")), or_none(names.get("values")))
     answers = ask_in_batches(ports, _copies(ports, policy, found), BATCH, KEEPING_SECONDS)
     return _with(found, answers), _reasons(answers)
 
@@ -96,7 +96,7 @@ def _copies(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
     for name, one in (whole.functions or {}).items():
         if ports.sources is not None and one.source is not None and lacks_copy(one):
-            place = copies.source_name(policy.system, one)
+            place = source_copies.source_name(policy.system, one)
             calls[f"copy {name}"] = partial(ports.sources.copy, one.source, place)
     return calls
 
@@ -106,7 +106,9 @@ def _keep_values(ports: Ports, vault: Vault, policy: Policy, function: FunctionS
     values = ports.platform(policy.system).values(function.name)
     if not values.are_of(function):
         raise Unavailable("it was deployed again meanwhile")
-    return vault.keep(copies.values_name(policy.system, function), copies.written(values))
+    return vault.keep(
+        source_copies.values_name(policy.system, function), source_copies.written(values)
+    )
 
 
 def _with(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:

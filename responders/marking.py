@@ -7,13 +7,13 @@ from typing import Any
 from msgspec import Struct
 
 from responders.verbs import Asked, Effect
-from shared import deployment as deployments
-from shared import system as systems
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import nearest
-from shared.deployment import Deployment, Status
+from shared.domain import system as systems
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, Status
 
 
 class _Marked(Struct, frozen=True):

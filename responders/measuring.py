@@ -10,12 +10,12 @@ from responders.asking import ask_all, looking, or_none, seen
 from responders.case import Case
 from responders.fences import fenced
 from responders.whereabouts import shifted
-from shared import baseline, checks, probing
 from shared.core.codec import decode
-from shared.health import Health, ProbeAnswer, Requests, Verdict, judge
-from shared.plan import Step
-from shared.policy import ScenarioName
-from shared.probing import Record
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step
+from shared.domain.signals import baseline, probe_signals, verification_checks
+from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict, judge
+from shared.domain.signals.probe_signals import Record
 
 
 def health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
@@ -36,7 +36,7 @@ def in_the_watch(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """The same, and beside how it was before the trouble: what is worse than that is ill."""
     known, requests = _looked_at(case, steps, since)
-    document = case.ports.store.get(probing.path(case.policy.system))
+    document = case.ports.store.get(probe_signals.path(case.policy.system))
     looks = decode(Record, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     found = baseline.compared(before, requests, looks, window, case.policy.gates)
@@ -64,7 +64,7 @@ def _looked_at(
     metrics, now = case.ports.metrics(case.policy.system), case.now()
     scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
     calls = looking(case.ports, metrics, probes, since, now)
-    if checks.counts_sign_ins(case.policy, scenario):
+    if verification_checks.counts_sign_ins(case.policy, scenario):
         calls["sign-ins"] = partial(metrics.sign_ins, since, now)
     answers = ask_all(case.ports, calls)
     look = seen(answers)
@@ -75,9 +75,13 @@ def _looked_at(
     )
     known = judge(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _outside(look.probes.values(), len(probes))
-    counted = checks.Counted(requests, or_none(answers.get("sign-ins")))
-    found = checks.checked(case.policy, scenario, set(services.values()), counted, look.probes)
-    return checks.together(Health(known.verdict, known.reason, outside), found), requests
+    counted = verification_checks.Counted(requests, or_none(answers.get("sign-ins")))
+    found = verification_checks.checked(
+        case.policy, scenario, set(services.values()), counted, look.probes
+    )
+    return verification_checks.together(
+        Health(known.verdict, known.reason, outside), found
+    ), requests
 
 
 def _outside(answers: Collection[ProbeAnswer], asked: int) -> Verdict:

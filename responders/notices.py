@@ -13,23 +13,24 @@ from msgspec.structs import replace
 from responders.showing import Showing
 from responders.spreading import Spreading, short, unanswered
 from responders.writing import told
-from shared import command as commands
-from shared import handover, outbox, spread
-from shared import incident as incidents
-from shared import notice as notices
-from shared.audience import Channel
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, written
 from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.commands import command as commands
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.notices import notice as notices
+from shared.domain.notices import outbox, push_progress
+from shared.domain.notices.notice import Notice, Stage, Status, Unless, stage
+from shared.domain.notices.outbox import SENDING_TAKES, Answer, ChannelState
+from shared.domain.policy.channels import Channel
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.status_page import is_shown
 from shared.envelope import Message
-from shared.incident import Incident
-from shared.incident import Status as IncidentStatus
-from shared.notice import Notice, Stage, Status, Unless, stage
-from shared.outbox import SENDING_TAKES, Answer, ChannelState
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.status_page import is_shown
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
@@ -105,7 +106,7 @@ class Notices:
             notice,
             attempts=notice.attempts + 1,
             due_at=now + SENDING_TAKES,
-            spread=None if channel.users is None else spread.begun(notice.spread, now),
+            spread=None if channel.users is None else push_progress.begun(notice.spread, now),
         )
         self._ports.store.commit(
             [

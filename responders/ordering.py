@@ -12,24 +12,24 @@ from responders.marking import unrecorded
 from responders.planning import BUILT, WIDER
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
-from shared import incident as incidents
-from shared import restore_point
-from shared import rollback as rollbacks
-from shared import system as systems
-from shared.audit import Event, event
-from shared.command import Command
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.commands.command import Command
+from shared.domain.data.backups import restore_point
+from shared.domain.data.repair.plan import Selecting
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, Status
+from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
+from shared.domain.notices.notice import creates, loud
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
+from shared.domain.system import System
 from shared.engine import load_steps
-from shared.incident import Incident, Status
-from shared.notice import creates, loud
-from shared.opening import Opening, open_incident, reopen_incident
-from shared.policy import Policy, ScenarioName
-from shared.repair import Selecting
-from shared.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
 from shared.steps.shift import KIND as SHIFT
-from shared.system import System
 from shared.tenure import Draft, prepared
 
 INVALID = Selecting.INVALID.value

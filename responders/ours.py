@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.changed_by import Wrote
 from shared.core.codec import decode
 from shared.core.store import Store
-from shared.differences import Difference
+from shared.domain.deployments.change_attribution import Wrote
+from shared.domain.deployments.inventory.diff import Difference
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Rollback, Way
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.engine import load_steps
-from shared.inventory import WholeInventory
-from shared.plan import Step, StepStatus
 from shared.reading import Reading
-from shared.rollback import Rollback, Way
-from shared.rollback import Status as RollbackStatus
 from shared.steps import redeploy, serve, shift
 from shared.steps.brought import is_ours
 

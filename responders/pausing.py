@@ -10,18 +10,18 @@ from msgspec.structs import replace
 from responders.switching import key
 from responders.telling import in_flight
 from shared import handover
-from shared import system as systems
-from shared.audit import event
-from shared.command import CommandRecord
 from shared.core.codec import encode
 from shared.core.store import Document, Update, Write
-from shared.notice import Notice, notices
-from shared.outside import EVERYWHERE, write_down
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, EVERYWHERE, GLOBAL, Paused
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.severity import Severity
-from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Paused
 
 
 def settle(

@@ -13,16 +13,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from shared import handover
-from shared.audit import Event, event
-from shared.command import CommandRecord
 from shared.core.codec import encode
 from shared.core.store import Document, Update
-from shared.notice import Notice, creates, notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import Event, event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.severity import Severity
 
 WORK_FOR_SECONDS: Final = 90.0
 GIVEN_UP_AFTER: Final = timedelta(days=1)

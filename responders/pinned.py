@@ -12,17 +12,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.pinning import known
-from shared import pin as pins
-from shared.audit import Event, event
 from shared.core import text as shortened
 from shared.core.codec import encode
 from shared.core.store import Store, Write, written
-from shared.inventory import FunctionState
-from shared.notice import Notice, notices
-from shared.pin import Pin
-from shared.policy import Policy
-from shared.rollout import Situation
-from shared.severity import Severity
+from shared.domain.audit.chain import Event, event
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.rollout import Situation
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import Pin
 
 SOMEBODY = "somebody, by hand"
 

@@ -7,14 +7,14 @@ from functools import partial
 
 from responders.asking import ANSWER_SECONDS, answered, ask_all
 from responders.case import Case
-from shared import pin as pins
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document, Query, Store, Write, written
-from shared.pin import AUTOMATION, Pin, Shifted
-from shared.plan import Step, StepStatus
+from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import AUTOMATION, Pin, Shifted
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.steps import serve, shift
-from shared.traffic import LATEST, Service, TrafficTarget
 
 LEADING = frozenset({shift.KIND, serve.KIND})
 """The kinds of step that lead a function's requests anywhere."""

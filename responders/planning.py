@@ -9,16 +9,16 @@ from msgspec.structs import replace
 from responders.scenarios import auth, capacity, complete, database, feature, functions
 from responders.scenarios.halves import Halves, Sight, joined, left_alone
 from responders.scenarios.products import Portion
-from shared import forecast
-from shared import plan as plans
-from shared.differences import Part
-from shared.facts import Facts
-from shared.gate import Outcome
-from shared.gates import Decision, asking
-from shared.plan import Plan, Step, frozen
-from shared.policy import Policy, Rebuilds, ScenarioName
-from shared.reach import REACHES
-from shared.rollback import Order
+from shared.domain.decision import forecast
+from shared.domain.decision.evaluate import Decision, asking
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.rollback import Order
 from shared.steps import release_rules, set_identity
 from shared.steps.brought import PARTS, all_of
 

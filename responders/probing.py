@@ -13,23 +13,23 @@ from msgspec.structs import replace
 
 from responders import findings
 from responders.findings import ACTOR
-from shared import probing
-from shared.audit import event
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Create, written
 from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy, Probe
+from shared.domain.policy.severity import Severity
+from shared.domain.signals import probe_signals
+from shared.domain.signals.early_warning import EarlyWarning, warnings
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, Look
+from shared.domain.signals.probe_signals import Record
 from shared.handover import commit_with_notices
-from shared.health import ProbeAnswer
-from shared.looks import HALF_MINUTE, LONGEST_SECONDS, Look
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy, Probe
 from shared.ports import Ports
-from shared.probing import Record
-from shared.severity import Severity
-from shared.trends import EarlyWarning, warnings
 
 PATIENCE_SECONDS = 10.0
 """What answers within this is kept at once; what takes longer is kept half a minute later."""
@@ -55,7 +55,7 @@ class Probing:
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = {
-            system: policy for system, policy in policies.items() if probing.feeding(policy)
+            system: policy for system, policy in policies.items() if probe_signals.feeding(policy)
         }
         self._asked: dict[str, _Asked] = {}
         self._asked_last: datetime | None = None
@@ -108,7 +108,7 @@ class Probing:
                 self._asked[key] = _Asked(
                     policy.system, probe.name, half_minute, now, clock.monotonic()
                 )
-                self._pool.submit(key, partial(looked, probing.patience(probe, policy)))
+                self._pool.submit(key, partial(looked, probe_signals.patience(probe, policy)))
 
     def _gather(self, seconds: float) -> None:
         """Take in what ends within that time; what could not be looked at is no look.
@@ -144,7 +144,7 @@ class Probing:
 
     def _keep_looks(self, policy: Policy, looks: Mapping[str, list[Look]]) -> None:
         """The same, unless somebody writes first. Raises: Moved."""
-        document = self._ports.store.get(probing.path(policy.system))
+        document = self._ports.store.get(probe_signals.path(policy.system))
         now = document.read_at
         before = decode(Record, document.fields) if document.fields else None
         record, events, said = _judged(
@@ -159,7 +159,7 @@ class Probing:
 def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
     """The first probe of each system, then the second of each, and so on."""
     of_each = (
-        [(policy, probe) for probes in probing.feeding(policy).values() for probe in probes]
+        [(policy, probe) for probes in probe_signals.feeding(policy).values() for probe in probes]
         for policy in policies.values()
     )
     for turn in zip_longest(*of_each):
@@ -180,9 +180,9 @@ def _judged(
     record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
 ) -> tuple[Record, list[Create], list[Notice]]:
     """The record with these looks, and the events and notices that go with it."""
-    looked = probing.seen(record, looks, policy)
-    changes = probing.judge(looked, policy, now)
-    record = probing.after(looked, changes)
+    looked = probe_signals.seen(record, looks, policy)
+    changes = probe_signals.judge(looked, policy, now)
+    record = probe_signals.after(looked, changes)
     warned = warnings(record, policy, now)
     said = [notice for one in warned for notice in _said(one, policy, now)]
     told = [

@@ -13,18 +13,17 @@ from responders.asking import METRICS_WINDOW, ask_all, looking, named, or_none, 
 from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
-from shared import deployment as deployments
 from shared import handover
-from shared import stock as stocks
-from shared import system as systems
-from shared.audit import Event, event
-from shared.baking import Baked, baked, bakes_since
 from shared.core import text as shortened
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.redaction import without_secrets
 from shared.core.store import Document, Update, Write
-from shared.deployment import (
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import (
     Deployment,
     Restorability,
     Status,
@@ -32,19 +31,20 @@ from shared.deployment import (
     placements,
     returnable,
 )
+from shared.domain.deployments.images import images_of, repositories
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.record import protected
+from shared.domain.deployments.inventory.state import WholeInventory, accounts_of
+from shared.domain.deployments.restorability import Beside, restorability
+from shared.domain.deployments.rollout import PROVE_EVERY
+from shared.domain.deployments.stability import Baked, baked, bakes_since
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.health import Requests, summed
 from shared.estate import Hosting, Rules
-from shared.health import Requests, summed
-from shared.images import images_of, repositories
-from shared.inventory import WholeInventory, accounts_of
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.restorability import Beside, restorability
-from shared.rollout import PROVE_EVERY
-from shared.severity import Severity
-from shared.stock import protected
 
 ACTOR: Final = "on_deployment"
 FAULTS_TOLD = 10

@@ -6,13 +6,13 @@ from functools import partial
 
 from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
-from shared import baseline, probing
-from shared.baseline import Baseline
 from shared.core.codec import decode
-from shared.deployment import by_function
-from shared.facts import Facts
-from shared.gates import Decision
-from shared.probing import Record
+from shared.domain.decision.evaluate import Decision
+from shared.domain.decision.facts import Facts
+from shared.domain.deployments.deployment import by_function
+from shared.domain.signals import baseline, probe_signals
+from shared.domain.signals.baseline import Baseline
+from shared.domain.signals.probe_signals import Record
 
 
 def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
@@ -28,7 +28,7 @@ def recall(case: Case, facts: Facts, decision: Decision) -> Baseline:
         ports,
         {
             "metrics": partial(ports.metrics(system).requests, *window),
-            "probes": partial(ports.store.get, probing.path(system)),
+            "probes": partial(ports.store.get, probe_signals.path(system)),
         },
     )
     counted, probes = or_none(answers["metrics"]), or_none(answers["probes"])

@@ -9,22 +9,23 @@ from functools import partial
 from msgspec.structs import replace
 
 from responders.yielding import making_way
-from shared import alert_record, handover
-from shared import incident as incidents
-from shared import rollback as rollbacks
-from shared import system as systems
-from shared.alert_record import Alert
-from shared.audit import Event, event
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Write, written
 from shared.core.write_conflicts import retry_on_conflict
-from shared.incident import Incident
-from shared.opening import Opening, open_incident, reopen_incident
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import worse
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals import alert as alert_record
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.rollback import Rollback
-from shared.severity import worse
-from shared.system import System
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1

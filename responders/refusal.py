@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from shared.audit import event
 from shared.core import topics
 from shared.core.errors import Exists
 from shared.core.message_redaction import scrubbed
 from shared.core.redaction import without_personal
 from shared.core.store import Create
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import UNCLAIMED, refused_key, write_down
+from shared.domain.notices.notice import creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, Message
 from shared.handover import publish_notices
-from shared.notice import creates, notices
-from shared.outside import UNCLAIMED, refused_key, write_down
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.severity import Severity
 
 ATTRIBUTE_LIMIT = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""

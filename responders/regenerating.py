@@ -21,14 +21,14 @@ from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.repairs.remaking import VERB
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
-from shared import assets
-from shared.command import CommandRecord
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Document
 from shared.core.text import nearest
-from shared.policy import Policy
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data import asset_protection
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.severity import Severity
 
 __all__ = ["VERB", "go_on", "regenerate"]
 
@@ -63,7 +63,9 @@ def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetim
     """The record after one message more, or its end once there is none."""
     collection, taken = record.answer["collection"], record.answer["taken"]
     refused = record.answer["refused"]
-    left = [one for one in assets.topics(policy, collection) if one not in (*taken, *refused)]
+    left = [
+        one for one in asset_protection.topics(policy, collection) if one not in (*taken, *refused)
+    ]
     if not left:
         return over(record, now, _in_words(collection, taken, refused))
     if now - record.received_at > GIVEN_UP_AFTER:

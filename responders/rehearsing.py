@@ -16,24 +16,26 @@ from responders.planning import counted, people_needed
 from responders.repairs import foreseeing
 from responders.waiting import described
 from responders.weighing import Foreseen, Preparation
-from shared import handover, repair
-from shared.audit import event
-from shared.command import CommandRecord
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, written
-from shared.facts import Difference, differences
-from shared.gate import Outcome
-from shared.gates import Decision, evaluate_order
-from shared.notice import notices
-from shared.ordered import ordered_change
-from shared.outside import write_down
-from shared.plan import Plan
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.repair import plan as repair
+from shared.domain.decision.evaluate import Decision, evaluate_order
+from shared.domain.decision.facts import Difference, differences
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_scope import ordered_change
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Order, Way
+from shared.domain.rollback.write_quota import PaceLeft
 from shared.ports import Ports
-from shared.quota import PaceLeft
-from shared.rollback import KEPT_FOR, Order, Way
-from shared.severity import Severity
 
 PIECE_SECONDS: Final = 20.0
 """Less than the half minute after which the clock hands on again what is due."""

@@ -9,17 +9,17 @@ from datetime import datetime
 from responders import pinned
 from responders.pinning import pins_of
 from shared import handover
-from shared import pin as pins
-from shared.audit import event
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
-from shared.notice import notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import pins
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.severity import Severity
 
 
 class Reminding:

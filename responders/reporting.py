@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from responders import proving
-from shared.audit import Event, event
 from shared.core import text as shortened
 from shared.core.codec import decode
 from shared.core.store import Document
-from shared.deployment import Deployment
-from shared.notice import Notice, notices
-from shared.rollout import Situation
-from shared.severity import Severity
-from shared.stock import Stock
+from shared.domain.audit.chain import Event, event
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.rollout import Situation
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.severity import Severity
 
 ACTOR: Final = "on_deployment"
 NAMES_TOLD = 50

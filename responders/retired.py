@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from responders.piecemeal import over
-from shared.audit import event
-from shared.command import CommandRecord
 from shared.core.codec import encode
 from shared.core.store import Create, Document, Update
-from shared.notice import creates, loud
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.notices.notice import creates, loud
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.severity import Severity
 
 SUPPRESSION: Final = "silence"
 """The command by which a worker went on with it."""

@@ -23,13 +23,13 @@ from responders.repairs.beginning import approved_by, begin, let_go
 from responders.waiting import parked
 from responders.weighing import PREPARE_WITHIN
 from responders.working_out import WorkedOut, is_of_data, work_out
-from shared import quarantine
 from shared.core.codec import encode
 from shared.core.store import Query
-from shared.gate import Outcome
-from shared.plan import Plan
-from shared.policy import ScenarioName
-from shared.rollback import Order, Question, Rollback
+from shared.domain.data.repair import quarantine
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Order, Question, Rollback
 from shared.steps.brought import all_of
 
 REMOVES_COPIES: Final = (FORGET, taking_out_later.VERB)

@@ -17,15 +17,15 @@ from responders.asking import ask, ask_all
 from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.switched import is_stopped
 from responders.verbs import Asked, Effect
-from shared import command as commands
-from shared.command import CommandRecord
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
 from shared.core.store import Create, Document
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Rollback
 from shared.ports import Ports
-from shared.rollback import Rollback
-from shared.severity import Severity
 
 VERB = "revoke-sessions"
 

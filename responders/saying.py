@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 
 from responders.signing_in import NO_MARK, Session
 from responders.viewing import Facts, Viewing
-from shared import command as commands
-from shared import operators, visits
-from shared.authority import Asked, objections
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
-from shared.credential import TOKEN, fingerprint
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands import console_operator
+from shared.domain.commands.credential import TOKEN, fingerprint
+from shared.domain.commands.permissions import Asked, objections
+from shared.domain.policy.model import Policy
+from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import Page, Visit
 from shared.ports import Ports
-from shared.visits import Page, Visit
 
 VERBS = {
     "approve": "Let exactly this plan be carried out.",
@@ -85,7 +86,7 @@ class Saying:
             "texts": TEXTS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),
-            "back": visits.own(fields.get("back", "/")),
+            "back": console_http.own(fields.get("back", "/")),
             "why": why,
         }
 
@@ -94,7 +95,7 @@ class Saying:
 
         The form's own id makes one command of two taps.
         """
-        if not visits.is_marked(visit, session.token):
+        if not console_http.is_marked(visit, session.token):
             return NO_MARK
         content = self._content(visit, session)
         try:
@@ -108,9 +109,9 @@ class Saying:
         token = self._ports.voice.token(fingerprint(content))
         data = json.dumps({**content, TOKEN: token}).encode()
         message = self._ports.bus.publish(topics.COMMANDS, data)
-        back = visits.own(visit.form.get("back", "/"))
+        back = console_http.own(visit.form.get("back", "/"))
         asked = {"command": content["id"], "message": message, "back": back}
-        return visits.sent_on(visit, f"/said?{urlencode(asked)}")
+        return console_http.sent_on(visit, f"/said?{urlencode(asked)}")
 
     def answer(self, visit: Visit) -> Facts:
         """What became of a command."""
@@ -118,7 +119,7 @@ class Saying:
         if "/" in command or "/" in message or not command:
             raise Rejected("no such command")
         found = self._viewing.answer(command, topics.COMMANDS, message)
-        return {**found, "command": command, "back": visits.own(visit.query.get("back", "/"))}
+        return {**found, "command": command, "back": console_http.own(visit.query.get("back", "/"))}
 
     def _content(self, visit: Visit, session: Session) -> dict[str, Any]:
         """The command whole, but for its token."""
@@ -135,7 +136,7 @@ class Saying:
             **said,
             **names,
             **texts,
-            operators.OPERATOR: operators.operator(session.credential),
+            console_operator.OPERATOR: console_operator.operator(session.credential),
         }
 
     def _concerned(self, content: Mapping[str, Any]) -> list[Policy]:

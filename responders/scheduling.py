@@ -16,21 +16,21 @@ from responders.ordering import order_of, require_target
 from responders.subject import find
 from responders.verbs import Asked, Effect
 from shared import handover
-from shared import system as systems
-from shared.audit import event
-from shared.command import CommandRecord, Planned, as_gcloud
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.notice import OUTSIDE, Notice, Unless, creates, notices, scheduled
-from shared.opening import Opening, open_incident
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord, Planned, as_gcloud
+from shared.domain.incidents.opening import Opening, open_incident
+from shared.domain.notices.notice import OUTSIDE, Notice, Unless, creates, notices, scheduled
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import worse
+from shared.domain.retention import KEPT_FOR
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.severity import worse
 
 
 def order(asked: Asked) -> Effect:

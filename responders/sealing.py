@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from shared import outside
 from shared.core.errors import Moved
 from shared.core.store import Query
-from shared.policy import Policy
+from shared.domain.audit import system_chain
+from shared.domain.policy.model import Policy
+from shared.domain.system import EVERYWHERE
 from shared.ports import Ports
 
 BATCH = 200
@@ -19,7 +20,7 @@ class Sealing:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._chains = (*policies, outside.EVERYWHERE, outside.UNCLAIMED)
+        self._chains = (*policies, EVERYWHERE, system_chain.UNCLAIMED)
         self._looked: dict[str, str] = {}
         """In which quarter each chain was known to be looked at: it needs no other look in that."""
 
@@ -28,25 +29,25 @@ class Sealing:
 
         Raises: Unavailable.
         """
-        quarter = outside.quarter_of(now)
+        quarter = system_chain.quarter_of(now)
         store = self._ports.store
         for system in self._chains:
             if self._looked.get(system) == quarter:
                 continue
-            head = store.get(outside.head_path(system))
+            head = store.get(system_chain.head_path(system))
             if (head.fields or {}).get("quarter") == quarter:
                 self._looked[system] = quarter
                 continue
             loose = store.query(
                 Query(
-                    outside.events_of(system),
-                    where=(("sealed", "==", outside.LOOSE),),
+                    system_chain.events_of(system),
+                    where=(("sealed", "==", system_chain.LOOSE),),
                     limit=BATCH,
                 )
             )
             looked = quarter if len(loose) < BATCH else ""
             try:
-                sealed = outside.seal(
+                sealed = system_chain.seal(
                     system, head, loose, now=now, commit_id=self._ports.ids(), quarter=looked
                 )
                 store.commit(sealed)

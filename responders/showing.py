@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared import incident as incidents
 from shared.buckets import Pages
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.status_page import view
+from shared.domain.presentation.status_page_html import NAMES, PAGE, folder, rendered
 from shared.handover import Due
-from shared.incident import PUBLIC_KEPT_FOR, PublicState
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.status_page import view
-from shared.status_rendering import NAMES, PAGE, folder, rendered
 
 STALE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""

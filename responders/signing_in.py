@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from shared import visits
 from shared.core.errors import Rejected
-from shared.credential import Credential, Kind
+from shared.domain.commands.credential import Credential, Kind
+from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import SESSION, VISITOR, Page, Visit
 from shared.ports import Ports
-from shared.visits import SESSION, VISITOR, Page, Visit
 
 LONGEST = timedelta(hours=1)
 """As long as an ID token lives."""
@@ -28,7 +28,7 @@ class Session(Struct, frozen=True):
     @property
     def mark(self) -> str:
         """What their forms show."""
-        return visits.mark(self.token)
+        return console_http.mark(self.token)
 
 
 class SigningIn:
@@ -56,21 +56,21 @@ class SigningIn:
     def form(self, visit: Visit, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
         known = visit.cookies.get(VISITOR, "")
-        visitor = known if visits.is_token(known) else self._ports.ids()
+        visitor = known if console_http.is_token(known) else self._ports.ids()
         facts: dict[str, object] = {
-            "mark": visits.mark(visitor),
-            "to": visits.own(visit.form.get("to") or visit.query.get("to", "/")),
+            "mark": console_http.mark(visitor),
+            "to": console_http.own(visit.form.get("to") or visit.query.get("to", "/")),
             "why": why,
             "email": visit.form.get("email", ""),
         }
-        return facts, visits.kept(VISITOR, visitor, int(LONGEST.total_seconds()))
+        return facts, console_http.kept(VISITOR, visitor, int(LONGEST.total_seconds()))
 
     def enter(self, visit: Visit) -> Page | str:
         """The way on for whoever has proven who they are; else why not, for the form.
 
         Raises: Unavailable.
         """
-        if not visits.is_marked(visit, visit.cookies.get(VISITOR, "")):
+        if not console_http.is_marked(visit, visit.cookies.get(VISITOR, "")):
             return NO_MARK
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
         try:
@@ -83,14 +83,14 @@ class SigningIn:
             return fault
         left = credential.expires_at - self._ports.clock.now()
         seconds = int(min(LONGEST, left).total_seconds())
-        to = visits.own(visit.form.get("to", "/"))
-        return visits.sent_on(visit, to, visits.kept(SESSION, token, seconds))
+        to = console_http.own(visit.form.get("to", "/"))
+        return console_http.sent_on(visit, to, console_http.kept(SESSION, token, seconds))
 
     def leave(self, visit: Visit, session: Session) -> Page:
         """Nobody is signed in there any more. Raises: Rejected."""
-        if not visits.is_marked(visit, session.token):
+        if not console_http.is_marked(visit, session.token):
             raise Rejected(NO_MARK)
-        return visits.sent_on(visit, "/sign-in", visits.kept(SESSION, "", 0))
+        return console_http.sent_on(visit, "/sign-in", console_http.kept(SESSION, "", 0))
 
 
 def _fault(credential: Credential) -> str:

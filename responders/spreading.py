@@ -14,21 +14,23 @@ from msgspec.structs import replace
 from responders.erasing import read_ledger
 from responders.repairs.concerning import began_at, concerned, read
 from responders.writing import told
-from shared import notice as notices
-from shared import owners, spread
-from shared.audience import Addressees, Audience, Channel
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
-from shared.judging import values
-from shared.notice import Notice, Status, loud
-from shared.outbox import SENDING_TAKES, Answer
-from shared.policy import Policy
+from shared.domain.data.document import Documents, Version
+from shared.domain.data.erasure import owners
+from shared.domain.data.integrity.validator import values
+from shared.domain.notices import notice as notices
+from shared.domain.notices import push_progress
+from shared.domain.notices.notice import Notice, Status, loud
+from shared.domain.notices.outbox import SENDING_TAKES, Answer
+from shared.domain.notices.push_progress import BATCH, Fate, Spread
+from shared.domain.policy.channels import Addressees, Audience, Channel
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.severity import Severity
-from shared.spread import BATCH, Fate, Spread
-from shared.versions import Documents, Scope, Version
 
 LASTS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
@@ -53,7 +55,7 @@ class Spreading:
         the first one is told. Raises: Moved, when another has claimed it meanwhile; Unavailable,
         for the store's.
         """
-        known = notice.spread or spread.begun(None, self._ports.clock.now())
+        known = notice.spread or push_progress.begun(None, self._ports.clock.now())
         try:
             tokens, known = self._looked_up(notice, users, known)
         except (Rejected, Unavailable) as failure:
@@ -61,7 +63,7 @@ class Spreading:
             if self._channel.audience is Audience.CONCERNED:  # it may repeat names of documents
                 why = f"whose documents they are cannot be read: {why.partition(':')[0]}"
             return notice, answer, why
-        notice, turn = self._kept(notice, known), spread.places(known)
+        notice, turn = self._kept(notice, known), push_progress.places(known)
         until = self._ports.clock.monotonic() + LASTS
         while turn:
             some, turn = turn[:BATCH], turn[BATCH:]
@@ -70,7 +72,7 @@ class Spreading:
             except (Rejected, Unavailable) as failure:
                 return notice, *unanswered(failure)
             goes_on = bool(turn) and self._ports.clock.monotonic() < until
-            known = spread.advanced(known, some, fates, goes_on=goes_on)
+            known = push_progress.advanced(known, some, fates, goes_on=goes_on)
             notice = self._kept(notice, known)
             if not goes_on:
                 break

@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from responders.verbs import Asked
-from shared import incident as incidents
-from shared import rollback as rollbacks
-from shared import system as systems
-from shared.choices import choices
-from shared.command import Command
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import nearest
-from shared.incident import Incident
-from shared.rollback import Rollback
-from shared.system import System
+from shared.domain import system as systems
+from shared.domain.commands.command import Command
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import System
 from shared.tenure import SKEW, Draft, prepared
 
 STOPPING = frozenset({"cancel", "reject"})

@@ -11,16 +11,16 @@ from responders.asking import ANSWER_SECONDS, LONGEST_SECONDS, Hold, ask, ask_al
 from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
 from responders.taking_stock import take_stock
-from shared import stock as stocks
 from shared.core.errors import RollbackError
 from shared.core.store import Document
-from shared.deployment import record_path
-from shared.differences import Part
-from shared.inventory import WholeInventory
-from shared.policy import Policy, ScenarioName
+from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.deployments.deployment import record_path
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.resources import Resources
 from shared.ports import Ports
-from shared.reach import REACHES
-from shared.resources import Resources
 
 
 def survey(

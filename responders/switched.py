@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared import system as systems
 from shared.core.codec import decode
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.policy.model import Policy
+from shared.domain.system import GLOBAL, Controls, System, frozen
 from shared.ports import Ports
-from shared.system import GLOBAL, Controls, System, frozen
 
 
 def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:

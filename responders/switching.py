@@ -9,17 +9,17 @@ from msgspec.structs import replace
 
 from responders.telling import alive
 from responders.verbs import Asked, Effect
-from shared import system as systems
-from shared.command import moment
 from shared.core.codec import decode, encode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Query, Write, written
-from shared.drill import PROMOTING, Drill
-from shared.notice import Notice, Unless, creates, notices, scheduled
-from shared.policy import Mode, Policy
-from shared.severity import Severity
-from shared.system import GLOBAL, Controls, Freeze, Pause, Paused, System, paused
+from shared.domain import system as systems
+from shared.domain.commands.command import moment
+from shared.domain.notices.notice import Notice, Unless, creates, notices, scheduled
+from shared.domain.policy.model import Mode, Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.drill import PROMOTING, Drill
+from shared.domain.system import GLOBAL, Controls, Freeze, Pause, Paused, System, paused
 
 OVERTAKEN = Effect("overtaken by a newer switch")
 LIMIT_FREEZES = 50

@@ -10,11 +10,11 @@ from responders.pinning import pins_of
 from responders.subject import Subject, find
 from responders.verbs import Asked, Effect
 from responders.working_out import moved, repairs
-from shared import system as systems
 from shared.core.errors import Refused
-from shared.opening import open_incident
-from shared.rollback import ENDED, Order, Way
-from shared.severity import Severity
+from shared.domain import system as systems
+from shared.domain.incidents.opening import open_incident
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import ENDED, Order, Way
 
 SIGNAL = "unpin"
 """Of the incident that an unpin opens."""

@@ -10,17 +10,17 @@ from msgspec.structs import replace
 
 from responders.asking import ask_all, or_none
 from shared.core.errors import RollbackError
-from shared.estate import Estate
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     FunctionState,
     RulesRelease,
     RulesSource,
     WholeInventory,
     accounts_of,
 )
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import Resources
+from shared.estate import Estate
 from shared.ports import Ports
-from shared.resources import Resources
 
 CLIENTS: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from shared import tallies
-from shared.audit import event
 from shared.core.codec import decode, encode
 from shared.core.errors import Exists
 from shared.core.store import Create, Query, Write
-from shared.incident import Incident
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.reports import monthly_stats
+from shared.domain.reports.monthly_stats import FINAL_AFTER, TALLIED_WITHIN, Tally
+from shared.domain.retention import KEPT_FOR
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.rollback import KEPT_FOR
-from shared.tallies import FINAL_AFTER, TALLIED_WITHIN, Tally
 
 
 class Tallying:
@@ -38,9 +38,9 @@ class Tallying:
             return
         writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + KEPT_FOR})]
         for one in self._fresh(system, now):
-            told = event("incident.tallied", now, "on_clock", **tallies.facts(one))
+            told = event("incident.tallied", now, "on_clock", **monthly_stats.facts(one))
             writes += [
-                Create(tallies.path(one.incident), encode(one)),
+                Create(monthly_stats.path(one.incident), encode(one)),
                 write_down(system, f"tallied:{one.incident}", told),
             ]
         try:
@@ -56,8 +56,8 @@ class Tallying:
             is_final = incident.ended_at is not None and incident.ended_at <= now - FINAL_AFTER
             if incident.system != system or not is_final:
                 continue
-            if store.get(tallies.path(incident.id)).fields is not None:
+            if store.get(monthly_stats.path(incident.id)).fields is not None:
                 continue
-            made = tallies.tally(incident, Reading(store).rollbacks(incident))
+            made = monthly_stats.tally(incident, Reading(store).rollbacks(incident))
             if made is not None:
                 yield made

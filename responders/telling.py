@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from shared import command as commands
-from shared import rollback as rollbacks
-from shared.audit import event
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.store import Document, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.outside import EVERYWHERE
+from shared.domain.audit.chain import event
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.system import EVERYWHERE
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.rollback import Rollback, Status
 from shared.tenure import Draft, prepared
 
 LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from responders.verbs import Asked, Effect
-from shared import system as systems
 from shared.core.errors import Refused
-from shared.notice import creates, trial
+from shared.domain import system as systems
+from shared.domain.notices.notice import creates, trial
 
 
 def notify(asked: Asked) -> Effect:

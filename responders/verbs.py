@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.command import Command, Planned
 from shared.core.store import Write
-from shared.policy import Policy
+from shared.domain.commands.command import Command, Planned
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Order
 from shared.ports import Ports
-from shared.rollback import Order
 
 
 class Asked(Struct, frozen=True):

@@ -15,21 +15,21 @@ from responders.joined import unjudged
 from responders.pinning import left_by
 from responders.repairs import repaired
 from responders.whereabouts import effects, in_short, shifted
-from shared import deployment as deployments
-from shared import plan as plans
-from shared import rollback as rollbacks
 from shared.core import text
 from shared.core.durations import in_words
 from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
-from shared.deployment import Deployment, taken_back
-from shared.deployment import Status as DeploymentStatus
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, taken_back
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.incidents.incident import Status
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Way
+from shared.domain.signals.health import Health, Verdict
 from shared.engine import load_steps
-from shared.health import Health, Verdict
-from shared.incident import Status
-from shared.plan import Step
 from shared.reading import Reading
-from shared.rollback import Way
 from shared.steps import Kind, put_back, take_out
 from shared.steps import Verdict as Standing
 from shared.steps.brought import PARTS, all_of, touches

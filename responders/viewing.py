@@ -7,24 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from responders.batches import batches
-from shared import decisions, outside
-from shared import pin as pins
-from shared.choices import choices
 from shared.core.errors import Rejected
-from shared.impact import Counts
-from shared.incident import Incident
-from shared.plan import progress
-from shared.policy import Policy
+from shared.domain.audit import system_chain
+from shared.domain.decision import history
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.console_http import Visit
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.monthly_stats import months, tally
+from shared.domain.reports.report import Report, report
+from shared.domain.rollback import pins
+from shared.domain.rollback.plan import progress
+from shared.domain.rollback.rollback import ENDED, Rollback
+from shared.domain.system import EVERYWHERE, paused
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.report import Report, report
 from shared.reported import gathered
-from shared.rollback import ENDED, Rollback
 from shared.standing import ahead, outlook, standing, stands
-from shared.system import paused
-from shared.tallies import months, tally
 from shared.trail import Trail
-from shared.visits import Visit
 
 Facts = dict[str, Any]
 View = Callable[[Visit], Facts]
@@ -143,7 +144,7 @@ class Viewing:
     def audit(self, visit: Visit) -> Facts:
         """Every chain by name; one of them, verified and told, where it is named."""
         rollbacks = self._trail.rollbacks()[::-1]
-        systems = (*self._policies, outside.EVERYWHERE, outside.UNCLAIMED)
+        systems = (*self._policies, EVERYWHERE, system_chain.UNCLAIMED)
         chain, now = visit.query.get("chain", ""), self._ports.clock.now()
         finding, told = None, []
         if chain in systems:
@@ -177,13 +178,13 @@ class Viewing:
             raise Rejected(f"no incident {name}")
         return found
 
-    def asked(self, incident: Incident) -> tuple[str, decisions.Decision | None]:
+    def asked(self, incident: Incident) -> tuple[str, history.Decision | None]:
         """The plan that people are asked about, by its fingerprint, and the decision behind it."""
         every = self._reading.rollbacks(incident)
         if not every:
             return "", None
         question = every[-1].question
-        decision = decisions.newest(self._reading.trail(every[-1].id))
+        decision = history.newest(self._reading.trail(every[-1].id))
         return (question.plan.fingerprint if question else ""), decision
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
@@ -197,7 +198,7 @@ class Viewing:
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:NEWEST]
 
-    def _decisions(self, every: list[Rollback]) -> dict[str, decisions.Decision]:
+    def _decisions(self, every: list[Rollback]) -> dict[str, history.Decision]:
         """The newest of each rollback that has one, the newest rollback first."""
-        found = {one.id: decisions.newest(self._reading.trail(one.id)) for one in reversed(every)}
+        found = {one.id: history.newest(self._reading.trail(one.id)) for one in reversed(every)}
         return {name: one for name, one in found.items() if one is not None}

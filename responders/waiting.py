@@ -9,13 +9,13 @@ from typing import Any
 from responders.case import Case, Turn
 from responders.ending import called_off, ended
 from responders.joined import unjudged
-from shared.choices import lines
 from shared.core import text
 from shared.core.durations import in_words
-from shared.facts import Difference
-from shared.incident import Status
-from shared.rollback import Question, Word, in_favour
-from shared.rollback import Status as RollbackStatus
+from shared.domain.decision.facts import Difference
+from shared.domain.incidents.incident import Status
+from shared.domain.incidents.next_actions import lines
+from shared.domain.rollback.rollback import Question, Word, in_favour
+from shared.domain.rollback.rollback import Status as RollbackStatus
 
 PARKED_LOOK = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""

@@ -14,20 +14,20 @@ from responders.inquiring import known_damage
 from responders.repairs import foreseeing
 from responders.repairs.expiring import read_expiries
 from responders.repairs.foreseeing import Target
-from shared import repair
 from shared.core.codec import SCHEMA
 from shared.core.errors import Refused, Rejected
-from shared.damage import Record
-from shared.expiry import Expiry
-from shared.facts import Facts
-from shared.gate import Answer, GateAnswer, Outcome
-from shared.gates import ASKS_FIRST, evaluate_reversal
-from shared.integrity import Run
-from shared.plan import Plan
-from shared.policy import Policy
+from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.scan import Run
+from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair.plan import Survey
+from shared.domain.data.ttl import Expiry
+from shared.domain.decision.evaluate import ASKS_FIRST, evaluate_reversal
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, GateAnswer, Outcome
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Order
 from shared.ports import Ports
-from shared.repair import Survey
-from shared.rollback import Order
 
 PREPARE_WITHIN: Final = timedelta(minutes=30)
 """Beside the time in which any other order is decided: data are looked through first."""

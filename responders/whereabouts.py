@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 from responders.asking import ANSWER_SECONDS, ask_all, or_none
 from responders.case import Case
-from shared import plan as plans
-from shared import repair
 from shared.core import text
-from shared.deployment import Inventory
-from shared.plan import Step, StepStatus
+from shared.domain.data.repair import plan
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.traffic import served_by, shares
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.steps import put_back, redeploy, serve, shift
 from shared.steps.brought import PARTS
-from shared.traffic import served_by, shares
 
 BACK = frozenset({shift.KIND, serve.KIND, redeploy.KIND})
 """The kinds of step that bring a function back."""
@@ -82,7 +82,7 @@ def _undone(steps: Iterable[Step]) -> list[Step]:
 def _targets(steps: Iterable[Step]) -> set[str]:
     """What these steps change; a judgement changes nothing."""
     changing = (
-        step for step in steps if step.writes or step.kind in (*BACK, repair.KIND, put_back.KIND)
+        step for step in steps if step.writes or step.kind in (*BACK, plan.KIND, put_back.KIND)
     )
     return {step.target for step in changing}
 

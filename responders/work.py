@@ -16,15 +16,15 @@ from responders.repairs.taking_out import TakingOut
 from shared import handover
 from shared.controls import Switches
 from shared.core.errors import LostRollback, RollbackError, Unavailable
+from shared.domain.data.document import REWRITE_SECONDS
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import ENDED, Status, Way
+from shared.domain.rollback.write_ramp import Ramp
 from shared.engine import Engine, Left
 from shared.envelope import Message
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.ramp import Ramp
-from shared.rollback import ENDED, Status, Way
 from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
 from shared.tenure import SKEW, claim, given_up
-from shared.versions import REWRITE_SECONDS
 
 WORK_FOR_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""

@@ -30,28 +30,30 @@ from responders.scenarios import reversal, wanted
 from responders.scenarios.reversal import Reversal
 from responders.scenarios.wanted import Wanted
 from responders.weighing import PEOPLE, WORD_OF_TWO
-from shared import incident as incidents
-from shared import quarantine, ramp, repair
-from shared import rollback as rollbacks
-from shared.build import Built
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Query, Store
-from shared.deployment import Inventory
+from shared.domain.data.events.triggers import Change
+from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair import quarantine
+from shared.domain.decision.evaluate import evaluate_reversal
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import GateAnswer, Outcome
+from shared.domain.deployments.build_config import Built
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback import write_ramp
+from shared.domain.rollback.plan import Plan, Step, reporting
+from shared.domain.rollback.rollback import Order, Rollback, Way
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.engine import load_steps
-from shared.facts import Facts
-from shared.gate import GateAnswer, Outcome
-from shared.gates import evaluate_reversal
-from shared.incident import Incident
-from shared.plan import Plan, Step, reporting
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.rollback import Order, Rollback, Way
-from shared.rollback import Status as RollbackStatus
-from shared.severity import Severity
 from shared.steps import put_back, take_out
-from shared.triggers import Change
 
 Piece = tuple[repair.Goal, repair.Position]
 """A piece that a repair has gone through, and how far."""
@@ -120,7 +122,7 @@ def work_out(
     documents = _put_back(policy, pieces, facts)
     planned = reversal.with_documents(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
-    takes = timedelta(seconds=ramp.seconds(writes))
+    takes = timedelta(seconds=write_ramp.seconds(writes))
     worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked

@@ -7,17 +7,17 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from shared import incident as incidents
-from shared import wording
-from shared.audience import Audience, Channel, ChannelKind
 from shared.core.codec import decode, encode
 from shared.core.store import Query
-from shared.incident import PublicState
-from shared.notice import Notice
-from shared.policy import Policy
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import PublicState
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.policy.model import Policy
+from shared.domain.presentation import notice_text
+from shared.domain.presentation.notice_text import About
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.wording import About
 
 
 def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapping[str, Any]:
@@ -30,8 +30,8 @@ def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapp
     if channel.kind is ChannelKind.RECORDING:
         return whole
     about = _about(ports, policy, notice)
-    template = wording.template_of(notice, channel.audience, about)
-    worded = ports.forms.written(template, wording.facts(notice, about, repeated=repeated))
+    template = notice_text.template_of(notice, channel.audience, about)
+    worded = ports.forms.written(template, notice_text.facts(notice, about, repeated=repeated))
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
     known = ("id", "incident", "system", "event", "severity", "repeated")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from shared import incident as incidents
-from shared import rollback as rollbacks
-from shared.alert_record import Alert
-from shared.audit import event
 from shared.core.codec import decode
 from shared.core.store import Write
-from shared.incident import Incident
-from shared.policy import Mode, Policy, ScenarioName
+from shared.domain.audit.chain import event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Mode, Policy, ScenarioName
+from shared.domain.policy.severity import is_worse
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.rollback import Rollback, Status
-from shared.severity import is_worse
-from shared.system import System
 from shared.tenure import Draft, prepared
 
 INTERRUPTED = frozenset({Status.DECIDING, Status.PARKED, Status.RUNNING, Status.VERIFYING})

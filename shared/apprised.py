@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected, Unavailable
-from shared.worded import Worded
+from shared.domain.notices.message import Worded
 
 
 def tell(addresses: str, worded: Worded, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.inventory import Source
+from shared.domain.deployments.inventory.state import Source
 
 
 class Vault(Protocol):

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared import plan as plans
 from shared.attempts import WROTE, OverQuota, Sent, Withheld
 from shared.commits import Commits
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.runtime import Clock
-from shared.execution import Execution
+from shared.domain.policy.execution import Execution
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.write_quota import Pace, PaceLeft
 from shared.in_hand import InHand
 from shared.pacing import Pacing
-from shared.plan import Step, StepStatus
-from shared.quota import Pace, PaceLeft
 from shared.steps import Kind, Look, Verdict
 from shared.tenure import Tenure
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
-from shared import plan as plans
-from shared.audit import Event, event
 from shared.core.codec import encode
 from shared.core.store import Put, Update
+from shared.domain.audit.chain import Event, event
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import ENDED, Step, StepStatus
+from shared.domain.rollback.rollback import LEASE, Rollback
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import path as quota_path
 from shared.in_hand import InHand
-from shared.plan import ENDED, Step, StepStatus
-from shared.quota import PaceLeft
-from shared.quota import path as quota_path
-from shared.rollback import LEASE, Rollback
 from shared.tenure import Draft, Tenure
 
 COMMIT_GAP_SECONDS = 1.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from shared import rollback as rollbacks
-from shared import system as systems
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.store import Document, Store
-from shared.rollback import Rollback
-from shared.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
+from shared.domain import system as systems
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, GLOBAL, Controls, frozen
 
 
 class Switches:

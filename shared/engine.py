@@ -19,10 +19,10 @@ from shared.core.codec import decode
 from shared.core.errors import Throttled
 from shared.core.runtime import Clock, Pool
 from shared.core.store import Query, Store
-from shared.execution import Execution
-from shared.plan import Step
-from shared.quota import Pace, PaceLeft, resumed
-from shared.quota import path as quota_path
+from shared.domain.policy.execution import Execution
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.write_quota import Pace, PaceLeft, resumed
+from shared.domain.rollback.write_quota import path as quota_path
 from shared.steps import Kind, Verdict
 from shared.tenure import Tenure
 

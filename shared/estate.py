@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.expiry import Expiry
-from shared.inventory import (
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import (
     AccountState,
     Generation,
     HostingSite,
@@ -26,7 +27,6 @@ from shared.inventory import (
     Schedule,
     SecretVersion,
 )
-from shared.triggers import Trigger
 
 
 class Hosting(Protocol):

@@ -13,9 +13,9 @@ from shared.core import topics
 from shared.core.codec import from_json
 from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
+from shared.domain.notices.notice import Notice, creates
+from shared.domain.system import EVERYWHERE
 from shared.messages import Bus
-from shared.notice import Notice, creates
-from shared.outside import EVERYWHERE
 
 ROLLBACK = "rollback"
 NOTICE = "notice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import attrgetter
 
-from shared.plan import Step, StepStatus
+from shared.domain.rollback.plan import Step, StepStatus
 
 _number = attrgetter("number")
 

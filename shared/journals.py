@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from shared import quarantine
 from shared.core.store import Document, Query, Store
+from shared.domain.data.repair import quarantine
 
 PAGE: Final = 20
 """Each entry is a document of up to 1 MiB."""

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from shared import told
-from shared.audit import Entry, Event
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query, Reader, Store, Write
-from shared.told import Told
+from shared.domain.audit import narrative
+from shared.domain.audit.chain import Entry, Event
+from shared.domain.audit.narrative import Told
 
 _ENTRY = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
 _SINGLE = re.compile(r"systems/([^/]+)/audit/[^/]+")
@@ -69,10 +69,10 @@ def _tell(writes: Sequence[Write]) -> None:
             beside = _fields(writes, found[1])
             entry = decode(Entry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
-            for one in told.of_entry(entry, found[2], *where):
+            for one in narrative.of_entry(entry, found[2], *where):
                 _log(one)
         elif found := _SINGLE.fullmatch(write.path):
-            _log(told.of_single(decode(Event, write.fields), found[1]))
+            _log(narrative.of_single(decode(Event, write.fields), found[1]))
 
 
 def _fields(writes: Sequence[Write], path: str) -> dict[str, str]:

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.audience import Channel
-from shared.spread import Fate
-from shared.worded import Worded
+from shared.domain.notices.message import Worded
+from shared.domain.notices.push_progress import Fate
+from shared.domain.policy.channels import Channel
 
 
 class Bus(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import isinf
 
-from shared.execution import Execution
-from shared.plan import Step
-from shared.quota import Pace, PaceLeft
-from shared.rollback import Order
+from shared.domain.policy.execution import Execution
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.write_quota import Pace, PaceLeft
 
 INTENTS_AHEAD_SECONDS = 5.0
 """Intents are written for the tokens of that long, so that commits stay in bulk."""

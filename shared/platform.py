@@ -10,12 +10,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from shared.build import Built, Recipe, Running
-from shared.copies import Values
-from shared.deployment import Inventory
-from shared.health import Requests
-from shared.inventory import FunctionState
-from shared.traffic import Revision, Scaling, Service, Traffic
+from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic
+from shared.domain.deployments.source_copies import Values
+from shared.domain.signals.health import Requests
 
 
 class OperationState(Struct, frozen=True):

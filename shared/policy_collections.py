@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.integrity_rules import Comparison
-from shared.judging import compiled
+from shared.domain.data.integrity.schema import compiled
+from shared.domain.policy.data_rules import Comparison
 from shared.marked_yaml import Finding, Path, list_in, mapping_in
 
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)

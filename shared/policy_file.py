@@ -28,9 +28,9 @@ from shared import (
 from shared.core.codec import from_builtins, shape
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
-from shared.execution import WriteQuota
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Policy
 from shared.marked_yaml import Document, Fault, Path, Unreadable
-from shared.policy import Policy
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500

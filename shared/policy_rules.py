@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from shared.core.durations import parse_duration
-from shared.execution import WriteQuota
-from shared.integrity_rules import IntegrityRules
-from shared.looks import untellable
+from shared.domain.policy.data_rules import IntegrityRules
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import SIGNALS, Unit, service_of
+from shared.domain.policy.signals import BREACH
+from shared.domain.signals.probe_history import untellable
 from shared.marked_yaml import Finding, Path, list_in, mapping_in
-from shared.policy import SIGNALS, Unit, service_of
-from shared.reach import BREACH
 
 CANARY_WRITES = 2
 """Its shift, and the rehearsal of it."""

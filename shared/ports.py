@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.backup import Backups, Exports, Mirrors, Restores
 from shared.buckets import Media, Pages, Provisions, Vault
 from shared.core.runtime import Clock, Ids, Pool
 from shared.core.store import Objects, Store
-from shared.credential import Credential
+from shared.domain.commands.console_operator import Person
+from shared.domain.commands.credential import Credential
+from shared.domain.data.backups.values import Backups, Exports, Mirrors, Restores
+from shared.domain.data.document import Documents, Rewrites
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer
 from shared.estate import Estate
-from shared.health import ProbeAnswer
 from shared.messages import Bus, Forms, Sender
-from shared.operators import Person
 from shared.platform import AlertStates, Builder, Metrics, Platform, Services
-from shared.policy import Probe
 from shared.proof import Entrance, Voice
-from shared.versions import Documents, Rewrites
 
 
 class Prober(Protocol):

@@ -25,9 +25,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
-from shared.health import ProbeAnswer
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer
 from shared.http import exchange
-from shared.policy import Probe
 from shared.proof import Secrets
 
 Resolve = Callable[[str], str | None]

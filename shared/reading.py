@@ -7,41 +7,47 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shared import assets, damage, filed, journals, native, outside, quarantine
-from shared import command as commands
-from shared import deployment as deployments
-from shared import erasure as erasures
-from shared import fence as fences
-from shared import incident as incidents
-from shared import rollback as rollbacks
-from shared import stock as stocks
-from shared import system as systems
-from shared.alert_record import Alert
-from shared.assets import Posture
-from shared.audit import Entry, Event
-from shared.backing import Backup
-from shared.command import CommandRecord
-from shared.copying import Copy
+from shared import journals
 from shared.core.codec import decode
 from shared.core.store import Query, Store
-from shared.damage import Record
-from shared.deployment import Deployment
-from shared.erasure import Book
-from shared.fence import Fence
-from shared.filed import Filed
-from shared.incident import Incident
-from shared.inventory import WholeInventory
-from shared.native import Watched
-from shared.notice import Notice
-from shared.outside import UNCLAIMED
-from shared.pin import Pin, holding
-from shared.plan import Step
-from shared.proving import Proof
-from shared.quota import PaceLeft
-from shared.quota import path as quota_path
-from shared.rollback import Rollback
-from shared.system import BUDGET, GLOBAL, Budget, Controls, System
-from shared.tallies import Tally
+from shared.domain import system as systems
+from shared.domain.audit import system_chain
+from shared.domain.audit.chain import Entry, Event
+from shared.domain.audit.system_chain import UNCLAIMED
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture
+from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.data.repair import quarantine
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.notices.notice import Notice
+from shared.domain.reports import filing
+from shared.domain.reports.filing import Filed
+from shared.domain.reports.monthly_stats import Tally
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.pins import Pin, holding
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.signals.alert import Alert
+from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
 
 T = TypeVar("T", bound=Struct)
 
@@ -165,11 +171,11 @@ class Reading:
 
     def watched(self, system: str) -> Watched | None:
         """What was found of Google's own backups the last time; None: nobody has looked."""
-        return self._one(Watched, native.path(system))
+        return self._one(Watched, managed_backups.path(system))
 
     def posture(self, system: str) -> Posture | None:
         """What was found of a system's assets the last time; None: nobody has looked."""
-        return self._one(Posture, assets.path(system))
+        return self._one(Posture, asset_protection.path(system))
 
     def integrity(self, system: str) -> Record | None:
         """What is known of a system's data; None: nobody has looked through it."""
@@ -182,7 +188,7 @@ class Reading:
 
     def filed(self, incident: str) -> Filed | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
-        return self._one(Filed, filed.path(incident))
+        return self._one(Filed, filing.path(incident))
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
@@ -196,7 +202,7 @@ class Reading:
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""
         told = self._one(
-            Event, f"{outside.events_of(UNCLAIMED)}/{outside.refused_key(topic, message)}"
+            Event, f"{system_chain.events_of(UNCLAIMED)}/{system_chain.refused_key(topic, message)}"
         )
         return None if told is None else str(told.facts["reason"])
 

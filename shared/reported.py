@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.impact import Counts
-from shared.incident import Incident
-from shared.policy import Policy
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.report import Facts, Kept
+from shared.domain.rollback.rollback import Rollback
 from shared.reading import Reading
-from shared.report import Facts, Kept
-from shared.rollback import Rollback
 from shared.trail import Trail
 
 

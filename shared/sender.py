@@ -10,15 +10,15 @@ import httpx
 import msgspec
 
 from shared.apprised import tell
-from shared.audience import Channel, ChannelKind
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.notices.message import Worded
+from shared.domain.notices.notice import stage
+from shared.domain.notices.push_progress import Fate
+from shared.domain.policy.channels import Channel, ChannelKind
 from shared.http import exchange
-from shared.notice import stage
 from shared.prober import Resolve, resolve_publicly
 from shared.proof import Secrets
-from shared.spread import Fate
 from shared.statuspage import BASE, Statuspage
-from shared.worded import Worded
 
 SEND_SECONDS = 5.0
 _LATER = frozenset({408, 429})

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shared import forecast
-from shared.copying import Copy
-from shared.fence import Fence
-from shared.forecast import Outlook
-from shared.incident import Incident
-from shared.plan import Step
-from shared.policy import Policy
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.decision import forecast
+from shared.domain.decision.forecast import Outlook
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.response import Response, response
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.system import Freeze, Pause, Paused, paused
 from shared.reading import Reading
-from shared.response import Response, response
-from shared.rollback import Rollback, Status
-from shared.system import Freeze, Pause, Paused, paused
 
 
 class Standing(Struct, frozen=True):

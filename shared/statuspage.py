@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.notices.message import Worded
+from shared.domain.notices.notice import Stage
 from shared.http import exchange
-from shared.notice import Stage
-from shared.worded import Worded
 
 BASE = "https://api.statuspage.io"
 CALL_SECONDS = 10.0

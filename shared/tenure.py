@@ -28,16 +28,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared import anchor
-from shared import rollback as rollbacks
-from shared.audit import Event, event, link
 from shared.core.codec import SCHEMA, decode, encode
 from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
 from shared.core.redaction import redacted
 from shared.core.runtime import Clock, Ids
 from shared.core.store import SERVER_TIME, Create, Document, Reader, Store, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.rollback import ENDED, LEASE, Lease, Rollback
+from shared.domain.audit import anchor
+from shared.domain.audit.chain import Event, event, link
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import ENDED, LEASE, Lease, Rollback
 
 COMPOSE_ATTEMPTS = 10
 SKEW = timedelta(seconds=2)

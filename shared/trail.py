@@ -11,17 +11,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from shared import anchor, outside, told, verification
-from shared import rollback as rollbacks
-from shared.anchor import Anchor
-from shared.audit import Entry, Event, genesis
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Objects, Query, Store
-from shared.outside import Head
-from shared.rollback import Rollback
-from shared.told import Told
-from shared.verification import Finding, Kept
+from shared.domain.audit import anchor, narrative, system_chain, verification
+from shared.domain.audit.anchor import Anchor
+from shared.domain.audit.chain import Entry, Event, genesis
+from shared.domain.audit.narrative import Told
+from shared.domain.audit.system_chain import Head
+from shared.domain.audit.verification import Finding, Kept
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
 
 T = TypeVar("T", bound=Struct)
 
@@ -62,7 +62,7 @@ class Trail:
         """The readable single events of a system, the oldest first, each with its seal's number."""
         found = [
             (event, _seal_of(one))
-            for one in self._documents(outside.events_of(system))
+            for one in self._documents(system_chain.events_of(system))
             if (event := _read(Event, one.fields)) is not None
         ]
         return sorted(found, key=lambda event: event[0].at)
@@ -75,12 +75,12 @@ class Trail:
         return [
             one
             for entry in self.entries(name)
-            for one in told.of_entry(entry, name, incident, system)
+            for one in narrative.of_entry(entry, name, incident, system)
         ]
 
     def told_of_system(self, system: str) -> list[Told]:
         """Each event of a system outside its rollbacks, the oldest first."""
-        return [told.of_single(event, system, seal) for event, seal in self.events(system)]
+        return [narrative.of_single(event, system, seal) for event, seal in self.events(system)]
 
     def verify_rollback(self, name: str, now: datetime) -> Finding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
@@ -108,10 +108,12 @@ class Trail:
 
     def verify_system(self, system: str, now: datetime) -> Finding | None:
         """What the chain of a system's single events proves; None where there is none."""
-        name = outside.chain(system)
+        name = system_chain.chain(system)
         anchors = self._heads(name)
         document, (events, sealed) = self._steady(
-            outside.head_path(system), outside.events_of(system), outside.seals(system)
+            system_chain.head_path(system),
+            system_chain.events_of(system),
+            system_chain.seals(system),
         )
         entries, faults = _kept(sealed)
         head = _read(Head, document.fields)
@@ -129,7 +131,7 @@ class Trail:
             anchors,
             now,
             sealed_at=head.sealed_at,
-            singles=outside.faults(entries, singles, now),
+            singles=system_chain.faults(entries, singles, now),
         )
 
     def _steady(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:

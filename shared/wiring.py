@@ -8,12 +8,12 @@ from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.backup import Mirrors
 from shared.buckets import Media, Pages, Provisions, Vault
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import Once, alone
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Objects, Store
+from shared.domain.data.backups.values import Mirrors
 from shared.estate import Accounts
 from shared.installation import Apis, Installation, Monitoring, Timetable
 from shared.messages import Bus, Forms, Letters, Sender
@@ -237,7 +237,7 @@ class Wiring(SystemsWiring):
     @Once
     def forms(self) -> Forms:
         """The templates of notices; those beside the policies win."""
-        from shared.wording_rendering import Templates
+        from shared.domain.presentation.notice_templates import Templates
 
         return Templates(Path(self._settings.policies) / "templates")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.backup import Backups, Exports, Restores
 from shared.core.lazy import Once, alone
+from shared.domain.data.backups.values import Backups, Exports, Restores
+from shared.domain.data.document import Documents, Rewrites
+from shared.domain.policy.model import Policy
 from shared.estate import Estate
 from shared.installation import Quotas
 from shared.messages import Bus
 from shared.platform import AlertStates, Metrics, Platform, Services
-from shared.policy import Policy
 from shared.settings import Settings
-from shared.versions import Documents, Rewrites
 
 if TYPE_CHECKING:
     from shared.gcp.channels import Clients

@@ -310,7 +310,7 @@ locals {
   application_conditions = {
     copies_made = {
       title       = "copies-only"
-      description = "The databases that copies are (shared/copying.py)."
+      description = "The databases that copies are (shared/domain/data/backups/database_copy.py)."
       expression  = "resource.name.extract(\"/databases/{id}\").startsWith(\"copy-\")"
     }
     media = {
@@ -322,7 +322,7 @@ locals {
     }
     proofs_scratch = {
       title       = "scratch-databases-only"
-      description = "The databases that proofs make and delete (shared/proving.py)."
+      description = "The databases that proofs make and delete (shared/domain/data/backups/restore_test.py)."
       expression  = "resource.name.extract(\"/databases/{id}\").startsWith(\"proof-\")"
     }
     sources = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from shared import deployment as deployments
 from shared.core.store import Create
-from shared.policy import Policy
-from shared.rollback import Rollback, Status
+from shared.domain.deployments import deployment as deployments
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Rollback, Status
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World
 

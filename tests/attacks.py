@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.audience import Component, StatusPage
-from shared.incident import Incident, Moment, Status
-from shared.notice import Notice
-from shared.rollback import Rollback
-from shared.rollback import Status as RollbackStatus
-from shared.severity import Severity
-from shared.wording import About
+from shared.domain.incidents.incident import Incident, Moment, Status
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.channels import Component, StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.notice_text import About
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.backing import Backup
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.resources import BackupRules
+from shared.domain.data.backups.export import Backup
+from shared.domain.policy.resources import BackupRules
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from responders.console import Console
-from shared.visits import Page, Visit
+from shared.domain.presentation.console_http import Page, Visit
 from tests.world import World
 
 ADA = "ada@example.com"

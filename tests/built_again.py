@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.inventory import Source, configured
-from shared.rollback import Status
-from shared.traffic import Traffic
+from shared.domain.deployments.inventory.state import Source, configured
+from shared.domain.deployments.inventory.traffic import Traffic
+from shared.domain.rollback.rollback import Status
 from tests.crash import quick
 from tests.fakes.vault import content_of
 from tests.pinned import FOLLOWING

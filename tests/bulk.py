@@ -15,12 +15,12 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared import plan as plans
 from shared.core import topics
 from shared.core.errors import Ambiguous, Throttled, Unavailable
 from shared.core.runtime import Pool
-from shared.execution import WriteQuota
-from shared.policy import Group, Policy
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Group, Policy
+from shared.domain.rollback import plan as plans
 from shared.steps import judge
 from shared.wiring import POOL_WORKERS
 from tests.fakes.lanes import LanePool

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from shared import outside
-from shared.audit import Entry, Event, digest, genesis, link
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query, Store
+from shared.domain.audit import system_chain
+from shared.domain.audit.chain import Entry, Event, digest, genesis, link
 
 Fields = dict[str, Any]
 
@@ -147,7 +147,7 @@ class Tamperer:
             self._vault.remove(path)
         for number, path in enumerate(self._paths(chain), 1):
             for position, one in enumerate(self._entry(path).events):
-                if one.name != outside.SEALED:
+                if one.name != system_chain.SEALED:
                     key = f"{chain}/audit/{number}-{position}"
                     self._vault.store.commit([Put(key, {**encode(one), "sealed": number})])
 
@@ -159,7 +159,7 @@ class Tamperer:
 
     def _set_head(self, chain: str, last: Entry) -> None:
         kind, _, name = chain.partition("/")
-        path = chain if kind == "rollbacks" else outside.head_path(name)
+        path = chain if kind == "rollbacks" else system_chain.head_path(name)
         fields = self._vault.store.get(path).fields or {}
         hash_name = "audit_head" if kind == "rollbacks" else "hash"
         changed = {hash_name: last.hash, "sequence": last.sequence}

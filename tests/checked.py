@@ -8,13 +8,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.checking import Checking
-from shared import damage
-from shared.alert_record import Alert
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.damage import Record
-from shared.integrity_rules import Collection, IntegrityRules
-from shared.policy import Policy
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.policy.data_rules import Collection, IntegrityRules
+from shared.domain.policy.model import Policy
+from shared.domain.signals.alert import Alert
 from tests.fakes.documents import FakeDocuments
 from tests.world import CHECKED, World
 

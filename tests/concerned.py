@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.audience import Addressees, Audience, Channel, ChannelKind
+from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind
 from tests.fakes.sender import Pushed
 from tests.noticed import notices as kept
 from tests.spoilt import MINUTE, SHOP, Shop

@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import backing
-from shared import erasure as erasures
-from shared.backing import Backup
-from shared.copying import Copy
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query
-from shared.erasure import Book
-from shared.resources import BackupRules, CopyRules
+from shared.domain.data.backups import export
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book
+from shared.domain.policy.resources import BackupRules, CopyRules
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
@@ -78,11 +78,11 @@ def documents(shop: World, database: str) -> dict[str, Any]:
 def exported(shop: World) -> Backup:
     """A whole export of this minute, in the catalogue."""
     at = shop.ports.clock.now().replace(second=0, microsecond=0)
-    begun = replace(backing.begun(POLICY, at, at), bucket=BUCKET)
+    begun = replace(export.begun(POLICY, at, at), bucket=BUCKET)
     shop.ports.databases.begin(ORIGINAL, begun.prefix, at)
     shop.ports.clock.advance(5 * MINUTE)
-    made = replace(begun, status=backing.Status.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(backing.path(made.id), encode(made))])
+    made = replace(begun, status=export.Status.KEPT, places=(begun.prefix,))
+    shop.ports.store.commit([Put(export.path(made.id), encode(made))])
     return made
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
-from shared.policy import Policy
-from shared.rollback import Status
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
 from tests.fakes.bus import Published
 from tests.world import BOOKSHOP, World
 

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.codec import decode
-from shared.deployment import Deployment
-from shared.resources import Resources
-from shared.stock import Stock
-from shared.stock import decode as decode_stock
-from shared.system import System
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.record import decode as decode_stock
+from shared.domain.policy.resources import Resources
+from shared.domain.system import System
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

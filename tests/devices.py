@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.audience import Addressees, Audience, Channel, ChannelKind
-from shared.policy import Policy
-from shared.spread import BATCH
+from shared.domain.notices.push_progress import BATCH
+from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind
+from shared.domain.policy.model import Policy
 from tests.noticed import notices as kept
 from tests.world import BOOKSHOP, World
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from shared import incident, rollback
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.pin import Pin, holding
+from shared.domain.incidents import incident
+from shared.domain.rollback import rollback
+from shared.domain.rollback.pins import Pin, holding
 from tests.crash import Fault, Saboteur, run
 from tests.world import World
 

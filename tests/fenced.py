@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.fence import Status
-from shared.health import ProbeAnswer
-from shared.integrity_rules import FenceRules
-from shared.policy import Policy
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.model import Policy
+from shared.domain.signals.health import ProbeAnswer
 from tests.fakes.hooks import Hook, no_hook
 from tests.fences import (
     BEFORE,

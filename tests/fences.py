@@ -7,16 +7,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import fence as fences
-from shared import incident
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.fence import Fence
-from shared.incident import PublicState
-from shared.integrity_rules import FenceRules
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.incidents import incident
+from shared.domain.incidents.incident import PublicState
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.system import System
 from shared.platform import Platform
-from shared.system import System
-from shared.traffic import Scaling
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
     IndexField,
@@ -15,9 +15,9 @@ from shared.inventory import (
     RulesRelease,
     fingerprint,
 )
-from shared.policy import Mode, ScenarioName, Signal
-from shared.resources import Resources
-from shared.severity import Severity
+from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.policy.resources import Resources
+from shared.domain.policy.severity import Severity
 from shared.steps.release_hosting import FINALIZED
 from tests.crash import quick
 from tests.fakes.clock import START

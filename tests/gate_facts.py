@@ -7,13 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.deployment import Deployment, Inventory, Live, Placement, Status
-from shared.facts import AlertFact, Facts, changed
-from shared.gates import Decision, evaluate, evaluate_order
-from shared.health import ProbeAnswer, Requests
-from shared.policy import Mode
-from shared.system import Budget, Controls, Freeze, Pause, System
-from shared.traffic import LATEST, Revision, Service, TrafficTarget
+from shared.domain.decision.evaluate import Decision, evaluate, evaluate_order
+from shared.domain.decision.facts import Facts, changed
+from shared.domain.deployments.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.domain.deployments.inventory.traffic import LATEST, Revision, Service, TrafficTarget
+from shared.domain.policy.model import Mode
+from shared.domain.signals.alert import AlertFact
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.system import Budget, Controls, Freeze, Pause, System
 from tests.world import BOOKSHOP
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

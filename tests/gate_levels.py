@@ -14,12 +14,13 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct, defstruct
 from msgspec.structs import replace
 
-from shared.deployment import Inventory, Status
-from shared.facts import Facts, worst_signal
-from shared.gate import Answer, Case, Gate
-from shared.gates import GATES
-from shared.health import Requests
-from shared.inventory import (
+from shared.domain.decision.evaluate import GATES
+from shared.domain.decision.facts import Facts, worst_signal
+from shared.domain.decision.gates.base import Answer, Case, Gate
+from shared.domain.decision.scenario_scope import widened, within
+from shared.domain.decision.target_selection import suspected
+from shared.domain.deployments.deployment import Inventory, Status
+from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
@@ -28,10 +29,9 @@ from shared.inventory import (
     SecretVersion,
     WholeInventory,
 )
-from shared.policy import Mode, Policy, ScenarioName
-from shared.reach import widened, within
-from shared.suspects import suspected
-from shared.system import Budget
+from shared.domain.policy.model import Mode, Policy, ScenarioName
+from shared.domain.signals.health import Requests
+from shared.domain.system import Budget
 from tests.gate_facts import (
     BAD_RELEASE,
     HALF,

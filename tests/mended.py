@@ -12,17 +12,16 @@ from responders.repairs.expiring import read_expiries
 from responders.repairs.journalled import MayGoOn
 from responders.repairs.mending import Mending
 from responders.repairs.rewriting import Rewriting
-from shared import quarantine, repair
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.integrity_rules import Collection
-from shared.plan import Step
-from shared.policy import Policy
-from shared.quarantine import Entry
-from shared.ramp import Ramp
-from shared.repair import Fate, Goal, Position
-from shared.rollback import Rollback, Status
-from shared.versions import Scope
+from shared.domain.data.repair import plan, quarantine
+from shared.domain.data.repair.plan import Fate, Goal, Position
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.write_ramp import Ramp
 from tests.world import CHECKED, FakePorts
 
 HERE = "(default)"
@@ -36,7 +35,7 @@ SHOP = replace(
 )
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROLLBACK = Rollback("INC-1", "INC-1", "bookshop", Status.RUNNING, NOON, NOON)
-STEP = Step("repair ", repair.KIND, "customers")
+STEP = Step("repair ", plan.KIND, "customers")
 GOOD: dict[str, dict[str, Any] | None] = {
     "customers/ada": {"email": "ada@example.com"},
     "customers/bob": {"email": "bob@example.com"},
@@ -70,7 +69,7 @@ class Shop:
         self.pass_time()
         at = self.ports.clock.now()
         self.pass_time()
-        known = repair.parse(select)
+        known = plan.parse(select)
         return replace(Goal(HERE, at, HERE, self.before, known, Scope(collection)), **more)
 
     def fates(self, collection: str, select: str = "invalid", **more: Any) -> dict[str, Fate]:

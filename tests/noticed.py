@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.audience import Channel, ChannelKind
+from shared.domain.policy.channels import Channel, ChannelKind
 from tests.world import World
 
 HOOK = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import outside
 from shared.core import topics
 from shared.core.store import Query
+from shared.domain.audit import system_chain
 from tests.world import World
 
 HALF_A_MINUTE = timedelta(seconds=30)
@@ -28,7 +28,9 @@ def pass_time(world: World, span: timedelta) -> None:
 
 def told(world: World, of: str = "") -> list[str]:
     """The names of the events outside rollbacks, in order: those that begin so."""
-    events = world.ports.store.query(Query(outside.events_of(world.policy.system), order_by="at"))
+    events = world.ports.store.query(
+        Query(system_chain.events_of(world.policy.system), order_by="at")
+    )
     names = [str(one.fields["name"]) for one in events if one.fields]
     return [one for one in names if one.startswith(of)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.filling import Status
-from shared.proving import Proof
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.restore_test import Proof
 from tests.fakes.restores import ORIGINAL
 
 NOW = datetime(2026, 3, 20, 12, 0, 30, tzinfo=UTC)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import pin as pins
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.pin import Pin
-from shared.rollback import Status
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.rollback import Status
 from tests.crash import quick
 from tests.world import World
 

@@ -12,7 +12,7 @@ import pytest
 
 import main
 from shared.core import topics
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 from tests.world import BOOKSHOP, FakePorts
 
 ENTRY_POINTS = {

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 from tests.world import POLICIES, World
 
 

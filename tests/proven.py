@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.proving import Proof
-from shared.resources import BackupRules, ProofRules
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.policy.resources import BackupRules, ProofRules
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 from msgspec.structs import replace
 
-from shared.audience import StatusPage
-from shared.incident import PublicState, PublicTurn
-from shared.severity import Severity
-from shared.status_rendering import PAGE
+from shared.domain.incidents.incident import PublicState, PublicTurn
+from shared.domain.policy.channels import StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page_html import PAGE
 from tests.fakes.clock import START
 from tests.fakes.pages import MemoryPages
 from tests.world import BOOKSHOP, World

@@ -6,8 +6,8 @@ from typing import Any
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.drill import Drill
-from shared.system import System
+from shared.domain.rollback.drill import Drill
+from shared.domain.system import System
 from tests.world import World
 
 

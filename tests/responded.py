@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import incident as incidents
-from shared.incident import Incident, Moment
-from shared.incident import Status as IncidentStatus
-from shared.notice import Notice
-from shared.rollback import Rollback, Status
-from shared.severity import Severity
-from shared.timers import timers
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.escalation import timers
+from shared.domain.incidents.incident import Incident, Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Rollback, Status
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 

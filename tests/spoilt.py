@@ -8,15 +8,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import quarantine
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.erasure import ErasureRules, Place
-from shared.integrity_rules import Derived, IntegrityRules, OnRepair
-from shared.inventory import FunctionState, Generation
-from shared.policy import Policy
-from shared.quarantine import Entry
-from shared.rollback import Rollback, Status
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.deployments.inventory.state import FunctionState, Generation
+from shared.domain.policy.data_rules import Derived, IntegrityRules, OnRepair
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Rollback, Status
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook
 from tests.world import CHECKED, World

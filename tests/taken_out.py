@@ -9,21 +9,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.repairs import taking_out_later
-from shared import command as commands
-from shared import erasure as erasures
-from shared import quarantine
-from shared import system as systems
-from shared.command import CommandRecord
 from shared.core.codec import decode, encode
 from shared.core.store import Put, Query
-from shared.erasure import Book, Erasure
-from shared.plan import Step, StepStatus
-from shared.policy import Policy
-from shared.quarantine import Entry
-from shared.repair import Fate
-from shared.rollback import Status
+from shared.domain import system as systems
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import System
 from shared.steps import take_out
-from shared.system import System
 from tests.fakes.hooks import Hook, no_hook
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import alert, policy_file
-from shared.alert import Notification, State, Verdict
+from shared import policy_file
 from shared.core.errors import Refused
-from shared.policy import Gates, Policy
+from shared.domain.policy.model import Gates, Policy
+from shared.domain.signals import monitoring_notification
+from shared.domain.signals.monitoring_notification import Notification, State, Verdict
 
 FIXTURES = Path(__file__).parent / "fixtures" / "monitoring"
 POLICIES = policy_file.load_all(Path(__file__).parent.parent / "policies")
@@ -26,12 +27,14 @@ LABELS = {"rollback_system": "cvplus", "rollback_signal": "function_failure_rate
 def notification(version: object = "1.2", **incident: Any) -> Notification:
     """A notification of an open incident, with what the test changes in it."""
     body = {"incident_id": "0.abc", "state": "open", "started_at": 1756293629, **incident}
-    return alert.parse(json.dumps({"version": version, "incident": body}).encode())
+    return monitoring_notification.parse(
+        json.dumps({"version": version, "incident": body}).encode()
+    )
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(Refused) as caught:
-        alert.parse(data)
+        monitoring_notification.parse(data)
     return caught.value.reason
 
 
@@ -72,11 +75,11 @@ def test_a_captured_payload(name: str) -> None:
     verdict, project, policy_id = CAPTURES[name]
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = alert.parse(content)
+    parsed = monitoring_notification.parse(content)
 
     assert (parsed.verdict, parsed.project, parsed.policy_id) == (verdict, project, policy_id)
     assert parsed.document == content.decode()
-    assert alert.claim(parsed, POLICIES) is None
+    assert monitoring_notification.claim(parsed, POLICIES) is None
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -85,7 +88,9 @@ def test_a_captured_payload_with_our_labels(name: str) -> None:
     document = json.loads((FIXTURES / f"{name}.json").read_bytes())
     document["incident"].setdefault("policy_user_labels", {}).update(LABELS)
 
-    claimed = alert.claim(alert.parse(json.dumps(document).encode()), POLICIES)
+    claimed = monitoring_notification.claim(
+        monitoring_notification.parse(json.dumps(document).encode()), POLICIES
+    )
 
     assert claimed == (CVPLUS, "function_failure_rate")
 
@@ -95,7 +100,7 @@ def test_what_is_read_of_a_notification() -> None:
     name = "threshold_open_log_entry_count_cloud_function_2022"
     content = (FIXTURES / f"{name}.json").read_bytes()
 
-    parsed = alert.parse(content)
+    parsed = monitoring_notification.parse(content)
 
     assert parsed == Notification(
         version="1.2",
@@ -265,7 +270,7 @@ def test_doubled_keys() -> None:
     """Of a key that stands twice the last counts, as for other readers of JSON."""
     data = b'{"version":"1.2","incident":{"incident_id":"a","state":"open","state":"closed"}}'
 
-    assert alert.parse(data).verdict is Verdict.CLOSED
+    assert monitoring_notification.parse(data).verdict is Verdict.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -281,7 +286,7 @@ def test_doubled_keys() -> None:
 )
 def test_the_key_of_a_notification(incident_id: str, state: str, key: str) -> None:
     """One document per incident and state, under a name that Firestore takes."""
-    assert alert.key(notification(incident_id=incident_id, state=state)) == key
+    assert monitoring_notification.key(notification(incident_id=incident_id, state=state)) == key
 
 
 @pytest.mark.parametrize("incident_id", ["", "a" * 201, "é" * 101])
@@ -290,7 +295,7 @@ def test_a_notification_without_a_key(incident_id: str) -> None:
     known = msgspec.structs.replace(notification(), incident_id=incident_id)
 
     with pytest.raises(Refused):
-        alert.key(known)
+        monitoring_notification.key(known)
 
 
 CONDITION = {"name": "projects/p/alertPolicies/4815162342/conditions/1"}
@@ -331,9 +336,9 @@ def test_whose_a_notification_is(
     """The system and the signal come from labels or a listed id, never from prose."""
     parsed = notification(**incident)
 
-    assert alert.claim(parsed, POLICIES) == claimed
+    assert monitoring_notification.claim(parsed, POLICIES) == claimed
     if claimed is None:
-        assert alert.why_unclaimed(parsed, POLICIES)
+        assert monitoring_notification.why_unclaimed(parsed, POLICIES)
 
 
 @pytest.mark.parametrize(
@@ -353,15 +358,15 @@ def test_a_project_whose_alerts_do_not_count(
     """The resource's project decides, else the scoping one; no project at all is accepted."""
     parsed = notification(resource={"labels": labels}, scoping_project_id=scoping)
 
-    assert alert.is_foreign(parsed, CVPLUS) is is_foreign
+    assert monitoring_notification.is_foreign(parsed, CVPLUS) is is_foreign
 
 
 def test_a_policy_without_alert_projects() -> None:
     """Where a policy names no alert projects, its own project is the one."""
     policy = msgspec.structs.replace(CVPLUS, alert_projects=())
 
-    assert not alert.is_foreign(notification(scoping_project_id="cvplus"), policy)
-    assert alert.is_foreign(notification(scoping_project_id="other"), policy)
+    assert not monitoring_notification.is_foreign(notification(scoping_project_id="cvplus"), policy)
+    assert monitoring_notification.is_foreign(notification(scoping_project_id="other"), policy)
 
 
 @pytest.mark.parametrize(
@@ -381,12 +386,12 @@ def test_the_function_that_an_alert_names(
     """Cloud Run names the service, which is the function in lower case."""
     parsed = notification(resource={"type": resource_type, "labels": labels})
 
-    assert alert.function_of(parsed, CVPLUS) == function
+    assert monitoring_notification.function_of(parsed, CVPLUS) == function
 
 
 def test_the_default_of_auto_close() -> None:
     """Without a policy it is Cloud Monitoring's 7 days, which is the policy's default too."""
-    assert Gates().auto_close == alert.AUTO_CLOSE == timedelta(days=7)
+    assert Gates().auto_close == monitoring_notification.AUTO_CLOSE == timedelta(days=7)
 
 
 JSON = st.recursive(
@@ -415,11 +420,11 @@ def test_any_incident(changes: dict[str, Any], version: Any) -> None:
     for known in ("1.2", version):
         data = json.dumps({**document, "version": known}).encode("utf-8", "surrogatepass")
         try:
-            parsed = alert.parse(data)
+            parsed = monitoring_notification.parse(data)
         except Refused as refused:
             said = refused.reason
         else:
-            said = alert.key(parsed) + parsed.verdict
-            alert.claim(parsed, POLICIES)
-            alert.function_of(parsed, CVPLUS)
+            said = monitoring_notification.key(parsed) + parsed.verdict
+            monitoring_notification.claim(parsed, POLICIES)
+            monitoring_notification.function_of(parsed, CVPLUS)
         assert said

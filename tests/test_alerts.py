@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import rollback
 from shared.core import topics
 from shared.core.errors import Moved, Unavailable
+from shared.domain.rollback import rollback
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, FakePorts, World
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from responders.anchoring import AT_ONCE, Anchoring
-from shared import anchor
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
-from shared.rollback import Status
+from shared.domain.audit import anchor
+from shared.domain.rollback.rollback import Status
 from tests.fakes.hooks import no_hook
 from tests.world import FakePorts, World
 

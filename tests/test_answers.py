@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
-from shared.choices import after_the_end
-from shared.command import as_gcloud
 from shared.core import topics
-from shared.policy import ScenarioName
-from shared.rollback import Status
+from shared.domain.commands.command import as_gcloud
+from shared.domain.incidents import incident
+from shared.domain.incidents.next_actions import after_the_end
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.rollback import Status
 from tests.answering import (
     HOUR,
     MINUTE,

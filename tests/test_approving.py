@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
 from shared.core import topics
 from shared.core.store import Query
-from shared.credential import ROLE_CLAIM
-from shared.policy import ScenarioName
-from shared.rollback import Status
+from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.incidents import incident
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.rollback import Status
 from tests.answering import HOUR, MINUTE, asked, newest, notice, say
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from shared.audit import Entry, digest, event, faults, genesis, link
+from shared.domain.audit.chain import Entry, digest, event, faults, genesis, link
 
 CHAIN = "rollbacks/INC-20260302-001"
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

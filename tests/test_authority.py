@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shared import authority
-from shared.authority import ROLES, SKEW, Asked, objections
-from shared.credential import Credential, Kind, Role, fingerprint
-from shared.policy import Policy, Principal
-from shared.severity import Severity
+from shared.domain.commands import permissions
+from shared.domain.commands.credential import Credential, Kind, fingerprint
+from shared.domain.commands.permissions import ROLES, SKEW, Asked, objections
+from shared.domain.policy.model import Policy, Principal
+from shared.domain.policy.roles import Role
+from shared.domain.policy.severity import Severity
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 
@@ -290,5 +291,5 @@ def test_hostile_content_is_judged_and_not_crashed_on(value: Any) -> None:
     content = dict.fromkeys(("command", "groups", "functions", "severity", "override"), value)
     said = Asked.of(content)
 
-    assert authority.objections(said, person(None), (PLAIN,), START) != []
+    assert permissions.objections(said, person(None), (PLAIN,), START) != []
     assert msgspec.json.encode(said)

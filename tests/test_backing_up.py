@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from responders.hearing import heard
-from shared import backing
-from shared.backing import Status
-from shared.backup import Export, Stored
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
-from shared.resources import BackupRules
+from shared.domain.data.backups import export as backing
+from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.values import Export, Stored
+from shared.domain.policy.resources import BackupRules
 from tests.backed_up import HERE, MINUTE, NAME, POLICY, RULES, THERE, backup, catalogue, told, world
 from tests.fakes.clock import START
 from tests.fakes.hooks import raising

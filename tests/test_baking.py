@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.baking import baked
-from shared.deployment import Deployment, Placement, Status
-from shared.differences import Change, Difference, Part
-from shared.health import ProbeAnswer, Requests
-from shared.policy import Gates
-from shared.system import System
+from shared.domain.deployments.deployment import Deployment, Placement, Status
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.stability import baked
+from shared.domain.policy.model import Gates
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.system import System
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.baseline import SPAN, Baseline, before, compared, recorded
-from shared.health import Requests, Verdict
-from shared.looks import HALF_MINUTE, Look
+from shared.domain.signals.baseline import SPAN, Baseline, before, compared, recorded
+from shared.domain.signals.health import Requests, Verdict
+from shared.domain.signals.probe_history import HALF_MINUTE, Look
 from tests.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

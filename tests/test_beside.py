@@ -8,7 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import beside
-from shared.inventory import FunctionState, Generation, Schedule, WholeInventory
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    Generation,
+    Schedule,
+    WholeInventory,
+)
 from tests.world import World
 
 TOPIC = {"eventType": "published", "retryPolicy": "RETRY_POLICY_DO_NOT_RETRY"}

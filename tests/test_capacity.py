@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from responders.scenarios.capacity import wanted_scaling
 from shared.core.store import Query
-from shared.inventory import configured
-from shared.plan import StepStatus
-from shared.policy import Group, Policy
-from shared.rollback import Status
-from shared.traffic import Scaling
+from shared.domain.deployments.inventory.state import configured
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.policy.model import Group, Policy
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Status
 from tests.answering import say
 from tests.crash import quick
 from tests.pinned import FOLLOWING

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from cli.upkeep import lines
 from responders.checking import BROUGHT_BACK, Checking
-from shared import damage
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
-from shared.integrity import said
-from shared.integrity_rules import IntegrityRules
-from shared.notice import Notice
-from shared.rollback import Status as RollbackStatus
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.scan import said
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.data_rules import IntegrityRules
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.checked import GOOD, HOUR, SHOP, Shop
 from tests.world import World
 

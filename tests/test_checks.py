@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.checks import Counted, checked, counts_sign_ins, together
-from shared.health import Health, ProbeAnswer, Requests, Verdict
-from shared.policy import Check, Group, Probe, ScenarioName
+from shared.domain.policy.model import Check, Group, Probe, ScenarioName
+from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict
+from shared.domain.signals.verification_checks import Counted, checked, counts_sign_ins, together
 from tests.world import BOOKSHOP
 
 GOOD, BAD = ProbeAnswer(True, 200), ProbeAnswer(False, 500)

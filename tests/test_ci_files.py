@@ -17,7 +17,7 @@ from shared import policy_file
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.deployment import Deployment, Status
+from shared.domain.deployments.deployment import Deployment, Status
 from tests.outside import refusals
 from tests.world import POLICIES, World
 

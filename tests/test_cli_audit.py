@@ -22,11 +22,11 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.provisions import INSIDE, audit_bucket
 from local.storage.conditions import Conditions
-from shared.audit import event
 from shared.core import topics
 from shared.core.store import Put, Query
+from shared.domain.audit.chain import event
+from shared.domain.audit.narrative import of_single
 from shared.settings import LOCAL_CLOUD, Settings
-from shared.told import of_single
 from shared.wiring import Wiring
 from tests import person
 from tests.campaign import Tamperer

@@ -15,13 +15,14 @@ from cli.app import app
 from cli.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import backing, filling, native, policy_file
-from shared import proving as proof
-from shared.backing import Status
+from shared import policy_file
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.filling import Status as Filling
-from shared.native import Watched
+from shared.domain.data.backups import export, filled_database, managed_backups
+from shared.domain.data.backups import restore_test as proof
+from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.managed_backups import Watched
 from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
 from shared.wiring import Wiring
 from tests.backed_up import MINUTE, POLICY
@@ -74,12 +75,12 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert "nobody has looked at Google's own backups yet" in shown()
     assert value() == {"exports": [], "proofs": [], "native": None, "reads_a_day": None}
 
-    begun = backing.begun(POLICY, START, START)
-    kept = backing.kept(replace(begun, documents=55, size_bytes=1234), START)
-    later = backing.begun(POLICY, START + POLICY.backups.every, START)
-    failed = backing.failed(later, "no space", START)
-    writes = [Put(backing.path(one.id), encode(one)) for one in (kept, failed)]
-    wiring.store.commit([*writes, Put(native.path("bookshop"), encode(WATCHED))])
+    begun = export.begun(POLICY, START, START)
+    kept = export.kept(replace(begun, documents=55, size_bytes=1234), START)
+    later = export.begun(POLICY, START + POLICY.backups.every, START)
+    failed = export.failed(later, "no space", START)
+    writes = [Put(export.path(one.id), encode(one)) for one in (kept, failed)]
+    wiring.store.commit([*writes, Put(managed_backups.path("bookshop"), encode(WATCHED))])
 
     lines = shown().splitlines()
     assert lines[1].split()[0] == failed.id
@@ -98,7 +99,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert intent is not None
     there = replace(intent, status=Filling.CHECKING, filled_at=START + 9 * MINUTE)
     proven = proof.closed(replace(there, counts={"users": 30}, compared=20), START)
-    unproven = filling.failed(intent, "no room", START)
+    unproven = filled_database.failed(intent, "no room", START)
     later_on = replace(unproven, id="bookshop-2", began_at=START + MINUTE)
     wiring.store.commit([Put(proof.path(one.id), encode(one)) for one in (proven,)])
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
@@ -119,6 +120,6 @@ def test_a_policy_that_exports_nothing(wiring: Wiring, folder: Path) -> None:
 
 def test_what_has_failed_tells_no_cost() -> None:
     """Without a whole export nobody knows how many documents there are."""
-    failed = backing.failed(backing.begun(POLICY, START, START), "no space", START)
+    failed = export.failed(export.begun(POLICY, START, START), "no space", START)
 
     assert reads_a_day(POLICY.backups, [failed]) is None

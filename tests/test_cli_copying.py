@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.filling import Status
+from shared.domain.data.backups.filled_database import Status
 from tests.copying import POLICY, all_copies, copy_of, world
 from tests.prompt import Prompt
 from tests.world import POLICIES, World

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.erasing import Erasing
 from responders.repairs import mending
-from shared.repair import SAMPLES, Fate
+from shared.domain.data.repair.plan import SAMPLES, Fate
 from tests.prompt import Prompt
 from tests.spoilt import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
 from tests.world import World

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.decisions import NEEDED, Decision, needed
-from shared.gate import Answer, Outcome
-from shared.gates import ASKS_FIRST
+from shared.domain.decision.evaluate import ASKS_FIRST
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.decision.history import NEEDED, Decision, needed
 from tests.gate_levels import ORDER
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cli import sending
 from shared.core.store import Update
-from shared.rollback import Status
+from shared.domain.rollback.rollback import Status
 from tests.built_again import AGAIN, rebuilt
 from tests.pinned import kept, rolled_back
 from tests.prompt import Prompt

@@ -15,17 +15,17 @@ from rich.console import Console
 
 from cli.following import Seen, picture
 from cli.response import prompt_lines, told
-from shared import rollback as rollbacks
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.incident import Moment
-from shared.incident import Status as IncidentStatus
-from shared.notice import Notice, Unless
-from shared.notice import Status as NoticeStatus
-from shared.plan import Step, StepStatus
-from shared.response import Call, response
-from shared.rollback import Rollback, Status
-from shared.severity import Severity
+from shared.domain.incidents.incident import Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.incidents.response import Call, response
+from shared.domain.notices.notice import Notice, Unless
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Rollback, Status
 from tests.fakes.clock import START
 from tests.prompt import Prompt
 from tests.responded import incident, ladder, rollback

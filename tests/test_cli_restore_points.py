@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from cli.restore_points import NO_WINDOW, NOT_TRIED, NOTHING
-from shared import backing
-from shared import proving as proofs
-from shared.backing import Backup
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
-from shared.filling import Status
+from shared.domain.data.backups import export
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.filled_database import Status
 from tests.backed_up import POLICY
 from tests.fakes.restores import ORIGINAL
 from tests.past import proof
@@ -40,9 +40,9 @@ def prompt(shop: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Prom
 def exported(shop: World, ago: timedelta) -> Backup:
     """A whole export of then."""
     at = shop.ports.clock.now() - ago
-    begun = backing.begun(POLICY, at, at)
-    made = replace(begun, snapshot_at=at, status=backing.Status.KEPT, places=(begun.prefix,))
-    shop.ports.store.commit([Put(backing.path(made.id), encode(made))])
+    begun = export.begun(POLICY, at, at)
+    made = replace(begun, snapshot_at=at, status=export.Status.KEPT, places=(begun.prefix,))
+    shop.ports.store.commit([Put(export.path(made.id), encode(made))])
     return made
 
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from shared import handover
-from shared.audit import Entry, event
-from shared.audit import faults as chain_faults
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query
-from shared.outside import EVERYWHERE, Head, faults, write_down
+from shared.domain.audit.chain import Entry, event
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.audit.system_chain import Head, faults, write_down
+from shared.domain.system import EVERYWHERE
 from tests.world import World
 
 

@@ -9,9 +9,10 @@ import jsonschema_rs
 import pytest
 
 from responders.commands import VERBS
-from shared import incident, rollback
-from shared.command import SCHEMA_FILE
 from shared.core import topics
+from shared.domain.commands.command import SCHEMA_FILE
+from shared.domain.incidents import incident
+from shared.domain.rollback import rollback
 from tests.answering import order_what_goes
 from tests.outside import dead_letters
 from tests.world import World

@@ -11,17 +11,20 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs import concerning
-from shared import erasure, owners, quarantine
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
-from shared.erasure import Book, Erasure, ErasureRules, Place
-from shared.inventory import Source
+from shared.domain.data.document import Reference, Version
+from shared.domain.data.erasure import ledger as erasure
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry, Landed
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.notices.push_progress import Fate
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.rollback.rollback import Status
 from shared.journals import PAGE
-from shared.quarantine import Entry, Landed
-from shared.rollback import Status
-from shared.spread import Fate
-from shared.versions import Reference, Version
 from tests.concerned import PAID, pushed, shop_of, team
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook, raising

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.alert_record import Alert
-from shared.conditions import Condition, condition, told
-from shared.health import Requests
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import Condition, condition, told
+from shared.domain.signals.health import Requests
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 

@@ -9,12 +9,13 @@ from http import HTTPStatus
 
 import pytest
 
-from shared import proving, visits
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.filling import Status
-from shared.policy import Mode
-from shared.visits import SESSION, Page, Visit
+from shared.domain.data.backups import restore_test
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.policy.model import Mode
+from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import SESSION, Page, Visit
 from tests.browsing import ADA, HOST, Browser, text
 from tests.world import World
 
@@ -46,10 +47,10 @@ def troubled(world: World, mode: Mode = Mode.ASK) -> str:
 def test_a_cookie_that_is_none_of_ours(world: World) -> None:
     """Whatever a browser keeps under that name, there is a page to sign in by, and a new cookie."""
     browser = Browser(world)
-    browser.cookies[visits.VISITOR] = "%3A"
+    browser.cookies[console_http.VISITOR] = "%3A"
 
     assert browser.sign_in().status is HTTPStatus.OK
-    assert browser.cookies[visits.VISITOR] != "%3A"
+    assert browser.cookies[console_http.VISITOR] != "%3A"
 
 
 PAGES = (
@@ -122,9 +123,9 @@ def test_every_page_runs_nothing_but_our_own_files(world: World, browser: Browse
         page = browser.get(address)
         html = page.body.decode()
         assert page.status is HTTPStatus.OK
-        assert page.headers["Content-Security-Policy"] == visits.POLICY
+        assert page.headers["Content-Security-Policy"] == console_http.POLICY
         assert page.headers["Cache-Control"] == "no-store"
-        assert "unsafe" not in visits.POLICY
+        assert "unsafe" not in console_http.POLICY
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", html)
         for source in re.findall(r'(?:src|href)="(/assets/[^"]+)"', html):
             loaded = browser.get(source)
@@ -228,7 +229,7 @@ def without_mark(browser: Browser, form: dict[str, str]) -> Page:
 
 
 def of_another_session(browser: Browser, form: dict[str, str]) -> Page:
-    return browser.post("/say", {**form, "mark": visits.mark("another")})
+    return browser.post("/say", {**form, "mark": console_http.mark("another")})
 
 
 def from_another_site(browser: Browser, form: dict[str, str]) -> Page:
@@ -314,7 +315,7 @@ def test_who_is_out_is_out_at_once(world: World, browser: Browser, out: str) -> 
 
 def test_signing_out(browser: Browser) -> None:
     """The cookie is gone."""
-    mark = visits.mark(browser.cookies[SESSION])
+    mark = console_http.mark(browser.cookies[SESSION])
 
     browser.post("/sign-out", {"mark": mark})
 
@@ -325,7 +326,7 @@ def test_signing_out(browser: Browser) -> None:
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
 def test_signing_in_leads_nowhere_else(to: str) -> None:
     """A link cannot send whoever has signed in to another site."""
-    assert visits.own(to) == "/"
+    assert console_http.own(to) == "/"
 
 
 def test_when_sign_in_gives_no_answer(world: World, browser: Browser) -> None:
@@ -378,7 +379,7 @@ def test_a_backup_stands_with_its_proof(
 ) -> None:
     """Whether it was restored to try it, how long that took, and what came of it."""
     now = world.ports.clock.now()
-    tried = proving.Proof(
+    tried = restore_test.Proof(
         id="proof-1",
         system="bookshop",
         backup="projects/p/locations/l/backups/b",
@@ -393,7 +394,7 @@ def test_a_backup_stands_with_its_proof(
         status=status,
         faults=faults,
     )
-    world.ports.store.commit([Put(proving.path(tried.id), encode(tried))])
+    world.ports.store.commit([Put(restore_test.path(tried.id), encode(tried))])
 
     assert said in text(browser.get("/backups"))
 

@@ -6,7 +6,16 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from shared.copies import (
+from shared.core.codec import from_json
+from shared.domain.deployments.inventory.state import (
+    Configuration,
+    FunctionState,
+    Generation,
+    Source,
+    WholeInventory,
+    values_hash,
+)
+from shared.domain.deployments.source_copies import (
     Values,
     carried,
     lacks_copy,
@@ -17,15 +26,6 @@ from shared.copies import (
     source_name,
     values_name,
     written,
-)
-from shared.core.codec import from_json
-from shared.inventory import (
-    Configuration,
-    FunctionState,
-    Generation,
-    Source,
-    WholeInventory,
-    values_hash,
 )
 
 VALUES = Values({"A": "1"}, {"B": "2"})

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import copying as copies
 from shared.core.store import Document, Query
-from shared.filling import Status
-from shared.resources import BackupRules
-from shared.restore_point import Source
+from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.restore_point import Source
+from shared.domain.policy.resources import BackupRules
 from tests.copying import (
     DAY,
     DOCUMENTS,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared import copying
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Put
-from shared.filling import Status, failed
-from shared.resources import BackupRules, CopyRules
-from shared.versions import Scope
+from shared.domain.data.backups import database_copy
+from shared.domain.data.backups.filled_database import Status, failed
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.copying import (
     DAY,
     DOCUMENTS,
@@ -118,7 +118,7 @@ def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
     made = copy_of(shop)
     theirs = failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
     fields = {**encode(theirs), "is_ours": False}
-    shop.ports.store.commit([Put(copying.path(made.id), fields)])
+    shop.ports.store.commit([Put(database_copy.path(made.id), fields)])
     shop.ports.filled.create(made.id, "nam5")
     pass_time(shop, 5 * MINUTE)
 
@@ -131,7 +131,7 @@ def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
     shop = world()
     ask(shop, "1h")
     made = copy_of(shop)
-    shop.ports.store.commit([Put(copying.path(made.id), {**encode(made), "is_ours": False})])
+    shop.ports.store.commit([Put(database_copy.path(made.id), {**encode(made), "is_ours": False})])
     shop.ports.filled.failures.append("INTERNAL: disk")
     pass_time(shop, HOUR)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.backing import Status
+from shared.domain.data.backups.export import Status
 from tests.backed_up import HERE, MINUTE, THERE, backup, told, world
 from tests.crash import Fault, Saboteur, disturbed, points
 from tests.world import World

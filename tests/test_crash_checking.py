@@ -9,7 +9,7 @@ import pytest
 from responders.checking import Checking
 from shared.core.errors import RollbackError
 from shared.core.store import Query
-from shared.outside import events_of
+from shared.domain.audit.system_chain import events_of
 from tests.checked import HOUR, SHOP, Shop
 from tests.crash import Crashed, Fault, Saboteur, points
 

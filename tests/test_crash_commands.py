@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared import incident
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.pin import Pin
-from shared.rollback import Status
+from shared.domain.incidents import incident
+from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.rollback import Status
 from tests.crash import Fault, Saboteur, pass_time, quick
 from tests.world import World
 

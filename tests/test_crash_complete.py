@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from shared.rollback import Status
+from shared.domain.rollback.rollback import Status
 from tests.crash import Fault, Saboteur, approved
 from tests.furnished import shop, spoil
 from tests.world import World

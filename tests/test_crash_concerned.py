@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.core import topics
-from shared.rollback import Status
+from shared.domain.rollback.rollback import Status
 from tests.concerned import PAID, pushed, shop_of, team
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.spoilt import Shop

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from shared.filling import Status
-from shared.resources import BackupRules, CopyRules
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.copying import (
     DAY,
     MINUTE,

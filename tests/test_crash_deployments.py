@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.copies import lacks_copy, lacks_values
 from shared.core import topics
-from shared.deployment import Deployment, Status
-from shared.policy import Deployments
-from shared.stock import unpacked
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.source_copies import lacks_copy, lacks_values
+from shared.domain.policy.model import Deployments
 from tests import crash
 from tests.crash import Fault, Saboteur, quick
 from tests.deployed import deploy, hint, others

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from shared import incident
+from shared.domain.incidents import incident
 from tests.crash import Fault, Saboteur, carried, quick, run
 from tests.disturbed import UNDISTURBED, VARIANTS, expect_the_same_world, undisturbed
 from tests.world import World

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.fence import Status
-from shared.rollback import Status as RollbackStatus
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.crash import Fault, Saboteur, disturbed, pass_time, points
 from tests.fenced import FencedShop, expect_as_before, undo_asked
 from tests.fenced import repaired as fence_down

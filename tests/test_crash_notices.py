@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from shared import handover
-from shared.audience import Channel, ChannelKind
+from shared.domain.notices.notice import creates, notices
+from shared.domain.notices.push_progress import BATCH
+from shared.domain.policy.channels import Channel, ChannelKind
+from shared.domain.policy.severity import Severity
 from shared.handover import NOTICE
-from shared.notice import creates, notices
-from shared.severity import Severity
-from shared.spread import BATCH
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.devices import MANY, TEAM, asking, spread_of, token, world_with
 from tests.devices import NOTICE as DETECTED

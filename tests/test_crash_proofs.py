@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.filling import Status
+from shared.domain.data.backups.filled_database import Status
 from tests.crash import Fault, Saboteur, disturbed, points
 from tests.fakes.restores import ORIGINAL
 from tests.proven import MINUTE, notified, proof, told, world

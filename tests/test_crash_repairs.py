@@ -11,10 +11,10 @@ import pytest
 
 from responders.repairs import mending, remaking, rewriting
 from responders.repairs.mending import CHUNK
-from shared import quarantine
-from shared.policy import Policy
-from shared.rollback import LEASE, Status
-from shared.versions import REWRITE_SECONDS, collection_of
+from shared.domain.data.document import REWRITE_SECONDS, collection_of
+from shared.domain.data.repair import quarantine
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import LEASE, Status
 from tests.crash import Crashed, Fault, Saboteur, ticks
 from tests.spoilt import DERIVED, GOOD, MINUTE, SHOP, SPOILT, Shop
 from tests.taken_out import SPOILT as OF_TWO

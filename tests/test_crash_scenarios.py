@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 from msgspec import Struct
 
-from shared.rollback import Status
+from shared.domain.rollback.rollback import Status
 from tests.crash import Fault, Saboteur, approved
 from tests.furnished import CARTS, SIGNING_IN, shop, spoil
 from tests.troubled import went_back

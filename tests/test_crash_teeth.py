@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from shared.attempts import Sent
 from shared.core.errors import RollbackError
+from shared.domain.rollback.plan import Step
 from shared.engine import Engine
-from shared.plan import Step
 from shared.steps import Look, shift
 from shared.tenure import Tenure
 from tests.crash import Fault, Saboteur, run

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
-from shared import rollback
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
     IndexField,
@@ -21,8 +20,9 @@ from shared.inventory import (
     WholeInventory,
     fingerprint,
 )
-from shared.plan import Plan, frozen
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback
+from shared.domain.rollback.plan import Plan, frozen
 from shared.steps.release_hosting import FINALIZED
 from tests.built_again import BAD, MINUTE, rebuilt, source
 from tests.crash import Fault, Saboteur, carried, pass_time, points, quick

@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shared.damage import MINUTE, Record, Search, compared_with, due, kept, quiet, writing
-from shared.integrity import Level, Run, Stretch, Tally, affordable, drawn, most
-from shared.integrity_rules import Collection, IntegrityRules
-from shared.judging import Check
+from shared.domain.data.integrity.damage import (
+    MINUTE,
+    Record,
+    Search,
+    compared_with,
+    due,
+    kept,
+    quiet,
+    writing,
+)
+from shared.domain.data.integrity.scan import Level, Run, Stretch, Tally, affordable, drawn, most
+from shared.domain.data.integrity.validator import Check
+from shared.domain.policy.data_rules import Collection, IntegrityRules
 from tests.world import CHECKED
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

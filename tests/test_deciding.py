@@ -9,12 +9,13 @@ from functools import partial
 
 import pytest
 
-from shared import incident, rollback
 from shared.core.errors import Unavailable
 from shared.core.store import Update
-from shared.deployment import Status
-from shared.plan import StepStatus
-from shared.traffic import TrafficTarget
+from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.incidents import incident
+from shared.domain.rollback import rollback
+from shared.domain.rollback.plan import StepStatus
 from tests.troubled import make_ill, record, said, went_back
 from tests.world import BOOKSHOP, World
 

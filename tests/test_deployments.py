@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.deployment import Status, record_path
-from shared.inventory import HostingSite
-from shared.stock import unpacked
+from shared.domain.deployments.deployment import Status, record_path
+from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.state import HostingSite
 from tests.answering import asked
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.deployment import Status
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.answering import asked
 from tests.deployed import MINUTE, deploy, hint, others, stock, system
 from tests.outside import told

@@ -9,8 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.differences import Change, Difference, Part, differences, incomparable
-from shared.inventory import (
+from shared.domain.deployments.inventory.diff import (
+    Change,
+    Difference,
+    Part,
+    differences,
+    incomparable,
+)
+from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
@@ -28,7 +34,7 @@ from shared.inventory import (
     configured,
     settings,
 )
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.fakes.clock import START
 
 LATER = START + timedelta(hours=1)

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import backing
 from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
+from shared.domain.data.backups import export
 from shared.gcp.identity import GoogleIdentity
 from shared.settings import LOCAL_CLOUD
 from tests import person
@@ -64,10 +64,10 @@ def exported(world: World, name: str) -> None:
     """An export of that name lies whole where it should."""
     at = datetime.strptime(name.rpartition("-")[2], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
     rules = replace(CVPLUS, backups=replace(CVPLUS.backups, bucket="exports"))
-    made = backing.kept(backing.begun(rules, at, at), at)
+    made = export.kept(export.begun(rules, at, at), at)
     assert made.id == name
     world.ports.mirrors.buckets["exports"] = {f"{made.folder}/all": b"whole"}
-    world.ports.store.commit([Put(backing.path(name), encode(made))])
+    world.ports.store.commit([Put(export.path(name), encode(made))])
 
 
 def taken_back(world: World) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from responders.repairs.concerning import LOOKED_AT
 from shared import policy_file
-from shared.audience import Audience
 from shared.core import topics
-from shared.policy import SIGNALS
+from shared.domain.policy.channels import Audience
+from shared.domain.policy.model import SIGNALS
 from tests.documented import ASKED_OF_GITHUB, MODULE, OPERATE, PAGES, ROOT, SET_UP, TERRAFORM
 from tests.terraform.conftest import configuration
 from tests.world import POLICIES

@@ -11,7 +11,7 @@ from local.cloud import Cloud
 from local.identity.detour import detour
 from shared import policy_file
 from shared.core.store import Query
-from shared.credential import unverified
+from shared.domain.commands.credential import unverified
 from shared.gcp.identity import GoogleIdentity
 from shared.prober import HttpProber
 from tests import person

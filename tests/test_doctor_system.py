@@ -16,33 +16,39 @@ from cli.doctor.facts import responders
 from cli.doctor.finding import Verdict, examined
 from cli.doctor.gathering_system import Facts, Spoken
 from cli.doctor.measuring import Measured
-from shared import damage, integrity
-from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.assets import Posture
-from shared.audience import Channel, ChannelKind
-from shared.backing import Status as Kept
-from shared.backing import begun
 from shared.buckets import Seen
 from shared.core.errors import Rejected
-from shared.deployment import Deployment, Live, Restorability, Status, placements
-from shared.expiry import Expiry
+from shared.domain.data.asset_protection import Posture
+from shared.domain.data.backups.export import Status as Kept
+from shared.domain.data.backups.export import begun
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.deployment import Deployment, Live, Restorability, Status, placements
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    Generation,
+    HostingSite,
+    Source,
+    WholeInventory,
+)
+from shared.domain.deployments.inventory.traffic import Revision, Service, TrafficTarget
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.channels import Channel, ChannelKind
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.model import Check, Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.domain.policy.resources import AssetRules, BackupRules, ProofRules, Resources
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page_html import HTML
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
+from shared.domain.signals.probe_history import Look
+from shared.domain.signals.probe_signals import Record
+from shared.domain.system import Controls, Freeze, Pause, System
 from shared.gcp.pages import CACHE_CONTROL
-from shared.health import ProbeAnswer, Requests
 from shared.installation import Asked
-from shared.integrity_rules import Collection
-from shared.inventory import FunctionState, Generation, HostingSite, Source, WholeInventory
-from shared.looks import Look
-from shared.native import Watched
-from shared.notice import Notice
-from shared.policy import Check, Group, Mode, Policy, Probe, ScenarioName, Signal
-from shared.probing import Record
-from shared.proving import Proof
-from shared.resources import AssetRules, BackupRules, ProofRules, Resources
-from shared.severity import Severity
-from shared.status_rendering import HTML
-from shared.system import Controls, Freeze, Pause, System
-from shared.traffic import Revision, Service, TrafficTarget
-from shared.triggers import Trigger
 from tests.installed import DOUBTFUL, FUNCTIONS, NOON, OPS, SILENT, UNKNOWN, WELL, WRONG, asked
 
 SHOP = Policy(
@@ -125,7 +131,7 @@ SEEN_DOWN = Asked(
     "shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1
 )
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
-LOOKED_THROUGH = integrity.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
+LOOKED_THROUGH = scan.Run("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
 HEALTHY_SHOP = Facts(
     policy=SHOP,
     now=NOON,
@@ -232,7 +238,7 @@ def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
 
 PUSHING = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
 VERIFYING = replace(SHOP, verification={"sign-in": Check(sign_in_failures=0.3)})
-UNKNOWN_FILES = {"orders": integrity.Tally(unknown=1)}
+UNKNOWN_FILES = {"orders": scan.Tally(unknown=1)}
 SYSTEMS: tuple[tuple[str, dict[str, Any], str, Verdict], ...] = (
     ("paused", {"system": System("shop", pause=PAUSE)}, "mode", DOUBTFUL),
     ("a source unsaid", built(source=None), "sources", DOUBTFUL),

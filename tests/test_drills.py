@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected
-from shared.execution import WriteQuota
-from shared.policy import Mode, Policy
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Mode, Policy
 from tests.fakes.hooks import raising
 from tests.rehearsed import drills, say, system
 from tests.world import BOOKSHOP, World

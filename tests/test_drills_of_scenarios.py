@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from responders.taking_stock import take_stock
 from shared.core.errors import Rejected, Unavailable
-from shared.deployment import Inventory
-from shared.drill import Count
-from shared.execution import WriteQuota
-from shared.inventory import WholeInventory, fingerprint
-from shared.policy import Mode, Rebuilds
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.state import WholeInventory, fingerprint
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Mode, Rebuilds
+from shared.domain.rollback.drill import Count
 from tests.fakes.estate import FakeEstate
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
 from tests.rehearsed import drills, say, system

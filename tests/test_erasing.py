@@ -20,14 +20,15 @@ from responders.erasing import (
     Opened,
     read_ledger,
 )
-from shared import erasure as erasures
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Unavailable
 from shared.core.store import Document, Put, Query, Write
-from shared.erasure import Book, Erasure, ErasureRules, Place, Progress
-from shared.filling import Status
-from shared.repair import EVERYTHING
-from shared.versions import Reference, Version
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.document import Reference, Version
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book, Erasure, Progress
+from shared.domain.data.repair.plan import EVERYTHING
+from shared.domain.policy.erasure_rules import ErasureRules, Place
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
 from tests.fakes.restores import ORIGINAL

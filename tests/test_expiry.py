@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.expiry import Expiry, declared, has_expired
-from shared.integrity_rules import Collection
-from shared.versions import Version
+from shared.domain.data.document import Version
+from shared.domain.data.ttl import Expiry, declared, has_expired
+from shared.domain.policy.data_rules import Collection
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,12 +10,12 @@ import pytest
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put, Update
-from shared.deployment import Deployment
-from shared.deployment import Status as DeploymentStatus
-from shared.deployment import path as deployment_path
-from shared.plan import StepStatus
-from shared.policy import Rebuilds
-from shared.rollback import Status
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.policy.model import Rebuilds
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Status
 from tests.troubled import record, went_back
 from tests.ways_back import (
     ORDER,

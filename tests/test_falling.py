@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.audience import Channel, ChannelKind
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Query
-from shared.fence import Status
-from shared.health import ProbeAnswer
-from shared.severity import Severity
-from shared.system import System, frozen
-from shared.traffic import Service
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.deployments.inventory.traffic import Service
+from shared.domain.policy.channels import Channel, ChannelKind
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import System, frozen
 from tests.fakes.hooks import no_hook, raising
 from tests.fences import (
     BEFORE,

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.fence import Fence, Status
-from shared.health import ProbeAnswer
-from shared.integrity_rules import Derived
-from shared.rollback import Status as RollbackStatus
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.policy.data_rules import Derived
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
 from tests.fakes.hooks import no_hook
 from tests.fenced import FENCED, FencedShop, expect_as_before, frozen, held
 from tests.fences import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared import command as commands
 from shared.core.store import Update
-from shared.rollback import Status as RollbackStatus
+from shared.domain.commands import command as commands
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.fenced import FencedShop, expect_as_before, frozen, undeclared
 from tests.fences import (
     BEFORE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected
-from shared.fence import Status
-from shared.health import ProbeAnswer
-from shared.rollback import Status as RollbackStatus
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
 from tests.fenced import FencedShop, expect_as_before, held, repaired, undo_asked
 from tests.fences import (
     RULES,

@@ -8,12 +8,12 @@ import pytest
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.fence import Status
-from shared.health import ProbeAnswer
-from shared.integrity_rules import FenceRules
-from shared.rollback import Status as RollbackStatus
-from shared.status_page import Mood, view
-from shared.traffic import Scaling
+from shared.domain.data.isolation.write_fence import Status
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.presentation.status_page import Mood, view
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
 from tests.fakes.hooks import no_hook
 from tests.fences import (
     BEFORE,

@@ -10,13 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from responders.counting import counted
-from shared import filed, incident
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.filed import Filed, unpacked
-from shared.impact import Counts
-from shared.notice import Status
-from shared.policy import Outage
+from shared.domain.incidents import incident
+from shared.domain.notices.notice import Status
+from shared.domain.policy.model import Outage
+from shared.domain.reports import filing
+from shared.domain.reports.filing import Filed, unpacked
+from shared.domain.reports.impact import Counts
 from shared.reading import Reading
 from tests.crash import quick
 from tests.fakes.pages import MemoryPages
@@ -48,7 +49,7 @@ def over(policy: Any = COUNTING, prepare: Callable[[World], None] = lambda _: No
 
 
 def report(world: World) -> Filed:
-    fields = world.ports.store.documents[filed.path(IT["incident"])]
+    fields = world.ports.store.documents[filing.path(IT["incident"])]
     return decode(Filed, fields)
 
 
@@ -104,13 +105,13 @@ def test_a_redelivery_files_nothing_twice() -> None:
     """What is written is due no more."""
     world = over()
     world.pass_time(6 * MINUTE)
-    before = dict(world.ports.store.documents[filed.path(IT["incident"])])
+    before = dict(world.ports.store.documents[filing.path(IT["incident"])])
 
     due = {"kind": "report", "id": IT["incident"], "due_at": "2026-03-02T12:00:00Z"}
     world.publish("rollback-work", due)
     world.settle()
 
-    assert world.ports.store.documents[filed.path(IT["incident"])] == before
+    assert world.ports.store.documents[filing.path(IT["incident"])] == before
 
 
 def test_metrics_that_give_no_answer_are_waited_for_and_not_for_ever() -> None:

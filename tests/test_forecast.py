@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from responders.repairs import foreseeing
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.execution import Execution, WriteQuota
-from shared.forecast import outlook, remaining
-from shared.plan import ENDED, Step, StepStatus
-from shared.quota import PaceLeft
-from shared.quota import path as quota_path
-from shared.repair import Fate, Position, Survey, as_text
+from shared.domain.data.repair.plan import Fate, Position, Survey, as_text
+from shared.domain.decision.forecast import outlook, remaining
+from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.rollback.plan import ENDED, Step, StepStatus
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import path as quota_path
 from tests.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4

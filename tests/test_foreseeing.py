@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from responders.weighing import PREPARE_WITHIN
 from shared.core.errors import Rejected
-from shared.policy import Policy
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
 from shared.reading import Reading
-from shared.rollback import Status
-from shared.triggers import Trigger
 from tests.browsing import Browser
 from tests.browsing import text as read
 from tests.fakes.hooks import no_hook, raising

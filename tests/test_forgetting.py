@@ -14,16 +14,16 @@ from responders.erasing import LEARN_SECONDS, read_ledger
 from responders.repairs import taking_out_later
 from responders.repairs.taking_out import TakingOut
 from responders.repairs.taking_out_later import of_ended
-from shared import command as commands
-from shared import erasure as erasures
-from shared import quarantine
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
-from shared.erasure import Book
-from shared.ramp import Ramp
-from shared.rollback import Status
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure.ledger import Book
+from shared.domain.data.repair import quarantine
+from shared.domain.rollback.rollback import Status
+from shared.domain.rollback.write_ramp import Ramp
 from tests.crash import Fault, Saboteur, ticks
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop, undo

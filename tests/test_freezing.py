@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.core.store import Document
-from shared.rollback import Status
-from shared.system import GLOBAL
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import GLOBAL
 from tests.switching import HOUR, MINUTE, SYSTEM, escalated, in_the_middle, iso, say, text
 from tests.world import World
 

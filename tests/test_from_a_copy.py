@@ -7,11 +7,11 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.fence import Status as FenceStatus
-from shared.filling import Status as CopyStatus
-from shared.integrity_rules import FenceRules
-from shared.resources import BackupRules, CopyRules
-from shared.rollback import Status
+from shared.domain.data.backups.filled_database import Status as CopyStatus
+from shared.domain.data.isolation.write_fence import Status as FenceStatus
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.resources import BackupRules, CopyRules
+from shared.domain.rollback.rollback import Status
 from tests.copying import copy_of
 from tests.fences import fence_of
 from tests.outside import refusals

@@ -10,13 +10,13 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.deployment import Status
-from shared.facts import Facts
-from shared.gate import Outcome
-from shared.gates import evaluate
-from shared.health import ProbeAnswer
-from shared.policy import Mode, Policy, Probe, ScenarioName
-from shared.system import Budget, Freeze
+from shared.domain.decision.evaluate import evaluate
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import Mode, Policy, Probe, ScenarioName
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import Budget, Freeze
 from tests.gate_facts import (
     ALERT,
     BAD_RELEASE,

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from shared.gate import GateAnswer, Outcome
-from shared.gates import evaluate
+from shared.domain.decision.evaluate import evaluate
+from shared.domain.decision.gates.base import GateAnswer, Outcome
 from tests.gate_facts import NOW
 from tests.gate_levels import (
     LEVELS,

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.deployment import Status
-from shared.facts import Facts
-from shared.gate import Answer, Outcome
-from shared.gates import GATES, approved
-from shared.health import ProbeAnswer, Requests
-from shared.policy import Gates, Mode, ScenarioName
-from shared.system import Budget, Controls
+from shared.domain.decision.evaluate import GATES, approved
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import Gates, Mode, ScenarioName
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.system import Budget, Controls
 from tests.gate_facts import (
     ALERT,
     BAD_RELEASE,

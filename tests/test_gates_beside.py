@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.deployment import Deployment, Status
-from shared.differences import Change, Difference, Part
-from shared.facts import Facts
-from shared.gate import Answer, GateAnswer, Outcome
-from shared.health import ProbeAnswer
-from shared.policy import Mode, ScenarioName
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, GateAnswer, Outcome
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.policy.model import Mode, ScenarioName
+from shared.domain.signals.health import ProbeAnswer
 from tests.gate_facts import (
     ALERT,
     BAD_RELEASE,

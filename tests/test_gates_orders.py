@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.deployment import Status
-from shared.facts import Facts
-from shared.gate import Outcome
-from shared.gates import evaluate_reversal
-from shared.policy import ScenarioName
-from shared.system import Budget
+from shared.domain.decision.evaluate import evaluate_reversal
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Status
+from shared.domain.policy.model import ScenarioName
+from shared.domain.system import Budget
 from tests.gate_facts import (
     BAD_RELEASE,
     EVERYTHING,

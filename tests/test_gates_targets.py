@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.deployment import Deployment, Inventory, Status
-from shared.gate import Outcome
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.deployment import Deployment, Inventory, Status
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.gate_facts import (
     ALERT,
     BAD_RELEASE,

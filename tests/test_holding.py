@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
 from shared.core.store import Put
-from shared.execution import WriteQuota
-from shared.policy import Group
-from shared.rollback import KEPT_FOR
+from shared.domain.incidents import incident
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Group
+from shared.domain.retention import KEPT_FOR
 from tests.crash import Saboteur, quick, ticks
 from tests.outside import dead_letters
 from tests.world import BOOKSHOP, World

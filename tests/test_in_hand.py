@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.in_hand import InHand
-from shared.plan import Step, StepStatus
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import assets
-from shared.assets import Posture, Seen
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
-from shared.health import ProbeAnswer
-from shared.integrity_rules import Collection, Derived
-from shared.resources import AssetRules, StaticAsset
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture, Seen
+from shared.domain.policy.data_rules import Collection, Derived
+from shared.domain.policy.resources import AssetRules, StaticAsset
+from shared.domain.signals.health import ProbeAnswer
 from tests import outside
 from tests.fakes.clock import START
 from tests.outside import tick
@@ -67,7 +67,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
             (),
         ),
         (
-            replace(WELL, listeners={"draw-again": assets.ABSENT}),
+            replace(WELL, listeners={"draw-again": asset_protection.ABSENT}),
             {PREVIEWS: "nobody can be asked for it: there is no topic draw-again"},
             (),
         ),
@@ -77,7 +77,7 @@ STATIC, COVERS, PREVIEWS = "static icon", "replicated covers", "regenerated prev
 )
 def test_what_does_not_hold(seen: Seen, faults: dict[str, str], unseen: tuple[str, ...]) -> None:
     """Each asset by what was seen of it; no answer is neither a fault nor well."""
-    found = assets.judge(POLICY, seen, None, START)
+    found = asset_protection.judge(POLICY, seen, None, START)
 
     assert (found.faults, found.unseen, found.unknown) == (faults, unseen, ())
     assert found.due_at == START + (HOUR if unseen else 24 * HOUR)
@@ -94,7 +94,9 @@ def test_what_does_not_hold(seen: Seen, faults: dict[str, str], unseen: tuple[st
 )
 def test_what_is_not_seen_any_more(before: Posture, amiss: set[tuple[str, str]]) -> None:
     """A fault stays one; what stays unseen is told, at once where all would be called well."""
-    found = assets.judge(POLICY, replace(WELL, places={"covers": None}), before, START + HOUR)
+    found = asset_protection.judge(
+        POLICY, replace(WELL, places={"covers": None}), before, START + HOUR
+    )
 
     assert found.amiss == amiss
 
@@ -169,4 +171,4 @@ def test_a_policy_without_assets_asks_nothing() -> None:
     tick(shop)
 
     assert asked == []
-    assert shop.ports.store.get(assets.path("bookshop")).fields is None
+    assert shop.ports.store.get(asset_protection.path("bookshop")).fields is None

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from responders.joined import explained, open_ones, unjudged
-from shared.alert_record import Alert
-from shared.policy import ScenarioName
+from shared.domain.policy.model import ScenarioName
+from shared.domain.signals.alert import Alert
 from tests.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from responders.work import Work
-from shared import incident, rollback
-from shared.choices import choices
 from shared.core import topics
 from shared.core.errors import Unavailable
+from shared.domain.incidents import incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.rollback import rollback
 from tests.answering import asked
 from tests.crash import Crashed, quick
 from tests.fakes.hooks import no_hook, once

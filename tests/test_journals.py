@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from shared import quarantine
 from shared.core.codec import encode
 from shared.core.store import Create
-from shared.inventory import Source
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.deployments.inventory.state import Source
 from shared.journals import PAGE, behind
-from shared.quarantine import Entry
 from shared.reading import Reading
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.core.codec import encode
-from shared.plan import Step
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.rollback.plan import Step
 from shared.steps import Verdict
 from shared.steps.judge import KIND, Goal, Judge
-from shared.traffic import TrafficTarget
 from tests.world import BOOKSHOP, FakePorts
 
 BASKET = "renderBasket"

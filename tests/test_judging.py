@@ -7,9 +7,17 @@ from typing import Any
 
 import pytest
 
-from shared.integrity_rules import Collection, Comparison, FaultyQuery, Term
-from shared.judging import Check, Judge, Sight, Verdict, file_named, has_dropped, matches
-from shared.versions import GeoPoint, Reference, Version, order, same
+from shared.domain.data.document import GeoPoint, Reference, Version, order, same
+from shared.domain.data.integrity.validator import (
+    Check,
+    Judge,
+    Sight,
+    Verdict,
+    file_named,
+    has_dropped,
+    matches,
+)
+from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "ada@example.com"

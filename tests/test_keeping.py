@@ -10,13 +10,18 @@ import pytest
 
 from responders.clearing import UNNAMED_FOR, clear
 from responders.keeping import keep
-from shared import deployment as deployments
-from shared import stock as stocks
-from shared.copies import named, read
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
-from shared.deployment import Deployment
-from shared.inventory import FunctionState, Source, WholeInventory, configured
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    Source,
+    WholeInventory,
+    configured,
+)
+from shared.domain.deployments.source_copies import named, read
 from tests.deployed import deploy, hint, others
 from tests.deployed import recorded as everything
 from tests.fakes.hooks import no_hook

@@ -6,9 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.looks import HALF_MINUTE, Look, is_fresh, shows, untellable, usual, ways
-from shared.policy import Condition, Mode, ScenarioName, Signal, Unit
-from shared.severity import Severity
+from shared.domain.policy.model import Condition, Mode, ScenarioName, Signal, Unit
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.probe_history import (
+    HALF_MINUTE,
+    Look,
+    is_fresh,
+    shows,
+    untellable,
+    usual,
+    ways,
+)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.deployment import Status
+from shared.domain.deployments.deployment import Status
 from tests.deployed import MINUTE, deploy, hint, others, recorded
 from tests.outside import dead_letters
 from tests.world import World

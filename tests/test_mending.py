@@ -9,15 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs.mending import VERSIONS_BACK
-from shared import repair
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
-from shared.erasure import Book, Erasure, ErasureRules, Place, book_path, hashed
-from shared.erasure import path as erasure_path
-from shared.expiry import Expiry
-from shared.integrity_rules import Collection
-from shared.repair import Fate, Position
+from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
+from shared.domain.data.erasure.ledger import path as erasure_path
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.ttl import Expiry
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.erasure_rules import ErasureRules, Place
 from tests.mended import GOOD, HERE, MINUTE, SHOP, Shop
 
 
@@ -407,7 +408,7 @@ def test_of_all_what_nobody_has_declared_comes_back_too() -> None:
     shop.pass_time()
     shop.write({"customers/ada/notes/1": None, "a/b/c/d/e/f": {"n": 2}, "a/b/c/y": {"n": 1}})
     shop.write({"customers/ada": {"email": "new@example.com"}})
-    every = replace(shop.goal("", "all"), scope=repair.EVERYTHING)
+    every = replace(shop.goal("", "all"), scope=plan.EVERYTHING)
 
     assert shop.carried(every).fates == {Fate.REVIVED: 1, Fate.OLDER: 1, Fate.REMOVED: 1}
     assert shop.there(*notes) == list(notes.values())

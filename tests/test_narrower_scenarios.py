@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import incident
-from shared.policy import Check
-from shared.rollback import Status
+from shared.domain.incidents import incident
+from shared.domain.policy.model import Check
+from shared.domain.rollback.rollback import Status
 from tests.furnished import CARTS, SHOP, SIGNING_IN, furnish, shop, spoil
 from tests.troubled import went_back
 from tests.wider import HOUR, MINUTE, approve, back, newest, trouble

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.audience import Audience, Channel, ChannelKind
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.severity import Severity
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.policy.severity import Severity
 from tests.noticed import HOOK, notices
 from tests.world import BOOKSHOP, World
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared import incident
-from shared.audience import Channel, ChannelKind, Contact, Rung
-from shared.severity import Severity
-from shared.timers import timers
+from shared.domain.incidents import incident
+from shared.domain.incidents.escalation import timers
+from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
+from shared.domain.policy.severity import Severity
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.core import topics
-from shared.credential import fingerprint
+from shared.domain.commands.credential import fingerprint
 from tests.outside import dead_letters
 from tests.world import World
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import outbox
-from shared.audience import Channel, ChannelKind
-from shared.notice import Notice, Status, Unless
-from shared.outbox import GIVE_UP_AFTER, SENDING_TAKES, Answer, ChannelState
+from shared.domain.notices import outbox
+from shared.domain.notices.notice import Notice, Status, Unless
+from shared.domain.notices.outbox import GIVE_UP_AFTER, SENDING_TAKES, Answer, ChannelState
+from shared.domain.policy.channels import Channel, ChannelKind
 from tests.fakes.clock import START
 
 SECOND = timedelta(seconds=1)

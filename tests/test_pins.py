@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import pin as pins
-from shared import system as systems
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.incident import Status as IncidentStatus
-from shared.pin import Pin, Shifted
-from shared.rollback import Status
-from shared.system import System
-from shared.traffic import LATEST, Service, Traffic, TrafficTarget
+from shared.domain import system as systems
+from shared.domain.deployments.inventory.traffic import LATEST, Service, Traffic, TrafficTarget
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import Pin, Shifted
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import System
 from tests.crash import quick
 from tests.deployed import hint, others
 from tests.fakes.clock import START

@@ -7,11 +7,21 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import functions
-from shared.deployment import Deployment, Status
-from shared.deployment import placements as placed
-from shared.facts import compare, with_rebuilds
-from shared.plan import Plan, Step, StepStatus, blocked, frozen, progress, ready, undone, unneeded
-from shared.policy import Group, Policy, ScenarioName
+from shared.domain.decision.facts import compare, with_rebuilds
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.deployment import placements as placed
+from shared.domain.policy.model import Group, Policy, ScenarioName
+from shared.domain.rollback.plan import (
+    Plan,
+    Step,
+    StepStatus,
+    blocked,
+    frozen,
+    progress,
+    ready,
+    undone,
+    unneeded,
+)
 from tests.fakes.copies import record
 from tests.world import BOOKSHOP, World
 

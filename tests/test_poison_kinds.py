@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from responders.commands import VERBS
 from shared import handover
-from shared.command import parse
-from shared.policy import FindingRules
-from shared.rollback import Status
+from shared.domain.commands.command import parse
+from shared.domain.policy.model import FindingRules
+from shared.domain.rollback.rollback import Status
 from tests.copying import RULES
 from tests.furnished import SHOP, furnish
 from tests.posting import ENTRY_POINTS, Ports, instance, post, push

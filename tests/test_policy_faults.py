@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared import policy_file
-from shared.audience import Addressees
+from shared.domain.policy.channels import Addressees
 from tests.small_policy import SMALL, faults_of
 
 CHANGES = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared import policy_file
 from shared.core.errors import BadConfiguration
-from shared.policy import Mode, Policy, ScenarioName
-from shared.severity import Severity
+from shared.domain.policy.model import Mode, Policy, ScenarioName
+from shared.domain.policy.severity import Severity
 from tests.small_policy import SMALL, faults_of
 
 POLICIES = Path(__file__).parent.parent / "policies"

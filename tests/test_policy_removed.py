@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import main
 from cli.app import app
 from shared import policy_file
-from shared.integrity_rules import OnRepair
+from shared.domain.policy.data_rules import OnRepair
 from shared.policy_removed import REMOVED, take_out
 from tests.small_policy import SMALL, faults_of
 

@@ -12,28 +12,21 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from shared import (
-    audience,
-    authority,
-    credential,
-    execution,
-    integrity_rules,
-    policy,
-    resources,
-    severity,
-)
 from shared.core.durations import PATTERN, format_duration, parse_duration
+from shared.domain.commands import permissions
+from shared.domain.policy import channels, data_rules, execution, model, resources, severity
+from shared.domain.policy.roles import Role
 from shared.policy_schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
 KINDS = [
     kind
-    for module in (policy, audience, execution, integrity_rules, resources, severity)
+    for module in (model, channels, execution, data_rules, resources, severity)
     for kind in vars(module).values()
     if isinstance(kind, type) and kind.__module__ == module.__name__
 ]
 STRUCTS = [kind for kind in KINDS if issubclass(kind, msgspec.Struct)]
-ENUMS = [credential.Role, *(kind for kind in KINDS if issubclass(kind, Enum))]
+ENUMS = [Role, *(kind for kind in KINDS if issubclass(kind, Enum))]
 FILLED_IN = {("Policy", "fingerprint"), ("Policy", "warnings")}
 
 
@@ -110,12 +103,12 @@ def test_each_enum_has_its_words(kind: type[Enum]) -> None:
 def test_each_signal_is_admitted() -> None:
     """The schema admits exactly the signals that the code knows."""
     signals = SCHEMA["$defs"]["Policy"]["properties"]["signals"]
-    assert signals["propertyNames"]["enum"] == list(policy.SIGNALS)
+    assert signals["propertyNames"]["enum"] == list(model.SIGNALS)
 
 
 def test_each_command_may_be_given_a_role() -> None:
     """The schema admits exactly the commands that the code knows a role for."""
-    assert SCHEMA["$defs"]["Verb"]["enum"] == list(authority.ROLES)
+    assert SCHEMA["$defs"]["Verb"]["enum"] == list(permissions.ROLES)
 
 
 def test_the_schema_s_durations_are_the_code_s() -> None:

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from responders.clock import Clock
-from shared.alert_record import Alert
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Query
-from shared.health import ProbeAnswer
-from shared.incident import Status
-from shared.looks import HALF_MINUTE
-from shared.probing import Record
+from shared.domain.incidents.incident import Status
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import HALF_MINUTE
+from shared.domain.signals.probe_signals import Record
 from tests.crash import Crashed, Fault, Saboteur
 from tests.fakes.clock import FakeClock
 from tests.fakes.pool import InlinePool

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.findings import recorded
-from shared.looks import HALF_MINUTE, KEPT, Look
-from shared.policy import Condition, Policy, Probe, Unit
-from shared.probing import Finding, Record, after, judge, patience, seen
+from shared.domain.policy.model import Condition, Policy, Probe, Unit
+from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, Look
+from shared.domain.signals.probe_signals import Finding, Record, after, judge, patience, seen
 from tests.world import EXAMPLE
 
 MINUTE = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from responders.scenarios.products import (
     rules,
 )
 from shared.core.codec import from_builtins
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     FunctionState,
     Generation,
     HostingSite,

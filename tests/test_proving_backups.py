@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import copying, proving
 from shared.core.errors import Ambiguous, Rejected, Unavailable
-from shared.filling import Status
+from shared.domain.data.backups import database_copy, restore_test
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.policy.resources import BackupRules, ProofRules
 from shared.reading import Reading
-from shared.resources import BackupRules, ProofRules
 from tests.fakes.hooks import no_hook, raising
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time
@@ -215,9 +215,9 @@ def test_every_name_of_a_system_can_be_part_of_a_database_s(system: str) -> None
     [kept] = Reading(shop.ports.store).backups("bookshop")
     named = replace(shop.policy, system=system)
 
-    intent = proving.chosen(named, [kept], [], kept.snapshot_at)
+    intent = restore_test.chosen(named, [kept], [], kept.snapshot_at)
 
     assert intent is not None
-    for name in (intent.database, copying.id_of(system, kept.snapshot_at)):
+    for name in (intent.database, database_copy.id_of(system, kept.snapshot_at)):
         assert re.fullmatch("[a-z][a-z0-9-]{2,61}[a-z0-9]", name), name
-    assert proving.scratch(system, [intent.database]) == [intent.database]
+    assert restore_test.scratch(system, [intent.database]) == [intent.database]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.execution import WriteQuota
-from shared.quota import PaceLeft, TokenBucket, resumed
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.rollback.write_quota import PaceLeft, TokenBucket, resumed
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -8,11 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
-from shared.deployment import Deployment, Status
-from shared.differences import Change as Became
-from shared.differences import Difference, Part, differences
-from shared.facts import Change
-from shared.inventory import (
+from shared.domain.decision.facts import Change
+from shared.domain.decision.scenario_scope import REACHES, widened
+from shared.domain.decision.target_selection import suspects_beside
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Change as Became
+from shared.domain.deployments.inventory.diff import Difference, Part, differences
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
     IndexField,
@@ -21,11 +23,9 @@ from shared.inventory import (
     RulesRelease,
     WholeInventory,
 )
-from shared.policy import Mode, ScenarioName, Signal
-from shared.reach import REACHES, widened
-from shared.severity import Severity
+from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
 from shared.steps.brought import is_ours
-from shared.suspects import suspects_beside
 from tests.fakes.clock import START
 from tests.gate_facts import BAD_RELEASE, ONSET
 from tests.world import BOOKSHOP

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.repairs.remaking import after_repair
 from shared.core.errors import Rejected, Unavailable
-from shared.integrity_rules import Collection, Derived
+from shared.domain.policy.data_rules import Collection, Derived
 from tests.crash import Fault, Saboteur, ticks
 from tests.switching import say, text
 from tests.world import BOOKSHOP, World

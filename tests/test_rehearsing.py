@@ -8,9 +8,9 @@ import pytest
 
 from responders.rehearsing import PIECE_SECONDS
 from responders.repairs.mending import CHUNK
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
+from shared.domain.commands.command import CommandRecord
 from tests.fakes.bus import Published
 from tests.spoilt import GOOD, MINUTE, SPOILT, Shop
 

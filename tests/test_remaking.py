@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.errors import Rejected, Unavailable
-from shared.rollback import Status
+from shared.domain.rollback.rollback import Status
 from tests.spoilt import DERIVED, MINUTE, Shop, asked_for, repaired, undo
 
 

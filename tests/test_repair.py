@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import repair
-from shared.integrity_rules import Collection
-from shared.quarantine import Change, name, packed, unpacked
-from shared.ramp import EVERY_SECONDS, Ramp
-from shared.repair import Fate, Fated, Goal, Pair, Position, Select, Selecting
-from shared.versions import Scope, Version, same
+from shared.domain.data.document import Version, same
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fate, Fated, Goal, Pair, Position, Select, Selecting
+from shared.domain.data.repair.quarantine import Change, name, packed, unpacked
+from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.rollback.write_ramp import EVERY_SECONDS, Ramp
 from tests.contracts.everything import EVERYTHING
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ def version(path: str, at: datetime = NOW, **fields: object) -> Version:
 )
 def test_what_a_person_says(said: str, meant: Select) -> None:
     """It is understood, and told back as it was said."""
-    assert repair.parse(said) == meant
+    assert plan.parse(said) == meant
     assert str(meant) == said
 
 
@@ -70,7 +70,7 @@ def test_what_a_person_says(said: str, meant: Select) -> None:
 def test_what_means_nothing(said: str, why: str) -> None:
     """It is refused with its reason, before anything is looked at."""
     with pytest.raises(ValueError, match=why):
-        repair.parse(said)
+        plan.parse(said)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_means_nothing(said: str, why: str) -> None:
 )
 def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
     """The declared collections, the database's own, or the one that is named, as it is declared."""
-    found = repair.scopes(repair.parse(said), DECLARED, ["users", "logs", "logs"])
+    found = plan.scopes(plan.parse(said), DECLARED, ["users", "logs", "logs"])
     assert [one.collection for one in found] == gone_through
     assert all(one.everywhere == (one.collection in ("orders", "")) for one in found)
 
@@ -104,20 +104,20 @@ def test_what_is_gone_through(said: str, gone_through: list[str]) -> None:
 )
 def test_what_is_left_for_the_last(path: str, is_elsewhere: bool) -> None:
     """Of all, whatever is not gone through as one of a collection that is declared, or the top."""
-    assert repair.is_of(repair.EVERYTHING, DECLARED, path) is is_elsewhere
-    assert repair.is_of(Scope("users"), DECLARED, path)
+    assert plan.is_of(plan.EVERYTHING, DECLARED, path) is is_elsewhere
+    assert plan.is_of(Scope("users"), DECLARED, path)
 
 
 def test_one_document_among_others() -> None:
     """A selection means what it names, by the fields as they are, or were where it is gone."""
     pro, free = version("users/ada", plan="pro"), version("users/ada", plan="free")
-    wants = repair.parse('query:users plan == "pro"').wants
+    wants = plan.parse('query:users plan == "pro"').wants
 
     assert wants(Pair("users/ada", pro, free))
     assert not wants(Pair("users/ada", free, pro))
     assert wants(Pair("users/ada", None, pro))
-    assert repair.parse("prefix:users/a").wants(Pair("users/ada", pro, None))
-    assert not repair.parse("document:users/ad").wants(Pair("users/ada", pro, None))
+    assert plan.parse("prefix:users/a").wants(Pair("users/ada", pro, None))
+    assert not plan.parse("document:users/ad").wants(Pair("users/ada", pro, None))
 
 
 def test_both_sides_are_merged_by_name() -> None:
@@ -125,7 +125,7 @@ def test_both_sides_are_merged_by_name() -> None:
     now = [version(f"u/{name}") for name in ("B", "a", "a-1", "c")]
     then = [version(f"u/{name}") for name in ("a", "b", "é")]
 
-    pairs = list(repair.merged(now, then))
+    pairs = list(plan.merged(now, then))
     assert [one.path for one in pairs] == ["u/B", "u/a", "u/a-1", "u/b", "u/c", "u/é"]
     assert [(one.now is None, one.then is None) for one in pairs[:4]] == [
         (False, True),
@@ -133,8 +133,8 @@ def test_both_sides_are_merged_by_name() -> None:
         (False, True),
         (True, False),
     ]
-    assert [one.path for one in repair.merged(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
-    assert list(repair.merged([], [])) == []
+    assert [one.path for one in plan.merged(now, then, "u/a-1")] == ["u/B", "u/a", "u/a-1"]
+    assert list(plan.merged([], [])) == []
 
 
 def test_names_that_are_numbers_come_first() -> None:
@@ -143,7 +143,7 @@ def test_names_that_are_numbers_come_first() -> None:
     now = [version(f"u/{name}") for name in names]
     then = [version(f"u/{name}") for name in names if name != "__id9__"]
 
-    pairs = list(repair.merged(now, then))
+    pairs = list(plan.merged(now, then))
     assert [one.path for one in pairs] == [f"u/{name}" for name in names]
     assert [one.path for one in pairs if one.then is None] == ["u/__id9__"]
 
@@ -151,13 +151,13 @@ def test_names_that_are_numbers_come_first() -> None:
 def test_a_piece_begins_where_the_last_one_ends() -> None:
     """Together they hold every document once."""
     goal = Goal("d", NOW, "d", NOW, Select(), Scope("u"))
-    pieces = repair.cut(goal, ["u/b", "u/d"])
+    pieces = plan.cut(goal, ["u/b", "u/d"])
     assert [(one.after, one.until) for one in pieces] == [
         ("", "u/b"),
         ("u/b", "u/d"),
         ("u/d", ""),
     ]
-    assert repair.cut(goal, []) == [goal]
+    assert plan.cut(goal, []) == [goal]
 
 
 def test_nobody_has_changed_it() -> None:
@@ -172,15 +172,15 @@ def test_a_position_is_kept_as_text() -> None:
     """The same for the same one; nothing is the beginning."""
     fated = [Fated("u/a", Fate.BACK), Fated("u/b", Fate.BACK), Fated("u/c", Fate.LOST)]
     pairs = [Pair(f"u/{name}", None, None) for name in "abcd"]
-    position = repair.passed(Position("u/0", seen=3), pairs, fated, is_last=False)
+    position = plan.passed(Position("u/0", seen=3), pairs, fated, is_last=False)
 
     assert position == Position("u/d", False, 7, {Fate.BACK: 2, Fate.LOST: 1})
-    assert repair.from_text(repair.as_text(position)) == position
-    assert repair.from_text("") == Position()
-    assert repair.worded(position.fates) == (
+    assert plan.from_text(plan.as_text(position)) == position
+    assert plan.from_text("") == Position()
+    assert plan.worded(position.fates) == (
         "2 brought back, 1 invalid, and no version that passes can be read"
     )
-    assert repair.passed(position, [], [], is_last=True).cursor == "u/d"
+    assert plan.passed(position, [], [], is_last=True).cursor == "u/d"
 
 
 def test_people_read_of_some_documents() -> None:
@@ -191,10 +191,10 @@ def test_people_read_of_some_documents() -> None:
         Fated("u/ada", Fate.ERASED, now),
         *(Fated(f"u/{n}", Fate.LOST, now) for n in range(30)),
     ]
-    samples = repair.sampled(repair.sampled({}, fated), fated)
+    samples = plan.sampled(plan.sampled({}, fated), fated)
 
     assert samples[Fate.BACK] == ("u/a (email, m, n; of 2026-03-02 12:00:00 UTC)",) * 2
-    assert len(samples[Fate.LOST]) == repair.SAMPLES
+    assert len(samples[Fate.LOST]) == plan.SAMPLES
     assert Fate.ERASED not in samples
 
 
@@ -203,11 +203,11 @@ def test_the_moment_before_a_version() -> None:
     written = NOW - timedelta(minutes=5, seconds=10)
     earliest = NOW - timedelta(days=7)
     just = written - timedelta(microseconds=1)
-    assert repair.moment_before(version("u/a", written), NOW, earliest) == just
+    assert plan.moment_before(version("u/a", written), NOW, earliest) == just
     long_ago = NOW - timedelta(hours=3)
-    found = repair.moment_before(version("u/a", long_ago), NOW, earliest)
+    found = plan.moment_before(version("u/a", long_ago), NOW, earliest)
     assert found == long_ago - MINUTE
-    assert repair.moment_before(version("u/a", long_ago), NOW, long_ago) is None
+    assert plan.moment_before(version("u/a", long_ago), NOW, long_ago) is None
 
 
 def test_quarantine_holds_every_value() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import quarantine
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.integrity_rules import Collection, IntegrityRules, OnRepair
-from shared.quarantine import Entry
-from shared.rollback import Status
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.data_rules import Collection, IntegrityRules, OnRepair
+from shared.domain.rollback.rollback import Status
 from tests.crash import Crashed
 from tests.fakes.hooks import no_hook
 from tests.spoilt import HERE, MINUTE, SHOP, Shop

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.store import Put
-from shared.erasure import Book, Erasure, book_path, hashed
-from shared.erasure import path as erasure_path
-from shared.rollback import Status
+from shared.domain.data.erasure.ledger import Book, Erasure, book_path, hashed
+from shared.domain.data.erasure.ledger import path as erasure_path
+from shared.domain.rollback.rollback import Status
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import (
     ERASURE,

@@ -12,24 +12,27 @@ from msgspec.structs import replace
 from responders.case import Turn
 from responders.repairs import mending, repaired
 from responders.weighing import PREPARE_WITHIN
-from shared import copying, journals, repair
-from shared.copying import Copy
+from shared import journals
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
 from shared.core.text import CHARACTERS
-from shared.filling import Status as Filling
-from shared.impact import Counts
-from shared.incident import Status as IncidentStatus
+from shared.domain.data.backups import database_copy
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.restore_point import Point, Source
+from shared.domain.data.document import Version
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fate
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.data_rules import Scope
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.report import report
+from shared.domain.rollback.rollback import Status
 from shared.reading import Reading
-from shared.repair import Fate
-from shared.report import report
-from shared.report_rendering import markdown
 from shared.reported import gathered
-from shared.restore_point import Point, Source
-from shared.rollback import Status
 from shared.trail import Trail
-from shared.versions import Scope, Version
 from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
 
 
@@ -90,7 +93,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A few documents of each fate, each in a line: what is asked about is kept in one document."""
-    monkeypatch.setattr(repair, "PIECE", 1)
+    monkeypatch.setattr(plan, "PIECE", 1)
     long = {f"customers/{n:02}{'x' * 1400}": {"name": "Ada"} for n in range(30)}
     shop = Shop(spoilt={**SPOILT, **long})
     shop.order()
@@ -98,7 +101,7 @@ def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
 
     assert parked.question is not None
     told = [one for one in parked.question.plan.reported if one.startswith(Fate.LOST)]
-    assert len(told) == repair.SAMPLES
+    assert len(told) == plan.SAMPLES
     assert max(map(len, parked.question.plan.reported)) < 2 * CHARACTERS
 
 
@@ -245,7 +248,7 @@ def test_a_copy_of_another_database_is_no_restore_point(original: str) -> None:
         began_at=now,
         status=Filling.READY,
     )
-    shop.ports.store.commit([Put(copying.path(copy.id), encode(copy))])
+    shop.ports.store.commit([Put(database_copy.path(copy.id), encode(copy))])
     shop.ports.kept.write(copy.id, GOOD)
     shop.order(restore_point=copy.id, select="all")
     shop.pass_time(8 * MINUTE)

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
 from shared.reading import Reading
-from shared.rollback import Status
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
 from tests.world import CHECKED

@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from cli.replay import Replay
-from shared import outside, rollback
 from shared.core import topics
 from shared.core.store import Query
+from shared.domain.audit import system_chain
+from shared.domain.policy.model import FindingRules
+from shared.domain.rollback import rollback
 from shared.messages import Letter
-from shared.policy import FindingRules
 from tests.deployed import deploy, others, recorded
 from tests.fakes.letters import MemoryLetters
 from tests.furnished import SHOP
@@ -81,7 +82,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**dead_letters(world)[-1], "message_id": letter["message_id"]}
-    trail = world.ports.store.query(Query(outside.events_of(outside.UNCLAIMED)))
+    trail = world.ports.store.query(Query(system_chain.events_of(system_chain.UNCLAIMED)))
     told = [one.fields["facts"] for one in trail if one.fields]
     assert [one["replayed_from"] for one in told] == ["41", "41"]
 

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.audit import Event, event, link
-from shared.health import Requests
-from shared.impact import Counts, in_one_line
-from shared.incident import Analysis, Incident, Moment
-from shared.incident import Status as IncidentStatus
-from shared.notice import Notice
-from shared.notice import Status as NoticeStatus
-from shared.phases import phases, told, totals
-from shared.plan import PlanHeader, Step, StepStatus
-from shared.policy import Outage, Policy, ScenarioName
-from shared.report import Facts, Kept, report
-from shared.report_html import html, longest, share
-from shared.report_rendering import markdown
-from shared.rollback import Override, Rollback, Status
-from shared.severity import Severity
-from shared.told import of_single
+from shared.domain.audit.chain import Event, event, link
+from shared.domain.audit.narrative import of_single
+from shared.domain.incidents.incident import Analysis, Incident, Moment
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.model import Outage, Policy, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.reports.html import html, longest, share
+from shared.domain.reports.impact import Counts, in_one_line
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.phases import phases, told, totals
+from shared.domain.reports.report import Facts, Kept, report
+from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
+from shared.domain.rollback.rollback import Override, Rollback, Status
+from shared.domain.signals.health import Requests
 from tests.attacks import ATTACKS, MEANS_SOMETHING
 from tests.fakes.clock import START
 from tests.pinned import kept as pins_of

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.deployment import Deployment, Inventory, Live, Placement, Status
-from shared.inventory import (
+from shared.domain.deployments.deployment import Deployment, Inventory, Live, Placement, Status
+from shared.domain.deployments.inventory.state import (
     AccountState,
     Configuration,
     FunctionState,
@@ -23,8 +23,8 @@ from shared.inventory import (
     Source,
     WholeInventory,
 )
-from shared.restorability import Beside, rebuild_faults, restorability
-from shared.traffic import Revision, Service
+from shared.domain.deployments.inventory.traffic import Revision, Service
+from shared.domain.deployments.restorability import Beside, rebuild_faults, restorability
 from tests.fakes.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})

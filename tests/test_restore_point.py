@@ -8,16 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from responders.backups import restoring
-from shared import backing, restore_point
-from shared import proving as proofs
-from shared.backing import Backup
-from shared.backup import Database, NativeBackup
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Put
-from shared.deployment import Deployment, Status
-from shared.filling import Status as Filling
-from shared.restore_point import Kept, Point, Source, resolved
+from shared.domain.data.backups import export as backing
+from shared.domain.data.backups import restore_point
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.restore_point import Kept, Point, Source, resolved
+from shared.domain.data.backups.values import Database, NativeBackup
+from shared.domain.deployments.deployment import Deployment, Status
 from tests.backed_up import POLICY
 from tests.fakes.databases import WINDOW
 from tests.fakes.restores import ORIGINAL

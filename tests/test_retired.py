@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from responders import commanded
-from shared import command as commands
 from shared import handover
-from shared.command import CommandRecord
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected
 from shared.core.store import Create
-from shared.plan import Step
-from shared.repair import Goal, Position, Select
-from shared.rollback import Rollback, Status
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.repair.plan import Goal, Position, Select
+from shared.domain.policy.data_rules import Scope
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, Status
 from shared.steps.portions import SUPPRESSED
 from shared.steps.put_back import Goal as PutBackGoal
 from shared.steps.put_back import PutBack
 from shared.steps.repair import Repair
-from shared.versions import Scope
 from tests import outside
 from tests.spoilt import MINUTE, Shop
 

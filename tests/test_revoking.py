@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared import incident
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.rollback import Status
+from shared.domain.incidents import incident
+from shared.domain.rollback.rollback import Status
 from tests.crash import Fault, Saboteur, ticks
 from tests.fakes.hooks import no_hook, raising
 from tests.furnished import shop, spoil

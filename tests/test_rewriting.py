@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from responders.repairs.mending import CHUNK
-from shared import quarantine, repair
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import CHARACTERS
-from shared.repair import Fate, Goal, Position
+from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
+from shared.domain.data.repair import plan, quarantine
+from shared.domain.data.repair.plan import Fate, Goal, Position
 from shared.steps import put_back
-from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 from tests.fakes.hooks import no_hook, raising
 from tests.mended import GOOD, HERE, STEP, Shop
 
@@ -267,7 +267,7 @@ def test_only_what_is_made_again_has_a_deadline() -> None:
         return False
 
     shop.may_go_on = never
-    for one in (goal, replace(goal, select=repair.parse("document:customers/ada"))):
+    for one in (goal, replace(goal, select=plan.parse("document:customers/ada"))):
         with pytest.raises(Unavailable):
             shop.rewriting.portion(replace(STEP, deadline=now), one, Position())
     assert asked == [now, None]
@@ -372,7 +372,7 @@ def test_pieces_hold_every_document_once() -> None:
     shop.write(
         {path: {"spoilt": 1} for path in ("customers/ada", "customers/bob", "customers/eve")}
     )
-    goals = repair.cut(shop.goal("customers"), ["customers/ada", "customers/b"])
+    goals = plan.cut(shop.goal("customers"), ["customers/ada", "customers/b"])
     seen = [shop.carried(one).seen for one in goals]
     assert seen == [1, 0, 2]
     assert shop.landed() == {"customers/ada", "customers/bob", "customers/eve"}

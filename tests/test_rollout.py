@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.announcing import after
-from shared.changed_by import Compared, Wrote, compare, rolled_on
-from shared.deployment import Deployment, Status
-from shared.differences import Change, Difference, Part, differences
-from shared.inventory import (
+from shared.domain.deployments.announcements import after
+from shared.domain.deployments.change_attribution import Compared, Wrote, compare, rolled_on
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Change, Difference, Part, differences
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
@@ -21,10 +22,9 @@ from shared.inventory import (
     Source,
     WholeInventory,
 )
-from shared.rollout import Situation, merged
-from shared.stock import Stock
-from shared.system import System
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.rollout import Situation, merged
+from shared.domain.system import System
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.inventory import RulesFile
-from shared.rules_text import MOST_LINES, difference, touched
+from shared.domain.deployments.inventory.rules_diff import MOST_LINES, difference, touched
+from shared.domain.deployments.inventory.state import RulesFile
 
 RULES = """rules_version = '2';
 service cloud.firestore {

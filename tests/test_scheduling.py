@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared import incident
-from shared.rollback import Status
+from shared.domain.incidents import incident
+from shared.domain.rollback.rollback import Status
 from tests.crash import Fault, Saboteur, ticks
 from tests.furnished import SIGNING_IN, shop, spoil
 from tests.switching import iso, say, text

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from shared.audit import event
 from shared.core.message_redaction import scrubbed
 from shared.core.redaction import REMOVED, is_secret, without_personal, without_secrets
+from shared.domain.audit.chain import event
 from tests.confidential import JWT, PERSONAL, SECRETS
 from tests.fakes.clock import START
 

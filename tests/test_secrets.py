@@ -21,14 +21,15 @@ from cli.wired import NO, UNUSABLE
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.core.redaction import holds_token
-from shared.health import ProbeAnswer
+from shared.domain.audit.system_chain import UNCLAIMED
+from shared.domain.policy.model import Policy, Probe, ProbeAccount
+from shared.domain.rollback.rollback import ENDED
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.system import EVERYWHERE
 from shared.logged import LoggedStore
 from shared.messages import Letter
-from shared.outside import EVERYWHERE, UNCLAIMED
-from shared.policy import Policy, Probe, ProbeAccount
 from shared.prober import HttpProber
 from shared.reading import Reading
-from shared.rollback import ENDED
 from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault

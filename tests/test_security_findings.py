@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared import security_finding
-from shared.alert import MAX_BYTES, State
 from shared.core import topics
 from shared.core.errors import Refused
-from shared.policy import FindingClass, FindingRules, Policy
-from shared.reach import BREACH
-from shared.rollback import Status
-from shared.security_finding import claim, is_one, parse
-from shared.severity import Severity
+from shared.domain.policy.model import FindingClass, FindingRules, Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import BREACH
+from shared.domain.rollback.rollback import Status
+from shared.domain.signals import security_finding
+from shared.domain.signals.monitoring_notification import MAX_BYTES, State
+from shared.domain.signals.security_finding import claim, is_one, parse
 from tests.furnished import SHOP, furnish, spoil
 from tests.outside import dead_letters
 from tests.troubled import said

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Status
 from shared.gcp.answers import READ_SECONDS
-from shared.policy import Policy
-from shared.rollback import Status
 from shared.wiring import POOL_WORKERS
 from tests.answering import say
 from tests.built_again import rebuilt

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared import policy_file
-from shared.execution import WriteQuota
-from shared.inventory import HostingSite
-from shared.phases import phases, totals
-from shared.plan import undone
+from shared.domain.deployments.inventory.state import HostingSite
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.reports.phases import phases, totals
+from shared.domain.rollback.plan import undone
 from shared.steps.release_hosting import FINALIZED
 from tests.bulk import COMMIT_SECONDS, QUOTA, BucketLimit, Bulk, LanePorts, Limit, MinuteLimit
 from tests.fakes.clock import START

@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import erasure
 from shared.core.codec import encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
-from shared.erasure import Book, Erasure
-from shared.spread import BATCH, Fate
+from shared.domain.data.erasure import ledger
+from shared.domain.data.erasure.ledger import Book, Erasure
+from shared.domain.notices.push_progress import BATCH, Fate
+from shared.domain.policy.erasure_rules import ErasureRules, Place
 from tests.devices import DATABASE, MANY, NOTICE, TEAM, asking, name, spread_of, token, world_with
 from tests.noticed import notices as kept
 from tests.world import BOOKSHOP, World
@@ -196,20 +197,20 @@ def test_users_that_cannot_be_read(failure: Exception, status: str) -> None:
     assert told(world) == (all_of(()) if status == "UNDELIVERABLE" else all_of((0, 1)))
 
 
-@pytest.mark.parametrize("place", [erasure.Place("users"), erasure.Place("users", field="owner")])
-def test_whoever_was_erased_is_not_told(place: erasure.Place) -> None:
+@pytest.mark.parametrize("place", [Place("users"), Place("users", field="owner")])
+def test_whoever_was_erased_is_not_told(place: Place) -> None:
     """Though their document is still there, whether its name or a field says whose it is."""
     world = world_with(3)
     now, system = world.ports.clock.now(), BOOKSHOP.system
-    hashed = erasure.hashed("salt", name(1))
+    hashed = ledger.hashed("salt", name(1))
     entry, book = Erasure(system, hashed, now, ()), Book(system, "salt", now)
     world.ports.store.commit(
         [
-            Put(erasure.book_path(system), encode(book)),
-            Put(erasure.path(system, hashed), encode(entry)),
+            Put(ledger.book_path(system), encode(book)),
+            Put(ledger.path(system, hashed), encode(entry)),
         ]
     )
-    policy = replace(asking(), erasure=erasure.ErasureRules((place,)))
+    policy = replace(asking(), erasure=ErasureRules((place,)))
     world.policy = policy
     world.start_instances()
 

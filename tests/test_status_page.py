@@ -7,10 +7,18 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.audience import Component, StatusPage
-from shared.incident import PublicState
-from shared.severity import Severity
-from shared.status_page import DAYS, Day, Mood, disruptions, downtime, is_shown, view
+from shared.domain.incidents.incident import PublicState
+from shared.domain.policy.channels import Component, StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page import (
+    DAYS,
+    Day,
+    Mood,
+    disruptions,
+    downtime,
+    is_shown,
+    view,
+)
 from tests.fakes.clock import START
 from tests.published import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, state
 from tests.world import BOOKSHOP

@@ -12,9 +12,9 @@ import pytest
 from shared import handover
 from shared.core import topics
 from shared.core.text import one_line
-from shared.severity import Severity
-from shared.status_page import view
-from shared.status_rendering import ATOM, JSON, PAGE, rendered
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page import view
+from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, rendered
 from tests.attacks import ATTACKS
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook

@@ -11,11 +11,11 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from shared.audience import Component, StatusPage
-from shared.page_templates import hash_of
-from shared.severity import Severity
-from shared.status_page import view
-from shared.status_rendering import ATOM, JSON, PAGE, TEMPLATES, rendered
+from shared.domain.policy.channels import Component, StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.html_templates import hash_of
+from shared.domain.presentation.status_page import view
+from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, TEMPLATES, rendered
 from tests.fakes.clock import START
 from tests.published import ADDRESS, ATOM_SPACE, BACK_SINCE, DAY, HOUR, MINUTE, Reader, state
 from tests.world import BOOKSHOP

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import encode
 from shared.core.errors import Moved
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
     IndexField,
@@ -15,7 +15,7 @@ from shared.inventory import (
     RulesRelease,
     fingerprint,
 )
-from shared.plan import Step
+from shared.domain.rollback.plan import Step
 from shared.steps import (
     Kind,
     Verdict,

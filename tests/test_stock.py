@@ -9,19 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import encode as fields_of
-from shared.deployment import Deployment, Status, placements
-from shared.differences import Change, Difference, Part
-from shared.inventory import (
-    FunctionState,
-    Generation,
-    RevisionState,
-    SecretUse,
-    SecretVersion,
-    Source,
-    WholeInventory,
-    configured,
-)
-from shared.stock import (
+from shared.domain.deployments.deployment import Deployment, Status, placements
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.inventory.record import (
     Stock,
     decode,
     encode,
@@ -31,7 +21,17 @@ from shared.stock import (
     unknown_parts,
     unpacked,
 )
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    Generation,
+    RevisionState,
+    SecretUse,
+    SecretVersion,
+    Source,
+    WholeInventory,
+    configured,
+)
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.fakes.clock import START
 from tests.fakes.values import DOCUMENT_LIMIT_BYTES
 from tests.world import BOOKSHOP

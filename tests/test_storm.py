@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from responders.clock import Clock
-from shared import incident, policy_file, rollback
+from shared import policy_file
 from shared.core import topics
+from shared.domain.incidents import incident
+from shared.domain.rollback import rollback
 from tests.chaos import mix
 from tests.chaos.mix import Told
 from tests.world import POLICIES, World

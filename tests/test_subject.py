@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.subject import is_older
-from shared.command import Command
+from shared.domain.commands.command import Command
 from shared.tenure import SKEW
 from tests.fakes.clock import START
 from tests.responded import incident, rollback

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
-from shared.policy import Mode
-from shared.rollback import Status
-from shared.system import GLOBAL, Pause, Paused, paused
+from shared.domain.policy.model import Mode
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import GLOBAL, Pause, Paused, paused
 from tests.outside import dead_letters
 from tests.switching import HOUR, MINUTE, SYSTEM, in_the_middle, iso, say, text
 from tests.world import World

@@ -12,22 +12,22 @@ from msgspec.structs import replace
 
 from responders import piecemeal
 from responders.repairs import taking_out_later
-from shared import command as commands
-from shared import quarantine
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
-from shared.impact import Counts
-from shared.integrity_rules import Derived
-from shared.plan import StepStatus
+from shared.domain.commands import command as commands
+from shared.domain.data.document import Landed, Rewrite
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.policy.data_rules import Derived
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.report import report
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Status
 from shared.reading import Reading
-from shared.repair import Fate, Position
-from shared.report import report
-from shared.report_rendering import markdown
 from shared.reported import gathered
-from shared.rollback import Status
 from shared.steps import take_out
 from shared.trail import Trail
-from shared.versions import Landed, Rewrite
 from tests.fakes.hooks import no_hook
 from tests.fenced import FencedShop, expect_as_before
 from tests.spoilt import GOOD, HERE, MINUTE, SHOP, Shop, undo

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from responders.taking_stock import CLIENTS, take_stock
 from shared.core.errors import Rejected, Unavailable
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     Index,
     IndexField,
@@ -21,8 +21,8 @@ from shared.inventory import (
     WholeInventory,
     kept,
 )
-from shared.policy import Policy
-from shared.resources import Resources
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import Resources
 from tests.fakes.clock import START
 from tests.fakes.platform import DEFAULT
 from tests.world import BOOKSHOP, FakePorts

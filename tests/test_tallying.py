@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.incident import Incident
-from shared.incident import Status as IncidentStatus
-from shared.rollback import Order, Rollback, Status
-from shared.severity import Severity
-from shared.tallies import Tally, months, tally
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.severity import Severity
+from shared.domain.reports.monthly_stats import Tally, months, tally
+from shared.domain.rollback.rollback import Order, Rollback, Status
 from tests.browsing import Browser, text
 from tests.fakes.clock import START
 from tests.responded import incident, rollback

@@ -8,9 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.deployment import Deployment, Status, returnable
-from shared.inventory import AccountState, SecretUse, SecretVersion, configured
-from shared.rollback import Status as Rolled
+from shared.domain.deployments.deployment import Deployment, Status, returnable
+from shared.domain.deployments.inventory.state import (
+    AccountState,
+    SecretUse,
+    SecretVersion,
+    configured,
+)
+from shared.domain.rollback.rollback import Status as Rolled
 from tests.deployed import MINUTE, SHOP, deploy, hint, others, recorded, stock
 from tests.fakes.clock import START
 from tests.fakes.hooks import once

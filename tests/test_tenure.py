@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared import incident
-from shared.rollback import LEASE, Status, path
+from shared.domain.incidents import incident
+from shared.domain.rollback.rollback import LEASE, Status, path
 from shared.tenure import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
 from tests.crash import Crashed, Saboteur, disturbed, quick
 from tests.switching import text

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from shared.traffic import (
+from shared.domain.deployments.inventory.traffic import (
     LATEST,
     Service,
     Standing,

@@ -9,10 +9,10 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from shared.looks import HALF_MINUTE, Look
-from shared.policy import Probe
-from shared.probing import Finding, Record
-from shared.trends import crosses_at, warnings
+from shared.domain.policy.model import Probe
+from shared.domain.signals.early_warning import crosses_at, warnings
+from shared.domain.signals.probe_history import HALF_MINUTE, Look
+from shared.domain.signals.probe_signals import Finding, Record
 from tests.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

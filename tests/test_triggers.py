@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.inventory import FunctionState, Generation
-from shared.resources import DEFAULT_DATABASE as HERE
-from shared.triggers import Change, Hearer, Trigger, hearers
-from shared.versions import Scope
+from shared.domain.data.events.triggers import Change, Hearer, Trigger, hearers
+from shared.domain.deployments.inventory.state import FunctionState, Generation
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
 
 WRITTEN = "google.cloud.firestore.document.v1.written"
 FIRST = "providers/cloud.firestore/eventTypes/document.write"

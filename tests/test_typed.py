@@ -20,7 +20,7 @@ from threading import Barrier, Thread
 import msgspec
 
 from shared import typed
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 
 said = sys.stdin.buffer.read()
 decode, encode = {

@@ -8,16 +8,16 @@ from msgspec.structs import replace
 
 from responders.scenarios.reversal import AFTER_DOCUMENTS, Reversal, plan, with_documents
 from responders.scenarios.wanted import Wanted, found_by
-from shared.build import Recipe
 from shared.core.codec import encode
-from shared.incident import Status as IncidentStatus
-from shared.inventory import Configuration, Source
-from shared.plan import Step, StepStatus, frozen
-from shared.policy import ScenarioName
-from shared.rollback import Status
+from shared.domain.deployments.build_config import Recipe
+from shared.domain.deployments.inventory.state import Configuration, Source
+from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget, standing
+from shared.domain.deployments.inventory.traffic import Standing as At
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step, StepStatus, frozen
+from shared.domain.rollback.rollback import Status
 from shared.steps import put_back, redeploy, serve, shift
-from shared.traffic import LATEST, Traffic, TrafficTarget, standing
-from shared.traffic import Standing as At
 from tests.answering import failed, running, say
 from tests.crash import quick
 from tests.fences import POLICY, RULES

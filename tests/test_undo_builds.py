@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from responders.clearing import clear
 from shared.core.errors import Unavailable
 from shared.core.store import Update
-from shared.deployment import Status as DeploymentStatus
-from shared.deployment import record_path
-from shared.inventory import Generation, Source, fingerprint
-from shared.plan import StepStatus
-from shared.plan import path as plan_path
-from shared.rollback import Rollback, Status
-from shared.rollback import path as rollback_path
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import record_path
+from shared.domain.deployments.inventory.state import Generation, Source, fingerprint
+from shared.domain.deployments.inventory.traffic import LATEST, Traffic, TrafficTarget
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.plan import path as plan_path
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.rollback import path as rollback_path
 from shared.tenure import LIMIT_TAKEOVERS
-from shared.traffic import LATEST, Traffic, TrafficTarget
 from tests.answering import say
 from tests.built_again import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
 from tests.crash import Crashed, quick

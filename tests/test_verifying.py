@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, rollback
-from shared.choices import choices
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.health import ProbeAnswer
-from shared.policy import Probe, ProbeAccount
-from shared.response import response
+from shared.domain.incidents import incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.response import response
+from shared.domain.policy.model import Probe, ProbeAccount
+from shared.domain.rollback import rollback
+from shared.domain.signals.health import ProbeAnswer
 from tests.troubled import MINUTE, WATCHED, limit, watched
 from tests.world import BOOKSHOP, World
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import native
-from shared.backup import Database, NativeBackup, Recurrence, Schedule
 from shared.core.errors import Unavailable
 from shared.core.store import Query
-from shared.resources import BackupRules
+from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+from shared.domain.policy.resources import BackupRules
 from tests.fakes.clock import START
 from tests.outside import tick
 from tests.world import BOOKSHOP, World
@@ -88,7 +88,7 @@ def test_what_is_missing(
     expected: list[str],
 ) -> None:
     """A schedule that is there proves nothing: the age of its newest backup does."""
-    found = native.faults(database(recovery=recovery), schedules, backups, START)
+    found = managed_backups.faults(database(recovery=recovery), schedules, backups, START)
 
     assert list(found) == expected, name
 

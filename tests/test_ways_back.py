@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from responders.pinning import pins_of
 from shared.core.errors import Unavailable
-from shared.inventory import FunctionState, Generation, Source
-from shared.plan import ENDED, StepStatus
-from shared.policy import Rebuilds
-from shared.rollback import Status
-from shared.traffic import TrafficTarget
+from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.policy.model import Rebuilds
+from shared.domain.rollback.plan import ENDED, StepStatus
+from shared.domain.rollback.rollback import Status
 from tests.fakes.copies import kept
 from tests.fakes.hooks import no_hook, raising
 from tests.ways_back import ORDER, SHOP, back, ended, ends, failure, on_copies, roll_back, world
@@ -309,7 +309,7 @@ def test_somebody_elses_deployment_is_left_alone() -> None:
 
 
 def _recipe(state: FunctionState, source: Source):  # type: ignore[no-untyped-def]
-    from shared.build import recipe
+    from shared.domain.deployments.build_config import recipe
 
     made = recipe(state)
     assert made is not None

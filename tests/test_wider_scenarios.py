@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios.complete import NEW_CLIENTS
-from shared import deployment, incident
-from shared.policy import ScenarioName
-from shared.rollback import Status
+from shared.domain.deployments import deployment
+from shared.domain.incidents import incident
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.rollback import Status
 from tests.deployed import hint
 from tests.furnished import shop, spoil
 from tests.troubled import said

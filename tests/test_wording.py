@@ -12,13 +12,26 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.audience import Audience, Channel, ChannelKind, StatusPage
-from shared.incident import Analysis, PublicState, PublicTurn
-from shared.notice import Stage, is_heard, notices, stage
-from shared.rollback import Order
-from shared.severity import Severity
-from shared.wording import About, Ours, expected, facts, restored, template_of
-from shared.wording_rendering import LIMIT_SUBJECT, NAMES, TEMPLATES, Templates, harmless
+from shared.domain.incidents.incident import Analysis, PublicState, PublicTurn
+from shared.domain.notices.notice import Stage, is_heard, notices, stage
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.notice_templates import (
+    LIMIT_SUBJECT,
+    NAMES,
+    TEMPLATES,
+    Templates,
+    harmless,
+)
+from shared.domain.presentation.notice_text import (
+    About,
+    Ours,
+    expected,
+    facts,
+    restored,
+    template_of,
+)
+from shared.domain.rollback.rollback import Order
 from tests.attacks import ATTACKS, COMMAND, ID, MEANS_SOMETHING, MINUTE, about, notice
 from tests.fakes.clock import START
 from tests.world import BOOKSHOP, World

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import incident, rollback
 from shared.core import topics
-from shared.execution import Execution, WriteQuota
-from shared.plan import StepStatus
-from shared.policy import Group, Policy
-from shared.traffic import TrafficTarget
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.incidents import incident
+from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.model import Group, Policy
+from shared.domain.rollback import rollback
+from shared.domain.rollback.plan import StepStatus
 from tests.troubled import make_ill
 from tests.world import BOOKSHOP, World
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared import rollback
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.deployment import Deployment, Status, placements
-from shared.deployment import path as deployment_path
+from shared.domain.deployments.deployment import Deployment, Status, placements
+from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.rollback import rollback
 from tests.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.audit import Event
 from shared.core.codec import encode
 from shared.core.store import Put, Update
-from shared.deployment import Deployment
-from shared.deployment import Status as DeploymentStatus
-from shared.deployment import path as deployment_path
-from shared.plan import StepStatus
-from shared.policy import Rebuilds
-from shared.rollback import Rollback
+from shared.domain.audit.chain import Event
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.deployment import path as deployment_path
+from shared.domain.policy.model import Rebuilds
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback
 from tests.world import BOOKSHOP, World
 
 ORDER, SHOP = "orderStatus", "renderShop"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import deployment
 from shared.core.codec import decode
-from shared.inventory import RulesFile, RulesSource
-from shared.rollback import Rollback
+from shared.domain.deployments import deployment
+from shared.domain.deployments.inventory.state import RulesFile, RulesSource
+from shared.domain.rollback.rollback import Rollback
 from tests.furnished import CARTS
 from tests.world import World
 

@@ -21,25 +21,25 @@ from responders.notices import Notices
 from responders.refusal import refuse
 from responders.work import Work
 from shared import policy_file
-from shared.assets import derived_topics
-from shared.audit import Entry
-from shared.audit import faults as chain_faults
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Query
-from shared.credential import ROLE_CLAIM
+from shared.domain.audit.chain import Entry
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.notice_templates import Templates
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import Rollback
 from shared.envelope import Message
-from shared.incident import Incident
-from shared.plan import Step, StepStatus
 from shared.platform import Metrics, Platform, Services
-from shared.policy import Policy
 from shared.ports import Identity
-from shared.rollback import Rollback
 from shared.steps import serve, shift
-from shared.traffic import shares
-from shared.wording_rendering import Templates
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.bus import MemoryBus, Published

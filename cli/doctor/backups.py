@@ -9,11 +9,11 @@ from typing import Final
 from cli.doctor.finding import Finding, Verdict, named, seen
 from cli.doctor.gathering_system import Facts
 from cli.screen import at, lasting
-from shared.assets import AGAIN
-from shared.backing import Status
-from shared.damage import is_known
-from shared.native import LOOK_EVERY
-from shared.resources import AssetRules
+from shared.domain.data.asset_protection import AGAIN
+from shared.domain.data.backups.export import Status
+from shared.domain.data.backups.managed_backups import LOOK_EVERY
+from shared.domain.data.integrity.damage import is_known
+from shared.domain.policy.resources import AssetRules
 
 DAY: Final = timedelta(days=1)
 

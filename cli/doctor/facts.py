@@ -15,14 +15,15 @@ from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.wired import Operations
 from responders.anchoring import AT_ONCE
 from responders.asking import ask_all
-from shared import anchor, handover
+from shared import handover
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
+from shared.domain.audit import anchor
+from shared.domain.policy.model import Policy
+from shared.domain.signals.probe_history import HALF_MINUTE
+from shared.domain.system import GLOBAL
 from shared.installation import Deployed, Run, Subscription
-from shared.looks import HALF_MINUTE
-from shared.policy import Policy
-from shared.system import GLOBAL
 from shared.wiring import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent

@@ -13,28 +13,29 @@ from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.doctor.rights import ASKED
 from cli.wired import Operations
 from responders.taking_stock import take_stock
-from shared import damage, probing
-from shared.alert_record import Alert
-from shared.assets import Posture
-from shared.audience import Channel
-from shared.backing import Backup
 from shared.buckets import Seen
-from shared.checks import counts_sign_ins
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
-from shared.deployment import Deployment, Inventory
-from shared.expiry import Expiry
-from shared.health import ProbeAnswer, Requests
-from shared.inventory import WholeInventory
-from shared.native import Watched
-from shared.notice import Notice, Status
-from shared.policy import Policy, ScenarioName
-from shared.probing import Record
-from shared.proving import Proof
-from shared.status_rendering import PAGE, folder
-from shared.system import Controls, System
-from shared.triggers import Trigger
+from shared.domain.data.asset_protection import Posture
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.integrity import damage
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.channels import Channel
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.presentation.status_page_html import PAGE, folder
+from shared.domain.signals import probe_signals
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.verification_checks import counts_sign_ins
+from shared.domain.system import Controls, System
 from shared.wiring import Wiring
 
 GIVEN_UP = 200
@@ -145,7 +146,7 @@ def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Fac
 
 def _looks(store: Store, policy: Policy) -> Record:
     """What is kept of the clock's looks; an empty record when there is nothing."""
-    document = store.get(probing.path(policy.system))
+    document = store.get(probe_signals.path(policy.system))
     if document.fields is None:
         return Record(policy.system, document.read_at)
     return decode(Record, document.fields)

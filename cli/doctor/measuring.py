@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from cli.doctor.asking import Calls, ask
 from cli.doctor.finding import Finding, Verdict, named, seen
-from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.core.errors import Rejected, RollbackError
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.installation import Asked, Metric
-from shared.policy import Policy
-from shared.severity import Severity
 from shared.wiring import Wiring
 
 OWN: Final = "rollback: "

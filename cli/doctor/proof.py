@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from cli.doctor.finding import Finding, Verdict, named, seen
 from cli.doctor.gathering_system import Facts
-from shared.deployment import Deployment, Restorability, Status
+from shared.domain.deployments.deployment import Deployment, Restorability, Status
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""

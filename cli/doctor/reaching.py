@@ -8,7 +8,7 @@ from datetime import timedelta
 from cli.doctor.finding import Finding, Verdict, seen, unseen
 from cli.doctor.gathering_system import Facts
 from shared.core.errors import RollbackError
-from shared.status_rendering import HTML
+from shared.domain.presentation.status_page_html import HTML
 
 LATELY = timedelta(days=7)
 FOUND = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from shared.audience import ChannelKind
-from shared.policy import Policy
+from shared.domain.policy.channels import ChannelKind
+from shared.domain.policy.model import Policy
 
 ROLES: Final = {
     "on_clock": (

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.doctor.gathering_system import COUNTED_WITHIN, Facts
 from cli.screen import lasting
-from shared.checks import counts_sign_ins
 from shared.core.errors import Rejected, RollbackError
-from shared.health import ProbeAnswer
-from shared.looks import is_fresh
-from shared.policy import ScenarioName
-from shared.probing import feeding
+from shared.domain.policy.model import ScenarioName
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import is_fresh
+from shared.domain.signals.probe_signals import feeding
+from shared.domain.signals.verification_checks import counts_sign_ins
 
 REQUEST_LOG = "monitoring.requestLogging.enabled"
 """Of Identity Platform's configuration."""

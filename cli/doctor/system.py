@@ -12,12 +12,12 @@ from cli.doctor.finding import Finding, Verdict, named, seen
 from cli.doctor.gathering_system import Facts
 from cli.doctor.proof import kept, newest_stable, proof
 from cli.doctor.rights import roles_in
-from shared.facts import Change, unrestorable
-from shared.inventory import WholeInventory
-from shared.policy import Mode, service_of
-from shared.resources import Resources
-from shared.system import frozen
-from shared.traffic import shares
+from shared.domain.decision.facts import Change, unrestorable
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.policy.model import Mode, service_of
+from shared.domain.policy.resources import Resources
+from shared.domain.system import frozen
 
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """What the name of a setting says that holds a secret."""
@@ -214,7 +214,7 @@ def _secretive(facts: Facts) -> Iterator[Finding]:
     }
     if doubtful:
         why = f"recorded, and called as if it held a secret: {named(doubtful)}"
-        to_do = "if it does, name it in shared/inventory.py: see docs/unverified.md"
+        to_do = "if it does, name it in shared/domain/deployments/inventory/state.py: see docs/unverified.md"
         yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
     else:
         yield Finding(check, name, Verdict.WELL, "no setting that is recorded is called a secret")

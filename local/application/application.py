@@ -37,7 +37,7 @@ from local.application.service import (
 from local.clock import CloudClock
 from local.journal import Journal
 from shared.core.codec import from_msgpack
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 
 STANDING = timedelta(days=1)
 """How long a new application has stood, with requests, when the cloud starts."""

@@ -30,7 +30,7 @@ from local.demo.stage import Broken, Stage
 from local.responders import NotListening
 from shared import policy_file
 from shared.core.errors import BadConfiguration, RollbackError
-from shared.policy import Policy, ScenarioName
+from shared.domain.policy.model import Policy, ScenarioName
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
 PLAYED = ("functions", "complete", "auth", "feature")

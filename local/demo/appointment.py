@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from local.demo import operator
 from local.demo.scene import MINUTE, Part
-from shared.incident import Incident
+from shared.domain.incidents.incident import Incident
 
 AHEAD = 20 * MINUTE
 SECOND = timedelta(seconds=1)

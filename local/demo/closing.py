@@ -9,8 +9,8 @@ from local.demo.laws import Before
 from local.demo.scene import Part
 from local.demo.screen import mark
 from local.demo.stage import Broken
-from shared.incident import Incident
-from shared.phases import Phase, phases, told, totals
+from shared.domain.incidents.incident import Incident
+from shared.domain.reports.phases import Phase, phases, told, totals
 
 
 class Closing(Part):

@@ -14,16 +14,16 @@ from typing import Any
 from local.demo import shelves
 from local.demo.screen import Screen, mark
 from local.demo.stage import Stage
-from shared import damage
-from shared import proving as proofs
-from shared.backing import Backup, Status, id_of, slot
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.damage import Finding
-from shared.damage import Record as Integrity
-from shared.filling import Status as Proven
-from shared.policy import Policy
-from shared.proving import Proof
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.export import Backup, Status, id_of, slot
+from shared.domain.data.backups.filled_database import Status as Proven
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Finding
+from shared.domain.data.integrity.damage import Record as Integrity
+from shared.domain.policy.model import Policy
 
 FAST = 30.0
 """Cloud seconds per second around what is due."""

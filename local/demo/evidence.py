@@ -16,34 +16,34 @@ from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 from msgspec import Struct
 
-from shared import deployment as deployments
-from shared import incident as incidents
-from shared import outside
-from shared import stock as stocks
-from shared import system as systems
-from shared.alert_record import Alert
-from shared.audit import Entry, Event
-from shared.build import recipe
-from shared.command import CommandRecord
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.deployment import Deployment, Inventory
-from shared.drill import Drill
-from shared.gate import Answer, Outcome
-from shared.health import Requests
-from shared.incident import Incident, PublicState
-from shared.inventory import WholeInventory
-from shared.notice import Notice
-from shared.plan import Step
-from shared.policy import Policy
-from shared.quota import PaceLeft
-from shared.quota import path as quota_path
-from shared.rollback import Rollback, Status
-from shared.status_rendering import PAGE, folder
-from shared.system import System
+from shared.domain import system as systems
+from shared.domain.audit import system_chain
+from shared.domain.audit.chain import Entry, Event
+from shared.domain.audit.verification import Finding
+from shared.domain.commands.command import CommandRecord
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.build_config import recipe
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, PublicState
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.model import Policy
+from shared.domain.presentation.status_page_html import PAGE, folder
+from shared.domain.rollback.drill import Drill
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, Status
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.rollback.write_quota import path as quota_path
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import Requests
+from shared.domain.system import EVERYWHERE, System
 from shared.trail import Trail
-from shared.verification import Finding
 from shared.wiring import Wiring
 
 CALL_SECONDS = 10.0
@@ -164,12 +164,12 @@ class Evidence:
 
     def unclaimed(self) -> list[Event]:
         """What happened to messages that concern no protected system."""
-        return self._all(Event, outside.events_of(outside.UNCLAIMED))
+        return self._all(Event, system_chain.events_of(system_chain.UNCLAIMED))
 
     def verified(self) -> list[Finding]:
         """Every chain against itself and against its anchors, as `rollback audit verify` does."""
         trail, now = Trail(self._store, self._wiring.anchors), self._wiring.clock.now()
-        systems = (self.system_name, outside.EVERYWHERE, outside.UNCLAIMED)
+        systems = (self.system_name, EVERYWHERE, system_chain.UNCLAIMED)
         found = [trail.verify_rollback(name, now) for name in trail.rollbacks()]
         found += [trail.verify_system(system, now) for system in systems]
         return [one for one in found if one is not None]

@@ -8,8 +8,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from local.demo.stage import Stage
-from shared.deployment import Deployment
-from shared.policy import Policy
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.policy.model import Policy
 
 IMAGES = 3
 """So many functions lose the image of their stable revision."""

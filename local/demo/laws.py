@@ -13,18 +13,18 @@ from local.demo import strangers
 from local.demo.evidence import Evidence
 from local.demo.faults import Lost
 from local.demo.strangers import Strangers
-from shared.deployment import Deployment, Inventory, Live
-from shared.differences import Part, differences, incomparable
-from shared.facts import served
-from shared.incident import PUBLIC_WORDS, Status
-from shared.inventory import WholeInventory
-from shared.notice import Status as NoticeStatus
-from shared.plan import StepStatus
-from shared.policy import ScenarioName
-from shared.rollback import Rollback
-from shared.rollback import Status as RollbackStatus
+from shared.domain.decision.facts import served
+from shared.domain.deployments.deployment import Deployment, Inventory, Live
+from shared.domain.deployments.inventory.diff import Part, differences, incomparable
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.incidents.incident import PUBLIC_WORDS, Status
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.steps.serve import KIND as SERVE
-from shared.traffic import shares
 
 SHOWN_FAULTS = 5
 SEEN = (Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY)

@@ -13,14 +13,14 @@ from typing import Any
 from local.demo import operator, shelves
 from local.demo.screen import Screen, mark
 from local.demo.stage import Stage
-from shared import fence as fences
-from shared import quarantine
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.fence import Fence
-from shared.quarantine import Entry
-from shared.rollback import ENDED, Rollback, Status
-from shared.versions import Scope
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.data_rules import Scope
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
 
 DOCUMENTS = 1000
 """Of each declared collection."""

@@ -10,7 +10,7 @@ from local.demo.stage import Broken, Stage
 from local.identity.users import code
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.credential import TOKEN
+from shared.domain.commands.credential import TOKEN
 from shared.sign_in import Challenge, SignIn
 
 PEOPLE = ("operator@example.com", "second@example.com")

@@ -10,12 +10,12 @@ from local.demo import operator, strangers
 from local.demo.scene import Part
 from local.demo.screen import Counts, mark
 from responders import whereabouts
-from shared.alert_record import Alert
-from shared.forecast import outlook
-from shared.incident import Incident
-from shared.plan import Step, StepStatus, progress
-from shared.policy import ScenarioName
-from shared.rollback import IN_EFFECT, Question, Rollback, Status
+from shared.domain.decision.forecast import outlook
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step, StepStatus, progress
+from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, Status
+from shared.domain.signals.alert import Alert
 from shared.steps.judge import KIND as JUDGE
 
 UNDECIDED = (Status.DECIDING, Status.PARKED)

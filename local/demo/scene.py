@@ -9,12 +9,12 @@ from local.demo.evidence import Evidence
 from local.demo.faults import Fault, lost
 from local.demo.screen import Screen
 from local.demo.stage import Stage
-from shared.audit import Event
-from shared.deployment import Inventory
-from shared.incident import PublicState
-from shared.policy import ScenarioName
-from shared.rollback import Rollback
-from shared.traffic import shares
+from shared.domain.audit.chain import Event
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.incidents.incident import PublicState
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.rollback import Rollback
 
 MINUTE = timedelta(minutes=1)
 METRICS_LATE = 5

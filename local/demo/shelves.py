@@ -8,8 +8,8 @@ from typing import Any
 from google.cloud.firestore_v1 import types
 
 from local.demo.stage import Stage
-from shared.integrity_rules import Collection
-from shared.policy import Policy
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.model import Policy
 
 COMMITTED_AT_ONCE = 400
 

@@ -18,7 +18,7 @@ from local.provisions import audit_bucket, status_bucket
 from local.responders import STOP_LIMIT_SECONDS, Responders
 from shared.core.errors import Unavailable
 from shared.core.topics import CONSOLE
-from shared.policy import Policy
+from shared.domain.policy.model import Policy
 from shared.settings import EMULATORS, Settings
 from shared.wiring import Wiring
 

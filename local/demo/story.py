@@ -10,8 +10,8 @@ from local.demo.response import Response
 from local.demo.scene import Scene
 from local.demo.trouble import Trouble
 from local.demo.watch import Watch
-from shared.policy import ScenarioName
-from shared.rollback import ENDED
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.rollback import ENDED
 
 
 def play(scene: Scene) -> bool:

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from local.demo.evidence import Evidence
 from local.demo.stage import Stage
-from shared.alert_record import Alert
-from shared.audit import Event
 from shared.core import topics
+from shared.domain.audit.chain import Event
+from shared.domain.signals.alert import Alert
 
 TEST_ID = "demo-test-notification"
 FOREIGN_ID = "0.demoforeign"

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from local.demo import faults, operator, releases, strangers
 from local.demo.scene import Part, made_at
-from shared.alert_record import Alert
 from shared.core import topics
-from shared.deployment import Deployment, Inventory
-from shared.policy import Mode, ScenarioName
-from shared.traffic import Traffic, TrafficTarget
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
+from shared.domain.policy.model import Mode, ScenarioName
+from shared.domain.signals.alert import Alert
 
 STABLE, BAD = "r1", "r2"
 FAILURE_RATE = 0.8

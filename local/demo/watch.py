@@ -8,7 +8,7 @@ from local.demo.scene import MINUTE, Scene
 from local.demo.screen import Progress
 from local.demo.stage import Broken
 from shared.clock import READ_EVERY_SECONDS
-from shared.rollback import ENDED, Rollback
+from shared.domain.rollback.rollback import ENDED, Rollback
 
 SECOND = timedelta(seconds=1)
 MARGIN = 1.2

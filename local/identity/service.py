@@ -31,7 +31,7 @@ from local.identity.requests import (
 from local.identity.users import Account, Session, User, Users, is_code, uid_of
 from local.journal import Journal
 from shared.core.codec import from_json
-from shared.credential import PERSONS, SERVICES
+from shared.domain.commands.credential import PERSONS, SERVICES
 
 HOSTS = (
     "identitytoolkit.googleapis.com",

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from local.journal import Journal
 from shared.core.codec import from_json
-from shared.credential import ROLE_CLAIM
+from shared.domain.commands.credential import ROLE_CLAIM
 
 KEPT_AS = "identity users"
 SESSIONS_KEPT_AS = "identity sessions"

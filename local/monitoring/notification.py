@@ -11,7 +11,7 @@ from msgspec import Struct
 from local.application import Application, names
 from local.monitoring.revisions import REQUEST_COUNT
 from local.monitoring.rules import RULES, Metric
-from shared.severity import Severity
+from shared.domain.policy.severity import Severity
 
 _SEVERITIES = {
     Severity.CRITICAL: "Critical",

@@ -12,21 +12,21 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
 from responders.backups.filling import ACTOR, Recorded
-from shared import backing
-from shared import stock as stocks
-from shared.audit import event
-from shared.backing import Backup, Status
-from shared.backup import Stored
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Query
-from shared.notice import notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.backups import export as backing
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.values import Stored
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.notices.notice import notices
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.severity import Severity
-from shared.versions import Scope
 
 FOR_SECONDS: Final = 15.0
 """Nothing more is begun after that long: the rest comes with the next minute."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from responders.backups import restoring
 from responders.verbs import Asked, Effect
-from shared import copying as copies
-from shared import restore_point
-from shared.copying import MOST, Copy
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected
 from shared.core.store import Create
-from shared.filling import UNDER_WAY
+from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups import restore_point
+from shared.domain.data.backups.database_copy import MOST, Copy
+from shared.domain.data.backups.filled_database import UNDER_WAY
+from shared.domain.data.backups.restore_point import Kept, Point, Source
 from shared.reading import Reading
-from shared.restore_point import Kept, Point, Source
 
 
 def copy(asked: Asked) -> Effect:

@@ -18,20 +18,26 @@ from msgspec.structs import replace
 from responders.asking import ask
 from responders.erasing import Opened
 from responders.examining import Examining
-from shared import integrity
-from shared.backing import ASKED_FOR
-from shared.backup import Restoring
-from shared.copying import Copy
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, Update
-from shared.filling import FILLED_WITHIN, UNDER_WAY, Status, failed, may_ask
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.export import ASKED_FOR
+from shared.domain.data.backups.filled_database import (
+    FILLED_WITHIN,
+    UNDER_WAY,
+    Status,
+    failed,
+    may_ask,
+)
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.values import Restoring
+from shared.domain.data.integrity import scan
+from shared.domain.notices.notice import Notice, creates
+from shared.domain.policy.model import Policy
 from shared.handover import publish_notices
-from shared.notice import Notice, creates
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.proving import Proof
 
 ACTOR: Final = "on_clock"
 STOPPED: Final = "nothing is begun while a pause or a freeze is set"
@@ -198,7 +204,7 @@ class Step(Recorded, ABC, Generic[One]):
 
         Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
         """
-        examining, at = self._examining(one), integrity.minute(self._now)
+        examining, at = self._examining(one), scan.minute(self._now)
         if one.run is None:
             if one.filled_at is not None and at < one.filled_at:
                 return one  # no whole minute has passed since it was filled

@@ -15,21 +15,22 @@ from msgspec.structs import replace
 
 from responders.asking import ask, ask_in_batches
 from responders.verbs import Asked, Effect
-from shared import backing, handover
-from shared.audit import event
-from shared.backing import Backup, Status
-from shared.command import CommandRecord
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Update
 from shared.core.text import nearest
-from shared.notice import creates, notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.backups import export
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.notices.notice import creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.rollback import KEPT_FOR
-from shared.severity import Severity
 
 ACTOR: Final = "on_work"
 AT_ONCE: Final = 16
@@ -70,7 +71,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
 
     A redelivery says the same to the same files. Raises: Moved, Unavailable.
     """
-    backup = decode(Backup, ports.store.get(backing.path(record.answer["backup"])).fields)
+    backup = decode(Backup, ports.store.get(export.path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
         ports.store.commit([_ended(document, record)])
@@ -134,7 +135,7 @@ def _ended(document: Document, record: CommandRecord) -> Update:
 def _find(asked: Asked) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    document = store.get(backing.path(command.backup))
+    document = store.get(export.path(command.backup))
     backup = decode(Backup, document.fields) if document.fields is not None else None
     if backup is None or backup.system != command.system:
         known = [one.id for one in Reading(store).backups(command.system)]

@@ -13,21 +13,21 @@ from responders.asking import ask
 from responders.backups.filling import ACTOR, Step
 from responders.examining import Examining
 from responders.switched import is_stopped
-from shared import copying as copies
-from shared.audit import event
-from shared.copying import LET_GO_WITHIN, TOLD, Copy, text
 from shared.core.codec import decode
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Document, Query
-from shared.erasure import Progress
-from shared.filling import Status, failed, let_go
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups.database_copy import LET_GO_WITHIN, TOLD, Copy, text
+from shared.domain.data.backups.filled_database import Status, failed, let_go
+from shared.domain.data.backups.restore_point import Source
+from shared.domain.data.erasure.ledger import Progress
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import CopyRules
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.resources import CopyRules
-from shared.restore_point import Source
 
 
 class MakingCopies:

@@ -12,23 +12,24 @@ from typing import Any, Final
 from responders.asking import ask
 from responders.backups.filling import ACTOR, Step
 from responders.examining import Examining
-from shared import integrity
-from shared import proving as proofs
-from shared.audit import event
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Create, Document, Query
-from shared.filling import Status
-from shared.notice import Notice, notices
-from shared.outside import write_down
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.restore_test import Proof, Seen
+from shared.domain.data.document import same
+from shared.domain.data.integrity import scan
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import ProofRules
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.proving import Proof, Seen
 from shared.reading import Reading
-from shared.resources import ProofRules
-from shared.severity import Severity
-from shared.versions import Scope, same
 
 TURNS: Final = {
     Status.CHECKING: "backup.restored",
@@ -124,7 +125,7 @@ class _Step(Step[Proof]):
         restored = {
             version.path: version.fields
             for name, one in self._policy.collections.items()
-            for version in self._sampled(proof.database, integrity.scope(name, one))
+            for version in self._sampled(proof.database, scan.scope(name, one))
         }
         try:
             before = documents.get(proof.original, sorted(restored), proof.snapshot_at)

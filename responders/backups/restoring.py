@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any
 
 from responders.asking import answered, ask_all
-from shared.backup import Database
-from shared.copying import Copy
 from shared.core.errors import Rejected
-from shared.filling import Status
-from shared.policy import Policy
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.data.backups.restore_point import Kept, Point, Source
+from shared.domain.data.backups.values import Database
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
 from shared.reading import Reading
-from shared.restore_point import Kept, Point, Source
 
 _GONE = "NOT_FOUND"
 

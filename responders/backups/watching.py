@@ -9,19 +9,19 @@ from functools import partial
 from typing import Final
 
 from responders.asking import answered, ask_all
-from shared import native
-from shared.audit import event
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, written
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.handover import publish_notices
-from shared.native import Watched
-from shared.notice import Notice, creates, notices
-from shared.outside import write_down
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.severity import Severity
 
 ACTOR: Final = "on_clock"
 
@@ -39,10 +39,10 @@ class Watching:
         Raises: Unavailable, for the store's.
         """
         for policy in self._policies:
-            document = self._ports.store.get(native.path(policy.system))
+            document = self._ports.store.get(managed_backups.path(policy.system))
             before = decode(Watched, document.fields) if document.fields else None
             now = document.read_at
-            if before is not None and now - before.looked_at < native.LOOK_EVERY:
+            if before is not None and now - before.looked_at < managed_backups.LOOK_EVERY:
                 continue
             try:
                 found = self._faults(policy, now)
@@ -62,7 +62,7 @@ class Watching:
             },
         )
         found = {name: answered(one) for name, one in answers.items()}
-        return native.faults(found["database"], found["schedules"], found["backups"], now)
+        return managed_backups.faults(found["database"], found["schedules"], found["backups"], now)
 
     def _keep(self, policy: Policy, document: Document, after: Watched, now: datetime) -> None:
         """One commit: what was found, and, where that is new, its event and who is told."""

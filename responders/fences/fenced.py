@@ -15,20 +15,20 @@ from msgspec.structs import replace
 from responders.case import Case
 from responders.ending import fail
 from responders.fences.fencing import VERB
-from shared import command as commands
-from shared import fence as fences
 from shared import handover
-from shared.command import CommandRecord
 from shared.core.codec import decode, encode
 from shared.core.durations import in_words
 from shared.core.errors import Rejected
 from shared.core.store import Create, Document, Write, written
-from shared.fence import Fence, Status
-from shared.integrity_rules import FenceRules
-from shared.policy import Policy
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.rollback import Rollback
-from shared.system import System
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)

@@ -17,27 +17,28 @@ from responders.fences.looking import Looking
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
-from shared import command as commands
-from shared import fence as fences
-from shared import handover, incident
-from shared import system as systems
-from shared.audit import event
-from shared.command import CommandRecord, moment
+from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Put, Query, Update, Write, written
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord, moment
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.notices import TOLD, text, turn
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.incidents import incident
+from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
+from shared.domain.notices.notice import creates, loud, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page import MAINTENANCE
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import Controls, System
 from shared.engine import load_steps
-from shared.fence import Fence, Status
-from shared.fence_told import TOLD, text, turn
-from shared.incident import PUBLIC_KEPT_FOR, PublicState, PublicTurn
-from shared.notice import creates, loud, notices
-from shared.outside import write_down
-from shared.policy import Policy
 from shared.ports import Ports
-from shared.rollback import KEPT_FOR
-from shared.severity import Severity
-from shared.status_page import MAINTENANCE
-from shared.system import Controls, System
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"

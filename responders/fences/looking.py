@@ -14,19 +14,19 @@ from msgspec.structs import replace
 
 from responders.asking import answered, ask, ask_all
 from responders.switched import is_stopped
-from shared import fence as fences
-from shared import rollback as rollbacks
 from shared.core.codec import decode
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document
-from shared.fence import Fence, Status, Writer
-from shared.health import ProbeAnswer
-from shared.integrity_rules import FenceRules
-from shared.policy import Policy
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status, Writer
+from shared.domain.deployments.inventory.traffic import Scaling, Service
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
 from shared.ports import Ports
-from shared.rollback import Rollback
-from shared.rollback import Status as RollbackStatus
-from shared.traffic import Scaling, Service
 
 FRESH_SECONDS: Final = 20.0
 """Nothing is stopped by what was read longer ago."""

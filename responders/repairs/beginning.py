@@ -12,11 +12,11 @@ from responders.case import Case, Turn
 from responders.deciding import kept
 from responders.ending import ended
 from responders.fences.fenced import Around
-from shared.incident import Status
-from shared.plan import Plan
-from shared.rollback import Rollback, in_favour
-from shared.rollback import Status as RollbackStatus
-from shared.system import System
+from shared.domain.incidents.incident import Status
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Rollback, in_favour
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.system import System
 
 
 def approved_by(rollback: Rollback, plan: Plan, people: int) -> str:

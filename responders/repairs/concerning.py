@@ -8,14 +8,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared import journals, owners
-from shared import rollback as rollbacks
+from shared import journals
 from shared.core.codec import decode
-from shared.policy import Policy
+from shared.domain.data.document import Version
+from shared.domain.data.erasure import owners
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
 from shared.ports import Ports
-from shared.quarantine import Entry
-from shared.rollback import Rollback
-from shared.versions import Version
 
 LOOKED_AT: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""

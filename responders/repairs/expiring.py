@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected, Unavailable
-from shared.expiry import Expiry, declared
-from shared.policy import Policy
+from shared.domain.data.ttl import Expiry, declared
+from shared.domain.policy.model import Policy
 from shared.ports import Ports
 
 

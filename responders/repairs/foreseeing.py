@@ -14,19 +14,16 @@ from responders.asking import answered, ask_all
 from responders.backups import restoring
 from responders.repairs.expiring import read_expiries
 from responders.repairs.mending import Mending
-from shared import ramp, repair, restore_point, triggers
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.durations import in_words
 from shared.core.errors import Refused
-from shared.damage import MINUTE, Record
-from shared.expiry import Expiry
-from shared.facts import Facts
-from shared.integrity_rules import OnRepair, declared_as
-from shared.plan import Plan, Step, frozen
-from shared.policy import Policy, ScenarioName
-from shared.ports import Ports
-from shared.repair import (
+from shared.domain.data.backups import restore_point
+from shared.domain.data.events import triggers
+from shared.domain.data.events.triggers import Change
+from shared.domain.data.integrity.damage import MINUTE, Record
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import (
     CHANGES,
     EVERYTHING,
     GOOD_UNDONE,
@@ -39,8 +36,14 @@ from shared.repair import (
     Selecting,
     Survey,
 )
+from shared.domain.data.ttl import Expiry
+from shared.domain.decision.facts import Facts
+from shared.domain.policy.data_rules import OnRepair, declared_as
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback import write_ramp
+from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.ports import Ports
 from shared.steps import take_out
-from shared.triggers import Change
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -89,7 +92,7 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
     if select.by is Selecting.ALL:
         roots += documents.collections(database, at)
         roots += documents.collections(source.database, source.before)
-    scopes = repair.scopes(select, policy.collections, roots)
+    scopes = plan.scopes(select, policy.collections, roots)
     calls = {
         str(scope): partial(documents.count, database, scope, at)
         for scope in scopes
@@ -107,9 +110,9 @@ def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Ta
             scope,
             policy=policy.fingerprint,
         )
-        pieces = min(repair.PIECES, counts.get(str(scope), 0) // repair.PIECE)
+        pieces = min(plan.PIECES, counts.get(str(scope), 0) // plan.PIECE)
         cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
-        goals += repair.cut(goal, cuts)
+        goals += plan.cut(goal, cuts)
     return Survey(tuple(goals))
 
 
@@ -131,8 +134,8 @@ def _advanced(
         if position.is_over:
             continue
         for batch in Mending(ports, policy, goal, expiries).batches(position):
-            position = repair.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
-            samples = repair.sampled(survey.samples, batch.fated)
+            position = plan.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
+            samples = plan.sampled(survey.samples, batch.fated)
             survey = replace(survey, positions=(*known, position), samples=samples)
             if ports.clock.monotonic() >= until:
                 return survey
@@ -208,7 +211,7 @@ def planned(
     steps = [
         Step(
             name=f"repair {number} {text.text(str(goal.scope).replace('/', '.'))}",
-            kind=repair.KIND,
+            kind=plan.KIND,
             target=str(goal.scope),
             goal=encode(
                 replace(
@@ -275,7 +278,7 @@ def seconds(survey: Survey) -> float:
     No less than looking through them has just taken, and than the writes must.
     """
     looked = max(survey.seen / DOCUMENTS_PER_SECOND, survey.seconds)
-    return max(looked, ramp.seconds(written(survey.fates)))
+    return max(looked, write_ramp.seconds(written(survey.fates)))
 
 
 def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterator[str]:
@@ -283,7 +286,7 @@ def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterato
     takes, wanted = timedelta(seconds=seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
-    yield f"{survey.seen} documents looked at: {repair.worded(survey.fates)}"
+    yield f"{survey.seen} documents looked at: {plan.worded(survey.fates)}"
     yield from behind_a_fence(policy)
     yield from map(str, starts)
     good = undone(survey.fates)

@@ -18,19 +18,20 @@ from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.repairs import taking_out_later
 from responders.repairs.taking_out import TakingOut
 from responders.repairs.taking_out_later import may_go_on, of_ended
-from shared import command as commands
-from shared import journals, quarantine
-from shared.audit import event
+from shared import journals
 from shared.buckets import Vault
-from shared.command import CommandRecord
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document
-from shared.notice import notices
-from shared.policy import Policy
+from shared.domain.audit.chain import event
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
 from shared.ports import Ports
-from shared.quarantine import Entry
-from shared.severity import Severity
 
 VERB: Final = FORGET
 PORTION_SECONDS: Final = 8.0

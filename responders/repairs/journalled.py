@@ -6,21 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from responders.erasing import Ledger
-from shared import quarantine
 from shared.buckets import Vault
 from shared.core import text
 from shared.core.chunks import parted
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document, Update, written
-from shared.inventory import Source
-from shared.plan import Step
-from shared.policy import Policy
-from shared.ports import Ports
-from shared.quarantine import Change, Entry
-from shared.ramp import Ramp
-from shared.rollback import Rollback
-from shared.versions import (
+from shared.domain.data.document import (
     REWRITE_BYTES,
     REWRITE_SECONDS,
     Landed,
@@ -28,6 +20,14 @@ from shared.versions import (
     Version,
     same,
 )
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.write_ramp import Ramp
+from shared.ports import Ports
 
 MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""

@@ -14,16 +14,13 @@ from msgspec.structs import replace
 from responders.asking import ANSWER_SECONDS, answered, ask, ask_all
 from responders.erasing import read_ledger
 from responders.examining import Examining
-from shared import owners
 from shared.core.errors import Rejected
-from shared.damage import MINUTE, Search
-from shared.erasure import of_document
-from shared.expiry import Expiry, has_expired
-from shared.integrity import minute
-from shared.integrity_rules import declared_as
-from shared.policy import Policy
-from shared.ports import Ports
-from shared.repair import (
+from shared.domain.data.document import Version, covers
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import of_document
+from shared.domain.data.integrity.damage import MINUTE, Search
+from shared.domain.data.integrity.scan import minute
+from shared.domain.data.repair.plan import (
     GOOD_UNDONE,
     PAST_HOUR,
     Fate,
@@ -36,7 +33,10 @@ from shared.repair import (
     merged,
     moment_before,
 )
-from shared.versions import Scope, Version, covers
+from shared.domain.data.ttl import Expiry, has_expired
+from shared.domain.policy.data_rules import Scope, declared_as
+from shared.domain.policy.model import Policy
+from shared.ports import Ports
 
 CHUNK = 400
 """Documents that are judged together, and written together."""

@@ -8,16 +8,16 @@ from typing import Final
 
 from responders.asking import ANSWER_SECONDS
 from responders.case import Case, Turn
-from shared import command as commands
 from shared import journals
-from shared.command import CommandRecord
 from shared.core.chunks import parted
 from shared.core.codec import decode, encode
 from shared.core.store import Create
-from shared.policy import Policy
-from shared.quarantine import Entry
-from shared.rollback import Way
-from shared.versions import collection_of
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.document import collection_of
+from shared.domain.data.repair.quarantine import Entry
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Way
 
 VERB: Final = "regenerate"
 """The command that asks, whoever gives it."""

@@ -9,14 +9,14 @@ from typing import Final
 from responders.case import Case, Turn
 from responders.inquiring import known_damage, look_anew
 from responders.repairs import remaking
-from shared import repair
-from shared import rollback as rollbacks
 from shared.core import text
 from shared.core.durations import in_words
-from shared.incident import Status
-from shared.integrity import Tally
-from shared.plan import Step
-from shared.policy import Policy
+from shared.domain.data.integrity.scan import Tally
+from shared.domain.data.repair import plan
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step
 
 LOOKED_WITHIN: Final = timedelta(minutes=15)
 """So long after the last document the data are waited for to have been looked through again."""
@@ -33,12 +33,12 @@ def concluded(case: Case, steps: Iterable[Step]) -> bool:
     now = case.now()
     took = in_words(now - (case.rollback.started_at or now))
     note = f"{back} documents are back, {took} after the first of them"
-    fates = repair.added(repair.from_text(one.operation or one.seen).fates for one in steps)
+    fates = plan.added(plan.from_text(one.operation or one.seen).fates for one in steps)
     case.take(
         Turn(
             event="rollback.shifted",
             note=note,
-            details=(repair.worded(fates), *text.lines(left)),
+            details=(plan.worded(fates), *text.lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
             status=Status.VERIFYING,

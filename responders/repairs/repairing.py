@@ -25,17 +25,19 @@ from responders.weighing import (
     allowed,
     looked_through,
 )
-from shared import damage, quarantine, repair
-from shared import rollback as rollbacks
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, written
-from shared.damage import Record
-from shared.facts import Facts
-from shared.gate import Outcome
-from shared.policy import ScenarioName
-from shared.rollback import Order, Question
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair import quarantine
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Order, Question
 
 SURVEY_SHARE: Final = 0.6
 """Of its lease one worker spends so much on looking through the data, then it hands on what it has

@@ -11,16 +11,17 @@ from responders.erasing import Erasing, Ledger, read_ledger
 from responders.repairs.expiring import read_expiries
 from responders.repairs.journalled import Journalled, is_as_wanted
 from responders.repairs.mending import Mending
-from shared import journals, quarantine, repair
+from shared import journals
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.expiry import Expiry, has_expired
-from shared.plan import Step
-from shared.quarantine import Change, Entry
-from shared.repair import WRITTEN, Fate, Fated, Goal, Pair, Position
+from shared.domain.data.document import Landed, Version
+from shared.domain.data.repair import plan, quarantine
+from shared.domain.data.repair.plan import WRITTEN, Fate, Fated, Goal, Pair, Position
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.data.ttl import Expiry, has_expired
+from shared.domain.rollback.plan import Step
 from shared.steps.portions import PORTION_SECONDS, within
 from shared.steps.put_back import Goal as PutBackGoal
-from shared.versions import Landed, Version
 
 
 class Rewriting(Journalled):
@@ -40,14 +41,14 @@ class Rewriting(Journalled):
         mending = Mending(self._ports, self._policy, goal, expiries)
         further = self._repaired(step, goal, position, mending)
         position = within(clock, began + PORTION_SECONDS, position, further)
-        return repair.timed(position, clock.monotonic() - began)
+        return plan.timed(position, clock.monotonic() - began)
 
     def _repaired(
         self, step: Step, goal: Goal, position: Position, mending: Mending
     ) -> Iterator[Position]:
         for batch in mending.batches(position):
             fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
-            position = repair.passed(position, batch.pairs, fated, is_last=batch.is_last)
+            position = plan.passed(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
     def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
@@ -62,7 +63,7 @@ class Rewriting(Journalled):
         expiries = read_expiries(self._ports, self._policy, goal.database)
         further = self._put_back(step, goal, position, ledger, expiries)
         position = within(clock, began + PORTION_SECONDS, position, further)
-        return repair.timed(position, clock.monotonic() - began)
+        return plan.timed(position, clock.monotonic() - began)
 
     def _put_back(
         self,
@@ -76,7 +77,7 @@ class Rewriting(Journalled):
             entry = decode(Entry, document.fields)
             fated = self._returned(step, goal, name, entry, ledger, expiries)
             pairs = [Pair(name, None, None)] * len(fated)
-            position = repair.passed(position, pairs, fated, is_last=False)
+            position = plan.passed(position, pairs, fated, is_last=False)
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)

@@ -14,19 +14,20 @@ from msgspec.structs import replace
 
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
 from responders.repairs.journalled import stood_there_of, vault_of
-from shared import journals, quarantine
+from shared import journals
 from shared.buckets import Vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
-from shared.inventory import Source
-from shared.policy import Policy
+from shared.domain.data.document import Rewrite, Version, same
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.write_ramp import Ramp
 from shared.ports import Ports
-from shared.quarantine import Change, Entry
-from shared.ramp import Ramp
-from shared.repair import Fate, Position
 from shared.steps.portions import PORTION_SECONDS, within
-from shared.versions import Rewrite, Version, same
 
 NAMED_WITHIN: Final = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""

@@ -18,23 +18,23 @@ from responders import piecemeal
 from responders.piecemeal import GIVEN_UP_AFTER, later, over, told
 from responders.repairs.taking_out import TakingOut
 from responders.switched import is_stopped
-from shared import command as commands
-from shared import rollback as rollbacks
-from shared import system as systems
-from shared.command import CommandRecord
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
-from shared.plan import ENDED, Step
-from shared.policy import Policy
+from shared.domain import system as systems
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.document import REWRITE_SECONDS
+from shared.domain.data.repair.plan import as_text, from_text
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import ENDED, Step
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.write_ramp import Ramp
+from shared.domain.system import System
 from shared.ports import Ports
-from shared.ramp import Ramp
-from shared.repair import as_text, from_text
-from shared.rollback import Rollback
-from shared.severity import Severity
 from shared.steps import take_out
-from shared.system import System
-from shared.versions import REWRITE_SECONDS
 
 VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from responders.scenarios.halves import Halves, Sight, of
 from responders.scenarios.products import Portion
-from shared.differences import Part
-from shared.policy import Policy
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy
 
 
 def plan(policy: Policy, functions: Portion, sight: Sight) -> Halves:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from shared.deployment import Inventory
-from shared.differences import Part, differences
-from shared.inventory import FunctionState, Generation, WholeInventory
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.diff import Part, differences
+from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
 
 HOSTING_TAG = "fh-"
 """How the tags begin by which Firebase Hosting pins a rewrite to a revision

@@ -14,12 +14,12 @@ from math import inf
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.deployment import Deployment, Inventory, Live
-from shared.facts import served
-from shared.plan import Plan, Step, frozen
-from shared.policy import Policy
+from shared.domain.decision.facts import served
+from shared.domain.deployments.deployment import Deployment, Inventory, Live
+from shared.domain.deployments.inventory.traffic import Capacity, Scaling
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.steps import shift
-from shared.traffic import Capacity, Scaling
 
 
 def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None) -> Plan:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from responders.scenarios.halves import Halves, Sight, behind, joined, of
 from responders.scenarios.products import Portion
-from shared.differences import Part
-from shared.policy import Policy
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy
 
 NEW_CLIENTS = "what stays new of the sites will call old functions: the system's probes are asked"
 

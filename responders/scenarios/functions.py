@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from responders.scenarios import beside
 from responders.scenarios.ways import Ways
-from shared.copies import lacking
 from shared.core.codec import encode
-from shared.deployment import Deployment, Inventory
-from shared.facts import Change, served
-from shared.inventory import FunctionState, WholeInventory
-from shared.plan import Plan, Step, frozen
-from shared.policy import Group, Policy, Probe, ScenarioName
-from shared.restorability import missing
+from shared.domain.decision.facts import Change, served
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.restorability import missing
+from shared.domain.deployments.source_copies import lacking
+from shared.domain.policy.model import Group, Policy, Probe, ScenarioName
+from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.steps import judge
 
 MOST_WITH_REBUILDS = 300

@@ -16,10 +16,10 @@ from responders.scenarios.products import (
     remote_config,
     rules,
 )
-from shared.changed_by import BROUGHT_BACK, called
-from shared.differences import Part
-from shared.inventory import WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.change_attribution import BROUGHT_BACK, called
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.rollback.plan import Step
 
 
 class Sight(Struct, frozen=True):

@@ -9,15 +9,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.scenarios.wanted import Wanted
-from shared.build import Built, is_built_from, mark, runs_as_recorded
 from shared.core.codec import encode
-from shared.deployment import Inventory, Live
-from shared.execution import Execution
-from shared.facts import Difference, served
-from shared.plan import Plan, Step, frozen
-from shared.policy import Policy, ScenarioName
+from shared.domain.decision.facts import Difference, served
+from shared.domain.deployments.build_config import Built, is_built_from, mark, runs_as_recorded
+from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.inventory.traffic import LATEST, Scaling, moved_to, same_list, shares
+from shared.domain.policy.execution import Execution
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.steps import redeploy, serve, shift
-from shared.traffic import LATEST, Scaling, moved_to, same_list, shares
 
 AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.build import Recipe, mark
 from shared.core.codec import decode
-from shared.deployment import Inventory
-from shared.pin import Pin
-from shared.plan import Step, StepStatus
+from shared.domain.deployments.build_config import Recipe, mark
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic, same_list
+from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.steps import redeploy, serve, shift
-from shared.traffic import Scaling, Traffic, same_list
 
 SENT = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
 """What failed may have taken effect all the same; so may what was begun when its rollback was given

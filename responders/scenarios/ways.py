@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from shared import build
-from shared.copies import lacking
 from shared.core.codec import encode
-from shared.deployment import Inventory
-from shared.execution import Execution
-from shared.facts import Change
-from shared.inventory import Generation, WholeInventory
-from shared.plan import Step
+from shared.domain.decision.facts import Change
+from shared.domain.deployments import build_config
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.state import Generation, WholeInventory
+from shared.domain.deployments.inventory.traffic import Traffic, moved_to
+from shared.domain.deployments.source_copies import lacking
+from shared.domain.policy.execution import Execution
+from shared.domain.rollback.plan import Step
 from shared.steps import redeploy, serve, shift
-from shared.traffic import Traffic, moved_to
 
 
 class Ways:
@@ -88,8 +88,10 @@ class Ways:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
         recipe = self._change.recipes[function]
         found = self._seen.get(function)
-        here = build.mark(found)
-        kept = redeploy.Kept(build.recipe(found), lacking(found)) if found else redeploy.Kept()
+        here = build_config.mark(found)
+        kept = (
+            redeploy.Kept(build_config.recipe(found), lacking(found)) if found else redeploy.Kept()
+        )
         again = Step(
             name=f"redeploy {function}",
             kind=redeploy.KIND,

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from shared.core.errors import Gone
+from shared.domain.deployments.inventory.state import AccountState
 from shared.gcp.rest import Rest
-from shared.inventory import AccountState
 
 HOST: Final = "cloudresourcemanager.googleapis.com"
 IAM_HOST: Final = "iam.googleapis.com"

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.backup import Database, NativeBackup, Recurrence, Schedule
 from shared.core.errors import Unavailable
+from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
 from shared.gcp.answers import READ, READ_SECONDS, translated
 
 PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")

@@ -11,16 +11,16 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
-from shared import copies
 from shared.buckets import Vault
-from shared.build import Built, Recipe, Running
-from shared.copies import Values
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
+from shared.domain.deployments import source_copies
+from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.inventory.state import Generation, Source
+from shared.domain.deployments.source_copies import Values
 from shared.gcp.answers import BUILD, READ, READ_SECONDS, translated
 from shared.gcp.function_states import function_states
 from shared.gcp.operations import operations
-from shared.inventory import Generation, Source
 from shared.platform import OperationState
 
 PERMISSIONS: Final = (
@@ -172,7 +172,7 @@ class CloudBuilder:
         if vault is None:
             raise Rejected(f"{function}: no bucket of the values of variables is known")
         try:
-            return copies.read(vault.read(place), recipe)
+            return source_copies.read(vault.read(place), recipe)
         except ValueError as other:
             raise Rejected(f"{function}: {other}") from None
 

@@ -11,10 +11,11 @@ from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.core.errors import Gone
+from shared.domain.data.document import Version, order
+from shared.domain.policy.data_rules import Scope
 from shared.gcp.answers import READ, READ_SECONDS, translated
 from shared.gcp.queries import add_condition
 from shared.gcp.values import read_fields, read_time
-from shared.versions import Scope, Version, order
 
 PERMISSIONS: Final = (
     "datastore.databases.get",

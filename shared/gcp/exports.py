@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.backup import Export
 from shared.core.errors import Exists, Rejected
+from shared.domain.data.backups.values import Export
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, translated
 from shared.gcp.operations import of_database
 

@@ -9,8 +9,7 @@ from typing import Any
 from google.cloud import functions_v2
 from google.protobuf.json_format import MessageToDict
 
-from shared.copies import Values
-from shared.inventory import (
+from shared.domain.deployments.inventory.state import (
     Configuration,
     FunctionState,
     Generation,
@@ -20,7 +19,8 @@ from shared.inventory import (
     configured,
     values_hash,
 )
-from shared.traffic import Scaling, Service
+from shared.domain.deployments.inventory.traffic import Scaling, Service
+from shared.domain.deployments.source_copies import Values
 
 _FIRST = functions_v2.Environment.GEN_1
 

@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.errors import Gone, Unavailable
+from shared.domain.deployments.inventory.state import LIVE, HostingSite
 from shared.gcp.answers import LOOK_AGAIN
 from shared.gcp.rest import Rest
-from shared.inventory import LIVE, HostingSite
 
 HOST: Final = "firebasehosting.googleapis.com"
 PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")

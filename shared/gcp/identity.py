@@ -22,16 +22,16 @@ from google.oauth2 import id_token
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.lazy import Once
-from shared.credential import (
+from shared.domain.commands.console_operator import Person
+from shared.domain.commands.credential import (
     ROLE_CLAIM,
     Credential,
     Kind,
-    Role,
     kind_of,
     of_person,
     of_service,
 )
-from shared.operators import Person
+from shared.domain.policy.roles import Role
 
 PERMISSIONS = ("firebaseauth.users.get",)
 """In the identity project: the user is looked up, for revocation and for the role of now."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.core.errors import Rejected
+from shared.domain.deployments.inventory.state import has_secret, settings
 from shared.gcp.rest import Rest
-from shared.inventory import has_secret, settings
 
 HOST: Final = "identitytoolkit.googleapis.com"
 PERMISSIONS: Final = ("firebaseauth.configs.get", "serviceusage.services.use")

@@ -8,9 +8,9 @@ from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.core.errors import Exists, Rejected
-from shared.expiry import Expiry
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import Index, IndexField, is_creatable
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, translated
-from shared.inventory import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from google.cloud import monitoring_v3
 
+from shared.domain.signals.health import Requests
 from shared.gcp.answers import READ, READ_SECONDS, translated
-from shared.health import Requests
 
 PERMISSIONS: Final = ("monitoring.timeSeries.list",)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from shared.backup import Stored
 from shared.core.errors import Ambiguous, Unavailable
+from shared.domain.data.backups.values import Stored
 from shared.gcp.objects import OBJECT_SECONDS, READ, BucketObjects, Statuses, translated
 
 SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")

@@ -12,14 +12,22 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.copies import Values
 from shared.core.errors import Rejected, Unavailable
-from shared.deployment import Inventory, Live
+from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.traffic import (
+    LATEST,
+    Capacity,
+    Revision,
+    Scaling,
+    Service,
+    Traffic,
+    TrafficTarget,
+)
+from shared.domain.deployments.source_copies import Values
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
 from shared.gcp.function_states import function_states, values_of
-from shared.inventory import FunctionState
 from shared.platform import OperationState
-from shared.traffic import LATEST, Capacity, Revision, Scaling, Service, Traffic, TrafficTarget
 
 INVENTORY_PERMISSIONS: Final = (
     "cloudfunctions.functions.list",

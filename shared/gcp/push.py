@@ -14,8 +14,8 @@ from google.auth.exceptions import GoogleAuthError
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.lazy import Once
-from shared.spread import Fate
-from shared.worded import Worded
+from shared.domain.notices.message import Worded
+from shared.domain.notices.push_progress import Fate
 
 PERMISSIONS: Final = ("cloudmessaging.messages.create",)
 CALL_SECONDS = 10.0

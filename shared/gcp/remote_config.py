@@ -8,9 +8,9 @@ import msgspec
 
 from shared.core.codec import from_json
 from shared.core.errors import Rejected
+from shared.domain.deployments.inventory.state import RemoteConfigTemplate, fingerprint, kept
 from shared.gcp.answers import LOOK_AGAIN
 from shared.gcp.rest import Rest
-from shared.inventory import RemoteConfigTemplate, fingerprint, kept
 
 HOST: Final = "firebaseremoteconfig.googleapis.com"
 PERMISSIONS: Final = ("cloudconfig.configs.get",)

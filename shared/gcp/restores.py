@@ -10,8 +10,8 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
-from shared.backup import Restoring
 from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
+from shared.domain.data.backups.values import Restoring
 from shared.gcp.answers import EFFECT, READ, READ_SECONDS, Meanings, translated
 from shared.gcp.operations import of_database
 
@@ -29,7 +29,7 @@ SCRATCH_PERMISSIONS: Final = (
     "datastore.databases.import",
     "datastore.entities.delete",
 )
-"""On databases of ours alone (`shared.proving`, `shared.copying`): no other one may be overwritten
+"""On databases of ours alone (`shared.domain.data.backups.restore_test`, `shared.domain.data.backups.database_copy`): no other one may be overwritten
 or deleted."""
 
 _CREATE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}

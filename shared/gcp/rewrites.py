@@ -9,9 +9,9 @@ from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
 from shared.core.chunks import parted
+from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
 from shared.gcp.answers import COMMIT, EFFECT, meant, translated
 from shared.gcp.values import read_time, write_fields
-from shared.versions import REWRITE_SECONDS, Landed, Rewrite
 
 PERMISSIONS: Final = (
     "datastore.entities.create",

@@ -8,9 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import Ambiguous, Exists, Gone
+from shared.domain.deployments.inventory.state import RulesFile, RulesRelease, RulesSource
 from shared.gcp.answers import EFFECT, Meanings
 from shared.gcp.rest import Rest
-from shared.inventory import RulesFile, RulesRelease, RulesSource
 
 HOST: Final = "firebaserules.googleapis.com"
 PERMISSIONS: Final = ("firebaserules.releases.list", "firebaserules.rulesets.get")

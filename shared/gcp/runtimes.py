@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from shared.domain.deployments.inventory.state import Generation
 from shared.gcp.rest import Rest
-from shared.inventory import Generation
 
 HOST: Final = "cloudfunctions.googleapis.com"
 PERMISSIONS: Final = ("cloudfunctions.runtimes.list",)

@@ -7,8 +7,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import Unavailable
+from shared.domain.deployments.inventory.state import Schedule, fingerprint
 from shared.gcp.rest import Rest
-from shared.inventory import Schedule, fingerprint
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)

@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.errors import Gone
+from shared.domain.deployments.inventory.state import SecretVersion
 from shared.gcp.rest import Rest
-from shared.inventory import SecretVersion
 
 HOST: Final = "secretmanager.googleapis.com"
 PERMISSIONS: Final = ("secretmanager.secrets.list", "secretmanager.versions.list")

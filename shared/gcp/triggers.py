@@ -14,8 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.errors import Unavailable
+from shared.domain.data.events.triggers import Trigger, filters
 from shared.gcp.rest import Rest
-from shared.triggers import Trigger, filters
 
 HOST: Final = "eventarc.googleapis.com"
 PERMISSIONS: Final = ("eventarc.triggers.list",)

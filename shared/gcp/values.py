@@ -10,7 +10,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.core.errors import Rejected
 from shared.core.store import SERVER_TIME
-from shared.versions import GeoPoint, Reference
+from shared.domain.data.document import GeoPoint, Reference
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -40,7 +40,7 @@ def value_message(kind: Any, value: Any) -> Any:
 
 
 def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that a message's map holds, as `shared.versions` says; times as aware UTC."""
+    """The fields that a message's map holds, as `shared.domain.data.document` says; times as aware UTC."""
     return {name: _read(value) for name, value in fields.items()}
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from google.api_core.exceptions import NotFound
 
 from shared.core.errors import Ambiguous, Exists, Unavailable
+from shared.domain.deployments.inventory.state import Source
 from shared.gcp.objects import CREATE, OBJECT_SECONDS, READ, translated
-from shared.inventory import Source
 
 KEEPER_PERMISSIONS: Final = (
     "storage.objects.create",

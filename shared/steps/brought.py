@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.core.codec import decode
-from shared.differences import Difference, Part
-from shared.inventory import Index, WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Difference, Part
+from shared.domain.deployments.inventory.state import Index, WholeInventory
+from shared.domain.rollback.plan import Step
 from shared.steps import create_index, publish_template, release_hosting, release_rules
 from shared.steps import set_identity as identity
 

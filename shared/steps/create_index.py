@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.core.codec import decode
-from shared.inventory import Index
-from shared.plan import Step
+from shared.domain.deployments.inventory.state import Index
+from shared.domain.rollback.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 
 KIND = "create_index"

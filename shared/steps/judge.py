@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.plan import Step
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.policy.model import Probe
+from shared.domain.rollback.plan import Step
 from shared.platform import Platform
-from shared.policy import Probe
 from shared.ports import Prober
 from shared.steps import KindOfEffect, Look, Verdict
-from shared.traffic import shares
 
 KIND = "judge"
 

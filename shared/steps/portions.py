@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
-from shared.plan import Step
-from shared.repair import Position, as_text, from_text, worded
+from shared.domain.data.document import REWRITE_SECONDS
+from shared.domain.data.repair.plan import Position, as_text, from_text, worded
+from shared.domain.rollback.plan import Step
 from shared.steps import KindOfEffect, Look, Verdict
-from shared.versions import REWRITE_SECONDS
 
 PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""

@@ -7,7 +7,7 @@ import zlib
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.plan import Step
+from shared.domain.rollback.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 
 KIND = "publish_template"
@@ -57,7 +57,7 @@ class PublishTemplate(KindBeside):
 
 
 def packed(content: str) -> bytes:
-    """A template in the room that a step has: at most `shared.inventory.ROOM_BYTES`."""
+    """A template in the room that a step has: at most `shared.domain.deployments.inventory.state.ROOM_BYTES`."""
     return zlib.compress(content.encode())
 
 

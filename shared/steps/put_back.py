@@ -17,7 +17,7 @@ class Goal(Struct, frozen=True):
     documents: int = 0
     """About how many they are."""
     starts: tuple[str, ...] = ()
-    """As with the repair (`shared.repair`)."""
+    """As with the repair (`shared.domain.data.repair.plan`)."""
 
 
 class PutBack(InPortions[Goal]):

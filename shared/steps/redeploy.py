@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.build import REBUILD_SECONDS, REDEPLOY, Built, Recipe, is_built_from, mark
 from shared.core.codec import decode
-from shared.plan import Step
+from shared.domain.deployments.build_config import (
+    REBUILD_SECONDS,
+    REDEPLOY,
+    Built,
+    Recipe,
+    is_built_from,
+    mark,
+)
+from shared.domain.rollback.plan import Step
 from shared.platform import Builder, Platform
 from shared.steps import KindOfEffect, Look, Verdict
 

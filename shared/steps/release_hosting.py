@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.plan import Step
+from shared.domain.rollback.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 
 KIND = "release_hosting"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.inventory import RulesSource
-from shared.plan import Step
+from shared.domain.deployments.inventory.state import RulesSource
+from shared.domain.rollback.plan import Step
 from shared.steps import KindBeside, Look, Verdict
 
 KIND = "release_rules"

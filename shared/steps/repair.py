@@ -7,7 +7,7 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 
 from __future__ import annotations
 
-from shared.repair import KIND, Goal
+from shared.domain.data.repair.plan import KIND, Goal
 from shared.steps.portions import InPortions
 
 __all__ = ["KIND", "Repair"]

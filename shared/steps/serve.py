@@ -8,11 +8,19 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.inventory import Source
-from shared.plan import Step
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.traffic import (
+    Scaling,
+    Service,
+    Traffic,
+    moved_to,
+    same_list,
+    served_by,
+    shares,
+)
+from shared.domain.rollback.plan import Step
 from shared.platform import Builder, Platform
 from shared.steps import KindOfEffect, Look, Verdict
-from shared.traffic import Scaling, Service, Traffic, moved_to, same_list, served_by, shares
 
 KIND = "serve"
 

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.codec import decode, from_json
+from shared.domain.deployments.inventory.state import fingerprint
+from shared.domain.rollback.plan import Step
 from shared.estate import Estate
-from shared.inventory import fingerprint
-from shared.plan import Step
 from shared.platform import Platform
 from shared.steps import KindBeside, Look, Verdict
 

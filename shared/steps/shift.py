@@ -6,10 +6,16 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.core.errors import Rejected
-from shared.plan import Step
+from shared.domain.deployments.inventory.traffic import (
+    SHIFT_SECONDS,
+    Scaling,
+    Standing,
+    Traffic,
+    standing,
+)
+from shared.domain.rollback.plan import Step
 from shared.platform import OperationState, Platform
 from shared.steps import KindOfEffect, Look, Verdict
-from shared.traffic import SHIFT_SECONDS, Scaling, Standing, Traffic, standing
 
 KIND = "shift"
 

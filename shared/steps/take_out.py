@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from shared.plan import Step
-from shared.repair import Fate, Position, as_text, from_text, worded
+from shared.domain.data.repair.plan import Fate, Position, as_text, from_text, worded
+from shared.domain.rollback.plan import Step
 from shared.steps import KindOfEffect, Look
 from shared.steps.portions import look_at
 

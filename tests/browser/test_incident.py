@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from local.identity.users import code
 from shared.core import topics
-from shared.policy import Mode
-from shared.rollback import Status
+from shared.domain.policy.model import Mode
+from shared.domain.rollback.rollback import Status
 from tests.browser.conftest import DESK, PHONE, faults, page_of, picture
 from tests.e2e.conftest import NOON
 from tests.e2e.world import World, until

@@ -34,8 +34,8 @@ from local.responders import NotListening
 from shared import policy_file
 from shared.core.durations import in_words
 from shared.core.errors import RollbackError
-from shared.policy import Policy
-from shared.rollback import ENDED, Rollback, Way
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import ENDED, Rollback, Way
 from shared.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
 from tests.chaos.kills import EXAMPLE, Kind, Point

@@ -37,12 +37,12 @@ from local.demo.stage import Broken
 from local.demo.strangers import Strangers
 from local.responders import NotListening, kill
 from shared import policy_file
-from shared.alert_record import Alert
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.incident import Incident
-from shared.notice import Notice
-from shared.rollback import ENDED, Rollback, Status
+from shared.domain.incidents.incident import Incident
+from shared.domain.notices.notice import Notice
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.domain.signals.alert import Alert
 from tests.chaos.plant import Plant
 
 EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"

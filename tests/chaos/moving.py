@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.demo import operator
-from shared import damage, forecast, repair
 from shared.core.codec import decode
-from shared.damage import Record
-from shared.rollback import ENDED, Rollback, Status
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.data.repair import plan
+from shared.domain.decision import forecast
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
 from tests.chaos.kills import Kind, Point
 from tests.chaos.plant import Plant
 
@@ -65,7 +67,7 @@ class Hopping:
 
     def _is_surveyed(self, rollback: Rollback) -> bool:
         """Whether one worker after another works out what would become of each document."""
-        fields = self._plant.stage.wiring.store.get(repair.survey_path(rollback.id)).fields or {}
+        fields = self._plant.stage.wiring.store.get(plan.survey_path(rollback.id)).fields or {}
         return rollback.status is Status.DECIDING and fields.get("survey") is not None
 
 

@@ -14,9 +14,9 @@ from local.demo.evidence import Evidence
 from local.demo.stage import Broken, Stage, end, environment
 from local.responders import Responders, free_port
 from shared.core import topics
-from shared.deployment import Deployment
-from shared.policy import Mode, Policy
-from shared.traffic import TrafficTarget, shares
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory.traffic import TrafficTarget, shares
+from shared.domain.policy.model import Mode, Policy
 
 T = TypeVar("T")
 

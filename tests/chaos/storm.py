@@ -22,9 +22,9 @@ from local.demo.evidence import Evidence
 from local.demo.laws import Before
 from local.demo.strangers import Strangers
 from shared import policy_file
-from shared.incident import Status as IncidentStatus
-from shared.rollback import Status
-from shared.severity import Severity
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Status
 from tests.chaos import mix
 from tests.chaos.kills import DEPLOYED_BEFORE, Course, OneRun, Point
 from tests.chaos.mix import Told

@@ -14,15 +14,15 @@ from local.application.sources import archive
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.storage.conditions import Conditions
-from shared.build import Recipe, recipe
-from shared.copies import written
+from shared.domain.deployments.build_config import Recipe, recipe
+from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
+from shared.domain.deployments.source_copies import written
+from shared.domain.policy.model import Group, Policy
 from shared.gcp.builder import CloudBuilder
 from shared.gcp.channels import Clients
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.vault import BucketVault
-from shared.inventory import FunctionState, Generation, Source
 from shared.platform import Builder, Platform
-from shared.policy import Group, Policy
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.contracts.platforms import FUNCTIONS, PROJECT, REGION
 from tests.fakes.builder import FakeBuilder

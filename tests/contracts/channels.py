@@ -10,8 +10,8 @@ from typing import Any
 from firebase_admin import credentials
 from google.auth.credentials import AnonymousCredentials
 
-from shared.audience import Audience, Channel, ChannelKind
-from shared.worded import Worded
+from shared.domain.notices.message import Worded
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from tests.attacks import ID
 
 WORDS = Worded("The Bookshop: not working", "Shop: not working since 12:00 UTC.\n")

@@ -19,11 +19,9 @@ from local.application.parts import FIRST_RELEASE
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
-from shared.estate import Estate
-from shared.expiry import Expiry
-from shared.gcp.channels import Clients
-from shared.gcp.estate import CloudEstate
-from shared.inventory import (
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import (
     AccountState,
     HostingSite,
     Index,
@@ -33,9 +31,11 @@ from shared.inventory import (
     Schedule,
     SecretVersion,
 )
-from shared.policy import Group, Policy
-from shared.resources import Resources
-from shared.triggers import Trigger
+from shared.domain.policy.model import Group, Policy
+from shared.domain.policy.resources import Resources
+from shared.estate import Estate
+from shared.gcp.channels import Clients
+from shared.gcp.estate import CloudEstate
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import EMPTY_TEMPLATE, FakeEstate
 from tests.local.rest_world import Product

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.versions import GeoPoint, Reference
+from shared.domain.data.document import GeoPoint, Reference
 from tests.local.admin_world import DATABASE
 
 EVERYTHING: dict[str, Any] = {

@@ -14,15 +14,15 @@ from local.application.service import Configuration as Given
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
-from shared.execution import WriteQuota
+from shared.domain.deployments.inventory.state import SecretUse, configured
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Group, Policy, Probe, ProbeAccount
 from shared.gcp.channels import Clients
 from shared.gcp.metrics import RouterMetrics
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.secret_values import HOST as SECRETS_HOST
 from shared.gcp.secret_values import SecretValues
-from shared.inventory import SecretUse, configured
 from shared.platform import Metrics, Platform
-from shared.policy import Group, Policy, Probe, ProbeAccount
 from shared.ports import Prober
 from shared.prober import HttpProber
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire

@@ -14,10 +14,10 @@ from local.cloud import Cloud
 from local.fault_plan import FaultPlan, OperationFault
 from responders.backups.backing_up import BackingUp
 from responders.backups.watching import Watching
-from shared.backing import Backup, Status
 from shared.core.store import Create
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.policy.resources import BackupRules
 from shared.reading import Reading
-from shared.resources import BackupRules
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

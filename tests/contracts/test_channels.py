@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from shared.apprised import tell
-from shared.audience import Audience, Channel, ChannelKind
 from shared.core.errors import Rejected, RollbackError, Unavailable
+from shared.domain.notices.message import Worded
+from shared.domain.notices.notice import Stage
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.presentation.notice_templates import NAMES, Templates
+from shared.domain.presentation.notice_text import facts, template_of
 from shared.gcp.push import FirebasePush
-from shared.notice import Stage
 from shared.sender import ChannelSender
 from shared.statuspage import Statuspage
-from shared.worded import Worded
-from shared.wording import facts, template_of
-from shared.wording_rendering import NAMES, Templates
 from tests.attacks import ATTACKS, ID, MEANS_SOMETHING, about, notice
 from tests.contracts.channels import KEY, TOLD, WORDS, Known, Server
 

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from responders.checking import Checking
-from shared import damage
-from shared.alert_record import Alert
 from shared.clock import FollowedClock
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.damage import Record
-from shared.integrity import Run
-from shared.integrity_rules import Collection, IntegrityRules
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Record
+from shared.domain.data.integrity.scan import Run
+from shared.domain.policy.data_rules import Collection, IntegrityRules
+from shared.domain.signals.alert import Alert
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.contracts.committed import commit

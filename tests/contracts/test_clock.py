@@ -13,7 +13,7 @@ from local.cloud import Cloud
 from shared.clock import FollowedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
-from shared.policy import Group, Policy
+from shared.domain.policy.model import Group, Policy
 from tests.fakes.clock import START, FakeClock
 
 POLICY = Policy("shop", "shop", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

@@ -7,10 +7,10 @@ from typing import Protocol
 import pytest
 
 from shared.core.errors import Rejected, RollbackError, Unavailable
+from shared.domain.notices.push_progress import Fate
 from shared.gcp.push import FirebasePush
 from shared.messages import Sender
 from shared.sender import ChannelSender
-from shared.spread import Fate
 from tests.contracts.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.fakes.sender import FakeSender
 

@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.errors import Unavailable
-from shared.expiry import Expiry
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import AccountState, Generation
 from shared.gcp.accounts import project_of
-from shared.inventory import AccountState, Generation
-from shared.triggers import Trigger
 from tests.contracts.estates import (
     ACCOUNT,
     IMAGE,

@@ -12,8 +12,8 @@ from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
 from local.wire import Refused
-from shared.backup import Backups, Export, Exports, Recurrence, Stored
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.domain.data.backups.values import Backups, Export, Exports, Recurrence, Stored
 from shared.gcp.backups import FirestoreBackups
 from shared.gcp.channels import Clients
 from shared.gcp.exports import FirestoreExports

@@ -20,9 +20,10 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
 from shared.core.errors import Rejected, Unavailable
-from shared.credential import ROLE_CLAIM, Kind, Role, hashed, unverified
+from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverified
+from shared.domain.policy.model import Policy
+from shared.domain.policy.roles import Role
 from shared.gcp.identity import GoogleIdentity
-from shared.policy import Policy
 from shared.ports import Identity
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.identity import FakeIdentity

@@ -17,10 +17,10 @@ from local.cloud import Cloud
 from local.provisions import INSIDE, values_bucket
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.model import Group, Policy
 from shared.gcp.channels import Clients
 from shared.gcp.installation import CloudInstallation
 from shared.installation import Deployed, Installation, Subscription
-from shared.policy import Group, Policy
 from tests.fakes.installation import MemoryInstallation
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

@@ -12,8 +12,8 @@ from local.faults import Faults
 from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Refused
-from shared.backup import Mirrors, Stored
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
+from shared.domain.data.backups.values import Mirrors, Stored
 from shared.gcp.channels import Clients
 from shared.gcp.mirrors import BucketMirrors
 from tests.contracts.buckets import storage

@@ -11,11 +11,11 @@ import pytest
 
 from local.cloud import Cloud
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
 from shared.gcp.channels import Clients
 from shared.gcp.monitoring import CloudMonitoring
 from shared.installation import Asked, Metric, Monitoring
-from shared.policy import Group, Mode, Policy, ScenarioName, Signal
-from shared.severity import Severity
 from tests.fakes.monitoring import MemoryMonitoring
 
 SHOP = Policy(

@@ -8,10 +8,16 @@ import pytest
 
 from local.application.service import Configuration as Given
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled
-from shared.deployment import Live
-from shared.execution import WriteQuota
-from shared.inventory import Generation, SecretUse
-from shared.traffic import LATEST, Capacity, Scaling, Traffic, TrafficTarget
+from shared.domain.deployments.deployment import Live
+from shared.domain.deployments.inventory.state import Generation, SecretUse
+from shared.domain.deployments.inventory.traffic import (
+    LATEST,
+    Capacity,
+    Scaling,
+    Traffic,
+    TrafficTarget,
+)
+from shared.domain.policy.execution import WriteQuota
 from tests.contracts.platforms import FUNCTIONS, PARENT, PlatformWorld
 
 SERVICE = f"{PARENT}/services/placeorder"

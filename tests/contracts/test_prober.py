@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.model import Probe
 from shared.local_cloud import LATENCY
-from shared.policy import Probe
 from shared.prober import BODY_BYTES, HttpProber
 from tests.contracts.serving import serving
 

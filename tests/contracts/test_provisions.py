@@ -19,11 +19,12 @@ from local.pubsub.service import PubSub
 from local.storage import Buckets, Service, StorageServer
 from local.wire import Refused, serve
 from responders.inspecting import Inspecting
-from shared import assets, policy_file
-from shared.assets import Posture
+from shared import policy_file
 from shared.buckets import Provisions
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture
 from shared.gcp.channels import Clients
 from shared.gcp.provisions import GoogleProvisions
 from shared.settings import Settings
@@ -151,7 +152,7 @@ def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
     try:
         Inspecting(wiring, wiring.policies).inspect()
-        found = decode(Posture, wiring.store.get(assets.path(policy.system)).fields or {})
+        found = decode(Posture, wiring.store.get(asset_protection.path(policy.system)).fields or {})
     finally:
         wiring.close()
         cloud.stop()

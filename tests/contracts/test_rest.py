@@ -23,6 +23,8 @@ from shared.core.errors import (
     Throttled,
     Unavailable,
 )
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.deployments.inventory.state import RulesFile
 from shared.gcp import rest as adapter
 from shared.gcp.channels import Clients
 from shared.gcp.hosting import FirebaseHosting
@@ -31,8 +33,6 @@ from shared.gcp.rest import MOST_PAGES, Rest
 from shared.gcp.rules import FirebaseRules
 from shared.gcp.schedules import CloudScheduler
 from shared.gcp.triggers import EventarcTriggers
-from shared.inventory import RulesFile
-from shared.triggers import Trigger
 from tests.local.rest_world import running
 
 Answer = tuple[int, dict[str, str], bytes]

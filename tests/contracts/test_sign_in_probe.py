@@ -10,7 +10,7 @@ import pytest
 
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, RollbackError, Unavailable
-from shared.policy import Probe, ProbeAccount
+from shared.domain.policy.model import Probe, ProbeAccount
 from shared.prober import HttpProber
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault

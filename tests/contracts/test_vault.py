@@ -13,9 +13,9 @@ from local.storage.conditions import Conditions
 from local.wire import Dropped
 from shared.buckets import Vault
 from shared.core.errors import Ambiguous, Rejected
+from shared.domain.deployments.inventory.state import Source
 from shared.gcp.channels import Clients
 from shared.gcp.vault import BucketVault
-from shared.inventory import Source
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once, lose_in_memory
 from tests.fakes.clock import START, FakeClock

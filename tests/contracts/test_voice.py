@@ -15,11 +15,12 @@ from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
 from shared.core.errors import Rejected
-from shared.credential import Kind, Role
+from shared.domain.commands.credential import Kind
+from shared.domain.policy.model import Policy
+from shared.domain.policy.roles import Role
 from shared.gcp.channels import Clients
 from shared.gcp.identity import GoogleIdentity
 from shared.gcp.voice import HOST, AccountVoice
-from shared.policy import Policy
 from shared.ports import Identity
 from shared.proof import Entrance, Voice
 from shared.sign_in import SignIn

@@ -13,10 +13,10 @@ from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
 from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
+from shared.domain.deployments.inventory.state import IndexField, RulesFile
 from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
-from shared.inventory import IndexField, RulesFile
 from tests.contracts.estates import (
     INDEX,
     NAME,

@@ -18,12 +18,12 @@ from shared.clock import SystemClock
 from shared.core import topics
 from shared.core.errors import BadConfiguration
 from shared.core.store import Create
-from shared.differences import Part, incomparable
+from shared.domain.deployments.inventory.diff import Part, incomparable
+from shared.domain.deployments.inventory.traffic import Scaling
+from shared.domain.policy.model import Group, Policy, Probe
+from shared.domain.policy.resources import DEFAULT_DATABASE
 from shared.gcp.channels import Clients
-from shared.policy import Group, Policy, Probe
-from shared.resources import DEFAULT_DATABASE
 from shared.settings import Settings
-from shared.traffic import Scaling
 from shared.wiring import Wiring
 from tests.fakes.clock import START
 from tests.local.rest_world import RESOURCES

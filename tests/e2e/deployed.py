@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.deployment import Deployment, Status, record_path
-from shared.inventory import FunctionState
-from shared.stock import unpacked
+from shared.domain.deployments.deployment import Deployment, Status, record_path
+from shared.domain.deployments.inventory.record import unpacked
+from shared.domain.deployments.inventory.state import FunctionState
 from tests.e2e.prompt import value
 from tests.e2e.world import World
 

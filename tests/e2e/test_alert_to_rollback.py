@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from shared import incident
 from shared.core import topics
+from shared.domain.incidents import incident
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.world import EXAMPLE, until
 

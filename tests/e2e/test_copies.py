@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from local.faults import Fate
-from shared.copying import Copy
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.filling import Status
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.filled_database import Status
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until
 

@@ -18,10 +18,10 @@ from local.demo.laws import Before
 from local.demo.screen import Screen
 from local.demo.stage import Stage
 from shared import policy_file
-from shared.alert_record import Alert
 from shared.core import topics
-from shared.filling import Status
-from shared.phases import Phase
+from shared.domain.data.backups.filled_database import Status
+from shared.domain.reports.phases import Phase
+from shared.domain.signals.alert import Alert
 from tests import proven
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, until

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.copies import read
 from shared.core import topics
-from shared.deployment import Status
+from shared.domain.deployments.deployment import Status
+from shared.domain.deployments.source_copies import read
 from tests.e2e.deployed import kept_functions, newest
 from tests.e2e.prompt import run, value
 from tests.e2e.world import World, until

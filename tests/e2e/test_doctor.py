@@ -19,10 +19,10 @@ from cli.doctor.finding import ESSENTIAL, Verdict
 from local.faults import Moment
 from local.provisions import INSIDE, values_bucket
 from local.wire import Refused
-from shared import deployment
 from shared.core import topics
 from shared.core.store import Update
-from shared.deployment import Status
+from shared.domain.deployments import deployment
+from shared.domain.deployments.deployment import Status
 from tests.e2e.world import OPERATIONS, World, until
 
 SUBSCRIPTIONS = f"projects/{OPERATIONS}/subscriptions/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.firebase import hosting
 from responders.taking_stock import take_stock
-from shared.inventory import RulesFile
+from shared.domain.deployments.inventory.state import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.prompt import run
 from tests.e2e.world import EXAMPLE, World, until

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared import fence as fences
 from shared.core.codec import decode
-from shared.fence import Fence, Status
-from shared.rollback import Rollback
-from shared.rollback import Status as RollbackStatus
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests import person
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, database, pass_time, until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.plan import StepStatus
+from shared.domain.rollback.plan import StepStatus
 from shared.steps import shift
 from tests.e2e.world import World, until
 

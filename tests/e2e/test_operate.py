@@ -8,7 +8,7 @@ import shlex
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.drill import Drill
+from shared.domain.rollback.drill import Drill
 from tests import person
 from tests.documented import LIVE
 from tests.e2e.conftest import NOON, WorldMaker

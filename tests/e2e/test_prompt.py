@@ -12,10 +12,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.command import Command, parse
 from shared.core import topics
-from shared.plan import StepStatus
-from shared.rollback import Rollback, Status
+from shared.domain.commands.command import Command, parse
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback, Status
 from shared.steps.shift import KIND as SHIFT
 from shared.trail import Trail
 from tests import person

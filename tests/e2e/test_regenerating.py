@@ -12,11 +12,11 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import MAKER
 from responders import regenerating
-from shared import command as commands
 from shared import policy_file
-from shared.command import CommandRecord
 from shared.core.codec import decode, encode
 from shared.core.store import Create
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

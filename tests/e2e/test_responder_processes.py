@@ -20,8 +20,9 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
 from local.responders import SERVED, Responders
-from shared import policy_file, visits
+from shared import policy_file
 from shared.core import topics
+from shared.domain.presentation import console_http
 from shared.settings import EMULATORS, Settings
 from shared.wiring import Wiring
 from tests.e2e.world import OPERATIONS, until
@@ -146,7 +147,7 @@ def test_whatever_dies_is_started_again_and_nothing_survives_the_parent(tmp_path
         assert all(map(is_listening, addresses.values()))
         console = httpx.get(f"http://{addresses['console']}/incidents/x", follow_redirects=True)
         assert "Code of the authenticator app" in console.text
-        assert console.headers["Content-Security-Policy"] == visits.POLICY
+        assert console.headers["Content-Security-Policy"] == console_http.POLICY
 
         worker = addresses["on_work"]
         before = started_for(worker)

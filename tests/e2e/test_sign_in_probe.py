@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from shared import policy_file
-from shared.health import ProbeAnswer
-from shared.policy import Probe, ProbeAccount
+from shared.domain.policy.model import Probe, ProbeAccount
+from shared.domain.signals.health import ProbeAnswer
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

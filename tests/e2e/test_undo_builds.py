@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from local.application.sources import release_in
-from shared import stock as stocks
 from shared.core import topics
-from shared.deployment import Status as DeploymentStatus
-from shared.inventory import FunctionState, Generation
-from shared.rollback import ENDED, Rollback, Status
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import FunctionState, Generation
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
 from tests.e2e.deployed import kept_functions
 from tests.e2e.world import World, until
 

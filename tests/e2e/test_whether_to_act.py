@@ -13,10 +13,10 @@ from local import registry
 from local.application import names
 from local.application.parts import FIRST_RELEASE
 from shared.core import topics
-from shared.deployment import Deployment, Status
-from shared.incident import Status as IncidentStatus
-from shared.rollback import Rollback
-from shared.rollback import Status as RollbackStatus
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
 from tests.e2e.deployed import newest
 from tests.e2e.prompt import run
 from tests.e2e.world import SCALE, World, until

@@ -38,11 +38,11 @@ from local.responders import SERVED
 from shared import policy_file
 from shared.clock import FollowedClock
 from shared.core import topics
-from shared.plan import StepStatus
-from shared.policy import Mode
-from shared.rollback import Rollback
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.policy.model import Mode
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback
 from shared.settings import EMULATORS, LOCAL_CLOUD
-from shared.traffic import shares
 from shared.wiring import Wiring
 from tests import person
 

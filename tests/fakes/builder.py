@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.build import Built, Recipe, Running
 from shared.core.errors import Moved, Throttled
 from shared.core.runtime import Clock
-from shared.inventory import Generation, Source
+from shared.domain.deployments.build_config import Built, Recipe, Running
+from shared.domain.deployments.inventory.state import Generation, Source
 from shared.platform import OperationState
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from shared.inventory import FunctionState, Source, WholeInventory
+from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
 
 
 def kept(function: FunctionState) -> FunctionState:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.backup import Database, Export, NativeBackup, Recurrence, Schedule
 from shared.core.errors import Exists, Rejected
 from shared.core.runtime import Clock
+from shared.domain.data.backups.values import Database, Export, NativeBackup, Recurrence, Schedule
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.mirrors import MemoryMirrors
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.versions import Scope, Version, covers, is_path, order
+from shared.domain.data.document import Version, covers, is_path, order
+from shared.domain.policy.data_rules import Scope
 from tests.fakes.hooks import Hook, around, no_hook
 
 PAST_HOUR = timedelta(hours=1)

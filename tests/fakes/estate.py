@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
-from shared.estate import People
-from shared.expiry import Expiry
-from shared.inventory import (
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import (
     LIVE,
     AccountState,
     Generation,
@@ -28,8 +28,8 @@ from shared.inventory import (
     is_creatable,
     settings,
 )
+from shared.estate import People
 from shared.steps.release_hosting import FINALIZED
-from shared.triggers import Trigger
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, around, no_hook
 

@@ -12,18 +12,18 @@ from typing import Any
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
-from shared.credential import (
+from shared.domain.commands.console_operator import Person
+from shared.domain.commands.credential import (
     PERSONS,
     ROLE_CLAIM,
     SERVICES,
     Credential,
     Kind,
-    Role,
     kind_of,
     of_person,
     of_service,
 )
-from shared.operators import Person
+from shared.domain.policy.roles import Role
 
 SKEW_SECONDS = 10
 SECRET = b"known to this module alone"

@@ -6,8 +6,8 @@ import base64
 
 import google_crc32c
 
-from shared.backup import Stored
 from shared.core.errors import Exists, Rejected
+from shared.domain.data.backups.values import Stored
 from tests.fakes.hooks import Hook, around, no_hook
 
 PART_BYTES = 1024 * 1024

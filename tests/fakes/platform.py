@@ -7,14 +7,21 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from shared.copies import Values
 from shared.core.errors import Gone, Moved, Rejected, Throttled
 from shared.core.runtime import Clock
-from shared.deployment import Inventory
-from shared.execution import WriteQuota
-from shared.inventory import Configuration, FunctionState, configured
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.state import Configuration, FunctionState, configured
+from shared.domain.deployments.inventory.traffic import (
+    LATEST,
+    Capacity,
+    Revision,
+    Scaling,
+    Service,
+    Traffic,
+)
+from shared.domain.deployments.source_copies import Values
+from shared.domain.policy.execution import WriteQuota
 from shared.platform import OperationState
-from shared.traffic import LATEST, Capacity, Revision, Scaling, Service, Traffic
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.services import Change, FakeService
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.backup import Restoring
 from shared.core.errors import Exists, Moved, Rejected
 from shared.core.runtime import Clock
+from shared.domain.data.backups.values import Restoring
 from tests.fakes.databases import FakeDatabases
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.hooks import Hook, around, no_hook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.core.errors import Exists, Moved
-from shared.versions import Landed, Rewrite
+from shared.domain.data.document import Landed, Rewrite
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.hooks import Hook, around, no_hook
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
-from shared.health import ProbeAnswer, Requests
-from shared.policy import Probe
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer, Requests
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform
 from tests.fakes.services import FakeService

@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.audience import Channel
 from shared.core.errors import Rejected, Unavailable
-from shared.spread import Fate
+from shared.domain.notices.push_progress import Fate
+from shared.domain.policy.channels import Channel
 from tests.fakes.hooks import Hook, around, no_hook
 
 

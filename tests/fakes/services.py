@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.deployment import Live
-from shared.inventory import Configuration, FunctionState, Generation, RevisionState, Source
-from shared.traffic import LATEST, Revision, Scaling, Service, Traffic, TrafficTarget, shares
+from shared.domain.deployments.deployment import Live
+from shared.domain.deployments.inventory.state import (
+    Configuration,
+    FunctionState,
+    Generation,
+    RevisionState,
+    Source,
+)
+from shared.domain.deployments.inventory.traffic import (
+    LATEST,
+    Revision,
+    Scaling,
+    Service,
+    Traffic,
+    TrafficTarget,
+    shares,
+)
 
 RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
 TASKS = {"deployment-taskqueue": "true"}

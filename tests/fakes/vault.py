@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
-from shared.inventory import Source
+from shared.domain.deployments.inventory.state import Source
 from tests.fakes.hooks import Hook, around, no_hook
 
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared.policy import Policy
-from shared.resources import Resources
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import Resources
 from tests.local.run_world import ORIGIN, policy
 
 RESOURCES = Resources(

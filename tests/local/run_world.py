@@ -32,8 +32,8 @@ from local.operations import Operations
 from local.run import Revisions, Rollouts, Services, WriteQuota
 from local.storage import Buckets
 from local.wire import serve
-from shared.policy import Group, Mode, Policy, Probe, ScenarioName, Signal
-from shared.severity import Severity
+from shared.domain.policy.model import Group, Mode, Policy, Probe, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
 
 ORIGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

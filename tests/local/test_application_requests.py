@@ -15,7 +15,7 @@ from local.application.requests import served
 from local.application.service import LATEST_ONLY, Flow, Period, Target, redirected
 from local.clock import CloudClock
 from local.journal import Journal
-from shared.policy import Group, Probe
+from shared.domain.policy.model import Group, Probe
 from tests.local.run_world import MINUTE, ORIGIN, SECOND, SEED, World, policy
 
 ADDRESS = ("europe-west1-shop.cloudfunctions.net", "/placeOrder")

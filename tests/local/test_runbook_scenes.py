@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared.policy import Mode, ScenarioName, Signal
-from shared.severity import Severity
+from shared.domain.policy.model import Mode, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
 from tests.local.mailbox import Mailbox
 from tests.local.run_world import MINUTE, ORIGIN, policy
 

@@ -16,8 +16,8 @@ from responders.refusal import refuse
 from responders.work import Work
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
+from shared.domain.policy.model import Policy
 from shared.envelope import Message
-from shared.policy import Policy
 from tests.simulation.estate import POLICY, SYSTEM
 from tests.simulation.faults import Fault
 from tests.simulation.ports import InstancePorts

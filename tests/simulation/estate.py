@@ -8,26 +8,35 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared import deployment as deployments
-from shared import stock as stocks
-from shared import system as systems
-from shared.audience import Channel, ChannelKind, Rung
 from shared.core.codec import encode
 from shared.core.store import Create, Put, Write
-from shared.deployment import Deployment, Status, placements
-from shared.differences import Part
-from shared.execution import Execution, WriteQuota
-from shared.filed import AFTER
-from shared.inventory import (
+from shared.domain import system as systems
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, Status, placements
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.state import (
     HostingSite,
     RemoteConfigTemplate,
     WholeInventory,
     fingerprint,
 )
-from shared.policy import Gates, Group, Mode, Policy, Probe, ScenarioName, Signal, Targets
-from shared.severity import Severity
-from shared.stock import Stock
-from shared.system import System
+from shared.domain.policy.channels import Channel, ChannelKind, Rung
+from shared.domain.policy.execution import Execution, WriteQuota
+from shared.domain.policy.model import (
+    Gates,
+    Group,
+    Mode,
+    Policy,
+    Probe,
+    ScenarioName,
+    Signal,
+    Targets,
+)
+from shared.domain.policy.severity import Severity
+from shared.domain.reports.filing import AFTER
+from shared.domain.system import System
 from tests.fakes.clock import START
 
 SYSTEM = "shop"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.core import topics
-from shared.traffic import TrafficTarget
+from shared.domain.deployments.inventory.traffic import TrafficTarget
 from tests.simulation.estate import BAD, POLICY, SITE, SYSTEM, changed
 from tests.simulation.laws.seen import TEMPLATE
 

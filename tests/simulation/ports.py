@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.wording_rendering import Templates
+from shared.domain.presentation.notice_templates import Templates
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.bus import MemoryBus
 from tests.fakes.databases import FakeDatabases

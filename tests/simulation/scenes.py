@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from shared import system as systems
 from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.execution import WriteQuota
-from shared.policy import Mode
-from shared.system import BUDGET, Budget, System
-from shared.traffic import LATEST
+from shared.domain import system as systems
+from shared.domain.deployments.inventory.traffic import LATEST
+from shared.domain.policy.execution import WriteQuota
+from shared.domain.policy.model import Mode
+from shared.domain.system import BUDGET, Budget, System
 from tests.simulation.estate import SYSTEM, kept
 from tests.simulation.world import World
 

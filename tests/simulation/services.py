@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from shared.audience import Channel
-from shared.build import Built, Recipe
 from shared.core import topics
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Document, Write
-from shared.inventory import HostingSite, WholeInventory
+from shared.domain.deployments.build_config import Built, Recipe
+from shared.domain.deployments.inventory.state import HostingSite, WholeInventory
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic
+from shared.domain.policy.channels import Channel
 from shared.platform import OperationState
 from shared.steps.release_hosting import FINALIZED
-from shared.traffic import Scaling, Traffic
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import around

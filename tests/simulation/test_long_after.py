@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from shared import incident
+from shared.domain.incidents import incident
 from tests.simulation.delivery import Delivery
 from tests.simulation.schedule import world_of
 from tests.simulation.services import Sent

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from shared.core.codec import decode
-from shared.rollback import Status, Way
+from shared.domain.rollback.rollback import Status, Way
 from shared.steps import redeploy
 from tests.fakes.vault import content_of
 from tests.simulation.estate import SYSTEM

@@ -11,9 +11,10 @@ from unittest.mock import patch
 
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, remote_config
-from shared import controls, filed
-from shared.plan import Plan, frozen
-from shared.policy import Policy
+from shared import controls
+from shared.domain.policy.model import Policy
+from shared.domain.reports import filing
+from shared.domain.rollback.plan import Plan, frozen
 from shared.steps.release_hosting import FINALIZED
 from tests.simulation.estate import BAD, GOOD
 from tests.simulation.scheduler import Scheduler
@@ -41,14 +42,14 @@ def simulated(
     *,
     site: bool,
     template: bool = True,
-    reported_after: timedelta = filed.AFTER,
+    reported_after: timedelta = filing.AFTER,
 ) -> Iterator[None]:
     """The product's locks are the tasks'; with a site, its plans are of more than functions."""
     plan = functions.plan
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
         patch.object(controls, "threading", locks),
-        patch.object(filed, "AFTER", reported_after),
+        patch.object(filing, "AFTER", reported_after),
         patch.object(functions, "plan", _wider(plan, template=template) if site else plan),
     ):
         yield

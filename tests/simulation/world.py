@@ -9,10 +9,10 @@ from random import Random
 from msgspec.structs import replace
 
 from responders.sealing import Sealing
-from shared import copies
 from shared.core import topics
-from shared.inventory import WholeInventory
-from shared.policy import Policy
+from shared.domain.deployments import source_copies
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.policy.model import Policy
 from tests.fakes.copies import record
 from tests.fakes.objects import MemoryObjects
 from tests.fakes.router import FakeMetrics, FakeProber
@@ -99,11 +99,11 @@ class World:
         for name, one in functions.items():
             if one.source is None:
                 raise AssertionError("nothing here is built from nowhere")
-            values = copies.written(self.platform.values(name))
-            kept = self.values.keep(copies.values_name(SYSTEM, one), values)
+            values = source_copies.written(self.platform.values(name))
+            kept = self.values.keep(source_copies.values_name(SYSTEM, one), values)
             functions[name] = replace(
                 one,
-                copy=self.sources.copy(one.source, copies.source_name(SYSTEM, one)),
+                copy=self.sources.copy(one.source, source_copies.source_name(SYSTEM, one)),
                 configuration=replace(one.configuration, values=kept),
             )
         return WholeInventory(functions=functions)

@@ -11,9 +11,9 @@ from typing import Any
 
 import main
 from cli.doctor.rights import ASKED
-from shared.assets import derived_topics
 from shared.core import topics
-from shared.policy import Policy
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.policy.model import Policy
 from shared.policy_file import loads
 from shared.settings import Settings
 from tests.terraform.checks import functions

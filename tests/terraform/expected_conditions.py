@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from local.monitoring.rules import RULES
-from shared.policy import Policy, Unit
+from shared.domain.policy.model import Policy, Unit
 
 RUN = "cloud_run_revision"
 REQUESTS = "run.googleapis.com/request_count"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from shared.alert import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.policy import Policy, service_of
-from shared.severity import Severity
+from shared.domain.policy.model import Policy, service_of
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from tests.terraform.alert_rules import Attributes, conditions, seconds, violations
 from tests.terraform.expected_conditions import (
     LATENCIES,

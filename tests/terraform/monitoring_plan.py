@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.severity import Severity
+from shared.domain.policy.severity import Severity
 from tests.terraform.evaluator import Configuration, evaluated
 from tests.terraform.values import COMPUTED
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from local import state
 from shared.core import topics
-from shared.traffic import LATEST, TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.copying import ask as ask_for_a_copy
 from tests.copying import world as copying
 from tests.proven import world as exporting

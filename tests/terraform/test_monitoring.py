@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared import alert, policy_file
-from shared.policy import SIGNALS, Policy
-from shared.tallies import Tally
+from shared import policy_file
+from shared.domain.policy.model import SIGNALS, Policy
+from shared.domain.reports.monthly_stats import Tally
+from shared.domain.signals import monitoring_notification
 from tests.terraform.evaluator import Configuration
 from tests.terraform.monitoring_findings import CHANNEL, POLICY, findings
 from tests.terraform.monitoring_mistakes import MISTAKES, condition
@@ -180,14 +181,14 @@ def test_a_notification_of_each_alert_policy_is_taken_as_the_systems_own(
             "scoping_project_id": policy["project"],
         }
         sent = json.dumps({"version": "1.2", "incident": incident})
-        notification = alert.parse(sent.encode())
-        claimed = alert.claim(notification, policies)
+        notification = monitoring_notification.parse(sent.encode())
+        claimed = monitoring_notification.claim(notification, policies)
         assert claimed is not None
         assert claimed == (
             policies[policy["user_labels"]["rollback_system"]],
             policy["user_labels"]["rollback_signal"],
         )
-        assert not alert.is_foreign(notification, claimed[0])
+        assert not monitoring_notification.is_foreign(notification, claimed[0])
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

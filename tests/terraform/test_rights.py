@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.doctor.rights import roles_in
-from shared import status_rendering
-from shared.assets import derived_topics
 from shared.core import topics
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.presentation import status_page_html
 from tests.terraform.checks import functions, grants, members, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import declared, docstring, needed, policies_of, settings_of
@@ -203,7 +203,7 @@ def test_status_pages_are_written_wherever_there_is_a_bucket_for_them(
 
     assert told == dict.fromkeys(functions(example)) | {"on_clock": bucket, "on_notice": bucket}
     below = example.outputs["rollback"]["status_page"]
-    wanted = f"https://storage.googleapis.com/{bucket}/{status_rendering.folder('')}"
+    wanted = f"https://storage.googleapis.com/{bucket}/{status_page_html.folder('')}"
     assert below == (wanted if bucket else None)
 
 

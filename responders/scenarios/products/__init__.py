@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.differences import Part
-from shared.inventory import WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.rollback.plan import Step
 
 
 class Portion(Struct, frozen=True):

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.differences import Part
-from shared.inventory import LIVE, WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import LIVE, WholeInventory
+from shared.domain.rollback.plan import Step
 from shared.steps.release_hosting import FINALIZED, KIND, Goal, Origin
 
 Statuses = Mapping[tuple[str, str], str | None]

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode, from_json
-from shared.differences import Part
-from shared.inventory import WholeInventory, has_secret
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory, has_secret
+from shared.domain.rollback.plan import Step
 from shared.steps.set_identity import KIND, Goal, Setting, fields, seen
 
 BLOCKING = "blockingFunctions.triggers"

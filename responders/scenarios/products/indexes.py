@@ -6,9 +6,14 @@ from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.differences import Part
-from shared.inventory import Index, WholeInventory, fingerprint, is_creatable
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import (
+    Index,
+    WholeInventory,
+    fingerprint,
+    is_creatable,
+)
+from shared.domain.rollback.plan import Step
 from shared.steps.create_index import ABSENT, KIND
 
 BUILT_WITHIN = timedelta(hours=1)

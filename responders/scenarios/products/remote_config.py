@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
 from shared.core.codec import encode
-from shared.differences import Part
-from shared.inventory import RemoteConfigTemplate, WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import RemoteConfigTemplate, WholeInventory
+from shared.domain.rollback.plan import Step
 from shared.steps.publish_template import KIND, Goal, Origin, packed
 
 CACHED = "clients ask again when their own cache is over, by default after 12 hours"

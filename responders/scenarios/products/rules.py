@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from responders.scenarios.products import Portion, unseen
-from shared import rules_text
 from shared.core.codec import encode
-from shared.differences import Part
-from shared.inventory import RulesRelease, WholeInventory
-from shared.plan import Step
+from shared.domain.deployments.inventory import rules_diff
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import RulesRelease, WholeInventory
+from shared.domain.rollback.plan import Step
 from shared.steps.release_rules import KIND, Goal, Origin
 
 
@@ -67,7 +67,7 @@ def _told(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[s
         yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
         return
     source = now.source if now else ()
-    for line in rules_text.difference(source, then.source):
+    for line in rules_diff.difference(source, then.source):
         yield f"rules {name}: {line}"
-    for path in rules_text.touched(source, then.source):
+    for path in rules_diff.touched(source, then.source):
         yield f"rules {name}: touches {path}"

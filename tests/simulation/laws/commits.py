@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared import incident as incidents
 from shared.core import topics
-from shared.rollback import Status
+from shared.domain.incidents import incident as incidents
+from shared.domain.rollback.rollback import Status
 from tests.simulation.estate import SYSTEM
 from tests.simulation.laws.rollbacks import RollbackLaws
 from tests.simulation.laws.seen import SYSTEM_PATH, Fields, Seen

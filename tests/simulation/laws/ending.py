@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from shared import anchor, outside
-from shared import incident as incidents
-from shared.audit import Entry, Event, genesis
-from shared.audit import faults as chain_faults
 from shared.core.codec import decode
-from shared.notice import Unless
-from shared.rollback import ENDED, Status
+from shared.domain.audit import anchor, system_chain
+from shared.domain.audit.chain import Entry, Event, genesis
+from shared.domain.audit.chain import faults as chain_faults
+from shared.domain.incidents import incident as incidents
+from shared.domain.notices.notice import Unless
+from shared.domain.rollback.rollback import ENDED, Status
+from shared.domain.system import EVERYWHERE
 from tests.simulation.estate import SYSTEM
 from tests.simulation.faults import Fault
 from tests.simulation.laws.pins import PinLaws
@@ -143,7 +144,7 @@ class EndLaws:
             for turn, times in told.items():
                 if times > 1 + again.get(turn, 0):
                     self._break(5, f"{key}: {turn} is told {times} times")
-        for system in (SYSTEM, outside.EVERYWHERE, outside.UNCLAIMED):
+        for system in (SYSTEM, EVERYWHERE, system_chain.UNCLAIMED):
             self._require_sealed(system)
 
     def _require_anchors(self) -> None:
@@ -158,17 +159,17 @@ class EndLaws:
         documents = self._world.store.documents_of
         kept = [
             (decode(Event, {name: one[name] for name in one if name != "sealed"}), one["sealed"])
-            for _, one in documents(outside.events_of(system))
+            for _, one in documents(system_chain.events_of(system))
         ]
-        seals = [decode(Entry, entry) for _, entry in documents(outside.seals(system))]
-        head = self._world.store.peek(outside.head_path(system)) or {}
-        name = outside.chain(system)
+        seals = [decode(Entry, entry) for _, entry in documents(system_chain.seals(system))]
+        head = self._world.store.peek(system_chain.head_path(system)) or {}
+        name = system_chain.chain(system)
         end = head.get("hash", genesis(name)), head.get("sequence", 0)
         found = chain_faults(name, seals, *end)
-        for fault in (*found, *outside.faults(seals, kept)):
+        for fault in (*found, *system_chain.faults(seals, kept)):
             self._break(5, f"{system}: {fault}")
         for event, sealed in kept:
-            if sealed == outside.LOOSE:
+            if sealed == system_chain.LOOSE:
                 self._break(5, f"{system}: {event.name} was never sealed")
 
     def _require_success(self) -> None:

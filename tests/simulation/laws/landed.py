@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.inventory import Source
-from shared.traffic import Traffic, shares
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.deployments.inventory.traffic import Traffic, shares
 from tests.simulation.estate import SITE
 from tests.simulation.laws.pins import PinLaws
 from tests.simulation.laws.seen import TEMPLATE, Fields, Seen

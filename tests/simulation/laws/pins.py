@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared import pin as pins
-from shared.rollback import Way
-from shared.traffic import Scaling, Traffic, asked_shares
+from shared.domain.deployments.inventory.traffic import Scaling, Traffic, asked_shares
+from shared.domain.rollback import pins
+from shared.domain.rollback.rollback import Way
 from tests.simulation.estate import SYSTEM
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.rollback import ENDED, LEASE, Status, Way
+from shared.domain.rollback.rollback import ENDED, LEASE, Status, Way
 from shared.tenure import LIMIT_TAKEOVERS
 from tests.simulation.estate import POLICY
 from tests.simulation.faults import Fault

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.core.store import Document
-from shared.rollback import Status
-from shared.system import GLOBAL
+from shared.domain.rollback.rollback import Status
+from shared.domain.system import GLOBAL
 from tests.simulation.estate import SYSTEM
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.rollback import LEASE
+from shared.domain.rollback.rollback import LEASE
 from shared.steps import publish_template, release_hosting
 from shared.steps.redeploy import Redeploy
 from shared.steps.release_hosting import ReleaseHosting

@@ -12,18 +12,18 @@ from msgspec.structs import replace
 
 from responders import case, deciding, ending, measuring, verifying, work
 from responders.case import Case, Turn
-from shared import gates
-from shared import health as healths
-from shared.gate import Answer, GateAnswer
-from shared.plan import Step
+from shared.domain.decision import evaluate
+from shared.domain.decision.gates.base import Answer, GateAnswer
+from shared.domain.rollback.plan import Step
+from shared.domain.signals import health as healths
 
 
 def _without_gate(name: str) -> AbstractContextManager[Any]:
     def passes(asked: Any) -> GateAnswer:
         return GateAnswer(name, Answer.PASS, "not asked")
 
-    kept = tuple(passes if gate.__name__ == name else gate for gate in gates.GATES)
-    return patch.object(gates, "GATES", kept)
+    kept = tuple(passes if gate.__name__ == name else gate for gate in evaluate.GATES)
+    return patch.object(evaluate, "GATES", kept)
 
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
@@ -124,16 +124,16 @@ def slot_not_asked_for() -> AbstractContextManager[Any]:
             )
 
         without = tuple(
-            replace_gate if gate.__name__ == "active_rollback" else gate for gate in gates.GATES
+            replace_gate if gate.__name__ == "active_rollback" else gate for gate in evaluate.GATES
         )
         orders = tuple(
             replace_gate if gate.__name__ == "active_rollback" else gate
-            for gate in gates.ORDER_GATES
+            for gate in evaluate.ORDER_GATES
         )
         with (
             patch.object(Case, "take", take),
-            patch.object(gates, "GATES", without),
-            patch.object(gates, "ORDER_GATES", orders),
+            patch.object(evaluate, "GATES", without),
+            patch.object(evaluate, "ORDER_GATES", orders),
         ):
             yield
 

@@ -11,11 +11,11 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from shared import carrying, engine
-from shared import plan as plans
 from shared.attempts import Sent
 from shared.carrying import Carrying
 from shared.core.codec import decode
-from shared.plan import Step, StepStatus
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.steps import Kind, Look, Verdict, redeploy
 from shared.steps.judge import Judge
 from shared.steps.publish_template import PublishTemplate

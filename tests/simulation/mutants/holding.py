@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from shared import tenure
 from shared.commits import Commits
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.rollback import ENDED, LEASE, Rollback
+from shared.domain.rollback.rollback import ENDED, LEASE, Rollback
 from shared.tenure import Draft, Tenure
 
 

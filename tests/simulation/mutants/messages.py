@@ -12,13 +12,14 @@ from responders import anchoring, clock, sealing
 from responders.alerts import Alerts
 from responders.notices import Notices
 from responders.recording import Recording
-from shared import handover, outbox
-from shared.alert_record import Alert
+from shared import handover
 from shared.core.codec import encode
 from shared.core.store import Document, Update
+from shared.domain.notices import outbox
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.signals.alert import Alert
 from shared.envelope import Message
-from shared.notice import Notice
-from shared.notice import Status as NoticeStatus
 from tests.simulation.delivery import Delivery
 
 

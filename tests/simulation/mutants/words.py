@@ -14,7 +14,7 @@ from responders.case import Case
 from responders.scenarios import reversal, wanted
 from shared import controls
 from shared.controls import Switches
-from shared.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback
 from shared.tenure import Tenure
 
 

@@ -1,0 +1,1 @@
+"""Values and pure rules, grouped by subject; no I/O."""

@@ -1,0 +1,102 @@
+"""What the trail tells, one event at a time: who, what, when, why, from where, before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from shared.domain.audit.chain import Entry, Event
+
+RESPONDERS = {
+    "worker": "on_work",
+    "on_alert": "on_alert",
+    "on_clock": "on_clock",
+    "on_deployment": "on_deployment",
+}
+"""Who wrote it, by the actor; every other actor is a person, who speaks through on_command."""
+WHY = ("reason", "note", "why", "by")
+"""Facts that say why, the best first."""
+
+
+class Told(Struct, frozen=True):
+    """One event; "" where there is nothing to say."""
+
+    at: str
+    """When, ISO 8601 in UTC."""
+    event: str
+    """What."""
+    actor: str
+    """Who."""
+    origin: str
+    """From where: the responder that wrote it down, or the topic that it came on."""
+    why: str
+    system: str
+    incident: str = ""
+    rollback: str = ""
+    step: str = ""
+    before: str = ""
+    after: str = ""
+    message: str = ""
+    """The id of the message that brought it."""
+    sequence: int = 0
+    """The number of its entry or seal; 0: in none yet."""
+    commit_id: str = ""
+    facts: dict[str, Any] = {}
+
+
+def of_entry(entry: Entry, rollback: str, incident: str, system: str) -> list[Told]:
+    """The events of one commit of a rollback."""
+    return [
+        _told(
+            event,
+            system,
+            incident=incident,
+            rollback=rollback,
+            sequence=entry.sequence,
+            commit_id=entry.commit_id,
+        )
+        for event in entry.events
+    ]
+
+
+def of_single(event: Event, system: str, sequence: int = 0) -> Told:
+    """An event outside every rollback."""
+    return _told(event, system, sequence=sequence)
+
+
+def _told(event: Event, system: str, **where: Any) -> Told:
+    before, after = _change(event)
+    topic = event.actor if "topic" in event.actor else ""
+    command = event.facts.get("command")
+    said = {**command, **event.facts} if isinstance(command, Mapping) else event.facts
+    return Told(
+        at=event.at,
+        event=event.name,
+        actor=event.actor,
+        origin=topic or RESPONDERS.get(event.actor, "on_command"),
+        why=next((str(said[fact]) for fact in WHY if said.get(fact)), ""),
+        system=system,
+        step=str(event.facts.get("step", "")),
+        before=before,
+        after=after,
+        message=str(event.facts.get("message", "")),
+        facts=event.facts,
+        **where,
+    )
+
+
+def _change(event: Event) -> tuple[str, str]:
+    """What the event changed, before and after, where that is known."""
+    kind, _, became = event.name.partition(".")
+    if kind == "step" or (kind == "deployment" and "before" in event.facts):
+        return str(event.facts.get("before", "")), became.upper()
+    changes = event.facts.get("changes")
+    if not isinstance(changes, Mapping) or not changes:
+        return "", ""
+    if set(changes) == {"status"}:
+        return str(changes["status"][0]), str(changes["status"][1])
+    befores, afters = ({name: pair[side] for name, pair in changes.items()} for side in (0, 1))
+    return json.dumps(befores), json.dumps(afters)

@@ -1,0 +1,145 @@
+"""Events outside every rollback: written down singly, sealed later into their system's chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA, decode, encode
+from shared.core.store import Create, Document, Update, Write
+from shared.domain.audit import anchor
+from shared.domain.audit.chain import Entry, Event, event, genesis, link
+from shared.domain.retention import KEPT_FOR
+
+UNCLAIMED = "unclaimed"
+"""The chain of what no protected system claims."""
+LOOSE = 0
+"""The seal of an event that is in no chain yet."""
+
+
+SEALED = "chain.sealed"
+"""The first event of each seal: it tells when the one before was made, and thus may be gone."""
+
+
+class Head(Struct, frozen=True):
+    """The end of a system's chain."""
+
+    sequence: int = 0
+    hash: str = ""
+    sealed_at: datetime | None = None
+    quarter: str = ""
+    """The quarter of an hour in which it was last looked at."""
+    schema: int = SCHEMA
+
+
+def write_down(system: str, key: str, event: Event) -> Create:
+    """The write of one event; its key makes a repetition recognisable."""
+    kept = {"sealed": LOOSE, "expires_at": datetime.fromisoformat(event.at) + KEPT_FOR}
+    return Create(f"{events_of(system)}/{key}", {**encode(event), **kept})
+
+
+def seal(
+    system: str,
+    head: Document,
+    loose: Sequence[Document],
+    *,
+    now: datetime,
+    commit_id: str,
+    quarter: str,
+) -> list[Write]:
+    """The commit that chains these events, unless somebody else has moved the head."""
+    known = Head(hash=genesis(chain(system)))
+    if head.fields is not None:
+        known = decode(Head, head.fields)
+    moved = replace(known, quarter=quarter)
+    writes: list[Write] = []
+    if loose:
+        number = known.sequence + 1
+        first = event(SEALED, now, "on_clock", follows=known.sealed_at)
+        events = [first, *(decode(Event, document.fields) for document in loose)]
+        entry = link(known.hash, number, commit_id, 0, events)
+        moved = Head(number, entry.hash, now, quarter)
+        expires_at = now + KEPT_FOR
+        writes = [
+            Create(f"{seals(system)}/{number:06d}", {**encode(entry), "expires_at": expires_at}),
+            *(Update(document.path, {"sealed": number}) for document in loose),
+            anchor.asked(chain(system), entry, expires_at),
+        ]
+    if head.fields is None:
+        return [Create(head_path(system), encode(moved)), *writes]
+    return [Update(head_path(system), encode(moved), head.version), *writes]
+
+
+def faults(
+    entries: Iterable[Entry], kept: Iterable[tuple[Event, int]], now: datetime | None = None
+) -> list[str]:
+    """Which single events differ from what was sealed of them; the chain is checked by itself.
+
+    What has expired by `now` may be gone, on either side; without a time nothing may.
+    """
+    sealed = {
+        entry.sequence: [one for one in entry.events if one.name != SEALED] for entry in entries
+    }
+    found = []
+    for one, number in kept:
+        if number == LOOSE:
+            continue
+        if one in sealed.get(number, []):
+            sealed[number].remove(one)
+        elif number in sealed or not _has_expired(one, now):
+            found.append(f"{one.name} at {one.at}: not what seal {number} holds")
+    gone = [one for events in sealed.values() for one in events if not _has_expired(one, now)]
+    return [*found, *(f"{one.name} at {one.at}: sealed, and gone" for one in gone)]
+
+
+def follows_at(entry: Entry) -> datetime | None:
+    """When the seal before this one was made; None for the first, and for what is no seal."""
+    said = entry.events[0].facts.get("follows") if entry.events else None
+    return _moment(said) if isinstance(said, str) else None
+
+
+def _has_expired(one: Event, now: datetime | None) -> bool:
+    at = _moment(one.at)
+    return now is not None and at is not None and at + KEPT_FOR <= now
+
+
+def _moment(written: str) -> datetime | None:
+    """A time of the trail; None for what somebody else has put in its place."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+def refused_key(topic: str, message: str) -> str:
+    """The key of the event that tells of a refused message; the topic by its short name."""
+    return f"refused:{topic}:{message}"
+
+
+def quarter_of(now: datetime) -> str:
+    """The quarter of an hour, by name."""
+    return f"{now:%Y%m%dT%H}{now.minute // 15}"
+
+
+def chain(system: str) -> str:
+    """The name of a system's chain."""
+    return f"systems/{system}"
+
+
+def events_of(system: str) -> str:
+    """The collection of a system's single events."""
+    return f"systems/{system}/audit"
+
+
+def seals(system: str) -> str:
+    """The collection of a system's chain."""
+    return f"systems/{system}/seals"
+
+
+def head_path(system: str) -> str:
+    """Where the head of a system's chain is kept."""
+    return f"chains/{system}"

@@ -1,0 +1,295 @@
+"""What a person asks for, checked whole before any of it is done."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import jsonschema_rs
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA, from_builtins, from_json
+from shared.core.durations import parse_duration
+from shared.core.errors import Refused
+from shared.core.redaction import redacted
+from shared.core.text import nearest
+from shared.domain.commands.console_operator import OPERATOR
+from shared.domain.commands.credential import TOKEN
+from shared.domain.data.repair import plan as repair
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import LAST_STABLE, Order
+
+SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
+LIMIT_BYTES = 64 * 1024
+Moment = Annotated[datetime, Meta(tz=True)]
+MOMENTS = ("at", "begins_at", "since", "until")
+"""The fields of a command that are times."""
+
+
+class Command(Struct, frozen=True, omit_defaults=True):
+    """One valid command; what it does not say is empty."""
+
+    id: str
+    command: str
+    reason: str
+    actor: str
+    system: str = ""
+    """Empty: all systems."""
+    incident: str = ""
+    rollback: str = ""
+    plan: str = ""
+    """The fingerprint that an answer is about."""
+    scenario: ScenarioName = ScenarioName.FUNCTIONS
+    target: str = LAST_STABLE
+    select: str = ""
+    """Which documents are brought back; empty: none, or the invalid ones of a restore point."""
+    restore_point: str = ""
+    """How old data may be, or what a copy is to be of (`shared.domain.data.backups.restore_point`)."""
+    groups: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    severity: Severity = Severity.CRITICAL
+    batch_size: int | None = None
+    delay_seconds: float = 0.0
+    dry_run: bool = False
+    auto_confirm: bool = False
+    override: bool = False
+    deployment: str = ""
+    """The one that is marked."""
+    mode: str = ""
+    expires: str = ""
+    """A time or a span."""
+    at: Moment | None = None
+    """When a planned rollback is to begin; None: at once."""
+    begins_at: Moment | None = field(default=None, name="from")
+    since: Moment | None = None
+    until: Moment | None = None
+    format: str = ""
+    backup: str = ""
+    """The export that is held or released."""
+    cause: str = ""
+    """What the incident came from."""
+    prevention: str = ""
+    public: str = ""
+    """What users may read of the cause."""
+    collection: str = ""
+    """Whose derived data is to be made again."""
+    documents: tuple[str, ...] = ()
+    """Paths in it; none: all of them."""
+    person: str = ""
+    """The hash of whom to erase (`shared.domain.data.erasure.ledger`)."""
+
+
+class Planned(Struct, frozen=True):
+    """A rollback that begins at its time."""
+
+    order: Order
+    severity: Severity
+    begins_at: datetime
+
+
+class CommandRecord(Struct, frozen=True):
+    """What became of a command; its document is the proof that it was carried out."""
+
+    id: str
+    command: str
+    system: str
+    actor: str
+    reason: str
+    received_at: datetime
+    result: str
+    incident: str = ""
+    """The one that it opened or concerns; empty: none."""
+    order: Order | None = None
+    """What is to be rehearsed: decided and planned, and nothing of it done."""
+    drills: bool = False
+    """Whether that is a drill: dry-run as well, and recorded."""
+    planned: Planned | None = None
+    """What is to begin later; None: nothing."""
+    due_at: datetime | None = None
+    """When a worker must look next; None: it is done."""
+    answer: dict[str, Any] = {}
+    """What the rehearsal found; of a pause, how much was in flight."""
+    tells: str = ""
+    """The event that it is to write into the trail of each rollback under way; empty: none, or it
+    stands in all of them."""
+    told: tuple[str, ...] = ()
+    """The rollbacks whose trails have it."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+
+def parse(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
+    """The command in a message. Raises: Refused, with every fault in its reason."""
+    if len(data) > LIMIT_BYTES:
+        raise Refused(f"a command of {len(data)} bytes; at most {LIMIT_BYTES} are read")
+    try:
+        content = from_json(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as unreadable:
+        raise Refused(f"not JSON: {unreadable}") from unreadable
+    if not isinstance(content, dict):
+        raise Refused("not a JSON object")
+    faults = [*_faults(content), *_unknown_names(content, policies), *_unselectable(content)]
+    if faults:
+        raise Refused("; ".join(faults))
+    unkept = ("version", TOKEN, OPERATOR)
+    given = {key: redacted(value) for key, value in content.items() if key not in unkept}
+    try:
+        command = from_builtins({"id": message_id, "actor": "not named", **given}, Command)
+    except msgspec.ValidationError as unlike:  # 5.0 is an integer to JSON Schema
+        raise Refused(str(unlike)) from unlike
+    times = {name: getattr(command, name) for name in MOMENTS}
+    return replace(command, **{name: _utc(at) for name, at in times.items() if at is not None})
+
+
+def _faults(content: Mapping[str, Any]) -> list[str]:
+    """What the schema says against it."""
+    verb = content.get("command")
+    shape = _shapes().get(verb, "") if isinstance(verb, str) else ""
+    return [_said(error, shape) for error in _validator(shape).iter_errors(content)]
+
+
+def _said(error: jsonschema_rs.ValidationError, shape: str) -> str:
+    """What is wrong, in words; with what it should be, where the schema has a title for that."""
+    details: Mapping[str, Any] = error.kind.as_dict()
+    if error.kind.name == "additionalProperties":
+        known = _schema(shape)["properties"]
+        unexpected = [f"{key}{nearest(key, known)}" for key in details["unexpected"]]
+        return f"not an option here: {', '.join(unexpected)}"
+    path = list(error.instance_path)
+    if path == ["token"]:
+        return "the field token holds none"  # whatever was sent in its place is repeated nowhere
+    said = error.message
+    if error.kind.name in ("pattern", "format", "anyOf") and path:
+        title = _schema(shape)["properties"][path[0]].get("title")
+        said = f"{str(error.instance)[:80]!r} is not {title}" if title else said
+    elif error.kind.name == "not":
+        said = f"{str(error.instance)[:80]} is {details['schema']['title']}"
+    elif error.kind.name == "required":
+        said = f"{details['property']} is missing"
+    elif error.kind.name == "enum":
+        said += nearest(error.instance, details["options"])
+    where = ".".join(map(str, path))
+    return f"{where}: {said}" if where else said
+
+
+@cache
+def _shapes() -> dict[str, str]:
+    """Each verb, and the first verb of its shape, by which that is called."""
+    shapes = [_verbs(one) for one in json.loads(SCHEMA_FILE.read_text())["oneOf"]]
+    return {verb: verbs[0] for verbs in shapes for verb in verbs}
+
+
+def _verbs(shape: Mapping[str, Any]) -> list[str]:
+    admitted = shape["properties"]["command"]
+    return admitted["enum"] if "enum" in admitted else [admitted["const"]]
+
+
+@cache
+def _schema(shape: str) -> dict[str, Any]:
+    """The schema of one shape alone, so that its faults are not hidden behind the alternatives.
+
+    Of no shape: what all verbs have in common.
+    """
+    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+    del schema["unevaluatedProperties"]
+    for one in schema.pop("oneOf"):
+        verbs = _verbs(one)
+        del one["properties"]["command"]
+        if shape in verbs:
+            schema["properties"] |= one["properties"]
+            schema["required"] += one.get("required", [])
+            schema |= {key: one[key] for key in ("allOf",) if key in one}
+            schema["additionalProperties"] = False
+    return schema
+
+
+@cache
+def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
+
+
+def _unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Iterator[str]:
+    """The names that no policy has, whatever else may be wrong with the command."""
+    name = content.get("system")
+    if not isinstance(name, str) or not name:
+        return
+    policy = policies.get(name)
+    if policy is None:
+        known = ", ".join(sorted(policies))
+        yield f"system {name[:80]} is not known{nearest(name, policies)}; there is {known}"
+        return
+    groups = [*policy.groups, *policy.group_aliases]
+    for one in _texts(content.get("groups")):
+        if not policy.groups_called(one):
+            yield f"group {one} is not known in {name}{nearest(one, groups)}"
+    for one in _texts(content.get("functions")):
+        if one not in policy.functions:
+            yield f"function {one} is not known in {name}{nearest(one, policy.functions)}"
+
+
+def _unselectable(content: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a choice of documents, beyond its shape."""
+    said = content.get("select")
+    if isinstance(said, str):
+        try:
+            repair.parse(said)
+        except ValueError as none:
+            yield str(none)
+
+
+def _texts(value: object) -> list[str]:
+    """The texts of a list; what else is in it, or in its place, is a fault of the shape."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def moment(text: str, said_at: datetime) -> datetime | None:
+    """When a time or a span, said then, is; None for none. Raises: Refused, when it is neither."""
+    if not text:
+        return None
+    with suppress(ValueError, OverflowError):  # then it is a time, or nothing
+        return said_at + parse_duration(text)
+    try:
+        return _utc(from_builtins(text, Moment))
+    except msgspec.ValidationError as neither:
+        raise Refused(f"expires: {text!r} is no time") from neither
+
+
+def _utc(at: datetime) -> datetime:
+    """The same time in UTC. Raises: Refused, where an offset leads out of the calendar."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as outside:
+        raise Refused(f"{at.isoformat()} is no time in UTC") from outside
+
+
+def as_gcloud(topic: str, command: Mapping[str, Any]) -> str:
+    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md).
+
+    No name in it can end the quotes and become a command of the shell's.
+    """
+    message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
+    return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
+
+
+def as_shell(command: Mapping[str, Any]) -> str:
+    """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
+    words = ["rollback", "run", "--system", command["system"], "--target", command["target"]]
+    if "scenario" in command:
+        words += ["--scenario", command["scenario"]]
+    for function in command.get("functions", ()):
+        words += ["--function", function]
+    return shlex.join([*words, "--reason", command["reason"]])
+
+
+def path(command: str) -> str:
+    """Where the proof of a command is kept."""
+    return f"commands/{command}"

@@ -1,0 +1,98 @@
+"""Who speaks at the console: carried by a command of the console's own account, and judged again.
+
+The console proves with a token of its account that it says exactly these words; the words name the
+operator whose session it was. Nobody else may speak for somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import from_builtins
+from shared.core.errors import Rejected
+from shared.domain.commands.credential import Credential, Kind
+from shared.domain.policy.roles import Role
+
+OPERATOR = "operator"
+"""The field of a command that names them."""
+
+
+class Operator(Struct, frozen=True):
+    """An operator as their session shows them; the command's JSON, as it is."""
+
+    uid: str
+    name: str
+    role: str
+    second_factor: bool
+    auth_time: datetime
+    """When they entered password and second factor."""
+
+
+class Person(Struct, frozen=True):
+    """What is known of a person who may still sign in."""
+
+    role: Role | None
+    valid_since: datetime
+    """Whatever was signed in before is revoked."""
+
+
+def operator(session: Credential) -> dict[str, Any]:
+    """What a command says of the person of a session."""
+    said: dict[str, Any] = msgspec.to_builtins(
+        Operator(
+            uid=session.subject,
+            name=session.name,
+            role=session.role.name.lower() if session.role is not None else "",
+            second_factor=session.second_factor,
+            auth_time=session.authenticated_at,
+        )
+    )
+    return said
+
+
+def named(content: Mapping[str, Any], speaker: Credential, console: str) -> Operator | None:
+    """The operator that a command names; None: its speaker speaks for themselves.
+
+    `console` is the address of the console's account; "" where there is no console.
+    Raises: Rejected, where the speaker is somebody else.
+    """
+    if OPERATOR not in content:
+        return None
+    if speaker.kind is not Kind.SERVICE or not console or speaker.name != console:
+        raise Rejected(f"{speaker.name} may not speak for an operator: only the console does")
+    try:
+        return from_builtins(content[OPERATOR], Operator)
+    except msgspec.ValidationError as unlike:
+        raise Rejected(f"the operator is not named whole: {unlike}") from None
+
+
+def credential(said: Operator, known: Person, speaker: Credential, hashed: str) -> Credential:
+    """What the operator's word is worth: what the session showed, as far as it still holds.
+
+    `hashed` is the fingerprint of the command, which the console's token must be for.
+    Raises: Rejected.
+    """
+    if speaker.audience != hashed:
+        raise Rejected("the token's audience is not the hash of this command")
+    if said.auth_time < known.valid_since:
+        raise Rejected(f"{said.name}'s sign-in was revoked")
+    return replace(
+        speaker,
+        subject=said.uid,
+        name=said.name,
+        kind=Kind.PERSON,
+        role=_lower(Role.named(said.role), known.role),
+        second_factor=said.second_factor,
+        authenticated_at=said.auth_time,
+    )
+
+
+def _lower(shown: Role | None, known: Role | None) -> Role | None:
+    """The lower of the two; none, where one of them is none."""
+    return None if shown is None or known is None else min(shown, known)

@@ -1,0 +1,211 @@
+"""May this credential say that command? Pure; every objection is named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from shared.core.durations import format_duration
+from shared.domain.commands.credential import Credential, Kind, fingerprint
+from shared.domain.policy.model import IdentityRules, Policy, Principal, ScenarioName
+from shared.domain.policy.roles import Role
+from shared.domain.policy.severity import Severity
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(
+        (
+            *("pause", "cancel", "ack", "reject", "export", "notify", "check", "unplan"),
+            "root-cause",
+        ),
+        Role.RESPONDER,
+    ),
+    **dict.fromkeys(
+        (
+            "rollback",
+            "approve",
+            "resume",
+            "retry",
+            "accept",
+            "publish",
+            "undo",
+            "freeze",
+            "unfreeze",
+            "copy",
+            "fence",
+            "lift-fence",
+        ),
+        Role.COMMANDER,
+    ),
+    **dict.fromkeys(("mark-stable", "mark-bad", "mark-barrier", "unpin", "drill"), Role.COMMANDER),
+    **dict.fromkeys(("breach", "regenerate", "revoke-sessions"), Role.COMMANDER),
+    **dict.fromkeys(("promote", "hold", "release", "erase"), Role.ADMIN),
+}
+"""The role that each verb needs where no policy says otherwise: stopping is easier than acting."""
+PERSONS = frozenset({"undo", "unpin"})
+"""Verbs that no service account may say, whatever a policy allows it."""
+SKEW = timedelta(seconds=10)
+"""So far may our clock be behind the issuer's."""
+
+
+class Asked(Struct, frozen=True):
+    """What matters of a command here."""
+
+    verb: str
+    fingerprint: str
+    """`shared.domain.commands.credential.fingerprint`."""
+    override: bool = False
+    """Break-glass: approval, freeze and budget are skipped."""
+    auto_confirm: bool = False
+    """It approves what it orders."""
+    public: bool = False
+    """It says something to the public."""
+    groups: tuple[str, ...] = ()
+    """As written, aliases included; with no functions either, it concerns the whole system."""
+    functions: tuple[str, ...] = ()
+    scenario: str = ScenarioName.FUNCTIONS
+    severity: Severity | None = Severity.CRITICAL
+    """Of a rollback as ordered, else of the incident that it is about; None: it is about none."""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], incident: Severity | None = None) -> Asked:
+        """What a command's JSON asks, whatever else may be wrong with it.
+
+        `incident`: the severity of the one that it names; without it the worst there is.
+        """
+        return cls(
+            verb=str(content.get("command")),
+            fingerprint=fingerprint(content),
+            override=bool(content.get("override")),
+            auto_confirm=bool(content.get("auto_confirm")),
+            public=bool(content.get("public")),
+            groups=_names(content.get("groups")),
+            functions=_names(content.get("functions")),
+            scenario=str(content.get("scenario", ScenarioName.FUNCTIONS)),
+            severity=_severity(content, incident),
+        )
+
+
+def needed_role(asked: Asked, policies: Collection[Policy]) -> Role:
+    """The role that a person needs: the highest that the table or a concerned policy asks.
+
+    A verb that nobody knows needs the highest there is.
+    """
+    role = max(_role_of(verb, policies) for verb in _verbs(asked))
+    return max(role, Role.COMMANDER) if asked.override else role
+
+
+def _role_of(verb: str, policies: Collection[Policy]) -> Role:
+    default = ROLES.get(verb, Role.ADMIN)
+    return max((policy.identity.roles.get(verb, default) for policy in policies), default=default)
+
+
+def _verbs(asked: Asked) -> tuple[str, ...]:
+    """Everything that it says: an order that confirms itself is an approval, too."""
+    implied = (("approve", asked.auto_confirm), ("publish", asked.public))
+    return (asked.verb, *(verb for verb, said in implied if said))
+
+
+def objections(
+    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
+) -> list[str]:
+    """Everything that speaks against it; empty: the credential might say this command then.
+
+    `policies` are those of the systems that the command concerns: all, where it names none.
+    """
+    found = list(_of_time(credential, said_at))
+    if credential.kind is Kind.PERSON:
+        found += _of_a_person(asked, credential, policies, said_at)
+    else:
+        found += _of_a_service(asked, credential, policies)
+    return found
+
+
+def _of_time(credential: Credential, said_at: datetime) -> Iterator[str]:
+    if credential.expires_at <= said_at:
+        yield "the token has expired"
+    if credential.issued_at > said_at + SKEW:
+        yield "the token was issued in the future"
+
+
+def _of_a_person(
+    asked: Asked, credential: Credential, policies: Collection[Policy], said_at: datetime
+) -> Iterator[str]:
+    needed = needed_role(asked, policies)
+    if credential.role is None:
+        yield f"{credential.name} has no role; {_what(asked)} needs {needed.name.lower()}"
+    elif credential.role < needed:
+        has = credential.role.name.lower()
+        yield f"{credential.name} is {has}; {_what(asked)} needs {needed.name.lower()}"
+    if not credential.second_factor:
+        yield "signed in without a second factor"
+    within = min(
+        (policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within
+    )
+    if said_at - credential.authenticated_at > within:
+        yield f"signed in more than {format_duration(within)} ago: sign in again"
+    if credential.authenticated_at > said_at + SKEW:
+        yield "signed in in the future"
+
+
+def _of_a_service(
+    asked: Asked, credential: Credential, policies: Collection[Policy]
+) -> Iterator[str]:
+    if credential.audience != asked.fingerprint:
+        yield "the token's audience is not the hash of this command"
+    if asked.override:
+        yield "an override needs a person"
+    if asked.verb in PERSONS:
+        yield f"{asked.verb} needs a person"
+    if not policies:
+        yield f"{credential.name} is not allow-listed"
+    for policy in policies:
+        principal = policy.identity.principal(credential.name)
+        if principal is None:
+            yield f"{credential.name} is not allow-listed for {policy.system}"
+        else:
+            yield from _beyond(principal, asked, policy)
+
+
+def _beyond(principal: Principal, asked: Asked, policy: Policy) -> Iterator[str]:
+    """How the command exceeds a principal's limits in one system."""
+    who = f"{principal.email} in {policy.system}"
+    for verb in _verbs(asked):
+        if verb not in principal.commands:
+            yield f"{who} may not say {verb}"
+    if principal.groups and asked.scenario != ScenarioName.FUNCTIONS:
+        yield f"{who} is limited to groups of functions: not the scenario {asked.scenario}"
+    if principal.groups and (beyond := _groups(asked, policy) - set(principal.groups)):
+        yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
+    if asked.severity is not None and asked.severity not in principal.severities:
+        limits = ", ".join(principal.severities)
+        yield f"{who} is limited to {limits}: not {asked.severity}"
+
+
+def _groups(asked: Asked, policy: Policy) -> set[str]:
+    """The groups that a command touches, by their own names: all, where it names nothing.
+
+    A name that the policy does not know stands for itself, and so exceeds every limit.
+    """
+    if not asked.groups and not asked.functions:
+        return set(policy.groups)
+    named = {own for name in asked.groups for own in policy.groups_called(name) or (name,)}
+    return named | {policy.functions.get(one, one) for one in asked.functions}
+
+
+def _what(asked: Asked) -> str:
+    return f"an override of {asked.verb}" if asked.override else asked.verb
+
+
+def _severity(content: Mapping[str, Any], incident: Severity | None) -> Severity | None:
+    """How bad what a command acts on is: the worst, where nobody knows; None: it is no trouble."""
+    if content.get("command") == "rollback":
+        said = content.get("severity")
+        return Severity(said) if said in tuple(Severity) else Severity.CRITICAL
+    return (incident or Severity.CRITICAL) if "incident" in content else None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, list) else ()

@@ -1,0 +1,1 @@
+"""Data of applications: documents, backups, integrity, repair."""

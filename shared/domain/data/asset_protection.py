@@ -1,0 +1,143 @@
+"""Whether an application's assets would outlast the loss of where they come from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.policy.model import Policy
+from shared.domain.signals.health import ProbeAnswer
+
+LOOK_EVERY: Final = timedelta(days=1)
+AGAIN: Final = timedelta(hours=1)
+"""So long after a look that did not see everything there is another one."""
+ABSENT: Final = -1
+"""In the place of how many listen to a topic that is not there."""
+REPLICATED: Final = ("dual-region", "multi-region")
+"""Location types of buckets that lie in more than one region
+(https://cloud.google.com/storage/docs/locations, read 2026-11)."""
+
+
+class Seen(Struct, frozen=True):
+    """What a look has seen; None stands where there was no answer."""
+
+    first: Mapping[str, ProbeAnswer | None]
+    """Of each static asset."""
+    fallback: Mapping[str, ProbeAnswer | None]
+    places: Mapping[str, str | None]
+    """The location type of each bucket; empty: there is no such bucket."""
+    listeners: Mapping[str, int | None]
+    """How many subscriptions each topic has; -1: there is no such topic."""
+
+
+class Posture(Struct, frozen=True):
+    """What was found the last time, `assets/{system}`."""
+
+    system: str
+    looked_at: datetime
+    faults: dict[str, str] = {}
+    """What does not hold of each asset; of one without an answer, what was seen of it last."""
+    unseen: tuple[str, ...] = ()
+    """Assets without an answer at this look."""
+    unknown: tuple[str, ...] = ()
+    """Those of them that people are told of: once may be a moment's trouble."""
+    schema: int = SCHEMA
+
+    @property
+    def due_at(self) -> datetime:
+        """When the next look is due."""
+        return self.looked_at + (AGAIN if self.unseen else LOOK_EVERY)
+
+    @property
+    def amiss(self) -> frozenset[tuple[str, str]]:
+        """What people are told of, without the details that change by themselves."""
+        faulty = {(name, "fault") for name in self.faults}
+        return frozenset(faulty | {(name, "unknown") for name in self.unknown})
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is wrong and what is not known, each in words."""
+        faults = (f"{name}: {what}" for name, what in self.faults.items())
+        return (*faults, *(f"{name}: not known, there is no answer" for name in self.unseen))
+
+
+def path(system: str) -> str:
+    """Where it is kept what was found."""
+    return f"assets/{system}"
+
+
+def topics(policy: Policy, collection: str) -> tuple[str, ...]:
+    """The topics where a message asks for what a collection has to be made again."""
+    derived = policy.collections[collection].derived
+    return tuple(dict.fromkeys(one.topic for one in derived))
+
+
+def derived_topics(policy: Policy) -> frozenset[str]:
+    """Every topic of a system where somebody may be asked to make data again."""
+    return frozenset(topic for name in policy.collections for topic in topics(policy, name))
+
+
+def judge(policy: Policy, seen: Seen, before: Posture | None, now: datetime) -> Posture:
+    """The posture after a look: what is unseen is unknown, and stays what it was known to be."""
+    known = before.faults if before else {}
+    missed = before.unseen if before else ()
+    found = dict(_found(policy, seen))
+    faults = {name: known.get(name, "") if what is None else what for name, what in found.items()}
+    faults = {name: what for name, what in faults.items() if what}
+    unseen = tuple(name for name, what in found.items() if what is None)
+    recovering = before is not None and bool(before.amiss) and not faults
+    unknown = tuple(name for name in unseen if recovering or name in missed)
+    return Posture(policy.system, now, faults, unseen, unknown)
+
+
+def _found(policy: Policy, seen: Seen) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with each declared asset; empty: nothing, None: not known."""
+    for one in policy.assets.static:
+        answers = (seen.first.get(one.name), seen.fallback.get(one.name))
+        yield f"static {one.name}", _static(*answers)
+    for bucket in policy.assets.replicated:
+        yield f"replicated {bucket}", _replicated(seen.places.get(bucket))
+    for name in policy.assets.regenerated:
+        asked = {topic: seen.listeners.get(topic) for topic in topics(policy, name)}
+        yield f"regenerated {name}", _regenerated(asked)
+
+
+def _static(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | None:
+    origins = {"its first origin": first, "its fallback": fallback}
+    bad = [
+        f"{name} answers {one.status or 'nothing'}"
+        for name, one in origins.items()
+        if one is not None and not one.passed
+    ]
+    if bad:
+        return ", ".join(bad)
+    if first is None or fallback is None:
+        return None
+    if first.status != fallback.status:
+        return f"its first origin answers {first.status}, its fallback {fallback.status}"
+    if first.digest != fallback.digest:
+        return "its fallback serves something else than its first origin"
+    return ""
+
+
+def _replicated(place: str | None) -> str | None:
+    if not place:
+        return place if place is None else "there is no such bucket"
+    return "" if place in REPLICATED else f"it lies in one place ({place})"
+
+
+def _regenerated(asked: Mapping[str, int | None]) -> str | None:
+    absent, deaf = _named(asked, ABSENT), _named(asked, 0)
+    if absent:
+        return f"nobody can be asked for it: there is no topic {', '.join(absent)}"
+    if deaf:
+        return f"nobody hears that it is asked for: no subscription of {', '.join(deaf)}"
+    return None if _named(asked, None) else ""
+
+
+def _named(asked: Mapping[str, int | None], answer: int | None) -> list[str]:
+    return [topic for topic, listeners in asked.items() if listeners == answer]

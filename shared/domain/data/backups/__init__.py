@@ -1,0 +1,1 @@
+"""Exports, backups, database copies and restore tests."""

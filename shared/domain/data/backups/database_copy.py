@@ -1,0 +1,183 @@
+"""A copy of a database as of a restore point, from its intent to its end. Pure.
+
+One document each, `copies/{id}`; the copy is a database of that name, which is on record before it
+is made. Nobody's own data is touched: a copy is read, or a person lets the application use it
+(docs/cutover.md), and what nobody uses is deleted once its time is over.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import field
+from msgspec.structs import replace
+
+from shared.domain.data.backups.filled_database import Filled, Status, faulty, over
+from shared.domain.data.backups.restore_point import Point
+from shared.domain.data.backups.values import in_a_database
+from shared.domain.data.erasure.ledger import Progress
+from shared.domain.data.integrity import scan
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import CopyRules
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+
+MOST: Final = 2
+"""So many copies of one system are made beside each other."""
+LET_GO_WITHIN: Final = timedelta(hours=1)
+"""Whoever works on it has ended by then: what still may not be deleted is somebody's."""
+_PREFIX: Final = "copy-"
+
+
+TOLD: Final[Mapping[str, Severity]] = {
+    "copy.ready": Severity.HIGH,
+    "copy.failed": Severity.HIGH,
+    "copy.ends": Severity.MEDIUM,
+    "copy.deleted": Severity.LOW,
+    "copy.left": Severity.MEDIUM,
+}
+"""The events that people hear of."""
+CUT_OVER: Final = "let the application use it as docs/cutover.md says"
+
+
+class Copy(Filled, frozen=True, kw_only=True):
+    """One copy, and what came of it."""
+
+    CLOSES = Status.LETTING_GO
+    point: Point
+    location: str
+    """Where it is made; of a native backup that is the backup's place anyway."""
+    command: str
+    actor: str
+    reason: str
+    is_ours: bool = True
+    """False, in a record of an earlier version: nobody here is known to have made its database."""
+    status: Status = Status.MAKING
+    filled_at: datetime | None = field(default=None, name="made_at")
+    purged_at: datetime | None = None
+    """When it was begun last to take people out who were erased: again while it is kept."""
+    ready_at: datetime | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    """Documents of each declared collection when it was ready: others mean that it is used."""
+    kept_until: datetime | None = None
+    reminded_at: datetime | None = None
+
+    @property
+    def database(self) -> str:
+        """Its name is its database's, too."""
+        return self.id
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment whose documents it holds."""
+        return self.point.at
+
+
+def path(copy: str) -> str:
+    """Where a copy is kept."""
+    return f"copies/{copy}"
+
+
+def id_of(system: str, now: datetime) -> str:
+    """The name of a copy that is asked for now, and of its database."""
+    return f"{_PREFIX}{in_a_database(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
+
+
+def again(copy: Copy, operation: str) -> Copy:
+    """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
+    return replace(copy, status=Status.MAKING, operation=operation, purge=Progress(), run=None)
+
+
+def ready(copy: Copy, counts: Mapping[str, int], rules: CopyRules, now: datetime) -> Copy:
+    """The copy once all was looked through."""
+    return replace(
+        copy,
+        status=Status.READY,
+        counts=dict(counts),
+        ready_at=now,
+        kept_until=now + rules.kept,
+        waiting="",
+    )
+
+
+def reminds(copy: Copy, rules: CopyRules, now: datetime) -> bool:
+    """Whether people are to be told now that its end is near: at three quarters of its time."""
+    if copy.status is not Status.READY or copy.kept_until is None or copy.reminded_at is not None:
+        return False
+    return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
+
+
+def left(copy: Copy, why: str, now: datetime) -> Copy:
+    """The copy that is somebody's now."""
+    return _over(copy, Status.LEFT, now, why)
+
+
+def deleted(copy: Copy, now: datetime) -> Copy:
+    """The copy whose database is gone, or never was there."""
+    return _over(copy, Status.FAILED if copy.faults else Status.DELETED, now)
+
+
+def found(copy: Copy, policy: Policy) -> Iterator[str]:
+    """What was found of a copy that is ready, one line each."""
+    removed = sum(copy.purge.removed.values())
+    if copy.run is not None and copy.run.counts:
+        yield scan.said(copy.run, policy.integrity)
+        for name, tally, checks in faulty(copy.run):
+            yield f"{name}: {tally.faulty} of {tally.documents} are not valid ({checks})"
+    else:
+        yield "whether its documents are valid is not known: the policy declares no collections"
+    if policy.erasure is None:
+        yield "who was erased since then may be in it: the policy declares no data of persons"
+    elif removed:
+        yield f"{removed} documents of people who were erased since then are taken out"
+
+
+def text(event: str, copy: Copy, policy: Policy) -> Iterator[str]:
+    """The lines of one notice."""
+    of = f"{copy.original} as of {copy.point}"
+    match event:
+        case "copy.ready":
+            yield f"{copy.system}: the copy {copy.id} is ready: {of}"
+            yield from found(copy, policy)
+            yield f"{CUT_OVER}, or leave it: it is deleted at {_at(copy.kept_until)}, and paid for"
+            yield f"keep it: {protecting(copy, policy)}"
+        case "copy.failed":
+            yield f"{copy.system}: there is no copy {copy.id}: {of}"
+            yield from copy.faults
+        case "copy.ends":
+            yield f"{copy.system}: the copy {copy.id} is deleted at {_at(copy.kept_until)}: {of}"
+            yield f"keep it: {protecting(copy, policy)}"
+        case "copy.deleted":
+            yield f"{copy.system}: the copy {copy.id} is deleted: {of}"
+        case _:
+            yield f"{copy.system}: the copy {copy.id} is nobody's of ours any more: {copy.waiting}"
+            yield f"whoever uses it pays for it, and deletes it: {_gcloud('delete', copy, policy)}"
+
+
+def line(copy: Copy) -> str:
+    """How far it is, for a glance at the system."""
+    said = f"copy {copy.id} of {copy.point}: {copy.status}"
+    if copy.status is Status.READY:
+        return f"{said} until {_at(copy.kept_until)}: {CUT_OVER}"
+    return f"{said}, {copy.waiting}" if copy.waiting else said
+
+
+def protecting(copy: Copy, policy: Policy) -> str:
+    """The line by which a person keeps its database."""
+    return _gcloud("update", copy, policy, "--delete-protection")
+
+
+def _gcloud(verb: str, copy: Copy, policy: Policy, *more: str) -> str:
+    about = (f"--database={copy.id}", f"--project={policy.project}", *more)
+    return shlex.join(("gcloud", "firestore", "databases", verb, *about))
+
+
+def _at(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
+
+
+def _over(copy: Copy, status: Status, now: datetime, why: str = "") -> Copy:
+    return replace(over(copy, status, now, why), expires_at=now + KEPT_FOR)

@@ -1,0 +1,244 @@
+"""A backup by export, from its intent to the compared copy on the second continent. Pure.
+
+One document of the catalogue each, `backups/{id}`. Its name, and the folder of its files, are made
+of system and time slot, so that a second attempt after a death finds what the first one began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.data.backups.values import Export, Stored
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.policy.model import Policy
+from shared.domain.retention import KEPT_FOR
+
+ATTEMPTS = 3
+"""Exports that fail late are begun anew, so often in all."""
+ASKED_FOR = timedelta(minutes=1)
+"""So long a request to begin an export may be on its way: well over the client's time-out."""
+FRESH = timedelta(minutes=50)
+"""So old a moment can be exported, whether or not there is point-in-time recovery (an hour)."""
+CLOSES = ".overall_export_metadata"
+"""Ends the name of the file that an export writes last."""
+
+
+class Status(StrEnum):
+    """How far a backup has come."""
+
+    EXPORTING = "EXPORTING"
+    COPYING = "COPYING"
+    KEPT = "KEPT"
+    FAILED = "FAILED"
+
+
+class Backup(Struct, frozen=True):
+    """One entry of the catalogue."""
+
+    id: str
+    system: str
+    database: str
+    bucket: str
+    second: str | None
+    slot_at: datetime
+    """The time that it stands for."""
+    snapshot_at: datetime
+    """The one moment that its documents are of; a whole minute."""
+    began_at: datetime
+    status: Status = Status.EXPORTING
+    is_over: bool = False
+    """Whether nothing more is done for it: what is looked for in the store."""
+    attempt: int = 1
+    asks: int = 0
+    """How often an export was asked for; each time it goes into a folder of its own."""
+    asked_at: datetime | None = None
+    """When the export of this attempt was asked for; None: not yet."""
+    operation: str = ""
+    copying: str = ""
+    """The object that is copied in part, by its token."""
+    token: str = ""
+    ended_at: datetime | None = None
+    documents: int = 0
+    objects: int = 0
+    size_bytes: int = 0
+    counts: dict[str, int] = {}
+    """Documents per declared collection group at that moment."""
+    places: tuple[str, ...] = ()
+    """Where whole and equal copies lie: `gs://BUCKET/FOLDER`."""
+    configuration: str = ""
+    """The object with all that was live then, beside the folder; empty: none lies there."""
+    failure: str = ""
+    held_by: str = ""
+    """Who keeps it beyond its time, by a legal hold; empty: nobody."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def folder(self) -> str:
+        """The folder of its files, alike in each bucket; of each time that it is asked another one.
+
+        So whoever stood still and asks after all spoils nothing.
+        """
+        database, name = self.database.strip("()"), self.id.removeprefix(f"{self.system}-")
+        again = f"-{self.asks}" if self.asks > 1 else ""
+        return f"{self.system}/{database}/{name}{again}"
+
+    @property
+    def described_in(self) -> str:
+        """The name of the object with all that was live; an import does not look there."""
+        return f"{self.folder}.json"
+
+    @property
+    def prefix(self) -> str:
+        """Where its export is."""
+        return f"gs://{self.bucket}/{self.folder}"
+
+
+def snapshot(stock: Stock) -> bytes:
+    """What was live when that was last read, as JSON; no secret is in it, nor a plain value."""
+    return msgspec.json.format(
+        msgspec.json.encode({"system": stock.system, "read_at": stock.read_at, "live": stock.live})
+    )
+
+
+def path(backup: str) -> str:
+    """Where a backup is catalogued."""
+    return f"backups/{backup}"
+
+
+def slot(every: timedelta, now: datetime) -> datetime:
+    """The beginning of the time slot that `now` lies in; slots begin at midnight, UTC."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (now - midnight) // every * every
+
+
+def id_of(system: str, slot_at: datetime) -> str:
+    """The name of the backup of a time slot."""
+    return f"{system}-{slot_at:%Y%m%dT%H%MZ}"
+
+
+def begun(policy: Policy, slot_at: datetime, now: datetime, before: str = "") -> Backup:
+    """The intent of a backup of the slot's first moment, as long as that is fresh.
+
+    `before`: the deployment that it is made for; empty: none. The policy names a bucket.
+    """
+    rules = policy.backups
+    return Backup(
+        id=f"{policy.system}-before-{before}" if before else id_of(policy.system, slot_at),
+        system=policy.system,
+        database=rules.database,
+        bucket=rules.bucket or "",
+        second=rules.second,
+        slot_at=slot_at,
+        snapshot_at=fresh(slot_at, now),
+        began_at=now,
+        expires_at=now + KEPT_FOR,
+    )
+
+
+def may_ask(backup: Backup, now: datetime) -> bool:
+    """Whether no request to begin its export can be on its way any more."""
+    return backup.asked_at is None or now >= backup.asked_at + ASKED_FOR
+
+
+def asked(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:
+    """The backup whose export is asked for now, once this is on record.
+
+    `counts` are those of its moment: when the export has ended, that may be too long ago to count.
+    """
+    return replace(backup, asks=backup.asks + 1, asked_at=now, counts=dict(counts))
+
+
+def is_late(backup: Backup, policy: Policy, now: datetime) -> bool:
+    """Whether the next one is due and this one is not over."""
+    return now >= backup.began_at + policy.backups.every
+
+
+def retried(backup: Backup, failure: str, now: datetime) -> Backup:
+    """The backup after an attempt that failed: the next one, or its end."""
+    if backup.attempt == ATTEMPTS:
+        return failed(backup, failure, now)
+    return replace(
+        backup,
+        status=Status.EXPORTING,
+        attempt=backup.attempt + 1,
+        asked_at=None,
+        operation="",
+        copying="",
+        token="",
+        configuration="",
+        failure=failure,
+    )
+
+
+def failed(backup: Backup, failure: str, now: datetime) -> Backup:
+    """The backup that is none."""
+    return replace(
+        backup, status=Status.FAILED, is_over=True, ended_at=now, failure=failure, places=()
+    )
+
+
+def exported(backup: Backup, export: Export, files: Mapping[str, Stored], now: datetime) -> Backup:
+    """The backup whose export is over, by what the service says of it and what lies there.
+
+    An export counts documents itself, and so does the database: it cannot hold fewer of them all
+    than the declared collections alone.
+    """
+    if not any(name.endswith(CLOSES) for name in files):
+        return retried(backup, "the file that closes the export is missing", now)
+    least = sum(backup.counts.values())
+    if export.documents < least:
+        reason = f"the export has {export.documents} documents, the collections alone {least}"
+        return retried(backup, reason, now)
+    return replace(
+        backup,
+        status=Status.COPYING,
+        snapshot_at=export.snapshot_at or backup.snapshot_at,
+        documents=export.documents,
+        objects=len(files),
+        size_bytes=_size(files),
+        failure="",
+    )
+
+
+def is_as_exported(backup: Backup, files: Mapping[str, Stored]) -> bool:
+    """Whether there lies what lay there when its export was over."""
+    return (len(files), _size(files)) == (backup.objects, backup.size_bytes)
+
+
+def differing(files: Mapping[str, Stored], copies: Mapping[str, Stored]) -> tuple[str, ...]:
+    """The names whose copy is missing, cut short or otherwise not the same, in order."""
+    return tuple(name for name in sorted(files) if copies.get(name) != files[name])
+
+
+def kept(backup: Backup, now: datetime) -> Backup:
+    """The backup that lies whole in each of its places."""
+    buckets = (backup.bucket, *([backup.second] if backup.second else []))
+    return replace(
+        backup,
+        status=Status.KEPT,
+        is_over=True,
+        ended_at=now,
+        copying="",
+        token="",
+        failure="",
+        places=tuple(f"gs://{bucket}/{backup.folder}" for bucket in buckets),
+    )
+
+
+def fresh(wanted: datetime, now: datetime) -> datetime:
+    """The wanted whole minute, or the last one where that can be exported no more."""
+    if now - wanted <= FRESH:
+        return wanted
+    return now.replace(second=0, microsecond=0)
+
+
+def _size(files: Mapping[str, Stored]) -> int:
+    return sum(one.size_bytes for one in files.values())

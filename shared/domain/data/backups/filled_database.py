@@ -1,0 +1,110 @@
+"""A database of ours that is filled from what is kept: what copies and proofs have in common. Pure.
+
+Each has one document in the store, and a database whose name is on record before it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.data.backups.export import ASKED_FOR
+from shared.domain.data.erasure.ledger import Progress
+from shared.domain.data.integrity.scan import Run, Tally
+
+FILLED_WITHIN: Final = timedelta(minutes=30)
+"""A new and empty database can be filled within minutes: what is refused for longer stays so."""
+
+
+class Status(StrEnum):
+    """How far it has come."""
+
+    MAKING = "MAKING"
+    """A copy is filled."""
+    RESTORING = "RESTORING"
+    """A backup is restored, as a proof of it."""
+    CHECKING = "CHECKING"
+    READY = "READY"
+    """A copy that waits for people."""
+    LETTING_GO = "LETTING_GO"
+    """The database of a copy is deleted."""
+    CLOSING = "CLOSING"
+    """What came of a proof is known, and its database is deleted."""
+    DELETED = "DELETED"
+    PROVEN = "PROVEN"
+    FAILED = "FAILED"
+    """It never was one; its database is deleted."""
+    LEFT = "LEFT"
+    """Somebody uses the database of a copy, and nobody here deletes it."""
+
+
+UNDER_WAY: Final = frozenset({Status.MAKING, Status.RESTORING, Status.CHECKING})
+
+
+class Filled(Struct, frozen=True, kw_only=True):
+    """One such database, as far as it has come."""
+
+    CLOSES: ClassVar[Status]
+    """While its database is deleted."""
+    id: str
+    system: str
+    original: str
+    """The database whose documents it holds."""
+    began_at: datetime
+    status: Status
+    is_over: bool = False
+    """Whether nothing more is done for it: what is looked for in the store."""
+    asked_at: datetime | None = None
+    """When the filling was asked for last; None: not yet, and there is no database."""
+    operation: str = ""
+    purge: Progress = Progress()
+    """Who was erased since then is taken out before anybody looks."""
+    run: Run | None = None
+    """The look through it."""
+    waiting: str = ""
+    """Why it came no further the last time."""
+    faults: tuple[str, ...] = ()
+    """Why it is none."""
+    filled_at: datetime | None = None
+    closing_at: datetime | None = None
+    """When its database was to be deleted."""
+    ended_at: datetime | None = None
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+
+One = TypeVar("One", bound=Filled)
+
+
+def may_ask(one: Filled, now: datetime) -> bool:
+    """Whether no request to fill it can be on its way any more."""
+    return one.asked_at is None or now >= one.asked_at + ASKED_FOR
+
+
+def let_go(one: One, now: datetime) -> One:
+    """The one whose database is left to delete."""
+    return replace(one, status=one.CLOSES, closing_at=now)
+
+
+def failed(one: One, fault: str, now: datetime) -> One:
+    """The one that is none; its database is left to delete."""
+    return let_go(replace(one, run=None, faults=(*one.faults, fault), waiting=""), now)
+
+
+def over(one: One, status: Status, now: datetime, why: str = "") -> One:
+    """The one that is at its end."""
+    return replace(one, status=status, is_over=True, ended_at=now, waiting=why)
+
+
+def faulty(run: Run, tolerance: float = 0.0) -> Iterator[tuple[str, Tally, str]]:
+    """The collections with more faulty documents than that share, and by which checks."""
+    for name, tally in sorted(run.tallies.items()):
+        if tally.faulty > tally.documents * tolerance:
+            checks = ", ".join(f"{count} by {check}" for check, count in tally.checks.items())
+            yield name, tally, checks

@@ -1,0 +1,68 @@
+"""Whether Google's own backups of a database are there; a schedule does not tell. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+
+GRACE: Final = timedelta(days=1)
+"""Google chooses the hour of a scheduled backup, and may choose another one each day."""
+LOOK_EVERY: Final = timedelta(hours=1)
+
+
+class Watched(Struct, frozen=True):
+    """What was found the last time, `watched/{system}`."""
+
+    system: str
+    looked_at: datetime
+    faults: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+
+def path(system: str) -> str:
+    """Where it is kept what was found."""
+    return f"watched/{system}"
+
+
+def faults(
+    database: Database,
+    schedules: Iterable[Schedule],
+    backups: Iterable[NativeBackup],
+    now: datetime,
+) -> tuple[str, ...]:
+    """What is missing, each in words."""
+    return tuple(_faults(database, list(schedules), list(backups), now))
+
+
+def _faults(
+    database: Database, schedules: list[Schedule], backups: list[NativeBackup], now: datetime
+) -> Iterator[str]:
+    if not database.point_in_time_recovery:
+        yield "point-in-time recovery is off: the past hour is all that can be read"
+    there = {one.recurrence: one for one in schedules}
+    for recurrence in Recurrence:
+        schedule = there.get(recurrence)
+        if schedule is None:
+            yield f"there is no {recurrence} backup schedule"
+        elif _is_silent(schedule, backups, now):
+            yield f"the {recurrence} backup schedule has made nothing that is ready for too long"
+
+
+def _is_silent(schedule: Schedule, backups: list[NativeBackup], now: datetime) -> bool:
+    """Whether its newest backup, or its beginning, lies further back than it may.
+
+    A backup does not say which schedule made it: how long it is kept does.
+    """
+    made = [
+        one.snapshot_at
+        for one in backups
+        if one.is_ready and abs(one.expires_at - one.snapshot_at - schedule.kept) < GRACE
+    ]
+    newest = max([schedule.created_at, *made])
+    return now - newest > schedule.recurrence.interval + GRACE

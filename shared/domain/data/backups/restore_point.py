@@ -1,0 +1,284 @@
+"""A moment of the data to come back to: as people name it, and where it can still be had. Pure.
+
+A database is read as of a whole minute of its window (point-in-time recovery); beyond that there
+are backups, each of one moment. One that was never restored to try it is taken only by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.durations import parse_duration
+from shared.core.errors import Refused
+from shared.core.text import nearest
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.export import Status as BackupStatus
+from shared.domain.data.backups.filled_database import Status as ProofStatus
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.values import Database, NativeBackup
+from shared.domain.deployments.deployment import Deployment
+
+LATEST: Final = "latest"
+"""The newest backup that was restored to try it."""
+FORMS: Final = (
+    "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC), a span back such as 1h, a "
+    "deployment, a backup or a copy"
+)
+NEAREST: Final = 2
+"""So many restore points are named on each side of one that cannot be had."""
+
+_STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
+_DAY_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MINUTE: Final = timedelta(minutes=1)
+
+
+class Source(StrEnum):
+    """Where the data of a restore point comes from."""
+
+    WINDOW = "window"
+    """The database itself, read as of then."""
+    NATIVE = "native backup"
+    EXPORT = "export"
+    COPY = "copy"
+    """A database of its own (`shared.domain.data.backups.database_copy`), read as it is."""
+
+
+class Point(Struct, frozen=True):
+    """A moment that the data can be had of."""
+
+    at: datetime
+    source: Source
+    place: str = ""
+    """`gs://BUCKET/FOLDER` of an export, the full name of a native backup, a copy's database."""
+    backup: str = ""
+    """As the catalogue and the proofs call it, or the copy's name; empty: of the window."""
+    proven_at: datetime | None = None
+    """When the backup was restored to try it, or the copy looked through; None: never, or it is of
+    the window."""
+    until: datetime | None = None
+    """About when it cannot be had any more; None: nobody knows."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it was tried, or is the database's own past."""
+        return self.source is Source.WINDOW or self.proven_at is not None
+
+    @property
+    def name(self) -> str:
+        """What chooses this one, later too: the backup, or the minute."""
+        return self.backup or f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def read_from(self, original: str) -> tuple[str, datetime | None] | None:
+        """The database that its documents are read in, and as of when (None: as they are).
+
+        None: they cannot be read before a copy of the backup is made.
+        """
+        match self.source:
+            case Source.WINDOW:
+                return original, self.at
+            case Source.COPY:
+                return self.place, None
+        return None
+
+    def __str__(self) -> str:
+        """The moment and its source, as people read it."""
+        said = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if self.source is Source.WINDOW:
+            return said
+        tried = f"proven {self.proven_at:%Y-%m-%d}" if self.proven_at else "never proven"
+        return f"{said} ({self.source} {self.backup}, {tried})"
+
+
+class Kept(Struct, frozen=True):
+    """What there is of one database's past, each part as it was seen."""
+
+    now: datetime
+    database: Database | None
+    """None: there is no such database (any more)."""
+    exports: tuple[Backup, ...] = ()
+    natives: tuple[NativeBackup, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    copies: tuple[Point, ...] = ()
+    """Those that are ready: each is meant by its name alone."""
+
+    @property
+    def window(self) -> tuple[Point, Point] | None:
+        """The first and the last whole minute that can be read; None: there is none."""
+        if self.database is None:
+            return None
+        newest, earliest = minute(self.now), self.database.earliest_at
+        first = minute(earliest) if minute(earliest) == earliest else minute(earliest) + _MINUTE
+        if first > newest:
+            return None
+        return self._read_at(first), self._read_at(newest)
+
+    def within(self, at: datetime) -> Point | None:
+        """That minute, where the database can be read as of it."""
+        window = self.window
+        if window is None or not window[0].at <= at <= window[1].at:
+            return None
+        return self._read_at(at)
+
+    @property
+    def backups(self) -> list[Point]:
+        """What can be restored, the oldest first."""
+        over = (one for one in self.proofs if one.is_over)
+        newest = {one.backup: one for one in sorted(over, key=lambda one: one.began_at)}
+        proven = {
+            name: one.ended_at or one.began_at
+            for name, one in newest.items()
+            if one.status is ProofStatus.PROVEN
+        }
+        return sorted(_restorable(self.exports, self.natives, proven), key=lambda one: one.at)
+
+    @property
+    def sure(self) -> list[Point]:
+        """The bounds of the window and the backups that were tried, the oldest first."""
+        known = [*(self.window or ()), *(one for one in self.backups if one.is_sure)]
+        return sorted(known, key=lambda one: one.at)
+
+    def _read_at(self, at: datetime) -> Point:
+        kept = self.now - self.database.earliest_at if self.database else timedelta()
+        return Point(at, Source.WINDOW, until=at + kept)
+
+
+def minute(at: datetime) -> datetime:
+    """The last whole minute."""
+    return at.replace(second=0, microsecond=0)
+
+
+def resolved(text: str, kept: Kept) -> Point:
+    """The restore point that somebody means, nothing in it newer than what they said.
+
+    Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
+    name.
+    """
+    if text == LATEST:
+        return _latest(kept)
+    points = (*kept.backups, *kept.copies)
+    named = {name: one for one in points for name in (one.backup, one.place)}.get(text)
+    deployment = {one.id: one for one in kept.deployments}.get(text)
+    by_name = [named.at] if named is not None else []
+    by_name += [_before_it(deployment)] if deployment is not None else []
+    try:
+        at = moment(text, kept.now)
+    except Refused:
+        if not by_name:
+            raise
+        at = None
+    if at is not None and by_name:
+        either = " or ".join(f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (minute(at), *by_name))
+        raise Refused(f"restore_point: {text[:80]} is a time and a name as well: say {either}")
+    if at is not None:
+        return _as_of(minute(at), text, kept)
+    if named is not None:
+        return named
+    if deployment is not None:
+        return _before(deployment, kept)
+    known = [LATEST, *(one.id for one in kept.deployments), *(one.backup for one in points)]
+    raise Refused(f"restore_point: {text[:80]} is none{nearest(text, known)}; say {FORMS}")
+
+
+def fixed(text: str, now: datetime) -> str:
+    """What somebody says now, so that it means the same later: a span back becomes its time."""
+    with suppress(ValueError, OverflowError):
+        return f"{now - parse_duration(text):%Y-%m-%dT%H:%M:%SZ}"
+    return text
+
+
+def moment(text: str, now: datetime) -> datetime | None:
+    """The time that a text says, or so long ago; None: it says none.
+
+    Raises: Refused for what looks like a time and is none, or has no zone.
+    """
+    with suppress(ValueError, OverflowError):
+        return now - parse_duration(text)
+    try:
+        if _STAMP.fullmatch(text):
+            return datetime.strptime(text, "%Y%m%d_%H%M").replace(tzinfo=UTC)
+        if not _DAY_FIRST.match(text):
+            return None
+        said = datetime.fromisoformat(text)
+        if said.tzinfo is None:
+            raise Refused(f"restore_point: {text[:80]} has no zone: end it with Z for UTC")
+        return said.astimezone(UTC)
+    except (ValueError, OverflowError) as none:
+        raise Refused(f"restore_point: {text[:80]} is no time; say {FORMS}") from none
+
+
+def _latest(kept: Kept) -> Point:
+    """The newest proven backup, out of the window where that still reaches back to it."""
+    proven = [one for one in kept.backups if one.is_sure]
+    if not proven:
+        untried = _untried(kept.backups)
+        raise Refused(f"restore_point: no backup is proven{untried}{_nearest(kept, kept.now)}")
+    return kept.within(minute(proven[-1].at)) or proven[-1]
+
+
+def _as_of(at: datetime, text: str, kept: Kept) -> Point:
+    """The minute from the window, else the proven backup of exactly that minute."""
+    if at > kept.now:
+        raise Refused(f"restore_point: {text[:80]} is in the future")
+    found = kept.within(at)
+    there = [one for one in kept.backups if minute(one.at) == at]
+    sure = [one for one in there if one.is_sure]
+    if found or sure:
+        return found or sure[-1]
+    said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC cannot be had"
+    raise Refused(f"{said}{_untried(there)}{_nearest(kept, at)}")
+
+
+def _before_it(deployment: Deployment) -> datetime:
+    return minute(deployment.backup_at or deployment.at)
+
+
+def _before(deployment: Deployment, kept: Kept) -> Point:
+    """The data as it was before the deployment: the backup made for it is as good as the minute."""
+    at = _before_it(deployment)
+    found = kept.within(at)
+    if found:
+        return found
+    made_for = [one for one in kept.backups if one.backup.endswith(f"-before-{deployment.id}")]
+    if any(one.is_sure for one in made_for):
+        return made_for[-1]
+    said = f"restore_point: {at:%Y-%m-%d %H:%M} UTC, before {deployment.id}, cannot be had"
+    raise Refused(f"{said}{_untried(made_for)}{_nearest(kept, at)}")
+
+
+def _untried(points: Iterable[Point]) -> str:
+    """What could be chosen by its name alone."""
+    names = [one.backup for one in points if not one.is_sure]
+    if not names:
+        return ""
+    return f"; never proven, and taken by its name alone: {', '.join(names[-NEAREST:])}"
+
+
+def _nearest(kept: Kept, at: datetime) -> str:
+    """The nearest that can be had on both sides of a moment."""
+    earlier = [one for one in kept.sure if one.at < at][-NEAREST:]
+    later = [one for one in kept.sure if one.at >= at][:NEAREST]
+    if not (earlier or later):
+        return "; nothing else can be had either"
+    return f"; nearest: {', '.join(map(str, (*earlier, *later)))}"
+
+
+def _restorable(
+    exports: Iterable[Backup], natives: Iterable[NativeBackup], proven: Mapping[str, datetime]
+) -> Iterator[Point]:
+    for one in exports:
+        if one.status is BackupStatus.KEPT:
+            point = Point(one.snapshot_at, Source.EXPORT, one.places[0], one.id)
+            yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
+    for native in natives:
+        if native.is_ready:
+            point = Point(native.snapshot_at, Source.NATIVE, native.name, native.name)
+            yield replace(point, proven_at=proven.get(native.name), until=native.expires_at)

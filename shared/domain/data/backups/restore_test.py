@@ -1,0 +1,167 @@
+"""The proof of a backup: restored into a scratch database, looked through, timed. Pure.
+
+One document each, `proofs/{id}`, made of system and day. The scratch database has a name of its
+own, which is on record before it is made, and is deleted whatever comes of the proof.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from shared.domain.data.backups import export
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.filled_database import Filled, Status, faulty, let_go, over
+from shared.domain.data.backups.values import NativeBackup, in_a_database
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import ProofRules
+from shared.domain.retention import KEPT_FOR
+
+_FAULTS_SHOWN: Final = 20
+
+
+class Proof(Filled, frozen=True, kw_only=True):
+    """One attempt to restore a backup, and what came of it."""
+
+    CLOSES = Status.CLOSING
+    backup: str
+    """In the catalogue, or the full name of a native one."""
+    source: str
+    """What is restored: `gs://BUCKET/FOLDER`, or the full name of a native backup."""
+    snapshot_at: datetime
+    """The moment that the backup is of."""
+    database: str
+    """The scratch one."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Documents per collection group that must be there; empty: nobody counted."""
+    status: Status = Status.RESTORING
+    filled_at: datetime | None = field(default=None, name="restored_at")
+    compared: int = 0
+    """Documents that were compared, field by field, with what they were."""
+    unknown: tuple[str, ...] = ()
+    """What could not be looked at."""
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the request to the restored database, to the minute in which that was seen."""
+        return self.filled_at - self.began_at if self.filled_at else None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether one of Google's own backups is proven."""
+        return not self.source.startswith("gs://")
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment whose documents it holds."""
+        return self.snapshot_at
+
+
+class Seen(Struct, frozen=True):
+    """What was seen of a restored database beside the look through it."""
+
+    counted: Mapping[str, int]
+    """Documents per collection group."""
+    compared: int = 0
+    """Documents that were compared with what they were at the moment of the backup."""
+    differing: tuple[str, ...] = ()
+    """The paths of those that are not the same."""
+
+
+def path(proof: str) -> str:
+    """Where a proof is kept."""
+    return f"proofs/{proof}"
+
+
+def id_of(system: str, now: datetime) -> str:
+    """The name of the proof of a day, UTC."""
+    return f"{system}-{now:%Y%m%d}"
+
+
+def chosen(
+    policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
+) -> Proof | None:
+    """The intent to prove the newest backup that is whole; None: there is none."""
+    found = [
+        Proof(
+            id=id_of(policy.system, now),
+            system=policy.system,
+            backup=name,
+            source=source,
+            snapshot_at=snapshot_at,
+            original=policy.backups.database,
+            database=f"{_prefix(policy.system)}{now:%Y%m%d%H%M}",
+            began_at=now,
+            counts=counts,
+            expires_at=now + KEPT_FOR,
+        )
+        for name, source, snapshot_at, counts in _restorable(exports, natives)
+    ]
+    return max(found, key=lambda one: one.snapshot_at, default=None)
+
+
+def _restorable(
+    exports: Iterable[Backup], natives: Iterable[NativeBackup]
+) -> Iterator[tuple[str, str, datetime, dict[str, int]]]:
+    for one in exports:
+        if one.status is export.Status.KEPT:
+            yield one.id, one.places[0], one.snapshot_at, one.counts
+    for native in natives:
+        if native.is_ready:
+            yield native.name, native.name, native.snapshot_at, {}
+
+
+def _prefix(system: str) -> str:
+    return f"proof-{in_a_database(system)}-"
+
+
+def scratch(system: str, names: Iterable[str]) -> list[str]:
+    """Of all databases those that proofs of the system have left, this one's too."""
+    form = re.compile(re.escape(_prefix(system)) + r"\d{12}")
+    return [one for one in names if form.fullmatch(one)]
+
+
+def checked(proof: Proof, rules: ProofRules, seen: Seen, now: datetime) -> Proof:
+    """The proof once all was looked through, by what was found; its database is left to delete."""
+    faults = [
+        *_miscounted(proof, rules, seen.counted),
+        *(
+            f"{name}: {one.faulty} of {one.documents} documents are not valid ({checks})"
+            for name, one, checks in (faulty(proof.run, rules.tolerance) if proof.run else ())
+        ),
+        *(f"{one}: not what it was when it was backed up" for one in seen.differing),
+    ]
+    known = replace(
+        proof,
+        compared=seen.compared,
+        faults=tuple(faults[:_FAULTS_SHOWN]),
+        unknown=tuple(_unknown(proof, seen)),
+        waiting="",
+    )
+    return let_go(known, now)
+
+
+def closed(proof: Proof, now: datetime) -> Proof:
+    """The proof whose database is gone."""
+    return over(proof, Status.FAILED if proof.faults else Status.PROVEN, now)
+
+
+def _miscounted(proof: Proof, rules: ProofRules, counted: Mapping[str, int]) -> Iterator[str]:
+    for name, wanted in sorted(proof.counts.items()):
+        found = counted.get(name, 0) + proof.purge.removed.get(name, 0)
+        if abs(found - wanted) > wanted * rules.tolerance:
+            yield f"{name}: {found} documents where {wanted} were backed up"
+
+
+def _unknown(proof: Proof, seen: Seen) -> Iterator[str]:
+    if not proof.counts:
+        yield "how many documents there must be: nobody counted when it was made"
+    if not seen.compared and not seen.differing:
+        yield "what the documents were: none was compared with the moment of the backup"
+    if proof.run is None or not proof.run.counts:
+        yield "whether the documents are valid: the policy declares no collections"

@@ -1,0 +1,224 @@
+"""Documents of an application as they were at a moment, with every value that Firestore holds.
+
+Nothing is lost on the way: a version that is written back is the version that was read. A value is
+None, a bool, an int, a float, a str, bytes, an aware datetime, a list, a dict, a Reference or a
+GeoPoint. `Documents` and `Rewrites` are kept by shared/gcp and by the fakes of the tests, as
+shared/ports.py says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from shared.core.errors import RollbackError
+from shared.domain.policy.data_rules import Scope
+
+_ROOT = "/documents/"
+_NUMBER: Final = re.compile("__id(-?[0-9]+)__")
+"""What a document is called that had a number for a name in Datastore."""
+_NUMBERS: Final = range(-(2**63), 2**63)
+_LONGEST_ID: Final = 1500
+_LONGEST_PATH: Final = 6 * 1024
+"""Bytes of an id, and of all of a name; with what no id may be
+(https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
+_NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
+
+
+class Reference(Struct, frozen=True):
+    """A field that names a document, perhaps of another database, whether or not it is there."""
+
+    name: str
+    """In full: `projects/P/databases/D/documents/users/ada`."""
+
+    @property
+    def path(self) -> str:
+        """The document's path in its database, `users/ada`."""
+        return self.name.partition(_ROOT)[2]
+
+
+class GeoPoint(Struct, frozen=True):
+    """A place on the earth, in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+class Version(Struct, frozen=True):
+    """One document as it was at the moment that was asked for."""
+
+    path: str
+    """In its database: `users/ada`."""
+    fields: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    """When it was written so: what a write that must not go over a newer one names."""
+
+
+class Rewrite(Struct, frozen=True):
+    """One document as it is to be, unless somebody has written it since it was read."""
+
+    path: str
+    fields: dict[str, Any] | None
+    """None: it is to be gone."""
+    seen_at: datetime | None
+    """When it was written as it was read; None: it was not there."""
+
+
+class Documents(Protocol):
+    """The documents of one project's databases, for looking.
+
+    `at` is a moment that can be read: within the past hour any, with point-in-time recovery also
+    each whole minute of the past seven days; None: now. Another one is Rejected. Names are in the
+    order of the database: part by part, numbers such as `__id7__` first, then by the bytes of their
+    UTF-8.
+    """
+
+    def stream(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[Version]:
+        """Every document in the order of names, from the first one behind `after`, a path.
+
+        Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
+        """
+        ...
+
+    def paths(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[str]:
+        """The same documents, by their paths alone."""
+        ...
+
+    def get(
+        self, database: str, paths: Sequence[str], at: datetime | None
+    ) -> dict[str, Version | None]:
+        """Those documents, all of one moment; None for one that is not there."""
+        ...
+
+    def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
+        """Those of the paths that lead to a document."""
+        ...
+
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        only: Sequence[str],
+        most: int,
+    ) -> list[Version]:
+        """The first so many documents whose fields equal these, with the named fields alone."""
+        ...
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
+        """How many there are whose fields equal these. One read is paid for a thousand of them."""
+        ...
+
+    def collections(self, database: str, at: datetime | None) -> list[str]:
+        """The ids of the database's own collections; sorted."""
+        ...
+
+    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+        """At most so many paths, in order, that part a scope into about equal pieces.
+
+        None for few documents. Each need not lead to a document.
+        """
+        ...
+
+
+Landed = datetime | RollbackError | None
+"""What became of one rewrite: when it was written, None where it is gone since; or why it is not:
+Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
+known)."""
+
+
+REWRITE_SECONDS: Final = 10.0
+"""A request that writes documents back has landed after so long, or never does."""
+REWRITE_BYTES: Final = 2 * 2**20
+"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
+times as much there, and a request at most 10 MiB."""
+
+
+class Rewrites(Protocol):
+    """Documents of one project's databases, written back."""
+
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        """What became of each, in order: whole documents, each by itself, of different paths.
+
+        Raises: Ambiguous (some of them may be written), Throttled; Rejected, when it is we who may
+        not write.
+        """
+        ...
+
+
+def order(path: str) -> tuple[bytes, ...]:
+    """What sorts paths as the database does."""
+    parts = path.split("/")
+    if "__id" in path:
+        return tuple(it for part in parts for it in _place(part))
+    return tuple(part.encode() for part in parts)
+
+
+def _place(part: str) -> tuple[bytes, ...]:
+    """What sorts one part: an empty one, which no other is, and the number; else its text."""
+    found = _NUMBER.fullmatch(part)
+    if found is None or int(found[1]) not in _NUMBERS:
+        return (part.encode(),)
+    return b"", (int(found[1]) - _NUMBERS.start).to_bytes(8)
+
+
+def is_id(text: str) -> bool:
+    """Whether a document may be called so; a whole request is refused that asks for another one."""
+    if not text or "/" in text or len(text.encode()) > _LONGEST_ID:
+        return False
+    return not _NO_ID.fullmatch(text) or bool(_NUMBER.fullmatch(text))
+
+
+def is_path(text: str) -> bool:
+    """Whether there may be a document of that path."""
+    parts = text.split("/")
+    return len(parts) % 2 == 0 and all(map(is_id, parts)) and len(text.encode()) <= _LONGEST_PATH
+
+
+def collection_of(path: str) -> str:
+    """The path of the collection that a document lies in."""
+    return path.rpartition("/")[0]
+
+
+def documents_above(path: str) -> list[str]:
+    """The paths of the documents that one stands below, the first first."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(2, len(parts), 2)]
+
+
+def covers(scope: Scope, path: str) -> bool:
+    """Whether a document is one of those that are meant."""
+    collection = collection_of(path)
+    if scope.everywhere:
+        return scope.collection in ("", collection.rpartition("/")[2])
+    return scope.collection == collection
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are stored alike: 1 is not 1.0, and what is not a number equals itself."""
+    if type(one) is not type(other):
+        return False
+    match one:
+        case dict():
+            return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        case list():
+            return len(one) == len(other) and all(map(same, one, other))
+        case float():
+            return repr(one) == repr(other)
+    return bool(one == other)

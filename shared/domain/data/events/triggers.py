@@ -1,0 +1,161 @@
+"""What a document that is written would start, by the triggers that hear of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.core import text
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.policy.data_rules import Scope
+
+Filters = Mapping[str, str]
+"""Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
+
+_ANY: Final = "**"
+_EVENT: Final = "google.cloud.firestore.document."
+_EVENTS: Final = (_EVENT, "providers/cloud.firestore/")
+"""How the types of events on documents begin, of the 2nd and of the 1st generation
+(https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
+_AUDITED: Final = "google.cloud.audit.log.v1.written"
+_WRITTEN_BY: Final = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
+"""The service and the method that an entry of the audit log names for what a repair writes
+(https://cloud.google.com/firestore/docs/audit-logging, read 2026-11-27)."""
+_OPERATORS: Final = ("", "match-path-pattern")
+"""Those that are known: equal, and by a pattern of a path (`EventFilter.operator` of
+google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
+
+
+class Change(StrEnum):
+    """What becomes of a document, as the types of events call it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+class Trigger(Struct, frozen=True):
+    """A trigger of Eventarc."""
+
+    name: str
+    """Full."""
+    starts: str
+    """What it starts, by kind and name: `workflow bill`."""
+    filters: Filters
+
+    def __str__(self) -> str:
+        short = self.name.rpartition("/")[2]
+        return text.text(text.one_line(f"{self.starts} (trigger {short})"))
+
+
+class Hearer(Struct, frozen=True):
+    """What hears of documents, and by what."""
+
+    name: str
+    """A function's own; of another, as its Trigger says."""
+    event: str
+    """The type of event that it is told of."""
+
+    def hears_of(self, change: Change) -> bool:
+        """Whether it may be told of such a change of a document that its pattern means."""
+        if not self.event.startswith(_EVENTS):
+            return True
+        kind = self.event.removesuffix(".withAuthContext").rpartition(".")[2]
+        return kind.startswith("writ") or change.startswith(kind)
+
+
+def filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The filters that a list of Eventarc or of Functions names, as JSON writes them.
+
+    What filters by an operator that is not known may let anything through.
+    """
+    return {
+        one.get("attribute", ""): one.get("value", "")
+        if one.get("operator", "") in _OPERATORS
+        else _ANY
+        for one in said
+    }
+
+
+def hearers(
+    functions: Iterable[FunctionState],
+    triggers: Iterable[Trigger],
+    database: str,
+    scope: Scope,
+    besides: Container[str] = (),
+) -> list[Hearer]:
+    """What hears of writes to documents of a scope, by name.
+
+    A trigger that is a function's own is that function. Where the scope means all collections below
+    documents, `besides` are ids of some that it does not.
+    """
+    known, listed = list(functions), list(triggers)
+    own = {_within_project(one.trigger) for one in known} - {""}
+    hearing = [
+        *((one.name, _of_function(one.definition.get("eventTrigger", {}))) for one in known),
+        *((str(one), one.filters) for one in listed if _within_project(one.name) not in own),
+    ]
+    found = [
+        Hearer(name, by.get("type", _ANY))
+        for name, by in hearing
+        for pattern, of in _heard(by)
+        if _is(of, database) and _may_match(pattern, scope, besides)
+    ]
+    return sorted(found, key=lambda one: one.name)
+
+
+def _within_project(trigger: str) -> str:
+    """Its name without the project, which may be named by its id or by its number."""
+    return trigger.partition("/locations/")[2]
+
+
+def _of_function(trigger: dict[str, Any]) -> Filters:
+    """The filters of a function's own trigger; one without a trigger hears of nothing."""
+    return {"type": trigger.get("eventType", ""), **filters(trigger.get("eventFilters", ()))}
+
+
+def _heard(by: Filters) -> Iterator[tuple[str, str]]:
+    """The pattern of documents that is heard of by these filters, and that of their database.
+
+    Filters that name no documents let all through. Of the 1st generation a whole name is filtered
+    by: a trigger has nothing else that could hold it (google/cloud/functions/v2/functions.proto).
+    Of an entry of the audit log the database alone is looked at.
+    """
+    event = by.get("type", _ANY)
+    if event == _AUDITED:
+        named = (by.get("serviceName", _ANY), by.get("methodName", _ANY))
+        if all(map(_is, named, _WRITTEN_BY)):
+            yield _ANY, _segment(by.get("resourceName", ""), "databases") or _ANY
+    elif event == _ANY or event.startswith(_EVENTS):
+        resource = by.get("resource", "")
+        pattern = resource.partition("/documents/")[2] or by.get("document", _ANY)
+        yield pattern, _segment(resource, "databases") or by.get("database", _ANY)
+
+
+def _segment(name: str, collection: str) -> str:
+    """The id below a collection in the name of a resource; empty: it names none."""
+    return name.partition(f"{collection}/")[2].partition("/")[0]
+
+
+def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
+    """Whether a document of the scope can be one that the pattern means."""
+    parts = pattern.strip("/").split("/")
+    if any("**" in part for part in parts):
+        return True
+    if not scope.collection:
+        return len(parts) > 2 and parts[-2] not in besides
+    if scope.everywhere:
+        return len(parts) > 1 and _is(parts[-2], scope.collection)
+    wanted = scope.collection.split("/")
+    return len(parts) == len(wanted) + 1 and all(map(_is, parts, wanted))
+
+
+def _is(part: str, name: str) -> bool:
+    """Whether it means that name; a star in it may stand for anything.
+
+    So says https://cloud.google.com/eventarc/docs/path-patterns, read 2026-11-27.
+    """
+    return part == name or "{" in part or "*" in part

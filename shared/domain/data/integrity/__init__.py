@@ -1,0 +1,1 @@
+"""Data integrity: schemas, scans, damage."""

@@ -1,0 +1,293 @@
+"""Damage found in data: what it means, when it began, and whether its writer has stopped. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.data.integrity.scan import SAMPLES, Run, Sample, Tally
+from shared.domain.data.integrity.validator import Check
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy
+
+CORRUPTION: Final = "database_corruption"
+LOSS: Final = "data_loss"
+SIGNALS: Final = (CORRUPTION, LOSS)
+SIGNAL_OF: Final = {
+    Check.SCHEMA: CORRUPTION,
+    Check.REFERENCE: CORRUPTION,
+    Check.QUERY: CORRUPTION,
+    Check.MEDIA: LOSS,
+    Check.COUNT: LOSS,
+}
+"""What a fault of each kind is to the rest of the system."""
+MINUTE: Final = timedelta(minutes=1)
+COUNTS_KEPT: Final = 48
+"""So many counts are kept at most of the span in which documents are counted."""
+AGAIN: Final = timedelta(minutes=10)
+"""So long after one that failed a run is tried again."""
+ASSUMED: Final = "found by looking back minute by minute, which assumes that damage stays"
+
+
+class Finding(Struct, frozen=True):
+    """Damage of one kind, from the run that found it until one that finds none."""
+
+    function: ClassVar[None] = None
+    cancelled: ClassVar[bool] = False
+    signal: str
+    since: datetime
+    """When the run that found it first looked."""
+    onset_at: datetime
+    """When it began, as far as that can be known."""
+    onset: str
+    """How that is known."""
+    reason: str
+    collections: tuple[str, ...]
+    samples: tuple[Sample, ...] = ()
+    suspects: tuple[str, ...] = ()
+    """What was deployed or changed before it began, the newest first."""
+    closed_at: datetime | None = None
+    recorded: str = ""
+    """The newest state (open, closed) of which an alert is on record; empty: none, yet."""
+
+    @property
+    def state(self) -> str:
+        """What an alert says of it."""
+        return "open" if self.closed_at is None else "closed"
+
+    def id(self, system: str) -> str:
+        """The name by which it is one and the same."""
+        return f"integrity:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+class Counted(Struct, frozen=True):
+    """How many documents there were."""
+
+    at: datetime
+    counts: dict[str, int]
+
+
+class Record(Struct, frozen=True):
+    """What is kept of the integrity of one system's data."""
+
+    system: str
+    run: Run | None = None
+    """The one under way."""
+    last: Run | None = None
+    """The newest that was carried to its end."""
+    asked: str = ""
+    """Who wants a run before its time, and why; empty: nobody."""
+    failure: str = ""
+    """Why the newest run could not be carried to its end; empty: it was."""
+    failed_at: datetime | None = None
+    counted: tuple[Counted, ...] = ()
+    """Oldest first."""
+    findings: tuple[Finding, ...] = ()
+    """The open ones, and those whose end is not on record yet."""
+    schema: int = SCHEMA
+
+    @property
+    def open(self) -> dict[str, Finding]:
+        """The open findings, by signal."""
+        return {one.signal: one for one in self.findings if one.closed_at is None}
+
+
+def path(system: str) -> str:
+    """Where the record of a system's data is kept."""
+    return f"integrity/{system}"
+
+
+def shown(run: Run, signal: str) -> dict[str, int]:
+    """How many faults of a signal's kind there are, by collection; one without any is left out."""
+    found: dict[str, int] = {}
+    for name, tally in run.tallies.items():
+        for check, count in tally.checks.items():
+            if SIGNAL_OF[check] == signal:
+                found[name] = found.get(name, 0) + count
+    if signal == LOSS:
+        for name in run.dropped:
+            found[name] = found.get(name, 0) + 1
+    return found
+
+
+def samples(run: Run, signal: str) -> tuple[Sample, ...]:
+    """Some faults of that kind, those of the documents written first."""
+    found = [
+        one
+        for tally in run.tallies.values()
+        for one in tally.samples
+        if SIGNAL_OF[one.check] == signal
+    ]
+    return tuple(sorted(found, key=lambda one: one.updated_at)[:SAMPLES])
+
+
+def kept(record: Record, run: Run, policy: Policy) -> Record:
+    """The record once a run was carried to its end, with how many documents there were."""
+    span = policy.integrity.drop_within
+    counted = tuple(one for one in record.counted if one.at >= run.at - span)
+    if not counted or run.at - counted[-1].at >= span / COUNTS_KEPT:
+        counted = (*counted, Counted(run.at, run.counts))
+    last = replace(run, stretches=(), place=0)
+    return replace(record, run=None, last=last, failure="", failed_at=None, counted=counted)
+
+
+def due(record: Record, policy: Policy, now: datetime) -> str:
+    """Why a run is to begin now; empty: none is."""
+    if record.asked:
+        return record.asked
+    if record.failed_at is not None:
+        return "again" if now >= record.failed_at + AGAIN else ""
+    if record.last is None or now >= record.last.began_at + policy.integrity.every:
+        return "by schedule"
+    return ""
+
+
+def is_known(run: Run) -> bool:
+    """Whether everything that was looked at could be judged."""
+    return not any(one.unknown for one in run.tallies.values())
+
+
+def is_shown(run: Run, signal: str, policy: Policy) -> bool:
+    """Whether there are as many faults of that kind as the policy's threshold says."""
+    threshold = policy.signals[signal].threshold or 1
+    return sum(shown(run, signal).values()) >= threshold
+
+
+def worded(run: Run, signal: str) -> str:
+    """What is wrong, by collection, in a line; without anything that stands in a document."""
+    parts = []
+    for name in sorted(shown(run, signal)):
+        if signal == LOSS and name in run.dropped:
+            left, before = run.counts[name], run.dropped[name].count
+            parts.append(f"{name}: {left} of {before} documents are left")
+        tally = run.tallies.get(name, Tally())
+        kinds = [one for one in tally.checks if SIGNAL_OF[one] == signal]
+        if kinds:
+            most = max(tally.checks[one] for one in kinds)
+            words = f"{most} of {tally.documents} documents fail ({', '.join(sorted(kinds))})"
+            parts.append(f"{name}: {words}")
+    return "; ".join(parts)
+
+
+class Search(Struct, frozen=True):
+    """The first whole minute at which something was wrong, looked for by halves."""
+
+    low: datetime
+    """Nothing was wrong then, or nobody has looked yet."""
+    high: datetime
+    """Something was."""
+    is_low_known: bool = False
+
+    @property
+    def next_look(self) -> datetime | None:
+        """The minute to look at next; None: it is found, or lies before all that can be read."""
+        if not self.is_low_known:
+            return self.low
+        if self.high - self.low <= MINUTE:
+            return None
+        return self.low + (self.high - self.low) // MINUTE // 2 * MINUTE
+
+    def seen(self, at: datetime, *, bad: bool) -> Search:
+        """The search after that look. Damage at its lower end lies before all that can be read."""
+        if bad:
+            return replace(self, high=at, is_low_known=True, low=min(self.low, at))
+        return replace(self, low=at, is_low_known=True)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the minute before was seen to be good."""
+        return self.is_low_known and self.low < self.high
+
+
+def suspects(
+    deployments: Iterable[Deployment],
+    policy: Policy,
+    collections: Collection[str],
+    onset: datetime,
+) -> tuple[str, ...]:
+    """What was deployed or changed in the suspect window before damage began, newest first.
+
+    Of functions, those that write the damaged collections, where the policy says which they are.
+    """
+    writers = writing(policy, collections)
+    found = []
+    for one in sorted(deployments, key=lambda it: it.at, reverse=True):
+        began = one.not_before or one.at
+        if not began <= onset <= one.at + policy.gates.suspect_window:
+            continue
+        functions = sorted(set(one.deployed) & writers)
+        beside = (it for it in one.changes if it.part is not Part.FUNCTIONS)
+        changed = [*functions, *(f"{it.part} {it.name}" for it in beside)]
+        if changed:
+            names = ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else "")
+            found.append(f"{one.id} of {one.at.astimezone(UTC):%H:%M:%S} UTC: {names}")
+    return tuple(found)
+
+
+def writing(policy: Policy, collections: Iterable[str]) -> set[str]:
+    """The functions that write these collections; where one does not say who, all of them."""
+    found: set[str] = set()
+    for name in collections:
+        declared = policy.collections.get(name)
+        groups = declared.writers if declared is not None else ()
+        found |= {
+            function
+            for function, group in policy.functions.items()
+            if not groups or group in groups
+        }
+    return found
+
+
+class Quiet(Struct, frozen=True):
+    """Whether the writer of damage has stopped, so that data may be moved."""
+
+    is_quiet: bool | None
+    """None: not known."""
+    reason: str
+    again_at: datetime | None = None
+    """When it is worth looking again; None: now, or never."""
+
+
+def quiet(run: Run | None, before: Run | None, policy: Policy, now: datetime) -> Quiet:
+    """Whether no new invalid document appeared for as long as the policy asks, by a fresh look.
+
+    The look must have been at every document and at all that it names, and be no older than that
+    time itself: what was written since is not known. A document tells when it was written; what is
+    missing tells no time, and needs the look `before`, so long ago, that found as much missing.
+    """
+    span = policy.integrity.quiet
+    if run is None or not run.is_over:
+        return Quiet(None, "the data have not been looked through")
+    if now - run.at > span:
+        return Quiet(None, f"the data were looked through at {run.at:%H:%M} UTC: too long ago")
+    if not run.is_whole or not is_known(run):
+        return Quiet(None, "not every document could be looked at")
+    if run.newest_at is not None and run.newest_at + span > run.at:
+        written = f"an invalid document was written at {run.newest_at:%H:%M:%S} UTC"
+        return Quiet(False, written, run.newest_at + span)
+    if _missing(run) and (before is None or before.at + span > run.at):
+        return Quiet(None, "since when things are missing is not known", run.at + span)
+    if before is not None and _missing(run) > _missing(before):
+        return Quiet(False, f"more is missing than at {before.at:%H:%M} UTC", run.at + span)
+    return Quiet(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
+
+
+def compared_with(before: Run | None, run: Run) -> Run:
+    """The look that the next one is compared with: the first, or the newest with more missing.
+
+    What has gone missing between the two of them may have done so just before `run`, and not since.
+    """
+    return run if before is None or _missing(run) > _missing(before) else before
+
+
+def _missing(run: Run) -> int:
+    """The faults that may come about although nobody writes the document that has them."""
+    counts = (one.checks for one in run.tallies.values())
+    named = sum(it.get(Check.REFERENCE, 0) + it.get(Check.MEDIA, 0) for it in counts)
+    return named + sum(run.dropped[name].count - run.counts[name] for name in run.dropped)

@@ -1,0 +1,252 @@
+"""A run through a system's declared collections, in pieces, and what it has found. Pure.
+
+All of it is read at one moment, in the order of names; a run carries its cursor, so that whoever
+goes on with it begins behind the last document that counted. Above the read budget documents are
+drawn in places, and the answer says with which confidence it holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.data.document import Version
+from shared.domain.data.integrity.validator import Check, Fault, Verdict, has_dropped
+from shared.domain.policy.data_rules import Collection, IntegrityRules, Scope
+from shared.domain.policy.model import Policy
+
+SAMPLES = 20
+"""So many faults of each collection are kept, those of the documents written first."""
+PLACES = range(100, 201)
+"""In how many places a sample is drawn; each run in another number, and so in others."""
+
+
+class Stretch(Struct, frozen=True):
+    """Documents of one collection that lie beside each other."""
+
+    collection: str
+    after: str = ""
+    """The path behind which it begins; empty: with the first."""
+    limit: int | None = None
+    """How many there are; None: all."""
+
+
+class Sample(Struct, frozen=True):
+    """One fault, and when its document was written so."""
+
+    path: str
+    check: Check
+    reason: str
+    updated_at: datetime
+
+
+class Tally(Struct, frozen=True):
+    """What was found in one collection."""
+
+    documents: int = 0
+    """Looked at."""
+    faulty: int = 0
+    unknown: int = 0
+    """Of which something could not be looked at, and nothing is known to be wrong."""
+    checks: dict[Check, int] = {}
+    """Faulty documents by what they break."""
+    samples: tuple[Sample, ...] = ()
+    newest_at: datetime | None = None
+    """When the last of the faulty documents was written."""
+
+
+class Level(Struct, frozen=True):
+    """The most documents that a collection held, and when it held them the last time."""
+
+    count: int
+    at: datetime
+
+
+class Run(Struct, frozen=True):
+    """A run, as far as it has come."""
+
+    system: str
+    why: str
+    at: datetime
+    """The moment that is read; a whole minute."""
+    began_at: datetime
+    counts: dict[str, int]
+    """Documents of each collection at that moment."""
+    stretches: tuple[Stretch, ...]
+    is_whole: bool = True
+    """Whether it looks at every document, and not at a sample."""
+    place: int = 0
+    """Which stretch is looked at."""
+    cursor: str = ""
+    """The last path of it that counted; empty: none."""
+    taken: int = 0
+    """How many of it counted."""
+    tallies: dict[str, Tally] = {}
+    dropped: dict[str, Level] = {}
+    """The collections that lost more than they may, with what they held before."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every stretch was looked at."""
+        return self.place >= len(self.stretches)
+
+    @property
+    def stretch(self) -> Stretch:
+        """What is looked at now. Raises: IndexError when it is over."""
+        return self.stretches[self.place]
+
+    @property
+    def left(self) -> int | None:
+        """How many documents are left of the stretch; None: all that follow."""
+        limit = self.stretch.limit
+        return None if limit is None else limit - self.taken
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When the last of all faulty documents was written; None: there is none."""
+        known = [one.newest_at for one in self.tallies.values() if one.newest_at is not None]
+        return max(known, default=None)
+
+
+def scope(name: str, collection: Collection) -> Scope:
+    """The documents that a declaration is about."""
+    return Scope(name, collection.everywhere)
+
+
+def minute(now: datetime) -> datetime:
+    """The last whole minute: what point-in-time recovery can read later, too."""
+    return now.replace(second=0, microsecond=0)
+
+
+def affordable(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
+    """How many documents of each collection may be looked at; None: all of them.
+
+    Each costs one read, and one more for each field that names a document.
+    """
+    costs = {
+        name: count * (1 + len(policy.collections[name].references))
+        for name, count in counts.items()
+    }
+    whole = sum(costs.values())
+    if whole <= policy.integrity.read_budget:
+        return dict.fromkeys(counts)
+    share = policy.integrity.read_budget / whole
+    return {name: max(1, int(count * share)) for name, count in counts.items()}
+
+
+def drawn(name: str, cuts: Iterable[str], wanted: int, random: Random) -> list[Stretch]:
+    """So many documents of a collection, in half of the pieces that it is cut into, at random."""
+    starts = ["", *cuts]
+    chosen = sorted(random.sample(starts, max(1, len(starts) // 2)))
+    each = math.ceil(wanted / len(chosen))
+    return [Stretch(name, start, each) for start in chosen]
+
+
+def taken(run: Run, judged: Iterable[tuple[Version, Verdict]]) -> Run:
+    """The run with these documents of its stretch, which follow each other."""
+    seen = list(judged)
+    if not seen:
+        return run
+    name = run.stretch.collection
+    tally = _added(run.tallies.get(name, Tally()), seen)
+    return replace(
+        run,
+        cursor=seen[-1][0].path,
+        taken=run.taken + len(seen),
+        tallies={**run.tallies, name: tally},
+    )
+
+
+def next_stretch(run: Run) -> Run:
+    """The run behind the stretch that it was at."""
+    return replace(run, place=run.place + 1, cursor="", taken=0)
+
+
+def drops(
+    policy: Policy, counts: Mapping[str, int], before: Mapping[str, Level]
+) -> dict[str, Level]:
+    """The collections that lost more than they may, with what they held before."""
+    return {
+        name: before[name]
+        for name, count in counts.items()
+        if (largest := policy.collections[name].largest_drop) is not None
+        and name in before
+        and has_dropped(before[name].count, count, largest)
+    }
+
+
+def most(
+    counted: Iterable[tuple[datetime, Mapping[str, int]]], since: datetime
+) -> dict[str, Level]:
+    """The most documents that each collection held since then, by the counts on record."""
+    found: dict[str, Level] = {}
+    for at, counts in sorted(counted, key=lambda one: one[0]):
+        for name, count in counts.items() if at >= since else ():
+            if name not in found or count >= found[name].count:
+                found[name] = Level(count, at)
+    return found
+
+
+def said(run: Run, rules: IntegrityRules) -> str:
+    """How much was looked at, and how sure that is."""
+    documents = sum(one.documents for one in run.tallies.values())
+    faulty = sum(one.faulty for one in run.tallies.values())
+    unknown = sum(one.unknown for one in run.tallies.values())
+    words = f"{documents} documents as of {run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    words += f", {faulty} faulty"
+    if unknown:
+        words += f", {unknown} not known"
+    if not run.is_whole and not faulty and documents:
+        words += f"; {doubt(documents, rules.confidence)}"
+    elif not run.is_whole:
+        words += f", in a sample of {sum(run.counts.values())}"
+    return words
+
+
+def doubt(documents: int, confidence: float) -> str:
+    """What a sample without a fault says of the whole: the greatest share that could hide from it.
+
+    It holds where faulty documents do not lie side by side in the order of names.
+    """
+    share = 1 - (1 - confidence) ** (1 / documents)
+    sure = f"with {confidence:.0%} confidence fewer than {share:.2%} are faulty"
+    return f"{sure}, unless they lie side by side"
+
+
+def _added(tally: Tally, judged: list[tuple[Version, Verdict]]) -> Tally:
+    bad = [(version, verdict) for version, verdict in judged if verdict.is_valid is False]
+    unknown = sum(verdict.is_valid is None for _, verdict in judged)
+    tally = replace(tally, documents=tally.documents + len(judged), unknown=tally.unknown + unknown)
+    if not bad:
+        return tally
+    checks = dict(tally.checks)
+    for _, verdict in bad:
+        for check in {one.check for one in verdict.faults}:
+            checks[check] = checks.get(check, 0) + 1
+    found = [
+        Sample(fault.path, fault.check, fault.reason, version.updated_at)
+        for version, verdict in bad
+        for fault in _first_of_each(verdict.faults)
+    ]
+    newest = max(version.updated_at for version, _ in bad)
+    return replace(
+        tally,
+        faulty=tally.faulty + len(bad),
+        checks=checks,
+        samples=_earliest([*tally.samples, *found]),
+        newest_at=max(newest, tally.newest_at or newest),
+    )
+
+
+def _first_of_each(faults: Iterable[Fault]) -> Iterable[Fault]:
+    """One fault of each check: a document with many does not drive out the others."""
+    return {one.check: one for one in reversed(list(faults))}.values()
+
+
+def _earliest(samples: list[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[:SAMPLES])

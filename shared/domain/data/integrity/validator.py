@@ -1,0 +1,257 @@
+"""What is wrong with a document, by what its collection declares. Pure.
+
+A fault says where and by which check, and never what stands there: it is shown to people, and the
+document may be anybody's. What could not be looked at is unknown, which is neither good nor bad.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import jsonschema_rs
+from msgspec import Struct
+
+from shared.domain.data.document import GeoPoint, Reference, Version, collection_of, is_path, same
+from shared.domain.data.integrity.schema import _TYPES, compiled
+from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
+
+
+class Check(StrEnum):
+    """What a fault breaks."""
+
+    SCHEMA = "schema"
+    REFERENCE = "reference"
+    QUERY = "query"
+    MEDIA = "media"
+    COUNT = "count"
+
+
+class Fault(Struct, frozen=True):
+    """One thing that is wrong."""
+
+    path: str
+    """The document's; of a count the collection's."""
+    check: Check
+    reason: str
+    """Without anything that stands in the document but names of fields."""
+
+
+class Link(Struct, frozen=True):
+    """What a field names."""
+
+    field: str
+    target: str
+    """A document's path; a file as `gs://BUCKET/NAME`; empty: it can name nothing there."""
+
+
+class Verdict(Struct, frozen=True):
+    """What was found of one document."""
+
+    faults: tuple[Fault, ...] = ()
+    unknown: tuple[Fault, ...] = ()
+    """What could not be looked at."""
+
+    @property
+    def is_valid(self) -> bool | None:
+        """Whether it keeps all that is declared; None: not known."""
+        if self.faults:
+            return False
+        return None if self.unknown else True
+
+
+class Sight(Struct, frozen=True):
+    """What was seen of what documents name; what is absent could not be looked at."""
+
+    documents: Mapping[str, bool] = {}
+    """Whether there is one, by path."""
+    files: Mapping[str, str] = {}
+    """Why it cannot be read, by `gs://BUCKET/NAME`; empty: it can."""
+
+
+class Judge:
+    """The checks of one collection, made ready once."""
+
+    def __init__(self, collection: Collection) -> None:
+        """Raises: ValueError when its schema is none."""
+        self._collection = collection
+        self._schema = compiled(collection.schema)
+
+    def references(self, version: Version) -> list[Link]:
+        """The documents that its fields name."""
+        return [
+            Link(field, _document(value, target))
+            for field, target in self._collection.references.items()
+            for value in values(version.fields, field)
+            if value is not None
+        ]
+
+    def files(self, version: Version) -> list[Link]:
+        """The files that its fields name."""
+        return [
+            Link(field, file_named(value, bucket))
+            for field, bucket in self._collection.media.items()
+            for value in values(version.fields, field)
+            if value not in (None, "")
+        ]
+
+    def verdict(self, version: Version, sight: Sight) -> Verdict:
+        """All that is wrong with it, and all that is not known of it."""
+        faults = [*self._of_schema(version), *self._of_queries(version)]
+        unknown: list[Fault] = []
+        for link in self.references(version):
+            there = sight.documents.get(link.target) if link.target else False
+            if there is not True:
+                what = "what it names is not there" if there is False else "not looked at"
+                fault = Fault(version.path, Check.REFERENCE, f"{link.field}: {what}")
+                (faults if there is False else unknown).append(fault)
+        for link in self.files(version):
+            why = sight.files.get(link.target) if link.target else "it names no file there"
+            if why != "":
+                fault = Fault(version.path, Check.MEDIA, f"{link.field}: {why or 'not looked at'}")
+                (unknown if why is None else faults).append(fault)
+        return Verdict(tuple(faults), tuple(unknown))
+
+    def _of_schema(self, version: Version) -> Iterator[Fault]:
+        instance = as_json(version.fields)
+        if not self._schema.is_valid(instance):
+            for error in self._schema.iter_errors(instance):
+                yield Fault(version.path, Check.SCHEMA, _worded(error))
+
+    def _of_queries(self, version: Version) -> Iterator[Fault]:
+        for query in self._collection.faulty:
+            if matches(query, version.fields):
+                yield Fault(version.path, Check.QUERY, query.name)
+
+
+def has_dropped(before: int, now: int, largest: float) -> bool:
+    """Whether more than that share of the documents is gone."""
+    return now < before * (1 - largest)
+
+
+def matches(query: FaultyQuery, fields: Mapping[str, Any]) -> bool:
+    """Whether the query finds a document of these fields."""
+    return all(_holds(term, list(values(fields, term.field))) for term in query.where)
+
+
+def values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """What stands under names joined by dots, of each item where there is a list."""
+    return below(fields, path.split("."))
+
+
+def below(value: Any, names: Sequence[str]) -> Iterator[Any]:
+    """What stands under names, each below the one before; of each item where there is a list."""
+    if isinstance(value, list):
+        for item in value:
+            yield from below(item, names)
+    elif not names:
+        yield value
+    elif isinstance(value, Mapping) and names[0] in value:
+        yield from below(value[names[0]], names[1:])
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON holds it; what JSON lacks is an object with one key that no field has."""
+    match value:
+        case dict():
+            return {name: as_json(one) for name, one in value.items()}
+        case list():
+            return [as_json(one) for one in value]
+        case float() if not math.isfinite(value):
+            return {"__number__": str(value)}
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return {"__timestamp__": value.astimezone(UTC).isoformat()}
+        case bytes():
+            return {"__bytes__": base64.b64encode(value).decode()}
+        case Reference():
+            return {"__reference__": value.name}
+        case GeoPoint():
+            return {"__geopoint__": {"latitude": value.latitude, "longitude": value.longitude}}
+    raise TypeError(f"a field cannot hold {type(value).__name__}")
+
+
+def file_named(value: Any, bucket: str) -> str:
+    """The file of that bucket as `gs://BUCKET/NAME`; empty: that names none there.
+
+    Takes a name, `gs://…`, and the addresses of Cloud Storage and of Firebase.
+    """
+    if not isinstance(value, str):
+        return ""
+    name = value.lstrip("/")
+    if "://" in value:
+        parts = urlsplit(value)
+        forms = {
+            f"{bucket}": parts.path.lstrip("/") if parts.scheme == "gs" else "",
+            "storage.googleapis.com": _behind(f"/{bucket}/", parts.path),
+            "storage.cloud.google.com": _behind(f"/{bucket}/", parts.path),
+            f"{bucket}.storage.googleapis.com": parts.path.lstrip("/"),
+            "firebasestorage.googleapis.com": _behind(f"/v0/b/{bucket}/o/", parts.path),
+        }
+        found = forms.get(parts.netloc, "")
+        name = found if parts.scheme == "gs" else unquote(found)
+    return f"gs://{bucket}/{name}" if name else ""
+
+
+def _behind(prefix: str, path: str) -> str:
+    return path.removeprefix(prefix) if path.startswith(prefix) else ""
+
+
+def _document(value: Any, collection: str) -> str:
+    """The path that a field names: a reference's, a whole path, or an id; empty for none there."""
+    path = value.path if isinstance(value, Reference) else value
+    if not isinstance(path, str) or not path:
+        return ""
+    path = path.strip("/") if "/" in path else f"{collection}/{path}"
+    return path if is_path(path) and collection_of(path).split("/")[-1] == collection else ""
+
+
+_ORDERED: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
+    Comparison.LESS: lambda one, other: one < other,
+    Comparison.AT_MOST: lambda one, other: one <= other,
+    Comparison.MORE: lambda one, other: one > other,
+    Comparison.AT_LEAST: lambda one, other: one >= other,
+}
+
+
+def _holds(term: Term, found: list[Any]) -> bool:
+    """Whether one of the values is as the term says."""
+    match term.op:
+        case Comparison.PRESENT:
+            return bool(found)
+        case Comparison.ABSENT:
+            return not found
+        case Comparison.EQUAL:
+            return any(_equal(one, term.value) for one in found)
+        case Comparison.UNEQUAL:
+            return any(not _equal(one, term.value) for one in found)
+        case Comparison.ONE_OF:
+            return any(_equal(one, wanted) for one in found for wanted in term.value)
+    ordered = _ORDERED[term.op]
+    return any(_comparable(one, term.value) and ordered(one, term.value) for one in found)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(one == other) if _comparable(one, other) else same(one, other)
+
+
+def _comparable(one: Any, other: Any) -> bool:
+    """Whether both are numbers, or both are texts."""
+    numbers = [isinstance(it, int | float) and not isinstance(it, bool) for it in (one, other)]
+    return all(numbers) or (isinstance(one, str) and isinstance(other, str))
+
+
+def _worded(error: jsonschema_rs.ValidationError) -> str:
+    """Where a document breaks its schema and by which keyword, without what stands there."""
+    where = ".".join(str(part) for part in error.instance_path) or "the document"
+    if error.kind.name == "required":
+        missing = error.kind.as_dict()["property"]
+        kind = missing.strip("_")
+        return f"{where}: is no {kind}" if kind in _TYPES else f"{where}: {missing} is missing"
+    return f"{where}: breaks {error.kind.name}"

@@ -1,0 +1,168 @@
+"""A fence: for a while nothing of the application writes, and then all is as it was. Pure.
+
+One document for each system, `fences/{system}`: its newest fence. What the writers' instances were
+is on record before the first of them is stopped, and is brought back whatever comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.deployments.inventory.traffic import Scaling, Service
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.system import Freeze
+
+SETTLES_WITHIN: Final = timedelta(minutes=5)
+"""So long after the last intent to stop something may a request land that a worker had in hand."""
+SENT_WITHIN: Final = timedelta(seconds=30)
+"""Nothing is sent by an intent that is older."""
+FALLS_WITHIN: Final = timedelta(days=1)
+"""Beyond its time: so long automation is held at most for a fence that does not fall."""
+STUCK_AFTER: Final = timedelta(minutes=5)
+"""A fence that has not fallen by then is told."""
+
+
+class Status(StrEnum):
+    """How far one has come."""
+
+    RAISING = "RAISING"
+    STANDING = "STANDING"
+    FALLING = "FALLING"
+    DOWN = "DOWN"
+
+
+class Writer(Struct, frozen=True):
+    """One function that writes, and what its instances were."""
+
+    function: str
+    service: str
+    """Full name."""
+    scaling: Scaling
+
+    @property
+    def stopped(self) -> Scaling:
+        """What its instances are while the fence stands: none."""
+        return replace(self.scaling, manual=0)
+
+
+class Fence(Struct, frozen=True):
+    """One fence, and what came of it."""
+
+    system: str
+    command: str
+    """The id of the command that a worker goes on with."""
+    actor: str
+    reason: str
+    began_at: datetime
+    until: datetime
+    """It falls then."""
+    rollback: str = ""
+    """The one that it was raised for, and falls with; empty: a person's word."""
+    status: Status = Status.RAISING
+    is_over: bool = False
+    sent_at: datetime | None = None
+    """When a worker was about to stop something last."""
+    stood_at: datetime | None = None
+    falls_at: datetime | None = None
+    """When it was to fall."""
+    why: str = ""
+    """Why it falls."""
+    left: tuple[str, ...] = ()
+    """Names of what somebody has changed since: that is theirs."""
+    waiting: str = ""
+    """For what it waits; empty: for nothing but time."""
+    told_at: datetime | None = None
+    """When people were told that it does not fall; None: they were not."""
+    ended_at: datetime | None = None
+    schema: int = SCHEMA
+    writers: tuple[Writer, ...] = ()
+    """As they were found; empty: nobody has looked yet, and nothing is stopped."""
+
+    @property
+    def window(self) -> Freeze:
+        """In which automation does not answer what the fence itself brings about.
+
+        It goes with the fence, which may fall later than it should.
+        """
+        reason, until = f"a fence, until it is down, {self.reason}", self.until + FALLS_WITHIN
+        return Freeze(self.actor, self.began_at, reason, self.began_at, until, orders=False)
+
+    @property
+    def public_id(self) -> str:
+        """What the status page calls it."""
+        return f"MAINTENANCE-{self.began_at:%Y%m%d-%H%M%S}"
+
+
+class Stand(Struct, frozen=True):
+    """Where the writers are now."""
+
+    to_stop: tuple[Writer, ...] = ()
+    to_free: tuple[Writer, ...] = ()
+    theirs: tuple[str, ...] = ()
+    is_settled: bool = True
+    """Whether no service is being changed."""
+
+
+def path(system: str) -> str:
+    """Where the newest fence of a system is kept."""
+    return f"fences/{system}"
+
+
+def promise(rules: FenceRules, until: datetime) -> str:
+    """What is said where one is raised."""
+    return f"nothing of {', '.join(rules.writers)} writes until {until:%H:%M} UTC at most"
+
+
+def stand(writers: Iterable[Writer], services: Mapping[str, Service]) -> Stand:
+    """Where each writer is, by its service as it was just read; one that is gone is somebody's."""
+    to_stop, to_free, theirs, settled = list[Writer](), list[Writer](), list[str](), True
+    for one in writers:
+        service = services.get(one.service)
+        if service is None:
+            theirs.append(one.function)
+            continue
+        settled = settled and not service.reconciling
+        if one.scaling == one.stopped == service.scaling:  # it was stopped before, and not by us
+            continue
+        if service.scaling == one.scaling:
+            to_stop.append(one)
+        elif service.scaling == one.stopped:
+            to_free.append(one)
+        else:
+            theirs.append(one.function)
+    return Stand(tuple(to_stop), tuple(to_free), tuple(theirs), settled)
+
+
+def may_send(fence: Fence, now: datetime) -> bool:
+    """Whether it is on record that something is about to be stopped."""
+    return fence.sent_at is not None and now < fence.sent_at + SENT_WITHIN
+
+
+def falls(fence: Fence, why: str, now: datetime) -> Fence:
+    """The fence that is to fall."""
+    return replace(fence, status=Status.FALLING, falls_at=now, why=why, waiting="")
+
+
+def may_be_down(fence: Fence, now: datetime) -> bool:
+    """Whether no request to stop something can be on its way any more."""
+    return fence.sent_at is None or now >= fence.sent_at + SETTLES_WITHIN
+
+
+def down(fence: Fence, theirs: Iterable[str], now: datetime) -> Fence:
+    """The fence of which nothing is left; `theirs` is left as somebody has changed it."""
+    return replace(
+        fence, status=Status.DOWN, is_over=True, left=tuple(theirs), waiting="", ended_at=now
+    )
+
+
+def is_stuck(fence: Fence, now: datetime) -> bool:
+    """Whether people are to be told now that it has not fallen in time."""
+    late = fence.falls_at is not None and now >= fence.falls_at + STUCK_AFTER
+    return late and fence.told_at is None and bool(fence.waiting)

@@ -1,0 +1,1 @@
+"""Repair plans and quarantine."""

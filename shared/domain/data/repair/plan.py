@@ -1,0 +1,401 @@
+"""Documents of an application brought back: which, to what, and how far that has come. Pure.
+
+Both sides are read at fixed moments, in the order of names, and merged by name. What is valid, and
+was changed or deleted since, is left and listed; a person may want it back all the same, and says
+which (`Select`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core import text as shortened
+from shared.core.codec import from_json
+from shared.domain.data.document import Version, collection_of, order, same
+from shared.domain.data.events.triggers import Change
+from shared.domain.data.integrity.validator import matches
+from shared.domain.policy.data_rules import (
+    Collection,
+    Comparison,
+    FaultyQuery,
+    Scope,
+    Term,
+    declared_as,
+)
+
+KIND: Final = "repair"
+SAMPLES: Final = 10
+"""So many documents of each fate are named before anything is done."""
+PIECE: Final = 20_000
+"""About so many documents are gone through by one step."""
+PIECES: Final = 8
+"""At most so many steps go through one collection."""
+PAST_HOUR: Final = timedelta(minutes=58)
+"""Within it every moment can be read, a whole hour by Google
+(https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
+EVERYTHING: Final = Scope("", everywhere=True)
+_QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
+
+
+class Selecting(StrEnum):
+    """How documents are chosen."""
+
+    INVALID = "invalid"
+    """Those that fail a declared check."""
+    ALL = "all"
+    DOCUMENT = "document"
+    PREFIX = "prefix"
+    COLLECTION = "collection"
+    QUERY = "query"
+
+
+class Select(Struct, frozen=True):
+    """Which documents a person wants back."""
+
+    by: Selecting = Selecting.INVALID
+    value: str = ""
+    """A path, the beginning of one, a collection, or `COLLECTION FIELD OP VALUE`."""
+
+    def __str__(self) -> str:
+        """As it was said."""
+        return f"{self.by}:{self.value}" if self.value else self.by.value
+
+    @property
+    def collection(self) -> str:
+        """The collection that it names; empty: none."""
+        match self.by:
+            case Selecting.DOCUMENT | Selecting.PREFIX:
+                return collection_of(self.value)
+            case Selecting.COLLECTION:
+                return self.value
+            case Selecting.QUERY:
+                return self.value.split()[0]
+        return ""
+
+    def wants(self, pair: Pair) -> bool:
+        """Whether it means that document, where it lies in what is gone through."""
+        match self.by:
+            case Selecting.DOCUMENT:
+                return pair.path == self.value
+            case Selecting.PREFIX:
+                return pair.path.startswith(self.value)
+            case Selecting.QUERY:
+                known = pair.now if pair.now is not None else pair.then
+                return known is not None and matches(query(self.value), known.fields)
+        return True
+
+
+class Fate(StrEnum):
+    """What becomes of a document; of one that is as it was, and valid, nothing."""
+
+    BACK = "brought back"
+    OLDER = "valid, changed since, and brought back"
+    REVIVED = "deleted since, and made again"
+    REMOVED = "made since, and removed"
+    RETURNED = "as it was before the repair"
+    LOST = "invalid, and no version that passes can be read"
+    CHANGED = "valid, changed since, and left"
+    MADE = "valid, made since, and left"
+    DELETED = "deleted since, and left"
+    ERASED = "of somebody who was erased, and left"
+    TAKEN_OUT = "of somebody who was erased since, and taken out again"
+    FORGOTTEN = "of somebody who was erased since, and kept in quarantine no more"
+    EXPIRED = "expired, and left"
+    UNKNOWN = "not known to be valid or not, and left"
+    MEANWHILE = "written meanwhile, and left"
+    REFUSED = "not taken by the database, and left"
+
+
+WRITTEN: Final = (Fate.BACK, Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
+"""What changes a document."""
+CHANGES: Final = {
+    Fate.BACK: Change.UPDATED,
+    Fate.OLDER: Change.UPDATED,
+    Fate.REVIVED: Change.CREATED,
+    Fate.REMOVED: Change.DELETED,
+}
+"""What each of those becomes."""
+GOOD_UNDONE: Final = (Fate.OLDER, Fate.REVIVED, Fate.REMOVED)
+"""What undoes a change that nothing is wrong with."""
+
+
+class Pair(Struct, frozen=True):
+    """One document at both moments; None: it was not there."""
+
+    path: str
+    now: Version | None
+    then: Version | None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nobody has changed it between."""
+        if self.now is None or self.then is None:
+            return self.now is self.then
+        return self.now.updated_at == self.then.updated_at or same(
+            self.now.fields, self.then.fields
+        )
+
+
+class Fated(Struct, frozen=True):
+    """One document, and what becomes of it."""
+
+    path: str
+    fate: Fate
+    now: Version | None = None
+    wanted: Version | None = None
+    """What it becomes; None: nothing, or it is removed."""
+    whose: tuple[str, ...] = ()
+    """Whom the documents that it stands below name in their fields."""
+
+
+class Goal(Struct, frozen=True):
+    """A piece of a collection, in which nothing is left that is to be brought back."""
+
+    database: str
+    at: datetime
+    """When the damaged side is read."""
+    source: str
+    """The database that older versions are read from: the same, or a copy of it."""
+    before: datetime | None
+    """When that one is read; None: as it is now."""
+    select: Select
+    scope: Scope
+    after: str = ""
+    """The path behind which it begins; empty: with the first."""
+    until: str = ""
+    """The last path that belongs to it; empty: all that follow."""
+    documents: int = 0
+    """So many were looked at beforehand."""
+    starts: tuple[str, ...] = ()
+    """What hears of what is written there: people have agreed to that, and to nothing else."""
+    policy: str = ""
+    """Fingerprint of the policy by which documents were judged; empty: it is not known."""
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether older versions come from another database, which has no further past."""
+        return self.source != self.database
+
+
+class Position(Struct, frozen=True):
+    """How far a piece was gone through, and what became of what lies before."""
+
+    cursor: str = ""
+    """The last path that counted; empty: none."""
+    is_over: bool = False
+    seen: int = 0
+    fates: dict[Fate, int] = {}
+    seconds: float = 0.0
+    """For how long its portions have gone on; nothing that lies between them."""
+
+
+class Survey(Struct, frozen=True):
+    """What a repair would do, looked through beforehand; nothing is written for it."""
+
+    goals: tuple[Goal, ...]
+    positions: tuple[Position, ...] = ()
+    """In each goal; in those that were not begun, none."""
+    seconds: float = 0.0
+    """For how long they were looked through."""
+    samples: dict[Fate, tuple[str, ...]] = {}
+    """What people read of it before anything is done: some documents of each fate, in words."""
+    schema: int = 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every piece was gone through."""
+        over = [one.is_over for one in self.positions]
+        return len(over) == len(self.goals) and all(over)
+
+    def is_by(self, policy: str) -> bool:
+        """Whether the policy of that fingerprint has judged all of it."""
+        return all(one.policy == policy for one in self.goals)
+
+    @property
+    def fates(self) -> dict[Fate, int]:
+        """How many documents have each fate."""
+        return added(one.fates for one in self.positions)
+
+    @property
+    def seen(self) -> int:
+        """How many documents were looked at."""
+        return sum(one.seen for one in self.positions)
+
+
+def survey_path(rollback: str) -> str:
+    """Where the survey of a rollback is kept."""
+    return f"surveys/{rollback}"
+
+
+def parse(text: str) -> Select:
+    """What a person has said. Raises: ValueError, in words."""
+    name, _, value = text.partition(":")
+    if name not in tuple(Selecting):
+        raise ValueError(f"select: {name!r} is none of {', '.join(Selecting)}")
+    select = Select(Selecting(name), value.strip())
+    alone = select.by in (Selecting.INVALID, Selecting.ALL)
+    if alone == bool(select.value):
+        raise ValueError(f"select: {name} takes {'nothing' if alone else 'a value'} behind it")
+    if select.by is Selecting.QUERY:
+        query(select.value)
+    if select.by in (Selecting.DOCUMENT, Selecting.PREFIX) and not _is_document(select):
+        raise ValueError(f"select: {select.value!r} is no path such as users/ada")
+    if select.by in (Selecting.COLLECTION, Selecting.QUERY) and not _is_collection(select):
+        raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
+    return select
+
+
+def _is_document(select: Select) -> bool:
+    """Whether it names a document, or the beginning of one's name."""
+    *above, name = select.value.split("/")
+    return len(above) % 2 == 1 and all(above) and bool(name or select.by is Selecting.PREFIX)
+
+
+def _is_collection(select: Select) -> bool:
+    parts = select.collection.split("/")
+    return len(parts) % 2 == 1 and all(parts)
+
+
+def query(text: str) -> FaultyQuery:
+    """The query behind `COLLECTION FIELD OP VALUE`, its value as JSON. Raises: ValueError."""
+    found = _QUERY.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'select: {text!r} is no query such as: orders status == "paid"')
+    _, field, op, value = found.groups()
+    if (op in (Comparison.PRESENT, Comparison.ABSENT)) == (value is not None):
+        raise ValueError(f"select: {op} {'takes no' if value is not None else 'needs a'} value")
+    try:
+        known = from_json(value) if value is not None else None
+    except msgspec.DecodeError as unlike:
+        raise ValueError(f"select: {value} is no JSON: {unlike}") from unlike
+    if op == Comparison.ONE_OF and not isinstance(known, list):
+        raise ValueError("select: in needs a list")
+    return FaultyQuery(text, (Term(field, Comparison(op), known),))
+
+
+def scopes(select: Select, declared: Mapping[str, Collection], roots: Iterable[str]) -> list[Scope]:
+    """What is gone through; `roots` are the database's own collections, at both moments.
+
+    Of all, whatever lies elsewhere comes last (`is_of`): nothing lists which collections that is.
+    """
+    known = [Scope(name, one.everywhere) for name, one in declared.items()]
+    if select.by is Selecting.INVALID:
+        return known
+    if select.by is Selecting.ALL:
+        others = (Scope(name) for name in sorted(set(roots)) if name not in declared)
+        return [*known, *others, EVERYTHING]
+    found = next((one for one in known if one.collection == select.collection), None)
+    return [found or Scope(select.collection)]
+
+
+def is_of(scope: Scope, declared: Mapping[str, Collection], path: str) -> bool:
+    """Whether a document that was found there is gone through as one of it, and of no other."""
+    collection = collection_of(path)
+    return scope != EVERYTHING or ("/" in collection and not declared_as(declared, collection))
+
+
+def merged(now: Iterable[Version], then: Iterable[Version], until: str = "") -> Iterator[Pair]:
+    """The documents of both, each of which comes in the order of names, as far as `until`."""
+    ours, theirs = iter(now), iter(then)
+    one, other = next(ours, None), next(theirs, None)
+    last = order(until) if until else None
+    while one is not None or other is not None:
+        path = min((it.path for it in (one, other) if it is not None), key=order)
+        if last is not None and order(path) > last:
+            return
+        here = one if one is not None and one.path == path else None
+        there = other if other is not None and other.path == path else None
+        yield Pair(path, here, there)
+        one = next(ours, None) if here is not None else one
+        other = next(theirs, None) if there is not None else other
+
+
+def cut(goal: Goal, cuts: Iterable[str]) -> list[Goal]:
+    """The goal in pieces that lie beside each other."""
+    ends = [*cuts, ""]
+    return [
+        replace(goal, after=after, until=until)
+        for after, until in zip(["", *ends[:-1]], ends, strict=True)
+    ]
+
+
+def passed(
+    position: Position, pairs: Iterable[Pair], fated: Iterable[Fated], *, is_last: bool
+) -> Position:
+    """The position behind these documents, of which some have a fate."""
+    seen = list(pairs)
+    counts = dict(position.fates)
+    for one in fated:
+        counts[one.fate] = counts.get(one.fate, 0) + 1
+    cursor = seen[-1].path if seen else position.cursor
+    return Position(cursor, is_last, position.seen + len(seen), counts, position.seconds)
+
+
+def timed(position: Position, seconds: float) -> Position:
+    """The position that so many seconds more have led to."""
+    return replace(position, seconds=round(position.seconds + seconds, 1))
+
+
+def sampled(
+    samples: Mapping[Fate, tuple[str, ...]], fated: Iterable[Fated]
+) -> dict[Fate, tuple[str, ...]]:
+    """The samples with further documents, of each fate the first few; who is erased is not told."""
+    more = dict(samples)
+    for one in fated:
+        known = more.get(one.fate, ())
+        if one.fate is not Fate.ERASED and len(known) < SAMPLES:
+            more[one.fate] = (*known, described(one))
+    return more
+
+
+def described(fated: Fated) -> str:
+    """A document and the fields that differ, without anything that stands in them."""
+    now = fated.now.fields if fated.now is not None else {}
+    path = shortened.text(fated.path)
+    if fated.wanted is None:
+        return path
+    wanted = fated.wanted.fields
+    names = sorted(
+        name
+        for name in now.keys() | wanted.keys()
+        if name not in now or name not in wanted or not same(now[name], wanted[name])
+    )
+    told = shortened.text(", ".join(names[:5])) + (" and more" if len(names) > 5 else "")
+    return f"{path} ({told}; of {fated.wanted.updated_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def added(counts: Iterable[Mapping[Fate, int]]) -> dict[Fate, int]:
+    """All of them together, in the order of the fates."""
+    known = list(counts)
+    sums = {fate: sum(one.get(fate, 0) for one in known) for fate in Fate}
+    return {fate: number for fate, number in sums.items() if number}
+
+
+def worded(fates: Mapping[Fate, int]) -> str:
+    """How many documents have each fate, in a line."""
+    return ", ".join(f"{number} {fate}" for fate, number in fates.items()) or "nothing to do"
+
+
+def moment_before(version: Version, now: datetime, earliest: datetime) -> datetime | None:
+    """The newest moment that can be read at which a version was not written yet; None: none can."""
+    just = version.updated_at - timedelta(microseconds=1)
+    at = just if just > now - PAST_HOUR else just.replace(second=0, microsecond=0)
+    return at if at >= earliest else None
+
+
+def as_text(position: Position) -> str:
+    """A position as one line, the same for the same one."""
+    return msgspec.json.encode(position, order="deterministic").decode()
+
+
+def from_text(text: str) -> Position:
+    """The position that a line holds; the beginning where it is empty."""
+    return from_json(text, Position) if text else Position()

@@ -1,0 +1,147 @@
+"""Documents as they were before a repair wrote them, kept apart for a while. Pure.
+
+Each batch is one object, written before the batch; its entry in the journal says what landed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA, from_msgpack
+from shared.domain.data.document import GeoPoint, Reference, Version
+from shared.domain.deployments.inventory.state import Source
+
+NO_BUCKET: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+"""Why documents are neither brought back nor put back."""
+_REFERENCE: Final = 1
+_PLACE: Final = 2
+
+
+class Change(Struct, frozen=True):
+    """One document before and after."""
+
+    path: str
+    before: Version | None
+    """None: it was not there."""
+    after: dict[str, Any] | None
+    """None: it was removed."""
+    of: datetime | None = None
+    """When the version was written that it is brought back to; None: to none."""
+    whose: tuple[str, ...] = ()
+    """Whom the documents that it stands below named in their fields."""
+
+
+class Landed(Struct, frozen=True):
+    """One document that was changed."""
+
+    path: str
+    at: datetime | None
+    """When it was written so; None: it was removed."""
+
+
+class Left(Struct, frozen=True):
+    """One document that was meant to be changed and was not."""
+
+    path: str
+    why: str
+
+
+class Entry(Struct, frozen=True):
+    """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
+
+    name: str
+    step: str
+    database: str
+    kept: Source
+    """The object that holds what stood there before."""
+    landed: tuple[Landed, ...]
+    """Empty, with nothing left: it is not known (yet) what has."""
+    left: tuple[Left, ...] = ()
+    taken_out: int = 0
+    """How many documents were of people who were erased since, and are named nowhere."""
+    copies_gone: int = 0
+    """How many of its copies were of such people, and are kept no more."""
+    is_of_erased: bool = True
+    """Whether a copy is of somebody erased before it was kept; true where that is not known."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+
+def packed(changes: Iterable[Change]) -> bytes:
+    """The changes as bytes: the same for the same ones, and nothing of a value is lost."""
+    plain = [_plain(one) for one in changes]
+    return zlib.compress(msgspec.msgpack.encode(plain, order="deterministic"))
+
+
+def size(change: Change) -> int:
+    """About how many bytes the document has after it."""
+    return len(change.path.encode()) + len(msgspec.msgpack.encode(_without_structs(change.after)))
+
+
+def unpacked(content: bytes) -> list[Change]:
+    """The changes that were packed."""
+    decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
+    found = decoder.decode(zlib.decompress(content))
+    return [
+        Change(path, None if before is None else Version(path, *before), after, of, tuple(whose))
+        for path, before, after, of, *whose in found
+    ]
+
+
+def name(system: str, rollback: str, content: bytes) -> str:
+    """What an object is called: by its content, so that what is kept again is kept once."""
+    return f"{prefix(system, rollback)}{hashlib.sha256(content).hexdigest()}"
+
+
+def prefix(system: str, rollback: str) -> str:
+    """What the names of all objects of a rollback begin with."""
+    return f"{system}/{rollback}/"
+
+
+def journal(rollback: str) -> str:
+    """The collection of a rollback's entries."""
+    return f"rollbacks/{rollback}/journal"
+
+
+def entry_name(step: str, cursor: str) -> str:
+    """What the entry of the batch behind a cursor is called: the same whoever writes it."""
+    return hashlib.sha256(f"{step}\n{cursor}".encode()).hexdigest()[:32]
+
+
+def _plain(change: Change) -> list[Any]:
+    before, after = change.before, _without_structs(change.after)
+    if before is None:
+        return [change.path, None, after, change.of, *change.whose]
+    fields = _without_structs(before.fields)
+    kept = [fields, before.created_at, before.updated_at]
+    return [change.path, kept, after, change.of, *change.whose]
+
+
+def _without_structs(value: Any) -> Any:
+    """The value with what MessagePack does not know as an extension."""
+    match value:
+        case dict():
+            return {name: _without_structs(one) for name, one in value.items()}
+        case list():
+            return [_without_structs(one) for one in value]
+        case Reference():
+            return msgspec.msgpack.Ext(_REFERENCE, value.name.encode())
+        case GeoPoint():
+            place = (value.latitude, value.longitude)
+            return msgspec.msgpack.Ext(_PLACE, msgspec.msgpack.encode(place))
+    return value
+
+
+def _from_extension(code: int, content: memoryview) -> Any:
+    if code == _REFERENCE:
+        return Reference(bytes(content).decode())
+    if code == _PLACE:
+        return GeoPoint(*from_msgpack(bytes(content), list))
+    raise ValueError(f"an extension {code} is not known")

@@ -1,0 +1,46 @@
+"""By what documents expire, and whether one has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared.domain.data.document import Version, collection_of
+from shared.domain.data.integrity.validator import below
+from shared.domain.policy.data_rules import Collection
+
+
+class Expiry(Struct, frozen=True):
+    """The field by which the documents of all collections of one id expire, wherever they are.
+
+    https://firebase.google.com/docs/firestore/ttl (read 2026-11-27).
+    """
+
+    group: str
+    """That id."""
+    field: tuple[str, ...]
+    """Names, each below the one before."""
+    after: timedelta = timedelta()
+    """So long after the time that stands there."""
+
+
+def declared(collections: Mapping[str, Collection]) -> list[Expiry]:
+    """What a policy says of them."""
+    return [
+        Expiry(name, tuple(one.expires.split(".")))
+        for name, one in collections.items()
+        if one.expires
+    ]
+
+
+def has_expired(expiries: Iterable[Expiry], version: Version, now: datetime) -> bool:
+    """Whether one of these says that the document's time is over."""
+    group = collection_of(version.path).rpartition("/")[2]
+    return any(
+        isinstance(at, datetime) and at <= now - one.after
+        for one in expiries
+        if one.group == group
+        for at in below(version.fields, one.field)
+    )

@@ -1,0 +1,1 @@
+"""The decision whether to roll back: facts, gates, target."""

@@ -1,0 +1,253 @@
+"""May we act? Every reason not to, asked in a fixed order, each answer kept with its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.decision.facts import Change, Facts, worst_signal
+from shared.domain.decision.gates import cause as explained
+from shared.domain.decision.gates import permission as allowed
+from shared.domain.decision.gates import target as way_back
+from shared.domain.decision.gates.base import Answer, Case, Gate, GateAnswer, Outcome
+from shared.domain.decision.scenario_scope import widened, within
+from shared.domain.decision.target_selection import suspected
+from shared.domain.policy.model import Mode, Policy, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
+
+GATES: tuple[Gate, ...] = (
+    allowed.known_system,
+    allowed.stale,
+    allowed.still_true,
+    allowed.mode,
+    allowed.kill_switch,
+    allowed.freeze,
+    allowed.active_rollback,
+    allowed.budget,
+    allowed.cool_down,
+    explained.external_cause,
+    explained.cause,
+    way_back.barrier,
+    way_back.target,
+    way_back.restorable,
+    way_back.human_first,
+    way_back.blast_radius,
+    way_back.approval,
+)
+"""In the order in which they are asked."""
+
+OVERRIDE_GATES: tuple[Gate, ...] = (
+    allowed.known_system,
+    allowed.kill_switch,
+    allowed.active_rollback,
+    way_back.target,
+    way_back.restorable,
+)
+"""What nobody may skip."""
+
+OVERRIDDEN_GATES: tuple[Gate, ...] = (
+    allowed.freeze,
+    allowed.budget,
+    way_back.barrier,
+    way_back.blast_radius,
+    way_back.approval,
+)
+"""What an override skips: asked all the same, and kept for whoever reviews it."""
+
+ORDER_GATES: tuple[Gate, ...] = (
+    allowed.known_system,
+    allowed.kill_switch,
+    allowed.freeze,
+    allowed.active_rollback,
+    way_back.barrier,
+    way_back.target,
+    way_back.restorable,
+    way_back.blast_radius,
+    way_back.approval,
+)
+"""What a person's order does not answer by itself."""
+
+
+REVERSAL_GATES: tuple[Gate, ...] = (
+    allowed.known_system,
+    allowed.kill_switch,
+    allowed.freeze,
+    allowed.active_rollback,
+    way_back.readable,
+)
+"""What a person who takes back what rollbacks have done does not answer by themselves."""
+
+
+ASKS_FIRST = "asks first"
+"""The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""
+
+
+class Decision(Struct, frozen=True):
+    """What to do, why, and what every gate answered."""
+
+    outcome: Outcome
+    reason: str
+    scenario: ScenarioName
+    target: str
+    scope: tuple[str, ...]
+    answers: tuple[GateAnswer, ...]
+    change: Change
+    """What would go back, over `scope` alone."""
+    overridden: tuple[GateAnswer, ...] = ()
+    """What would have held it up, had the person not overridden it."""
+
+
+class Permission(Struct, frozen=True):
+    """Whether what a person has ordered may be done now, why not, and what every gate answered."""
+
+    outcome: Outcome
+    reason: str
+    answers: tuple[GateAnswer, ...]
+    overridden: tuple[GateAnswer, ...] = ()
+    """As in Decision."""
+
+
+def evaluate(
+    facts: Facts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+) -> Decision:
+    """The decision for one incident at this moment.
+
+    A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
+    escalates; only then is a person asked, where anything asks.
+    """
+    signal = widened(worst_signal(facts, policy), facts, policy)
+    change = within(suspected(facts, policy), signal.scenario, policy, facts.failing(policy))
+    case = Case(facts, policy, signal, change, now, rollback)
+    answers = tuple(gate(case) for gate in GATES)
+    return _decided(case, answers, *_concluded(answers, expired=now >= deadline))
+
+
+def evaluate_order(
+    facts: Facts,
+    policy: Policy,
+    change: Change,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+    *,
+    scenario: ScenarioName = ScenarioName.FUNCTIONS,
+    override: bool = False,
+) -> Decision:
+    """The decision for what a person ordered: they answer for the cause, the rest is asked.
+
+    `override` leaves only what no person may skip; what it skips is told.
+    """
+    ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
+    case = Case(facts, policy, ordered, change, now, rollback, ordered=True)
+    gates = OVERRIDE_GATES if override else ORDER_GATES
+    answers = tuple(gate(case) for gate in gates)
+    outcome, reason = _concluded(answers, expired=now >= deadline)
+    if outcome is Outcome.ROLLBACK and not change.functions and not case.beside:
+        outcome, reason = _nothing_to_shift(change)
+    decision = _decided(case, answers, outcome, reason)
+    if not override:
+        return decision
+    return replace(decision, overridden=_held_up(case, OVERRIDDEN_GATES))
+
+
+def evaluate_reversal(
+    facts: Facts,
+    policy: Policy,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+    *,
+    override: bool = False,
+) -> Permission:
+    """Whether a person may now take back what rollbacks have done, or bring documents back.
+
+    Where to and of what is no question to a gate: that is what they found, or the newest.
+    `override` skips freeze windows, as it does for any other order; what it skips is told.
+    """
+    ordered = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
+    case = Case(facts, policy, ordered, Change(None, {}), now, rollback, ordered=True)
+    asked = [gate for gate in REVERSAL_GATES if not (override and gate in OVERRIDDEN_GATES)]
+    answers = tuple(gate(case) for gate in asked)
+    outcome, reason = _concluded(answers, expired=now >= deadline)
+    skipped = _held_up(case, REVERSAL_GATES) if override else ()
+    return Permission(outcome, reason, answers, skipped)
+
+
+def asking(decision: Decision, reason: str) -> Decision:
+    """The decision to go back, with a reason why people are asked first."""
+    gate = GateAnswer(ASKS_FIRST, Answer.STOP, reason, Outcome.ASK)
+    return replace(
+        decision,
+        outcome=Outcome.ASK,
+        reason=f"{gate.gate}: {reason}",
+        answers=(*decision.answers, gate),
+    )
+
+
+def approved(decision: Decision, people: Iterable[str]) -> Decision:
+    """The decision once enough people want its plan: what has asked them passes."""
+    by = ", ".join(people)
+    answers = tuple(
+        GateAnswer(one.gate, Answer.PASS, f"{one.reason}; approved by {by}")
+        if one.answer is Answer.STOP and one.leads_to is Outcome.ASK
+        else one
+        for one in decision.answers
+    )
+    outcome, reason = _concluded(answers, expired=False)
+    return replace(decision, outcome=outcome, reason=reason, answers=answers)
+
+
+def _decided(
+    case: Case, answers: tuple[GateAnswer, ...], outcome: Outcome, reason: str
+) -> Decision:
+    change = case.change
+    return Decision(
+        outcome=outcome,
+        reason=reason,
+        scenario=case.signal.scenario,
+        target=change.target.id if change.target else "",
+        scope=tuple(sorted(case.scope)),
+        answers=answers,
+        change=replace(
+            change,
+            functions={name: at for name, at in change.functions.items() if name in case.scope},
+            left=tuple(sorted(case.in_hand)),
+        ),
+    )
+
+
+def _held_up(case: Case, gates: Iterable[Gate]) -> tuple[GateAnswer, ...]:
+    """What of these would have held up what a person has overridden."""
+    answers = (gate(case) for gate in gates if gate in OVERRIDDEN_GATES)
+    return tuple(one for one in answers if one.answer in (Answer.STOP, Answer.UNKNOWN))
+
+
+def _nothing_to_shift(change: Change) -> tuple[Outcome, str]:
+    """What becomes of an order that differs in nothing that can be shifted."""
+    lost = [*change.created, *change.deleted]
+    if lost:
+        return Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"
+    return Outcome.IGNORE, "everything asked for is at its target already"
+
+
+def _concluded(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
+    stops = [one for one in answers if one.answer is Answer.STOP]
+    for stop in stops:
+        if stop.leads_to is Outcome.HOLD and expired:
+            return (
+                Outcome.ESCALATE,
+                f"{stop.gate}: {stop.reason}, until the time to decide was over",
+            )
+        if stop.leads_to is not Outcome.ASK:
+            return stop.leads_to, f"{stop.gate}: {stop.reason}"
+    for one in answers:
+        if one.answer is Answer.UNKNOWN:
+            waited = ", until the time to decide was over" if expired else ""
+            outcome = Outcome.ESCALATE if expired else Outcome.HOLD
+            return outcome, f"{one.gate}: {one.reason}{waited}"
+    if stops:
+        return Outcome.ASK, f"{stops[0].gate}: {stops[0].reason}"
+    return Outcome.ROLLBACK, "every gate passes"

@@ -1,0 +1,297 @@
+"""What a decision is made from, and what differs from where one could go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.errors import RollbackError
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.integrity.damage import Finding, writing
+from shared.domain.deployments.build_config import Recipe, recipe, runs_as_recorded
+from shared.domain.deployments.deployment import Deployment, Inventory, Live, Status
+from shared.domain.deployments.inventory.state import FunctionState, Generation, WholeInventory
+from shared.domain.deployments.inventory.traffic import Revision, follows_latest, served_by, shares
+from shared.domain.policy.model import Policy, ScenarioName, Signal
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.write_quota import PaceLeft
+from shared.domain.signals.alert import AlertFact
+from shared.domain.signals.health import ProbeAnswer, Requests, failing
+from shared.domain.system import Budget, Controls, System
+
+
+class Facts(Struct, frozen=True):
+    """Everything a decision is made from, gathered before it. None: it could not be read."""
+
+    alerts: tuple[AlertFact, ...]
+    system: System
+    controls: Controls | None
+    budget: Budget
+    deployments: tuple[Deployment, ...]
+    """Newest first."""
+    inventory: Inventory | None
+    requests: Mapping[str, Requests] | None
+    """Per function, over the newest minutes that the metrics show."""
+    probes: Mapping[str, ProbeAnswer]
+    other_incidents: Mapping[str, datetime]
+    """When the open incidents of other systems were detected."""
+    seen: WholeInventory | None = None
+    """The functions as they are, with what is beside them as it was last looked at; None: the
+    functions gave no answer."""
+    records: Mapping[str, WholeInventory | None] = {}
+    """All that was live in the deployments that one may go back to, by their ids; None: it could
+    not be read."""
+    triggers: tuple[Trigger, ...] | RollbackError | None = None
+    """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
+    damage: tuple[Finding, ...] = ()
+    """What our own look through the data found and has not seen mended."""
+    pace: PaceLeft | None = None
+    """How fast the next worker may write; None: nobody has written yet."""
+
+    @property
+    def onset(self) -> datetime:
+        """When the trouble began."""
+        return min(alert.started_at for alert in self.alerts)
+
+    def onset_of(self, function: str) -> datetime:
+        """When it began for one function: by the alerts that name it, or that name none."""
+        own = [one.started_at for one in self.alerts if one.function in (None, function)]
+        return min(own, default=self.onset)
+
+    def failing(self, policy: Policy) -> set[str]:
+        """Functions that are seen to fail, or write what is damaged."""
+        collections = {name for one in self.damaged for name in one.collections}
+        return self.seen_failing(policy) | writing(policy, collections)
+
+    def seen_failing(self, policy: Policy) -> set[str]:
+        """Functions that fail by the routers' count, or that an alert names."""
+        named = {alert.function for alert in self.alerts if alert.function}
+        return named | failing(self.requests or {}, policy.gates)
+
+    @property
+    def damaged(self) -> list[Finding]:
+        """The damage that one of the alerts tells of."""
+        signals = {alert.signal for alert in self.alerts}
+        return [one for one in self.damage if one.signal in signals]
+
+    @property
+    def suspended(self) -> Mapping[str, datetime]:
+        """What a person has changed by hand: until then it is left alone."""
+        return self.system.suspended
+
+
+class Change(Struct, frozen=True):
+    """What differs between what is live and the deployment to go back to."""
+
+    target: Deployment | None
+    functions: Mapping[str, datetime]
+    """The changed ones, and since when, at the earliest, they serve what they serve."""
+    served_by: Mapping[str, datetime | None] = {}
+    """Of those whose traffic somebody moved: when at the latest; None: not known yet."""
+    created: tuple[str, ...] = ()
+    """Live, and unknown to the target."""
+    deleted: tuple[str, ...] = ()
+    """Known to the target, and gone."""
+    skipped: tuple[Deployment, ...] = ()
+    """Deployments newer than the target."""
+    left: tuple[str, ...] = ()
+    """Changed ones in a person's hands: automation does not touch them."""
+    recipes: Mapping[str, Recipe] = {}
+    """How functions that were recorded then can be built again, by name."""
+    rebuilt: frozenset[str] = frozenset()
+    """Of what differs, that which only a rebuild brings back: it is of the 1st generation, or was
+    deleted, or its revision is gone or not ready; and we have what that needs."""
+    doubts: tuple[str, ...] = ()
+    """Why another deployment might be the one to go back to."""
+
+
+class Difference(Struct, frozen=True):
+    """What a plan changes of one function."""
+
+    function: str
+    live: Mapping[str, int]
+    """Percent per revision now."""
+    target: Mapping[str, int]
+    """Percent per revision then."""
+    since: datetime
+    """When the present revision was made."""
+    rebuilt: bool = False
+    """Whether it is built again, from our copy of its source."""
+
+    def __str__(self) -> str:
+        then = "built again from our copy" if self.rebuilt else served_by(self.target)
+        return (
+            f"{self.function}: {served_by(self.live)} → {then}, "
+            f"changed {self.since:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+def worst_signal(facts: Facts, policy: Policy) -> Signal:
+    """The signal of the severest alert; of several as bad one that asks for everything, if any.
+
+    Else the first of them.
+    """
+    order = list(Severity)
+    return min(
+        (policy.signals[alert.signal] for alert in facts.alerts),
+        key=lambda one: (order.index(one.severity), one.scenario is not ScenarioName.COMPLETE),
+    )
+
+
+def changed(facts: Facts, policy: Policy) -> Change:
+    """What differs from the newest STABLE deployment.
+
+    Without an inventory nothing can be compared, and nothing is changed.
+    """
+    stable = next((one for one in facts.deployments if one.status is Status.STABLE), None)
+    if stable is None or facts.inventory is None:
+        return Change(stable, {})
+    return compared(stable, facts.inventory, facts, policy)
+
+
+def compared(target: Deployment, inventory: Inventory, facts: Facts, policy: Policy) -> Change:
+    """What differs from `target`, with what is known of its functions beyond their traffic."""
+    record = facts.records.get(target.id)
+    change = compare(target, inventory, facts.deployments, policy)
+    if record is None or record.functions is None:
+        return change
+    return with_rebuilds(change, inventory, record.functions, facts.seen)
+
+
+def with_rebuilds(
+    change: Change,
+    inventory: Inventory,
+    recorded: Mapping[str, FunctionState],
+    seen: WholeInventory | None,
+) -> Change:
+    """The change with what only a rebuild brings back, as far as a rebuild can.
+
+    What was deleted stays out of `functions`: automation leaves that alone.
+    """
+    if change.target is None:
+        return change
+    recipes = {name: made for name, one in recorded.items() if (made := recipe(one)) is not None}
+    older = dict(_of_first_generation(change, recipes, seen))
+    lost = set(unrestorable(change, inventory)) | set(older)
+    known = set((seen.functions or {}) if seen is not None else {})
+    again = (lost & known) | set(change.deleted) - known
+    return replace(
+        change,
+        functions={**change.functions, **older},
+        deleted=tuple(name for name in change.deleted if name not in older),
+        recipes=recipes,
+        rebuilt=frozenset(again & set(recipes)),
+    )
+
+
+def _of_first_generation(
+    change: Change, recipes: Mapping[str, Recipe], seen: WholeInventory | None
+) -> Iterator[tuple[str, datetime]]:
+    """The functions without a service that run something else than they did, and since when."""
+    live = (seen.functions or {}) if seen is not None else {}
+    for name, made in recipes.items():
+        now = live.get(name)
+        older = now is not None and now.generation is Generation.FIRST
+        if now is None or not older or runs_as_recorded(now, made) or change.target is None:
+            continue
+        changed_by = [one.at for one in change.skipped if name in one.deployed]
+        yield name, min(changed_by, default=change.target.at)
+
+
+def compare(
+    target: Deployment,
+    inventory: Inventory,
+    deployments: tuple[Deployment, ...],
+    policy: Policy,
+) -> Change:
+    """What differs between what is live and `target`, over the functions of the policy.
+
+    `deployments` are newest first.
+    """
+    newer = tuple(one for one in deployments if one.at >= target.at and one.id != target.id)
+    since: dict[str, datetime] = {}
+    served_by: dict[str, datetime | None] = {}
+    for function in policy.functions:
+        live, placed = inventory.get(function), target.functions.get(function)
+        if live is None or placed is None or served(live) == placed.revisions:
+            continue
+        since[function] = _since(live, target, newer)
+        if not follows_latest(live.service.traffic):
+            seen = [one.observed_at.get(function, one.at) for one in newer if _shows(one, live)]
+            served_by[function] = min((at for at in seen if at >= since[function]), default=None)
+    return Change(
+        target=target,
+        functions=since,
+        served_by=served_by,
+        created=tuple(sorted(set(inventory) & set(policy.functions) - set(target.functions))),
+        deleted=tuple(sorted(set(target.functions) - set(inventory))),
+        skipped=newer,
+    )
+
+
+def served(live: Live) -> dict[str, int]:
+    """Percent per revision that a function serves now."""
+    return shares(live.service.traffic, live.service.latest_ready)
+
+
+def _shows(deployment: Deployment, live: Live) -> bool:
+    """Whether the function served the same in a deployment as it does now."""
+    placed = deployment.functions.get(live.function)
+    return placed is not None and placed.revisions == served(live)
+
+
+def _since(live: Live, target: Deployment, newer: tuple[Deployment, ...]) -> datetime:
+    """The earliest moment at which it can have begun to serve what it serves now.
+
+    Not before its revisions were made; and, where traffic may have been moved to them later, not
+    before the newest deployment that shows something else.
+    """
+    then = target.functions[live.function].revisions
+    fresh = [live.revision(name) for name in served(live) if name not in then]
+    made = [revision.created_at for revision in fresh if revision is not None]
+    if follows_latest(live.service.traffic):
+        return max(made, default=target.at)
+    others = [one.at for one in newer if not _shows(one, live)]
+    return max([*made, *others], default=target.at)
+
+
+def differences(change: Change, inventory: Inventory) -> list[Difference]:
+    """What going back changes, function by function."""
+    if change.target is None:
+        return []
+    return [
+        Difference(
+            function=function,
+            live=served(inventory[function]) if function in inventory else {},
+            target=placed.revisions
+            if (placed := change.target.functions.get(function)) is not None
+            else {},
+            since=since,
+            rebuilt=function in change.rebuilt,
+        )
+        for function, since in sorted(change.functions.items())
+    ]
+
+
+def unrestorable(change: Change, inventory: Inventory) -> dict[str, str]:
+    """The changed functions that have a revision to go back to which would not serve, and why."""
+    if change.target is None:
+        return {}
+    return {
+        function: why
+        for function in change.functions.keys() & inventory.keys() & change.target.functions.keys()
+        for name in change.target.functions[function].revisions
+        if (why := _why_not(name, inventory[function].revision(name)))
+    }
+
+
+def _why_not(name: str, revision: Revision | None) -> str:
+    """Why a revision of that name would not serve; empty: it would."""
+    if revision is None:
+        return f"revision {name} is gone"
+    if revision.lost_image:
+        return f"the image of revision {name} is gone"
+    return "" if revision.ready else f"revision {name} is not ready"

@@ -1,0 +1,168 @@
+"""How long a plan will take, said before it starts and while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.data.repair.plan import from_text
+from shared.domain.deployments.build_config import REBUILD_SECONDS, REDEPLOY
+from shared.domain.deployments.inventory.traffic import SHIFT_SECONDS
+from shared.domain.policy.execution import Execution
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import ENDED, Step, StepStatus
+from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.write_quota import PaceLeft, resumed
+from shared.domain.rollback.write_ramp import FIRST_PER_SECOND
+
+CALL_SECONDS = 0.2
+REFUSED_SHARE = 0.05
+"""Calls that are answered 429 or 503 and made again (the assumption of the bound)."""
+
+
+class Outlook(Struct, frozen=True):
+    """How long it will take yet, and whether that is in time."""
+
+    seconds: float
+    """From now to the last shift, or document."""
+    whole_seconds: float
+    """From the beginning."""
+    target_seconds: float
+    """What the policy wants of functions; of the database, where documents are moved."""
+    fits: bool
+    """Whether the target will be met."""
+    last: str = "shift"
+    """What it ends with."""
+
+    def __str__(self) -> str:
+        fits = "within" if self.fits else "MORE THAN"
+        target = f"{fits} the target of {self.target_seconds / 60:g} min"
+        whole = f"about {ceil(self.whole_seconds / 6) / 10:g} min to the last {self.last}, {target}"
+        return whole if self.is_ahead else f"about {ceil(self.seconds)} s left; {whole}"
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether nothing of it has begun."""
+        return self.seconds == self.whole_seconds
+
+
+def outlook(
+    steps: Iterable[Step],
+    policy: Policy,
+    *,
+    order: Order | None = None,
+    left: PaceLeft | None = None,
+    began: datetime | None = None,
+    now: datetime | None = None,
+) -> Outlook:
+    """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
+
+    `left` is the pace as its worker last kept it; None: a full bucket.
+    """
+    steps = list(steps)
+    execution, quota = policy.execution, policy.execution.write_quota.ours
+    tokens = float(quota.burst)
+    if left is not None and now is not None:
+        bucket = resumed(left, quota, now, 0.0).bucket
+        tokens = bucket.level(0.0) + left.set_apart
+        quota = replace(quota, per_second=bucket.rate)
+    took = remaining(
+        steps,
+        replace(execution, write_quota=quota),
+        tokens=tokens,
+        batch_size=(order and order.batch_size) or execution.batch_size,
+        delay=timedelta(seconds=order.delay_seconds if order else 0.0) or execution.delay,
+        now=now,
+    ).total_seconds()
+    spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
+    moves = any(map(_documents, steps))
+    took = max(took, documents_left(steps)) if moves else took
+    target = policy.targets.database if moves else policy.targets.functions
+    whole, within = spent + took, target.total_seconds()
+    last = "document" if moves else "shift"
+    return Outlook(took, whole, within, fits=whole <= within, last=last)
+
+
+def remaining(
+    steps: Iterable[Step],
+    execution: Execution,
+    *,
+    tokens: float,
+    batch_size: int | None = None,
+    delay: timedelta = timedelta(0),
+    now: datetime | None = None,
+) -> timedelta:
+    """From now to the last shift, as far as quota, batches and the platform's own time say.
+
+    `tokens` is the write quota's level now. What waits for another step begins a round trip later.
+    What has ended costs nothing more, and what was sent already no more of the quota, and less time
+    by how long ago that was; nor does what stands in for another, while it is not begun.
+    """
+    left = [
+        one
+        for one in steps
+        if one.status is StepStatus.BEGUN
+        or (one.status is StepStatus.PENDING and not one.instead_of)
+    ]
+    if not any(one.writes for one in left):
+        return timedelta(0)
+    writes = sum(one.writes for one in left if not one.attempts)
+    round_trip = 2 * CALL_SECONDS + SHIFT_SECONDS
+    chain = _chain_seconds(left, now)
+    if batch_size is not None:
+        batches = max(1, ceil(writes / batch_size))
+        paused = (batches - 1) * delay.total_seconds()
+        return timedelta(seconds=max(batches * round_trip, chain) + paused)
+    quota = execution.write_quota
+    throttled = max(0.0, (writes / (1 - REFUSED_SHARE) - tokens) / quota.per_second)
+    return timedelta(seconds=throttled + chain)
+
+
+def documents_left(steps: Iterable[Step]) -> float:
+    """Seconds to the last document, of which each step goes on as its portions have gone so far.
+
+    Before any portion was timed, each document is taken for one that is written, as fast as that
+    may begin. Not counted is what lies between portions, deaths above all, nor that in the end
+    whoever was erased meanwhile is taken out.
+    """
+    known = [(one, from_text(one.operation or one.seen)) for one in steps if _documents(one)]
+    going = [(one, there) for one, there in known if one.status not in ENDED]
+    left = [max(_documents(one) - there.seen, 0) for one, there in going]
+    timed = [there for _, there in known if there.seen and there.seconds]
+    if not timed:
+        return sum(left) / FIRST_PER_SECOND
+    usual = sum(there.seconds for there in timed) / sum(there.seen for there in timed)
+    paces = [there.seconds / there.seen if there in timed else usual for _, there in going]
+    takes = [number * pace for number, pace in zip(left, paces, strict=True)]
+    beside = sum(one.status is StepStatus.BEGUN for one, _ in going)
+    return max([sum(takes) / max(beside, 1), *takes])
+
+
+def _documents(step: Step) -> int:
+    """How many documents a step goes through, as was known beforehand."""
+    return int(step.goal.get("documents", 0))
+
+
+def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
+    """How long the longest chain of writes takes that wait for one another.
+
+    Whatever does not build is taken for a shift. What takes longer than usual ends any moment.
+    """
+    ends: dict[str, float] = {}
+    for one in steps:  # the plan's order: predecessors come first
+        before = max((ends.get(name, 0.0) for name in one.after), default=0.0)
+        takes = REBUILD_SECONDS if one.kind == REDEPLOY else SHIFT_SECONDS
+        takes = max(0.0, takes + 2 * CALL_SECONDS - _under_way(one, now))
+        ends[one.name] = before + (takes if one.writes else 0.0)
+    return max(ends.values(), default=0.0)
+
+
+def _under_way(step: Step, now: datetime | None) -> float:
+    """For how many seconds an effect that was sent has been on its way."""
+    if now is None or step.begun_at is None or not step.attempts:
+        return 0.0
+    return (now - step.begun_at).total_seconds()

@@ -1,0 +1,1 @@
+"""The gates, by what they ask."""

@@ -1,0 +1,84 @@
+"""One gate: what it looks at, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from shared.domain.decision.facts import Change, Facts
+from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy, Signal
+from shared.domain.policy.signals import BREACH
+
+
+class Answer(StrEnum):
+    """What one gate says."""
+
+    PASS = "pass"  # noqa: S105 - an answer, no password
+    STOP = "stop"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Outcome(StrEnum):
+    """What becomes of an incident."""
+
+    ROLLBACK = "rollback"
+    ASK = "ask"
+    HOLD = "hold"
+    OBSERVE = "observe"
+    IGNORE = "ignore"
+    ESCALATE = "escalate"
+
+
+class GateAnswer(Struct, frozen=True):
+    """One gate's answer, as the trail keeps it."""
+
+    gate: str
+    answer: Answer
+    reason: str
+    leads_to: Outcome = Outcome.ROLLBACK
+    """What a stop of this gate means."""
+
+
+class Case(Struct, frozen=True):
+    """What a gate looks at."""
+
+    facts: Facts
+    policy: Policy
+    signal: Signal
+    change: Change
+    """Whole, what is in a person's hands included."""
+    now: datetime
+    rollback: str
+    ordered: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether somebody has declared the trouble, so that nothing need be seen to fail."""
+        return any(alert.signal == BREACH for alert in self.facts.alerts)
+
+    @property
+    def beside(self) -> frozenset[Part]:
+        """The parts beside the functions that would go back."""
+        return REACHES[self.signal.scenario].beside
+
+    @property
+    def in_hand(self) -> set[str]:
+        """The changed functions that automation leaves to a person; an order leaves none."""
+        if self.ordered:
+            return set()
+        suspended = self.facts.suspended
+        return {name for name in self.change.functions if suspended.get(name, self.now) > self.now}
+
+    @property
+    def scope(self) -> set[str]:
+        """The functions that would go back."""
+        return set(self.change.functions) - self.in_hand
+
+
+Gate = Callable[[Case], GateAnswer]

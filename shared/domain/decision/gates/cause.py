@@ -1,0 +1,141 @@
+"""The gates that ask whether a change of ours explains the trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Answer, Case, GateAnswer, Outcome
+from shared.domain.decision.target_selection import suspects, suspects_beside
+from shared.domain.policy.model import ScenarioName
+
+ALIKE = 0.5
+"""Unchanged functions fail "alike" when their failing share is at least this part of the changed
+ones' share: then what changed is not what separates the ill from the well."""
+AT_ONCE = timedelta(minutes=5)
+"""Incidents of two systems this close together point at something that they share."""
+
+
+def external_cause(case: Case) -> GateAnswer:
+    """What fails alike without having been changed is not cured by going back."""
+    elsewhere = _elsewhere(case)
+    if elsewhere:
+        return GateAnswer("external cause", Answer.STOP, elsewhere, Outcome.ESCALATE)
+    if _beside(case)[0] or case.declared:
+        return GateAnswer(
+            "external cause", Answer.NOT_APPLICABLE, "more than functions was changed"
+        )
+    changed = set(case.change.functions)
+    unchanged = set(case.policy.functions) - changed
+    if not unchanged or not changed:
+        return GateAnswer("external cause", Answer.NOT_APPLICABLE, "nothing to compare with")
+    ill = case.facts.seen_failing(case.policy)
+    ill_unchanged = len(ill & unchanged) / len(unchanged)
+    ill_changed = len(ill & changed) / len(changed)
+    reason = (
+        f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
+    )
+    if ill_unchanged and ill_unchanged >= ALIKE * ill_changed:
+        return GateAnswer("external cause", Answer.STOP, reason, Outcome.ESCALATE)
+    if case.facts.requests is None:
+        return GateAnswer("external cause", Answer.UNKNOWN, "the metrics could not be read")
+    return GateAnswer("external cause", Answer.PASS, reason)
+
+
+def _elsewhere(case: Case) -> str:
+    """What points away from this system; empty: nothing does."""
+    onset, probes = case.facts.onset, case.facts.probes
+    others = [name for name, at in case.facts.other_incidents.items() if abs(at - onset) <= AT_ONCE]
+    if others:
+        return f"other systems fail at once: {', '.join(sorted(others))}"
+    declared = [probe.name for probe in case.policy.probes if probe.external]
+    down = [name for name in declared if name in probes and not probes[name].passed]
+    return f"what the system depends on fails: {', '.join(sorted(down))}" if down else ""
+
+
+def cause(case: Case) -> GateAnswer:
+    """A tracked change must precede the trouble and touch what fails."""
+    if case.declared:
+        return GateAnswer("cause", Answer.NOT_APPLICABLE, "it was declared, whatever was changed")
+    if case.facts.inventory is None:
+        return GateAnswer("cause", Answer.UNKNOWN, "what is live could not be read")
+    if case.change.target is None:
+        return GateAnswer("cause", Answer.NOT_APPLICABLE, "nothing stable to compare with")
+    surely, perhaps = _beside(case)
+    if surely:
+        return _explained_beside(case, surely)
+    found = _in_functions(case)
+    if perhaps and found.answer is not Answer.PASS:
+        reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ASK)
+    return found
+
+
+def _in_functions(case: Case) -> GateAnswer:
+    """Whether a change of functions explains it."""
+    facts, change = case.facts, case.change
+    if not change.functions:
+        reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+    before, unsure = suspects(change, facts, case.policy), _perhaps(case)
+    if not before and not unsure:
+        window = case.policy.gates.suspect_window
+        reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
+        return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+    failing = facts.failing(case.policy)
+    if before and case.signal.scenario is ScenarioName.AUTH and _ill_outside(case):
+        reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
+        return GateAnswer("cause", Answer.PASS, reason)
+    if not failing:
+        return GateAnswer("cause", Answer.UNKNOWN, "what fails is not known yet")
+    return _touching(facts, before, unsure, failing)
+
+
+def _touching(facts: Facts, before: set[str], unsure: set[str], failing: set[str]) -> GateAnswer:
+    """Whether what was changed before is of what fails."""
+    touched = before & failing
+    if touched:
+        reason = (
+            f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
+        )
+        if facts.damaged:
+            reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
+        return GateAnswer("cause", Answer.PASS, reason)
+    if unsure & failing:
+        names = ", ".join(sorted(unsure & failing)[:5])
+        reason = f"it is not known (yet) whether traffic was moved before the trouble: {names}"
+        return GateAnswer("cause", Answer.UNKNOWN, reason)
+    reason = f"none of the {len(failing)} failing functions was changed"
+    return GateAnswer("cause", Answer.STOP, reason, Outcome.ESCALATE)
+
+
+def _beside(case: Case) -> tuple[list[str], list[str]]:
+    """What beside the functions was changed shortly before, and what perhaps was."""
+    return suspects_beside(case.change, case.facts, case.policy, case.beside)
+
+
+def _explained_beside(case: Case, changed: list[str]) -> GateAnswer:
+    """It touches what fails where anything is seen to fail: it is what functions stand on."""
+    reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
+    if _ill_outside(case) or case.facts.failing(case.policy):
+        return GateAnswer("cause", Answer.PASS, reason)
+    return GateAnswer("cause", Answer.UNKNOWN, f"{reason}; what fails is not known yet")
+
+
+def _ill_outside(case: Case) -> list[str]:
+    """The probes that fail of those of the system as a whole, but for those of other signals."""
+    probes, signals = case.facts.probes, {None, *(alert.signal for alert in case.facts.alerts)}
+    whole = (one for one in case.policy.probes if not one.external and one.function is None)
+    asked = (one.name for one in whole if one.signal in signals)
+    return [name for name in asked if name in probes and not probes[name].passed]
+
+
+def _perhaps(case: Case) -> set[str]:
+    """The functions whose traffic was moved before their trouble began, or after: not known."""
+    change, facts = case.change, case.facts
+    return {
+        function
+        for function, latest in change.served_by.items()
+        if change.functions[function] <= facts.onset_of(function)
+        and (latest is None or facts.onset_of(function) < latest)
+    }

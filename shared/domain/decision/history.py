@@ -1,0 +1,118 @@
+"""What was decided of an incident, as the trail keeps it, and what each gate lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from shared.domain.audit.chain import Entry
+from shared.domain.decision.evaluate import ASKS_FIRST
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.rollback.rollback import Rollback
+
+
+def suspected(rollback: Rollback | None) -> str:
+    """What the newest decision took for the cause; empty: it took nothing for it."""
+    for gate in rollback.gates if rollback else ():
+        if gate.get("gate") == "cause" and gate.get("answer") == Answer.PASS:
+            return str(gate["reason"])
+    return ""
+
+
+DECISIONS = {
+    "decision.held": "held: looked again later",
+    "rollback.decided": "decided to roll back",
+    "rollback.parked": "asked a person",
+    "rollback.escalated": "escalated to a person",
+    "rollback.not-taken": "decided to do nothing",
+}
+"""The events that tell of a decision, and what each says."""
+NEEDED = {
+    "known system": "a system that has a policy",
+    "stale": "a notification that arrives soon after it was sent",
+    "still true": "routers or a probe that see the trouble as well",
+    "mode": "a signal, a scenario and a promotion that all let automation act",
+    "kill switch": "no pause, here and everywhere",
+    "freeze": "no freeze window now, or one that is lifted in time",
+    "active rollback": "no other rollback of the system under way",
+    "budget": "fewer automatic rollbacks in the last hour",
+    "cool-down": "no rollback lately",
+    "external cause": "functions that nobody changed, other systems and dependencies that are well",
+    "cause": "a change before the trouble began, of something that fails",
+    "barrier": "no deployment in between that nobody may go back past",
+    "target": "one stable deployment that can alone be meant",
+    "restorable": "every revision of the target, present and ready, with what it starts with",
+    "human first": "something that fails and is in nobody's hands",
+    "blast radius": "a plan of fewer functions",
+    "approval": "a scenario that nobody need approve",
+    ASKS_FIRST: "something to bring back that nobody need be asked about",
+}
+"""What each gate lets pass."""
+
+
+class Decision(Struct, frozen=True):
+    """One decision, as the audit trail keeps it."""
+
+    at: str
+    event: str
+    outcome: str
+    scenario: str
+    target: str
+    gates: list[dict[str, Any]]
+    note: str
+    """Why, in one line for people."""
+    prepared_command: str = ""
+    prepared_shell: str = ""
+    difference: list[dict[str, Any]] = []
+    """What the plan changes, or would have changed, function by function."""
+    reported: list[str] = []
+    """What else is said of the plan, line by line."""
+
+    @property
+    def in_the_way(self) -> list[dict[str, Any]]:
+        """The gates that would have to answer otherwise for a rollback."""
+        return [gate for gate in self.gates if gate["answer"] in (Answer.STOP, Answer.UNKNOWN)]
+
+    @property
+    def said(self) -> str:
+        """What became of it, in words."""
+        return DECISIONS[self.event]
+
+
+def newest(trail: Iterable[Entry]) -> Decision | None:
+    """The newest decision of a rollback's trail; None: there was none yet."""
+    decision = None
+    for entry in trail:
+        for event in entry.events:
+            if event.name in DECISIONS:
+                facts = event.facts
+                decision = Decision(
+                    at=event.at,
+                    event=event.name,
+                    outcome=facts["outcome"],
+                    scenario=facts["scenario"],
+                    target=facts["target"],
+                    gates=facts["gates"],
+                    note=facts["note"],
+                    prepared_command=facts.get("prepared_command", ""),
+                    prepared_shell=facts.get("prepared_shell", ""),
+                    difference=facts.get("difference", []),
+                    reported=facts.get("reported", []),
+                )
+    return decision
+
+
+def needed(gate: Mapping[str, Any]) -> str:
+    """What a gate that is in the way would have had to find, in words."""
+    if gate["answer"] == Answer.STOP and gate["leads_to"] == Outcome.ASK:
+        return f"{NEEDED[gate['gate']]}, or people who approve"
+    return NEEDED[gate["gate"]]
+
+
+def shares(revisions: Mapping[str, int]) -> str:
+    """Percent per revision in words: `a`, or `90 % a + 10 % b`."""
+    return " + ".join(
+        name if percent == 100 else f"{percent} % {name}" for name, percent in revisions.items()
+    )

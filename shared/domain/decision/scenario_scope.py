@@ -1,0 +1,116 @@
+"""What each scenario brings back: which parts of a system at once, and which only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.decision.facts import Change, Facts
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy, ScenarioName, Signal
+from shared.domain.policy.signals import AUTHENTICATION
+from shared.domain.signals.health import share
+
+
+class Reach(Struct, frozen=True):
+    """The parts of an inventory that a scenario brings back. Data is in none of them."""
+
+    acts: frozenset[Part] = frozenset()
+    """As far as the scenario may act at all."""
+    asks: frozenset[Part] = frozenset()
+    """Only by a person's word: older ones can reopen a hole."""
+
+    @property
+    def beside(self) -> frozenset[Part]:
+        """All of them but the functions."""
+        return (self.acts | self.asks) - {Part.FUNCTIONS}
+
+
+REACHES: dict[ScenarioName, Reach] = {
+    ScenarioName.FUNCTIONS: Reach(frozenset({Part.FUNCTIONS})),
+    ScenarioName.COMPLETE: Reach(
+        frozenset({Part.FUNCTIONS, Part.SITES, Part.REMOTE_CONFIG}),
+        frozenset({Part.RULES, Part.IDENTITY}),
+    ),
+    ScenarioName.AUTH: Reach(frozenset({Part.FUNCTIONS}), frozenset({Part.IDENTITY})),
+    ScenarioName.DATABASE: Reach(
+        frozenset({Part.FUNCTIONS, Part.INDEXES}), frozenset({Part.RULES})
+    ),
+    ScenarioName.FEATURE: Reach(frozenset({Part.FUNCTIONS, Part.REMOTE_CONFIG})),
+    ScenarioName.NONE: Reach(),
+}
+
+
+DATA = frozenset({"database_corruption", "data_loss"})
+"""The signals of what no code or configuration cures."""
+PARTS = frozenset({ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.DATABASE})
+"""The scenarios of one part of a system, each of which the runbook takes for a sign of the whole
+being down."""
+
+
+def widened(signal: Signal, facts: Facts, policy: Policy) -> Signal:
+    """The signal, where more than its part is bad as one of everything.
+
+    That is where every function fails, or as grave alerts tell of several parts at once. Not where
+    it would act less readily than it does.
+    """
+    everything = replace(signal, scenario=ScenarioName.COMPLETE)
+    more = signal.scenario is ScenarioName.FUNCTIONS and _all_fail(facts, policy)
+    if not more and len(_parts(signal, facts, policy)) < 2:
+        return signal
+    slower = policy.strictest(everything) < policy.strictest(signal)
+    return signal if slower else everything
+
+
+def _parts(signal: Signal, facts: Facts, policy: Policy) -> set[ScenarioName]:
+    """The parts that alerts as grave as this signal tell of; none where data is not as it was."""
+    open_ones = {alert.signal for alert in facts.alerts if not alert.is_over}
+    if signal.scenario not in PARTS or open_ones & DATA:
+        return set()
+    signals = (policy.signals[name] for name in open_ones)
+    return {one.scenario for one in signals if one.severity is signal.severity} & PARTS
+
+
+def _all_fail(facts: Facts, policy: Policy) -> bool:
+    """Whether each function has enough requests to say so, and every one of them failed."""
+    counted, enough = facts.requests or {}, policy.gates.minimum_requests
+    return all(
+        name in counted and counted[name].total >= enough and share(counted[name]) == 1
+        for name in policy.functions
+    )
+
+
+def within(
+    change: Change, scenario: ScenarioName, policy: Policy, failing: Collection[str]
+) -> Change:
+    """The change over the functions that a scenario is about.
+
+    Authentication: those by which people sign in. A feature: the groups of what fails. Every
+    other one: all of them.
+    """
+    if scenario is ScenarioName.AUTH:
+        groups = _signing_in(policy)
+    elif scenario is ScenarioName.FEATURE:
+        groups = {policy.functions[one] for one in failing if one in policy.functions}
+    else:
+        return change
+    return of_functions(
+        change, {name for name, group in policy.functions.items() if group in groups}
+    )
+
+
+def of_functions(change: Change, wanted: Collection[str]) -> Change:
+    """The change over these functions alone."""
+    return replace(
+        change,
+        functions={name: at for name, at in change.functions.items() if name in wanted},
+        created=tuple(name for name in change.created if name in wanted),
+        deleted=tuple(name for name in change.deleted if name in wanted),
+    )
+
+
+def _signing_in(policy: Policy) -> set[str]:
+    found = (policy.groups_called(name) for name in AUTHENTICATION)
+    return set(next((groups for groups in found if groups), ()))

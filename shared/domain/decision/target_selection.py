@@ -1,0 +1,104 @@
+"""Where automation may go back to: the last stable deployment before the change that explains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Set
+
+from msgspec.structs import replace
+
+from shared.domain.decision.facts import Change, Facts, compared
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy
+
+
+def suspected(facts: Facts, policy: Policy) -> Change:
+    """What differs from the newest STABLE deployment that does not serve what fails.
+
+    Where each of them serves it, or none is told apart, from the newest. With every reason why it
+    might be the wrong one. Without an inventory nothing can be compared, and nothing is changed.
+    """
+    stable = [one for one in facts.deployments if one.status is Status.STABLE]
+    if not stable or facts.inventory is None:
+        return Change(stable[0] if stable else None, {})
+    failing = facts.failing(policy)
+    changes = [
+        compared(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
+    ]
+    chosen = next((one for one in changes if failing & suspects(one, facts, policy)), changes[0])
+    return replace(chosen, doubts=tuple(_doubts(chosen, stable, facts, policy)))
+
+
+def suspects(change: Change, facts: Facts, policy: Policy) -> set[str]:
+    """The functions that serve something else since shortly before their trouble began."""
+    window = policy.gates.suspect_window
+    return {
+        function
+        for function, since in change.functions.items()
+        if (moved := change.served_by.get(function, since)) is not None
+        and moved <= facts.onset_of(function) <= moved + window
+    }
+
+
+def suspects_beside(
+    change: Change, facts: Facts, policy: Policy, parts: Collection[Part]
+) -> tuple[list[str], list[str]]:
+    """What of these parts was changed shortly before the trouble; and what perhaps was.
+
+    Nothing beside functions tells when it was made: it was at some time between two looks.
+    """
+    surely: list[str] = []
+    perhaps: list[str] = []
+    window = policy.gates.suspect_window
+    for one in change.skipped:
+        changed = [f"{it.part} {it.name}" for it in one.changes if it.part in parts]
+        began = one.not_before or one.at
+        if one.status is Status.BAD or not began <= facts.onset <= one.at + window:
+            continue
+        (surely if one.at <= facts.onset else perhaps).extend(changed)
+    return surely, perhaps
+
+
+def _candidates(stable: list[Deployment], facts: Facts, policy: Policy) -> list[Deployment]:
+    """The newest, and those before it up to the first that is too old to be a suspect itself."""
+    young = 0
+    while young < len(stable) - 1 and _is_young(stable[young], facts, policy):
+        young += 1
+    return stable[: young + 1]
+
+
+def _is_young(deployment: Deployment, facts: Facts, policy: Policy) -> bool:
+    """Whether it began so shortly before the trouble that it may be the cause."""
+    return deployment.at >= facts.onset - policy.gates.suspect_window
+
+
+def _doubts(
+    change: Change, stable: list[Deployment], facts: Facts, policy: Policy
+) -> Iterator[str]:
+    target = change.target
+    if target is None:
+        return
+    failing = facts.failing(policy) & set(change.functions)
+    place = stable.index(target)
+    for one in stable[:place]:
+        yield f"{one.id} is stable too, and serves what fails"
+    before = stable[place + 1 : place + 2]
+    if _is_young(target, facts, policy) and any(_differ(one, target, failing) for one in before):
+        yield f"{target.id} is younger than the suspect window, and changed what fails"
+    for one in stable:
+        if one.id != target.id and one.at == target.at and _differ(one, target, set(one.functions)):
+            yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
+    for one in change.skipped:
+        untested = one.status is Status.LIVE and not _is_young(one, facts, policy)
+        if untested and _differ(one, target, set(change.functions)):
+            yield f"{one.id} served between, for long, and nobody called it stable or bad"
+
+
+def _differ(one: Deployment, other: Deployment, functions: Set[str]) -> bool:
+    """Whether two deployments place one of these functions differently."""
+    return any(
+        function in one.functions
+        and function in other.functions
+        and one.functions[function].revisions != other.functions[function].revisions
+        for function in functions
+    )

@@ -1,0 +1,132 @@
+"""What one look, and what somebody says of it, makes of the deployments that are known. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from shared.core.errors import Refused
+from shared.domain.deployments.deployment import (
+    Deployment,
+    Status,
+    default_id,
+    placements,
+    whole_minute_before,
+)
+from shared.domain.deployments.rollout import Said, Situation, changed, recorded, settled
+
+SKEW = timedelta(seconds=5)
+"""How far the clocks of CI and of Cloud Run may differ."""
+
+
+def after(situation: Situation) -> list[Deployment]:
+    """The deployments that are new or other than they were, once this look is taken in.
+
+    Raises: Refused, when what is said cannot be so.
+    """
+    if situation.said is not None:
+        _refuse_unstable(situation, situation.said)
+    current = changed(situation) or settled(situation)
+    if situation.said is None:
+        return [current] if current else []
+    return _announced(situation, situation.said, current)
+
+
+def _announced(situation: Situation, said: Said, current: Deployment | None) -> list[Deployment]:
+    """The deployments, once what was said of them is taken in; again: nothing more."""
+    others = [current] if current else []
+    if any(one.announced_by == said.message for one in situation.known):
+        return others
+    named = next((one for one in situation.known if one.id == said.deployment), None)
+    if named is not None and (current is None or named.id != current.id):
+        told = _known(situation, said, named)
+        return [*others, told] if told != named else others
+    base = current or _unannounced(situation)
+    if base is None:
+        return [_first_heard(situation, said)]
+    return _named(situation, said, base)
+
+
+def _named(situation: Situation, said: Said, base: Deployment) -> list[Deployment]:
+    """The deployment that was found, under the name that it was announced by."""
+    told = replace(
+        base,
+        id=said.deployment or base.id,
+        announced_by=said.message,
+        git_hash=said.git_hash or base.git_hash,
+        barrier=said.barrier or base.barrier,
+    )
+    if said.stable:
+        told = _called_stable(recorded(told, Status.STABLE, situation))
+    was_kept = any(one.id == base.id for one in situation.known)
+    if told.id == base.id or not was_kept:
+        return [told]
+    return [told, replace(base, status=Status.LIVE, named=told.id, due_at=None)]
+
+
+def _known(situation: Situation, said: Said, named: Deployment) -> Deployment:
+    """A deployment of which more is said. Raises: Refused."""
+    told = replace(
+        named,
+        git_hash=named.git_hash or said.git_hash,
+        barrier=named.barrier or said.barrier,
+    )
+    if not said.stable or named.status is Status.STABLE:
+        return told
+    if named.functions != placements(situation.live.functions or {}):
+        raise Refused(f"{named.id} is not what is live: it cannot be called stable")
+    if named.status is Status.BAD:
+        raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
+    return _called_stable(recorded(told, Status.STABLE, situation))
+
+
+def _first_heard(situation: Situation, said: Said) -> Deployment:
+    """A deployment of which nothing is known but what is live, and that somebody tells of it."""
+    ids = {one.id for one in situation.known}
+    at = said.at
+    while not said.deployment and default_id(at) in ids:
+        at += timedelta(seconds=1)
+    deployment = Deployment(
+        id=said.deployment or default_id(at),
+        system=situation.policy.system,
+        at=at,
+        status=Status.LIVE,
+        functions=placements(situation.live.functions or {}),
+        announced_by=said.message,
+        git_hash=said.git_hash,
+        barrier=said.barrier,
+        backup_at=whole_minute_before(at),
+    )
+    if said.stable:
+        return _called_stable(recorded(deployment, Status.STABLE, situation))
+    return recorded(deployment, Status.LIVE, situation)
+
+
+def _called_stable(deployment: Deployment) -> Deployment:
+    return replace(deployment, reason="announced as stable", untested=())
+
+
+def _unannounced(situation: Situation) -> Deployment | None:
+    """The newest deployment, if nobody has told of it and it is what is live."""
+    mine = [one for one in situation.known if not one.named]
+    newest = max(mine, key=lambda one: one.at, default=None)
+    if newest is None or newest.announced_by or newest.status is Status.BAD:
+        return None
+    rolling = newest.status is Status.ROLLING_OUT
+    same = newest.functions == placements(situation.live.functions or {})
+    return newest if rolling or same else None
+
+
+def _refuse_unstable(situation: Situation, said: Said) -> None:
+    """Raises: Refused, when what is live cannot be what was called stable."""
+    if not said.stable or any(one.announced_by == said.message for one in situation.known):
+        return
+    functions = situation.live.functions or {}
+    for name, placed in sorted(placements(functions).items()):
+        for revision in placed.revisions:
+            state = functions[name].revisions.get(revision)
+            if state is not None and state.created_at > said.at + SKEW:
+                raise Refused(f"not what was called stable: {name} serves a newer revision")
+    if situation.system.open_incident:
+        raise Refused(f"nothing is stable during {situation.system.open_incident}")

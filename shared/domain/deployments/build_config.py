@@ -1,0 +1,107 @@
+"""A function as its builds have left it, and what it is built from again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.deployments.inventory.state import (
+    Configuration,
+    FunctionState,
+    Generation,
+    Source,
+    fingerprint,
+)
+
+REDEPLOY = "redeploy"
+"""The kind of step that builds."""
+REBUILD_SECONDS = 90.0
+"""How long a build usually takes."""
+
+
+class Built(Struct, frozen=True):
+    """A function as the platform shows it now."""
+
+    state: FunctionState
+    """As it would be recorded, without its service's traffic."""
+    service: str
+    """Full name of its Cloud Run service; empty: it has none."""
+    revision: str
+    """Short name of the revision that its newest deployment made; empty: it has no service."""
+    active: bool
+    """Its newest deployment succeeded."""
+    deploying: bool = False
+
+
+class Running(Struct, frozen=True):
+    """A deployment of a function that has not ended."""
+
+    operation: str
+    source: Source | None
+    """What it was asked to build; None: it does not say so."""
+
+
+class Recipe(Struct, frozen=True):
+    """All that a function is built from, without what its plain variables hold."""
+
+    source: Source
+    """Our copy."""
+    definition: dict[str, Any]
+    """As recorded: `FunctionState.definition`."""
+    configuration: Configuration
+    """As recorded; it tells where the values of the variables are kept."""
+    build_variables_hash: str = ""
+    generation: Generation = Generation.SECOND
+    original: Source | None = None
+    """What our copy is a copy of."""
+
+
+def recipe(recorded: FunctionState) -> Recipe | None:
+    """How to build a function again as it was recorded; None: what is kept does not suffice.
+
+    Without our copy of its source, or of the values of its variables, it cannot be.
+    """
+    plain = recorded.configuration.variables or recorded.build_variables
+    if recorded.copy is None or not recorded.definition:
+        return None
+    if plain and recorded.configuration.values is None:
+        return None
+    return Recipe(
+        source=recorded.copy,
+        definition=recorded.definition,
+        configuration=recorded.configuration,
+        build_variables_hash=recorded.build_variables_hash,
+        generation=recorded.generation,
+        original=recorded.source,
+    )
+
+
+def is_built_from(state: FunctionState, wanted: Recipe) -> bool:
+    """Whether a function's newest deployment is of that source, with that configuration."""
+    return state.source == wanted.source and _is_configured_as(state, wanted)
+
+
+def runs_as_recorded(state: FunctionState, wanted: Recipe) -> bool:
+    """The same, or of the very source that ours is a copy of."""
+    return state.source in (wanted.source, wanted.original) and _is_configured_as(state, wanted)
+
+
+def _is_configured_as(state: FunctionState, wanted: Recipe) -> bool:
+    return (_said(state.configuration), state.build_variables_hash) == (
+        _said(wanted.configuration),
+        wanted.build_variables_hash,
+    )
+
+
+def mark(state: FunctionState | None) -> str:
+    """What tells one deployment of a function from another; of one that is not there, too."""
+    if state is None:
+        return "absent"
+    return fingerprint((state.source, _said(state.configuration), state.build_variables_hash))
+
+
+def _said(configuration: Configuration) -> Configuration:
+    """Without where we keep its values: what runs does not know of that."""
+    return replace(configuration, values=None)

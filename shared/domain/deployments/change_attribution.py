@@ -1,0 +1,213 @@
+"""Who has changed what differs from the last look: others, a rollback of ours, or a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.state import FunctionState, Source, WholeInventory
+from shared.domain.deployments.inventory.traffic import Traffic, shares
+from shared.domain.system import System
+
+BROUGHT_BACK = frozenset({Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY, Part.INDEXES})
+"""What beside the functions a rollback may bring back."""
+_SHIFTED = frozenset({"traffic", "revisions"})
+"""What differs of a function when its requests are led elsewhere, and nothing was deployed."""
+
+
+class Wrote(Struct, frozen=True):
+    """What a rollback of ours has led, or may have led, a function's requests to."""
+
+    rollback: str
+    origin: Traffic
+    goal: Traffic
+    helped: bool = False
+    """Whether the system was well, or not worse, once it was there."""
+    source: Source | None = None
+    """Our copy that it was, or may have been, built from; None: it was not built."""
+
+
+class Compared(Struct, frozen=True):
+    """What differs from the last look."""
+
+    changes: tuple[Difference, ...] = ()
+    """That others have made."""
+    ours: dict[str, str] = {}
+    """Functions that a rollback of ours has moved, and which one; what lies beside them, by its
+    part and name."""
+    by_hand: tuple[str, ...] = ()
+    """What a person has changed where automation was at work: functions, and by part and name what
+    lies beside them."""
+    taken_back: dict[str, Wrote] = {}
+    """Functions that others have deployed, and that we had led back before that was seen."""
+
+
+def compare(
+    found: Iterable[Difference],
+    stock: Stock,
+    live: WholeInventory,
+    wrote: Mapping[str, Wrote],
+    system: System,
+    *,
+    rolls_on: Collection[str] = (),
+) -> Compared:
+    """What has changed since the last look, told apart by who changed it.
+
+    `rolls_on` names what a roll-out went on to deploy, as `by_hand` would: that is nobody's cure.
+    """
+    ours, changes, by_hand, taken = {}, [], [], {}
+    for difference in found:
+        function = difference.name
+        mine = wrote.get(function) if difference.part is Part.FUNCTIONS else None
+        if mine is not None and _is_there(difference, live, mine):
+            ours[function] = mine.rollback
+            if _is_built(difference, live, mine):
+                continue
+            if is_shift(difference):
+                continue
+            taken[function] = mine
+            changes.append(difference)
+            continue
+        changes.append(difference)
+        name = called(difference.part, function)
+        if name in rolls_on and not is_shift(difference):
+            continue
+        if _by_hand(difference, stock, live, mine, system):
+            by_hand.append(name)
+    return Compared(tuple(changes), ours, tuple(by_hand), taken)
+
+
+def rolled_on(
+    found: Iterable[Difference],
+    stock: Stock,
+    live: WholeInventory,
+    wrote: Container[str],
+    system: System,
+    rolling: Deployment | None,
+    quiet: timedelta,
+) -> set[str]:
+    """What belongs to a roll-out that began before the open incident was detected.
+
+    Beside functions that is all that changes before it has settled. It goes on as long as each
+    deployment follows the one before within `quiet`. `rolling` is what was known of it before this
+    look; None: it may have begun since the last one. What a rollback of ours has led back was
+    deployed before the detection, at a time that is not seen any more.
+    """
+    detected = system.incident_detected_at
+    if detected is None:
+        return set()
+    before, after = stock.live.functions or {}, live.functions or {}
+    moments = []
+    for one in found:
+        if one.part is Part.FUNCTIONS and not is_shift(one):
+            made = made_at(before.get(one.name), after.get(one.name))
+            at = detected if one.name in wrote else min(made, default=None)
+            moments += [(at, one.name)] if at else []
+    last: datetime | None = None
+    reached = set()
+    if rolling is not None and rolling.at <= detected:
+        reached |= {called(one.part, one.name) for one in found if one.part in BROUGHT_BACK}
+        seen = (at for one in before.values() for at in made_at(None, one))
+        last = max(seen, default=rolling.at)
+    for at, function in sorted(moments):
+        if at <= detected or (last is not None and at - last <= quiet):
+            last = at if last is None else max(last, at)
+            reached.add(function)
+    return reached
+
+
+def called(part: Part, name: str) -> str:
+    """What a thing is called when it is left to a person: of functions its name alone."""
+    return name if part is Part.FUNCTIONS else f"{part} {name}"
+
+
+def is_shift(difference: Difference) -> bool:
+    """Whether requests were led elsewhere, and nothing was deployed."""
+    return difference.change is Change.CHANGED and _SHIFTED.issuperset(difference.aspects)
+
+
+def same_traffic(one: Traffic, other: Traffic, latest: str) -> bool:
+    """Whether two lists lead the same requests and the same tags to the same revisions."""
+    return shares(one, latest) == shares(other, latest) and _tags(one, latest) == _tags(
+        other, latest
+    )
+
+
+def _tags(traffic: Traffic, latest: str) -> set[tuple[str, str]]:
+    return {(entry.tag, entry.revision or latest) for entry in traffic if entry.tag}
+
+
+def _is_built(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
+    """Whether a function is built from our copy: changed so, or created again."""
+    if wrote.source is None or difference.change is Change.DELETED:
+        return False
+    return (live.functions or {})[difference.name].source == wrote.source
+
+
+def _is_there(difference: Difference, live: WholeInventory, wrote: Wrote) -> bool:
+    """Whether a changed function is what we have built, or its traffic where we have led it."""
+    if _is_built(difference, live, wrote):
+        return True
+    if difference.change is not Change.CHANGED or "traffic" not in difference.aspects:
+        return False
+    function = (live.functions or {})[difference.name]
+    return same_traffic(function.traffic, wrote.goal, function.latest)
+
+
+def _by_hand(
+    difference: Difference, stock: Stock, live: WholeInventory, wrote: Wrote | None, system: System
+) -> bool:
+    """Whether a person has changed something where automation works, or has worked.
+
+    That is, of a function: led its requests away from where we led them, or anywhere while a
+    rollback is to lead them. Or changed anything surely after the open incident was detected; what
+    may have been changed before was perhaps its cause.
+    """
+    if difference.part is not Part.FUNCTIONS:
+        told = told_at(difference, live)
+        at = min(told, default=stock.read_at)
+        return difference.part in BROUGHT_BACK and _during_an_incident(system, at)
+    before = (stock.live.functions or {}).get(difference.name)
+    now = (live.functions or {}).get(difference.name)
+    shifted = is_shift(difference)
+    if shifted and difference.name in stock.wrote:
+        return True
+    if shifted and wrote is not None and now is not None:
+        return not same_traffic(now.traffic, wrote.origin, now.latest)
+    return _during_an_incident(system, _earliest(before, now, stock.read_at))
+
+
+def _during_an_incident(system: System, changed_at: datetime) -> bool:
+    """Whether it was surely changed after the open incident was detected."""
+    detected = system.incident_detected_at
+    return bool(system.open_incident) and detected is not None and changed_at > detected
+
+
+def _earliest(
+    before: FunctionState | None, now: FunctionState | None, seen_unchanged_at: datetime
+) -> datetime:
+    """The earliest moment at which a function can have changed as it did."""
+    return max(made_at(before, now), default=seen_unchanged_at)
+
+
+def made_at(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:
+    """When the revisions were made that were not reached before."""
+    known = before.revisions if before else {}
+    reached = now.revisions if now else {}
+    return [one.created_at for name, one in reached.items() if name not in known]
+
+
+def told_at(change: Difference, live: WholeInventory) -> list[datetime]:
+    """When the platform says that something beside the functions was changed; most do not say."""
+    site = (live.sites or {}).get(change.name) if change.part is Part.SITES else None
+    rules = (live.rules or {}).get(change.name) if change.part is Part.RULES else None
+    if site is not None and "version" in change.aspects and site.released_at is not None:
+        return [site.released_at]
+    if rules is not None and "ruleset" in change.aspects:
+        return [rules.updated_at]
+    return []

@@ -1,0 +1,201 @@
+"""A change of what is live, and whether it may be gone back to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.deployments.inventory.diff import Difference, Part
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, shares
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """What is known of a deployment."""
+
+    ROLLING_OUT = "ROLLING_OUT"
+    LIVE = "LIVE"
+    STABLE = "STABLE"
+    BAD = "BAD"
+
+
+MARKED = frozenset({Status.STABLE, Status.BAD})
+"""Kept for ever: where one may go back to, and where nobody may."""
+
+
+class Live(Struct, frozen=True):
+    """A function as found: the service behind it and the revisions that it has."""
+
+    function: str
+    service: Service
+    revisions: tuple[Revision, ...]
+
+    def revision(self, name: str) -> Revision | None:
+        """The revision of that short name, None when it is gone."""
+        return next((known for known in self.revisions if known.name == name), None)
+
+
+Inventory = dict[str, Live]
+"""What is really live, by function name."""
+
+
+class Placement(Struct, frozen=True):
+    """What one function served in a deployment."""
+
+    service: str
+    traffic: Traffic
+    """Verbatim."""
+    revisions: dict[str, int]
+    """Percent per revision, LATEST resolved."""
+    scaling: Scaling | None = None
+    """Of the service; None: it was not recorded."""
+
+
+class Restorability(Struct, frozen=True):
+    """Whether all is there that going back to a deployment needs, as far as that was looked at."""
+
+    checked_at: datetime
+    faults: tuple[str, ...] = ()
+    """What is missing, one line each; none: nothing is known to be."""
+    unknown: tuple[str, ...] = ()
+    """What could not be checked."""
+    rebuild: tuple[str, ...] = ()
+    """Why not each of its functions could be built again, should its image be gone."""
+
+
+class Deployment(Struct, frozen=True):
+    """What served requests from `at` on; all of it lies in its record, a document below it."""
+
+    id: str
+    system: str
+    at: datetime
+    """As near as is known: when its first revision was made, when it was told of, or seen."""
+    status: Status
+    functions: dict[str, Placement]
+    announced_by: str = ""
+    """The message that told of it; empty: found by looking."""
+    git_hash: str = ""
+    barrier: str = ""
+    """Why nobody may go back past this deployment by machine; empty: nothing bars."""
+    not_before: datetime | None = None
+    """What it changed was seen unchanged then; None: nothing is known to have changed."""
+    changes: tuple[Difference, ...] = ()
+    """From what was live before."""
+    changed_at: datetime | None = None
+    """When its newest change was seen."""
+    observed_at: dict[str, datetime] = {}
+    """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
+    settled_at: datetime | None = None
+    """When it was recorded whole; None: it is rolling out."""
+    backup_at: datetime | None = None
+    """The whole minute before its first change: where the database can be read, or cloned, as it
+    was. Nobody makes a backup for a deployment that was not announced beforehand."""
+    health: dict[str, str] = {}
+    """What probes and routers said when it was recorded, by what was asked."""
+    untested: tuple[str, ...] = ()
+    """Changed functions that too few requests have reached to tell whether they are well."""
+    reason: str = ""
+    """Why it is STABLE or BAD, or not STABLE yet."""
+    restorable: Restorability | None = None
+    """None: nobody has looked yet."""
+    named: str = ""
+    """The announced deployment that this one has turned out to be."""
+    due_at: datetime | None = None
+    """When it is to settle, to be judged, or proven restorable; None: nothing more is due."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def deployed(self) -> tuple[str, ...]:
+        """The functions that it changed."""
+        return tuple(one.name for one in self.changes if one.part is Part.FUNCTIONS)
+
+
+def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
+    """What each function serves now, in the form that a deployment keeps.
+
+    A function without a service has no traffic to place.
+    """
+    return {
+        name: Placement(one.service, one.traffic, shares(one.traffic, one.latest), one.scaling)
+        for name, one in functions.items()
+        if one.service
+    }
+
+
+def returnable(deployments: Iterable[Deployment], most: int) -> list[Deployment]:
+    """Those that a person or automation may go back to, newest first: as many as are kept.
+
+    The newest stable one is among them, however old it is.
+    """
+    found = [
+        one
+        for one in deployments
+        if one.status in (Status.LIVE, Status.STABLE)
+        and one.settled_at is not None
+        and one.expires_at is None
+        and not one.named
+    ]
+    found.sort(key=lambda one: one.at, reverse=True)
+    stable = [one for one in found if one.status is Status.STABLE][:1]
+    return found[:most] + [one for one in stable if one not in found[:most]]
+
+
+def taken_back(
+    deployments: Iterable[Deployment], target: Deployment, functions: Collection[str]
+) -> list[Deployment]:
+    """The deployments since `target` that served of `functions` what it does not."""
+    return [
+        one
+        for one in deployments
+        if one.at > target.at
+        and one.status is not Status.BAD
+        and any(
+            function in one.functions
+            and function in target.functions
+            and one.functions[function].revisions != target.functions[function].revisions
+            for function in functions
+        )
+    ]
+
+
+def by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:
+    """What was counted per service (short name), told per function instead."""
+    services = {name: live.service.name for name, live in inventory.items()}
+    return by_service(counts, services)
+
+
+def by_service(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:
+    """What was counted per service (short name), told per function; `services` by full name."""
+    functions = {service.rpartition("/")[2]: name for name, service in services.items()}
+    return {functions[service]: count for service, count in counts.items() if service in functions}
+
+
+def default_id(at: datetime) -> str:
+    """The runbook's id: deploy_YYYYMMDD_HHMMSS, UTC."""
+    return at.astimezone(UTC).strftime("deploy_%Y%m%d_%H%M%S")
+
+
+def whole_minute_before(moment: datetime) -> datetime:
+    """The last whole minute before a moment: point-in-time reads know no finer ones.
+
+    https://firebase.google.com/docs/firestore/pitr, read 2026-11.
+    """
+    return (moment - timedelta(microseconds=1)).replace(second=0, microsecond=0)
+
+
+def path(system: str, deployment: str) -> str:
+    """Where a deployment is kept."""
+    return f"deployments/{system}:{deployment}"
+
+
+def record_path(system: str, deployment: str) -> str:
+    """Where all that was live in a deployment is kept."""
+    return f"{path(system, deployment)}/record/inventory"

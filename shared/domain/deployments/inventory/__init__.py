@@ -1,0 +1,1 @@
+"""The inventory: state, differences, traffic."""

@@ -1,0 +1,106 @@
+"""What differs between a recorded inventory and the live one. Unknown is no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+
+
+class Part(StrEnum):
+    """The parts of an inventory, by the names that they have there."""
+
+    FUNCTIONS = "functions"
+    SITES = "sites"
+    REMOTE_CONFIG = "remote_config"
+    RULES = "rules"
+    IDENTITY = "identity"
+    INDEXES = "indexes"
+    SECRETS = "secrets"
+    SCHEDULES = "schedules"
+    ACCOUNTS = "accounts"
+    INVOKERS = "invokers"
+
+
+class Change(StrEnum):
+    """What became of one thing."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+class Difference(Struct, frozen=True, order=True):
+    """One thing that is not what was recorded."""
+
+    part: Part
+    name: str
+    change: Change
+    aspects: tuple[str, ...] = ()
+    """Which fields of it differ, when it is changed and has fields."""
+
+
+_PASSING: dict[Part, frozenset[str]] = {
+    Part.FUNCTIONS: frozenset({"copy", "latest", "scaling", "trigger"}),
+    Part.SITES: frozenset({"released_at"}),
+    Part.REMOTE_CONFIG: frozenset({"content", "etag", "version"}),
+    Part.RULES: frozenset({"source", "updated_at"}),
+    Part.INDEXES: frozenset({"state"}),
+}
+"""Fields that may differ while what is live is the same: the same released or published again, a
+revision that nothing leads to, other instances of the same, a trigger that was made again with the
+same definition, our own copies."""
+
+
+def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Difference, ...]:
+    """Every difference, by part and name; of a part that either side does not know, none."""
+    return tuple(found for part in Part for found in _of_part(part, recorded, live))
+
+
+def incomparable(recorded: WholeInventory, live: WholeInventory) -> tuple[Part, ...]:
+    """The parts that one side or both could not look at."""
+    return tuple(
+        part for part in Part if getattr(recorded, part) is None or getattr(live, part) is None
+    )
+
+
+def _of_part(part: Part, recorded: WholeInventory, live: WholeInventory) -> Iterator[Difference]:
+    before: Mapping[str, Any] | None = getattr(recorded, part)
+    now: Mapping[str, Any] | None = getattr(live, part)
+    if before is None or now is None:
+        return
+    for name in sorted(before.keys() | now.keys()):
+        if name not in before:
+            yield Difference(part, name, Change.CREATED)
+        elif name not in now:
+            yield Difference(part, name, Change.DELETED)
+        else:
+            aspects = _aspects(part, before[name], now[name])
+            if aspects is not None:
+                yield Difference(part, name, Change.CHANGED, aspects)
+
+
+def _aspects(part: Part, before: Any, now: Any) -> tuple[str, ...] | None:
+    """The fields that differ; None when nothing does that counts."""
+    if not isinstance(before, Struct) or not isinstance(now, Struct):
+        return None if before == now else ()
+    if isinstance(before, FunctionState) and isinstance(now, FunctionState):
+        before, now = _told_alike(before, now), _told_alike(now, before)
+    was, passing = asdict(before), _PASSING.get(part, frozenset())
+    differing = (
+        name for name, value in asdict(now).items() if value != was[name] and name not in passing
+    )
+    return tuple(differing) or None
+
+
+def _told_alike(one: FunctionState, other: FunctionState) -> FunctionState:
+    """A function without what we keep of it, and with its definition only if both have one."""
+    one = replace(one, configuration=replace(one.configuration, values=None))
+    if one.definition and other.definition:
+        return one
+    return replace(one, definition={}, build_variables=(), build_variables_hash="")

@@ -1,0 +1,103 @@
+"""All that is live as it was last seen: one document per system, and one below each deployment."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA, from_builtins, from_json
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.policy.model import Policy
+
+
+class Stock(Struct, frozen=True):
+    """What was live when all of it was last read."""
+
+    system: str
+    read_at: datetime
+    """It was read no earlier; by the store's clock."""
+    due_at: datetime
+    """When it is to be read again, hint or not."""
+    live: WholeInventory
+    unknown: tuple[Part, ...] = ()
+    """Parts that gave no answer then: they are as they were seen before, or unknown."""
+    rolling_out: str = ""
+    """The deployment that has not settled yet."""
+    wrote: dict[str, str] = {}
+    """The functions that are where a rollback of ours has put them, and which one."""
+    unkept: dict[str, str] = {}
+    """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
+    old_secrets: tuple[str, ...] = ()
+    """Those in use that nobody has renewed for too long, in order."""
+    schema: int = SCHEMA
+
+
+def encode(stock: Stock) -> dict[str, Any]:
+    """The fields of its document; `id` is what it is handed on by."""
+    fields: dict[str, Any] = msgspec.to_builtins(
+        replace(stock, live=WholeInventory()), builtin_types=(datetime,)
+    )
+    return {**fields, "id": stock.system, "live": packed(stock.live)}
+
+
+def decode(fields: Mapping[str, Any]) -> Stock:
+    """The value of its document. Raises: msgspec.ValidationError."""
+    return from_builtins({**fields, "live": unpacked(fields["live"])}, Stock)
+
+
+def packed(whole: WholeInventory) -> bytes:
+    """An inventory in the room that a document has: 1,000 functions take about a third of it."""
+    return zlib.compress(msgspec.json.encode(whole))
+
+
+def unpacked(content: bytes) -> WholeInventory:
+    """The inventory again. Raises: msgspec.ValidationError, msgspec.DecodeError, zlib.error."""
+    return from_json(zlib.decompress(content), WholeInventory)
+
+
+def protected(whole: WholeInventory, policy: Policy) -> WholeInventory:
+    """Of an inventory what the policy protects: a project has functions of others, too."""
+    if whole.functions is None:
+        return whole
+    ours = {name: one for name, one in whole.functions.items() if name in policy.functions}
+    return replace(whole, functions=ours)
+
+
+def unknown_parts(whole: WholeInventory) -> tuple[Part, ...]:
+    """The parts that gave no answer."""
+    return tuple(part for part in Part if getattr(whole, part) is None)
+
+
+def old_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
+    """The secrets that functions use whose newest enabled version is older than it should be.
+
+    Of secrets that are not watched, or that gave no answer, none.
+    """
+    newest: dict[str, datetime] = {}
+    for name, version in (live.secrets or {}).items():
+        secret = name.partition("/")[0]
+        if version.state == "ENABLED":
+            newest[secret] = max(version.created_at, newest.get(secret, version.created_at))
+    used = {
+        use.secret for one in (live.functions or {}).values() for use in one.configuration.secrets
+    }
+    limit = now - policy.deployments.secrets_renewed_within
+    return tuple(sorted(secret for secret in used if newest.get(secret, now) < limit))
+
+
+def filled(live: WholeInventory, before: WholeInventory) -> WholeInventory:
+    """What is live; parts that gave no answer are taken to be as they were."""
+    missing = {part.value: getattr(before, part) for part in unknown_parts(live)}
+    return replace(live, **missing)
+
+
+def path(system: str) -> str:
+    """Where it is kept."""
+    return f"inventory/{system}"

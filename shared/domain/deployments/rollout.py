@@ -1,0 +1,214 @@
+"""From one look at what is live to the next: what that makes of the deployments.
+
+Pure. A change that we did not make ourselves opens a deployment or extends the one that is rolling
+out; one that nothing extends for a while has settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.deployments.change_attribution import Compared, made_at, told_at
+from shared.domain.deployments.deployment import (
+    Deployment,
+    Placement,
+    Status,
+    default_id,
+    placements,
+    whole_minute_before,
+)
+from shared.domain.deployments.inventory.diff import Change, Difference, Part
+from shared.domain.deployments.inventory.record import Stock
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.traffic import follows_latest, shares
+from shared.domain.policy.model import Policy
+from shared.domain.system import System
+
+PROVE_EVERY = timedelta(days=1)
+"""So often each deployment that is kept to be gone back to is proven anew."""
+_NEXT = timedelta(microseconds=1)
+"""A deployment comes after those that are known, however their times were told."""
+
+
+class Said(Struct, frozen=True):
+    """What somebody says of a deployment, in one message."""
+
+    message: str
+    at: datetime
+    deployment: str = ""
+    """Empty: what is live, whatever it is called."""
+    git_hash: str = ""
+    stable: bool = False
+    barrier: str = ""
+
+
+class Situation(Struct, frozen=True):
+    """One look, whole."""
+
+    policy: Policy
+    stock: Stock | None
+    """What was seen before; None: this is the first look."""
+    live: WholeInventory
+    """Parts without an answer as they were before."""
+    compared: Compared
+    known: tuple[Deployment, ...]
+    system: System
+    now: datetime
+    """When the look began."""
+    observed_at: datetime
+    """When the last answer had arrived: `live` holds no change newer than this."""
+    said: Said | None = None
+
+    @property
+    def open(self) -> Deployment | None:
+        """The deployment that is rolling out."""
+        name = self.stock.rolling_out if self.stock else ""
+        found = next((one for one in self.known if one.id == name), None)
+        return found if found and found.status is Status.ROLLING_OUT else None
+
+
+def changed(situation: Situation) -> Deployment | None:
+    """The deployment that the changes open or extend; None when there are none."""
+    stock, now, changes = situation.stock, situation.now, situation.compared.changes
+    if stock is None or not changes:
+        return None
+    rolling, live = situation.open, _placed(situation)
+    due_at = now + situation.policy.deployments.quiet
+    if rolling is not None:
+        held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
+        kept = {name: one for name, one in rolling.functions.items() if name in held}
+        return replace(
+            rolling,
+            functions={**live, **kept},
+            changes=merged(rolling.changes, changes),
+            changed_at=now,
+            observed_at={**rolling.observed_at, **_observed(situation, rolling.functions, live)},
+            due_at=due_at,
+        )
+    at, first = _began(situation, stock, changes)
+    before = [one.at for one in situation.known if one.at <= now]
+    at = max([at, *(one + _NEXT for one in before)])
+    deployment = Deployment(
+        id=free_id(at, {one.id for one in situation.known}),
+        system=situation.policy.system,
+        at=at,
+        status=Status.ROLLING_OUT,
+        functions=live,
+        not_before=stock.read_at,
+        changes=changes,
+        changed_at=now,
+        observed_at=_observed(situation, {}, live),
+        backup_at=whole_minute_before(first),
+        due_at=due_at,
+    )
+    helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
+    if not helped:
+        return deployment
+    bad = recorded(deployment, Status.BAD, situation)
+    return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
+
+
+def _observed(
+    situation: Situation, before: Mapping[str, Placement], now: Mapping[str, Placement]
+) -> dict[str, datetime]:
+    """Return the time of this look for each function whose traffic others have changed."""
+    changed = {one.name for one in situation.compared.changes if one.part is Part.FUNCTIONS}
+    return {
+        name: situation.observed_at
+        for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
+        if name not in before or before[name].revisions != now[name].revisions
+    }
+
+
+def _placed(situation: Situation) -> dict[str, Placement]:
+    """What the functions serve; those that we have led back, what they served before that."""
+    functions = situation.live.functions or {}
+    return {
+        **placements(functions),
+        **{
+            name: Placement(
+                functions[name].service, one.origin, shares(one.origin, functions[name].latest)
+            )
+            for name, one in situation.compared.taken_back.items()
+        },
+    }
+
+
+def _began(
+    situation: Situation, stock: Stock, changes: Iterable[Difference]
+) -> tuple[datetime, datetime]:
+    """When the first change was made as near as is known, and the earliest that it can have been.
+
+    A revision that serves because it is the newest tells when that was, and so do a site and rules
+    that were released; what we have led back was there when its incident was detected; all else,
+    as when requests were led to a revision by name, happened at some time since the last look.
+    """
+    live, now, detected = situation.live, situation.now, situation.system.incident_detected_at
+    moments = [detected] if situation.compared.taken_back and detected else []
+    certain = True
+    for change in changes:
+        made: list[datetime] = []
+        if change.part is Part.FUNCTIONS:
+            before = (stock.live.functions or {}).get(change.name)
+            after_it = (live.functions or {}).get(change.name)
+            if after_it is not None and follows_latest(after_it.traffic):
+                made = made_at(before, after_it)
+        else:
+            made = told_at(change, live)
+        certain = certain and bool(made) and min(made) >= stock.read_at
+        moments += made
+    if not moments:
+        return now, stock.read_at
+    first = min(max(min(moments), stock.read_at), now)
+    return first, first if certain else stock.read_at
+
+
+def merged(
+    before: Collection[Difference], changes: Collection[Difference]
+) -> tuple[Difference, ...]:
+    """All that a deployment has changed, each thing once."""
+    found = {(one.part, one.name): one for one in before}
+    for one in changes:
+        known = found.pop((one.part, one.name), None)
+        told = one if known is None else _both(known, one)
+        if told is not None:
+            found[one.part, one.name] = told
+    return tuple(sorted(found.values()))
+
+
+def _both(first: Difference, second: Difference) -> Difference | None:
+    """What became of one thing by two changes; None when it came and went."""
+    if first.change is Change.CREATED:
+        return None if second.change is Change.DELETED else first
+    if second.change is Change.DELETED:
+        return second
+    aspects = tuple(sorted({*first.aspects, *second.aspects}))
+    return replace(first, change=Change.CHANGED, aspects=aspects)
+
+
+def settled(situation: Situation) -> Deployment | None:
+    """The deployment that was rolling out, live; None while it is not quiet for long enough."""
+    rolling, now = situation.open, situation.now
+    if rolling is None or rolling.changed_at is None:
+        return None
+    if now < rolling.changed_at + situation.policy.deployments.quiet:
+        return None
+    return recorded(rolling, Status.LIVE, situation)
+
+
+def recorded(deployment: Deployment, status: Status, situation: Situation) -> Deployment:
+    """The deployment as it is kept from now on; judged, or proven, when that is due."""
+    bake = situation.policy.execution.bake
+    wait = PROVE_EVERY if status is Status.STABLE else bake
+    return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
+
+
+def free_id(at: datetime, taken: Collection[str]) -> str:
+    """The id of a deployment of that second, or of the next one that has none."""
+    while default_id(at) in taken:
+        at += timedelta(seconds=1)
+    return default_id(at)

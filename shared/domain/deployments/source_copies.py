@@ -1,0 +1,149 @@
+"""What we keep of functions so that they can be built again: names, and what is lacking; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import from_json
+from shared.domain.deployments.build_config import Recipe
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    WholeInventory,
+    fingerprint,
+    values_hash,
+)
+
+
+class Values(Struct, frozen=True):
+    """The values of a function's plain variables. Shown nowhere: its text does not hold them."""
+
+    variables: dict[str, str] = {}
+    """Those that its code runs with."""
+    build_variables: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "Values(...)"
+
+    def are_of(self, function: FunctionState | Recipe) -> bool:
+        """Whether they are those that its record was made with."""
+        return (
+            values_hash(self.variables) == function.configuration.variables_hash
+            and values_hash(self.build_variables) == function.build_variables_hash
+        )
+
+
+def written(values: Values) -> bytes:
+    """The content of their object."""
+    return msgspec.json.encode(values)
+
+
+def read(content: bytes, function: FunctionState | Recipe) -> Values:
+    """The values that a function was recorded with.
+
+    Raises: ValueError when the content is not of them; it does not say what it is.
+    """
+    try:
+        values = from_json(content, Values)
+    except msgspec.MsgspecError:
+        raise ValueError("what is kept are no values") from None
+    if not values.are_of(function):
+        raise ValueError("other values are kept than were recorded")
+    return values
+
+
+def source_name(system: str, function: FunctionState) -> str:
+    """Where its source is kept: another one, or another generation of it, has another name."""
+    return f"{system}/{function.name}/{fingerprint(function.source)}.zip"
+
+
+def values_name(system: str, function: FunctionState) -> str:
+    """Where the values of its plain variables are kept: other values have another name."""
+    hashes = (function.configuration.variables_hash, function.build_variables_hash)
+    return f"{system}/{function.name}/{fingerprint(hashes)}.json"
+
+
+def lacks_copy(function: FunctionState) -> bool:
+    """Whether there is a source of which we have none."""
+    return function.source is not None and function.copy is None
+
+
+def lacks_values(function: FunctionState) -> bool:
+    """Whether there are values of plain variables which we do not keep."""
+    has_some = bool(function.configuration.variables or function.build_variables)
+    return has_some and function.configuration.values is None
+
+
+def without_rebuild(functions: Iterable[FunctionState], unkept: Mapping[str, str]) -> Iterator[str]:
+    """Why functions could not be built again, one line each; `unkept` has the reasons by what."""
+    for one in sorted(functions, key=lambda function: function.name):
+        if not one.definition:
+            yield f"{one.name}: what it was deployed with is not recorded"
+        if one.source is None:
+            yield f"{one.name}: its source is not in Cloud Storage"
+        if lacks_copy(one):
+            yield _because(f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}"))
+        if lacks_values(one):
+            told = f"{one.name}: the values of its variables are not kept"
+            yield _because(told, unkept.get(f"values {one.name}"))
+
+
+def lacking(function: FunctionState) -> str:
+    """Why a function could not be built again as it is, in words; empty: it could."""
+    lines = without_rebuild([function], {})
+    return ", ".join(line.removeprefix(f"{function.name}: ") for line in lines)
+
+
+def _because(told: str, reason: str | None) -> str:
+    return f"{told}: {reason}" if reason else told
+
+
+def carried(whole: WholeInventory, before: WholeInventory) -> WholeInventory:
+    """The inventory with what `before` knows to be kept of just these sources and values."""
+    if not whole.functions or not before.functions:
+        return whole
+    kept = before.functions
+    found = {
+        name: _carried(one, kept[name]) if name in kept else one
+        for name, one in whole.functions.items()
+    }
+    return replace(whole, functions=found)
+
+
+def present(
+    whole: WholeInventory, sources: Container[str] | None, values: Container[str] | None
+) -> WholeInventory:
+    """The inventory without what is kept under no name any more; None: it could not be looked."""
+    functions = {}
+    for name, one in (whole.functions or {}).items():
+        if one.copy and sources is not None and one.copy.object not in sources:
+            one = replace(one, copy=None)
+        kept = one.configuration.values
+        if kept and values is not None and kept.object not in values:
+            one = replace(one, configuration=replace(one.configuration, values=None))
+        functions[name] = one
+    return replace(whole, functions=functions) if functions else whole
+
+
+def named(whole: WholeInventory) -> Iterator[str]:
+    """The names of all that is said to be kept, of sources and of values alike."""
+    for one in (whole.functions or {}).values():
+        for kept in (one.copy, one.configuration.values):
+            if kept is not None:
+                yield kept.object
+
+
+def _carried(one: FunctionState, before: FunctionState) -> FunctionState:
+    if lacks_copy(one) and one.source == before.source:
+        one = replace(one, copy=before.copy)
+    if lacks_values(one) and _hashes(one) == _hashes(before):
+        values = before.configuration.values
+        one = replace(one, configuration=replace(one.configuration, values=values))
+    return one
+
+
+def _hashes(function: FunctionState) -> tuple[str, str]:
+    return function.configuration.variables_hash, function.build_variables_hash

@@ -1,0 +1,79 @@
+"""What is said of an incident later, unless somebody acts before: on-call ladder, response time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.core.durations import format_duration
+from shared.domain.incidents.incident import Incident
+from shared.domain.notices.notice import Notice, Unless, scheduled
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+
+
+def timers(
+    policy: Policy,
+    incident: Incident,
+    now: datetime,
+    since: datetime,
+    instead_of: Severity | None = None,
+) -> list[Notice]:
+    """One notice for each rung of the ladder and channel, and one for the response time.
+
+    The ladder counts from `since`. `instead_of`: what the severity was, where it was raised; who is
+    paged for that already is not paged twice. The older response time withdraws itself.
+    """
+    return [
+        *_ladder(policy, incident, now, since, instead_of),
+        *_response_time(policy, incident, now),
+    ]
+
+
+def _ladder(
+    policy: Policy,
+    incident: Incident,
+    now: datetime,
+    since: datetime,
+    instead_of: Severity | None,
+) -> list[Notice]:
+    said = f"{incident.id} {incident.severity}: nobody has acknowledged it in"
+    return [
+        notice
+        for number, rung in enumerate(policy.on_call, 1)
+        for notice in scheduled(
+            policy,
+            [one for one in policy.reached_by(rung) if instead_of not in one.severities],
+            incident.id,
+            incident.severity,
+            f"on-call-{number}-{incident.severity.lower()}{_response(incident)}",
+            f"{said} {format_duration(rung.after)}",
+            now,
+            max(now, since + rung.after),
+            Unless.ACKNOWLEDGED,
+            rung=number,
+            called=rung.contact or rung.channel,
+        )
+    ]
+
+
+def _response_time(policy: Policy, incident: Incident, now: datetime) -> list[Notice]:
+    if incident.respond_by is None:
+        return []
+    within = format_duration(policy.targets.by_severity[incident.severity])
+    return scheduled(
+        policy,
+        policy.channels,
+        incident.id,
+        incident.severity,
+        f"response-time-{incident.severity.lower()}{_response(incident)}",
+        f"{incident.id} {incident.severity}: response time breached, not restored within {within}",
+        now,
+        max(now, incident.respond_by),
+        Unless.RESTORED,
+        respond_by=incident.respond_by,
+    )
+
+
+def _response(incident: Incident) -> str:
+    """What tells the timers of a further response from those of the first."""
+    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

@@ -1,0 +1,57 @@
+"""What a person may do about an incident now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.core import topics
+from shared.domain.commands.command import as_gcloud
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Status as IncidentStatus
+from shared.domain.rollback.rollback import ENDED, Rollback, Status, Way
+
+
+def choices(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
+    """The verbs that do something about an incident, whose newest rollback is given; () at its end.
+
+    One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
+    one that has succeeded while an alert still stands, undo and accept. None: it was kept for its
+    time, and is kept no more; what is left is to accept.
+    """
+    if incident.ended_at is not None:
+        return ()
+    if rollback is None:
+        return ("accept",)
+    verbs: list[str] = []
+    asked = rollback.question is not None
+    if rollback.status is Status.PARKED or (rollback.status is Status.DECIDING and asked):
+        verbs += ["approve", "reject"]
+    if rollback.status not in ENDED:
+        verbs.append("cancel")
+    elif incident.status is IncidentStatus.ESCALATED:
+        verbs += after_the_end(rollback)
+    if not incident.acknowledged_by:
+        verbs.append("ack")
+    return tuple(verbs)
+
+
+def after_the_end(rollback: Rollback) -> tuple[str, ...]:
+    """The verbs that end an incident which waits for a person after this rollback of it.
+
+    One that failed before its first step offers the undo too: an earlier one of the incident may
+    have moved something. Where none has, the undo is refused, and says so.
+    """
+    if rollback.status is Status.SUCCEEDED:  # what it was to do is done
+        return ("accept",) if rollback.way is Way.UNDO else ("undo", "accept")
+    moved = rollback.status is Status.FAILED or rollback.started_at is not None
+    return ("retry", "undo", "accept") if moved else ("retry", "accept")
+
+
+def lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:
+    """Each of these verbs as one line for a shell; `more` goes into each of them."""
+    about: Mapping[str, Any] = {"system": system, "incident": incident, **more}
+    return tuple(
+        as_gcloud(topics.COMMANDS, {"command": verb, **about, "reason": f"{verb} {incident}"})
+        for verb in verbs
+    )

@@ -1,0 +1,231 @@
+"""The first commit of an incident: everything that must exist from detection on, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import decode, encode
+from shared.core.store import Create, Document, Put, Reader, Update, Write, written
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, genesis, link
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.escalation import timers
+from shared.domain.incidents.incident import (
+    PUBLIC_KEPT_FOR,
+    Incident,
+    Moment,
+    Status,
+    public_id,
+    public_state,
+)
+from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Order, Rollback
+
+
+class Opening(Struct, frozen=True):
+    """What is to be committed, and what is to be published once it is."""
+
+    incident: Incident
+    rollback: Rollback
+    notices: tuple[Notice, ...]
+    writes: tuple[Write, ...]
+
+
+def open_incident(
+    policy: Policy,
+    system: Document,
+    reader: Reader,
+    *,
+    severity: Severity,
+    signal: str,
+    onset: datetime | None = None,
+    commit_id: str,
+    events: Sequence[Event],
+    order: Order | None = None,
+) -> Opening:
+    """A new incident with its number, its undecided rollback, public state and notices.
+
+    It is detected when the system's document was read, on which time all instances agree; without
+    an onset it began then. Two of them at once cannot both land: system and counter are written as
+    they were read.
+    """
+    now = system.read_at
+    counter = reader.get(counter_path(now))
+    number = (counter.fields or {"number": 0})["number"] + 1
+    incident = Incident(
+        id=public_id(counter.path.rpartition("/")[2], number),
+        system=policy.system,
+        severity=severity,
+        signal=signal,
+        status=Status.DETECTED,
+        onset_at=onset or now,
+        detected_at=now,
+        timeline=[Moment(Status.DETECTED, now, f"{signal} detected")],
+        respond_by=incidents.respond_by(policy, severity, now),
+    )
+    counted = written(counter, {"number": number, "expires_at": now + KEPT_FOR})
+    first = Create(incidents.path(incident.id), encode(incident))
+    said = notices(
+        policy,
+        incident.id,
+        severity,
+        "detected",
+        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}",
+        now,
+        signal=signal,
+        respond_by=incident.respond_by,
+    )
+    said += timers(policy, incident, now, now)
+    rollback = _undecided(policy, incident, now, commit_id, events, order)
+    return _opened(policy, system, incident, rollback, events, said, (counted, first))
+
+
+def reopen_incident(
+    policy: Policy,
+    system: Document,
+    before: Document,
+    *,
+    now: datetime,
+    commit_id: str,
+    events: Sequence[Event],
+    severity: Severity | None = None,
+    order: Order | None = None,
+) -> Opening:
+    """A further rollback, to be decided, of an incident that nobody works on.
+
+    A person has ordered it; or an alert has joined. Then the incident ended a short while ago, or
+    waits for a person, and the rollback is due a little later, so that a storm of alerts is judged
+    together. `severity` raises it.
+    """
+    known = decode(Incident, before.fields)
+    why = "a further alert joined" if order is None else f"ordered by {order.actor}"
+    if order is not None and order.rest:
+        why = "people are asked about the rest"
+    again, later = _again(policy, known, severity or known.severity, now)
+    again = incidents.moved(again, Status.INVESTIGATING, now, why)
+    waits = order is None and known.status is Status.ESCALATED
+    due_at = now + policy.gates.judge_every if waits else now
+    written = Update(before.path, encode(again), before.version)
+    said = notices(
+        policy,
+        again.id,
+        again.severity,
+        f"reopened-{again.rollbacks}",
+        f"{again.id}: {why}, it is judged again",
+        now,
+    )
+    said += later
+    rollback = replace(_undecided(policy, again, now, commit_id, events, order), due_at=due_at)
+    return _opened(policy, system, again, rollback, events, said, (written,))
+
+
+def _again(
+    policy: Policy, known: Incident, severity: Severity, now: datetime
+) -> tuple[Incident, list[Notice]]:
+    """The incident open again, and its timers where they begin anew or run faster."""
+    again = replace(
+        known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None
+    )
+    if known.ended_at is not None:
+        by = incidents.respond_by(policy, severity, now)
+        again = replace(again, respond_by=by, acknowledged_by="", acknowledged_at=None)
+        return again, timers(policy, again, now, now)
+    return raised(policy, again, known.severity, now)
+
+
+def raised(
+    policy: Policy, incident: Incident, was: Severity, now: datetime
+) -> tuple[Incident, list[Notice]]:
+    """The incident with the response time of its new severity, and the timers that go with it."""
+    if incident.severity is was:
+        return incident, []
+    by = incidents.respond_by(policy, incident.severity, incident.detected_at)
+    faster = replace(incident, respond_by=by)
+    return faster, timers(policy, faster, now, incident.detected_at, instead_of=was)
+
+
+def _opened(
+    policy: Policy,
+    system: Document,
+    incident: Incident,
+    rollback: Rollback,
+    events: Sequence[Event],
+    said: list[Notice],
+    writes: tuple[Write, ...],
+) -> Opening:
+    entry = link(genesis(rollbacks.path(rollback.id)), 1, rollback.commit_id, 0, events)
+    known = systems.stored(system.fields, policy.system)
+    current = replace(
+        known,
+        incident=incident.id,
+        rollback=rollback.id,
+        incident_detected_at=incident.detected_at,
+        incident_ended_at=None,
+        rollback_ended=False,
+    )
+    return Opening(
+        incident,
+        rollback,
+        tuple(said),
+        (
+            written(system, encode(current)),
+            *writes,
+            Create(rollbacks.path(rollback.id), encode(rollback)),
+            Create(
+                rollbacks.entry_path(rollback.id, 1),
+                {**encode(entry), "expires_at": rollback.expires_at},
+            ),
+            *shown(policy, incident, rollback.created_at, newest=True),
+            *creates(said),
+        ),
+    )
+
+
+def _undecided(
+    policy: Policy,
+    incident: Incident,
+    now: datetime,
+    commit_id: str,
+    events: Sequence[Event],
+    order: Order | None = None,
+) -> Rollback:
+    name = incidents.rollback_id(incident.id, incident.rollbacks)
+    return Rollback(
+        id=name,
+        incident=incident.id,
+        system=policy.system,
+        status=rollbacks.Status.DECIDING,
+        created_at=now,
+        due_at=now,
+        order=order,
+        commit_id=commit_id,
+        sequence=1,
+        audit_head=link(genesis(rollbacks.path(name)), 1, commit_id, 0, events).hash,
+        decide_by=now + policy.gates.decide_within[incident.severity],
+        overrides=order.overrides(now) if order is not None else (),
+        expires_at=now + KEPT_FOR,
+    )
+
+
+def shown(policy: Policy, incident: Incident, now: datetime, *, newest: bool) -> list[Write]:
+    """The writes of what is public of an incident: its own copy, and the system's of the newest."""
+    state = public_state(policy, incident, now)
+    kept = replace(state, expires_at=now + PUBLIC_KEPT_FOR)
+    history = incidents.public_history(policy.system)
+    writes: list[Write] = [Put(f"{history}/{incident.id}", encode(kept))]
+    if newest:
+        writes.append(Put(incidents.public_path(policy.system), encode(state)))
+    return writes
+
+
+def counter_path(now: datetime) -> str:
+    """Where the incidents of a UTC day are counted."""
+    return f"counters/{now:%Y%m%d}"

@@ -1,0 +1,1 @@
+"""Notices: outbox, messages, progress."""

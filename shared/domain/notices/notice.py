@@ -1,0 +1,295 @@
+"""One message for one (incident, event, channel), kept until it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA, encode
+from shared.core.redaction import redacted, without_personal
+from shared.core.store import Create
+from shared.domain.notices.push_progress import Spread
+from shared.domain.policy.channels import Audience, Channel
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+
+
+class Status(StrEnum):
+    """What became of a notice."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    UNDELIVERABLE = "UNDELIVERABLE"
+    WITHDRAWN = "WITHDRAWN"
+    """What it was to warn of was prevented before it was due."""
+
+
+class Unless(StrEnum):
+    """What makes a scheduled notice pointless before it is due."""
+
+    NOTHING = ""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody has the incident in hand, or it is over."""
+    RESTORED = "restored"
+    """The system is back, or another response time holds."""
+    LIFTED = "lifted"
+    """The pause that it tells of is not in force any more."""
+    CALLED_OFF = "called off"
+    """What was planned does not begin, or has begun."""
+    ANALYSED = "analysed"
+    """Somebody has recorded the root cause, or the incident has come back since."""
+    HELD_BACK = "held back"
+    """The public may not see the incident: the policy waits, or asks a person."""
+
+
+OUTSIDE = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
+"""Who hears no word of ours, and nothing of what the status page does not show, but for those whose
+own documents have been written."""
+SETTLED = timedelta(minutes=1)
+"""So long after the end of a repair those concerned are told: they are looked up as of a whole
+minute, which is then behind that end."""
+
+
+class Stage(StrEnum):
+    """What an event is in the course of its incident."""
+
+    BEGUN = "begun"
+    UNDER_WAY = "under way"
+    BACK = "back"
+    STUCK = "stuck"
+    OVER = "over"
+    REPORTED = "reported"
+    """It is known what it has meant, or what it came from."""
+    OTHER = "other"
+
+
+class Notice(Struct, frozen=True):
+    """What is to be said to one channel; its id is the key by which a channel knows a repeat."""
+
+    id: str
+    incident: str
+    system: str
+    event: str
+    channel: str
+    severity: Severity | None
+    text: str
+    created_at: datetime
+    due_at: datetime | None
+    since: datetime | None = None
+    """When it was first due: the earlier one of an incident is said first on each channel."""
+    lane: str = ""
+    """Incident and channel, which are one queue."""
+    facts: dict[str, Any] = {}
+    commands: tuple[str, ...] = ()
+    """Lines of its text that are commands of ours, to be pasted."""
+    unless: Unless = Unless.NOTHING
+    status: Status = Status.PENDING
+    attempts: int = 0
+    spread: Spread | None = None
+    """How far it has come, where the channel looks users up."""
+    sent_at: datetime | None = None
+    last_error: str = ""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is to be said, or said again; not one that only may have to be, later."""
+        return self.due_at is not None and (self.unless is Unless.NOTHING or self.attempts > 0)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether what leaves next may have left before."""
+        return self.attempts > 0 if self.spread is None else self.spread.is_begun
+
+
+def notices(
+    policy: Policy,
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    *,
+    to_paste: Iterable[str] = (),
+    **facts: Any,
+) -> list[Notice]:
+    """The notices of one event, one for each channel that wants it at that severity.
+
+    `to_paste`: lines of the text that are commands of ours.
+    """
+    wanting = _wanting(policy.channels, severity, event)
+    ours = tuple(map(without_personal, to_paste))
+    for_us = [one for one in wanting if one.audience not in OUTSIDE]
+    others = [one for one in wanting if one.audience in OUTSIDE]
+    said = _for_each(policy, for_us, incident, severity, event, text, now, now, facts=facts)
+    public = _outside(policy, others, incident, severity, event, now)
+    return [*(replace(notice, commands=ours) for notice in said), *public]
+
+
+def _outside(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    now: datetime,
+) -> list[Notice]:
+    """Notices to people outside: when the policy shows the incident, and without a word of ours."""
+    after = policy.status_page.publish_after.get(severity, timedelta(0))
+    due_at = now + after if event == "detected" else now
+    said = _for_each(policy, channels, incident, severity, event, "", now, due_at, facts={})
+    return [replace(notice, unless=Unless.HELD_BACK) for notice in said]
+
+
+def to_concerned(
+    policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
+) -> list[Notice]:
+    """The notices of the end of a rollback to those whose documents it has written or left."""
+    channels = [
+        one
+        for one in policy.channels
+        if one.audience is Audience.CONCERNED and severity in one.severities
+    ]
+    due_at, facts = now + SETTLED, {"rollback": rollback}
+    return _for_each(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
+
+
+def loud(
+    policy: Policy,
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    **facts: Any,
+) -> list[Notice]:
+    """The notices of one event that every channel of the team hears, whatever it wants."""
+    channels = [one for one in policy.channels if one.audience is Audience.TEAM]
+    return _for_each(policy, channels, incident, severity, event, text, now, now, facts=facts)
+
+
+def trial(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
+    """A test of every channel, whatever it wants; none of those that people outside hear."""
+    channels = [one for one in policy.channels if one.audience not in OUTSIDE]
+    return _for_each(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
+
+
+def scheduled(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    due_at: datetime,
+    unless: Unless,
+    *,
+    to_paste: Iterable[str] = (),
+    **facts: Any,
+) -> list[Notice]:
+    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels.
+
+    `to_paste`: lines of the text that are commands of ours.
+    """
+    wanting = _wanting(channels, severity, event)
+    ours = tuple(map(without_personal, to_paste))
+    said = _for_each(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
+    return [replace(notice, unless=unless, commands=ours) for notice in said]
+
+
+def _for_each(
+    policy: Policy,
+    channels: Iterable[Channel],
+    incident: str,
+    severity: Severity,
+    event: str,
+    text: str,
+    now: datetime,
+    due_at: datetime,
+    *,
+    facts: dict[str, Any],
+) -> list[Notice]:
+    return [
+        Notice(
+            id=f"{incident}:{event}:{channel.name}",
+            incident=incident,
+            system=policy.system,
+            event=event,
+            channel=channel.name,
+            severity=severity,
+            text=without_personal(text),
+            created_at=now,
+            due_at=due_at,
+            since=due_at,
+            lane=f"{incident}:{channel.name}",
+            facts=redacted(msgspec.to_builtins(facts), without_personal),
+            expires_at=now + KEPT_FOR,
+        )
+        for channel in channels
+    ]
+
+
+def _wanting(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
+    return [
+        channel
+        for channel in channels
+        if severity in channel.severities and is_heard(event, channel.audience)
+    ]
+
+
+def is_heard(event: str, audience: Audience) -> bool:
+    """Whether an event is for these people."""
+    return audience is Audience.TEAM or stage(event) in _HEARD[audience]
+
+
+def stage(event: str) -> Stage:
+    """What an event is in the course of its incident; its name may end in a number."""
+    return next((one for name, one in _STAGES.items() if event.startswith(name)), Stage.OTHER)
+
+
+_STAGES = {
+    "detected": Stage.BEGUN,
+    "reopened": Stage.BEGUN,
+    "published": Stage.BEGUN,
+    "rollback.decided": Stage.UNDER_WAY,
+    "rollback.verified": Stage.BACK,
+    "rollback.unverified": Stage.BACK,
+    "rollback.escalated": Stage.STUCK,
+    "alerts.escalated": Stage.STUCK,
+    "rollback.failed": Stage.STUCK,
+    "rollback.cancelled": Stage.STUCK,
+    "rollback.expired": Stage.STUCK,
+    "rollback.rejected": Stage.STUCK,
+    "rollback.succeeded": Stage.OVER,
+    "rollback.not-taken": Stage.OVER,
+    "accepted": Stage.OVER,
+    "report": Stage.REPORTED,
+    "analysed": Stage.REPORTED,
+}
+_HEARD = {
+    Audience.STAKEHOLDERS: {
+        *(Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.STUCK, Stage.OVER, Stage.REPORTED)
+    },
+    Audience.USERS: {Stage.BEGUN, Stage.OVER},
+    Audience.CONCERNED: frozenset(),
+    Audience.PUBLIC: {Stage.BEGUN, Stage.UNDER_WAY, Stage.BACK, Stage.OVER},
+}
+
+
+def creates(notices: Iterable[Notice]) -> list[Create]:
+    """The writes that keep them."""
+    return [Create(path(notice.id), encode(notice)) for notice in notices]
+
+
+def path(notice: str) -> str:
+    """Where a notice is kept."""
+    return f"notices/{notice}"

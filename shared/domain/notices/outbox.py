@@ -1,0 +1,134 @@
+"""When a notice may leave on its channel, and what an attempt makes of both. Pure.
+
+A channel has one state for all its notices, so that a dead one is asked by one notice at a time,
+and the others wait without an attempt of theirs being spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.channels import Channel
+
+SENDING_TAKES = timedelta(minutes=1)
+"""Longer than any channel may take: until then nobody else sends it."""
+GIVE_UP_AFTER = timedelta(hours=6)
+"""What could not be said for so long is old news."""
+A_MOMENT = timedelta(seconds=1)
+ROUNDING = 1e-9
+"""What binary fractions lose: whoever waited as told must not find the bucket just short."""
+
+
+class Answer(StrEnum):
+    """What a channel answers to one notice."""
+
+    TAKEN = "taken"
+    PARTLY = "partly"
+    """It has taken some of it, and is told the rest next."""
+    REFUSED = "refused"
+    """It answers, and will never take this one."""
+    NONE = "none"
+
+
+class ChannelState(Struct, frozen=True):
+    """What all instances know of one channel."""
+
+    system: str
+    channel: str
+    tokens: float
+    """How many notices may leave at once."""
+    at: datetime
+    """When that was so."""
+    failures: int = 0
+    """Attempts in a row without an answer."""
+    rests_until: datetime | None = None
+    """Until then no notice is tried: it did not answer, or one is just being tried."""
+    schema: int = SCHEMA
+
+
+def fresh(system: str, channel: Channel, now: datetime) -> ChannelState:
+    """A channel on which nothing was said yet."""
+    return ChannelState(system, channel.name, channel.per_minute, now)
+
+
+def admitted(state: ChannelState, channel: Channel, now: datetime) -> ChannelState | datetime:
+    """The channel once one notice more may leave on it; or when to ask again."""
+    if state.rests_until is not None and now < state.rests_until:
+        return state.rests_until
+    per_second = channel.per_minute / 60
+    since = max(0.0, (now - state.at).total_seconds())
+    tokens = min(float(channel.per_minute), state.tokens + since * per_second)
+    if tokens < 1 - ROUNDING:
+        return now + timedelta(seconds=(1 - tokens) / per_second)
+    tried_alone = now + SENDING_TAKES if state.failures else None
+    return replace(state, tokens=tokens - 1, at=now, rests_until=tried_alone)
+
+
+def answered(state: ChannelState, channel: Channel, answer: Answer, now: datetime) -> ChannelState:
+    """The channel after an attempt: it rests longer each time that it does not answer."""
+    if answer is not Answer.NONE:
+        return replace(state, failures=0, rests_until=None)
+    failures = state.failures + 1
+    return replace(state, failures=failures, rests_until=now + rest_after(failures, channel))
+
+
+def rest_after(failures: int, channel: Channel) -> timedelta:
+    """How long a channel rests after so many failures in a row: doubling, bounded."""
+    doubled = channel.first_retry * float(2 ** min(failures - 1, 30))
+    return min(doubled, channel.longest_retry)
+
+
+def concluded(
+    notice: Notice, channel: Channel, answer: Answer, error: str, state: ChannelState, now: datetime
+) -> Notice:
+    """The notice after an attempt; `state` is the channel's after it."""
+    if answer is Answer.TAKEN:
+        return replace(notice, status=Status.SENT, sent_at=now, due_at=None)
+    if answer is Answer.PARTLY:
+        return replace(notice, attempts=1, due_at=now)
+    late = now - (notice.since or notice.created_at) > GIVE_UP_AFTER
+    if answer is Answer.REFUSED or late or notice.attempts >= channel.attempts:
+        return given_up(notice, error)
+    return replace(notice, due_at=state.rests_until, last_error=error)
+
+
+def given_up(notice: Notice, why: str) -> Notice:
+    """The notice that nobody will try again."""
+    return replace(notice, status=Status.UNDELIVERABLE, due_at=None, last_error=why)
+
+
+def ahead_of(notice: Notice, lane: Iterable[Notice], now: datetime) -> Notice | None:
+    """The notice that is to be said before this one, of those on its lane; None: it is the next."""
+    earlier = [one for one in waiting(lane, now) if _place(one) < _place(notice)]
+    return min(earlier, key=_place, default=None)
+
+
+def next_of(lane: Iterable[Notice], now: datetime) -> Notice | None:
+    """The notice of a lane that is to be said now; None: none is."""
+    return min(waiting(lane, now), key=_place, default=None)
+
+
+def waiting(lane: Iterable[Notice], now: datetime) -> list[Notice]:
+    """What is to be said, or said again; not what only may have to be, later."""
+    return [one for one in lane if one.is_waiting and (one.since or one.created_at) <= now]
+
+
+def deferred(notice: Notice, before: Notice, now: datetime) -> Notice:
+    """The notice, to be looked at again when the one before it may be over."""
+    return replace(notice, due_at=max(before.due_at or now, now) + A_MOMENT)
+
+
+def path(system: str, channel: str) -> str:
+    """Where the state of a channel is kept."""
+    return f"channels/{system}:{channel}"
+
+
+def _place(notice: Notice) -> tuple[datetime, str]:
+    return (notice.since or notice.created_at, notice.id)

@@ -1,0 +1,1 @@
+"""The policy of a protected system, typed."""

@@ -1,0 +1,112 @@
+"""Who is told, by which ways, and what the public is shown, as declared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+from shared.domain.policy.severity import Severity
+
+
+class ChannelKind(StrEnum):
+    """How a notice leaves: kept as a record only, or by one of these ways."""
+
+    RECORDING = "recording"
+    WEBHOOK = "webhook"
+    APPRISE = "apprise"
+    """Chat, mail, text message, pager: whatever apprise has an address for."""
+    PUSH = "push"
+    """Firebase Cloud Messaging: to a topic that users have subscribed to, or to their devices."""
+    STATUSPAGE = "statuspage"
+    """An incident on a page of Atlassian's."""
+
+
+class Audience(StrEnum):
+    """Who hears a channel: it decides of what they are told, and in which words."""
+
+    TEAM = "team"
+    """Everything, with the causes and what to do."""
+    STAKEHOLDERS = "stakeholders"
+    """What the business must know, in a summary."""
+    USERS = "users"
+    """What the affected see: that it began, and that it is over."""
+    CONCERNED = "concerned"
+    """Whose documents a repair has written or left: that it has ended, and nothing else."""
+    PUBLIC = "public"
+
+
+class Addressees(Struct, frozen=True):
+    """Users whom a push is for, looked up in the application's database each time."""
+
+    collection: str
+    """A declared one, of one document for each user."""
+    tokens: str
+    """The field that holds the registration token of a user's device, or those of several."""
+    at_most: int
+    """So many users are told; how many more there are is said to the team."""
+    where: dict[str, Any] = {}
+    """Only users whose fields equal these; empty: all. Those concerned by a repair are named."""
+
+
+class Channel(Struct, frozen=True):
+    """One way to tell people."""
+
+    name: str
+    kind: ChannelKind
+    url: str | None = None
+    secret: str | None = None
+    """The secret of the operations project that holds apprise's addresses, one a line, or the key
+    of Atlassian's API."""
+    target: str | None = None
+    """The topic of a push, or the id of the page."""
+    users: Addressees | None = None
+    """In place of a topic: whose devices a push is for."""
+    severities: tuple[Severity, ...] = tuple(Severity)
+    audience: Audience = Audience.TEAM
+    per_minute: int = 60
+    """So many notices leave in a minute, and at once after a quiet one."""
+    attempts: int = 10
+    """Of one notice, until it is given up."""
+    first_retry: timedelta = timedelta(seconds=10)
+    """So long nothing is tried after the first failure; twice as long after each further one."""
+    longest_retry: timedelta = timedelta(minutes=10)
+
+
+class Contact(Struct, frozen=True):
+    """A person or a team, and the channels that reach them."""
+
+    name: str
+    channels: tuple[str, ...]
+
+
+class Rung(Struct, frozen=True):
+    """One step of the on-call ladder: who is told when nobody has acknowledged until then."""
+
+    after: timedelta
+    """Since detection."""
+    contact: str | None = None
+    channel: str | None = None
+    """Either of the two."""
+
+
+class Component(Struct, frozen=True):
+    """A part of the system as its users know it: one line of the status page."""
+
+    name: str
+    signals: tuple[str, ...] = ()
+    """Whatever shows in one of these concerns it; empty: whatever shows at all."""
+
+
+class StatusPage(Struct, frozen=True):
+    """What the public is told, and when."""
+
+    publish_after: dict[Severity, timedelta] = field(
+        default_factory=lambda: dict.fromkeys(Severity, timedelta(0))
+    )
+    """How long after its detection an incident is shown unasked; a severity that is absent here is
+    shown when a person says so."""
+    components: tuple[Component, ...] = ()
+    """Empty: the system is one."""

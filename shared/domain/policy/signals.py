@@ -1,0 +1,10 @@
+"""."""
+
+from __future__ import annotations
+
+AUTHENTICATION = ("authentication", "auth")
+"""What a policy may call the functions by which people sign in, as a group or an alias."""
+
+
+BREACH = "security_breach"
+"""The signal that somebody declares: no router counts it, and no change need explain it."""

@@ -1,0 +1,116 @@
+"""The status page and its feeds, as the bytes of three objects; nothing in them runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.domain.presentation.html_templates import Filters, environment, with_style
+from shared.domain.presentation.status_page import Shown, View
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).with_name("templates") / "status"
+PAGE, ATOM, JSON = "index.html", "feed.atom", "feed.json"
+NAMES = (PAGE, ATOM, JSON)
+HTML = "text/html; charset=utf-8"
+"""What a page is served as."""
+
+
+class Rendered(Struct, frozen=True):
+    """One object."""
+
+    content: bytes
+    content_type: str
+
+
+def folder(system: str) -> str:
+    """Where the objects of a system stand: below what everybody may read."""
+    return f"public/{system}"
+
+
+def rendered(view: View, address: str) -> dict[str, Rendered]:
+    """The objects by their names in the system's folder; `address` is the folder's own."""
+    incidents = (*view.active, *view.past)
+    updated_at = max((one.updated_at for one in incidents), default=view.written_at)
+    page = _environment().get_template("page.html").render(view=view)
+    atom = (
+        _environment()
+        .get_template("feed.atom")
+        .render(view=view, incidents=incidents, updated_at=updated_at, address=address)
+    )
+    feed = msgspec.json.encode(_json_feed(view, incidents, address))
+    return {
+        PAGE: Rendered(page.encode(), HTML),
+        ATOM: Rendered(atom.encode(), "application/atom+xml; charset=utf-8"),
+        JSON: Rendered(feed, "application/feed+json; charset=utf-8"),
+    }
+
+
+def _json_feed(view: View, incidents: tuple[Shown, ...], address: str) -> dict[str, Any]:
+    """https://www.jsonfeed.org/version/1.1/ (read 2026-11), and the state of each part."""
+    return {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": f"{view.title} status",
+        "home_page_url": f"{address}/{PAGE}",
+        "feed_url": f"{address}/{JSON}",
+        "_status": {
+            "written_at": _utc(view.written_at),
+            "state": view.mood,
+            "parts": [
+                {"name": one.name, "state": one.mood, "words": one.words, "uptime": one.uptime}
+                for one in view.parts
+            ],
+        },
+        "items": [
+            {
+                "id": f"{address}/{PAGE}#{one.id}",
+                "url": f"{address}/{PAGE}#{one.id}",
+                "title": _title(one),
+                "content_text": "\n".join(_lines(one)),
+                "date_published": _utc(one.began_at),
+                "date_modified": _utc(one.updated_at),
+            }
+            for one in incidents
+        ],
+    }
+
+
+def _lines(incident: Shown) -> list[str]:
+    told = [f"{_minute(one.at)} UTC: {one.words}" for one in incident.lines]
+    return [*told, f"What it came from: {incident.cause}"] if incident.cause else told
+
+
+def _title(incident: Shown) -> str:
+    return f"{incident.title}: {', '.join(incident.parts)}" if incident.parts else incident.title
+
+
+@cache
+def _environment() -> Environment:
+    filters: Filters = {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
+    return with_style(environment(TEMPLATES, filters), TEMPLATES / "page.css")
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _percent(share: float | None) -> str:
+    """Rounded down: what was not whole is never called 100 %."""
+    return "unknown" if share is None else f"{int(share * 100_000) / 1000:.3f} %"
+
+
+def _span(span: timedelta) -> str:
+    minutes = -(-int(span.total_seconds()) // 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

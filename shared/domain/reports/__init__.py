@@ -1,0 +1,1 @@
+"""Incident reports, impact and monthly statistics."""

@@ -1,0 +1,65 @@
+"""The report of an incident as it is filed by itself, minutes after the end. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.incidents.incident import Incident
+from shared.domain.reports.impact import Counts
+
+AFTER: Final = timedelta(minutes=4)
+"""So long after the end: what routers count is visible up to 3 minutes later (shared.platform)."""
+COUNTED_WITHIN: Final = timedelta(minutes=15)
+"""So long after the end it waits for metrics that give no answer; then it is filed without."""
+REMINDED_AFTER: Final = timedelta(hours=24)
+"""The runbook's time for a root cause, here from the end on."""
+
+
+class Filed(Struct, frozen=True):
+    """One report, as whoever reads it later finds it."""
+
+    incident: str
+    system: str
+    ended_at: datetime
+    due_at: datetime | None
+    """When it is to be written next; None: it stands as it is."""
+    written_at: datetime | None = None
+    """When it was first; None: it was not yet."""
+    counts: Counts = Counts()
+    markdown: bytes = b""
+    """As `packed` has made it."""
+    html: bytes = b""
+    """The same as a page for a browser."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+
+def begun(incident: Incident, ended_at: datetime) -> Filed:
+    """The report that is to be written of an incident that is over since then."""
+    return Filed(
+        incident=incident.id,
+        system=incident.system,
+        ended_at=ended_at,
+        due_at=ended_at + AFTER,
+        expires_at=incident.expires_at,
+    )
+
+
+def packed(text: str) -> bytes:
+    """A text in the room that a document has."""
+    return zlib.compress(text.encode())
+
+
+def unpacked(content: bytes) -> str:
+    """The text again. Raises: zlib.error."""
+    return zlib.decompress(content).decode()
+
+
+def path(incident: str) -> str:
+    """Where the report of an incident is filed."""
+    return f"reports/{incident}"

@@ -1,0 +1,81 @@
+"""What an incident has meant to whoever uses the system, as far as it was counted. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared.core.durations import in_words
+from shared.domain.incidents.incident import Incident, public_state
+from shared.domain.policy.model import Outage, Policy
+from shared.domain.presentation.status_page import disruptions, downtime
+from shared.domain.signals.health import Requests
+
+NO_USERS = "not measured: the policy names no counter of users who meet a failure (outage.users)"
+UNCOUNTED_USERS = "not counted: the counter that the policy names (outage.users) has shown nothing"
+NO_REQUESTS = "not counted: the routers have given whoever has written this no answer"
+NO_PRICE = "not known: the policy does not say what a minute costs (outage.per_minute)"
+
+
+class Counts(Struct, frozen=True):
+    """What was counted while it did not work."""
+
+    requests: Requests | None = None
+    """Of the system's functions, from its beginning until it worked again; None: nobody knows."""
+    users: int | None = None
+    """Who has met a failure; None: nobody knows."""
+
+
+class Impact(Struct, frozen=True):
+    """Downtime, failed requests and cost."""
+
+    began_at: datetime
+    restored_at: datetime | None
+    """When it worked again for the last time; None: it does not yet."""
+    downtime_seconds: float
+    counts: Counts
+    cost: float | None
+    """By the declared value of a minute; None: none is declared."""
+    currency: str
+
+
+def impact(policy: Policy, incident: Incident, counts: Counts, now: datetime) -> Impact:
+    """What is known of it now."""
+    spans = disruptions(public_state(policy, incident, now), now)
+    down = downtime(spans, incident.onset_at, now)
+    is_back = incident.ended_at is not None or (bool(spans) and spans[-1][1] < now)
+    outage = policy.outage or Outage()
+    price = outage.per_minute
+    return Impact(
+        began_at=incident.onset_at,
+        restored_at=spans[-1][1] if spans and is_back else incident.ended_at,
+        downtime_seconds=down.total_seconds(),
+        counts=counts,
+        cost=None if price is None else down / timedelta(minutes=1) * price,
+        currency=outage.currency,
+    )
+
+
+def unknown(found: Impact, policy: Policy) -> dict[str, str]:
+    """What of it nobody can tell, and why."""
+    has_counter = policy.outage is not None and bool(policy.outage.users)
+    users = UNCOUNTED_USERS if has_counter else NO_USERS
+    return {
+        **({} if found.counts.users is not None else {"users": users}),
+        **({} if found.counts.requests is not None else {"failed requests": NO_REQUESTS}),
+        **({} if found.cost is not None else {"cost": NO_PRICE}),
+    }
+
+
+def in_one_line(found: Impact) -> str:
+    """What is known of it, as a sentence without its full stop."""
+    requests, users = found.counts.requests, found.counts.users
+    said = [f"it did not work for {in_words(timedelta(seconds=found.downtime_seconds))}"]
+    if requests is not None:
+        said.append(f"{requests.failed} of {requests.total} requests failed")
+    if users is not None:
+        said.append(f"{users} users have met a failure")
+    if found.cost is not None:
+        said.append(f"that cost {found.cost:.2f} {found.currency}")
+    return ", ".join(said)

@@ -1,0 +1,157 @@
+"""How responses went, by month and scenario: one line is kept of each incident that is over. Pure.
+
+An incident and all below it expire after 30 days; its tally does not, and names nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.decision.gates.base import Answer, Outcome
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Rollback, Status
+
+NO_SCENARIO = "none"
+FINAL_AFTER = timedelta(hours=1)
+"""An alert may bring an incident back until well before that."""
+TALLIED_WITHIN = timedelta(days=8)
+"""So long after its end an incident is looked for that has no tally yet."""
+
+
+class Tally(Struct, frozen=True):
+    """One incident, as far as trends go."""
+
+    incident: str
+    system: str
+    severity: Severity
+    scenario: str
+    """What went back, or would have; `none`: nothing was to."""
+    detected_at: datetime
+    ended_at: datetime
+    ordered: bool
+    """Whether a person began it, and no alert."""
+    outcome: str
+    """How its newest rollback ended, as `Status` has it; "" for none."""
+    false_alarm: bool
+    """Whether it was over before anything was decided but to ignore it."""
+    detect_seconds: float | None
+    """From its beginning to its detection; None: a person has told of it."""
+    restore_seconds: float | None
+    """From its detection to the last shift that a rollback made; None: none did."""
+    took_seconds: float | None
+    """What that rollback took, from its first intent to its last shift."""
+    schema: int = SCHEMA
+
+
+class Month(Struct, frozen=True):
+    """The incidents of one month and scenario; times are medians, None where there is none."""
+
+    month: str
+    """2026-03, by their detection in UTC."""
+    scenario: str
+    incidents: int
+    false_alarms: int
+    rollbacks: int
+    """Those that ended in a rollback, well or not."""
+    succeeded: int
+    detect_seconds: float | None
+    restore_seconds: float | None
+    took_seconds: float | None
+
+    @property
+    def success(self) -> float | None:
+        """The share of rollbacks that succeeded."""
+        return self.succeeded / self.rollbacks if self.rollbacks else None
+
+
+WENT_BACK = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+
+def tally(incident: Incident, rollbacks: Sequence[Rollback]) -> Tally | None:
+    """What is kept of an incident with its rollbacks, the first first; None while it is open."""
+    if incident.ended_at is None:
+        return None
+    newest = rollbacks[-1] if rollbacks else None
+    moved = next((one for one in reversed(rollbacks) if one.shifted_at is not None), None)
+    ordered = bool(rollbacks) and rollbacks[0].order is not None
+    return Tally(
+        incident=incident.id,
+        system=incident.system,
+        severity=incident.severity,
+        scenario=_scenario(rollbacks),
+        detected_at=incident.detected_at,
+        ended_at=incident.ended_at,
+        ordered=ordered,
+        outcome=newest.status if newest is not None else "",
+        false_alarm=bool(rollbacks) and all(map(_was_ignored, rollbacks)),
+        detect_seconds=None if ordered else _between(incident.onset_at, incident.detected_at),
+        restore_seconds=_between(incident.detected_at, moved.shifted_at) if moved else None,
+        took_seconds=_between(moved.started_at, moved.shifted_at) if moved else None,
+    )
+
+
+def months(tallies: Iterable[Tally]) -> list[Month]:
+    """By month, the newest first, and scenario."""
+    found: dict[tuple[str, str], list[Tally]] = {}
+    for one in tallies:
+        found.setdefault((f"{one.detected_at:%Y-%m}", one.scenario), []).append(one)
+    return [_month(*key, found[key]) for key in sorted(found, reverse=True)]
+
+
+def facts(one: Tally) -> dict[str, Any]:
+    """As an event has them, for metrics: what is not known is left out."""
+    said: dict[str, Any] = msgspec.to_builtins(one)
+    return {name: value for name, value in said.items() if value is not None and name != "schema"}
+
+
+def path(incident: str) -> str:
+    """Where the tally of an incident is kept."""
+    return f"tallies/{incident}"
+
+
+def _month(month: str, scenario: str, several: Sequence[Tally]) -> Month:
+    went_back = [one for one in several if one.outcome in WENT_BACK]
+    return Month(
+        month=month,
+        scenario=scenario,
+        incidents=len(several),
+        false_alarms=sum(one.false_alarm for one in several),
+        rollbacks=len(went_back),
+        succeeded=sum(one.outcome == Status.SUCCEEDED for one in went_back),
+        detect_seconds=_median(one.detect_seconds for one in several if not one.false_alarm),
+        restore_seconds=_median(one.restore_seconds for one in several),
+        took_seconds=_median(one.took_seconds for one in several),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _scenario(rollbacks: Sequence[Rollback]) -> str:
+    """The newest one that is known of any of them."""
+    named = (one.plan.scenario if one.plan else one.scenario for one in reversed(rollbacks))
+    return next(filter(None, named), NO_SCENARIO)
+
+
+def _was_ignored(rollback: Rollback) -> bool:
+    """Whether its gates said that there was no trouble, or none any more."""
+    return rollback.status is Status.NOT_TAKEN and any(
+        gate["answer"] == Answer.STOP and gate["leads_to"] == Outcome.IGNORE
+        for gate in rollback.gates
+    )
+
+
+def _between(since: datetime | None, until: datetime | None) -> float | None:
+    if since is None or until is None:
+        return None
+    return max(0.0, (until - since).total_seconds())

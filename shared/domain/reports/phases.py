@@ -1,0 +1,102 @@
+"""How long each phase of a rollback took, beside what the runbook asks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared.domain.audit.chain import Entry
+from shared.domain.incidents.incident import Incident
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.model import Policy, Targets
+from shared.domain.rollback.rollback import Rollback
+
+# The runbook, "Critical Incident Response", steps 1 to 5.
+DETECTION = timedelta(minutes=2)
+DECISION = timedelta(minutes=3)
+EXECUTION = timedelta(minutes=10)
+VERIFICATION = timedelta(minutes=15)
+COMMUNICATION = timedelta(minutes=20)
+CONFIRMATION = timedelta(minutes=3)
+"""Scenario 1: "confirm system restoration within 3 minutes"."""
+DECIDED = frozenset({"rollback.decided", "rollback.escalated", "rollback.not-taken"})
+"""What ends the decision: it goes back, or a person is called, or nothing is done."""
+
+
+class Phase(Struct, frozen=True):
+    """One line of the time line; a target of None asks for nothing."""
+
+    name: str
+    since: datetime
+    until: datetime | None
+    """None: it never came to its end."""
+    target: timedelta | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it lasted."""
+        return None if self.until is None else self.until - self.since
+
+    @property
+    def kept(self) -> bool:
+        """Whether it ended, and within its target."""
+        return self.took is not None and (self.target is None or self.took < self.target)
+
+
+def phases(
+    incident: Incident,
+    rollback: Rollback,
+    trail: Iterable[Entry],
+    began_at: datetime | None,
+    told_at: datetime | None,
+    policy: Policy,
+) -> Iterator[Phase]:
+    """The phases of one rollback in order; a further one of its incident has no detection.
+
+    What the policy has nothing for is none: no probe confirms, or nobody is told.
+    `began_at`: when the trouble began; None where nobody knows, because a person ordered it.
+    `told_at`: as `told` says.
+    """
+    detected, restored = incident.detected_at, rollback.shifted_at
+    first = rollback.id == incident.id
+    asked = detected if first else rollback.created_at
+    decided = _decided_at(trail)
+    if first and began_at is not None:
+        yield Phase("detection", began_at, detected, DETECTION)
+    yield Phase("decision", asked, decided, DECISION)
+    yield Phase("execution", decided or asked, restored, EXECUTION)
+    if any(not one.external for one in policy.probes):
+        at = rollback.confirmed_at
+        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION)
+    yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION)
+    if first and any(incident.severity in one.severities for one in policy.channels):
+        yield Phase("communication", detected, told_at, COMMUNICATION)
+    watched = rollback.ended_at if rollback.watch_until is not None else None
+    yield Phase("watch", rollback.verified_at or asked, watched, None)
+
+
+def totals(incident: Incident, rollback: Rollback, targets: Targets) -> Iterator[Phase]:
+    """What the runbook counts from the detection."""
+    detected, severity = incident.detected_at, incident.severity
+    within = targets.by_severity[severity]
+    yield Phase(f"restored ({severity})", detected, rollback.shifted_at, within)
+    yield Phase("functions verified", detected, rollback.verified_at, targets.functions)
+
+
+def told(notices: Iterable[Notice]) -> datetime | None:
+    """When the last channel had taken the incident's first notice; None: not each of them has."""
+    first = [
+        one.sent_at
+        for one in notices
+        if one.event == "detected" and one.status is not Status.WITHDRAWN
+    ]
+    sent = [at for at in first if at is not None]
+    return max(sent) if sent and len(sent) == len(first) else None
+
+
+def _decided_at(trail: Iterable[Entry]) -> datetime | None:
+    moments = (one.at for entry in trail for one in entry.events if one.name in DECIDED)
+    first = next(moments, None)
+    return datetime.fromisoformat(first) if first else None

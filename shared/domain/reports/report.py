@@ -1,0 +1,364 @@
+"""What is reported of an incident: seen, decided, done, how long it took, what to review. Pure.
+
+Nothing stands in it that is not recorded; what nobody has recorded is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.domain.audit import narrative
+from shared.domain.audit.chain import Entry
+from shared.domain.audit.narrative import Told
+from shared.domain.data.document import order as order_of
+from shared.domain.data.repair.quarantine import Entry as Batch
+from shared.domain.decision.history import suspected
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.response import Response, response
+from shared.domain.notices.notice import Notice
+from shared.domain.policy.model import Policy
+from shared.domain.reports import phases
+from shared.domain.reports.impact import Counts, Impact, impact, unknown
+from shared.domain.reports.lessons import lessons
+from shared.domain.reports.phases import Phase
+from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import ENDED, Override, Rollback
+from shared.domain.signals.alert import Alert
+
+QUIET = ("step.", "lease.", "health.", "rollback.claimed")
+"""How the names of events begin that a time line leaves to the trail."""
+OVERRIDDEN = "overridden"
+"""The fact of a decision that tells which gates an override has skipped."""
+NO_CAUSE = "nobody has recorded it"
+NO_PREVENTION = "nobody has said what keeps it from coming again"
+
+
+class Kept(Struct, frozen=True):
+    """One rollback with what stands below it."""
+
+    rollback: Rollback
+    steps: Sequence[Step]
+    trail: Sequence[Entry]
+    journal: Sequence[Batch] = ()
+    """What it has written of the data."""
+
+
+class Facts(Struct, frozen=True):
+    """All that is kept of an incident."""
+
+    policy: Policy
+    incident: Incident
+    alerts: Sequence[Alert]
+    rollbacks: Sequence[Kept]
+    """Its own, the first first."""
+    elsewhere: Sequence[Kept]
+    """Those of other incidents for which somebody said an override to answer this one."""
+    outside: Sequence[Told]
+    """The system's events outside every rollback."""
+    notices: Sequence[Notice]
+    pins: Sequence[Pin]
+    """All that hold in the system."""
+    now: datetime
+    counts: Counts = Counts()
+
+
+class Line(Struct, frozen=True):
+    """One moment of the time line."""
+
+    at: str
+    """ISO 8601 in UTC, as the trail has it."""
+    what: str
+    who: str
+    why: str
+    rollback: str
+    """Empty: outside every rollback."""
+
+
+class Seen(Struct, frozen=True):
+    """One alert."""
+
+    received_at: datetime
+    started_at: datetime
+    signal: str
+    function: str
+    """Empty: of the system."""
+    state: str
+    verdict: str
+
+
+class Took(Struct, frozen=True):
+    """One phase beside its target."""
+
+    phase: str
+    took_seconds: float | None
+    """None: it has not come to its end."""
+    target_seconds: float | None
+    """None: nothing is asked for."""
+    kept: bool
+
+
+class Done(Struct, frozen=True):
+    """What became of one step: what is where."""
+
+    step: str
+    status: StepStatus
+    ended_at: datetime | None
+    note: str
+
+
+class Changed(Struct, frozen=True):
+    """One document that was written, or was to be."""
+
+    path: str
+    at: datetime | None
+    """When it was written; None: it was removed, or left."""
+    left: str = ""
+    """Why it was left; empty: it was not."""
+
+
+class Course(Struct, frozen=True):
+    """One rollback: what was decided and done, and how long each phase took."""
+
+    rollback: str
+    status: str
+    ended: bool
+    ordered_by: str
+    """Empty: nobody has; alerts began it."""
+    reason: str
+    scenario: str
+    target: str
+    """Empty: there is no plan."""
+    outcome: str
+    gates: tuple[dict[str, Any], ...]
+    left_alone: tuple[str, ...]
+    """What the plan has reported and not touched."""
+    counts: dict[str, int]
+    """Steps by how far they have come."""
+    steps: tuple[Done, ...]
+    """But for those that nothing called for."""
+    took: tuple[Took, ...]
+    documents: tuple[Changed, ...] = ()
+    """By path."""
+
+
+class Review(Struct, frozen=True):
+    """One use of break-glass, with all that whoever reviews it must know."""
+
+    override: Override
+    """The gates that it skipped included, as they answered at the newest decision."""
+    rollback: str
+    """What it was said to; of another incident perhaps than the one that it was said for."""
+    status: str
+    decided: bool
+    """Whether the gates have been asked yet."""
+
+
+class Report(Struct, frozen=True):
+    """All of it."""
+
+    incident: Incident
+    system: str
+    """As people call it."""
+    written_at: datetime
+    timeline: tuple[Line, ...]
+    left_out: int
+    """Events that the time line leaves to the trail."""
+    seen: tuple[Seen, ...]
+    rollbacks: tuple[Course, ...]
+    response: Response
+    acknowledged_after_seconds: float | None
+    """Counted from the detection; None: nobody has."""
+    pins: tuple[Pin, ...]
+    """What its rollbacks hold on old revisions still."""
+    overrides: tuple[Review, ...]
+    suspected: str
+    """What the newest decision that asked for one took for the cause; empty: none did."""
+    unrecorded: dict[str, str]
+    impact: Impact
+    shortened: tuple[str, ...]
+    """What would have shortened it, one sentence each."""
+
+
+def report(facts: Facts) -> Report:
+    """The report as far as what is recorded carries it."""
+    incident, policy = facts.incident, facts.policy
+    newest = facts.rollbacks[-1].rollback if facts.rollbacks else None
+    every = _events(facts)
+    timeline = tuple(_timeline(every))
+    causes = [suspected(one.rollback) for one in facts.rollbacks]
+    names = {one.rollback.id for one in facts.rollbacks}
+    meant = impact(policy, incident, facts.counts, facts.now)
+    return Report(
+        incident=incident,
+        system=policy.display_name or policy.system,
+        written_at=facts.now,
+        timeline=timeline,
+        left_out=len(every) - len(timeline),
+        seen=tuple(map(_seen, facts.alerts)),
+        rollbacks=tuple(_course(one, facts) for one in facts.rollbacks),
+        response=response(incident, newest, facts.notices, facts.now),
+        acknowledged_after_seconds=_acknowledged_after(incident),
+        pins=tuple(one for one in facts.pins if one.rollback in names),
+        overrides=tuple(_reviews(facts)),
+        suspected=next(filter(None, reversed(causes)), ""),
+        unrecorded={**_unanalysed(incident), **unknown(meant, policy)},
+        impact=meant,
+        shortened=tuple(_lessons(facts)),
+    )
+
+
+def _unanalysed(incident: Incident) -> dict[str, str]:
+    """What a person is to say of it, and has not said."""
+    known = incident.analysis
+    if known is None:
+        return {"root cause": NO_CAUSE}
+    return {} if known.prevention else {"prevention": NO_PREVENTION}
+
+
+def _lessons(facts: Facts) -> Iterator[str]:
+    """Of each rollback, each sentence once."""
+    said: dict[str, None] = {}
+    for kept in facts.rollbacks:
+        found = lessons(
+            facts.incident, kept.trail, kept.steps, list(_phases(kept, facts)), facts.now
+        )
+        said |= dict.fromkeys(found)
+    yield from said
+
+
+def _acknowledged_after(incident: Incident) -> float | None:
+    at = incident.acknowledged_at
+    return None if at is None else (at - incident.detected_at).total_seconds()
+
+
+def _events(facts: Facts) -> list[Told]:
+    """What the trail tells of the incident, the oldest first."""
+    incident = facts.incident
+    every = [one for one in facts.outside if _is_about(one, incident.id)]
+    for kept in facts.rollbacks:
+        for entry in kept.trail:
+            every += narrative.of_entry(entry, kept.rollback.id, incident.id, incident.system)
+    return sorted(every, key=lambda one: one.at)
+
+
+def _is_about(event: Told, incident: str) -> bool:
+    """Whether a command was said about the incident, or for it."""
+    command = event.facts.get("command")
+    return isinstance(command, Mapping) and command.get("incident") == incident
+
+
+def _timeline(every: Iterable[Told]) -> Iterator[Line]:
+    """What people read of it: without what is quiet, and each of several alike once."""
+    lines = [
+        Line(one.at, one.event, one.actor, one.why, one.rollback)
+        for one in every
+        if not one.event.startswith(QUIET)
+    ]
+    yield from lines[:1]
+    for before, line in pairwise(lines):
+        if _told(line) != _told(before):
+            yield line
+
+
+def _told(line: Line) -> tuple[str, ...]:
+    return line.what, line.who, line.why, line.rollback
+
+
+def _seen(alert: Alert) -> Seen:
+    return Seen(
+        received_at=alert.received_at,
+        started_at=alert.started_at,
+        signal=alert.signal,
+        function=alert.function or "",
+        state=alert.state,
+        verdict=alert.verdict,
+    )
+
+
+def _course(kept: Kept, facts: Facts) -> Course:
+    rollback, plan = kept.rollback, kept.rollback.plan
+    order = rollback.order
+    called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
+    return Course(
+        rollback=rollback.id,
+        status=rollback.status,
+        ended=rollback.status in ENDED,
+        ordered_by=order.actor if order else "",
+        reason=order.reason if order else "",
+        scenario=plan.scenario if plan else rollback.scenario,
+        target=plan.target if plan else "",
+        outcome=rollback.outcome,
+        gates=rollback.gates,
+        left_alone=plan.reported if plan else (),
+        counts=dict(Counter(str(one.status) for one in called)),
+        steps=tuple(Done(one.name, one.status, one.ended_at, one.note) for one in called),
+        took=tuple(map(_took, _phases(kept, facts))),
+        documents=tuple(sorted(_documents(kept.journal), key=lambda one: order_of(one.path))),
+    )
+
+
+def _documents(journal: Iterable[Batch]) -> Iterator[Changed]:
+    for batch in journal:
+        yield from (Changed(one.path, one.at) for one in batch.landed)
+        yield from (Changed(one.path, None, one.why) for one in batch.left)
+
+
+def _phases(kept: Kept, facts: Facts) -> Iterator[Phase]:
+    """Those of a rollback; what counts from the detection stands at the incident's first."""
+    incident, rollback = facts.incident, kept.rollback
+    began_at = None if rollback.order else incident.onset_at
+    said_at = phases.told(facts.notices)
+    yield from phases.phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
+    if rollback.id == incident.id:
+        yield from phases.totals(incident, rollback, facts.policy.targets)
+
+
+def _took(phase: Phase) -> Took:
+    return Took(
+        phase=phase.name,
+        took_seconds=None if phase.took is None else phase.took.total_seconds(),
+        target_seconds=None if phase.target is None else phase.target.total_seconds(),
+        kept=phase.kept,
+    )
+
+
+def _reviews(facts: Facts) -> Iterator[Review]:
+    """Each override that was said to a rollback of the incident, or for it to another's."""
+    for kept in facts.rollbacks:
+        for one in kept.rollback.overrides:
+            yield _review(kept, one)
+    for kept in facts.elsewhere:
+        for one in kept.rollback.overrides:
+            if one.incident == facts.incident.id:
+                yield _review(kept, one)
+
+
+def _review(kept: Kept, override: Override) -> Review:
+    """As kept with the rollback; where that did not go ahead, as its trail tells."""
+    answers = _overridden(kept.trail)
+    skipped = override.skipped or answers or ()
+    return Review(
+        override=replace(override, skipped=tuple(skipped)),
+        rollback=kept.rollback.id,
+        status=kept.rollback.status,
+        decided=answers is not None,
+    )
+
+
+def _overridden(trail: Iterable[Entry]) -> list[dict[str, Any]] | None:
+    """What the newest decision would have been held up by; None: there was none yet."""
+    found = [
+        event.facts[OVERRIDDEN]
+        for entry in trail
+        for event in entry.events
+        if OVERRIDDEN in event.facts
+    ]
+    return found[-1] if found else None

@@ -1,0 +1,1 @@
+"""Rollbacks: record, plan, pins, drill, quota."""

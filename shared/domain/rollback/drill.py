@@ -1,0 +1,69 @@
+"""A rehearsal: the plan of a scenario, made and dry-run on what is live, and nothing changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.policy.model import ScenarioName
+
+PROMOTING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+"""A promotion counts drills of these: of the functions, alone or with all else."""
+
+
+class Count(Struct, frozen=True):
+    """Of the steps of one kind, what became of so many."""
+
+    validated: int = 0
+    """The platform was asked, and would take them."""
+    looked_at: int = 0
+    """It cannot be asked; they would begin where the plan says, or have nothing left to do."""
+    refused: int = 0
+
+    def __str__(self) -> str:
+        said = {"validated": self.validated, "looked at": self.looked_at, "refused": self.refused}
+        return ", ".join(f"{count} {what}" for what, count in said.items() if count)
+
+
+class Drill(Struct, frozen=True):
+    """What a rehearsal found; kept as the reason why a system was promoted."""
+
+    id: str
+    """Of the command that asked for it."""
+    system: str
+    scenario: str
+    actor: str
+    at: datetime
+    target: str
+    plan: str
+    """Fingerprint; empty: the gates led to none."""
+    outcome: str
+    reason: str
+    agrees: bool
+    """Whether the gates would have let it go ahead, and no step of it was refused."""
+    rehearsed: dict[str, float]
+    """Seconds that the platform took to validate each step: a function's shift by the function,
+    another step by its name."""
+    refused: dict[str, str]
+    """Why others were not taken, or would not lead where they should."""
+    not_rehearsed: tuple[str, ...]
+    """Those for which the write quota had nothing left."""
+    gates: list[dict[str, Any]]
+    took_seconds: float
+    forecast_seconds: float
+    """What the whole rollback would take to its last shift, from a full quota."""
+    looked_at: dict[str, float] = {}
+    """Seconds that it took to look at each step that cannot be validated."""
+    kinds: dict[str, Count] = {}
+    """By the kind of step."""
+    reported: tuple[str, ...] = ()
+    """What the plan leaves alone, and what is to be known of it, one line each."""
+    schema: int = SCHEMA
+
+
+def path(drill: str) -> str:
+    """Where a drill is kept."""
+    return f"drills/{drill}"

@@ -1,0 +1,134 @@
+"""Traffic that a rollback holds on an old revision: whose pin it is, since when, and what lifts it.
+
+No deployment after it is served until somebody lifts it, or leads the traffic elsewhere by hand.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.deployments.inventory.traffic import (
+    Service,
+    Traffic,
+    asked_shares,
+    follows_latest,
+    moved_to,
+)
+from shared.domain.retention import KEPT_FOR
+
+AUTOMATION = "automation"
+
+
+class Pin(Struct, frozen=True):
+    """One function that is held, or was."""
+
+    system: str
+    function: str
+    service: str
+    """Full name of its Cloud Run service."""
+    held: Traffic
+    """What the rollback asked for, verbatim."""
+    before: Traffic
+    """What was asked for before anything was pinned, verbatim."""
+    newest: str
+    """The newest revision that people know not to be served; a newer one is told of."""
+    owner: str
+    """Who ordered or approved it, else automation."""
+    rollback: str
+    since: datetime
+    ended_at: datetime | None = None
+    """None: it holds."""
+    ended_by: str = ""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def revisions(self) -> dict[str, int]:
+        """Percent per revision that it holds."""
+        return asked_shares(self.held)
+
+    @property
+    def command(self) -> str:
+        """The one line that lifts it."""
+        return command(self.system, [self.function])
+
+    def holds(self, traffic: Traffic) -> bool:
+        """Whether a list still leads the requests where it holds them."""
+        return asked_shares(traffic) == self.revisions
+
+    def lifted(self, service: Service) -> Traffic:
+        """The list without it: the shares of before, with all tags that there are now."""
+        return moved_to(service.traffic, asked_shares(self.before))
+
+
+class Shifted(Struct, frozen=True):
+    """A shift that is done, as far as a pin goes."""
+
+    system: str
+    function: str
+    service: str
+    goal: Traffic
+    origin: Traffic
+    newest: str
+    """The newest revision that its plan found."""
+    owner: str
+    rollback: str
+    at: datetime
+
+
+def after(shifted: Shifted, known: Pin | None) -> Pin | None:
+    """The function's pin after a shift of ours; None when there is none, and never was.
+
+    A further rollback moves the pin that holds and keeps what is to come after it; where the
+    requests go where they went before it, or to the newest revision, it ends.
+    """
+    open_one = known if known is not None and known.ended_at is None else None
+    back = open_one is not None and asked_shares(shifted.goal) == asked_shares(open_one.before)
+    if follows_latest(shifted.goal) or back:
+        return known if open_one is None else ended(open_one, shifted.rollback, shifted.at)
+    pin = Pin(
+        system=shifted.system,
+        function=shifted.function,
+        service=shifted.service,
+        held=shifted.goal,
+        before=shifted.origin,
+        newest=shifted.newest,
+        owner=shifted.owner,
+        rollback=shifted.rollback,
+        since=shifted.at,
+    )
+    return pin if open_one is None else replace(pin, before=open_one.before)
+
+
+def ended(pin: Pin, by: str, at: datetime) -> Pin:
+    """The pin as it is kept once nothing is held any more."""
+    return replace(pin, ended_at=at, ended_by=by, expires_at=at + KEPT_FOR)
+
+
+def holding(pins: Iterable[Pin]) -> list[Pin]:
+    """Those that hold, by function."""
+    return sorted((one for one in pins if one.ended_at is None), key=lambda one: one.function)
+
+
+def older(pins: Iterable[Pin], span: timedelta, now: datetime) -> list[Pin]:
+    """Those that hold for longer than that, the oldest first."""
+    old = (one for one in pins if one.ended_at is None and now - one.since > span)
+    return sorted(old, key=lambda one: (one.since, one.function))
+
+
+def command(system: str, functions: Iterable[str]) -> str:
+    """The one line for a shell that lifts the pins of these functions."""
+    names = [word for function in functions for word in ("--function", function)]
+    words = ("rollback", "unpin", "--system", system, *names, "--reason", "it may go on")
+    return shlex.join(words)
+
+
+def path(system: str, function: str) -> str:
+    """Where the pin of a function is kept."""
+    return f"pins/{system}:{function}"

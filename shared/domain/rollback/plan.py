@@ -1,0 +1,260 @@
+"""A frozen list of steps, and which of them may be begun."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.policy.model import ScenarioName
+
+
+class StepStatus(StrEnum):
+    """How far a step has come. The last five are ends."""
+
+    PENDING = "PENDING"
+    BEGUN = "BEGUN"
+    DONE = "DONE"
+    STOPPED = "STOPPED"
+    """A person is there: their change was left as it is."""
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    """Never begun: the rollback ended before, or may not or cannot bring it about."""
+    UNNEEDED = "UNNEEDED"
+    """Never begun, because what it stands in for did not fail."""
+
+
+ENDED = frozenset(
+    {
+        StepStatus.DONE,
+        StepStatus.STOPPED,
+        StepStatus.FAILED,
+        StepStatus.SKIPPED,
+        StepStatus.UNNEEDED,
+    }
+)
+
+
+class Step(Struct, frozen=True):
+    """One goal, "be X, from Y": named, safe to run again."""
+
+    name: str
+    kind: str
+    """Which kind of change it is; each has one module in shared/steps."""
+    target: str
+    number: int = 0
+    """Its place in the plan; predecessors have lower ones."""
+    goal: dict[str, Any] = {}
+    origin: dict[str, Any] = {}
+    """What the plan found: the state to come from, and to go back to."""
+    kept: dict[str, Any] = {}
+    """What of that is kept for an undo, where the origin does not suffice for one."""
+    after: tuple[str, ...] = ()
+    """Steps that must be DONE before."""
+    instead_of: str = ""
+    """The step that it stands in for: it may begin only once that one has FAILED. Of several that
+    stand in for the same step, the last one tells how it ended."""
+    despite_stopped: bool = False
+    """A predecessor that a person stopped does not hold this one up."""
+    despite_failed: bool = False
+    """Nor does one that could not be brought to its goal: one failing function stops no other."""
+    writes: int = 0
+    """What it costs of the write quota."""
+    within_seconds: float = 300.0
+    """Counted from its intent; then it has failed."""
+    halts: bool = False
+    """Its failure ends the whole plan: nothing more is begun."""
+    seen: str = ""
+    """The precondition of its effect, saved with the intent."""
+    deadline: datetime | None = None
+    """Until when an effect that no precondition stops may still land; None: it has one."""
+    status: StepStatus = StepStatus.PENDING
+    operation: str = ""
+    attempts: int = 0
+    """Effects sent."""
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    note: str = ""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def may_be_in_flight(self) -> bool:
+        """Whether, once its intent has landed, an effect of it may be on its way."""
+        return self.status is StepStatus.BEGUN and (self.writes > 0 or self.deadline is not None)
+
+
+class PlanHeader(Struct, frozen=True):
+    """What a rollback keeps of its plan; the steps are documents of their own."""
+
+    scenario: ScenarioName
+    target: str
+    """The deployment that it goes back to."""
+    steps: int
+    fingerprint: str
+    policy: str
+    """Fingerprint of the policy that it was made under."""
+    reported: tuple[str, ...] = ()
+    """What it leaves alone and says so, one line each."""
+    asks: tuple[str, ...] = ()
+    """Steps that are none of its own: only a person's word to a further plan brings them about."""
+    extensions: int = 0
+    """How often steps were added to it while it was carried out."""
+
+
+class Plan(Struct, frozen=True):
+    """Everything that a rollback will do, decided before it does any of it."""
+
+    header: PlanHeader
+    steps: tuple[Step, ...]
+
+
+def frozen(
+    scenario: ScenarioName,
+    target: str,
+    steps: Iterable[Step],
+    policy: str,
+    reported: Iterable[str] = (),
+) -> Plan:
+    """The plan over these steps, with the fingerprint by which it is approved and recognised."""
+    ordered = tuple(replace(step, number=number) for number, step in enumerate(steps))
+    # What was seen, and what is kept of it, is no part of what is done.
+    goals = [replace(step, seen="", kept={}) for step in ordered]
+    content = msgspec.json.encode(goals, order="deterministic")
+    header = PlanHeader(
+        scenario=scenario,
+        target=target,
+        steps=len(ordered),
+        fingerprint=hashlib.sha256(content).hexdigest(),
+        policy=policy,
+        reported=tuple(reported),
+    )
+    return Plan(header, ordered)
+
+
+def reporting(plan: Plan, line: str) -> Plan:
+    """The plan with one line more that is said of it."""
+    return Plan(replace(plan.header, reported=(line, *plan.header.reported)), plan.steps)
+
+
+def extended(header: PlanHeader, addition: Plan) -> Plan:
+    """The header of the longer plan, and the steps that are new to it.
+
+    Their names and numbers are none of the steps before; the fingerprint is over both plans'.
+    """
+    extensions = header.extensions + 1
+    names = {step.name: f"{step.name} +{extensions}" for step in addition.steps}
+    steps = tuple(
+        replace(
+            step,
+            name=names[step.name],
+            number=header.steps + step.number,
+            after=tuple(names[name] for name in step.after),
+            instead_of=names.get(step.instead_of, ""),
+        )
+        for step in addition.steps
+    )
+    chained = header.fingerprint + addition.header.fingerprint
+    longer = replace(
+        header,
+        steps=header.steps + len(steps),
+        fingerprint=hashlib.sha256(chained.encode()).hexdigest(),
+        reported=tuple(dict.fromkeys((*header.reported, *addition.header.reported))),
+        extensions=extensions,
+    )
+    return Plan(longer, steps)
+
+
+def ready(steps: Mapping[str, Step]) -> list[Step]:
+    """The pending steps whose predecessors allow it, in the plan's order."""
+    pending = [step for step in steps.values() if step.status is StepStatus.PENDING]
+    if not pending:
+        return []
+    speaking = _speaking(steps)
+    return [
+        step
+        for step in pending
+        if (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
+        and all(_allows(speaking[name], step) for name in step.after)
+    ]
+
+
+def unneeded(steps: Mapping[str, Step]) -> list[Step]:
+    """The pending steps that stand in for one which has ended, and has not failed."""
+    return [
+        step
+        for step in steps.values()
+        if step.status is StepStatus.PENDING
+        and step.instead_of
+        and steps[step.instead_of].status in ENDED - {StepStatus.FAILED}
+    ]
+
+
+def blocked(steps: Mapping[str, Step]) -> list[Step]:
+    """The pending steps that can never begin, because one before them ended badly."""
+    speaking = _speaking(steps)
+    bad: set[str] = set()
+    for step in steps.values():  # the plan's order: predecessors come first
+        before = [speaking[name] for name in step.after]
+        if step.status is StepStatus.PENDING and any(
+            (one.name in bad and not step.despite_failed)
+            or (one.status in ENDED and not _allows(one, step))
+            for one in before
+        ):
+            bad.add(step.name)
+    return [steps[name] for name in steps if name in bad]
+
+
+def undone(steps: Mapping[str, Step]) -> list[Step]:
+    """The steps whose goals were not reached: not by themselves, nor by what stood in for them.
+
+    What stands in for a step is none of them until that one has failed.
+    """
+    speaking = _speaking(steps)
+    return [
+        step
+        for step in steps.values()
+        if (not step.instead_of or steps[step.instead_of].status is StepStatus.FAILED)
+        and speaking[step.name].status is not StepStatus.DONE
+    ]
+
+
+def _speaking(steps: Mapping[str, Step]) -> Mapping[str, Step]:
+    """By the name of each step, the one that tells how it ended.
+
+    That is itself; of one that has failed, the last of those that stand in for it.
+    """
+    failed = {name for name, step in steps.items() if step.status is StepStatus.FAILED}
+    if not failed:
+        return steps
+    stand_ins = (step for step in steps.values() if step.instead_of in failed)
+    return {**steps, **{step.instead_of: step for step in stand_ins}}
+
+
+def _allows(before: Step, step: Step) -> bool:
+    match before.status:
+        case StepStatus.DONE:
+            return True
+        case StepStatus.STOPPED:
+            return step.despite_stopped
+        case StepStatus.FAILED | StepStatus.SKIPPED:
+            return step.despite_failed
+    return False
+
+
+def progress(steps: Iterable[Step]) -> tuple[int, int]:
+    """How many steps have ended, of how many; a stand-in counts once it is called for."""
+    called = [step for step in steps if not step.instead_of or step.begun_at is not None]
+    return sum(step.status in ENDED for step in called), len(called)
+
+
+def path(rollback: str, step: str) -> str:
+    """Where a step is kept."""
+    return f"rollbacks/{rollback}/steps/{step}"

@@ -1,0 +1,236 @@
+"""The response to an incident: decided under its lease, then one execution of one plan."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import PlanHeader
+from shared.domain.signals.baseline import Baseline
+
+LAST_STABLE = "last-stable"
+"""What people call the newest stable deployment."""
+LEASE = timedelta(seconds=30)
+
+
+class Status(StrEnum):
+    """How far a rollback has come. The last four are ends."""
+
+    DECIDING = "DECIDING"
+    PARKED = "PARKED"
+    RUNNING = "RUNNING"
+    VERIFYING = "VERIFYING"
+    WATCHING = "WATCHING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    NOT_TAKEN = "NOT_TAKEN"
+
+
+ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.NOT_TAKEN})
+IN_EFFECT = frozenset({Status.RUNNING, Status.VERIFYING})
+"""Holds its system's slot."""
+
+
+class Lease(Struct, frozen=True):
+    """Who works on a rollback now, since which server time, on which message."""
+
+    holder: str
+    message_id: str
+    renewed_at: datetime
+
+
+class Way(StrEnum):
+    """Which way an order goes."""
+
+    BACK = "back"
+    """To a deployment that was stable."""
+    UNDO = "undo"
+    """To what the incident's rollbacks have found, verbatim."""
+    REPAIR = "repair"
+    """Documents to what they were, each by itself."""
+    UNPIN = "unpin"
+    """To the newest revisions, or to what was asked for before the pins."""
+
+
+class Order(Struct, frozen=True):
+    """What a person asked for, when a person and not an alert began this."""
+
+    command: str
+    actor: str
+    reason: str
+    scenario: ScenarioName = ScenarioName.FUNCTIONS
+    target: str = LAST_STABLE
+    groups: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    batch_size: int | None = None
+    delay_seconds: float = 0.0
+    auto_confirm: bool = False
+    """Whether the order is its own confirmation, where one person's is enough."""
+    override: bool = False
+    """Break-glass: approval, freeze and budget are skipped."""
+    incident: str = ""
+    """The incident that it answers, where the person has named one."""
+    person: str = ""
+    """As in Word."""
+    right: str = ""
+    """By what they might say it, in words."""
+    way: Way = Way.BACK
+    select: str = ""
+    """Which documents are brought back (`shared.domain.data.repair.plan.Select`); empty: no data are moved."""
+    restore_point: str = ""
+    """How old they may be, as a person has said it; empty: the minute before damage began."""
+    rest: bool = False
+    """Only what needs a person's word, where a plan has done all else; nobody has ordered it."""
+
+    def overrides(self, at: datetime) -> tuple[Override, ...]:
+        """What of this order, said at that time, is to be reviewed later."""
+        if not self.override:
+            return ()
+        said = self.actor, self.right, self.reason, self.command, self.incident
+        return (Override(*said, at),)
+
+
+class Override(Struct, frozen=True):
+    """One use of break-glass, with all that whoever reviews it must know."""
+
+    actor: str
+    right: str
+    """By what they might: role and second factor, or the topic that IAM alone guards."""
+    reason: str
+    command: str
+    incident: str
+    """The one that it was said for."""
+    at: datetime
+    skipped: tuple[dict[str, Any], ...] = ()
+    """The gates that would have held it up, as they answered when it went ahead."""
+
+
+class Word(Struct, frozen=True):
+    """One person's answer to a question."""
+
+    actor: str
+    at: datetime
+    plan: str
+    """Fingerprint of the plan that they were shown."""
+    reason: str
+    command: str
+    person: str = ""
+    """Who that is, whatever they are called; empty: no person is proven to have said it."""
+
+
+class Question(Struct, frozen=True):
+    """What people are asked: whether exactly this plan may be carried out."""
+
+    plan: PlanHeader
+    needed: int
+    """How many different people must say yes; who ordered it may be one of them."""
+    reason: str
+    """The gate that asks, and why."""
+    asked_at: datetime
+
+
+class Rollback(Struct, frozen=True):
+    """One rollback as stored; every commit of it moves `commit_id`, `sequence` and `audit_head`."""
+
+    id: str
+    incident: str
+    system: str
+    status: Status
+    created_at: datetime
+    due_at: datetime | None
+    """When somebody must look next; None: never."""
+    order: Order | None = None
+    fence: int = 0
+    """Counts the claims: a writer with a lower one has lost the rollback."""
+    lease: Lease | None = None
+    takeovers: int = 0
+    """Claims in a row from a holder that died, or was late, before it committed anything."""
+    late: int = 0
+    """How many of those holders have said since that they had not died."""
+    commit_id: str = ""
+    sequence: int = 0
+    audit_head: str = ""
+    decide_by: datetime | None = None
+    parked_until: datetime | None = None
+    """When the question to a person expires."""
+    held_since: datetime | None = None
+    """Since when a switch has kept its plan from going on; None while it goes on."""
+    question: Question | None = None
+    """The newest one; answers to an older one count for nothing."""
+    approvals: tuple[Word, ...] = ()
+    rejected: Word | None = None
+    plan: PlanHeader | None = None
+    is_fenced: bool = False
+    """Whether it writes documents behind a fence alone, whatever its policy declares later."""
+    in_flight: int = 0
+    """Steps with an effect whose intent is not settled yet: it may be on its way."""
+    cancel_requested: str = ""
+    """Why a person, or an order that superseded this one, wants it to stop; empty: nobody does."""
+    scenario: str = ""
+    """What automation would have done, where it let go of it; empty: the plan tells."""
+    superseded_by: str = ""
+    """The incident of that order."""
+    yields_to: str = ""
+    """The key of an alert that is worse, and for which it makes way; empty: for none."""
+    started_at: datetime | None = None
+    """First intent."""
+    shifted_at: datetime | None = None
+    """Last goal confirmed."""
+    baseline: Baseline | None = None
+    """How it was before the trouble; None: nobody has recorded it."""
+    confirmed_at: datetime | None = None
+    """When all probes had passed after the last shift."""
+    verified_at: datetime | None = None
+    watch_until: datetime | None = None
+    conditions_read_at: datetime | None = None
+    """When it was put on record whether the conditions of its alerts are over."""
+    ill_looks: int = 0
+    """Looks in a row that found it ill."""
+    ended_at: datetime | None = None
+    outcome: str = ""
+    gates: tuple[dict[str, Any], ...] = ()
+    """The answers of the newest decision, in order."""
+    overrides: tuple[Override, ...] = ()
+    """Each use of break-glass for it, to be reviewed."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def way(self) -> Way:
+        """Which way it goes; automation knows one."""
+        return self.order.way if self.order is not None else Way.BACK
+
+    @property
+    def words(self) -> tuple[str | tuple[Word, ...] | Word | None, ...]:
+        """What people have said to it: whoever decides must know all of it."""
+        return (self.cancel_requested, self.approvals, self.rejected)
+
+
+def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
+    """The different people who want the plan of that fingerprint: who they are, and their names.
+
+    Who ordered the rollback is among them where a second person is needed anyway, or where the
+    order was to be its own confirmation; nobody has ordered a rest. All who are not proven to be
+    a person count as one.
+    """
+    people = {word.person: word.actor for word in rollback.approvals if word.plan == plan}
+    order = rollback.order
+    if order and not order.rest and (needed > 1 or order.auto_confirm):
+        people[order.person] = order.actor
+    return people
+
+
+def path(rollback: str) -> str:
+    """Where a rollback is kept."""
+    return f"rollbacks/{rollback}"
+
+
+def entry_path(rollback: str, sequence: int) -> str:
+    """Where an entry of its trail is kept; sorts by number."""
+    return f"rollbacks/{rollback}/audit/{sequence:06d}"

@@ -1,0 +1,1 @@
+"""Signals: alerts, metrics, probes, early warnings."""

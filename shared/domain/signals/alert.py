@@ -1,0 +1,123 @@
+"""One notification as received: deduplicated, joined to an incident, absorbed when judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA
+from shared.domain.retention import KEPT_FOR
+from shared.domain.signals.monitoring_notification import key_of
+
+
+class AlertFact(Struct, frozen=True):
+    """What a decision needs of one open alert of the incident."""
+
+    signal: str
+    started_at: datetime
+    published_at: datetime
+    received_at: datetime
+    function: str | None
+    closed: bool = False
+    """A notification said that it is over: evidence, not recovery."""
+    still_open: bool | None = None
+    """What Cloud Monitoring says of it now; None: no answer, or nobody asked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Cloud Monitoring calls it over, by its newest word."""
+        return self.closed if self.still_open is None else not self.still_open
+
+
+DECLARED = "declared:"
+"""How the id of an alert begins that a person has declared."""
+OURS = ("probe:", "integrity:", "finding:", DECLARED)
+"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
+
+
+class Alert(Struct, frozen=True):
+    """A document of its own: a storm of alerts writes no document twice."""
+
+    key: str
+    """(incident_id, state): what is acted on once."""
+    monitoring_id: str
+    state: str
+    verdict: str
+    system: str
+    signal: str
+    incident: str
+    """Ours, to which it belongs; empty when it told of no trouble that we know."""
+    started_at: datetime
+    published_at: datetime
+    received_at: datetime
+    function: str | None
+    notification: str
+    """The JSON text as it came; of a probe of our own, what it found."""
+    joined: str = ""
+    """Why it belongs to that incident."""
+    absorbed_by: str = ""
+    """The rollback whose decision has taken it in; empty: none has, yet."""
+    expires_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it says that something is wrong."""
+        return self.state == "open"
+
+    @property
+    def is_of_monitoring(self) -> bool:
+        """Whether Cloud Monitoring tells of it, and neither a look of our own nor a person."""
+        return not self.monitoring_id.startswith(OURS)
+
+    def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
+        """What a decision needs of it; `still_open` as AlertFact has it."""
+        return AlertFact(
+            self.signal,
+            self.started_at,
+            self.published_at,
+            self.received_at,
+            self.function,
+            closed,
+            still_open,
+        )
+
+
+def received(
+    name: str,
+    state: str,
+    system: str,
+    signal: str,
+    *,
+    verdict: str = "",
+    started_at: datetime,
+    published_at: datetime | None = None,
+    now: datetime,
+    function: str | None = None,
+    notification: str,
+) -> Alert:
+    """Return the alert of that id, which belongs to no incident yet.
+
+    A verdict that is not given is the state; what was not published by others is published now.
+    """
+    return Alert(
+        key=key_of(name, state),
+        monitoring_id=name,
+        state=state,
+        verdict=verdict or state,
+        system=system,
+        signal=signal,
+        incident="",
+        started_at=started_at,
+        published_at=published_at or now,
+        received_at=now,
+        function=function,
+        notification=notification,
+        expires_at=now + KEPT_FOR,
+    )
+
+
+def path(key: str) -> str:
+    """Where an alert is kept."""
+    return f"alerts/{key}"

@@ -1,0 +1,66 @@
+"""Whether what an alert told of is over: its condition, whatever was notified of it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from shared.core import text
+from shared.domain.policy.model import Gates
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import Requests, share, summed
+
+COUNTED = frozenset({"function_failure_rate", "functions_failing_share", "error_rate"})
+"""The signals whose conditions show in what routers count."""
+
+
+class Condition(StrEnum):
+    """What became of what an alert told of."""
+
+    OVER = "over"
+    STANDS = "stands"
+    UNKNOWN = "not known"
+
+
+def condition(
+    alert: Alert,
+    states: Mapping[str, bool],
+    requests: Mapping[str, Requests] | None,
+    gates: Gates,
+    *,
+    closed: bool,
+) -> Condition:
+    """Whether the condition of an alert that was opened is over.
+
+    By Cloud Monitoring's own word (`states`, by its id: whether it is open); where that gave no
+    answer, by the requests of the function that it names, or of all, where the signal counts them.
+    Of a probe of our own its close counts (`closed`): that was looked for, by three good looks.
+    """
+    if not alert.is_of_monitoring:
+        return Condition.OVER if closed else Condition.STANDS
+    said = states.get(alert.monitoring_id)
+    if said is not None:
+        return Condition.STANDS if said else Condition.OVER
+    if requests is None or alert.signal not in COUNTED:
+        return Condition.UNKNOWN
+    whole = summed(one for name, one in requests.items() if alert.function in (None, name))
+    if whole.total < gates.minimum_requests:
+        return Condition.UNKNOWN
+    return Condition.STANDS if share(whole) > gates.failing_above else Condition.OVER
+
+
+def told(judged: Iterable[tuple[Alert, Condition]]) -> list[str]:
+    """What is not over, or not known to be, one line per signal; nothing: all of it is over."""
+    lines, found = [], list(judged)
+    for wanted, words in (
+        (Condition.STANDS, "not over"),
+        (Condition.UNKNOWN, "not known to be over"),
+    ):
+        signals: dict[str, list[str]] = {}
+        for alert, one in found:
+            if one is wanted:
+                signals.setdefault(alert.signal, []).extend(filter(None, [alert.function]))
+        for signal, functions in sorted(signals.items()):
+            shown = text.phrase(sorted(functions))
+            lines.append(f"{words}: {signal}{f' of {shown}' if shown else ''}")
+    return lines

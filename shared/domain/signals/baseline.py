@@ -1,0 +1,96 @@
+"""How it was before the trouble, and whether it is worse now; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from msgspec import Struct
+
+from shared.domain.policy.model import Gates
+from shared.domain.signals.health import Health, Requests, Verdict, share, summed
+from shared.domain.signals.probe_history import QUICK_SECONDS, Look
+
+SPAN = timedelta(hours=1)
+"""What came before the trouble and counts as how it was."""
+ENOUGH_LOOKS = 5
+"""With fewer good looks of a probe nobody knows what it takes."""
+
+Window = tuple[datetime, datetime]
+
+
+class Baseline(Struct, frozen=True):
+    """The hour before the trouble, as it was recorded when the rollback was decided."""
+
+    since: datetime
+    until: datetime
+    requests: Requests | None
+    """Of the plan's functions together, by the routers; None: they could not be read."""
+    seconds: dict[str, float] = {}
+    """The median of what each probe took; without those that too few looks tell of."""
+
+
+def before(onset: datetime, changes: Iterable[datetime]) -> Window:
+    """The hour that ends where the first change of the hour before the trouble began."""
+    until = min([onset, *(at for at in changes if onset - SPAN < at)])
+    return until - SPAN, until
+
+
+def recorded(
+    window: Window,
+    requests: Mapping[str, Requests] | None,
+    looks: Mapping[str, Sequence[Look]],
+) -> Baseline:
+    """What is kept of that hour; `requests` are per function, `looks` per probe."""
+    return Baseline(
+        *window,
+        requests=None if requests is None else summed(requests.values()),
+        seconds=_took(looks, *window),
+    )
+
+
+def compared(
+    baseline: Baseline | None,
+    requests: Mapping[str, Requests] | None,
+    looks: Mapping[str, Sequence[Look]],
+    window: Window,
+    gates: Gates,
+) -> Health:
+    """Whether the present window is worse than the hour before the trouble.
+
+    Ill by a share of failed requests that is more than `worse_by` above that hour's, or by a probe
+    that takes more than `slower_by` longer. Without enough requests then or now: inconclusive.
+    """
+    if baseline is None:
+        return Health(Verdict.INCONCLUSIVE, "how it was before the trouble is not known")
+    slower = list(_slower(baseline, _took(looks, *window), gates))
+    if slower:
+        return Health(Verdict.ILL, f"slower than before the trouble: {', '.join(slower)}")
+    was, now = baseline.requests, None if requests is None else summed(requests.values())
+    if was is None or was.total < gates.minimum_requests:
+        return Health(Verdict.INCONCLUSIVE, "too few requests are known of before the trouble")
+    if now is None or now.total < gates.minimum_requests:
+        return Health(Verdict.INCONCLUSIVE, "too few requests are known of now")
+    told = f"{share(now):.1%} of the requests fail, {share(was):.1%} before the trouble"
+    if share(now) > share(was) + gates.worse_by:
+        return Health(Verdict.ILL, f"worse than before: {told}")
+    return Health(Verdict.WELL, told)
+
+
+def _slower(baseline: Baseline, took: Mapping[str, float], gates: Gates) -> Iterable[str]:
+    for probe, seconds in sorted(took.items()):
+        usual = baseline.seconds.get(probe)
+        if usual is not None and seconds > max(QUICK_SECONDS, usual * (1 + gates.slower_by)):
+            yield f"{probe} takes {seconds:.1f} s, {usual:.1f} s then"
+
+
+def _took(
+    looks: Mapping[str, Sequence[Look]], since: datetime, until: datetime
+) -> dict[str, float]:
+    """The median of each probe's good looks in [since, until)."""
+    good = {
+        probe: [one.seconds for one in several if one.passed and since <= one.at < until]
+        for probe, several in looks.items()
+    }
+    return {probe: median(found) for probe, found in good.items() if len(found) >= ENOUGH_LOOKS}

@@ -1,0 +1,105 @@
+"""Is it well? What routers counted and probes saw, judged; with "not known" as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from shared.core import text
+from shared.core.redaction import without_secrets
+from shared.domain.policy.model import Gates
+
+
+class Requests(Struct, frozen=True):
+    """Requests of one function in a window, as the routers counted them."""
+
+    total: int
+    failed: int
+
+
+def summed(requests: Iterable[Requests]) -> Requests:
+    """Those of several functions together; of none, none."""
+    counts = list(requests)
+    return Requests(sum(one.total for one in counts), sum(one.failed for one in counts))
+
+
+class ProbeAnswer(Struct, frozen=True):
+    """What a probe saw. A status of None: no answer at all, which is a failure of what it asks."""
+
+    passed: bool
+    status: int | None
+    detail: str = ""
+    """What it quotes has no secrets, whoever said it."""
+    seconds: float = 0.0
+    """What the answer, or its absence, has taken."""
+    digest: str = ""
+    """SHA-256 of its body, of the first MiB where it is longer; empty: nothing was read."""
+
+    def __post_init__(self) -> None:
+        """Clean what is quoted, before anybody keeps or says it."""
+        force_setattr(self, "detail", without_secrets(self.detail))
+
+
+class Verdict(StrEnum):
+    """What the facts say."""
+
+    WELL = "well"
+    ILL = "ill"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Health(Struct, frozen=True):
+    """A verdict with its reason."""
+
+    verdict: Verdict
+    reason: str
+    outside: Verdict = Verdict.INCONCLUSIVE
+    """What the probes alone say; not known without any, or when one could not be asked."""
+
+
+def failing(requests: Mapping[str, Requests], gates: Gates) -> set[str]:
+    """The functions with enough requests to say so, and too many of them failed."""
+    return {
+        name
+        for name, count in requests.items()
+        if count.total >= gates.minimum_requests and share(count) > gates.failing_above
+    }
+
+
+def share(count: Requests) -> float:
+    """Failed requests per request; 0 without any."""
+    return count.failed / count.total if count.total else 0.0
+
+
+def judge(
+    functions: Collection[str],
+    requests: Mapping[str, Requests] | None,
+    probes: Mapping[str, ProbeAnswer],
+    gates: Gates,
+) -> Health:
+    """Whether these functions are well; None for requests: the metrics could not be read.
+
+    A probe that ran and failed is bad news by itself. No failing probe is no proof: it takes
+    enough requests, counted by the routers, to call functions well. Where none of them was
+    touched, routers tell nothing of what was: probes alone do.
+    """
+    failed = sorted(name for name, answer in probes.items() if not answer.passed)
+    if failed:
+        return Health(
+            Verdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.phrase(failed)}"
+        )
+    if probes and not functions:
+        return Health(Verdict.WELL, f"{len(probes)} probes, none failing")
+    if requests is None:
+        return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
+    counted = {name: requests[name] for name in functions if name in requests}
+    ill = sorted(failing(counted, gates))
+    if ill:
+        return Health(Verdict.ILL, f"{len(ill)} functions fail: {text.phrase(ill)}")
+    total = summed(counted.values()).total
+    if total < gates.minimum_requests:
+        return Health(Verdict.INCONCLUSIVE, f"only {total} requests were counted")
+    return Health(Verdict.WELL, f"{total} requests, {len(probes)} probes, none failing")

@@ -1,0 +1,186 @@
+"""What our own probes saw, and what it means: signals open and close, by windows and hysteresis.
+
+A probe that feeds a signal is looked through each half minute. One bad look opens nothing: what
+passes by itself heals without an incident. A look that could not be made is not among the looks,
+and thin data says nothing: it neither opens nor closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import SCHEMA
+from shared.domain.policy.model import SIGNALS, Policy, Probe, Signal, Unit
+from shared.domain.signals.probe_history import (
+    KEPT,
+    LONGEST_SECONDS,
+    Look,
+    is_fresh,
+    shows,
+    usual,
+    ways,
+)
+
+PASSES_TO_CLOSE = 3
+"""So many good looks in a row close a signal."""
+
+
+class Finding(Struct, frozen=True):
+    """A signal that opened, and perhaps closed again."""
+
+    signal: str
+    probe: str
+    function: str | None
+    """The one that the probe exercises."""
+    since: datetime
+    """The half minute of the first bad look."""
+    onset_at: datetime
+    """When that look had ended."""
+    reason: str
+    usual_seconds: float | None = None
+    """What the probe usually took before; None: unknown."""
+    closed_at: datetime | None = None
+    cancelled: bool = False
+    """Closed because no probe feeds the signal any more: nobody recovered."""
+    recorded: str = ""
+    """The newest state (open, closed) of which an alert is on record; empty: none, yet."""
+
+    @property
+    def state(self) -> str:
+        """What an alert says of it."""
+        return "open" if self.closed_at is None else "closed"
+
+    def id(self, system: str) -> str:
+        """The name by which it is one and the same."""
+        return f"probe:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+class Record(Struct, frozen=True):
+    """What is kept of the probes of one system."""
+
+    system: str
+    since: datetime
+    """When it was begun."""
+    looks: dict[str, tuple[Look, ...]] = {}
+    """By probe, oldest first."""
+    findings: tuple[Finding, ...] = ()
+    """The open ones, and those whose end is not on record yet."""
+    closed: dict[str, datetime] = {}
+    """When each signal closed the last time: looks until then open nothing."""
+    warned: dict[str, datetime] = {}
+    """When people were warned of each signal the last time."""
+    schema: int = SCHEMA
+
+
+def path(system: str) -> str:
+    """Where the record of a system's probes is kept."""
+    return f"probes/{system}"
+
+
+def feeding(policy: Policy) -> dict[str, list[Probe]]:
+    """The probes that feed each signal; a probe that feeds none is not asked by the clock."""
+    fed: dict[str, list[Probe]] = {}
+    for probe in policy.probes:
+        if probe.signal in policy.signals:
+            fed.setdefault(probe.signal, []).append(probe)
+    return fed
+
+
+def patience(probe: Probe, policy: Policy) -> Probe:
+    """The probe as the clock asks it: a threshold in seconds must have time to be crossed."""
+    signal = policy.signals[probe.signal or ""]
+    seconds = probe.timeout.total_seconds()
+    if SIGNALS[probe.signal or ""] is Unit.SECONDS and signal.threshold is not None:
+        seconds = signal.threshold + 1.0
+    return replace(probe, timeout=timedelta(seconds=min(seconds, LONGEST_SECONDS)))
+
+
+def seen(record: Record, looks: Mapping[str, Iterable[Look]], policy: Policy) -> Record:
+    """The record with these looks in it: one for each half minute, the newest of them.
+
+    Probes that feed no signal any more are forgotten.
+    """
+    kept = {}
+    for probes in feeding(policy).values():
+        for probe in probes:
+            known = {look.at: look for look in looks.get(probe.name, ())}
+            known |= {look.at: look for look in record.looks.get(probe.name, ())}
+            kept[probe.name] = tuple(known[at] for at in sorted(known)[-KEPT:])
+    return replace(record, looks=kept)
+
+
+def judge(record: Record, policy: Policy, now: datetime) -> tuple[Finding, ...]:
+    """The signals that open and those that close now, each with its reason; empty: no change."""
+    open_ones = {one.signal: one for one in record.findings if one.closed_at is None}
+    fed = feeding(policy)
+    changes = []
+    for name, probes in fed.items():
+        found = open_ones.get(name)
+        if found is None:
+            changes.append(_opening(record, policy, name, probes, now))
+        elif _is_over(record, policy.signals[name], probes, found, now):
+            reason = f"{PASSES_TO_CLOSE} good looks in a row"
+            changes.append(replace(found, closed_at=now, reason=reason))
+    for name in open_ones.keys() - fed.keys():
+        reason = "no probe feeds it any more"
+        changes.append(replace(open_ones[name], closed_at=now, cancelled=True, reason=reason))
+    return tuple(change for change in changes if change is not None)
+
+
+def after(record: Record, changes: Iterable[Finding]) -> Record:
+    """The record once these changes are made."""
+    kept = {one.id(record.system): one for one in record.findings}
+    kept |= {one.id(record.system): one for one in changes}
+    closed = {one.signal: one.closed_at for one in kept.values() if one.closed_at is not None}
+    return replace(record, findings=tuple(kept.values()), closed=record.closed | closed)
+
+
+def _opening(
+    record: Record, policy: Policy, name: str, probes: Iterable[Probe], now: datetime
+) -> Finding | None:
+    """The signal as found through the first probe, and in the first way, that shows it."""
+    closed = record.closed.get(name)
+    for probe in probes:
+        everything = record.looks.get(probe.name, ())
+        known = usual(everything, now)
+        looks = [look for look in everything if closed is None or look.at > closed]
+        for way in ways(name, policy.signals[name]) if is_fresh(looks, now) else ():
+            first, how = shows(way, looks, known)
+            if first is not None:
+                return Finding(
+                    signal=name,
+                    probe=probe.name,
+                    function=probe.function,
+                    since=first.at,
+                    onset_at=first.ended_at,
+                    reason=f"probe {probe.name}: {how}",
+                    usual_seconds=known,
+                )
+    return None
+
+
+def _is_over(
+    record: Record, signal: Signal, probes: Iterable[Probe], found: Finding, now: datetime
+) -> bool:
+    """Whether every probe of the signal had good looks only, several in a row, up to now.
+
+    A probe that sees nothing at present is not asked, unless it is the one that found the trouble.
+    """
+    for probe in probes:
+        looks = record.looks.get(probe.name, ())
+        if not is_fresh(looks, now):
+            if probe.name == found.probe:
+                return False
+            continue
+        mine = probe.name == found.probe
+        known = found.usual_seconds if mine else usual(looks, now)
+        newest = looks[-PASSES_TO_CLOSE:]
+        in_a_row = len(newest) == PASSES_TO_CLOSE and newest[0].at > found.since
+        bad = any(way.is_bad(look, known) for way in ways(found.signal, signal) for look in newest)
+        if bad or not in_a_row:
+            return False
+    return True

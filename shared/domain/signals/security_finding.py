@@ -1,0 +1,136 @@
+"""Notifications of Security Command Center: whose a finding is, and which alert it makes.
+
+Version 1 and 2 of `NotificationMessage` (cloud.google.com/security-command-center/docs/reference
+/rest/v2/NotificationMessage, read 2026-11). Of a finding little is needed: its name, whether it is
+ACTIVE, its class and severity, and the project of its resource, by the id that people know. Each of
+these must be understood, or the notification is refused. Every change of a finding is notified of:
+what it says of the same state is the same alert.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.core.codec import read_object
+from shared.core.errors import Refused
+from shared.domain.policy.model import Policy
+from shared.domain.policy.signals import BREACH
+from shared.domain.signals.monitoring_notification import MAX_BYTES, MAX_ID_BYTES, State
+
+PREFIX: Final = "finding:"
+"""How the id of an alert begins that a finding makes."""
+CONFIG: Final = "notificationConfigName"
+_NAME = re.compile(r"(?:organizations|folders|projects)/[^/\s]+/sources/[^/\s]+/\S*[^/\s]")
+_PROJECT = re.compile(r"//[a-z0-9.-]+/projects/([a-z][a-z0-9-]{4,28}[a-z0-9])(?:/.*)?")
+_MUTED: Final = "MUTED"
+
+
+class SecurityFinding(Struct, frozen=True):
+    """One finding, as far as it is understood."""
+
+    name: str
+    state: State
+    """OPEN: it is active, and nobody has muted it."""
+    category: str
+    kind: str
+    """Its class, such as THREAT."""
+    severity: str
+    project: str
+    """By its id."""
+    at: datetime | None
+    """When it was so."""
+    document: str
+
+    @property
+    def id(self) -> str:
+        """Of the alert that it makes."""
+        return f"{PREFIX}{self.name}"
+
+
+def is_one(data: bytes) -> bool:
+    """Whether a message says that it comes from Security Command Center, whatever else it says.
+
+    Raises: Refused, for what cannot be read.
+    """
+    if CONFIG.encode() not in data:
+        return False
+    document = read_object(data, MAX_BYTES)
+    return CONFIG in document and "incident" not in document
+
+
+def parse(data: bytes) -> SecurityFinding:
+    """The finding that a message's data tells of. Raises: Refused, with the reason."""
+    document = read_object(data, MAX_BYTES)
+    finding, resource = _part(document, "finding"), _part(document, "resource")
+    if not finding:
+        raise Refused("no finding: not a notification of Security Command Center")
+    name = _text(finding, "name")
+    if len(f"{PREFIX}{name}".encode()) > MAX_ID_BYTES or not _NAME.fullmatch(name):
+        raise Refused(f"{name[:80]!r} is no finding's name")
+    return SecurityFinding(
+        name=name,
+        state=_state(finding),
+        category=_text(finding, "category"),
+        kind=_text(finding, "findingClass"),
+        severity=_text(finding, "severity"),
+        project=_project(finding, resource),
+        at=_time(_text(finding, "eventTime")),
+        document=data.decode(),
+    )
+
+
+def claim(finding: SecurityFinding, policies: Mapping[str, Policy]) -> Policy:
+    """The policy that takes it for a breach. Raises: Refused, where none does, with the reason."""
+    theirs = [one for one in policies.values() if one.project == finding.project]
+    if not theirs:
+        raise Refused(f"a finding in the project {finding.project or 'of nobody knows whom'}")
+    asking = [one for one in theirs if one.findings is not None and BREACH in one.signals]
+    for policy in asking:
+        rules = policy.findings
+        if rules and finding.kind in rules.classes and finding.severity in rules.severities:
+            return policy
+    if not asking:
+        raise Refused(f"no policy of {finding.project} takes findings for a breach")
+    what = f"a finding of class {finding.kind[:80]!r} and severity {finding.severity[:80]!r}"
+    raise Refused(f"{what}, which the policy of {asking[0].system} takes for no breach")
+
+
+def _state(finding: Mapping[str, Any]) -> State:
+    state = _text(finding, "state")
+    if state == "INACTIVE" or (state == "ACTIVE" and _text(finding, "mute") == _MUTED):
+        return State.CLOSED
+    if state == "ACTIVE":
+        return State.OPEN
+    raise Refused(f"unknown state {state[:80]!r}: neither ACTIVE nor INACTIVE")
+
+
+def _project(finding: Mapping[str, Any], resource: Mapping[str, Any]) -> str:
+    """The id of the project that the resource lies in; empty: nothing tells, or a number does."""
+    of_google = _part(resource, "gcpMetadata")
+    stated = _text(of_google, "projectDisplayName") or _text(resource, "projectDisplayName")
+    named = _PROJECT.fullmatch(_text(finding, "resourceName"))
+    return stated or (named[1] if named else "")
+
+
+def _part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = holder.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _text(holder: Mapping[str, Any], name: str) -> str:
+    value = holder.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _time(text: str) -> datetime | None:
+    """The time that is written; None: none is."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

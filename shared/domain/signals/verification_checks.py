@@ -1,0 +1,125 @@
+"""What must work once functions are back, part by part, as the policy declares it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from msgspec import Struct
+
+from shared.domain.policy.model import Check, Policy, ScenarioName
+from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict, share, summed
+
+
+class Counted(Struct, frozen=True):
+    """What was counted since the last shift; None: it could not be read."""
+
+    requests: Mapping[str, Requests] | None
+    """Per function."""
+    sign_ins: Requests | None = None
+
+
+def counts_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:
+    """Whether sign-ins are what was to come back, and a check counts them."""
+    return scenario is ScenarioName.AUTH and any(
+        check.sign_in_failures is not None for check in policy.verification.values()
+    )
+
+
+def checked(
+    policy: Policy,
+    scenario: ScenarioName,
+    back: Collection[str],
+    counted: Counted,
+    probes: Mapping[str, ProbeAnswer],
+) -> dict[str, Health]:
+    """Each check that concerns the functions that are back, or no single function, judged.
+
+    A probe that is not among `probes` could not be asked.
+    """
+    return {
+        name: _judged(policy, asked, tallies, probes)
+        for name, check in policy.verification.items()
+        for asked in [list(_asked(policy, check, back))]
+        for tallies in [list(_tallies(policy, scenario, check, back, counted))]
+        if asked or tallies
+    }
+
+
+def together(health: Health, checks: Mapping[str, Health]) -> Health:
+    """The health of all: as bad as its worst part, which says why; ill outranks not known."""
+    for verdict in (Verdict.ILL, Verdict.INCONCLUSIVE):
+        if health.verdict is verdict:
+            return health
+        told = [f"{name}: {one.reason}" for name, one in checks.items() if one.verdict is verdict]
+        if told:
+            return Health(verdict, "; ".join(told), health.outside)
+    works = f"; checked: {', '.join(checks)}" if checks else ""
+    return Health(health.verdict, health.reason + works, health.outside)
+
+
+class _Tally(Struct, frozen=True):
+    """Enough of it must be counted, and no more than that share may have failed."""
+
+    what: str
+    counted: Requests | None
+    """None: it could not be read."""
+    failing_above: float
+
+
+def _judged(
+    policy: Policy,
+    asked: Collection[str],
+    tallies: Collection[_Tally],
+    probes: Mapping[str, ProbeAnswer],
+) -> Health:
+    """Ill by one failing probe or by one tally; well only by all that is declared of it."""
+    failed = [name for name in asked if name in probes and not probes[name].passed]
+    if failed:
+        return Health(Verdict.ILL, f"{', '.join(failed)} fails")
+    enough = policy.gates.minimum_requests
+    for one in tallies:
+        whole = one.counted
+        if whole and whole.total >= enough and share(whole) > one.failing_above:
+            return Health(Verdict.ILL, f"{share(whole):.0%} of {whole.total} {one.what} failed")
+    silent = [name for name in asked if name not in probes]
+    if silent:
+        return Health(Verdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
+    for one in tallies:
+        if one.counted is None:
+            return Health(Verdict.INCONCLUSIVE, "the metrics could not be read")
+        if one.counted.total < enough:
+            return Health(Verdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted")
+    return Health(Verdict.WELL, "it works")
+
+
+def _tallies(
+    policy: Policy,
+    scenario: ScenarioName,
+    check: Check,
+    back: Collection[str],
+    counted: Counted,
+) -> Iterator[_Tally]:
+    """What is counted for it now: its functions that are back, and who signs in."""
+    functions, requests = list(_counted(policy, check, back)), counted.requests
+    if functions:
+        known = (
+            None
+            if requests is None
+            else summed(requests[one] for one in functions if one in requests)
+        )
+        yield _Tally("requests", known, policy.gates.failing_above)
+    if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
+        yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
+
+
+def _asked(policy: Policy, check: Check, back: Collection[str]) -> Iterator[str]:
+    """The names of its probes that are asked now."""
+    for probe in policy.probes:
+        if probe.name in check.probes and (probe.function is None or probe.function in back):
+            yield probe.name
+
+
+def _counted(policy: Policy, check: Check, back: Collection[str]) -> Iterator[str]:
+    """The functions of its groups that are back."""
+    groups = policy.functions
+    return (name for name in sorted(back) if groups.get(name) in check.groups)

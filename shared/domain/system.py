@@ -1,0 +1,140 @@
+"""What we keep of each protected system, and the switches that stop everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from shared.core.codec import SCHEMA, decode
+from shared.domain.policy.model import Mode
+
+EVERYWHERE = "all"
+"""The chain of what concerns all systems."""
+
+
+GLOBAL = "controls/global"
+BUDGET = "quotas/automatic"
+CONTROLS_MAY_BE_OLD_SECONDS = 2.0
+
+
+class Pause(Struct, frozen=True):
+    """Who stopped automation, when and why."""
+
+    actor: str
+    at: datetime
+    reason: str
+    command: str = ""
+    expires_at: datetime | None = None
+    """When people are told that it is still set; nothing but their word lifts it."""
+    reached_at: datetime | None = None
+    """When nothing that it stops was in flight any more; None: something may still be."""
+
+    def __str__(self) -> str:
+        return f"paused by {self.actor}: {self.reason}"
+
+
+class Freeze(Struct, frozen=True):
+    """A window in which automation changes nothing, and a person only by override."""
+
+    actor: str
+    at: datetime
+    reason: str
+    begins_at: datetime
+    until: datetime
+    orders: bool = True
+    """Whether it holds up what people order, too; a fence's own holds up automation alone."""
+
+    def __str__(self) -> str:
+        return f"frozen by {self.actor} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
+
+class Controls(Struct, frozen=True):
+    """The kill switch over all systems."""
+
+    pause: Pause | None = None
+    switched_at: datetime | None = None
+    """When the newest pause or resume was published: an older one changes nothing."""
+    freezes: tuple[Freeze, ...] = ()
+    thawed_at: datetime | None = None
+    """When the newest unfreeze was published: an older freeze changes nothing."""
+    schema: int = SCHEMA
+
+
+class Budget(Struct, frozen=True):
+    """When automation began a rollback, newest last, over all systems."""
+
+    starts: tuple[datetime, ...] = ()
+    schema: int = SCHEMA
+
+
+class System(Struct, frozen=True):
+    """One protected system as it stands."""
+
+    name: str
+    mode: Mode = Mode.OBSERVE
+    """How far a person has promoted automation here."""
+    promoted_by: str = ""
+    promoted_at: datetime | None = None
+    """When the newest promotion was published: an older one changes nothing."""
+    pause: Pause | None = None
+    switched_at: datetime | None = None
+    """As in Controls."""
+    freezes: tuple[Freeze, ...] = ()
+    thawed_at: datetime | None = None
+    """As in Controls."""
+    incident: str = ""
+    """The open incident, or the newest that ended."""
+    rollback: str = ""
+    """The newest rollback of that incident."""
+    incident_detected_at: datetime | None = None
+    incident_ended_at: datetime | None = None
+    """None while it is open."""
+    rollback_ended: bool = False
+    """Nobody works on the incident any more: what joins it needs a further rollback."""
+    slot: str = ""
+    """The rollback that has effects in flight."""
+    cool_down_until: datetime | None = None
+    suspended: dict[str, datetime] = {}
+    """What a person changed by hand: until then automation leaves it alone."""
+    schema: int = SCHEMA
+
+    @property
+    def open_incident(self) -> str:
+        """The incident that is open; empty: none is."""
+        return self.incident if self.incident_ended_at is None else ""
+
+
+class Paused(StrEnum):
+    """How far a pause has come."""
+
+    NO = "RUNNING"
+    REQUESTED = "PAUSE_REQUESTED"
+    """Nothing new is begun, and something is still in flight."""
+    YES = "PAUSED"
+
+
+def paused(pause: Pause | None) -> Paused:
+    """How far a pause has come."""
+    if pause is None:
+        return Paused.NO
+    return Paused.REQUESTED if pause.reached_at is None else Paused.YES
+
+
+def frozen(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = False) -> Freeze | None:
+    """The window that `now` lies in, if there is one; what is ordered, some do not hold up."""
+    counting = (one for one in freezes if one.orders or not ordered)
+    return next((one for one in counting if one.begins_at <= now < one.until), None)
+
+
+def stored(fields: dict[str, Any] | None, name: str) -> System:
+    """Return the system that these fields hold; a new one of that name, where there are none."""
+    return decode(System, fields) if fields else System(name)
+
+
+def path(system: str) -> str:
+    """Where a system is kept."""
+    return f"systems/{system}"
