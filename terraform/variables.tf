@@ -403,13 +403,13 @@ variable "status_page" {
 }
 
 variable "templates" {
-  description = "Files with the words of notices in place of ours, by the names in shared/templates/notices, such as users.txt."
+  description = "Files with the words of notices in place of ours, by the names in shared/domain/presentation/templates/notices, such as users.txt."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.templates : fileexists(one) && fileexists("${local.repository}/shared/templates/notices/${basename(one)}")])
-    error_message = "Each file must exist, by a name in shared/templates/notices."
+    condition     = alltrue([for one in var.templates : fileexists(one) && fileexists("${local.repository}/shared/domain/presentation/templates/notices/${basename(one)}")])
+    error_message = "Each file must exist, by a name in shared/domain/presentation/templates/notices."
   }
 }
 
