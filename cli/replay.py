@@ -15,7 +15,7 @@ from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.message_redaction import scrubbed
 from shared.core.redaction import REMOVED, without_secrets
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
-from shared.messages import Letter, Letters
+from shared.ports.messaging import Letter, Letters
 
 PULLED_AT_ONCE = 100
 SHOWN = 200

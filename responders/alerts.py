@@ -27,7 +27,7 @@ from shared.domain.signals.monitoring_notification import (
     why_unclaimed,
 )
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000

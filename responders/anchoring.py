@@ -11,7 +11,7 @@ from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Objects, Query, Update
 from shared.domain.audit import anchor
 from shared.domain.audit.anchor import Waiting
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 AT_ONCE = 100
 FOR_SECONDS = 10.0

@@ -12,8 +12,8 @@ from msgspec import Struct
 from shared.core.errors import RollbackError, Unavailable
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer, Requests
-from shared.platform import Metrics
-from shared.ports import Ports
+from shared.ports.platform import Metrics
+from shared.ports.world import Ports
 
 ANSWER_SECONDS = 20.0
 """Well within the lease."""

@@ -30,7 +30,7 @@ from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.tenure import Draft, Tenure
 
 SWEEP_SLACK = timedelta(seconds=5)

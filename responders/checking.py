@@ -29,7 +29,7 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.handover import commit_with_notices
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 
 FOR_SECONDS: Final = 15.0

@@ -25,7 +25,7 @@ from shared.core.store import Create
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 TICKS_KEPT_FOR = timedelta(hours=1)
 SECONDS_OF_A_SWEEP = 30

@@ -44,7 +44,7 @@ from shared.domain.policy.model import Mode, Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import EVERYWHERE
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {

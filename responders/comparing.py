@@ -37,7 +37,7 @@ from shared.domain.deployments.source_copies import carried
 from shared.domain.policy.model import Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 ATTEMPTS = 20
 NOTHING_NEW_EVERY = timedelta(seconds=10)

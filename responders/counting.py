@@ -12,7 +12,7 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.reports.impact import Counts, impact
 from shared.domain.signals.health import summed
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 MINUTE = timedelta(minutes=1)
 

@@ -37,7 +37,7 @@ from shared.domain.rollback.rollback import Order, Question, in_favour
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.baseline import Baseline
 from shared.domain.system import Budget, System
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 def decide(case: Case) -> bool:

@@ -21,7 +21,7 @@ from shared.domain.deployments.rollout import Said
 from shared.domain.policy.model import Policy
 from shared.envelope import Message
 from shared.handover import Due
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 class Deployments:

@@ -47,7 +47,7 @@ from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import Order
 from shared.domain.rollback.write_quota import PaceLeft, resumed
 from shared.domain.rollback.write_quota import path as quota_path
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
 from shared.steps.brought import PARTS
 from shared.steps.release_hosting import FINALIZED

@@ -20,7 +20,7 @@ from shared.domain.data.integrity.damage import MINUTE, Search
 from shared.domain.data.integrity.scan import PLACES, Level, Run, Sample, Stretch
 from shared.domain.data.integrity.validator import Check, Judge, Sight, Verdict
 from shared.domain.policy.model import Policy
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 CHUNK = 500
 """Documents that are judged together, and what they name looked up together."""

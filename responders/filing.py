@@ -31,7 +31,7 @@ from shared.domain.reports.markdown import markdown
 from shared.domain.reports.monthly_stats import tally
 from shared.domain.reports.report import Facts, Report, report
 from shared.domain.retention import KEPT_FOR
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 from shared.reported import gathered
 from shared.trail import Trail

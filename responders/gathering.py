@@ -41,7 +41,7 @@ from shared.domain.rollback.write_quota import path as quota_path
 from shared.domain.signals.alert import Alert, AlertFact
 from shared.domain.signals.health import failing
 from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""

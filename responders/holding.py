@@ -31,7 +31,7 @@ from shared.domain.reports import filing
 from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED, Rollback
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.tenure import Draft, prepared
 
 BATCH = 200

@@ -23,7 +23,7 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""

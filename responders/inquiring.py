@@ -13,7 +13,7 @@ from shared.core.store import Document, written
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import Record
 from shared.domain.policy.model import Policy
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 def check(asked: Asked) -> Effect:

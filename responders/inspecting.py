@@ -21,7 +21,7 @@ from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
 from shared.handover import commit_with_notices
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 ACTOR: Final = "on_clock"
 STATUS_BELOW: Final = 400

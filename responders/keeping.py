@@ -9,7 +9,6 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.asking import ask_all, ask_in_batches, or_none
-from shared.buckets import Vault
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.redaction import without_secrets
@@ -26,7 +25,8 @@ from shared.domain.deployments.inventory.state import FunctionState, Source, Who
 from shared.domain.deployments.restorability import rebuild_faults
 from shared.domain.deployments.source_copies import carried, lacks_copy, lacks_values
 from shared.domain.policy.model import Policy
-from shared.ports import Ports
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
 
 ACTOR: Final = "on_deployment"
 BATCH: Final = 50

@@ -30,7 +30,7 @@ from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import is_shown
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2

@@ -22,7 +22,7 @@ from shared.domain.notices.notice import Notice, creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 WORK_FOR_SECONDS: Final = 90.0
 GIVEN_UP_AFTER: Final = timedelta(days=1)

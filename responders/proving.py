@@ -42,8 +42,8 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import Requests, summed
-from shared.estate import Hosting, Rules
-from shared.ports import Ports
+from shared.ports.resources import Hosting, Rules
+from shared.ports.world import Ports
 from shared.reading import Reading
 
 ACTOR: Final = "on_deployment"

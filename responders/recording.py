@@ -25,7 +25,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1

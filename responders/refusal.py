@@ -14,7 +14,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM, Message
 from shared.handover import publish_notices
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 ATTRIBUTE_LIMIT = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""

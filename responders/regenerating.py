@@ -28,7 +28,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 __all__ = ["VERB", "go_on", "regenerate"]
 

@@ -35,7 +35,7 @@ from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Way
 from shared.domain.rollback.write_quota import PaceLeft
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 PIECE_SECONDS: Final = 20.0
 """Less than the half minute after which the clock hands on again what is due."""

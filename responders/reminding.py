@@ -19,7 +19,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import pins
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 class Reminding:

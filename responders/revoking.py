@@ -25,7 +25,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 VERB = "revoke-sessions"
 

@@ -18,7 +18,7 @@ from shared.domain.commands.permissions import Asked, objections
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import Page, Visit
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 VERBS = {
     "approve": "Let exactly this plan be carried out.",

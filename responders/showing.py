@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared.buckets import Pages
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Query
@@ -16,7 +15,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import NAMES, PAGE, folder, rendered
 from shared.handover import Due
-from shared.ports import Ports
+from shared.ports.storage import Pages
+from shared.ports.world import Ports
 
 STALE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""

@@ -10,7 +10,7 @@ from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, Kind
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION, VISITOR, Page, Visit
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 LONGEST = timedelta(hours=1)
 """As long as an ID token lives."""

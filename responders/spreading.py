@@ -18,7 +18,7 @@ from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
-from shared.domain.data.document import Documents, Version
+from shared.domain.data.document import Version
 from shared.domain.data.erasure import owners
 from shared.domain.data.integrity.validator import values
 from shared.domain.notices import notice as notices
@@ -30,7 +30,8 @@ from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports import Ports
+from shared.ports.documents import Documents
+from shared.ports.world import Ports
 
 LASTS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""

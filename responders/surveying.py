@@ -20,7 +20,7 @@ from shared.domain.deployments.inventory.diff import Part
 from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.policy.resources import Resources
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 def survey(

@@ -8,7 +8,7 @@ from shared.core.codec import decode
 from shared.domain import system as systems
 from shared.domain.policy.model import Policy
 from shared.domain.system import GLOBAL, Controls, System, frozen
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 def is_stopped(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:

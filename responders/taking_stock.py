@@ -19,8 +19,8 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
-from shared.estate import Estate
-from shared.ports import Ports
+from shared.ports.resources import Estate
+from shared.ports.world import Ports
 
 CLIENTS: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""

@@ -14,7 +14,7 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.system import EVERYWHERE
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 from shared.tenure import Draft, prepared
 

@@ -21,7 +21,7 @@ from shared.domain.rollback import pins
 from shared.domain.rollback.plan import progress
 from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.domain.system import EVERYWHERE, paused
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 from shared.reported import gathered
 from shared.standing import ahead, outlook, standing, stands

@@ -22,7 +22,7 @@ from shared.domain.rollback.rollback import ENDED, Status, Way
 from shared.domain.rollback.write_ramp import Ramp
 from shared.engine import Engine, Left
 from shared.envelope import Message
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
 from shared.tenure import SKEW, claim, given_up
 

@@ -52,7 +52,7 @@ from shared.domain.rollback.plan import Plan, Step, reporting
 from shared.domain.rollback.rollback import Order, Rollback, Way
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.engine import load_steps
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.steps import put_back, take_out
 
 Piece = tuple[repair.Goal, repair.Position]

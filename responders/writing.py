@@ -16,7 +16,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.model import Policy
 from shared.domain.presentation import notice_text
 from shared.domain.presentation.notice_text import About
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 
 

@@ -13,7 +13,7 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.tenure import Draft, prepared
 
 INTERRUPTED = frozenset({Status.DECIDING, Status.PARKED, Status.RUNNING, Status.VERIFYING})

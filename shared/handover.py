@@ -15,7 +15,7 @@ from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
 from shared.domain.notices.notice import Notice, creates
 from shared.domain.system import EVERYWHERE
-from shared.messages import Bus
+from shared.ports.messaging import Bus
 
 ROLLBACK = "rollback"
 NOTICE = "notice"

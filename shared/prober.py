@@ -28,7 +28,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer
 from shared.http import exchange
-from shared.proof import Secrets
+from shared.ports.identity import Secrets
 
 Resolve = Callable[[str], str | None]
 """Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""

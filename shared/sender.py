@@ -16,8 +16,8 @@ from shared.domain.notices.notice import stage
 from shared.domain.notices.push_progress import Fate
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.http import exchange
+from shared.ports.identity import Secrets
 from shared.prober import Resolve, resolve_publicly
-from shared.proof import Secrets
 from shared.statuspage import BASE, Statuspage
 
 SEND_SECONDS = 5.0

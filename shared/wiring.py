@@ -8,18 +8,18 @@ from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.buckets import Media, Pages, Provisions, Vault
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import Once, alone
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Objects, Store
-from shared.domain.data.backups.values import Mirrors
-from shared.estate import Accounts
-from shared.installation import Apis, Installation, Monitoring, Timetable
-from shared.messages import Bus, Forms, Letters, Sender
-from shared.platform import Builder
-from shared.ports import Identity, Prober
-from shared.proof import Entrance, Secrets, Voice
+from shared.ports.backups import Mirrors
+from shared.ports.identity import Entrance, Identity, Secrets, Voice
+from shared.ports.messaging import Bus, Forms, Letters, Sender
+from shared.ports.operations_project import Apis, Installation, Monitoring, Timetable
+from shared.ports.platform import Builder
+from shared.ports.probe import Prober
+from shared.ports.resources import Accounts
+from shared.ports.storage import Media, Pages, Provisions, Vault
 from shared.settings import Settings
 from shared.wiring_systems import SystemsWiring
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.core.lazy import Once, alone
-from shared.domain.data.backups.values import Backups, Exports, Restores
-from shared.domain.data.document import Documents, Rewrites
 from shared.domain.policy.model import Policy
-from shared.estate import Estate
-from shared.installation import Quotas
-from shared.messages import Bus
-from shared.platform import AlertStates, Metrics, Platform, Services
+from shared.ports.backups import Backups, Exports, Restores
+from shared.ports.documents import Documents, Rewrites
+from shared.ports.messaging import Bus
+from shared.ports.operations_project import Quotas
+from shared.ports.platform import AlertStates, Metrics, Platform, Services
+from shared.ports.resources import Estate
 from shared.settings import Settings
 
 if TYPE_CHECKING:

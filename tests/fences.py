@@ -16,7 +16,7 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.system import System
-from shared.platform import Platform
+from shared.ports.platform import Platform
 from tests import outside
 from tests.crash import quick
 from tests.fakes.hooks import Hook, no_hook

@@ -16,7 +16,7 @@ from cli.doctor.measuring import Measured, counting, series
 from cli.doctor.messaging import MONITORING
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.installation import Asked, Deployed, Metric, Run, Subscription
+from shared.ports.operations_project import Asked, Deployed, Metric, Run, Subscription
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPS = "rollback-operations"

@@ -31,7 +31,7 @@ from shared.envelope import Message
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
-from shared.messages import Letter, Letters
+from shared.ports.messaging import Letter, Letters
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.contracts.letters import SHOP, pulled
 from tests.contracts.losing import answer_once

@@ -16,7 +16,7 @@ from cli.doctor.installation import CODE_LABEL
 from cli.doctor.messaging import DETACHED, FINDINGS
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
-from shared.installation import Asked, Metric
+from shared.ports.operations_project import Asked, Metric
 from tests.installed import (
     AGENT,
     CALLED,

@@ -16,7 +16,6 @@ from cli.doctor.facts import responders
 from cli.doctor.finding import Verdict, examined
 from cli.doctor.gathering_system import Facts, Spoken
 from cli.doctor.measuring import Measured
-from shared.buckets import Seen
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import Posture
 from shared.domain.data.backups.export import Status as Kept
@@ -48,7 +47,8 @@ from shared.domain.signals.probe_history import Look
 from shared.domain.signals.probe_signals import Record
 from shared.domain.system import Controls, Freeze, Pause, System
 from shared.gcp.pages import CACHE_CONTROL
-from shared.installation import Asked
+from shared.ports.operations_project import Asked
+from shared.ports.storage import Seen
 from tests.installed import DOUBTFUL, FUNCTIONS, NOON, OPS, SILENT, UNKNOWN, WELL, WRONG, asked
 
 SHOP = Policy(

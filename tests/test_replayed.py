@@ -15,7 +15,7 @@ from shared.core.store import Query
 from shared.domain.audit import system_chain
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback import rollback
-from shared.messages import Letter
+from shared.ports.messaging import Letter
 from tests.deployed import deploy, others, recorded
 from tests.fakes.letters import MemoryLetters
 from tests.furnished import SHOP

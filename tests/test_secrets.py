@@ -27,7 +27,7 @@ from shared.domain.rollback.rollback import ENDED
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import EVERYWHERE
 from shared.logged import LoggedStore
-from shared.messages import Letter
+from shared.ports.messaging import Letter
 from shared.prober import HttpProber
 from shared.reading import Reading
 from tests.confidential import PERSONAL, SECRETS

@@ -37,8 +37,8 @@ from shared.domain.presentation.notice_templates import Templates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.envelope import Message
-from shared.platform import Metrics, Platform, Services
-from shared.ports import Identity
+from shared.ports.identity import Identity
+from shared.ports.platform import Metrics, Platform, Services
 from shared.steps import serve, shift
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.builder import FakeBuilder

@@ -23,7 +23,7 @@ from shared.domain.audit import anchor
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.domain.system import GLOBAL
-from shared.installation import Deployed, Run, Subscription
+from shared.ports.operations_project import Deployed, Run, Subscription
 from shared.wiring import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent

@@ -13,7 +13,6 @@ from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.doctor.rights import ASKED
 from cli.wired import Operations
 from responders.taking_stock import take_stock
-from shared.buckets import Seen
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
@@ -36,6 +35,7 @@ from shared.domain.signals.health import ProbeAnswer, Requests
 from shared.domain.signals.probe_signals import Record
 from shared.domain.signals.verification_checks import counts_sign_ins
 from shared.domain.system import Controls, System
+from shared.ports.storage import Seen
 from shared.wiring import Wiring
 
 GIVEN_UP = 200

@@ -13,7 +13,7 @@ from cli.screen import at
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.handover import COLLECTIONS
-from shared.installation import Deployed
+from shared.ports.operations_project import Deployed
 
 APART = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""

@@ -15,7 +15,7 @@ from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
-from shared.installation import Asked, Metric
+from shared.ports.operations_project import Asked, Metric
 from shared.wiring import Wiring
 
 OWN: Final = "rollback: "

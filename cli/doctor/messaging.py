@@ -9,7 +9,7 @@ from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import lasting
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.installation import Subscription
+from shared.ports.operations_project import Subscription
 
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 ONLY_READ = frozenset({"roles/pubsub.viewer", "roles/pubsub.subscriber"})

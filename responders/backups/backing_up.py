@@ -26,7 +26,7 @@ from shared.domain.notices.notice import notices
 from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 FOR_SECONDS: Final = 15.0
 """Nothing more is begun after that long: the rest comes with the next minute."""

@@ -37,7 +37,7 @@ from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, creates
 from shared.domain.policy.model import Policy
 from shared.handover import publish_notices
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 ACTOR: Final = "on_clock"
 STOPPED: Final = "nothing is begun while a pause or a freeze is set"

@@ -29,7 +29,7 @@ from shared.domain.notices.notice import creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 
 ACTOR: Final = "on_work"

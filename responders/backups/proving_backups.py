@@ -28,7 +28,7 @@ from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.reading import Reading
 
 TURNS: Final = {

@@ -21,7 +21,7 @@ from shared.domain.notices.notice import Notice, creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.handover import publish_notices
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 ACTOR: Final = "on_clock"
 

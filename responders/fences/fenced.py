@@ -28,7 +28,7 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)

@@ -38,7 +38,7 @@ from shared.domain.presentation.status_page import MAINTENANCE
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import Controls, System
 from shared.engine import load_steps
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"

@@ -26,7 +26,7 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.health import ProbeAnswer
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 FRESH_SECONDS: Final = 20.0
 """Nothing is stopped by what was read longer ago."""

@@ -16,7 +16,7 @@ from shared.domain.data.repair.quarantine import Entry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 LOOKED_AT: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""

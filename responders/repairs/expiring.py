@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.ttl import Expiry, declared
 from shared.domain.policy.model import Policy
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 
 def read_expiries(ports: Ports, policy: Policy, database: str) -> list[Expiry]:

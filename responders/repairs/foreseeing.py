@@ -42,7 +42,7 @@ from shared.domain.policy.data_rules import OnRepair, declared_as
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, frozen
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.steps import take_out
 
 DOCUMENTS_PER_SECOND = 1000.0

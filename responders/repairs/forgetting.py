@@ -19,7 +19,6 @@ from responders.repairs import taking_out_later
 from responders.repairs.taking_out import TakingOut
 from responders.repairs.taking_out_later import may_go_on, of_ended
 from shared import journals
-from shared.buckets import Vault
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document
@@ -31,7 +30,8 @@ from shared.domain.data.repair.quarantine import Entry
 from shared.domain.notices.notice import notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.ports import Ports
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
 
 VERB: Final = FORGET
 PORTION_SECONDS: Final = 8.0

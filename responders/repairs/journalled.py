@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from responders.erasing import Ledger
-from shared.buckets import Vault
 from shared.core import text
 from shared.core.chunks import parted
 from shared.core.codec import decode, encode
@@ -27,7 +26,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import Ramp
-from shared.ports import Ports
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
 
 MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""

@@ -36,7 +36,7 @@ from shared.domain.data.repair.plan import (
 from shared.domain.data.ttl import Expiry, has_expired
 from shared.domain.policy.data_rules import Scope, declared_as
 from shared.domain.policy.model import Policy
-from shared.ports import Ports
+from shared.ports.world import Ports
 
 CHUNK = 400
 """Documents that are judged together, and written together."""

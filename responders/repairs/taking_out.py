@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
 from responders.repairs.journalled import stood_there_of, vault_of
 from shared import journals
-from shared.buckets import Vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
@@ -26,7 +25,8 @@ from shared.domain.data.repair.quarantine import Change, Entry
 from shared.domain.deployments.inventory.state import Source
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.write_ramp import Ramp
-from shared.ports import Ports
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
 from shared.steps.portions import PORTION_SECONDS, within
 
 NAMED_WITHIN: Final = timedelta(minutes=5)

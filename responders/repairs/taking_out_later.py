@@ -33,7 +33,7 @@ from shared.domain.rollback.plan import ENDED, Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import Ramp
 from shared.domain.system import System
-from shared.ports import Ports
+from shared.ports.world import Ports
 from shared.steps import take_out
 
 VERB: Final = "take-out"

@@ -11,7 +11,6 @@ from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
-from shared.buckets import Vault
 from shared.core.errors import Rejected, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.deployments import source_copies
@@ -21,7 +20,8 @@ from shared.domain.deployments.source_copies import Values
 from shared.gcp.answers import BUILD, READ, READ_SECONDS, translated
 from shared.gcp.function_states import function_states
 from shared.gcp.operations import operations
-from shared.platform import OperationState
+from shared.ports.platform import OperationState
+from shared.ports.storage import Vault
 
 PERMISSIONS: Final = (
     "cloudfunctions.functions.create",

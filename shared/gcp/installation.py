@@ -13,7 +13,7 @@ from google.pubsub_v1 import types
 from shared.core.errors import Unavailable
 from shared.gcp import objects
 from shared.gcp.answers import READ, READ_SECONDS, translated
-from shared.installation import Deployed, Subscription
+from shared.ports.operations_project import Deployed, Subscription
 
 PERMISSIONS: Final = (
     "cloudfunctions.functions.list",

@@ -13,7 +13,7 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.envelope import FIRST_PUBLISHED_AT, earliest
 from shared.gcp.answers import EFFECT, READ, translated
-from shared.messages import Letter
+from shared.ports.messaging import Letter
 
 PERMISSIONS: Final = (
     "pubsub.subscriptions.consume",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.gcp.rest import Rest
-from shared.installation import Asked, Metric
+from shared.ports.operations_project import Asked, Metric
 
 HOST: Final = "monitoring.googleapis.com"
 PERMISSIONS: Final = (

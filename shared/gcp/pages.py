@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import httpx
 
-from shared.buckets import Seen
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
 from shared.gcp.objects import LATER, OBJECT_SECONDS, READ, Statuses, translated
 from shared.http import headed
+from shared.ports.storage import Seen
 
 PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
 """To write in the place of an object, Cloud Storage asks for `delete` too

@@ -27,7 +27,7 @@ from shared.domain.deployments.inventory.traffic import (
 from shared.domain.deployments.source_copies import Values
 from shared.gcp.answers import READ, READ_SECONDS, SHIFT, translated
 from shared.gcp.function_states import function_states, values_of
-from shared.platform import OperationState
+from shared.ports.platform import OperationState
 
 INVENTORY_PERMISSIONS: Final = (
     "cloudfunctions.functions.list",

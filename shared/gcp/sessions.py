@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.estate import People
 from shared.gcp.rest import Rest
+from shared.ports.resources import People
 
 HOST: Final = "identitytoolkit.googleapis.com"
 PERMISSIONS: Final = (

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.gcp.rest import Rest
-from shared.installation import Run
+from shared.ports.operations_project import Run
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list", "cloudscheduler.locations.list")

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from shared.domain.rollback.plan import Step
-from shared.estate import Estate
+from shared.ports.resources import Estate
 
 
 class Verdict(StrEnum):

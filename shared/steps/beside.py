@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.estate import Estate
-from shared.platform import Platform
+from shared.ports.platform import Platform
+from shared.ports.resources import Estate
 from shared.steps import (
     Kind,
     create_index,

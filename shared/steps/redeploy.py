@@ -14,7 +14,7 @@ from shared.domain.deployments.build_config import (
     mark,
 )
 from shared.domain.rollback.plan import Step
-from shared.platform import Builder, Platform
+from shared.ports.platform import Builder, Platform
 from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = REDEPLOY

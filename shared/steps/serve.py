@@ -19,7 +19,7 @@ from shared.domain.deployments.inventory.traffic import (
     shares,
 )
 from shared.domain.rollback.plan import Step
-from shared.platform import Builder, Platform
+from shared.ports.platform import Builder, Platform
 from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = "serve"

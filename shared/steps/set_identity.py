@@ -11,8 +11,8 @@ from msgspec import Struct
 from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.state import fingerprint
 from shared.domain.rollback.plan import Step
-from shared.estate import Estate
-from shared.platform import Platform
+from shared.ports.platform import Platform
+from shared.ports.resources import Estate
 from shared.steps import KindBeside, Look, Verdict
 
 KIND = "set_identity"

@@ -14,7 +14,7 @@ from shared.domain.deployments.inventory.traffic import (
     standing,
 )
 from shared.domain.rollback.plan import Step
-from shared.platform import OperationState, Platform
+from shared.ports.platform import OperationState, Platform
 from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = "shift"

@@ -22,7 +22,7 @@ from shared.gcp.builder import CloudBuilder
 from shared.gcp.channels import Clients
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.vault import BucketVault
-from shared.platform import Builder, Platform
+from shared.ports.platform import Builder, Platform
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.contracts.platforms import FUNCTIONS, PROJECT, REGION
 from tests.fakes.builder import FakeBuilder

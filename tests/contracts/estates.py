@@ -33,9 +33,9 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Group, Policy
 from shared.domain.policy.resources import Resources
-from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
+from shared.ports.resources import Estate
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import EMPTY_TEMPLATE, FakeEstate
 from tests.local.rest_world import Product

@@ -22,8 +22,8 @@ from shared.gcp.metrics import RouterMetrics
 from shared.gcp.platform import CloudPlatform
 from shared.gcp.secret_values import HOST as SECRETS_HOST
 from shared.gcp.secret_values import SecretValues
-from shared.platform import Metrics, Platform
-from shared.ports import Prober
+from shared.ports.platform import Metrics, Platform
+from shared.ports.probe import Prober
 from shared.prober import HttpProber
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import START, FakeClock

@@ -19,7 +19,7 @@ from local.wire import Dropped
 from shared.core.errors import Rejected, Unavailable
 from shared.gcp.alerts import MonitoringAlerts
 from shared.gcp.channels import Clients
-from shared.platform import AlertStates
+from shared.ports.platform import AlertStates
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.clock import START
 

@@ -15,7 +15,7 @@ from local.run.quota import WriteQuota
 from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.quotas import ServiceApis
-from shared.installation import Apis
+from shared.ports.operations_project import Apis
 from tests.fakes.apis import MemoryApis
 
 FCM = "fcm.googleapis.com"

@@ -20,7 +20,7 @@ from local.wire import serve
 from shared.core.errors import Ambiguous, Rejected
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
-from shared.messages import Bus
+from shared.ports.messaging import Bus
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.bus import MemoryBus
 

@@ -9,7 +9,7 @@ import pytest
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.push_progress import Fate
 from shared.gcp.push import FirebasePush
-from shared.messages import Sender
+from shared.ports.messaging import Sender
 from shared.sender import ChannelSender
 from tests.contracts.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.fakes.sender import FakeSender

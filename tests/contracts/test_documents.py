@@ -11,10 +11,11 @@ import pytest
 
 from local.wire import Refused
 from shared.core.errors import Gone, Rejected, Unavailable
-from shared.domain.data.document import Documents, Version, is_path, order, same
+from shared.domain.data.document import Version, is_path, order, same
 from shared.domain.policy.data_rules import Scope
 from shared.gcp.channels import Clients
 from shared.gcp.documents import FirestoreDocuments
+from shared.ports.documents import Documents
 from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING
 from tests.contracts.losing import answer_once

@@ -13,10 +13,11 @@ from google.type import dayofweek_pb2
 
 from local.wire import Refused
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
-from shared.domain.data.backups.values import Backups, Export, Exports, Recurrence, Stored
+from shared.domain.data.backups.values import Export, Recurrence, Stored
 from shared.gcp.backups import FirestoreBackups
 from shared.gcp.channels import Clients
 from shared.gcp.exports import FirestoreExports
+from shared.ports.backups import Backups, Exports
 from tests.contracts.losing import answer_once, lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabases

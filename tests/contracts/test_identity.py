@@ -24,7 +24,7 @@ from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverifi
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
 from shared.gcp.identity import GoogleIdentity
-from shared.ports import Identity
+from shared.ports.identity import Identity
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.identity import FakeIdentity
 from tests.local.run_world import policy

@@ -20,7 +20,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Policy
 from shared.gcp.channels import Clients
 from shared.gcp.installation import CloudInstallation
-from shared.installation import Deployed, Installation, Subscription
+from shared.ports.operations_project import Deployed, Installation, Subscription
 from tests.fakes.installation import MemoryInstallation
 
 SHOP = Policy("shop", "shop-prod", "europe-west1", {"all": Group(("placeOrder",))}, {}, {})

@@ -19,7 +19,7 @@ from shared.core import topics
 from shared.core.errors import Rejected
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
-from shared.messages import Letter, Letters
+from shared.ports.messaging import Letter, Letters
 from tests.contracts.letters import SHOP, pulled
 from tests.fakes.letters import MemoryLetters
 

@@ -15,7 +15,7 @@ from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 from shared.gcp.channels import Clients
 from shared.gcp.monitoring import CloudMonitoring
-from shared.installation import Asked, Metric, Monitoring
+from shared.ports.operations_project import Asked, Metric, Monitoring
 from tests.fakes.monitoring import MemoryMonitoring
 
 SHOP = Policy(

@@ -20,13 +20,13 @@ from local.storage import Buckets, Service, StorageServer
 from local.wire import Refused, serve
 from responders.inspecting import Inspecting
 from shared import policy_file
-from shared.buckets import Provisions
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import Posture
 from shared.gcp.channels import Clients
 from shared.gcp.provisions import GoogleProvisions
+from shared.ports.storage import Provisions
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

@@ -17,7 +17,7 @@ from local.scheduler import Scheduler
 from shared.core.errors import Rejected, Unavailable
 from shared.gcp.channels import Clients
 from shared.gcp.timetable import HOST, JobTimetable
-from shared.installation import Run, Timetable
+from shared.ports.operations_project import Run, Timetable
 from tests.fakes.clock import START
 from tests.fakes.timetable import MemoryTimetable
 

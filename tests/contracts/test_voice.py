@@ -21,8 +21,7 @@ from shared.domain.policy.roles import Role
 from shared.gcp.channels import Clients
 from shared.gcp.identity import GoogleIdentity
 from shared.gcp.voice import HOST, AccountVoice
-from shared.ports import Identity
-from shared.proof import Entrance, Voice
+from shared.ports.identity import Entrance, Identity, Voice
 from shared.sign_in import SignIn
 from tests.fakes.clock import FakeClock
 from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice

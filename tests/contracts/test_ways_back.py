@@ -14,9 +14,9 @@ from local.firebase import hosting, identity, remote_config, rules
 from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
 from shared.domain.deployments.inventory.state import IndexField, RulesFile
-from shared.estate import Estate
 from shared.gcp.channels import Clients
 from shared.gcp.estate import CloudEstate
+from shared.ports.resources import Estate
 from tests.contracts.estates import (
     INDEX,
     NAME,

@@ -11,7 +11,7 @@ from shared.core.errors import Moved, Throttled
 from shared.core.runtime import Clock
 from shared.domain.deployments.build_config import Built, Recipe, Running
 from shared.domain.deployments.inventory.state import Generation, Source
-from shared.platform import OperationState
+from shared.ports.platform import OperationState
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.platform import FakePlatform
 

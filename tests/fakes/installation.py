@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected
-from shared.installation import Deployed, Subscription
+from shared.ports.operations_project import Deployed, Subscription
 
 
 class MemoryInstallation:

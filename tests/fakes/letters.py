@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected
-from shared.messages import Letter
+from shared.ports.messaging import Letter
 from tests.fakes.bus import MESSAGE_LIMIT_BYTES
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.core.errors import Rejected
-from shared.installation import Asked, Metric
+from shared.ports.operations_project import Asked, Metric
 
 
 class MemoryMonitoring:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.buckets import Seen
 from shared.core.errors import Moved, Rejected
+from shared.ports.storage import Seen
 from tests.fakes.hooks import Hook, around, no_hook
 
 

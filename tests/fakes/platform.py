@@ -21,7 +21,7 @@ from shared.domain.deployments.inventory.traffic import (
 )
 from shared.domain.deployments.source_copies import Values
 from shared.domain.policy.execution import WriteQuota
-from shared.platform import OperationState
+from shared.ports.platform import OperationState
 from tests.fakes.hooks import Hook, around, no_hook
 from tests.fakes.services import Change, FakeService
 

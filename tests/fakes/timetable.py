@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.installation import Run
+from shared.ports.operations_project import Run
 
 
 class MemoryTimetable:

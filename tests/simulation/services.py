@@ -16,7 +16,7 @@ from shared.domain.deployments.build_config import Built, Recipe
 from shared.domain.deployments.inventory.state import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.policy.channels import Channel
-from shared.platform import OperationState
+from shared.ports.platform import OperationState
 from shared.steps.release_hosting import FINALIZED
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.estate import FakeEstate

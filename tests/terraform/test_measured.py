@@ -11,7 +11,7 @@ from cli.doctor import measuring
 from cli.doctor.finding import Verdict
 from local.monitoring import descriptors, promql
 from local.monitoring.setup import in_promql
-from shared.installation import Asked, Metric
+from shared.ports.operations_project import Asked, Metric
 from tests.terraform.conftest import configuration
 from tests.terraform.evaluator import Configuration
 

@@ -1,11 +1,30 @@
 """How one of us proves who speaks: by operators' sign-in, by its own word, by what secrets hold.
 
-Kept by shared/sign_in, by shared/gcp and by the fakes of the tests, as shared/ports.py says.
+Kept by shared/sign_in, by shared/gcp and by the fakes of the tests, as shared/ports/world.py says.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from shared.domain.commands.console_operator import Person
+from shared.domain.commands.credential import Credential
+
+
+class Identity(Protocol):
+    """Proof of who speaks: Firebase Authentication, and Google's service accounts."""
+
+    def verify(self, token: str) -> Credential:
+        """Who holds this token, by its signature and as of now.
+
+        Raises: Rejected (malformed, foreign, expired, revoked, the user is gone or disabled), with
+        a reason that holds no part of the token; Unavailable when keys or user cannot be looked up.
+        """
+        ...
+
+    def look_up(self, subject: str) -> Person:
+        """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
+        ...
 
 
 class Entrance(Protocol):

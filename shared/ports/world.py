@@ -9,46 +9,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.buckets import Media, Pages, Provisions, Vault
 from shared.core.runtime import Clock, Ids, Pool
 from shared.core.store import Objects, Store
-from shared.domain.commands.console_operator import Person
-from shared.domain.commands.credential import Credential
-from shared.domain.data.backups.values import Backups, Exports, Mirrors, Restores
-from shared.domain.data.document import Documents, Rewrites
-from shared.domain.policy.model import Probe
-from shared.domain.signals.health import ProbeAnswer
-from shared.estate import Estate
-from shared.messages import Bus, Forms, Sender
-from shared.platform import AlertStates, Builder, Metrics, Platform, Services
-from shared.proof import Entrance, Voice
-
-
-class Prober(Protocol):
-    """A look from outside."""
-
-    def ask(self, probe: Probe) -> ProbeAnswer:
-        """One request, never a redirect, within the probe's time-out.
-
-        Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
-        """
-        ...
-
-
-class Identity(Protocol):
-    """Proof of who speaks: Firebase Authentication, and Google's service accounts."""
-
-    def verify(self, token: str) -> Credential:
-        """Who holds this token, by its signature and as of now.
-
-        Raises: Rejected (malformed, foreign, expired, revoked, the user is gone or disabled), with
-        a reason that holds no part of the token; Unavailable when keys or user cannot be looked up.
-        """
-        ...
-
-    def look_up(self, subject: str) -> Person:
-        """A person as of now. Raises: Rejected (gone or disabled), Unavailable."""
-        ...
+from shared.ports.backups import Backups, Exports, Mirrors, Restores
+from shared.ports.documents import Documents, Rewrites
+from shared.ports.identity import Entrance, Identity, Voice
+from shared.ports.messaging import Bus, Forms, Sender
+from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
+from shared.ports.probe import Prober
+from shared.ports.resources import Estate
+from shared.ports.storage import Media, Pages, Provisions, Vault
 
 
 class Ports(Protocol):

@@ -1,0 +1,1 @@
+"""The ports: protocols, grouped by what they are for."""

@@ -1,0 +1,90 @@
+"""."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.domain.data.document import Landed, Rewrite, Version
+from shared.domain.policy.data_rules import Scope
+
+
+class Documents(Protocol):
+    """The documents of one project's databases, for looking.
+
+    `at` is a moment that can be read: within the past hour any, with point-in-time recovery also
+    each whole minute of the past seven days; None: now. Another one is Rejected. Names are in the
+    order of the database: part by part, numbers such as `__id7__` first, then by the bytes of their
+    UTF-8.
+    """
+
+    def stream(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[Version]:
+        """Every document in the order of names, from the first one behind `after`, a path.
+
+        Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
+        """
+        ...
+
+    def paths(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[str]:
+        """The same documents, by their paths alone."""
+        ...
+
+    def get(
+        self, database: str, paths: Sequence[str], at: datetime | None
+    ) -> dict[str, Version | None]:
+        """Those documents, all of one moment; None for one that is not there."""
+        ...
+
+    def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
+        """Those of the paths that lead to a document."""
+        ...
+
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        only: Sequence[str],
+        most: int,
+    ) -> list[Version]:
+        """The first so many documents whose fields equal these, with the named fields alone."""
+        ...
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
+        """How many there are whose fields equal these. One read is paid for a thousand of them."""
+        ...
+
+    def collections(self, database: str, at: datetime | None) -> list[str]:
+        """The ids of the database's own collections; sorted."""
+        ...
+
+    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+        """At most so many paths, in order, that part a scope into about equal pieces.
+
+        None for few documents. Each need not lead to a document.
+        """
+        ...
+
+
+class Rewrites(Protocol):
+    """Documents of one project's databases, written back."""
+
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        """What became of each, in order: whole documents, each by itself, of different paths.
+
+        Raises: Ambiguous (some of them may be written), Throttled; Rejected, when it is we who may
+        not write.
+        """
+        ...

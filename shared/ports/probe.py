@@ -1,0 +1,19 @@
+"""."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer
+
+
+class Prober(Protocol):
+    """A look from outside."""
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """One request, never a redirect, within the probe's time-out.
+
+        Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
+        """
+        ...
