@@ -276,7 +276,7 @@ def _console() -> Console:
 
 @cache
 def _wiring() -> Wiring:
-    from shared.policy_file import load_all
+    from shared.policy_files.loader import load_all
     from shared.wiring import Wiring
 
     settings = Settings.from_mapping(os.environ)

@@ -11,9 +11,9 @@ from random import Random
 from statistics import median
 
 from responders.alerts import Alerts
-from shared import policy_file
 from shared.domain.signals import monitoring_notification
 from shared.envelope import decode
+from shared.policy_files import loader
 from tests.chaos import mix
 from tests.world import World
 
@@ -40,7 +40,7 @@ def duplicates(messages: int, rounds: int) -> tuple[float, float]:
     The median of the rounds; both are measured in turns, so that their ratio holds on a busy
     machine.
     """
-    world = World(policy=policy_file.load(POLICY))
+    world = World(policy=loader.load(POLICY))
     responder = Alerts(world.ports, {world.policy.system: world.policy})
     function = Random(1).choice(list(world.policy.functions))
     body = _pushed(mix.incident(world.policy, world.ports.clock.now(), function).data)

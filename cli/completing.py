@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Policy
-from shared.policy_file import load_all
+from shared.policy_files.loader import load_all
 
 
 def systems(incomplete: str) -> list[str]:

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from cli import session as sessions
 from cli.screen import AlreadyJson, AsJson, print_json
 from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
-from shared import policy_file
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused, Rejected, Unavailable
 from shared.domain.commands.credential import (
@@ -29,6 +28,7 @@ from shared.domain.commands.credential import (
     of_person,
     unverified,
 )
+from shared.policy_files import loader
 from shared.settings import LOCAL_CLOUD, Settings
 from shared.sign_in import Challenge, Session, SignIn
 from shared.wiring import played_at
@@ -229,7 +229,7 @@ def _content(command: str) -> dict[str, Any]:
 def _api_key(folder: Path) -> str:
     """The one web API key that the policies state."""
     try:
-        known = policy_file.load_all(folder)
+        known = loader.load_all(folder)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from None
     keys = {policy.identity.api_key for policy in known.values()} - {""}

@@ -13,11 +13,12 @@ import typer
 from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
-from shared import envelope, policy_file
+from shared import envelope
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.policy.model import Policy
 from shared.domain.signals import monitoring_notification
+from shared.policy_files import loader
 
 STANDARD_INPUT = "-"
 
@@ -38,7 +39,7 @@ def parse(
     policies are not usable.
     """
     try:
-        known = policy_file.load_all(policies)
+        known = loader.load_all(policies)
     except BadConfiguration as error:
         raise leaving(UNUSABLE, str(error)) from error
     for file in files:

@@ -9,8 +9,8 @@ import typer
 
 from cli.screen import AsJson, print_json
 from cli.wired import NO
-from shared import policy_file
 from shared.core.errors import BadConfiguration
+from shared.policy_files import loader
 
 policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def check(
     faults: tuple[str, ...] = ()
     warnings: list[str] = []
     try:
-        policies = policy_file.load_files(files)
+        policies = loader.load_files(files)
         warnings = [one for policy in policies.values() for one in policy.warnings]
     except BadConfiguration as error:
         faults = error.faults

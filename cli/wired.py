@@ -26,7 +26,7 @@ from shared.core.redaction import without_secrets
 from shared.core.text import nearest
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
-from shared.policy_file import load_all
+from shared.policy_files.loader import load_all
 from shared.reading import Reading
 from shared.settings import Settings
 from shared.wiring import Wiring

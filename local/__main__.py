@@ -20,9 +20,9 @@ from local.cloud import NAMES, Cloud
 from local.fault_plan import BadPlan
 from local.firestore import Concurrency
 from local.responders import HOST, NotListening, Responders
-from shared import policy_file
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Policy
+from shared.policy_files import loader
 
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 REVIVED_EVERY_SECONDS = 0.5
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     files = options.policy or [DEFAULT_POLICY]
     try:
-        policies = policy_file.load_files(files)
+        policies = loader.load_files(files)
     except BadConfiguration as refused:
         print(*refused.faults, sep="\n", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from shared import policy_file
+from shared.policy_files import loader
 from tests.world import POLICIES
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +21,7 @@ AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
 """The pages that say what is asked of responders that are there."""
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
-CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load(POLICIES / "cvplus.yaml")
 
 
 def blocks() -> list[list[str]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared import policy_file
 from shared.core.errors import BadConfiguration
+from shared.policy_files import loader
 
 SMALL = """\
 system: shop
@@ -22,5 +22,5 @@ scenarios: { functions: act }
 
 def faults_of(text: str) -> tuple[str, ...]:
     with pytest.raises(BadConfiguration) as caught:
-        policy_file.loads(text, "shop.yaml")
+        loader.loads(text, "shop.yaml")
     return caught.value.faults

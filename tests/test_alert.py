@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import policy_file
 from shared.core.errors import Refused
 from shared.domain.policy.model import Gates, Policy
 from shared.domain.signals import monitoring_notification
 from shared.domain.signals.monitoring_notification import Notification, State, Verdict
+from shared.policy_files import loader
 
 FIXTURES = Path(__file__).parent / "fixtures" / "monitoring"
-POLICIES = policy_file.load_all(Path(__file__).parent.parent / "policies")
+POLICIES = loader.load_all(Path(__file__).parent.parent / "policies")
 CVPLUS, BOOKSHOP = POLICIES["cvplus"], POLICIES["bookshop"]
 LABELS = {"rollback_system": "cvplus", "rollback_signal": "function_failure_rate"}
 

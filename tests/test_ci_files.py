@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
-from shared import policy_file
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments.deployment import Deployment, Status
+from shared.policy_files import loader
 from tests.outside import refusals
 from tests.world import POLICIES, World
 
 CI = Path(__file__).parent.parent / "docs" / "ci"
-CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load(POLICIES / "cvplus.yaml")
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 """

@@ -18,7 +18,7 @@ from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
-from shared import policy_file
+from shared.policy_files import loader
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from tests.world import POLICIES
 
@@ -133,7 +133,7 @@ EMPTY = (
 
 def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """With exit code 0: nothing is wrong with a project that is new."""
-    policies = [*policy_file.load_all(POLICIES).values()]
+    policies = [*loader.load_all(POLICIES).values()]
     cloud = Cloud.start(policies, seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
     try:
         delivery.keep_letters(cloud)

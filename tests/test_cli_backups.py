@@ -15,7 +15,6 @@ from cli.app import app
 from cli.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import policy_file
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export, filled_database, managed_backups
@@ -23,6 +22,7 @@ from shared.domain.data.backups import restore_test as proof
 from shared.domain.data.backups.export import Status
 from shared.domain.data.backups.filled_database import Status as Filling
 from shared.domain.data.backups.managed_backups import Watched
+from shared.policy_files import loader
 from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
 from shared.wiring import Wiring
 from tests.backed_up import MINUTE, POLICY
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def wiring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
     """The responders' state in an embedded cloud that this shell names."""
-    policies = policy_file.load_all(folder)
+    policies = loader.load_all(folder)
     cloud = Cloud.start(
         [*policies.values()], seed=1, clock=CloudClock(START, scale=0), alerter=False, ticks=False
     )

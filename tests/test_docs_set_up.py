@@ -9,10 +9,10 @@ import pygohcl
 import pytest
 
 from responders.repairs.concerning import LOOKED_AT
-from shared import policy_file
 from shared.core import topics
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.model import SIGNALS
+from shared.policy_files import loader
 from tests.documented import ASKED_OF_GITHUB, MODULE, OPERATE, PAGES, ROOT, SET_UP, TERRAFORM
 from tests.terraform.conftest import configuration
 from tests.world import POLICIES
@@ -132,7 +132,7 @@ def test_the_policy_takes_the_channel_on_the_page() -> None:
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
     assert own is not None
-    [channel] = policy_file.loads(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
+    [channel] = loader.loads(text.replace(own[0], f"\n{block}"), "cvplus.yaml").channels
     schema = json.loads((POLICIES / "policy.schema.json").read_text())
     most = schema["$defs"]["Addressees"]["properties"]["at_most"]["maximum"]
     assert channel.users is not None
@@ -148,7 +148,7 @@ def test_the_policy_takes_the_channel_for_those_concerned() -> None:
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
     assert own is not None
-    [channel] = policy_file.loads(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
+    [channel] = loader.loads(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
     assert channel.audience is Audience.CONCERNED
     assert f"the {LOOKED_AT:,} that are looked at" in page
 
@@ -160,7 +160,7 @@ def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -
     text = (POLICIES / "cvplus.yaml").read_text()
     policy.write_text(re.sub(r"\nbackups:\n(  .*\n)+", "\n", text) + block)
 
-    rules = policy_file.load(policy).backups
+    rules = loader.load(policy).backups
 
     made = configuration("one-project").outputs["rollback"]["buckets"]
     assert (rules.bucket, rules.second) == (made["exports-cvplus"], made["exports-cvplus-second"])

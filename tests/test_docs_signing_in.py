@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.identity.detour import detour
-from shared import policy_file
 from shared.core.store import Query
 from shared.domain.commands.credential import unverified
 from shared.gcp.identity import GoogleIdentity
+from shared.policy_files import loader
 from shared.prober import HttpProber
 from tests import person
 from tests.desk import Desk
@@ -90,7 +90,7 @@ def test_a_test_account_is_made_and_signs_in(tmp_path: Path) -> None:
     """The lines of the page, in order, and the probe that the policy shows beside its own."""
     text = (POLICIES / "cvplus.yaml").read_text()
     shown = re.sub(r"^  # (- name: signing-in|  .*)$", r"  \1", text, flags=re.M)
-    [probe] = (one for one in policy_file.loads(shown, "cvplus.yaml").probes if one.sign_in)
+    [probe] = (one for one in loader.loads(shown, "cvplus.yaml").probes if one.sign_in)
     as_admin, project = next(line for line in PEOPLE if line.startswith("as_admin()")), EXPORTED[0]
     cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
     desk = Desk(tmp_path, cloud.addresses)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared import policy_file
 from shared.domain.policy.channels import Addressees
+from shared.policy_files import loader
 from tests.small_policy import SMALL, faults_of
 
 CHANGES = {
@@ -418,7 +418,7 @@ def test_a_channel_that_looks_users_up() -> None:
     more = "{ kind: push, audience: users, name: a, users: { collection: users, tokens: t.ids, "
     text = f"{SMALL}collections: {{ users: {{}} }}\nchannels:\n- {more}at_most: 9 }} }}\n"
 
-    [channel] = policy_file.loads(text, "shop.yaml").channels
+    [channel] = loader.loads(text, "shop.yaml").channels
 
     assert channel.users == Addressees("users", "t.ids", 9)
 

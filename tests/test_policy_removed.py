@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 import main
 from cli.app import app
-from shared import policy_file
 from shared.domain.policy.data_rules import OnRepair
-from shared.policy_removed import REMOVED, take_out
+from shared.policy_files import loader
+from shared.policy_files.removed_keys import REMOVED, take_out
 from tests.small_policy import SMALL, faults_of
 
 STARTS = "deployments: { quiet: 1m, starts: rollback-starts }\n"
@@ -38,24 +38,24 @@ def test_a_policy_without_it_has_no_warning() -> None:
     """Neither has one whose keys of that name have another place or value."""
     more = "collections: { starts: { on_repair: refuse } }\ndeployments: { quiet: 1m }\n"
 
-    assert policy_file.loads(SMALL + more, "shop.yaml").warnings == ()
+    assert loader.loads(SMALL + more, "shop.yaml").warnings == ()
 
 
 def test_a_key_that_was_removed() -> None:
     """It is as if it were not there, and the warning names file, line and what to write."""
-    policy = policy_file.loads(SMALL + STARTS, "shop.yaml")
+    policy = loader.loads(SMALL + STARTS, "shop.yaml")
 
     assert policy.warnings == (NO_STARTS,)
     assert (
         policy.deployments
-        == policy_file.loads(SMALL + "deployments: { quiet: 1m }\n", "shop.yaml").deployments
+        == loader.loads(SMALL + "deployments: { quiet: 1m }\n", "shop.yaml").deployments
     )
 
 
 @pytest.mark.parametrize("value", ["7", "[]", "{ a: b }", "''", ""])
 def test_a_key_that_was_removed_and_whatever_it_says(value: str) -> None:
     """Nobody reads it any more: no value of it is a fault."""
-    policy = policy_file.loads(f"{SMALL}deployments:\n  starts: {value}\n", "shop.yaml")
+    policy = loader.loads(f"{SMALL}deployments:\n  starts: {value}\n", "shop.yaml")
 
     assert len(policy.warnings) == 1
     assert policy.warnings[0].startswith("shop.yaml:11: warning: deployments.starts was removed")
@@ -63,7 +63,7 @@ def test_a_key_that_was_removed_and_whatever_it_says(value: str) -> None:
 
 def test_a_value_that_was_removed() -> None:
     """The key has its default; other collections keep what they say."""
-    policy = policy_file.loads(SMALL + SUPPRESS, "shop.yaml")
+    policy = loader.loads(SMALL + SUPPRESS, "shop.yaml")
 
     assert policy.warnings == (NO_SUPPRESS,)
     assert policy.collections["orders"].on_repair is OnRepair.REFUSE

@@ -16,7 +16,7 @@ from shared.core.durations import PATTERN, format_duration, parse_duration
 from shared.domain.commands import permissions
 from shared.domain.policy import channels, data_rules, execution, model, resources, severity
 from shared.domain.policy.roles import Role
-from shared.policy_schema import SCHEMA_FILE
+from shared.policy_files.schema import SCHEMA_FILE
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
 KINDS = [

@@ -8,11 +8,11 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from shared import policy_file
 from shared.domain.deployments.inventory.state import HostingSite
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.reports.phases import phases, totals
 from shared.domain.rollback.plan import undone
+from shared.policy_files import loader
 from shared.steps.release_hosting import FINALIZED
 from tests.bulk import COMMIT_SECONDS, QUOTA, BucketLimit, Bulk, LanePorts, Limit, MinuteLimit
 from tests.fakes.clock import START
@@ -100,7 +100,7 @@ def test_a_quota_of_another_shape_is_learnt(
     assert reached.refused_by_quota <= refused_at_most
 
 
-CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load(POLICIES / "cvplus.yaml")
 TOLD = replace(CVPLUS, probes=tuple(replace(probe, signal=None) for probe in CVPLUS.probes))
 
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from responders.clock import Clock
-from shared import policy_file
 from shared.core import topics
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
+from shared.policy_files import loader
 from tests.chaos import mix
 from tests.chaos.mix import Told
 from tests.world import POLICIES, World
 
 pytestmark = pytest.mark.slice
 
-CVPLUS = policy_file.load(POLICIES / "cvplus.yaml")
+CVPLUS = loader.load(POLICIES / "cvplus.yaml")
 SIZE = mix.SIZE
 MINUTE = timedelta(minutes=1)
 GAP = MINUTE / SIZE

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import policy_file
+from shared.policy_files import loader
 
 ROOT = Path(__file__).parent.parent
-CVPLUS = policy_file.load(ROOT / "policies" / "cvplus.yaml")
+CVPLUS = loader.load(ROOT / "policies" / "cvplus.yaml")
 AT_ONCE = """
 import os, sys
 from threading import Barrier, Thread

@@ -20,7 +20,6 @@ from responders.deployments import Deployments
 from responders.notices import Notices
 from responders.refusal import refuse
 from responders.work import Work
-from shared import policy_file
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError
@@ -37,6 +36,7 @@ from shared.domain.presentation.notice_templates import Templates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.envelope import Message
+from shared.policy_files import loader
 from shared.ports.identity import Identity
 from shared.ports.platform import Metrics, Platform, Services
 from shared.steps import serve, shift
@@ -76,7 +76,7 @@ TURNS = frozenset(
     }
 )
 """What happens at most once to a rollback, or to one of its steps."""
-EXAMPLE = policy_file.load(POLICIES / "example.yaml")
+EXAMPLE = loader.load(POLICIES / "example.yaml")
 CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in EXAMPLE.probes))
 """The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
 BOOKSHOP = replace(CHECKED, collections={})

@@ -28,9 +28,9 @@ from local.demo.scene import Scene
 from local.demo.screen import Screen
 from local.demo.stage import Broken, Stage
 from local.responders import NotListening
-from shared import policy_file
 from shared.core.errors import BadConfiguration, RollbackError
 from shared.domain.policy.model import Policy, ScenarioName
+from shared.policy_files import loader
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
 PLAYED = ("functions", "complete", "auth", "feature")
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, emoji=False)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        policy = policy_file.load(options.policy)
+        policy = loader.load(options.policy)
     except BadConfiguration as refused:
         console.print(*refused.faults, sep="\n", markup=False)
         return 1
@@ -145,7 +145,7 @@ def _signed_in_to(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Pat
 
 def _written(said: dict[str, Any], file: Path) -> tuple[Policy, Path]:
     file.write_text(yaml.safe_dump(said, sort_keys=False))
-    return policy_file.load(file), file
+    return loader.load(file), file
 
 
 def _show_log(console: Console, log: Path) -> None:

@@ -31,11 +31,11 @@ from msgspec import Struct
 
 from local.demo.stage import Broken
 from local.responders import NotListening
-from shared import policy_file
 from shared.core.durations import in_words
 from shared.core.errors import RollbackError
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import ENDED, Rollback, Way
+from shared.policy_files import loader
 from shared.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
 from tests.chaos.kills import EXAMPLE, Kind, Point
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
         file = Path(folder) / "bookshop.yaml"
         file.write_text(_declared(options.count))
         try:
-            faults = _played(policy_file.load(file), file, options)
+            faults = _played(loader.load(file), file, options)
         except (Broken, NotListening, RollbackError) as failure:
             faults = [f"it did not end: {failure}"]
     for fault in faults:

@@ -36,13 +36,13 @@ from local.demo.laws import Before
 from local.demo.stage import Broken
 from local.demo.strangers import Strangers
 from local.responders import NotListening, kill
-from shared import policy_file
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.rollback.rollback import ENDED, Rollback, Status
 from shared.domain.signals.alert import Alert
+from shared.policy_files import loader
 from tests.chaos.plant import Plant
 
 EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
@@ -170,7 +170,7 @@ class World:
         text = re.sub(r"\n    signal: \w+", "", text)  # each run has the alerts that it sends
         file = folder / "bookshop.yaml"
         file.write_text(text)
-        self.policy = policy_file.loads(text, file.name)
+        self.policy = loader.loads(text, file.name)
         self.plant = Plant(self.policy, file, folder, SCALE)
         self._strangers_sent = False
         try:

@@ -21,10 +21,10 @@ from local.demo import laws
 from local.demo.evidence import Evidence
 from local.demo.laws import Before
 from local.demo.strangers import Strangers
-from shared import policy_file
 from shared.domain.incidents.incident import Status as IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Status
+from shared.policy_files import loader
 from tests.chaos import mix
 from tests.chaos.kills import DEPLOYED_BEFORE, Course, OneRun, Point
 from tests.chaos.mix import Told
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--size", type=int, default=mix.SIZE)
     options = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="rollback-storm-") as folder:
-        plant = Plant(policy_file.load(CVPLUS), CVPLUS, Path(folder), SCALE)
+        plant = Plant(loader.load(CVPLUS), CVPLUS, Path(folder), SCALE)
         try:
             faults = _played(plant, options.seed, options.size)
         finally:

@@ -19,13 +19,13 @@ from local.pubsub.service import PubSub
 from local.storage import Buckets, Service, StorageServer
 from local.wire import Refused, serve
 from responders.inspecting import Inspecting
-from shared import policy_file
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import Posture
 from shared.gcp.channels import Clients
 from shared.gcp.provisions import GoogleProvisions
+from shared.policy_files import loader
 from shared.ports.storage import Provisions
 from shared.settings import Settings
 from shared.wiring import Wiring
@@ -145,7 +145,7 @@ def test_a_look_without_an_answer(
 
 def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     """What CVPlus declares is there: seen through the real adapters, on record as it should be."""
-    policy = policy_file.load(POLICIES / "cvplus.yaml")
+    policy = loader.load(POLICIES / "cvplus.yaml")
     clock = CloudClock(START, scale=0)
     cloud = Cloud.start([policy], seed=1, clock=clock, alerter=False, ticks=False)
     url = f"http://{cloud.addresses['control']}"

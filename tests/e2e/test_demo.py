@@ -17,11 +17,11 @@ from local.demo.faults import Fault, lost
 from local.demo.laws import Before
 from local.demo.screen import Screen
 from local.demo.stage import Stage
-from shared import policy_file
 from shared.core import topics
 from shared.domain.data.backups.filled_database import Status
 from shared.domain.reports.phases import Phase
 from shared.domain.signals.alert import Alert
+from shared.policy_files import loader
 from tests import proven
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.world import EXAMPLE, World, until
@@ -161,7 +161,7 @@ def test_screen_without_a_terminal() -> None:
 )
 def test_whom_a_fault_meets(system: str, fault: Fault, images: int, broken: int) -> None:
     """As many functions as it says, and none whose canary would stop its whole group."""
-    policy = policy_file.load(POLICIES / f"{system}.yaml")
+    policy = loader.load(POLICIES / f"{system}.yaml")
 
     found = lost(fault, policy)
 

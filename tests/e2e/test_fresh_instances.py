@@ -11,7 +11,7 @@ import pytest
 
 from local.cloud import Cloud
 from local.provisions import console_account, status_bucket
-from shared import policy_file
+from shared.policy_files import loader
 from shared.settings import LOCAL_CLOUD
 from tests.e2e.world import OPERATIONS, PROBED
 
@@ -89,7 +89,7 @@ in_fresh_instances(2, check)
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    policy = policy_file.loads(PROBED, "bookshop.yaml")
+    policy = loader.loads(PROBED, "bookshop.yaml")
     cloud = Cloud.start([policy], seed=1, alerter=False, operations_project=OPERATIONS)
     yield cloud
     cloud.stop()

@@ -12,16 +12,16 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import MAKER
 from responders import regenerating
-from shared import policy_file
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
+from shared.policy_files import loader
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START
 
-POLICY = policy_file.load(Path(__file__).parents[2] / "policies" / "cvplus.yaml")
+POLICY = loader.load(Path(__file__).parents[2] / "policies" / "cvplus.yaml")
 HEARD = f"projects/{POLICY.project}/subscriptions/regenerate-media-{MAKER}"
 PATH = commands.path("mine")
 

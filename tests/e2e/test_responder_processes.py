@@ -20,9 +20,9 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.demo.evidence import Evidence
 from local.responders import SERVED, Responders
-from shared import policy_file
 from shared.core import topics
 from shared.domain.presentation import console_http
+from shared.policy_files import loader
 from shared.settings import EMULATORS, Settings
 from shared.wiring import Wiring
 from tests.e2e.world import OPERATIONS, until
@@ -30,7 +30,7 @@ from tests.e2e.world import OPERATIONS, until
 pytestmark = pytest.mark.slice
 
 EXAMPLE = Path(__file__).parent.parent.parent / "policies" / "example.yaml"
-POLICY = policy_file.load(EXAMPLE)
+POLICY = loader.load(EXAMPLE)
 PROJECTS = (POLICY.project, OPERATIONS)
 
 

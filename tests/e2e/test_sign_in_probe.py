@@ -10,16 +10,16 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared import policy_file
 from shared.domain.policy.model import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
+from shared.policy_files import loader
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START
 
 ACCOUNT = ProbeAccount("probe@cvplus.com", "rollback-probe-password", "rollback-probe-key")
 PROBE = Probe("signing-in", sign_in=ACCOUNT, signal="authentication_failure")
-CVPLUS = policy_file.load(Path(__file__).parents[2] / "policies" / "cvplus.yaml")
+CVPLUS = loader.load(Path(__file__).parents[2] / "policies" / "cvplus.yaml")
 POLICY = replace(CVPLUS, probes=(*(one for one in CVPLUS.probes if one.sign_in is None), PROBE))
 ENABLED = "signIn.email.enabled"
 

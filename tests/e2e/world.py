@@ -35,13 +35,13 @@ from local.provisions import (
     values_bucket,
 )
 from local.responders import SERVED
-from shared import policy_file
 from shared.clock import FollowedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
+from shared.policy_files import loader
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from shared.wiring import Wiring
 from tests import person
@@ -72,7 +72,7 @@ class World:
         policy_text: str = EXAMPLE,
     ) -> None:
         (folder / "bookshop.yaml").write_text(policy_text)
-        self.policy = policy_file.loads(policy_text, "bookshop.yaml")
+        self.policy = loader.loads(policy_text, "bookshop.yaml")
         self.cloud = Cloud.start(
             [self.policy],
             seed=1,

@@ -14,7 +14,7 @@ from cli.doctor.rights import ASKED
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.model import Policy
-from shared.policy_file import loads
+from shared.policy_files.loader import loads
 from shared.settings import Settings
 from tests.terraform.checks import functions
 from tests.terraform.conftest import TERRAFORM

@@ -15,7 +15,7 @@ import main
 from cli.doctor.facts import MARK_SIGNS, code_of
 from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
 from shared.core import topics
-from shared.policy_file import load
+from shared.policy_files.loader import load
 from tests.terraform.checks import functions, operations_project
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.entry_points import RECEIVES, ROOT, settings_of

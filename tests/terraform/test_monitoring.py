@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared import policy_file
 from shared.domain.policy.model import SIGNALS, Policy
 from shared.domain.reports.monthly_stats import Tally
 from shared.domain.signals import monitoring_notification
+from shared.policy_files import loader
 from tests.terraform.evaluator import Configuration
 from tests.terraform.monitoring_findings import CHANNEL, POLICY, findings
 from tests.terraform.monitoring_mistakes import MISTAKES, condition
@@ -53,7 +53,7 @@ def bare(folder: Path, **signals: str) -> Path:
 
 
 def loaded(*paths: Path) -> dict[str, Policy]:
-    return {policy.system: policy for policy in map(policy_file.load, paths)}
+    return {policy.system: policy for policy in map(loader.load, paths)}
 
 
 @pytest.fixture(scope="module")

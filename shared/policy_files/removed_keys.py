@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.marked_yaml import Finding, Path
+from shared.policy_files.yaml_lines import Finding, Path
 
 EVERY: Final = "*"
 """In the path of a removed key: whatever key stands there."""

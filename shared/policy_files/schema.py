@@ -15,9 +15,9 @@ from typing import Any
 import jsonschema_rs
 
 from shared.core.codec import from_json
-from shared.marked_yaml import Finding, Path
+from shared.policy_files.yaml_lines import Finding, Path
 
-SCHEMA_FILE = FilePath(__file__).parent.parent / "policies" / "policy.schema.json"
+SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
 
 _BOUNDS = {
     "minimum": "at least",

@@ -1,9 +1,9 @@
 """Policy files: read whole, checked whole, typed.
 
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
-`shared.policy_rules` what must agree inside it, and the parser's marks on which line a fault
+`shared.policy_files.validation` what must agree inside it, and the parser's marks on which line a fault
 stands. Every fault of every file is listed before anything is refused. What was removed from policy
-files is no fault (`shared.policy_removed`): it is taken out first, and the policy has a warning.
+files is no fault (`shared.policy_files.removed_keys`): it is taken out first, and the policy has a warning.
 """
 
 from __future__ import annotations
@@ -18,19 +18,13 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from shared import (
-    policy_assets,
-    policy_collections,
-    policy_removed,
-    policy_rules,
-    policy_schema,
-)
 from shared.core.codec import from_builtins, shape
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Policy
-from shared.marked_yaml import Document, Fault, Path, Unreadable
+from shared.policy_files import data_validation, removed_keys, schema, validation
+from shared.policy_files.yaml_lines import Document, Fault, Path, Unreadable
 
 MAX_BYTES = 1 << 20
 MAX_MESSAGE = 500
@@ -99,7 +93,7 @@ class _Source:
             self.document = Document(text)
         except Unreadable as error:
             raise BadConfiguration(self.said(error.fault)) from error
-        removed = policy_removed.take_out(self.document.value)
+        removed = removed_keys.take_out(self.document.value)
         self.warnings = tuple(self.at(path, message) for path, message in removed)
         """Each as `file:line: warning: message`."""
 
@@ -114,10 +108,10 @@ class _Source:
         document = self.document
         found = list(document.faults)
         looks = (
-            policy_schema.findings,
-            policy_rules.findings,
-            policy_collections.findings,
-            policy_assets.findings,
+            schema.findings,
+            validation.findings,
+            data_validation.findings,
+            data_validation.findings,
         )
         for look in looks:
             found += [Fault(document.line(path), what) for path, what in look(document.value)]
@@ -197,7 +191,7 @@ def _clashes(sources: list[_Source]) -> Iterator[str]:
             other = systems.setdefault(system, source)
             if other is not source:
                 yield source.at(("system",), f"system {system!r} has a policy: {other.name}")
-        for path, alert_policy in policy_rules.alert_policies(value):
+        for path, alert_policy in validation.alert_policies(value):
             other = claims.setdefault(alert_policy, source)
             if other is not source:
                 yield source.at(path, f"alert policy {alert_policy} is claimed by {other.name}")

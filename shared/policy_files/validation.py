@@ -16,7 +16,7 @@ from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import SIGNALS, Unit, service_of
 from shared.domain.policy.signals import BREACH
 from shared.domain.signals.probe_history import untellable
-from shared.marked_yaml import Finding, Path, list_in, mapping_in
+from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
 
 CANARY_WRITES = 2
 """Its shift, and the rehearsal of it."""
