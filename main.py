@@ -26,8 +26,8 @@ from msgspec.structs import replace
 from shared.core import log
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.lazy import making
-from shared.envelope import NAME, Message, Undecodable, decode
 from shared.settings import Settings
+from shared.state.envelope import NAME, Message, Undecodable, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ from statistics import median
 
 from responders.alerts import Alerts
 from shared.domain.signals import monitoring_notification
-from shared.envelope import decode
 from shared.policy_files import loader
+from shared.state.envelope import decode
 from tests.chaos import mix
 from tests.world import World
 

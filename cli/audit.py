@@ -23,7 +23,7 @@ from shared.domain.audit import system_chain
 from shared.domain.audit.narrative import Told
 from shared.domain.audit.verification import Finding, Verdict
 from shared.domain.system import EVERYWHERE
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
 
 audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
 

@@ -23,7 +23,7 @@ from shared.domain.incidents.response import Response
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, progress
 from shared.domain.rollback.rollback import ENDED, Rollback, Status
-from shared.standing import outlook, stands
+from shared.state.system_status import outlook, stands
 
 LOOK_EVERY_SECONDS = 1.0
 

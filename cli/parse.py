@@ -13,12 +13,12 @@ import typer
 from cli.identity import Policies
 from cli.screen import AlreadyJson
 from cli.wired import UNUSABLE, leaving
-from shared import envelope
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.policy.model import Policy
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
+from shared.state import envelope
 
 STANDARD_INPUT = "-"
 

@@ -14,8 +14,8 @@ from cli.wired import NO, connected
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.message_redaction import scrubbed
 from shared.core.redaction import REMOVED, without_secrets
-from shared.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
 from shared.ports.messaging import Letter, Letters
+from shared.state.envelope import FIRST_PUBLISHED_AT, REPLAYED_FROM
 
 PULLED_AT_ONCE = 100
 SHOWN = 200

@@ -19,8 +19,8 @@ from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import Facts
 from shared.domain.reports.report import report as reported
-from shared.reported import gathered
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
+from shared.state.report_source import gathered
 
 
 def report(

@@ -13,7 +13,7 @@ from shared.domain.decision.forecast import Outlook
 from shared.domain.rollback.plan import Step, progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import Freeze, Pause, paused
-from shared.standing import Standing, ahead, standing
+from shared.state.system_status import Standing, ahead, standing
 
 
 def status(system: System = "", as_json: AsJson = False) -> None:

@@ -27,8 +27,8 @@ from shared.core.text import nearest
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.policy_files.loader import load_all
-from shared.reading import Reading
 from shared.settings import Settings
+from shared.state.reader import Reading
 from shared.wiring import Wiring
 
 NO = 1

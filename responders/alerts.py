@@ -26,8 +26,8 @@ from shared.domain.signals.monitoring_notification import (
     parse,
     why_unclaimed,
 )
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state.envelope import Message
 
 REMEMBERED_FOR = timedelta(seconds=30)
 REMEMBERED_KEYS = 10_000

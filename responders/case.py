@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from responders import filing
 from responders.joined import unjudged
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
@@ -31,6 +30,7 @@ from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.ports.world import Ports
+from shared.state import work_queue
 from shared.tenure import Draft, Tenure
 
 SWEEP_SLACK = timedelta(seconds=5)
@@ -205,7 +205,7 @@ class Case:
         """Let go of the rollback and have the next worker take it at once."""
         now = self.now()
         self.wait("worker.handed-over", "the worker's time is over", now)
-        handover.publish(self.ports.bus, handover.ROLLBACK, self.rollback.id, now)
+        work_queue.publish(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
 
     def joined_alerts(self) -> list[Alert]:
         """Every alert of the incident, those that no decision has taken in included."""
@@ -308,12 +308,12 @@ class Case:
             return False
         [now_true] = composed
         self.incident = now_true.incident
-        handover.publish_notices(self.ports.bus, now_true.notices)
+        work_queue.publish_notices(self.ports.bus, now_true.notices)
         if now_true.reopened is not None:
             again = now_true.reopened
-            handover.publish_notices(self.ports.bus, again.notices)
-            handover.publish(
-                self.ports.bus, handover.ROLLBACK, again.rollback.id, again.rollback.created_at
+            work_queue.publish_notices(self.ports.bus, again.notices)
+            work_queue.publish(
+                self.ports.bus, work_queue.ROLLBACK, again.rollback.id, again.rollback.created_at
             )
         return True
 

@@ -28,9 +28,9 @@ from shared.domain.data.repair.plan import Selecting
 from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.handover import commit_with_notices
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
+from shared.state.work_queue import commit_with_notices
 
 FOR_SECONDS: Final = 15.0
 """Of each system, each minute: the rest comes with the next one."""

@@ -18,14 +18,14 @@ from responders.probing import Probing
 from responders.reminding import Reminding
 from responders.sealing import Sealing
 from responders.tallying import Tallying
-from shared import handover
 from shared.core import log
 from shared.core.errors import Exists
 from shared.core.store import Create
 from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
 
 TICKS_KEPT_FOR = timedelta(hours=1)
 SECONDS_OF_A_SWEEP = 30
@@ -89,7 +89,7 @@ class Clock:
         """
         try:
             claimed_at = self._ports.store.commit(
-                [Create(handover.tick(now), {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
+                [Create(work_queue.tick(now), {"at": now, "expires_at": now + TICKS_KEPT_FOR})]
             )
         except Exists:  # the other Scheduler job's tick has it
             return None
@@ -107,14 +107,14 @@ class Clock:
         last: nothing waits for that.
         """
         ports = self._ports
-        for kind in handover.COLLECTIONS:
-            since = handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
+        for kind in work_queue.COLLECTIONS:
+            since = work_queue.publish_due(ports.store, ports.bus, kind, now, self._policies)
             if since is not None:
                 _tell(kind, now - since)
         fencing.hand_over_orphans(ports, self._policies, now)
         if ports.pages is not None:
             for system in self._policies:
-                handover.publish(ports.bus, handover.PAGE, system, now)
+                work_queue.publish(ports.bus, work_queue.PAGE, system, now)
         self._reminding.remind(now)
         self._tallying.tally(now)
         self._sealing.seal(now)

@@ -31,7 +31,6 @@ from responders.backups import copying
 from responders.fences import fencing
 from responders.identifying import identify, use_up
 from responders.verbs import Asked, Verb
-from shared import handover
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Create, Write
@@ -43,8 +42,9 @@ from shared.domain.commands.command import Command, CommandRecord
 from shared.domain.policy.model import Mode, Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import EVERYWHERE
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
 from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {
@@ -203,5 +203,5 @@ class Commands:
     def _republish(self) -> None:
         """Hand over what the command made due, by the store's clock, and whatever else is."""
         ports, now = self._ports, self._ports.clock.now() + SKEW
-        for kind in handover.COLLECTIONS:
-            handover.publish_due(ports.store, ports.bus, kind, now, self._policies)
+        for kind in work_queue.COLLECTIONS:
+            work_queue.publish_due(ports.store, ports.bus, kind, now, self._policies)

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from responders import ours, pinned, proving, reporting
 from responders.taking_stock import take_stock
-from shared import handover
 from shared.core.codec import SCHEMA, decode, encode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Store, Update, Write, written
@@ -38,6 +37,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import System
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 ATTEMPTS = 20
 NOTHING_NEW_EVERY = timedelta(seconds=10)
@@ -170,7 +170,7 @@ def _commit(
     writes += [
         write_down(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events
     ]
-    handover.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _next_stock(

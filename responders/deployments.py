@@ -10,7 +10,6 @@ from responders.backups.backing_up import before_deployment
 from responders.comparing import look
 from responders.hearing import LONG_AGO, Announcement, Hint, heard
 from responders.keeping import keep
-from shared import handover
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document
@@ -19,9 +18,10 @@ from shared.domain.deployments.deployment import Deployment, Status
 from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.rollout import Said
 from shared.domain.policy.model import Policy
-from shared.envelope import Message
-from shared.handover import Due
 from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
+from shared.state.work_queue import Due
 
 
 class Deployments:
@@ -68,7 +68,7 @@ class Deployments:
 
     def _due(self, due: Due) -> None:
         """Look, or see to one deployment, unless somebody has meanwhile."""
-        inventory = due.kind == handover.INVENTORY
+        inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]
         if system not in self._policies:
             raise Refused(f"system {system} is not known")

@@ -21,7 +21,6 @@ from responders.planning import prepared, unseen
 from responders.scenarios.halves import Sight
 from responders.scenarios.products import hosting
 from responders.verbs import Asked, Effect
-from shared import handover
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
@@ -48,6 +47,7 @@ from shared.domain.rollback.rollback import Order
 from shared.domain.rollback.write_quota import PaceLeft, resumed
 from shared.domain.rollback.write_quota import path as quota_path
 from shared.ports.world import Ports
+from shared.state import work_queue
 from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
 from shared.steps.brought import PARTS
 from shared.steps.release_hosting import FINALIZED
@@ -95,7 +95,7 @@ def carry_out(
         write_down(record.system, f"drilled:{record.id}", told),
     ]
     with suppress(Moved):  # somebody else has recorded it
-        handover.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _drilled(

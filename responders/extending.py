@@ -32,7 +32,7 @@ from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.system import System
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 FOLLOWING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """Scenarios that are about every function; the others leave a roll-out elsewhere alone."""

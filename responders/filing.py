@@ -14,7 +14,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.counting import counted
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.store import Document, Put, Update, Write
 from shared.domain.audit.chain import event
@@ -32,9 +31,10 @@ from shared.domain.reports.monthly_stats import tally
 from shared.domain.reports.report import Facts, Report, report
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
-from shared.reading import Reading
-from shared.reported import gathered
-from shared.trail import Trail
+from shared.state import work_queue
+from shared.state.audit_reader import Trail
+from shared.state.reader import Reading
+from shared.state.report_source import gathered
 
 ACTOR: Final = "on_work"
 LOOK_AGAIN: Final = timedelta(minutes=1)
@@ -105,7 +105,7 @@ def _file(ports: Ports, document: Document, record: Filed, facts: Facts) -> None
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
     kept = Update(document.path, encode(became), document.version)
     writes: list[Write] = [kept, write_down(incident.system, key, told)]
-    handover.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _said(facts: Facts, made: Report) -> list[Notice]:

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from shared import handover
 from shared.core.codec import from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import scrubbed
 from shared.domain.policy.model import Policy
-from shared.handover import Due
+from shared.state import work_queue
+from shared.state.work_queue import Due
 
 LONG_AGO = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
@@ -107,7 +107,7 @@ def heard(
     if not isinstance(said, dict):
         raise Refused("no announcement, hint or hand-over: not a JSON object")
     if "kind" in said:
-        return handover.parse(content, handover.DEPLOYMENT, handover.INVENTORY)
+        return work_queue.parse(content, work_queue.DEPLOYMENT, work_queue.INVENTORY)
     if "protoPayload" in said or "logName" in said:
         return _hint(said, policies)
     return _announcement(said, policies, now)

@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from responders.backups import holding_backups
 from responders.subject import find
 from responders.verbs import Asked, Effect
-from shared import journals
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
@@ -32,6 +31,7 @@ from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.ports.world import Ports
+from shared.state import repair_journal
 from shared.tenure import Draft, prepared
 
 BATCH = 200
@@ -132,7 +132,7 @@ def _resting(ports: Ports, incident: Incident, record: CommandRecord) -> Iterato
             continue
         for below in ("steps", "audit"):
             yield from _batches(store.query(Query(f"{document.path}/{below}")), expires_at)
-        entries = journals.behind(store, rollback.id)
+        entries = repair_journal.behind(store, rollback.id)
         yield from _batches((entry for _, entry in entries), expires_at)
         if _differs(rollback.expires_at, expires_at):
             told = event(f"rollback.{record.command}", document.read_at, record.actor)

@@ -22,8 +22,8 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state.envelope import Message
 
 KEPT_LONGER = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""

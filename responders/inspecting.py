@@ -20,8 +20,8 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy, Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
-from shared.handover import commit_with_notices
 from shared.ports.world import Ports
+from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
 STATUS_BELOW: Final = 400

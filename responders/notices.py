@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from responders.showing import Showing
 from responders.spreading import Spreading, short, unanswered
 from responders.writing import told
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, written
@@ -29,8 +28,9 @@ from shared.domain.notices.outbox import SENDING_TAKES, Answer, ChannelState
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import is_shown
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
@@ -51,8 +51,8 @@ class Notices:
         twice, unless the instance died between sending and recording; then the channel sees the
         same key again. Raises: Refused; Unavailable.
         """
-        due = handover.parse(message.data, handover.NOTICE, handover.PAGE)
-        if due.kind == handover.PAGE:
+        due = work_queue.parse(message.data, work_queue.NOTICE, work_queue.PAGE)
+        if due.kind == work_queue.PAGE:
             self._showing.show(due)
             return
         self._retry(due.id, self._say, notices.path(due.id))
@@ -152,11 +152,11 @@ class Notices:
                 *notices.creates(told_of),
             ]
         )
-        handover.publish_notices(self._ports.bus, told_of)
+        work_queue.publish_notices(self._ports.bus, told_of)
         if is_over:
             self._wake(ended)
         elif answer is Answer.PARTLY:
-            handover.publish(self._ports.bus, handover.NOTICE, ended.id, now)
+            work_queue.publish(self._ports.bus, work_queue.NOTICE, ended.id, now)
 
     def _wake(self, ended: Notice) -> None:
         """Hand over the next of its lane, which may have been put off behind it."""
@@ -172,7 +172,7 @@ class Notices:
         if following is None or following.attempts:
             return
         self._keep(lane[notices.path(following.id)], replace(following, due_at=now))
-        handover.publish(self._ports.bus, handover.NOTICE, following.id, now)
+        work_queue.publish(self._ports.bus, work_queue.NOTICE, following.id, now)
 
     def _keep(self, document: Document, notice: Notice) -> None:
         self._ports.store.commit([Update(document.path, encode(notice), document.version)])

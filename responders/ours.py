@@ -17,7 +17,7 @@ from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback, Way
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.engine import load_steps
-from shared.reading import Reading
+from shared.state.reader import Reading
 from shared.steps import redeploy, serve, shift
 from shared.steps.brought import is_ours
 

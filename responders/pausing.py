@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from responders.switching import key
 from responders.telling import in_flight
-from shared import handover
 from shared.core.codec import encode
 from shared.core.store import Document, Update, Write
 from shared.domain import system as systems
@@ -22,6 +21,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, EVERYWHERE, GLOBAL, Paused
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 
 def settle(
@@ -63,7 +63,7 @@ def settle(
         write_down(record.system, f"paused:{record.id}", told),
     ]
     said = _said(record, policies, result, now)
-    handover.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _wait_for_older_looks(ports: Ports, now: datetime, record: CommandRecord) -> None:

@@ -12,7 +12,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from shared import handover
 from shared.core.codec import encode
 from shared.core.store import Document, Update
 from shared.domain.audit.chain import Event, event
@@ -23,6 +22,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 WORK_FOR_SECONDS: Final = 90.0
 GIVEN_UP_AFTER: Final = timedelta(days=1)
@@ -56,7 +56,7 @@ def go_on(
             happened, said = end(record, document.read_at)
             known = write_down(record.system, f"{record.command}:{record.id}", happened)
             ports.store.commit([write, known, *creates(said)])
-            handover.publish_notices(ports.bus, said)
+            work_queue.publish_notices(ports.bus, said)
             return
         ports.store.commit([write])
         document = ports.store.get(document.path)

@@ -28,8 +28,8 @@ from shared.domain.signals.early_warning import EarlyWarning, warnings
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, Look
 from shared.domain.signals.probe_signals import Record
-from shared.handover import commit_with_notices
 from shared.ports.world import Ports
+from shared.state.work_queue import commit_with_notices
 
 PATIENCE_SECONDS = 10.0
 """What answers within this is kept at once; what takes longer is kept half a minute later."""

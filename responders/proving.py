@@ -13,7 +13,6 @@ from responders.asking import METRICS_WINDOW, ask_all, looking, named, or_none, 
 from responders.clearing import clear
 from responders.keeping import kept_again
 from responders.taking_stock import take_stock
-from shared import handover
 from shared.core import text as shortened
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
@@ -44,7 +43,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.signals.health import Requests, summed
 from shared.ports.resources import Hosting, Rules
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state import work_queue
+from shared.state.reader import Reading
 
 ACTOR: Final = "on_deployment"
 FAULTS_TOLD = 10
@@ -110,7 +110,7 @@ def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
         ),
     ]
     try:
-        handover.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
     except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
         return
     if is_target:

@@ -9,7 +9,6 @@ from functools import partial
 from msgspec.structs import replace
 
 from responders.yielding import making_way
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Write, written
 from shared.core.write_conflicts import retry_on_conflict
@@ -26,6 +25,7 @@ from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
@@ -104,7 +104,7 @@ class Recording:
             return
         rollback = decode(Rollback, document.fields)
         if rollback.due_at is not None and rollback.due_at <= document.read_at:
-            handover.publish(self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at)
+            work_queue.publish(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
     def _open(
         self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
@@ -120,10 +120,13 @@ class Recording:
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
         rollback = opening.rollback
-        handover.publish(
-            self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
+        work_queue.publish(
+            self._ports.bus,
+            work_queue.ROLLBACK,
+            rollback.id,
+            rollback.due_at or rollback.created_at,
         )
-        handover.publish_notices(self._ports.bus, opening.notices)
+        work_queue.publish_notices(self._ports.bus, opening.notices)
 
     def _reopened(
         self, alert: Alert, policy: Policy, document: Document, system: System

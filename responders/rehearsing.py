@@ -16,7 +16,6 @@ from responders.planning import counted, people_needed
 from responders.repairs import foreseeing
 from responders.waiting import described
 from responders.weighing import Foreseen, Preparation
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, written
@@ -36,6 +35,7 @@ from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Way
 from shared.domain.rollback.write_quota import PaceLeft
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 PIECE_SECONDS: Final = 20.0
 """Less than the half minute after which the clock hands on again what is due."""
@@ -84,7 +84,7 @@ def rehearse(
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, write_down(record.system, f"rehearsed:{record.id}", told)]
     with suppress(Moved):  # somebody else has told it
-        handover.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _worked_out(
@@ -131,7 +131,7 @@ def _further(
     with suppress(Moved):  # somebody else has gone through that piece
         due = Update(document.path, encode(replace(record, due_at=now)), document.version)
         ports.store.commit([written(place, encode(known)), due])
-        handover.publish(ports.bus, handover.COMMAND, record.id, now)
+        work_queue.publish(ports.bus, work_queue.COMMAND, record.id, now)
     return None
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from responders import pinned
 from responders.pinning import pins_of
-from shared import handover
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
@@ -20,6 +19,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import pins
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 
 class Reminding:
@@ -57,4 +57,4 @@ class Reminding:
             told = [write_down(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
         done = Create(marker, {"at": now, "expires_at": now + KEPT_FOR})
         with suppress(Exists):  # another instance has told it
-            handover.commit_with_notices(ports.store, ports.bus, [done, *told], said)
+            work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

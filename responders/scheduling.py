@@ -15,7 +15,6 @@ from responders import ordering
 from responders.ordering import order_of, require_target
 from responders.subject import find
 from responders.verbs import Asked, Effect
-from shared import handover
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.durations import format_duration
@@ -31,6 +30,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import worse
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 
 def order(asked: Asked) -> Effect:
@@ -102,9 +102,9 @@ def begin(
         *(opening.writes if opening is not None else creates(said)),
     ]
     ports.store.commit(writes)
-    handover.publish_notices(ports.bus, said)
+    work_queue.publish_notices(ports.bus, said)
     if opening is not None:
-        handover.publish(ports.bus, handover.ROLLBACK, opening.rollback.id, now)
+        work_queue.publish(ports.bus, work_queue.ROLLBACK, opening.rollback.id, now)
 
 
 def _against(ports: Ports, policy: Policy, planned: Planned, now: datetime) -> str:

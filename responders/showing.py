@@ -14,9 +14,9 @@ from shared.domain.incidents.incident import PUBLIC_KEPT_FOR, PublicState
 from shared.domain.policy.model import Policy
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import NAMES, PAGE, folder, rendered
-from shared.handover import Due
 from shared.ports.storage import Pages
 from shared.ports.world import Ports
+from shared.state.work_queue import Due
 
 STALE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""

@@ -16,7 +16,7 @@ from shared.domain.reports import monthly_stats
 from shared.domain.reports.monthly_stats import FINAL_AFTER, TALLIED_WITHIN, Tally
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 
 class Tallying:

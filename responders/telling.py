@@ -15,7 +15,7 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.system import EVERYWHERE
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 from shared.tenure import Draft, prepared
 
 LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})

@@ -29,7 +29,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Way
 from shared.domain.signals.health import Health, Verdict
 from shared.engine import load_steps
-from shared.reading import Reading
+from shared.state.reader import Reading
 from shared.steps import Kind, put_back, take_out
 from shared.steps import Verdict as Standing
 from shared.steps.brought import PARTS, all_of, touches

@@ -22,10 +22,10 @@ from shared.domain.rollback.plan import progress
 from shared.domain.rollback.rollback import ENDED, Rollback
 from shared.domain.system import EVERYWHERE, paused
 from shared.ports.world import Ports
-from shared.reading import Reading
-from shared.reported import gathered
-from shared.standing import ahead, outlook, standing, stands
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
+from shared.state.reader import Reading
+from shared.state.report_source import gathered
+from shared.state.system_status import ahead, outlook, standing, stands
 
 Facts = dict[str, Any]
 View = Callable[[Visit], Facts]

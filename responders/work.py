@@ -13,7 +13,6 @@ from responders.fences import fenced
 from responders.repairs import repaired, repairing
 from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
-from shared import handover
 from shared.controls import Switches
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_SECONDS
@@ -21,8 +20,9 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import ENDED, Status, Way
 from shared.domain.rollback.write_ramp import Ramp
 from shared.engine import Engine, Left
-from shared.envelope import Message
 from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
 from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
 from shared.tenure import SKEW, claim, given_up
 
@@ -63,12 +63,14 @@ class Work:
         command it does.
         Raises: Refused; Unavailable; LostRollback.
         """
-        due = handover.parse(message.data, handover.ROLLBACK, handover.COMMAND, handover.REPORT)
+        due = work_queue.parse(
+            message.data, work_queue.ROLLBACK, work_queue.COMMAND, work_queue.REPORT
+        )
         ports = self._ports
-        if due.kind == handover.COMMAND:
+        if due.kind == work_queue.COMMAND:
             carry_out(ports, self._policies, due.id)
             return
-        if due.kind == handover.REPORT:
+        if due.kind == work_queue.REPORT:
             filing.file(ports, self._policies, due.id)
             return
         tenure = claim(ports.store, ports.clock, ports.ids, due.id, message.id, self._policies)
@@ -176,7 +178,7 @@ class Work:
     def _hand_on_commands(self) -> None:
         ports = self._ports
         now = ports.clock.now() + SKEW
-        handover.publish_due(ports.store, ports.bus, handover.COMMAND, now, self._policies)
+        work_queue.publish_due(ports.store, ports.bus, work_queue.COMMAND, now, self._policies)
 
     def _kinds(self, case: Case) -> dict[str, Kind]:
         policy = case.policy

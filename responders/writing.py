@@ -17,7 +17,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation import notice_text
 from shared.domain.presentation.notice_text import About
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 
 def told(ports: Ports, policy: Policy, notice: Notice, channel: Channel) -> Mapping[str, Any]:

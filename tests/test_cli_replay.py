@@ -27,12 +27,12 @@ from local.wire import Refused
 from responders import refusal
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
-from shared.envelope import Message
 from shared.gcp.bus import PubSubBus
 from shared.gcp.channels import Clients
 from shared.gcp.letters import PubSubLetters
 from shared.ports.messaging import Letter, Letters
 from shared.settings import EMULATORS, LOCAL_CLOUD
+from shared.state.envelope import Message
 from tests.contracts.letters import SHOP, pulled
 from tests.contracts.losing import answer_once
 from tests.fakes.letters import MemoryLetters

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from shared import handover
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query
@@ -13,6 +12,7 @@ from shared.domain.audit.chain import Entry, event
 from shared.domain.audit.chain import faults as chain_faults
 from shared.domain.audit.system_chain import Head, faults, write_down
 from shared.domain.system import EVERYWHERE
+from shared.state import work_queue
 from tests.world import World
 
 
@@ -48,12 +48,12 @@ def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     assert world.ports.store.commits == commits
 
 
-@pytest.mark.parametrize("kind", list(handover.COLLECTIONS))
+@pytest.mark.parametrize("kind", list(work_queue.COLLECTIONS))
 def test_no_system_starves_another(kind: str) -> None:
     """What is due in one is handed on, however much is stuck in others, known or not."""
     world = World()
     now = world.ports.clock.now()
-    store, collection = world.ports.store, handover.COLLECTIONS[kind]
+    store, collection = world.ports.store, work_queue.COLLECTIONS[kind]
     before = {one.data for one in world.ports.bus.messages}
     stuck = [(system, number) for system in ("gone", "busy") for number in range(6)]
     for system, number in [*stuck, ("bookshop", 0)]:
@@ -62,13 +62,13 @@ def test_no_system_starves_another(kind: str) -> None:
         store.commit([Create(f"{collection}/{system}-{number}", fields)])
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(handover, "SWEEP_LIMIT", 5)
-        since = handover.publish_due(store, world.ports.bus, kind, now, ["busy", "bookshop"])
+        patched.setattr(work_queue, "SWEEP_LIMIT", 5)
+        since = work_queue.publish_due(store, world.ports.bus, kind, now, ["busy", "bookshop"])
 
     handed = [json.loads(one.data) for one in world.ports.bus.messages if one.data not in before]
     assert [one["id"] for one in handed] == [*(f"busy-{one}" for one in range(5)), "bookshop-0"]
     assert since == now - timedelta(hours=1)
-    assert handover.due_since(store, kind, now, ["bookshop"]) == now
+    assert work_queue.due_since(store, kind, now, ["bookshop"]) == now
 
 
 def test_a_command_over_all_systems_is_handed_on() -> None:
@@ -78,8 +78,8 @@ def test_a_command_over_all_systems_is_handed_on() -> None:
     fields = {"system": EVERYWHERE, "due_at": now}
     world.ports.store.commit([Create("commands/everywhere", fields)])
 
-    handover.publish_due(
-        world.ports.store, world.ports.bus, handover.COMMAND, now, [world.policy.system]
+    work_queue.publish_due(
+        world.ports.store, world.ports.bus, work_queue.COMMAND, now, [world.policy.system]
     )
 
     assert [json.loads(one.data)["id"] for one in world.waiting()] == ["everywhere"]

@@ -24,7 +24,7 @@ from shared.domain.deployments.inventory.state import Source
 from shared.domain.notices.push_progress import Fate
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import Status
-from shared.journals import PAGE
+from shared.state.repair_journal import PAGE
 from tests.concerned import PAID, pushed, shop_of, team
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook, raising

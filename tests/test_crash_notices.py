@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared import handover
 from shared.domain.notices.notice import creates, notices
 from shared.domain.notices.push_progress import BATCH
 from shared.domain.policy.channels import Channel, ChannelKind
 from shared.domain.policy.severity import Severity
-from shared.handover import NOTICE
+from shared.state import work_queue
+from shared.state.work_queue import NOTICE
 from tests.crash import Fault, Saboteur, deliver_all
 from tests.devices import MANY, TEAM, asking, spread_of, token, world_with
 from tests.devices import NOTICE as DETECTED
@@ -50,7 +50,7 @@ def told(saboteur: Saboteur, *, dead: str = "") -> World:
         if sweep == DEAD_FOR:
             world.ports.sender.down.clear()
         now = world.ports.clock.now()
-        handover.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [CHANNELS.system])
+        work_queue.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [CHANNELS.system])
         saboteur.active = True
         deliver_all(world, saboteur)
         saboteur.active = False
@@ -97,7 +97,7 @@ def spread(saboteur: Saboteur) -> World:
         one.hook = saboteur
     for _ in range(8):
         now = world.ports.clock.now()
-        handover.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system])
+        work_queue.publish_due(world.ports.store, world.ports.bus, NOTICE, now, [BOOKSHOP.system])
         saboteur.active = True
         deliver_all(world, saboteur)
         saboteur.active = False

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import envelope
-from shared.envelope import Message, Undecodable
+from shared.state import envelope
+from shared.state.envelope import Message, Undecodable
 
 FIXTURES = Path(__file__).parent / "fixtures" / "cloudevents"
 TOPIC = "projects/p/topics/rollback-alerts"

@@ -13,7 +13,7 @@ from responders.weighing import PREPARE_WITHIN
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.data.ttl import Expiry
 from shared.domain.rollback.rollback import Status
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, undo
 

@@ -18,7 +18,7 @@ from shared.domain.policy.model import Outage
 from shared.domain.reports import filing
 from shared.domain.reports.filing import Filed, unpacked
 from shared.domain.reports.impact import Counts
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.crash import quick
 from tests.fakes.pages import MemoryPages
 from tests.outside import dead_letters

@@ -17,7 +17,7 @@ from shared.core.errors import Rejected
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.browsing import Browser
 from tests.browsing import text as read
 from tests.fakes.hooks import no_hook, raising

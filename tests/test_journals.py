@@ -9,8 +9,8 @@ from shared.core.store import Create
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import Entry
 from shared.domain.deployments.inventory.state import Source
-from shared.journals import PAGE, behind
-from shared.reading import Reading
+from shared.state.reader import Reading
+from shared.state.repair_journal import PAGE, behind
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import MemoryStore
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from responders.commands import VERBS
-from shared import handover
 from shared.domain.commands.command import parse
 from shared.domain.policy.model import FindingRules
 from shared.domain.rollback.rollback import Status
+from shared.state import work_queue
 from tests.copying import RULES
 from tests.furnished import SHOP, furnish
 from tests.posting import ENTRY_POINTS, Ports, instance, post, push
@@ -160,13 +160,13 @@ OTHERS: dict[str, tuple[str, Content]] = {
     ),
 }
 IDS = {
-    handover.ROLLBACK: INCIDENT,
-    handover.NOTICE: f"{INCIDENT}:detected:record",
-    handover.COMMAND: "2",
-    handover.DEPLOYMENT: f"{SHOP.system}:v1",
-    handover.INVENTORY: SHOP.system,
-    handover.REPORT: INCIDENT,
-    handover.PAGE: SHOP.system,
+    work_queue.ROLLBACK: INCIDENT,
+    work_queue.NOTICE: f"{INCIDENT}:detected:record",
+    work_queue.COMMAND: "2",
+    work_queue.DEPLOYMENT: f"{SHOP.system}:v1",
+    work_queue.INVENTORY: SHOP.system,
+    work_queue.REPORT: INCIDENT,
+    work_queue.PAGE: SHOP.system,
 }
 """What there is of each kind that is handed over."""
 ENTRY_OF = {topic: name for name, topic in ENTRY_POINTS.items()}
@@ -175,7 +175,7 @@ OTHERS |= {
         ENTRY_OF[topic],
         {"kind": kind, "id": IDS[kind], "due_at": "2026-03-02T12:00:00Z"},
     )
-    for kind, topic in handover.TOPICS.items()
+    for kind, topic in work_queue.TOPICS.items()
 }
 
 GONE = object()

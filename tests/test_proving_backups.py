@@ -12,7 +12,7 @@ from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.domain.data.backups import database_copy, restore_test
 from shared.domain.data.backups.filled_database import Status
 from shared.domain.policy.resources import BackupRules, ProofRules
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.fakes.hooks import no_hook, raising
 from tests.fakes.restores import ORIGINAL
 from tests.outside import pass_time

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from responders.case import Turn
 from responders.repairs import mending, repaired
 from responders.weighing import PREPARE_WITHIN
-from shared import journals
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
@@ -30,9 +29,10 @@ from shared.domain.reports.impact import Counts
 from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import report
 from shared.domain.rollback.rollback import Status
-from shared.reading import Reading
-from shared.reported import gathered
-from shared.trail import Trail
+from shared.state import repair_journal
+from shared.state.audit_reader import Trail
+from shared.state.reader import Reading
+from shared.state.report_source import gathered
 from tests.spoilt import ERASURE, GOOD, HERE, MINUTE, SHOP, SPOILT, Shop, counted, undo
 
 
@@ -453,7 +453,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
 ) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
     monkeypatch.setattr(mending, "CHUNK", 1)
-    monkeypatch.setattr(journals, "PAGE", 1)
+    monkeypatch.setattr(repair_journal, "PAGE", 1)
     shop = Shop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
     shop.order()
     shop.parked()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.core.errors import Unavailable
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.fakes.hooks import no_hook, raising
 from tests.spoilt import GOOD, MINUTE, SHOP, SPOILT, Shop, trigger
 from tests.world import CHECKED

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from responders import commanded
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected
 from shared.core.store import Create
@@ -18,6 +17,7 @@ from shared.domain.data.repair.plan import Goal, Position, Select
 from shared.domain.policy.data_rules import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
+from shared.state import work_queue
 from shared.steps.portions import SUPPRESSED
 from shared.steps.put_back import Goal as PutBackGoal
 from shared.steps.put_back import PutBack
@@ -81,7 +81,7 @@ def test_a_suppression_that_is_over() -> None:
     """Its command ends, and nobody is told."""
     shop = Shop()
     name = left_over(shop, is_over=True)
-    handover.publish(shop.ports.bus, handover.COMMAND, name, shop.ports.clock.now())
+    work_queue.publish(shop.ports.bus, work_queue.COMMAND, name, shop.ports.clock.now())
     shop.pass_time(MINUTE)
 
     record = decode(CommandRecord, shop.ports.store.get(commands.path(name)).fields)

@@ -29,7 +29,7 @@ from shared.domain.system import EVERYWHERE
 from shared.logged import LoggedStore
 from shared.ports.messaging import Letter
 from shared.prober import HttpProber
-from shared.reading import Reading
+from shared.state.reader import Reading
 from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared import handover
 from shared.core import topics
 from shared.core.text import one_line
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import view
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, rendered
+from shared.state import work_queue
 from tests.attacks import ATTACKS
 from tests.fakes.clock import START
 from tests.fakes.hooks import no_hook
@@ -152,7 +152,7 @@ def test_a_writer_that_dies_anywhere(verb: str, side: str) -> None:
 
     due = [*world.waiting()]
     now = world.ports.clock.now()
-    handover.publish(world.ports.bus, handover.PAGE, "bookshop", now)
+    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", now)
     [message] = [one for one in world.waiting() if one not in due]
     pages.hook = world.ports.store.hook = die
     with pytest.raises(Died):
@@ -175,7 +175,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
     world = page_world()
     pages = world.ports.pages
     assert pages is not None
-    handover.publish(world.ports.bus, handover.PAGE, "bookshop", world.ports.clock.now())
+    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", world.ports.clock.now())
     [message] = world.waiting()
     slow = [True]
 
@@ -195,7 +195,7 @@ def test_a_slow_writer_does_not_undo_a_newer_page() -> None:
 def test_a_request_for_a_page_that_comes_late(late: timedelta, written: bool) -> None:
     """Later ones have asked for it again: a storm of old ones writes nothing."""
     world = page_world()
-    handover.publish(world.ports.bus, handover.PAGE, "bookshop", world.ports.clock.now() - late)
+    work_queue.publish(world.ports.bus, work_queue.PAGE, "bookshop", world.ports.clock.now() - late)
 
     world.settle()
 

@@ -19,7 +19,7 @@ from shared.domain.audit.verification import Finding, Verdict
 from shared.domain.retention import KEPT_FOR
 from shared.gcp.channels import Clients
 from shared.gcp.store import FirestoreStore
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
 from tests.campaign import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.hooks import no_hook

@@ -35,10 +35,10 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation.notice_templates import Templates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
-from shared.envelope import Message
 from shared.policy_files import loader
 from shared.ports.identity import Identity
 from shared.ports.platform import Metrics, Platform, Services
+from shared.state.envelope import Message
 from shared.steps import serve, shift
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.builder import FakeBuilder

@@ -15,7 +15,6 @@ from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.wired import Operations
 from responders.anchoring import AT_ONCE
 from responders.asking import ask_all
-from shared import handover
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
@@ -24,6 +23,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.domain.system import GLOBAL
 from shared.ports.operations_project import Deployed, Run, Subscription
+from shared.state import work_queue
 from shared.wiring import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -87,7 +87,7 @@ def gather(ours: Operations, policies: Collection[Policy]) -> Facts:
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.installation, wiring.clock.now()
-    halves = [handover.tick(now - HALF_MINUTE * back) for back in (1, 2)]
+    halves = [work_queue.tick(now - HALF_MINUTE * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "state": partial(_store_time, ours),
         "topics": made.topics,
@@ -103,8 +103,8 @@ def gather(ours: Operations, policies: Collection[Policy]) -> Facts:
         "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
         "ticks": {half: partial(_is_there, store, half) for half in halves},
         "due_since": {
-            kind: partial(handover.due_since, store, kind, now, ours.policies)
-            for kind in handover.COLLECTIONS
+            kind: partial(work_queue.due_since, store, kind, now, ours.policies)
+            for kind in work_queue.COLLECTIONS
         },
         "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.identity_project, wiring.project)),
     }

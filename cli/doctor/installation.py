@@ -12,8 +12,8 @@ from cli.doctor.finding import Finding, Verdict, named, seen, unseen
 from cli.screen import at
 from shared.core import topics
 from shared.core.errors import RollbackError
-from shared.handover import COLLECTIONS
 from shared.ports.operations_project import Deployed
+from shared.state.work_queue import COLLECTIONS
 
 APART = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""

@@ -43,7 +43,7 @@ from shared.domain.rollback.write_quota import path as quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Requests
 from shared.domain.system import EVERYWHERE, System
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
 from shared.wiring import Wiring
 
 CALL_SECONDS = 10.0

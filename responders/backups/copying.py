@@ -12,7 +12,7 @@ from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import MOST, Copy
 from shared.domain.data.backups.filled_database import UNDER_WAY
 from shared.domain.data.backups.restore_point import Kept, Point, Source
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 
 def copy(asked: Asked) -> Effect:

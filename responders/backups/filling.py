@@ -36,8 +36,8 @@ from shared.domain.data.backups.values import Restoring
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice, creates
 from shared.domain.policy.model import Policy
-from shared.handover import publish_notices
 from shared.ports.world import Ports
+from shared.state.work_queue import publish_notices
 
 ACTOR: Final = "on_clock"
 STOPPED: Final = "nothing is begun while a pause or a freeze is set"

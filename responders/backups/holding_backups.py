@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from responders.asking import ask, ask_in_batches
 from responders.verbs import Asked, Effect
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Update
@@ -30,7 +29,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.retention import KEPT_FOR
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state import work_queue
+from shared.state.reader import Reading
 
 ACTOR: Final = "on_work"
 AT_ONCE: Final = 16
@@ -97,7 +97,7 @@ def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecor
             *creates(said),
         ]
     )
-    handover.publish_notices(ports.bus, said)
+    work_queue.publish_notices(ports.bus, said)
 
 
 def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:

@@ -27,7 +27,7 @@ from shared.domain.notices.notice import Notice, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import CopyRules
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 
 class MakingCopies:

@@ -29,7 +29,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 TURNS: Final = {
     Status.CHECKING: "backup.restored",

@@ -13,7 +13,7 @@ from shared.domain.data.backups.restore_point import Kept, Point, Source
 from shared.domain.data.backups.values import Database
 from shared.domain.policy.model import Policy
 from shared.ports.world import Ports
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 _GONE = "NOT_FOUND"
 

@@ -20,8 +20,8 @@ from shared.domain.data.backups.managed_backups import Watched
 from shared.domain.notices.notice import Notice, creates, notices
 from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
-from shared.handover import publish_notices
 from shared.ports.world import Ports
+from shared.state.work_queue import publish_notices
 
 ACTOR: Final = "on_clock"
 

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from responders.case import Case
 from responders.ending import fail
 from responders.fences.fencing import VERB
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.durations import in_words
 from shared.core.errors import Rejected
@@ -29,6 +28,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import System
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 AGAIN: Final = timedelta(seconds=5)
 GRACE: Final = timedelta(minutes=1)
@@ -53,7 +53,7 @@ class Around(Struct, frozen=True):
     def begin(self, case: Case) -> None:
         """Have it raised at once, now that all is committed."""
         if self.fence is not None:
-            handover.publish(case.ports.bus, handover.COMMAND, self.fence.command, case.now())
+            work_queue.publish(case.ports.bus, work_queue.COMMAND, self.fence.command, case.now())
 
 
 def around(case: Case, takes: timedelta) -> Around:

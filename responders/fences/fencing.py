@@ -17,7 +17,6 @@ from responders.fences.looking import Looking
 from responders.switching import Switch
 from responders.verbs import Asked, Effect
 from responders.whereabouts import BACK
-from shared import handover
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Put, Query, Update, Write, written
@@ -39,6 +38,7 @@ from shared.domain.retention import KEPT_FOR
 from shared.domain.system import Controls, System
 from shared.engine import load_steps
 from shared.ports.world import Ports
+from shared.state import work_queue
 
 VERB: Final = "fence"
 LIFT: Final = "lift-fence"
@@ -116,7 +116,7 @@ def go_on(ports: Ports, tell: Policy, document: Document, record: CommandRecord)
         writes = _told(ports, tell, before, after, found)
         record = _keep(ports, record, document, due, found.read_at, writes)
         if after.rollback and after.status is not before.status and policy is not None:  # it waits
-            handover.publish(ports.bus, handover.ROLLBACK, after.rollback, found.read_at)
+            work_queue.publish(ports.bus, work_queue.ROLLBACK, after.rollback, found.read_at)
         goes_on = due is not None and due <= found.read_at + LOOK_AGAIN
         if not goes_on or ports.clock.monotonic() > until:
             return
@@ -129,7 +129,7 @@ def hand_over_orphans(ports: Ports, systems: Container[str], now: datetime) -> N
     for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
         up = document.fields or {}
         if up["system"] not in systems:
-            handover.publish(ports.bus, handover.COMMAND, up["command"], now)
+            work_queue.publish(ports.bus, work_queue.COMMAND, up["command"], now)
 
 
 def _due(fence: Fence, now: datetime) -> datetime | None:

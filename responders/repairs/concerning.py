@@ -8,7 +8,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared import journals
 from shared.core.codec import decode
 from shared.domain.data.document import Version
 from shared.domain.data.erasure import owners
@@ -17,6 +16,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.world import Ports
+from shared.state import repair_journal
 
 LOOKED_AT: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""
@@ -56,7 +56,7 @@ def concerned(
     persons: set[str] = set()
     by_field: dict[str, set[str]] = {}
     untold = 0
-    for _, document in journals.behind(ports.store, rollback):
+    for _, document in repair_journal.behind(ports.store, rollback):
         paths = list(_paths(decode(Entry, document.fields)))
         persons.update(*(owners.by_name(rules, path) for path in paths))
         by_field |= {path: set() for path in paths if owners.is_by_field(rules, path)}

@@ -18,7 +18,6 @@ from responders.piecemeal import GIVEN_UP_AFTER, Told, later, over
 from responders.repairs import taking_out_later
 from responders.repairs.taking_out import TakingOut
 from responders.repairs.taking_out_later import may_go_on, of_ended
-from shared import journals
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document
@@ -32,6 +31,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.ports.storage import Vault
 from shared.ports.world import Ports
+from shared.state import repair_journal
 
 VERB: Final = FORGET
 PORTION_SECONDS: Final = 8.0
@@ -102,7 +102,7 @@ def _gone_through(
     is_new = rollback != record.answer.get("rollback", "")
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
     reached = cursor
-    for name, document in journals.behind(ports.store, rollback, cursor):
+    for name, document in repair_journal.behind(ports.store, rollback, cursor):
         entry = decode(Entry, document.fields)
         if entry.kept.object in there:  # else age has taken it
             gone += _gone_of(taking_out, document, ledger, vault) - entry.copies_gone

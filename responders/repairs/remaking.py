@@ -8,7 +8,6 @@ from typing import Final
 
 from responders.asking import ANSWER_SECONDS
 from responders.case import Case, Turn
-from shared import journals
 from shared.core.chunks import parted
 from shared.core.codec import decode, encode
 from shared.core.store import Create
@@ -18,6 +17,7 @@ from shared.domain.data.document import collection_of
 from shared.domain.data.repair.quarantine import Entry
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Way
+from shared.state import repair_journal
 
 VERB: Final = "regenerate"
 """The command that asks, whoever gives it."""
@@ -36,7 +36,7 @@ RECORD_BYTES: Final = 2000
 
 def entries(case: Case) -> Iterator[Entry]:
     """What each batch has written, however many there are. Raises: as Tenure.commit."""
-    for _, document in journals.behind(case.ports.store, case.rollback.id):
+    for _, document in repair_journal.behind(case.ports.store, case.rollback.id):
         case.hold_for(ANSWER_SECONDS)
         yield decode(Entry, document.fields)
 

@@ -11,7 +11,6 @@ from responders.erasing import Erasing, Ledger, read_ledger
 from responders.repairs.expiring import read_expiries
 from responders.repairs.journalled import Journalled, is_as_wanted
 from responders.repairs.mending import Mending
-from shared import journals
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.domain.data.document import Landed, Version
@@ -20,6 +19,7 @@ from shared.domain.data.repair.plan import WRITTEN, Fate, Fated, Goal, Pair, Pos
 from shared.domain.data.repair.quarantine import Change, Entry
 from shared.domain.data.ttl import Expiry, has_expired
 from shared.domain.rollback.plan import Step
+from shared.state import repair_journal
 from shared.steps.portions import PORTION_SECONDS, within
 from shared.steps.put_back import Goal as PutBackGoal
 
@@ -73,7 +73,9 @@ class Rewriting(Journalled):
         ledger: Ledger | None,
         expiries: Sequence[Expiry],
     ) -> Iterator[Position]:
-        for name, document in journals.behind(self._ports.store, goal.rollback, position.cursor):
+        for name, document in repair_journal.behind(
+            self._ports.store, goal.rollback, position.cursor
+        ):
             entry = decode(Entry, document.fields)
             fated = self._returned(step, goal, name, entry, ledger, expiries)
             pairs = [Pair(name, None, None)] * len(fated)

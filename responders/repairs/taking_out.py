@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from responders.erasing import OVERLAP, Erasing, Ledger, read_ledger
 from responders.repairs.journalled import stood_there_of, vault_of
-from shared import journals
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
@@ -27,6 +26,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.write_ramp import Ramp
 from shared.ports.storage import Vault
 from shared.ports.world import Ports
+from shared.state import repair_journal
 from shared.steps.portions import PORTION_SECONDS, within
 
 NAMED_WITHIN: Final = timedelta(minutes=5)
@@ -75,7 +75,9 @@ class TakingOut:
     def _gone_through(
         self, position: Position, ledger: Ledger | None, *, is_new: bool
     ) -> Iterator[Position]:
-        for name, document in journals.behind(self._ports.store, self._rollback, position.cursor):
+        for name, document in repair_journal.behind(
+            self._ports.store, self._rollback, position.cursor
+        ):
             entry = decode(Entry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
                 entry = self._without(document, ledger)
@@ -99,7 +101,7 @@ class TakingOut:
         Raises: Unavailable, also while there is such an object; Rejected.
         """
         there = self._vault.made(quarantine.prefix(self._policy.system, self._rollback))
-        entries = journals.behind(self._ports.store, self._rollback)
+        entries = repair_journal.behind(self._ports.store, self._rollback)
         named = {decode(Entry, one.fields).kept.object for _, one in entries}
         until = self._ports.clock.now() - (timedelta() if self._is_alone else NAMED_WITHIN)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}

@@ -11,9 +11,9 @@ from google.pubsub_v1 import types
 
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
-from shared.envelope import FIRST_PUBLISHED_AT, earliest
 from shared.gcp.answers import EFFECT, READ, translated
 from shared.ports.messaging import Letter
+from shared.state.envelope import FIRST_PUBLISHED_AT, earliest
 
 PERMISSIONS: Final = (
     "pubsub.subscriptions.consume",

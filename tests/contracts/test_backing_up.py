@@ -17,8 +17,8 @@ from responders.backups.watching import Watching
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, Status
 from shared.domain.policy.resources import BackupRules
-from shared.reading import Reading
 from shared.settings import Settings
+from shared.state.reader import Reading
 from shared.wiring import Wiring
 from tests.fakes.clock import START
 from tests.local.rest_world import SHOP

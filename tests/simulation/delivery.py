@@ -17,7 +17,7 @@ from responders.work import Work
 from shared.core import topics
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.domain.policy.model import Policy
-from shared.envelope import Message
+from shared.state.envelope import Message
 from tests.simulation.estate import POLICY, SYSTEM
 from tests.simulation.faults import Fault
 from tests.simulation.ports import InstancePorts

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared import handover
 from shared.core import topics
 from shared.core.codec import from_json
+from shared.state import work_queue
 from tests.simulation.laws.seen import Seen
 
 
@@ -21,7 +21,7 @@ class MessageLaws:
         if topic not in (topics.WORK, topics.NOTICES):
             return
         due = from_json(data)
-        kept = handover.COLLECTIONS[due["kind"]]
+        kept = work_queue.COLLECTIONS[due["kind"]]
         if self._world.store.peek(f"{kept}/{due['id']}") is None:
             self._break(11, f"{due['id']} was handed over before it was committed")
 

@@ -12,14 +12,14 @@ from responders import anchoring, clock, sealing
 from responders.alerts import Alerts
 from responders.notices import Notices
 from responders.recording import Recording
-from shared import handover
 from shared.core.codec import encode
 from shared.core.store import Document, Update
 from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.notice import Status as NoticeStatus
 from shared.domain.signals.alert import Alert
-from shared.envelope import Message
+from shared.state import work_queue
+from shared.state.envelope import Message
 from tests.simulation.delivery import Delivery
 
 
@@ -57,8 +57,11 @@ def published_before_commit() -> AbstractContextManager[Any]:
     def hasty(self: Recording, *facts: Any) -> Any:
         opening = honest(self, *facts)
         rollback = opening.rollback
-        handover.publish(
-            self._ports.bus, handover.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
+        work_queue.publish(
+            self._ports.bus,
+            work_queue.ROLLBACK,
+            rollback.id,
+            rollback.due_at or rollback.created_at,
         )
         return opening
 

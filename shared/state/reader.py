@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shared import journals
 from shared.core.codec import decode
 from shared.core.store import Query, Store
 from shared.domain import system as systems
@@ -48,6 +47,7 @@ from shared.domain.rollback.write_quota import PaceLeft
 from shared.domain.rollback.write_quota import path as quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.system import BUDGET, GLOBAL, Budget, Controls, System
+from shared.state import repair_journal
 
 T = TypeVar("T", bound=Struct)
 
@@ -120,7 +120,7 @@ class Reading:
 
     def journal(self, rollback: str) -> list[quarantine.Entry]:
         """What a rollback has written of the data, batch by batch."""
-        found = journals.behind(self._store, rollback)
+        found = repair_journal.behind(self._store, rollback)
         return [decode(quarantine.Entry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:

@@ -17,7 +17,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.system import Freeze, Pause, Paused, paused
-from shared.reading import Reading
+from shared.state.reader import Reading
 
 
 class Standing(Struct, frozen=True):

@@ -9,8 +9,8 @@ from shared.domain.policy.model import Policy
 from shared.domain.reports.impact import Counts
 from shared.domain.reports.report import Facts, Kept
 from shared.domain.rollback.rollback import Rollback
-from shared.reading import Reading
-from shared.trail import Trail
+from shared.state.audit_reader import Trail
+from shared.state.reader import Reading
 
 
 def gathered(

@@ -1,0 +1,1 @@
+"""Access to stored state: reader, audit reader, work queue."""
