@@ -17,7 +17,7 @@ from shared.domain.incidents.opening import shown
 from shared.domain.notices.notice import creates, notices
 from shared.domain.rollback.rollback import Question, Word, in_favour
 from shared.domain.system import System
-from shared.tenure import SKEW, Draft
+from shared.engine.lease import SKEW, Draft
 
 
 def approve(asked: Asked) -> Effect:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from shared.domain.rollback.plan import ENDED, Step, StepStatus
-from shared.steps.judge import KIND as JUDGE
+from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 BESIDE = "beside the functions"
 """The batch of what is no function."""

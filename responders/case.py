@@ -29,9 +29,9 @@ from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
+from shared.engine.lease import Draft, Tenure
 from shared.ports.world import Ports
 from shared.state import work_queue
-from shared.tenure import Draft, Tenure
 
 SWEEP_SLACK = timedelta(seconds=5)
 """The clock sweeps each half minute: what falls due just after one waits for the next."""

@@ -15,8 +15,8 @@ from shared.domain.deployments.inventory import record as stocks
 from shared.domain.deployments.source_copies import named
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
+from shared.engine.steps.functions import redeploy
 from shared.ports.world import Ports
-from shared.steps import redeploy
 
 UNNAMED_FOR: Final = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""

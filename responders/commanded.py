@@ -17,8 +17,8 @@ from shared.core.store import Document, Update
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.model import Policy
+from shared.engine.lease import SKEW
 from shared.ports.world import Ports
-from shared.tenure import SKEW
 
 PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
     "breach": declaring.go_on,

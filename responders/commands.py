@@ -42,10 +42,10 @@ from shared.domain.commands.command import Command, CommandRecord
 from shared.domain.policy.model import Mode, Policy
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import EVERYWHERE
+from shared.engine.lease import SKEW
 from shared.ports.world import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
-from shared.tenure import SKEW
 
 VERBS: dict[str, Verb] = {
     "rollback": scheduling.order,

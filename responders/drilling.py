@@ -46,13 +46,15 @@ from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import Order
 from shared.domain.rollback.write_quota import PaceLeft, resumed
 from shared.domain.rollback.write_quota import path as quota_path
+from shared.engine.steps.base import Kind, Verdict
+from shared.engine.steps.functions import redeploy, shift_traffic
+from shared.engine.steps.resources import publish_remote_config, registry
+from shared.engine.steps.resources.differences import PARTS
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.world import Ports
 from shared.state import work_queue
-from shared.steps import Kind, Verdict, beside, publish_template, redeploy, shift
-from shared.steps.brought import PARTS
-from shared.steps.release_hosting import FINALIZED
 
-VALIDATED = frozenset({shift.KIND, publish_template.KIND})
+VALIDATED = frozenset({shift_traffic.KIND, publish_remote_config.KIND})
 """The kinds of steps that the platform takes a dry run of."""
 LOOKED_AT = frozenset({*PARTS, redeploy.KIND}) - VALIDATED
 """Those of which only the world can be asked where it stands."""
@@ -191,7 +193,9 @@ def _plans(
 def _canaries_first(steps: Iterable[Step]) -> list[Step]:
     """The steps that the platform validates, every shift among them."""
     asked = [
-        replace(step, goal={**step.goal, "rehearsed": True}) if step.kind == shift.KIND else step
+        replace(step, goal={**step.goal, "rehearsed": True})
+        if step.kind == shift_traffic.KIND
+        else step
         for step in steps
         if step.kind in VALIDATED
     ]
@@ -207,9 +211,9 @@ def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, 
     """Of each step the seconds that it took to try it, or why it is refused."""
     platform = ports.platform(system)
     kinds: dict[str, Kind] = {
-        shift.KIND: shift.Shift(platform),
+        shift_traffic.KIND: shift_traffic.Shift(platform),
         redeploy.KIND: redeploy.Redeploy(ports.builder(system), platform),
-        **beside.kinds(ports.estate(system), platform),
+        **registry.kinds(ports.estate(system), platform),
     }
     tries = {
         name: partial(_try, kinds[step.kind], ports.clock, step) for name, step in steps.items()

@@ -21,8 +21,8 @@ from shared.domain.rollback.rollback import Order, Way
 from shared.domain.rollback.rollback import Status as RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
-from shared.engine import load_steps
-from shared.steps import put_back
+from shared.engine.engine import load_steps
+from shared.engine.steps.documents import restore
 
 
 def fail(case: Case, why: str, moved: Collection[str] = ()) -> bool:
@@ -109,7 +109,7 @@ def _end(
         details=(*waits, *(whereabouts.lines(steps, serves, moved) if short else ())),
         choices=possible,
         facts={"where": _where(steps), **({"serves": serves} if short else {})},
-        ends_repair=any(one.kind in (repair.KIND, put_back.KIND) for one in steps),
+        ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended(case, status, why),
         status=becomes,
         writes=(*left_by(case, steps), *later) if running else (),

@@ -29,8 +29,8 @@ from shared.domain.data.repair.plan import EVERYTHING
 from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.erasure_rules import ErasureRules, Place
 from shared.domain.policy.model import Policy
+from shared.engine.steps.documents.batched import within
 from shared.ports.world import Ports
-from shared.steps.portions import within
 
 EVERY: Final = timedelta(hours=1)
 """The declared collection is read so often."""

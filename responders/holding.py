@@ -30,9 +30,9 @@ from shared.domain.reports import filing
 from shared.domain.retention import KEPT_FOR
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED, Rollback
+from shared.engine.lease import Draft, prepared
 from shared.ports.world import Ports
 from shared.state import repair_journal
-from shared.tenure import Draft, prepared
 
 BATCH = 200
 """Documents in one commit: far below what a request may hold."""

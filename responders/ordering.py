@@ -28,9 +28,9 @@ from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
 from shared.domain.system import System
-from shared.engine import load_steps
-from shared.steps.shift import KIND as SHIFT
-from shared.tenure import Draft, prepared
+from shared.engine.engine import load_steps
+from shared.engine.lease import Draft, prepared
+from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 
 INVALID = Selecting.INVALID.value
 """What is brought back where nobody says what."""

@@ -16,10 +16,10 @@ from shared.domain.deployments.inventory.state import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback, Way
 from shared.domain.rollback.rollback import Status as RollbackStatus
-from shared.engine import load_steps
+from shared.engine.engine import load_steps
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources.differences import is_ours
 from shared.state.reader import Reading
-from shared.steps import redeploy, serve, shift
-from shared.steps.brought import is_ours
 
 LANDS_WITHIN = timedelta(minutes=10)
 """What a rollback has sent before its end may be seen so long after it."""
@@ -57,14 +57,19 @@ def wrote(found: Iterable[Sent]) -> dict[str, Wrote]:
         for step in one.steps:
             known = said.get(step.target, Wrote(rollback.id, (), ()))
             known = replace(known, rollback=rollback.id, helped=helped)
-            if step.kind == shift.KIND:
-                goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+            if step.kind == shift_traffic.KIND:
+                goal, origin = (
+                    decode(shift_traffic.Goal, step.goal),
+                    decode(shift_traffic.Origin, step.origin),
+                )
                 said[step.target] = Wrote(rollback.id, origin.traffic, goal.traffic, helped)
             elif step.kind == redeploy.KIND:
                 built = decode(redeploy.Goal, step.goal).recipe.source
                 said[step.target] = replace(known, source=built)
-            elif step.kind == serve.KIND and (led := decode(serve.Goal, step.goal).traffic):
-                then = decode(serve.Origin, step.origin).found
+            elif step.kind == serve_revision.KIND and (
+                led := decode(serve_revision.Goal, step.goal).traffic
+            ):
+                then = decode(serve_revision.Origin, step.origin).found
                 said[step.target] = replace(known, origin=then, goal=led)
     return said
 

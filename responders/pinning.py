@@ -14,9 +14,9 @@ from shared.domain.deployments.inventory.traffic import LATEST, Service, Traffic
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import AUTOMATION, Pin, Shifted
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.steps import serve, shift
+from shared.engine.steps.functions import serve_revision, shift_traffic
 
-LEADING = frozenset({shift.KIND, serve.KIND})
+LEADING = frozenset({shift_traffic.KIND, serve_revision.KIND})
 """The kinds of step that lead a function's requests anywhere."""
 FOLLOWING = (TrafficTarget(LATEST, 100),)
 """What a service has that did not exist yet."""
@@ -48,7 +48,7 @@ def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
     now, before = case.now(), known(case.ports.store, case.policy.system)
     again = _built_again(case, done)
     for step in done:
-        if step.kind == serve.KIND and step.name not in again:
+        if step.kind == serve_revision.KIND and step.name not in again:
             continue
         absent = Document(pins.path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
@@ -64,9 +64,9 @@ def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
     """
     service = case.ports.platform(case.policy.system).service
     calls = {
-        step.name: partial(service, decode(serve.Goal, step.goal).service)
+        step.name: partial(service, decode(serve_revision.Goal, step.goal).service)
         for step in done
-        if step.kind == serve.KIND
+        if step.kind == serve_revision.KIND
     }
     case.hold_for(ANSWER_SECONDS)
     answers = ask_all(case.ports, calls)
@@ -80,9 +80,12 @@ def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
     """What a step has asked for; `again` is the service of what it has led to a new build."""
     if again is not None:
         led, goal, newest = again.name, again.traffic, again.latest_created
-        origin = decode(serve.Origin, step.origin).found or FOLLOWING
+        origin = decode(serve_revision.Origin, step.origin).found or FOLLOWING
     else:
-        asked, found = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+        asked, found = (
+            decode(shift_traffic.Goal, step.goal),
+            decode(shift_traffic.Origin, step.origin),
+        )
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created
     return Shifted(

@@ -19,8 +19,8 @@ from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan, Step, frozen
 from shared.domain.rollback.rollback import Order
-from shared.steps import release_rules, set_identity
-from shared.steps.brought import PARTS, all_of
+from shared.engine.steps.resources import release_rules, set_auth_config
+from shared.engine.steps.resources.differences import PARTS, all_of
 
 WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, Sight], Halves]] = {
     ScenarioName.COMPLETE: complete.plan,
@@ -31,7 +31,7 @@ WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, Sight], Halves]] = {
 """The scenarios of more than functions."""
 BUILT = frozenset({ScenarioName.FUNCTIONS, *WIDER})
 """Scenarios that can be carried out."""
-REOPENING = frozenset({release_rules.KIND, set_identity.KIND})
+REOPENING = frozenset({release_rules.KIND, set_auth_config.KIND})
 """Kinds of steps that four eyes look at, whatever the scenario."""
 CANNOT_FIT = "it cannot fit"
 """How a plan begins that is longer than its target even with the whole quota."""

@@ -30,7 +30,7 @@ from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import Order, Question, Rollback
-from shared.steps.brought import all_of
+from shared.engine.steps.resources.differences import all_of
 
 REMOVES_COPIES: Final = (FORGET, taking_out_later.VERB)
 LONG_AGO: Final = datetime.fromtimestamp(0, UTC)

@@ -19,7 +19,7 @@ from shared.domain.incidents.next_actions import choices
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system import System
-from shared.tenure import SKEW, Draft, prepared
+from shared.engine.lease import SKEW, Draft, prepared
 
 STOPPING = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""

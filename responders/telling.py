@@ -14,9 +14,9 @@ from shared.domain.commands.command import CommandRecord
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.system import EVERYWHERE
+from shared.engine.lease import Draft, prepared
 from shared.ports.world import Ports
 from shared.state.reader import Reading
-from shared.tenure import Draft, prepared
 
 LIFTING = frozenset({"rollback.resumed", "rollback.unfrozen"})
 """A rollback that is held again after one of these has not been held since before it."""

@@ -28,11 +28,12 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Way
 from shared.domain.signals.health import Health, Verdict
-from shared.engine import load_steps
+from shared.engine.engine import load_steps
+from shared.engine.steps.base import Kind
+from shared.engine.steps.base import Verdict as Standing
+from shared.engine.steps.documents import erase, restore
+from shared.engine.steps.resources.differences import PARTS, all_of, touches
 from shared.state.reader import Reading
-from shared.steps import Kind, put_back, take_out
-from shared.steps import Verdict as Standing
-from shared.steps.brought import PARTS, all_of, touches
 
 LOOK_EVERY_SECONDS = 10.0
 WATCH_WINDOW = timedelta(minutes=5)
@@ -55,7 +56,7 @@ def conclude(case: Case, kinds: Mapping[str, Kind]) -> bool:
         documents = [
             f"{one.name}: {one.note}"
             for one in steps.values()
-            if one.kind in (put_back.KIND, take_out.KIND)
+            if one.kind in (restore.KIND, erase.KIND)
         ]
         undone_now = all_of(len(shifted(steps.values())), documents)
         return ending.left_to_people(case, f"undone: {undone_now} as before")

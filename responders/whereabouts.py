@@ -12,10 +12,11 @@ from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import served_by, shares
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.steps import put_back, redeploy, serve, shift
-from shared.steps.brought import PARTS
+from shared.engine.steps.documents import restore
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources.differences import PARTS
 
-BACK = frozenset({shift.KIND, serve.KIND, redeploy.KIND})
+BACK = frozenset({shift_traffic.KIND, serve_revision.KIND, redeploy.KIND})
 """The kinds of step that bring a function back."""
 MOVED = "changed by somebody after its shift"
 
@@ -82,7 +83,7 @@ def _undone(steps: Iterable[Step]) -> list[Step]:
 def _targets(steps: Iterable[Step]) -> set[str]:
     """What these steps change; a judgement changes nothing."""
     changing = (
-        step for step in steps if step.writes or step.kind in (*BACK, plan.KIND, put_back.KIND)
+        step for step in steps if step.writes or step.kind in (*BACK, plan.KIND, restore.KIND)
     )
     return {step.target for step in changing}
 

@@ -13,18 +13,21 @@ from responders.fences import fenced
 from responders.repairs import repaired, repairing
 from responders.repairs.rewriting import Rewriting
 from responders.repairs.taking_out import TakingOut
-from shared.controls import Switches
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import ENDED, Status, Way
 from shared.domain.rollback.write_ramp import Ramp
-from shared.engine import Engine, Left
+from shared.engine.engine import Engine, Left
+from shared.engine.lease import SKEW, claim, given_up
+from shared.engine.steps.base import Kind
+from shared.engine.steps.documents import erase, repair, restore
+from shared.engine.steps.functions import judge_canary, redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources import registry
+from shared.engine.stop_conditions import Switches
 from shared.ports.world import Ports
 from shared.state import work_queue
 from shared.state.envelope import Message
-from shared.steps import Kind, beside, judge, put_back, redeploy, repair, serve, shift, take_out
-from shared.tenure import SKEW, claim, given_up
 
 WORK_FOR_SECONDS = 120.0
 """A worker hands over after that, long before its instance's time-out."""
@@ -186,14 +189,14 @@ class Work:
         platform = self._ports.platform(policy.system)
         builder = self._ports.builder(policy.system)
         return {
-            shift.KIND: shift.Shift(platform),
-            judge.KIND: judge.Judge(platform, self._ports.prober),
+            shift_traffic.KIND: shift_traffic.Shift(platform),
+            judge_canary.KIND: judge_canary.Judge(platform, self._ports.prober),
             redeploy.KIND: redeploy.Redeploy(builder, platform),
-            serve.KIND: serve.Serve(platform, builder),
+            serve_revision.KIND: serve_revision.Serve(platform, builder),
             repair.KIND: repair.Repair(rewriting.portion),
-            put_back.KIND: put_back.PutBack(rewriting.return_portion),
-            take_out.KIND: take_out.TakeOut(taking_out.portion),
-            **beside.kinds(self._ports.estate(policy.system), platform),
+            restore.KIND: restore.PutBack(rewriting.return_portion),
+            erase.KIND: erase.TakeOut(taking_out.portion),
+            **registry.kinds(self._ports.estate(policy.system), platform),
         }
 
     def _writing(self, case: Case) -> tuple[Rewriting, TakingOut]:

@@ -51,9 +51,9 @@ from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, reporting
 from shared.domain.rollback.rollback import Order, Rollback, Way
 from shared.domain.rollback.rollback import Status as RollbackStatus
-from shared.engine import load_steps
+from shared.engine.engine import load_steps
+from shared.engine.steps.documents import erase, restore
 from shared.ports.world import Ports
-from shared.steps import put_back, take_out
 
 Piece = tuple[repair.Goal, repair.Position]
 """A piece that a repair has gone through, and how far."""
@@ -159,14 +159,14 @@ def _asking(
 def _counted(plan: Plan) -> Iterator[str]:
     """How many documents of each repair are put back, at most: what was written since stays."""
     for step in plan.steps:
-        if step.kind == put_back.KIND:
-            goal = decode(put_back.Goal, step.goal)
+        if step.kind == restore.KIND:
+            goal = decode(restore.Goal, step.goal)
             yield f"{goal.documents} documents that {goal.rollback} has written"
 
 
 def is_of_data(step: Step) -> bool:
     """Whether a step moves documents."""
-    return step.kind in (put_back.KIND, take_out.KIND)
+    return step.kind in (restore.KIND, erase.KIND)
 
 
 def moved(store: Store, incident: Incident) -> dict[str, Wanted]:
@@ -223,8 +223,8 @@ def _put_back(policy: Policy, repaired: Mapping[str, list[Piece]], facts: Facts)
         names = tuple(sorted({one.name for one in started(policy, _undone(pieces), facts)}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(written(position.fates) for _, position in pieces)
-        goal = put_back.Goal(name, database, documents, names)
-        step = Step(f"put back {name}", put_back.KIND, "documents", goal=encode(goal))
+        goal = restore.Goal(name, database, documents, names)
+        step = Step(f"put back {name}", restore.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
         steps.append(taking_out(policy, steps))

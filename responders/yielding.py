@@ -13,8 +13,8 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.signals.alert import Alert
 from shared.domain.system import System
+from shared.engine.lease import Draft, prepared
 from shared.ports.world import Ports
-from shared.tenure import Draft, prepared
 
 INTERRUPTED = frozenset({Status.DECIDING, Status.PARKED, Status.RUNNING, Status.VERIFYING})
 """Later nothing is left to be stopped: the watch ends by itself for what must be judged."""

@@ -21,7 +21,7 @@ from shared.core.runtime import Pool
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback import plan as plans
-from shared.steps import judge
+from shared.engine.steps.functions import judge_canary
 from shared.wiring import POOL_WORKERS
 from tests.fakes.lanes import LanePool
 from tests.world import BOOKSHOP, FakePorts, World
@@ -204,7 +204,9 @@ class Bulk:
         named = self._world.steps(rollback.id)
         steps = named.values()
         ends = [step.ended_at for step in steps if step.ended_at]
-        judged = max(step.ended_at for step in steps if step.kind == judge.KIND and step.ended_at)
+        judged = max(
+            step.ended_at for step in steps if step.kind == judge_canary.KIND and step.ended_at
+        )
         _canary, *others = self._took_by
         return Outcome(
             seconds=(max(ends) - judged).total_seconds(),

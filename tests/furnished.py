@@ -18,7 +18,7 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.severity import Severity
-from shared.steps.release_hosting import FINALIZED
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.crash import quick
 from tests.fakes.clock import START
 from tests.fakes.estate import FakeEstate

@@ -23,7 +23,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Status
 from shared.domain.system import System
-from shared.steps import take_out
+from shared.engine.steps.documents import erase as take_out
 from tests.fakes.hooks import Hook, no_hook
 from tests.spoilt import GOOD, MINUTE, SHOP, Shop
 

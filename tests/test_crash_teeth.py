@@ -8,12 +8,13 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
-from shared.attempts import Sent
 from shared.core.errors import RollbackError
 from shared.domain.rollback.plan import Step
-from shared.engine import Engine
-from shared.steps import Look, shift
-from shared.tenure import Tenure
+from shared.engine.attempt_results import Sent
+from shared.engine.engine import Engine
+from shared.engine.lease import Tenure
+from shared.engine.steps.base import Look
+from shared.engine.steps.functions import shift_traffic
 from tests.crash import Fault, Saboteur, run
 from tests.disturbed import POINTS, VARIANTS, expect_the_same_world
 from tests.simulation.mutants.holding import no_fence_on_intents, no_receipt
@@ -34,7 +35,7 @@ def no_look_before_set() -> AbstractContextManager[Any]:
     def blind(self: Engine, tenure: Tenure, step: Step, may_set: bool) -> Look | Sent:
         kind = self._kinds[step.kind]
         look = kind.look(step)
-        if step.operation or step.kind != shift.KIND:
+        if step.operation or step.kind != shift_traffic.KIND:
             return look
         return Sent(kind.set(replace(step, seen=look.token)))
 

@@ -23,7 +23,7 @@ from shared.domain.deployments.inventory.state import (
 from shared.domain.policy.model import Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import Plan, frozen
-from shared.steps.release_hosting import FINALIZED
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.built_again import BAD, MINUTE, rebuilt, source
 from tests.crash import Fault, Saboteur, carried, pass_time, points, quick
 from tests.fakes.clock import START

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.in_hand import InHand
+from shared.engine.checkpoints import InHand
 
 
 @pytest.mark.parametrize("seed", range(20))

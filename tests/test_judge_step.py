@@ -7,8 +7,8 @@ from datetime import timedelta
 from shared.core.codec import encode
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.plan import Step
-from shared.steps import Verdict
-from shared.steps.judge import KIND, Goal, Judge
+from shared.engine.steps.base import Verdict
+from shared.engine.steps.functions.judge_canary import KIND, Goal, Judge
 from tests.world import BOOKSHOP, FakePorts
 
 BASKET = "renderBasket"

@@ -26,7 +26,7 @@ from shared.domain.deployments.inventory.state import (
     RulesRelease,
     WholeInventory,
 )
-from shared.steps.publish_template import unpacked
+from shared.engine.steps.resources.publish_remote_config import unpacked
 from tests.fakes.clock import START
 
 WITHIN = timedelta(minutes=5)

@@ -25,7 +25,7 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.steps.brought import is_ours
+from shared.engine.steps.resources.differences import is_ours
 from tests.fakes.clock import START
 from tests.gate_facts import BAD_RELEASE, ONSET
 from tests.world import BOOKSHOP

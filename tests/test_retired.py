@@ -17,11 +17,11 @@ from shared.domain.data.repair.plan import Goal, Position, Select
 from shared.domain.policy.data_rules import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
+from shared.engine.steps.documents.batched import SUPPRESSED
+from shared.engine.steps.documents.repair import Repair
+from shared.engine.steps.documents.restore import Goal as PutBackGoal
+from shared.engine.steps.documents.restore import PutBack
 from shared.state import work_queue
-from shared.steps.portions import SUPPRESSED
-from shared.steps.put_back import Goal as PutBackGoal
-from shared.steps.put_back import PutBack
-from shared.steps.repair import Repair
 from tests import outside
 from tests.spoilt import MINUTE, Shop
 

@@ -14,7 +14,7 @@ from shared.core.text import CHARACTERS
 from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
 from shared.domain.data.repair import plan, quarantine
 from shared.domain.data.repair.plan import Fate, Goal, Position
-from shared.steps import put_back
+from shared.engine.steps.documents import restore
 from tests.fakes.hooks import no_hook, raising
 from tests.mended import GOOD, HERE, STEP, Shop
 
@@ -359,7 +359,7 @@ def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
     shop.ports.rewritten.hook = meanwhile
     shop.carried(goal)
     monkeypatch.setattr("responders.repairs.rewriting.PORTION_SECONDS", 0.0)
-    back = put_back.Goal("INC-1", HERE)
+    back = restore.Goal("INC-1", HERE)
     position = shop.rewriting.return_portion(STEP, back, Position())
     [entry] = shop.journal()
     assert (position.cursor, position.seen) == (entry.name, 0)

@@ -12,8 +12,8 @@ from shared.domain.deployments.inventory.state import HostingSite
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.reports.phases import phases, totals
 from shared.domain.rollback.plan import undone
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.policy_files import loader
-from shared.steps.release_hosting import FINALIZED
 from tests.bulk import COMMIT_SECONDS, QUOTA, BucketLimit, Bulk, LanePorts, Limit, MinuteLimit
 from tests.fakes.clock import START
 from tests.fakes.estate import FakeEstate

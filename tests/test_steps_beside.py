@@ -16,15 +16,14 @@ from shared.domain.deployments.inventory.state import (
     fingerprint,
 )
 from shared.domain.rollback.plan import Step
-from shared.steps import (
-    Kind,
-    Verdict,
-    beside,
+from shared.engine.steps.base import Kind, Verdict
+from shared.engine.steps.resources import (
     create_index,
-    publish_template,
+    publish_remote_config,
+    registry,
     release_hosting,
     release_rules,
-    set_identity,
+    set_auth_config,
 )
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import FakeEstate
@@ -32,7 +31,7 @@ from tests.fakes.platform import FakePlatform
 
 
 def kind(estate: FakeEstate, name: str, functions: tuple[str, ...] = ()) -> Kind:
-    return beside.kinds(estate, FakePlatform(FakeClock(), functions))[name]
+    return registry.kinds(estate, FakePlatform(FakeClock(), functions))[name]
 
 
 def step(name: str, goal: Any, origin: Any = None) -> Step:
@@ -88,9 +87,9 @@ def said(colour: str) -> str:
 
 
 PUBLISH = step(
-    publish_template.KIND,
-    publish_template.Goal(said("red"), publish_template.packed('{"colour":"red"}')),
-    publish_template.Origin(said("blue")),
+    publish_remote_config.KIND,
+    publish_remote_config.Goal(said("red"), publish_remote_config.packed('{"colour":"red"}')),
+    publish_remote_config.Origin(said("blue")),
 )
 
 
@@ -191,11 +190,11 @@ def test_rules_are_set(enforce: Step, released: str, rulesets: dict[str, Any], m
 
 
 SETTINGS = (
-    set_identity.Setting("mfa.state", '"ON"', '"OFF"'),
-    set_identity.Setting("smsRegionConfig", None, '{"allowlistOnly":{"regions":["DE"]}}'),
+    set_auth_config.Setting("mfa.state", '"ON"', '"OFF"'),
+    set_auth_config.Setting("smsRegionConfig", None, '{"allowlistOnly":{"regions":["DE"]}}'),
 )
-CONFIGURE = step(set_identity.KIND, set_identity.Goal(SETTINGS))
-CALLING = step(set_identity.KIND, set_identity.Goal(SETTINGS[:1], ("check",)))
+CONFIGURE = step(set_auth_config.KIND, set_auth_config.Goal(SETTINGS))
+CALLING = step(set_auth_config.KIND, set_auth_config.Goal(SETTINGS[:1], ("check",)))
 REGIONS = {"smsRegionConfig.allowlistOnly.regions": ["DE"]}
 
 
@@ -228,7 +227,7 @@ def test_identity_is_set() -> None:
     estate = FakeEstate()
     estate.configured = {"mfa.state": "OFF", **REGIONS, "authorizedDomains": ["a"]}
     configure = kind(estate, CONFIGURE.kind)
-    assert configure.look(CONFIGURE).token == set_identity.seen(SETTINGS)
+    assert configure.look(CONFIGURE).token == set_auth_config.seen(SETTINGS)
 
     configure.set(CONFIGURE)
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from responders.subject import is_older
 from shared.domain.commands.command import Command
-from shared.tenure import SKEW
+from shared.engine.lease import SKEW
 from tests.fakes.clock import START
 from tests.responded import incident, rollback
 

@@ -24,10 +24,10 @@ from shared.domain.reports.markdown import markdown
 from shared.domain.reports.report import report
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Status
+from shared.engine.steps.documents import erase as take_out
 from shared.state.audit_reader import Trail
 from shared.state.reader import Reading
 from shared.state.report_source import gathered
-from shared.steps import take_out
 from tests.fakes.hooks import no_hook
 from tests.fenced import FencedShop, expect_as_before
 from tests.spoilt import GOOD, HERE, MINUTE, SHOP, Shop, undo

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import LEASE, Status, path
-from shared.tenure import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
+from shared.engine.lease import LIMIT_LATE, LIMIT_TAKEOVERS, Tenure
 from tests.crash import Crashed, Saboteur, disturbed, quick
 from tests.switching import text
 from tests.world import World

@@ -17,7 +17,8 @@ from shared.domain.incidents.incident import Status as IncidentStatus
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, frozen
 from shared.domain.rollback.rollback import Status
-from shared.steps import put_back, redeploy, serve, shift
+from shared.engine.steps.documents import restore
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from tests.answering import failed, running, say
 from tests.crash import quick
 from tests.fences import POLICY, RULES
@@ -33,10 +34,10 @@ def step(
 ) -> Step:
     return Step(
         name="shift order",
-        kind=shift.KIND,
+        kind=shift_traffic.KIND,
         target="order",
-        goal=encode(shift.Goal("services/order", goal)),
-        origin=encode(shift.Origin(origin, newest)),
+        goal=encode(shift_traffic.Goal("services/order", goal)),
+        origin=encode(shift_traffic.Origin(origin, newest)),
         status=status,
     )
 
@@ -55,12 +56,12 @@ def test_documents_and_functions_of_one_incident(is_fenced: bool) -> None:
     policy = replace(POLICY, fence=RULES if is_fenced else None)
     shifts = [step(PINNED, FOLLOWING)]
     made = frozen(ScenarioName.FUNCTIONS, "before", shifts, policy.fingerprint)
-    documents = [Step("put back INC-1", put_back.KIND, "documents")]
+    documents = [Step("put back INC-1", restore.KIND, "documents")]
     found = with_documents(Reversal(made, [], ()), documents, policy, "before")
 
     assert found.plan is not None
     kinds = [one.kind for one in found.plan.steps]
-    assert kinds == ([put_back.KIND] if is_fenced else [shift.KIND, put_back.KIND])
+    assert kinds == ([restore.KIND] if is_fenced else [shift_traffic.KIND, restore.KIND])
     assert found.refused == ((f"order: {AFTER_DOCUMENTS}",) if is_fenced else ())
     assert found.plan.header.reported == found.refused
 
@@ -149,10 +150,10 @@ def route(goal: Traffic = (), status: StepStatus = StepStatus.DONE) -> Step:
     """Requests to a build; with a list, to what was there before it."""
     return Step(
         name="serve order",
-        kind=serve.KIND,
+        kind=serve_revision.KIND,
         target="order",
-        goal=encode(serve.Goal("order", "services/order", traffic=goal)),
-        origin=encode(serve.Origin(FOLLOWING)),
+        goal=encode(serve_revision.Goal("order", "services/order", traffic=goal)),
+        origin=encode(serve_revision.Origin(FOLLOWING)),
         status=status,
     )
 
@@ -259,7 +260,7 @@ def test_a_rollback_that_did_not_get_far_is_undone_as_far_as_it_got(
     moved = {
         one.target
         for one in world.steps(first.id).values()
-        if one.kind == shift.KIND and one.status is StepStatus.DONE
+        if one.kind == shift_traffic.KIND and one.status is StepStatus.DONE
     }
 
     assert say(world, "undo", actor="alice") == ""

@@ -18,7 +18,7 @@ from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.plan import path as plan_path
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.rollback import path as rollback_path
-from shared.tenure import LIMIT_TAKEOVERS
+from shared.engine.lease import LIMIT_TAKEOVERS
 from tests.answering import say
 from tests.built_again import AGAIN, BAD, CONFIGURED, MINUTE, VALUES, rebuilt, source
 from tests.crash import Crashed, quick

@@ -35,11 +35,11 @@ from shared.domain.policy.model import Policy
 from shared.domain.presentation.notice_templates import Templates
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback
+from shared.engine.steps.functions import serve_revision, shift_traffic
 from shared.policy_files import loader
 from shared.ports.identity import Identity
 from shared.ports.platform import Metrics, Platform, Services
 from shared.state.envelope import Message
-from shared.steps import serve, shift
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.bus import MemoryBus, Published
@@ -410,7 +410,8 @@ class World:
         return Counter(
             step.goal["service"].rpartition("/")[2]
             for step in steps
-            if step.kind in (shift.KIND, serve.KIND) and step.status is StepStatus.DONE
+            if step.kind in (shift_traffic.KIND, serve_revision.KIND)
+            and step.status is StepStatus.DONE
         )
 
     def _told_twice(self, one: Rollback) -> list[str]:

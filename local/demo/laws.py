@@ -24,7 +24,7 @@ from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.rollback import Status as RollbackStatus
-from shared.steps.serve import KIND as SERVE
+from shared.engine.steps.functions.serve_revision import KIND as SERVE
 
 SHOWN_FAULTS = 5
 SEEN = (Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY)

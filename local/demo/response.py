@@ -16,7 +16,7 @@ from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, progress
 from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, Status
 from shared.domain.signals.alert import Alert
-from shared.steps.judge import KIND as JUDGE
+from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 UNDECIDED = (Status.DECIDING, Status.PARKED)
 CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")

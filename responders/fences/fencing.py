@@ -36,7 +36,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import MAINTENANCE
 from shared.domain.retention import KEPT_FOR
 from shared.domain.system import Controls, System
-from shared.engine import load_steps
+from shared.engine.engine import load_steps
 from shared.ports.world import Ports
 from shared.state import work_queue
 

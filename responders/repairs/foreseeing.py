@@ -42,8 +42,8 @@ from shared.domain.policy.data_rules import OnRepair, declared_as
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.engine.steps.documents import erase
 from shared.ports.world import Ports
-from shared.steps import take_out
 
 DOCUMENTS_PER_SECOND = 1000.0
 """Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
@@ -237,7 +237,7 @@ def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
     """The last step: whatever has become of the others, what they wrote is gone through again."""
     return Step(
         name="take out who was erased",
-        kind=take_out.KIND,
+        kind=erase.KIND,
         target="who was erased",
         after=tuple(one.name for one in steps),
         despite_failed=True,

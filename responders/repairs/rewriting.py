@@ -19,9 +19,9 @@ from shared.domain.data.repair.plan import WRITTEN, Fate, Fated, Goal, Pair, Pos
 from shared.domain.data.repair.quarantine import Change, Entry
 from shared.domain.data.ttl import Expiry, has_expired
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.engine.steps.documents.restore import Goal as PutBackGoal
 from shared.state import repair_journal
-from shared.steps.portions import PORTION_SECONDS, within
-from shared.steps.put_back import Goal as PutBackGoal
 
 
 class Rewriting(Journalled):

@@ -24,10 +24,10 @@ from shared.domain.data.repair.quarantine import Change, Entry
 from shared.domain.deployments.inventory.state import Source
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.write_ramp import Ramp
+from shared.engine.steps.documents.batched import PORTION_SECONDS, within
 from shared.ports.storage import Vault
 from shared.ports.world import Ports
 from shared.state import repair_journal
-from shared.steps.portions import PORTION_SECONDS, within
 
 NAMED_WITHIN: Final = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""

@@ -33,8 +33,8 @@ from shared.domain.rollback.plan import ENDED, Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import Ramp
 from shared.domain.system import System
+from shared.engine.steps.documents import erase
 from shared.ports.world import Ports
-from shared.steps import take_out
 
 VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
@@ -42,7 +42,7 @@ VERB: Final = "take-out"
 
 def left_over(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
     """The command for the last step of a rollback that ends before it was taken; else none."""
-    is_left = any(one.kind == take_out.KIND and one.status not in ENDED for one in steps)
+    is_left = any(one.kind == erase.KIND and one.status not in ENDED for one in steps)
     if not is_left or rollback.started_at is None:
         return
     record = CommandRecord(
@@ -96,7 +96,7 @@ def _one_portion(
     except RollbackError:
         return later(record, now)
     after = replace(record, answer={**record.answer, "position": as_text(position)}, due_at=now)
-    return over(after, now, f"{rollback}: {take_out.told(position)}") if position.is_over else after
+    return over(after, now, f"{rollback}: {erase.told(position)}") if position.is_over else after
 
 
 def of_ended(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> TakingOut:

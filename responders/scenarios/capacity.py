@@ -19,7 +19,7 @@ from shared.domain.deployments.deployment import Deployment, Inventory, Live
 from shared.domain.deployments.inventory.traffic import Capacity, Scaling
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.plan import Plan, Step, frozen
-from shared.steps import shift
+from shared.engine.steps.functions import shift_traffic
 
 
 def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deployment | None) -> Plan:
@@ -28,7 +28,7 @@ def provided(plan: Plan, policy: Policy, inventory: Inventory, target: Deploymen
     for step in plan.steps:
         live = inventory.get(step.target)
         placed = target.functions.get(step.target) if target is not None else None
-        if step.kind != shift.KIND or live is None or placed is None:
+        if step.kind != shift_traffic.KIND or live is None or placed is None:
             steps.append(step)
             continue
         now, then = live.service.scaling, placed.scaling
@@ -59,7 +59,7 @@ def wanted_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> S
 
 
 def _scaled(step: Step, wanted: Scaling) -> Step:
-    goal = replace(decode(shift.Goal, step.goal), scaling=wanted)
+    goal = replace(decode(shift_traffic.Goal, step.goal), scaling=wanted)
     return replace(step, goal=encode(goal))
 
 

@@ -17,7 +17,7 @@ from shared.domain.deployments.restorability import missing
 from shared.domain.deployments.source_copies import lacking
 from shared.domain.policy.model import Group, Policy, Probe, ScenarioName
 from shared.domain.rollback.plan import Plan, Step, frozen
-from shared.steps import judge
+from shared.engine.steps.functions import judge_canary
 
 MOST_WITH_REBUILDS = 300
 """Functions whose rebuilds stand in the plan beside their shifts: it is frozen in one commit of at
@@ -147,7 +147,7 @@ def _probe(policy: Policy, function: str, inventory: Inventory) -> Probe | None:
 def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Ways) -> Step:
     """Ready in any case, and well by its probe where one can tell."""
     placed = target.functions.get(canary)
-    goal = judge.Goal(
+    goal = judge_canary.Goal(
         service=ways.service(canary),
         revisions=placed.revisions if placed is not None else {},
         newest=ways.newest(canary),
@@ -155,7 +155,7 @@ def _judge(group: str, canary: str, target: Deployment, policy: Policy, ways: Wa
     )
     return Step(
         name=f"judge {group}",
-        kind=judge.KIND,
+        kind=judge_canary.KIND,
         target=canary,
         goal=encode(goal),
         despite_stopped=True,

@@ -17,7 +17,7 @@ from shared.domain.deployments.inventory.traffic import LATEST, Scaling, moved_t
 from shared.domain.policy.execution import Execution
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.domain.rollback.plan import Plan, Step, frozen
-from shared.steps import redeploy, serve, shift
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
 AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
 
@@ -120,7 +120,7 @@ def plan(
         if against:
             refused.append(f"{function}: {against}")
             continue
-        rehearsed = all(step.kind != shift.KIND for step in steps)
+        rehearsed = all(step.kind != shift_traffic.KIND for step in steps)
         if found.live is not None and found.is_rescaled:
             now = found.live.service.scaling
             refused.append(f"{function}: its instances were changed since, and stay {now}")
@@ -246,13 +246,15 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
         )
         steps.append(build)
     if live is not None and not _is_by_name(one):
-        goal = serve.Goal(one.function, live.service.name, source, one.traffic, found.scaling)
+        goal = serve_revision.Goal(
+            one.function, live.service.name, source, one.traffic, found.scaling
+        )
         led = Step(
             name=f"serve {one.function}",
-            kind=serve.KIND,
+            kind=serve_revision.KIND,
             target=one.function,
             goal=encode(goal),
-            origin=encode(serve.Origin(live.service.traffic)),
+            origin=encode(serve_revision.Origin(live.service.traffic)),
             after=tuple(step.name for step in steps),
             writes=1,
             within_seconds=execution.step_within.total_seconds(),
@@ -263,7 +265,7 @@ def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step
 
 def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) -> Step:
     service = live.service
-    goal = shift.Goal(
+    goal = shift_traffic.Goal(
         service.name,
         found.wanted.traffic,
         rehearsed=rehearsed,
@@ -272,10 +274,12 @@ def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) 
     )
     return Step(
         name=f"shift {live.function}",
-        kind=shift.KIND,
+        kind=shift_traffic.KIND,
         target=live.function,
         goal=encode(goal),
-        origin=encode(shift.Origin(service.traffic, service.latest_created, service.scaling)),
+        origin=encode(
+            shift_traffic.Origin(service.traffic, service.latest_created, service.scaling)
+        ),
         writes=2 if rehearsed else 1,
         within_seconds=execution.step_within.total_seconds(),
         seen=service.etag,

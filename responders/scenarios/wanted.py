@@ -14,7 +14,7 @@ from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic, same_list
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.steps import redeploy, serve, shift
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
 SENT = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
 """What failed may have taken effect all the same; so may what was begun when its rollback was given
@@ -87,17 +87,17 @@ def unpinned(pins: Iterable[Pin], inventory: Inventory) -> dict[str, Wanted]:
 
 def _after(step: Step, known: Wanted | None) -> Wanted | None:
     """What is wanted of its function once a step has ended; None: nothing yet."""
-    if step.kind == shift.KIND and step.status in SENT:
+    if step.kind == shift_traffic.KIND and step.status in SENT:
         return _after_shift(step, known)
     if step.kind == redeploy.KIND and step.status in SENT:
         return _after_build(step, known or Wanted(step.target, (), ()))
-    if step.kind == serve.KIND and known is not None and known.builds:
+    if step.kind == serve_revision.KIND and known is not None and known.builds:
         return _after_serve(step, known)
     return known
 
 
 def _after_shift(step: Step, known: Wanted | None) -> Wanted:
-    goal, origin = decode(shift.Goal, step.goal), decode(shift.Origin, step.origin)
+    goal, origin = decode(shift_traffic.Goal, step.goal), decode(shift_traffic.Origin, step.origin)
     first = known or Wanted(step.target, origin.traffic, (), origin.latest_created)
     after = _led(first, goal.traffic, done=step.status is StepStatus.DONE)
     if goal.scaling is None:
@@ -122,7 +122,10 @@ def _why_not(found: str, before: redeploy.Kept) -> str:
 
 
 def _after_serve(step: Step, known: Wanted) -> Wanted:
-    goal, origin = decode(serve.Goal, step.goal), decode(serve.Origin, step.origin)
+    goal, origin = (
+        decode(serve_revision.Goal, step.goal),
+        decode(serve_revision.Origin, step.origin),
+    )
     first = replace(known, traffic=known.traffic or origin.found)
     if goal.traffic:
         return _led(first, goal.traffic, done=step.status is StepStatus.DONE)

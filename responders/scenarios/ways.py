@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.traffic import Traffic, moved_to
 from shared.domain.deployments.source_copies import lacking
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
-from shared.steps import redeploy, serve, shift
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
 
 class Ways:
@@ -70,10 +70,12 @@ class Ways:
         traffic = moved_to(service.traffic, self._target.functions[function].revisions)
         return Step(
             name=f"shift {function}",
-            kind=shift.KIND,
+            kind=shift_traffic.KIND,
             target=function,
-            goal=encode(shift.Goal(service.name, traffic, rehearsed=canary)),
-            origin=encode(shift.Origin(service.traffic, service.latest_created, service.scaling)),
+            goal=encode(shift_traffic.Goal(service.name, traffic, rehearsed=canary)),
+            origin=encode(
+                shift_traffic.Origin(service.traffic, service.latest_created, service.scaling)
+            ),
             after=after,
             despite_stopped=True,
             despite_failed=True,
@@ -112,10 +114,10 @@ class Ways:
         traffic = live.service.traffic if live is not None else ()
         route = Step(
             name=f"serve {function}",
-            kind=serve.KIND,
+            kind=serve_revision.KIND,
             target=function,
-            goal=encode(serve.Goal(function, self.service(function), recipe.source)),
-            origin=encode(serve.Origin(traffic, asked)),
+            goal=encode(serve_revision.Goal(function, self.service(function), recipe.source)),
+            origin=encode(serve_revision.Origin(traffic, asked)),
             after=(again.name,),
             writes=1,
             within_seconds=self._execution.step_within.total_seconds(),

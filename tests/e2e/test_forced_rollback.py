@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.domain.rollback.plan import StepStatus
-from shared.steps import shift
+from shared.engine.steps.functions import shift_traffic
 from tests.e2e.world import World, until
 
 MINUTE = timedelta(minutes=1)
@@ -52,7 +52,7 @@ def test_pause_and_resume(world: World) -> None:
     until("the rollback", world.is_carried_out)
 
     steps = world.evidence.steps(rollback.id)
-    assert [step.attempts for step in steps if step.kind == shift.KIND] == [1, 1, 1]
+    assert [step.attempts for step in steps if step.kind == shift_traffic.KIND] == [1, 1, 1]
     catalogue = world.policy.groups["catalogue"].functions
     back = {name for name, serving in world.live.items() if serving == world.stable[name]}
     assert back == set(catalogue)

@@ -16,8 +16,8 @@ from shared.core import topics
 from shared.domain.commands.command import Command, parse
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback, Status
+from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import Trail
-from shared.steps.shift import KIND as SHIFT
 from tests import person
 from tests.documented import ASKED, SAID_AS_WELL, SIGNED, verb_of
 from tests.documented import CVPLUS as POLICY

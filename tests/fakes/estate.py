@@ -28,8 +28,8 @@ from shared.domain.deployments.inventory.state import (
     is_creatable,
     settings,
 )
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.resources import People
-from shared.steps.release_hosting import FINALIZED
 from tests.fakes.clock import START
 from tests.fakes.hooks import Hook, around, no_hook
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from shared.tenure import COPY_WITHIN
+from shared.engine.lease import COPY_WITHIN
 from tests.simulation.estate import Setting
 from tests.simulation.faults import POSSIBLE, Fault, Path, Planned, Point
 from tests.simulation.mishaps import EFFECTS

@@ -16,8 +16,8 @@ from shared.domain.deployments.build_config import Built, Recipe
 from shared.domain.deployments.inventory.state import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.policy.channels import Channel
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.platform import OperationState
-from shared.steps.release_hosting import FINALIZED
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.estate import FakeEstate
 from tests.fakes.hooks import around

@@ -6,7 +6,7 @@ import pytest
 
 from shared.core.codec import decode
 from shared.domain.rollback.rollback import Status, Way
-from shared.steps import redeploy
+from shared.engine.steps.functions import redeploy
 from tests.fakes.vault import content_of
 from tests.simulation.estate import SYSTEM
 from tests.simulation.laws.rollbacks import LATE

@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 from responders.scenarios import functions
 from responders.scenarios.products import hosting, remote_config
-from shared import controls
 from shared.domain.policy.model import Policy
 from shared.domain.reports import filing
 from shared.domain.rollback.plan import Plan, frozen
-from shared.steps.release_hosting import FINALIZED
+from shared.engine import stop_conditions
+from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.simulation.estate import BAD, GOOD
 from tests.simulation.scheduler import Scheduler
 
@@ -48,7 +48,7 @@ def simulated(
     plan = functions.plan
     locks = SimpleNamespace(Lock=lambda: TaskLock(scheduler))
     with (
-        patch.object(controls, "threading", locks),
+        patch.object(stop_conditions, "threading", locks),
         patch.object(filing, "AFTER", reported_after),
         patch.object(functions, "plan", _wider(plan, template=template) if site else plan),
     ):

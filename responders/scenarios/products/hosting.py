@@ -12,7 +12,7 @@ from shared.core.codec import encode
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.deployments.inventory.state import LIVE, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.steps.release_hosting import FINALIZED, KIND, Goal, Origin
+from shared.engine.steps.resources.release_hosting import FINALIZED, KIND, Goal, Origin
 
 Statuses = Mapping[tuple[str, str], str | None]
 """By site and version; None: it is gone; absent: it could not be seen."""

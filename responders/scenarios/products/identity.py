@@ -13,7 +13,7 @@ from shared.core.codec import encode, from_json
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.deployments.inventory.state import WholeInventory, has_secret
 from shared.domain.rollback.plan import Step
-from shared.steps.set_identity import KIND, Goal, Setting, fields, seen
+from shared.engine.steps.resources.set_auth_config import KIND, Goal, Setting, fields, seen
 
 BLOCKING = "blockingFunctions.triggers"
 

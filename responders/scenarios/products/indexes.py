@@ -14,7 +14,7 @@ from shared.domain.deployments.inventory.state import (
     is_creatable,
 )
 from shared.domain.rollback.plan import Step
-from shared.steps.create_index import ABSENT, KIND
+from shared.engine.steps.resources.create_index import ABSENT, KIND
 
 BUILT_WITHIN = timedelta(hours=1)
 """How long an index may take: it depends on how many documents there are, and nobody says how."""

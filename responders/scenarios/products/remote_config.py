@@ -9,7 +9,7 @@ from shared.core.codec import encode
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.deployments.inventory.state import RemoteConfigTemplate, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.steps.publish_template import KIND, Goal, Origin, packed
+from shared.engine.steps.resources.publish_remote_config import KIND, Goal, Origin, packed
 
 CACHED = "clients ask again when their own cache is over, by default after 12 hours"
 """https://firebase.google.com/docs/reference/js/remote-config.remoteconfigsettings

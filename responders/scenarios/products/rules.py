@@ -11,7 +11,7 @@ from shared.domain.deployments.inventory import rules_diff
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.deployments.inventory.state import RulesRelease, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.steps.release_rules import KIND, Goal, Origin
+from shared.engine.steps.resources.release_rules import KIND, Goal, Origin
 
 
 def portion(recorded: WholeInventory, live: WholeInventory, within: timedelta) -> Portion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.domain.rollback.rollback import ENDED, LEASE, Status, Way
-from shared.tenure import LIMIT_TAKEOVERS
+from shared.engine.lease import LIMIT_TAKEOVERS
 from tests.simulation.estate import POLICY
 from tests.simulation.faults import Fault
 from tests.simulation.laws.pins import PinLaws

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.domain.rollback.rollback import LEASE
-from shared.steps import publish_template, release_hosting
-from shared.steps.redeploy import Redeploy
-from shared.steps.release_hosting import ReleaseHosting
+from shared.engine.steps.functions.redeploy import Redeploy
+from shared.engine.steps.resources import publish_remote_config, release_hosting
+from shared.engine.steps.resources.release_hosting import ReleaseHosting
 from tests.simulation.estate import SITE
 from tests.simulation.laws.seen import SWITCHES, Fields, Seen
 
@@ -86,7 +86,7 @@ class SendingLaws:
     def publish(self, etag: str) -> None:
         """A process is about to publish a template: the etag is what an intent names."""
         for key, step in self._seen.intents():
-            if step["kind"] == publish_template.KIND and step["seen"] == etag:
+            if step["kind"] == publish_remote_config.KIND and step["seen"] == etag:
                 self._judge(key, step)
                 return
         instance = self._seen.instance

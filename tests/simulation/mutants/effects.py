@@ -10,20 +10,21 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from shared import carrying, engine
-from shared.attempts import Sent
-from shared.carrying import Carrying
 from shared.core.codec import decode
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
-from shared.steps import Kind, Look, Verdict, redeploy
-from shared.steps.judge import Judge
-from shared.steps.publish_template import PublishTemplate
-from shared.steps.redeploy import Redeploy
-from shared.steps.release_hosting import Origin, ReleaseHosting
-from shared.steps.serve import Serve
-from shared.steps.shift import Goal, Shift
-from shared.tenure import Tenure
+from shared.engine import engine, step_scheduler
+from shared.engine.attempt_results import Sent
+from shared.engine.lease import Tenure
+from shared.engine.step_scheduler import Carrying
+from shared.engine.steps.base import Kind, Look, Verdict
+from shared.engine.steps.functions import redeploy
+from shared.engine.steps.functions.judge_canary import Judge
+from shared.engine.steps.functions.redeploy import Redeploy
+from shared.engine.steps.functions.serve_revision import Serve
+from shared.engine.steps.functions.shift_traffic import Goal, Shift
+from shared.engine.steps.resources.publish_remote_config import PublishTemplate
+from shared.engine.steps.resources.release_hosting import Origin, ReleaseHosting
 
 
 def no_precondition_on_the_effect() -> AbstractContextManager[Any]:
@@ -137,7 +138,7 @@ def unconditional_effect_sent_late() -> AbstractContextManager[Any]:
     def late() -> Iterator[None]:
         with (
             patch.object(engine, "lands_late", lambda *facts: False),
-            patch.object(carrying, "lands_late", without_deadline),
+            patch.object(step_scheduler, "lands_late", without_deadline),
             patch.object(Tenure, "lasts", lambda self, seconds: self.seconds_since_commit <= 30.0),
         ):
             yield

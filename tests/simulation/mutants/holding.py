@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from shared import tenure
-from shared.commits import Commits
 from shared.core.store import Create, Document, Put, Update, Write
 from shared.domain.rollback.rollback import ENDED, LEASE, Rollback
-from shared.tenure import Draft, Tenure
+from shared.engine import lease
+from shared.engine.checkpoints import Commits
+from shared.engine.lease import Draft, Tenure
 
 
 def _blind(write: Write) -> Write:
@@ -27,7 +27,7 @@ def _blind(write: Write) -> Write:
 
 
 def _prepared(changed: Callable[[Draft, list[Write]], list[Write]]) -> AbstractContextManager[Any]:
-    honest = tenure.prepared
+    honest = lease.prepared
 
     def prepared(
         rollback: Rollback, version: Any, draft: Draft, commit_id: str, *, renew: bool
@@ -35,7 +35,7 @@ def _prepared(changed: Callable[[Draft, list[Write]], list[Write]]) -> AbstractC
         after, writes = honest(rollback, version, draft, commit_id, renew=renew)
         return after, changed(draft, writes)
 
-    return patch.object(tenure, "prepared", prepared)
+    return patch.object(lease, "prepared", prepared)
 
 
 def no_fence() -> AbstractContextManager[Any]:
@@ -94,12 +94,12 @@ def takeover_ignores_the_lease() -> AbstractContextManager[Any]:
     def free(rollback: Rollback, document: Document, message_id: str) -> bool:
         return rollback.status not in ENDED and rollback.due_at is not None
 
-    return patch.object(tenure, "_free", free)
+    return patch.object(lease, "_free", free)
 
 
 def copies_count_as_deaths() -> AbstractContextManager[Any]:
     """Whoever takes a rollback over has seen its holder die."""
-    return patch.object(tenure, "COPY_WITHIN", timedelta(0))
+    return patch.object(lease, "COPY_WITHIN", timedelta(0))
 
 
 def late_counts_as_dead() -> AbstractContextManager[Any]:

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from responders import deciding, ending, verifying
 from responders.case import Case
 from responders.scenarios import reversal, wanted
-from shared import controls
-from shared.controls import Switches
 from shared.domain.rollback.rollback import Rollback
-from shared.tenure import Tenure
+from shared.engine import stop_conditions
+from shared.engine.lease import Tenure
+from shared.engine.stop_conditions import Switches
 
 
 def kill_switch_read_once() -> AbstractContextManager[Any]:
     """The switches are looked at when the worker begins."""
-    return patch.object(controls, "CONTROLS_MAY_BE_OLD_SECONDS", 1e9)
+    return patch.object(stop_conditions, "CONTROLS_MAY_BE_OLD_SECONDS", 1e9)
 
 
 def kill_switch_ignored() -> AbstractContextManager[Any]:
@@ -83,7 +83,7 @@ def approval_of_another_plan() -> AbstractContextManager[Any]:
 
 def freeze_ignored() -> AbstractContextManager[Any]:
     """A window stops nothing that has begun."""
-    return patch.object(controls, "frozen", lambda windows, now, **_: None)
+    return patch.object(stop_conditions, "frozen", lambda windows, now, **_: None)
 
 
 def undo_freezes_the_newest() -> AbstractContextManager[Any]:

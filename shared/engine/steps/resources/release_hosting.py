@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from shared.core.codec import decode
 from shared.domain.rollback.plan import Step
-from shared.steps import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, Look, Verdict
 
 KIND = "release_hosting"
 FINALIZED = "FINALIZED"

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from shared.domain.data.repair.plan import Fate, Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.steps import KindOfEffect, Look
-from shared.steps.portions import look_at
+from shared.engine.steps.base import KindOfEffect, Look
+from shared.engine.steps.documents.batched import look_at
 
 KIND = "take_out"
 

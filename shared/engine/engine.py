@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 
-from shared.attempts import OverQuota, Result, Sent, Withheld
-from shared.carrying import LOOK_AGAIN_SECONDS, Carrying, lands_late
-from shared.controls import Switches
 from shared.core.codec import decode
 from shared.core.errors import Throttled
 from shared.core.runtime import Clock, Pool
@@ -23,8 +20,11 @@ from shared.domain.policy.execution import Execution
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.write_quota import Pace, PaceLeft, resumed
 from shared.domain.rollback.write_quota import path as quota_path
-from shared.steps import Kind, Verdict
-from shared.tenure import Tenure
+from shared.engine.attempt_results import OverQuota, Result, Sent, Withheld
+from shared.engine.lease import Tenure
+from shared.engine.step_scheduler import LOOK_AGAIN_SECONDS, Carrying, lands_late
+from shared.engine.steps.base import Kind, Verdict
+from shared.engine.stop_conditions import Switches
 
 
 class Left(StrEnum):

@@ -14,8 +14,8 @@ from shared.domain.deployments.inventory.traffic import (
     standing,
 )
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import KindOfEffect, Look, Verdict
 from shared.ports.platform import OperationState, Platform
-from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = "shift"
 

@@ -11,9 +11,9 @@ from msgspec import Struct
 from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.state import fingerprint
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import KindBeside, Look, Verdict
 from shared.ports.platform import Platform
 from shared.ports.resources import Estate
-from shared.steps import KindBeside, Look, Verdict
 
 KIND = "set_identity"
 

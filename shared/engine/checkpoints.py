@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from operator import attrgetter
 
 from shared.core.codec import encode
 from shared.core.store import Put, Update
@@ -13,8 +14,7 @@ from shared.domain.rollback.plan import ENDED, Step, StepStatus
 from shared.domain.rollback.rollback import LEASE, Rollback
 from shared.domain.rollback.write_quota import PaceLeft
 from shared.domain.rollback.write_quota import path as quota_path
-from shared.in_hand import InHand
-from shared.tenure import Draft, Tenure
+from shared.engine.lease import Draft, Tenure
 
 COMMIT_GAP_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
@@ -118,3 +118,28 @@ class Commits:
 def _essence(step: Step) -> tuple[object, ...]:
     """What others must know of a step before anything follows from it."""
     return (step.status, step.seen, step.deadline)
+
+
+_number = attrgetter("number")
+
+
+class InHand(dict[str, Step]):
+    """Steps by name, in the plan's order; of a thousand it knows those that are under way."""
+
+    def __init__(self, steps: Mapping[str, Step]) -> None:
+        super().__init__(steps)
+        self.touched: set[str] = set()
+        """Names of those that were set since whoever keeps them has emptied this."""
+        self._begun = {name for name, step in steps.items() if step.status is StepStatus.BEGUN}
+
+    def __setitem__(self, name: str, step: Step) -> None:
+        super().__setitem__(name, step)
+        self.touched.add(name)
+        if step.status is StepStatus.BEGUN:
+            self._begun.add(name)
+        else:
+            self._begun.discard(name)
+
+    def begun(self) -> list[Step]:
+        """Those that have begun and not ended, in the plan's order."""
+        return sorted([self[name] for name in self._begun], key=_number)

@@ -14,8 +14,8 @@ from shared.domain.deployments.build_config import (
     mark,
 )
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import KindOfEffect, Look, Verdict
 from shared.ports.platform import Builder, Platform
-from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = REDEPLOY
 WRITES = 2

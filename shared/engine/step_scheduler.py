@@ -7,18 +7,17 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.attempts import WROTE, OverQuota, Sent, Withheld
-from shared.commits import Commits
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.policy.execution import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.write_quota import Pace, PaceLeft
-from shared.in_hand import InHand
-from shared.pacing import Pacing
-from shared.steps import Kind, Look, Verdict
-from shared.tenure import Tenure
+from shared.engine.attempt_results import WROTE, OverQuota, Sent, Withheld
+from shared.engine.checkpoints import Commits, InHand
+from shared.engine.lease import Tenure
+from shared.engine.pacing import Pacing
+from shared.engine.steps.base import Kind, Look, Verdict
 
 LOOK_AGAIN_SECONDS = 1.0
 LOSS_UNSEEN_SECONDS = 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shared.core.errors import Ambiguous, Moved, Rejected
-from shared.steps import Look
+from shared.engine.steps.base import Look
 
 
 class Sent(Struct, frozen=True):

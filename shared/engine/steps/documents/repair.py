@@ -8,7 +8,7 @@ what somebody has deleted once more, and nothing but its deadline stops that.
 from __future__ import annotations
 
 from shared.domain.data.repair.plan import KIND, Goal
-from shared.steps.portions import InPortions
+from shared.engine.steps.documents.batched import InPortions
 
 __all__ = ["KIND", "Repair"]
 

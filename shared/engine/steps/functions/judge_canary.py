@@ -11,9 +11,9 @@ from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Probe
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import KindOfEffect, Look, Verdict
 from shared.ports.platform import Platform
 from shared.ports.probe import Prober
-from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = "judge"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.core.codec import decode
 from shared.domain.deployments.inventory.state import Index
 from shared.domain.rollback.plan import Step
-from shared.steps import KindBeside, Look, Verdict
+from shared.engine.steps.base import KindBeside, Look, Verdict
 
 KIND = "create_index"
 ABSENT = "absent"

@@ -19,8 +19,8 @@ from shared.domain.deployments.inventory.traffic import (
     shares,
 )
 from shared.domain.rollback.plan import Step
+from shared.engine.steps.base import KindOfEffect, Look, Verdict
 from shared.ports.platform import Builder, Platform
-from shared.steps import KindOfEffect, Look, Verdict
 
 KIND = "serve"
 

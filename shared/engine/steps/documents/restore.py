@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from shared.steps.portions import InPortions
+from shared.engine.steps.documents.batched import InPortions
 
 KIND = "put_back"
 

@@ -8,12 +8,17 @@ from shared.core.codec import decode
 from shared.domain.deployments.inventory.diff import Difference, Part
 from shared.domain.deployments.inventory.state import Index, WholeInventory
 from shared.domain.rollback.plan import Step
-from shared.steps import create_index, publish_template, release_hosting, release_rules
-from shared.steps import set_identity as identity
+from shared.engine.steps.resources import (
+    create_index,
+    publish_remote_config,
+    release_hosting,
+    release_rules,
+)
+from shared.engine.steps.resources import set_auth_config as identity
 
 PARTS: dict[str, Part] = {
     release_hosting.KIND: Part.SITES,
-    publish_template.KIND: Part.REMOTE_CONFIG,
+    publish_remote_config.KIND: Part.REMOTE_CONFIG,
     release_rules.KIND: Part.RULES,
     identity.KIND: Part.IDENTITY,
     create_index.KIND: Part.INDEXES,
@@ -67,7 +72,7 @@ def _is_there(step: Step, difference: Difference, live: WholeInventory) -> bool:
     match difference.part:
         case Part.REMOTE_CONFIG:
             template = (live.remote_config or {}).get(name)
-            goal = decode(publish_template.Goal, step.goal)
+            goal = decode(publish_remote_config.Goal, step.goal)
             return template is not None and template.hash == goal.hash
         case Part.RULES:
             rules, release = decode(release_rules.Goal, step.goal), (live.rules or {}).get(name)

@@ -15,7 +15,7 @@ from shared.core.runtime import Clock
 from shared.domain.data.document import REWRITE_SECONDS
 from shared.domain.data.repair.plan import Position, as_text, from_text, worded
 from shared.domain.rollback.plan import Step
-from shared.steps import KindOfEffect, Look, Verdict
+from shared.engine.steps.base import KindOfEffect, Look, Verdict
 
 PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""

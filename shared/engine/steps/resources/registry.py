@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from shared.ports.platform import Platform
-from shared.ports.resources import Estate
-from shared.steps import (
-    Kind,
+from shared.engine.steps.base import Kind
+from shared.engine.steps.resources import (
     create_index,
-    publish_template,
+    publish_remote_config,
     release_hosting,
     release_rules,
-    set_identity,
+    set_auth_config,
 )
+from shared.ports.platform import Platform
+from shared.ports.resources import Estate
 
 
 def kinds(estate: Estate, platform: Platform) -> dict[str, Kind]:
     """Each by its name; a part of the estate is built when its kind first looks."""
     return {
         release_hosting.KIND: release_hosting.ReleaseHosting(estate),
-        publish_template.KIND: publish_template.PublishTemplate(estate),
+        publish_remote_config.KIND: publish_remote_config.PublishTemplate(estate),
         release_rules.KIND: release_rules.ReleaseRules(estate),
-        set_identity.KIND: set_identity.SetIdentity(estate, platform),
+        set_auth_config.KIND: set_auth_config.SetIdentity(estate, platform),
         create_index.KIND: create_index.CreateIndex(estate),
     }

@@ -1,0 +1,1 @@
+"""The engine: lease, checkpoints, step scheduling, pacing."""

@@ -1,0 +1,1 @@
+"""The kinds of step, by what they change."""
