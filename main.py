@@ -8,8 +8,8 @@ by itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything els
     LostRollback            acknowledged: another worker holds it
     any other failure       503, redelivered
 
-What each of those needs: the state database (`shared.gcp.store.PERMISSIONS`), and to publish on the
-topics that it names (`shared.gcp.bus.PERMISSIONS`); what it needs beyond that stands in its
+What each of those needs: the state database (`shared.adapters.gcp.firestore.store.PERMISSIONS`), and to publish on the
+topics that it names (`shared.adapters.gcp.pubsub.publisher.PERMISSIONS`); what it needs beyond that stands in its
 docstring.
 """
 
@@ -66,8 +66,8 @@ def on_command(request: Request) -> tuple[str, int]:
 
     Trigger: push from rollback-commands, and from rollback-override. Publishes on rollback-work,
     -deployments, -notices and -dead-letters; looks up who speaks, in the identity project
-    (`shared.gcp.identity.PERMISSIONS`), and what data can be brought back to, in applications that
-    admit copies (`shared.gcp.backups.PAST_PERMISSIONS`).
+    (`shared.adapters.gcp.firebase.id_tokens.PERMISSIONS`), and what data can be brought back to, in applications that
+    admit copies (`shared.adapters.gcp.firestore.backups.PAST_PERMISSIONS`).
     A redelivery changes nothing and republishes what is due.
     """
     return _answer(request, "commands")
@@ -79,24 +79,24 @@ def on_clock(request: Request) -> tuple[str, int]:
     Trigger: push from rollback-clock, each minute; takes up to two, several at a time.
     Publishes on rollback-work, -deployments, -notices and -dead-letters; asks the probes' addresses
     on the internet, and reads the secrets of the test accounts among them
-    (`shared.gcp.secret_values.PERMISSIONS`); creates objects in the audit bucket (the first of
-    `shared.gcp.objects.PERMISSIONS`).
+    (`shared.adapters.gcp.project.secret_values.PERMISSIONS`); creates objects in the audit bucket (the first of
+    `shared.adapters.gcp.storage.objects.PERMISSIONS`).
     Exports and watches databases in applications that are backed up
-    (`shared.gcp.exports.PERMISSIONS`, `shared.gcp.backups.PERMISSIONS`); reads, and writes what was
-    live, in the export buckets (`shared.gcp.mirrors.SOURCE_PERMISSIONS`,
-    `shared.gcp.mirrors.WRITE_PERMISSIONS`) and copies in the second buckets
-    (`shared.gcp.mirrors.TARGET_PERMISSIONS`).
+    (`shared.adapters.gcp.firestore.exports.PERMISSIONS`, `shared.adapters.gcp.firestore.backups.PERMISSIONS`); reads, and writes what was
+    live, in the export buckets (`shared.adapters.gcp.storage.mirrors.SOURCE_PERMISSIONS`,
+    `shared.adapters.gcp.storage.mirrors.WRITE_PERMISSIONS`) and copies in the second buckets
+    (`shared.adapters.gcp.storage.mirrors.TARGET_PERMISSIONS`).
     Restores and looks through backups in applications whose backups are proven
-    (`shared.gcp.restores.PERMISSIONS`, `shared.gcp.restores.SCRATCH_PERMISSIONS`,
-    `shared.gcp.documents.PERMISSIONS`).
+    (`shared.adapters.gcp.firestore.restores.PERMISSIONS`, `shared.adapters.gcp.firestore.restores.SCRATCH_PERMISSIONS`,
+    `shared.adapters.gcp.firestore.documents.PERMISSIONS`).
     Makes and looks through copies in applications that admit copies
-    (`shared.gcp.restores.PERMISSIONS`, `shared.gcp.restores.CLONE_PERMISSIONS`,
-    `shared.gcp.restores.SCRATCH_PERMISSIONS`, `shared.gcp.documents.PERMISSIONS`).
+    (`shared.adapters.gcp.firestore.restores.PERMISSIONS`, `shared.adapters.gcp.firestore.restores.CLONE_PERMISSIONS`,
+    `shared.adapters.gcp.firestore.restores.SCRATCH_PERMISSIONS`, `shared.adapters.gcp.firestore.documents.PERMISSIONS`).
     Looks through data in applications that declare collections
-    (`shared.gcp.documents.PERMISSIONS`), and at files in applications whose documents name files
-    (`shared.gcp.media.PERMISSIONS`).
+    (`shared.adapters.gcp.firestore.documents.PERMISSIONS`), and at files in applications whose documents name files
+    (`shared.adapters.gcp.storage.media.PERMISSIONS`).
     Looks at buckets and topics in applications that declare assets
-    (`shared.gcp.provisions.PERMISSIONS`).
+    (`shared.adapters.gcp.project.provisions.PERMISSIONS`).
     A redelivery sweeps what was not swept.
     """
     return _answer(request, "clock")
@@ -107,19 +107,19 @@ def on_deployment(request: Request) -> tuple[str, int]:
 
     Trigger: push from rollback-deployments: announcements, audit entries as hints, what is due.
     Publishes on rollback-notices and -dead-letters; asks the probes' addresses on the internet, and
-    reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);
-    reads functions, services and revisions (`shared.gcp.platform.INVENTORY_PERMISSIONS`), who may
-    call them (`shared.gcp.platform.INVOKERS_PERMISSIONS`), what functions are configured with
-    (`shared.gcp.platform.VALUES_PERMISSIONS`) and built from (`shared.gcp.vault.COPY_PERMISSIONS`),
-    which images (`shared.gcp.images.PERMISSIONS`) and runtimes (`shared.gcp.runtimes.PERMISSIONS`)
-    there are, what routers counted (`shared.gcp.metrics.PERMISSIONS`), and what a system has beside
-    its functions (`shared.gcp.accounts.PERMISSIONS`, `shared.gcp.hosting.PERMISSIONS`,
-    `shared.gcp.identity_config.PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
-    `shared.gcp.remote_config.PERMISSIONS`, `shared.gcp.rules.PERMISSIONS`,
-    `shared.gcp.schedules.PERMISSIONS`, `shared.gcp.secrets.PERMISSIONS`).
+    reads the secrets of the test accounts among them (`shared.adapters.gcp.project.secret_values.PERMISSIONS`);
+    reads functions, services and revisions (`shared.adapters.gcp.run.platform.INVENTORY_PERMISSIONS`), who may
+    call them (`shared.adapters.gcp.run.platform.INVOKERS_PERMISSIONS`), what functions are configured with
+    (`shared.adapters.gcp.run.platform.VALUES_PERMISSIONS`) and built from (`shared.adapters.gcp.storage.vault.COPY_PERMISSIONS`),
+    which images (`shared.adapters.gcp.run.images.PERMISSIONS`) and runtimes (`shared.adapters.gcp.run.runtimes.PERMISSIONS`)
+    there are, what routers counted (`shared.adapters.gcp.monitoring.metrics.PERMISSIONS`), and what a system has beside
+    its functions (`shared.adapters.gcp.project.service_accounts.PERMISSIONS`, `shared.adapters.gcp.firebase.hosting.PERMISSIONS`,
+    `shared.adapters.gcp.firebase.auth_config.PERMISSIONS`, `shared.adapters.gcp.firestore.indexes.PERMISSIONS`,
+    `shared.adapters.gcp.firebase.remote_config.PERMISSIONS`, `shared.adapters.gcp.firebase.rules.PERMISSIONS`,
+    `shared.adapters.gcp.project.scheduler_jobs.PERMISSIONS`, `shared.adapters.gcp.project.secrets.PERMISSIONS`).
     Keeps, and lets go, what functions are built from in the sources bucket
-    (`shared.gcp.vault.KEEPER_PERMISSIONS`), and the values of their variables in the values bucket
-    (`shared.gcp.vault.KEEPER_PERMISSIONS`).
+    (`shared.adapters.gcp.storage.vault.KEEPER_PERMISSIONS`), and the values of their variables in the values bucket
+    (`shared.adapters.gcp.storage.vault.KEEPER_PERMISSIONS`).
     A redelivery finds it recorded, or no longer due.
     """
     return _answer(request, "deployments")
@@ -129,25 +129,25 @@ def on_work(request: Request) -> tuple[str, int]:
     """Decide a rollback, or carry it forward, until it waits or ends.
 
     Trigger: push from rollback-work, one request at a time.
-    Publishes on rollback-work, -notices and -dead-letters; needs `shared.gcp.platform.PERMISSIONS`,
-    `shared.gcp.builder.PERMISSIONS`, `shared.gcp.metrics.PERMISSIONS`,
-    `shared.gcp.images.PERMISSIONS` and `shared.gcp.alerts.PERMISSIONS`; reads what it builds from
-    in the sources bucket (`shared.gcp.vault.READ_PERMISSIONS`) and, alone, in the values bucket
-    (`shared.gcp.vault.READ_PERMISSIONS`); holds in the export buckets
-    (`shared.gcp.mirrors.HOLD_PERMISSIONS`) and in the second buckets
-    (`shared.gcp.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back what a system has
-    beside its functions (`shared.gcp.hosting.WRITE_PERMISSIONS`,
-    `shared.gcp.identity_config.WRITE_PERMISSIONS`, `shared.gcp.indexes.WRITE_PERMISSIONS`,
-    `shared.gcp.remote_config.WRITE_PERMISSIONS`, `shared.gcp.rules.WRITE_PERMISSIONS`).
+    Publishes on rollback-work, -notices and -dead-letters; needs `shared.adapters.gcp.run.platform.PERMISSIONS`,
+    `shared.adapters.gcp.run.builder.PERMISSIONS`, `shared.adapters.gcp.monitoring.metrics.PERMISSIONS`,
+    `shared.adapters.gcp.run.images.PERMISSIONS` and `shared.adapters.gcp.monitoring.alert_states.PERMISSIONS`; reads what it builds from
+    in the sources bucket (`shared.adapters.gcp.storage.vault.READ_PERMISSIONS`) and, alone, in the values bucket
+    (`shared.adapters.gcp.storage.vault.READ_PERMISSIONS`); holds in the export buckets
+    (`shared.adapters.gcp.storage.mirrors.HOLD_PERMISSIONS`) and in the second buckets
+    (`shared.adapters.gcp.storage.mirrors.HOLD_PERMISSIONS`) what a person wants kept; brings back what a system has
+    beside its functions (`shared.adapters.gcp.firebase.hosting.WRITE_PERMISSIONS`,
+    `shared.adapters.gcp.firebase.auth_config.WRITE_PERMISSIONS`, `shared.adapters.gcp.firestore.indexes.WRITE_PERMISSIONS`,
+    `shared.adapters.gcp.firebase.remote_config.WRITE_PERMISSIONS`, `shared.adapters.gcp.firebase.rules.WRITE_PERMISSIONS`).
     Looks through data, and back at what they were, and writes documents back that have not expired,
-    in applications that declare collections (`shared.gcp.documents.PERMISSIONS`,
-    `shared.gcp.backups.PAST_PERMISSIONS`, `shared.gcp.indexes.PERMISSIONS`,
-    `shared.gcp.triggers.PERMISSIONS`, `shared.gcp.rewrites.PERMISSIONS`), with a copy in the
-    quarantine bucket (`shared.gcp.vault.QUARANTINE_PERMISSIONS`);
-    looks at files in applications whose documents name files (`shared.gcp.media.PERMISSIONS`).
-    Ends sessions (`shared.gcp.sessions.PERMISSIONS`); asks the probes' addresses on the internet,
-    and reads the secrets of the test accounts among them (`shared.gcp.secret_values.PERMISSIONS`);
-    asks, in applications that make data again (`shared.gcp.bus.PERMISSIONS`), on the topics that
+    in applications that declare collections (`shared.adapters.gcp.firestore.documents.PERMISSIONS`,
+    `shared.adapters.gcp.firestore.backups.PAST_PERMISSIONS`, `shared.adapters.gcp.firestore.indexes.PERMISSIONS`,
+    `shared.adapters.gcp.pubsub.eventarc_triggers.PERMISSIONS`, `shared.adapters.gcp.firestore.rewrites.PERMISSIONS`), with a copy in the
+    quarantine bucket (`shared.adapters.gcp.storage.vault.QUARANTINE_PERMISSIONS`);
+    looks at files in applications whose documents name files (`shared.adapters.gcp.storage.media.PERMISSIONS`).
+    Ends sessions (`shared.adapters.gcp.firebase.sessions.PERMISSIONS`); asks the probes' addresses on the internet,
+    and reads the secrets of the test accounts among them (`shared.adapters.gcp.project.secret_values.PERMISSIONS`);
+    asks, in applications that make data again (`shared.adapters.gcp.pubsub.publisher.PERMISSIONS`), on the topics that
     their policies declare.
     A redelivery takes over at once where its first delivery died; any other worker waits for the
     lease.
@@ -160,10 +160,10 @@ def on_notice(request: Request) -> tuple[str, int]:
 
     Trigger: push from rollback-notices.
     Publishes on rollback-notices and -dead-letters; writes objects in the status bucket
-    (`shared.gcp.pages.PERMISSIONS`); pushes to users in applications that have such a channel
-    (`shared.gcp.push.PERMISSIONS`), whom it looks up in applications whose channels look users up
-    (`shared.gcp.documents.PERMISSIONS`), and reads the secrets that channels name
-    (`shared.gcp.secret_values.PERMISSIONS`).
+    (`shared.adapters.gcp.storage.public_pages.PERMISSIONS`); pushes to users in applications that have such a channel
+    (`shared.adapters.gcp.firebase.messaging.PERMISSIONS`), whom it looks up in applications whose channels look users up
+    (`shared.adapters.gcp.firestore.documents.PERMISSIONS`), and reads the secrets that channels name
+    (`shared.adapters.gcp.project.secret_values.PERMISSIONS`).
     A redelivery of a notice that was said does nothing; one of a page writes it again.
     """
     return _answer(request, "notices")
@@ -174,9 +174,9 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
 
     Trigger: HTTPS, by browsers of people who sign in. Reads the state database; publishes on
     rollback-commands, in the operator's name; looks up who they are, in the identity project
-    (`shared.gcp.identity.PERMISSIONS`); says that it speaks by a token of its own account
-    (`shared.gcp.voice.PERMISSIONS`); reads heads in the audit bucket
-    (`shared.gcp.objects.READ_PERMISSIONS`).
+    (`shared.adapters.gcp.firebase.id_tokens.PERMISSIONS`); says that it speaks by a token of its own account
+    (`shared.adapters.gcp.project.own_id_token.PERMISSIONS`); reads heads in the audit bucket
+    (`shared.adapters.gcp.storage.objects.READ_PERMISSIONS`).
     A form that is sent twice is one command; of one that is too large no more is read than of any.
     """
     from shared.domain.presentation.console_http import Visit

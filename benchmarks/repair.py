@@ -19,15 +19,15 @@ from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
 from responders.repairs.rewriting import Rewriting
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
+from shared.adapters.gcp.firestore.values import write_fields
 from shared.domain.data.repair.plan import KIND, Fate, Goal, Position, Select
 from shared.domain.policy.data_rules import Collection, Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, Status
 from shared.domain.rollback.write_ramp import Ramp
-from shared.gcp.channels import Clients
-from shared.gcp.documents import FirestoreDocuments
-from shared.gcp.rewrites import FirestoreRewrites
-from shared.gcp.values import write_fields
 from tests.fakes.clock import START
 from tests.local.admin_world import DATABASE, ORIGIN, World, running
 from tests.world import CHECKED, FakePorts

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from cli import session as sessions
 from cli.screen import AlreadyJson, AsJson, print_json
 from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
+from shared.adapters.sign_in import Challenge, Session, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused, Rejected, Unavailable
 from shared.domain.commands.credential import (
@@ -30,7 +31,6 @@ from shared.domain.commands.credential import (
 )
 from shared.policy_files import loader
 from shared.settings import LOCAL_CLOUD, Settings
-from shared.sign_in import Challenge, Session, SignIn
 from shared.wiring import played_at
 
 STANDARD_INPUT = "-"

@@ -21,8 +21,8 @@ from local.control import PREFIX, ControlPlane
 from local.identity import HOSTS, EmbeddedIdentity
 from local.loopback import Loop
 from local.pubsub.subscriptions import EVENTS_MODE
+from shared.adapters.embedded_cloud import LATENCY
 from shared.core.codec import from_json
-from shared.local_cloud import LATENCY
 
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
 """An event holds a document twice, before and after, each up to 1 MiB, in base64."""

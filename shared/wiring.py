@@ -24,9 +24,9 @@ from shared.settings import Settings
 from shared.wiring_systems import SystemsWiring
 
 if TYPE_CHECKING:
-    from shared.gcp.identity import GoogleIdentity
-    from shared.gcp.push import FirebasePush
-    from shared.pool import ThreadPool
+    from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
+    from shared.adapters.gcp.firebase.messaging import FirebasePush
+    from shared.adapters.thread_pool import ThreadPool
 
 POOL_WORKERS = 16
 """Calls beside each other: at one to two seconds a call, several times the default write quota."""
@@ -38,7 +38,7 @@ class Wiring(SystemsWiring):
     @Once
     def clock(self) -> Clock:
         """The machine's time, or that of the local cloud."""
-        from shared.clock import FollowedClock, SystemClock
+        from shared.adapters.clock import FollowedClock, SystemClock
 
         if self._settings.local_cloud is None:
             return SystemClock()
@@ -47,8 +47,8 @@ class Wiring(SystemsWiring):
     @Once
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
-        from shared.gcp.store import FirestoreStore
-        from shared.logged import LoggedStore
+        from shared.adapters.gcp.firestore.store import FirestoreStore
+        from shared.adapters.logging_store import LoggedStore
 
         database = f"projects/{self._settings.project}/databases/{self._settings.database}"
         return LoggedStore(FirestoreStore(self.clients.firestore, database, self.clock, Random()))
@@ -56,14 +56,14 @@ class Wiring(SystemsWiring):
     @Once
     def bus(self) -> Bus:
         """The responders' own topics."""
-        from shared.gcp.bus import PubSubBus
+        from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self.clients.publisher, self._settings.project)
 
     @Once
     def letters(self) -> Letters:
         """The dead letters of the responders' topics, for a person's hands."""
-        from shared.gcp.letters import PubSubLetters
+        from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
 
         return PubSubLetters(
             self.clients.subscriber, self.clients.publisher, self._settings.project
@@ -74,7 +74,7 @@ class Wiring(SystemsWiring):
         """The bucket of anchored heads; None where the settings name none."""
         if self._settings.audit_bucket is None:
             return None
-        from shared.gcp.objects import BucketObjects
+        from shared.adapters.gcp.storage.objects import BucketObjects
 
         return BucketObjects(self.clients.storage, self._settings.audit_bucket)
 
@@ -98,14 +98,14 @@ class Wiring(SystemsWiring):
         """The bucket of the status pages; None where the settings name none."""
         if self._settings.status_bucket is None:
             return None
-        from shared.gcp.pages import BucketPages
+        from shared.adapters.gcp.storage.public_pages import BucketPages
 
         return BucketPages(self.clients.storage, self._settings.status_bucket)
 
     @Once
     def installation(self) -> Installation:
         """What the responders are made of, for a person's eyes."""
-        from shared.gcp.installation import CloudInstallation
+        from shared.adapters.gcp.project.operations_project import CloudInstallation
 
         clients = self.clients
         return CloudInstallation(
@@ -119,23 +119,25 @@ class Wiring(SystemsWiring):
     @Once
     def apis(self) -> Apis:
         """Which APIs are on, for a person's eyes."""
-        from shared.gcp import quotas
+        from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceApis(self.clients.rest(quotas.HOST))
 
     @Once
     def timetable(self) -> Timetable:
         """What is called at set times, for a person's eyes."""
-        from shared.gcp import timetable
+        from shared.adapters.gcp.project import scheduler_runs
 
-        return timetable.JobTimetable(self.clients.rest(timetable.HOST), self._settings.project)
+        return scheduler_runs.JobTimetable(
+            self.clients.rest(scheduler_runs.HOST), self._settings.project
+        )
 
     @alone
     def monitoring(self, project: str) -> Monitoring:
         """How a project is watched, for a person's eyes."""
-        from shared.gcp import monitoring
+        from shared.adapters.gcp.monitoring import configuration
 
-        return monitoring.CloudMonitoring(self.clients.rest(monitoring.HOST), project)
+        return configuration.CloudMonitoring(self.clients.rest(configuration.HOST), project)
 
     @property
     def values_bucket(self) -> str | None:
@@ -156,11 +158,11 @@ class Wiring(SystemsWiring):
     @alone
     def own_accounts(self) -> Accounts:
         """Who holds which role in the operations project, for a person's eyes."""
-        from shared.gcp import accounts
+        from shared.adapters.gcp.project import service_accounts
 
         rest = self.clients.rest
-        return accounts.ProjectAccounts(
-            rest(accounts.HOST), rest(accounts.IAM_HOST), self._settings.project
+        return service_accounts.ProjectAccounts(
+            rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._settings.project
         )
 
     @property
@@ -171,7 +173,7 @@ class Wiring(SystemsWiring):
     @alone
     def builder(self, system: str) -> Builder:
         """The deployments of a protected system's functions. Raises: KeyError."""
-        from shared.gcp.builder import CloudBuilder
+        from shared.adapters.gcp.run.builder import CloudBuilder
 
         policy, functions = self.policies[system], self.clients.functions
         return CloudBuilder(
@@ -181,29 +183,29 @@ class Wiring(SystemsWiring):
     @Once
     def mirrors(self) -> Mirrors:
         """Every bucket that the account may use."""
-        from shared.gcp.mirrors import BucketMirrors
+        from shared.adapters.gcp.storage.mirrors import BucketMirrors
 
         return BucketMirrors(self.clients.storage)
 
     @Once
     def media(self) -> Media:
         """Every bucket that the account may read."""
-        from shared.gcp.media import BucketMedia
+        from shared.adapters.gcp.storage.media import BucketMedia
 
         return BucketMedia(self.clients.storage)
 
     @Once
     def provisions(self) -> Provisions:
         """Every bucket and topic that the account may look at."""
-        from shared.gcp.provisions import GoogleProvisions
+        from shared.adapters.gcp.project.provisions import GoogleProvisions
 
         return GoogleProvisions(self.clients.storage, self.clients.publisher)
 
     @Once
     def prober(self) -> Prober:
         """A look at the declared addresses; a local cloud plays all of them."""
-        from shared.local_cloud import LATENCY
-        from shared.prober import HttpProber
+        from shared.adapters.embedded_cloud import LATENCY
+        from shared.adapters.prober import HttpProber
 
         if self._settings.local_cloud is not None:
             return HttpProber(self._resolve, latency=LATENCY, secrets=lambda: self._secrets)
@@ -212,7 +214,7 @@ class Wiring(SystemsWiring):
     @Once
     def sender(self) -> Sender:
         """The channels to people; a local cloud takes what is meant for their addresses."""
-        from shared.sender import ChannelSender
+        from shared.adapters.channels.sender import ChannelSender
 
         if self._settings.local_cloud is not None:
             return ChannelSender(self._resolve)
@@ -221,7 +223,7 @@ class Wiring(SystemsWiring):
     @Once
     def _secrets(self) -> Secrets:
         """What the operations project's secrets hold."""
-        from shared.gcp import secret_values
+        from shared.adapters.gcp.project import secret_values
 
         return secret_values.SecretValues(
             self.clients.rest(secret_values.HOST), self._settings.project
@@ -230,7 +232,7 @@ class Wiring(SystemsWiring):
     @Once
     def _push(self) -> dict[str, FirebasePush]:
         """By system."""
-        from shared.gcp.push import FirebasePush
+        from shared.adapters.gcp.firebase.messaging import FirebasePush
 
         return {system: FirebasePush(policy.project) for system, policy in self.policies.items()}
 
@@ -243,7 +245,7 @@ class Wiring(SystemsWiring):
 
     @Once
     def _google_identity(self) -> GoogleIdentity:
-        from shared.gcp.identity import GoogleIdentity
+        from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 
         anonymous = self._settings.local_cloud is not None
         return GoogleIdentity(self.identity_project, anonymous=anonymous)
@@ -261,7 +263,7 @@ class Wiring(SystemsWiring):
     @Once
     def entrance(self) -> Entrance:
         """Where operators sign in. Raises: BadConfiguration, where no web API key is known."""
-        from shared.sign_in import SignIn
+        from shared.adapters.sign_in import SignIn
 
         stated = {policy.identity.api_key for policy in self.policies.values()} - {""}
         known = {self._settings.api_key} if self._settings.api_key else stated
@@ -272,11 +274,13 @@ class Wiring(SystemsWiring):
     @Once
     def voice(self) -> Voice:
         """This instance's own account. Raises: BadConfiguration, where it is not named."""
-        from shared.gcp import voice
+        from shared.adapters.gcp.project import own_id_token
 
         if self._settings.console_account is None:
             raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
-        return voice.AccountVoice(self.clients.rest(voice.HOST), self._settings.console_account)
+        return own_id_token.AccountVoice(
+            self.clients.rest(own_id_token.HOST), self._settings.console_account
+        )
 
     @property
     def ids(self) -> Ids:
@@ -285,7 +289,7 @@ class Wiring(SystemsWiring):
 
     def pool(self) -> ThreadPool:
         """A new pool of threads, for one invocation, which closes it."""
-        from shared.pool import ThreadPool
+        from shared.adapters.thread_pool import ThreadPool
 
         return ThreadPool(POOL_WORKERS, self.clock)
 
@@ -305,7 +309,7 @@ class Wiring(SystemsWiring):
     def _vault(self, bucket: str | None) -> Vault | None:
         if bucket is None:
             return None
-        from shared.gcp.vault import BucketVault
+        from shared.adapters.gcp.storage.vault import BucketVault
 
         return BucketVault(self.clients.storage, bucket)
 

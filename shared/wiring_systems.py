@@ -16,7 +16,7 @@ from shared.ports.resources import Estate
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.gcp.channels import Clients
+    from shared.adapters.gcp.clients import Clients
 
 
 class SystemsWiring:
@@ -41,21 +41,21 @@ class SystemsWiring:
     @Once
     def clients(self) -> Clients:
         """Google's clients, wired to whatever is local."""
-        from shared.gcp.channels import Clients
+        from shared.adapters.gcp.clients import Clients
 
         return Clients(self._addresses(), deployed=self._deployed)
 
     @alone
     def application_bus(self, system: str) -> Bus:
         """The topics of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp.bus import PubSubBus
+        from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.policies[system].project)
 
     @Once
     def services(self) -> Services:
         """Every service that the account may see, of systems without a policy as well."""
-        from shared.gcp.platform import CloudServices
+        from shared.adapters.gcp.run.platform import CloudServices
 
         return CloudServices(self.clients.services)
 
@@ -63,7 +63,7 @@ class SystemsWiring:
     def platform(self, system: str) -> Platform:
         """The functions of a protected system. Raises: KeyError for an unknown one."""
         if system not in self._platforms:
-            from shared.gcp.platform import CloudPlatform
+            from shared.adapters.gcp.run.platform import CloudPlatform
 
             policy, clients = self.policies[system], self.clients
             self._platforms[system] = CloudPlatform(
@@ -79,7 +79,7 @@ class SystemsWiring:
     def estate(self, system: str) -> Estate:
         """What a protected system has beside its functions. Raises: KeyError."""
         if system not in self._estates:
-            from shared.gcp.estate import CloudEstate
+            from shared.adapters.gcp.resources import CloudEstate
 
             policy = self.policies[system]
             self._estates[system] = CloudEstate(self.clients, policy.project, policy.region)
@@ -89,7 +89,7 @@ class SystemsWiring:
     def metrics(self, system: str) -> Metrics:
         """The router counts of a protected system. Raises: KeyError for an unknown one."""
         if system not in self._metrics:
-            from shared.gcp.metrics import RouterMetrics
+            from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 
             policy = self.policies[system]
             self._metrics[system] = RouterMetrics(
@@ -100,14 +100,14 @@ class SystemsWiring:
     @alone
     def quotas(self, system: str) -> Quotas:
         """What is admitted in a system's project, for a person's eyes. Raises: KeyError."""
-        from shared.gcp import quotas
+        from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceQuotas(self.clients.rest(quotas.HOST), self.policies[system].project)
 
     @alone
     def alert_states(self, system: str) -> AlertStates:
         """The alerts of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp import alerts
+        from shared.adapters.gcp.monitoring import alert_states as alerts
 
         return alerts.MonitoringAlerts(
             self.clients.rest(alerts.HOST), self.policies[system].project
@@ -116,21 +116,21 @@ class SystemsWiring:
     @alone
     def exports(self, system: str) -> Exports:
         """The exports of a protected system's databases. Raises: KeyError for an unknown one."""
-        from shared.gcp.exports import FirestoreExports
+        from shared.adapters.gcp.firestore.exports import FirestoreExports
 
         return FirestoreExports(self.clients.firestore_admin, self.policies[system].project)
 
     @alone
     def backups(self, system: str) -> Backups:
         """The native backups of a protected system. Raises: KeyError for an unknown one."""
-        from shared.gcp.backups import FirestoreBackups
+        from shared.adapters.gcp.firestore.backups import FirestoreBackups
 
         return FirestoreBackups(self.clients.firestore_admin, self.policies[system].project)
 
     @alone
     def restores(self, system: str) -> Restores:
         """The databases made of a system's backups. Raises: KeyError for an unknown one."""
-        from shared.gcp.restores import FirestoreRestores
+        from shared.adapters.gcp.firestore.restores import FirestoreRestores
 
         clients = self.clients
         return FirestoreRestores(
@@ -140,14 +140,14 @@ class SystemsWiring:
     @alone
     def documents(self, system: str) -> Documents:
         """The documents of a protected system's databases. Raises: KeyError for an unknown one."""
-        from shared.gcp.documents import FirestoreDocuments
+        from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 
         return FirestoreDocuments(self.clients.firestore, self.policies[system].project)
 
     @alone
     def rewrites(self, system: str) -> Rewrites:
         """The same, for writing back. Raises: KeyError for an unknown system."""
-        from shared.gcp.rewrites import FirestoreRewrites
+        from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 
         return FirestoreRewrites(self.clients.firestore, self.policies[system].project)
 
@@ -155,7 +155,7 @@ class SystemsWiring:
         """Where what is local listens, by service; an emulator of one's own wins."""
         addresses: dict[str, str] = {}
         if self._settings.local_cloud is not None:
-            from shared.local_cloud import addresses_of
+            from shared.adapters.embedded_cloud import addresses_of
 
             addresses = addresses_of(self._settings.local_cloud)
         emulators = {

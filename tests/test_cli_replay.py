@@ -25,11 +25,11 @@ from local.cloud import Cloud
 from local.provisions import INSIDE
 from local.wire import Refused
 from responders import refusal
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
+from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
-from shared.gcp.bus import PubSubBus
-from shared.gcp.channels import Clients
-from shared.gcp.letters import PubSubLetters
 from shared.ports.messaging import Letter, Letters
 from shared.settings import EMULATORS, LOCAL_CLOUD
 from shared.state.envelope import Message
@@ -394,7 +394,7 @@ def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) ->
 
 KILLED = """
 import os, signal
-from shared.gcp.letters import PubSubLetters
+from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
 from cli.app import app
 
 PubSubLetters.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export
-from shared.gcp.identity import GoogleIdentity
 from shared.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import CVPLUS, PUBLISHED, SIGNED

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.identity.detour import detour
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
+from shared.adapters.prober import HttpProber
 from shared.core.store import Query
 from shared.domain.commands.credential import unverified
-from shared.gcp.identity import GoogleIdentity
 from shared.policy_files import loader
-from shared.prober import HttpProber
 from tests import person
 from tests.desk import Desk
 from tests.documented import CVPLUS, EXPORTED, IDENTIFIED, IDENTITY, PEOPLE, SIGNING_IN

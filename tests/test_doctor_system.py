@@ -16,6 +16,7 @@ from cli.doctor.facts import responders
 from cli.doctor.finding import Verdict, examined
 from cli.doctor.gathering_system import Facts, Spoken
 from cli.doctor.measuring import Measured
+from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import Posture
 from shared.domain.data.backups.export import Status as Kept
@@ -46,7 +47,6 @@ from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_L
 from shared.domain.signals.probe_history import Look
 from shared.domain.signals.probe_signals import Record
 from shared.domain.system import Controls, Freeze, Pause, System
-from shared.gcp.pages import CACHE_CONTROL
 from shared.ports.operations_project import Asked
 from shared.ports.storage import Seen
 from tests.installed import DOUBTFUL, FUNCTIONS, NOON, OPS, SILENT, UNKNOWN, WELL, WRONG, asked

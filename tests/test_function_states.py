@@ -6,9 +6,9 @@ from typing import Any
 
 from google.cloud import functions_v2, run_v2
 
+from shared.adapters.gcp.run.function_state import function_states
 from shared.domain.deployments.inventory.state import Generation, SecretUse, Source, values_hash
 from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
-from shared.gcp.function_states import function_states
 
 PARENT = "projects/shop/locations/europe-west1"
 SERVICE = f"{PARENT}/services/pay"

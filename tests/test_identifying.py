@@ -19,13 +19,13 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.commands import credential
 from shared.domain.commands.command import CommandRecord
 from shared.domain.commands.credential import UsedToken, fingerprint
-from shared.gcp.identity import GoogleIdentity
 from tests.fakes.clock import START
 from tests.fakes.identity import FakeIdentity
 from tests.outside import dead_letters

@@ -127,7 +127,7 @@ def test_an_entry_point_says_when_it_runs_and_what_running_twice_does(name: str)
 
 def test_main_leaves_google_to_the_wiring() -> None:
     """main.py is no package, so the import contracts do not see it."""
-    forbidden = ("google", "grpc", "firebase_admin", "shared.gcp", "local", "cli")
+    forbidden = ("google", "grpc", "firebase_admin", "shared.adapters.gcp", "local", "cli")
     crossing = {
         module
         for module in imported(ROOT / "main.py")

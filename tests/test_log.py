@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.logging_store import LoggedStore
 from shared.core import log
 from shared.core.errors import Ambiguous, Moved
 from shared.core.store import Create, Put, Query, Reader, Write
 from shared.domain.audit.chain import event
 from shared.domain.audit.narrative import of_single
 from shared.domain.audit.system_chain import write_down
-from shared.logged import LoggedStore
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.store import MemoryStore
 from tests.world import World

@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 import main
 from cli.replay import Replay
 from cli.wired import NO, UNUSABLE
+from shared.adapters.logging_store import LoggedStore
+from shared.adapters.prober import HttpProber
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.core.redaction import holds_token
@@ -26,9 +28,7 @@ from shared.domain.policy.model import Policy, Probe, ProbeAccount
 from shared.domain.rollback.rollback import ENDED
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.system import EVERYWHERE
-from shared.logged import LoggedStore
 from shared.ports.messaging import Letter
-from shared.prober import HttpProber
 from shared.state.reader import Reading
 from tests.confidential import PERSONAL, SECRETS
 from tests.contracts.serving import serving

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.adapters.gcp.errors import READ_SECONDS
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
-from shared.gcp.answers import READ_SECONDS
 from shared.wiring import POOL_WORKERS
 from tests.answering import say
 from tests.built_again import rebuilt

@@ -12,13 +12,13 @@ import pytest
 
 from local.clock import CloudClock
 from local.cloud import Cloud
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable
 from shared.core.store import SERVER_TIME, Put, Store, Update
 from shared.domain.audit import anchor
 from shared.domain.audit.verification import Finding, Verdict
 from shared.domain.retention import KEPT_FOR
-from shared.gcp.channels import Clients
-from shared.gcp.store import FirestoreStore
 from shared.state.audit_reader import Trail
 from tests.campaign import FOUND_BY_ANCHORS_ALONE, FOUND_BY_THE_CHAIN, Tamperer
 from tests.fakes.clock import START, FakeClock

@@ -8,10 +8,10 @@ from typing import Any
 
 from local.demo.stage import Broken, Stage
 from local.identity.users import code
+from shared.adapters.sign_in import Challenge, SignIn
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.domain.commands.credential import TOKEN
-from shared.sign_in import Challenge, SignIn
 
 PEOPLE = ("operator@example.com", "second@example.com")
 PASSWORD = "of the play"  # noqa: S105 - it protects nothing

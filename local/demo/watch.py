@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from local.demo.scene import MINUTE, Scene
 from local.demo.screen import Progress
 from local.demo.stage import Broken
-from shared.clock import READ_EVERY_SECONDS
+from shared.adapters.clock import READ_EVERY_SECONDS
 from shared.domain.rollback.rollback import ENDED, Rollback
 
 SECOND = timedelta(seconds=1)

@@ -9,7 +9,7 @@ from local.clock import CloudClock
 from local.faults import Faults
 from local.journal import Journal
 from local.storage import Buckets, Service, StorageServer
-from shared.gcp.channels import Clients
+from shared.adapters.gcp.clients import Clients
 from tests.fakes.clock import START
 
 

@@ -14,14 +14,14 @@ from local.application.sources import archive
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.storage.conditions import Conditions
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.run.builder import CloudBuilder
+from shared.adapters.gcp.run.platform import CloudPlatform
+from shared.adapters.gcp.storage.vault import BucketVault
 from shared.domain.deployments.build_config import Recipe, recipe
 from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
 from shared.domain.deployments.source_copies import written
 from shared.domain.policy.model import Group, Policy
-from shared.gcp.builder import CloudBuilder
-from shared.gcp.channels import Clients
-from shared.gcp.platform import CloudPlatform
-from shared.gcp.vault import BucketVault
 from shared.ports.platform import Builder, Platform
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.contracts.platforms import FUNCTIONS, PROJECT, REGION

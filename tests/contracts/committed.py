@@ -7,7 +7,7 @@ from typing import Any
 
 from google.cloud.firestore_v1 import types
 
-from shared.gcp.values import write_fields
+from shared.adapters.gcp.firestore.values import write_fields
 
 
 def commit(client: Any, database: str, documents: Mapping[str, Mapping[str, Any] | None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from firebase_admin import messaging
 
-from shared.gcp.push import FirebasePush
+from shared.adapters.gcp.firebase.messaging import FirebasePush
 from tests.contracts.channels import Anonymous, Server
 from tests.contracts.platforms import InMemory, PlatformWorld, embedded
 from tests.contracts.serving import serving

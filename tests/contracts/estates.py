@@ -19,6 +19,8 @@ from local.application.parts import FIRST_RELEASE
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.resources import CloudEstate
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.data.ttl import Expiry
 from shared.domain.deployments.inventory.state import (
@@ -33,8 +35,6 @@ from shared.domain.deployments.inventory.state import (
 )
 from shared.domain.policy.model import Group, Policy
 from shared.domain.policy.resources import Resources
-from shared.gcp.channels import Clients
-from shared.gcp.estate import CloudEstate
 from shared.ports.resources import Estate
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.estate import EMPTY_TEMPLATE, FakeEstate

@@ -14,17 +14,17 @@ from local.application.service import Configuration as Given
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.monitoring.metrics import RouterMetrics
+from shared.adapters.gcp.project.secret_values import HOST as SECRETS_HOST
+from shared.adapters.gcp.project.secret_values import SecretValues
+from shared.adapters.gcp.run.platform import CloudPlatform
+from shared.adapters.prober import HttpProber
 from shared.domain.deployments.inventory.state import SecretUse, configured
 from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group, Policy, Probe, ProbeAccount
-from shared.gcp.channels import Clients
-from shared.gcp.metrics import RouterMetrics
-from shared.gcp.platform import CloudPlatform
-from shared.gcp.secret_values import HOST as SECRETS_HOST
-from shared.gcp.secret_values import SecretValues
 from shared.ports.platform import Metrics, Platform
 from shared.ports.probe import Prober
-from shared.prober import HttpProber
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.platform import DEFAULT, FakePlatform

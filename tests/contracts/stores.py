@@ -17,9 +17,9 @@ from local.firestore import Concurrency
 from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import Refused, serve
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.store import SERVER_TIME, Put, Store
-from shared.gcp.channels import Clients
-from shared.gcp.store import FirestoreStore
 from tests.contracts.losing import lose_in_memory
 from tests.fakes.clock import FakeClock
 from tests.fakes.hooks import no_hook

@@ -16,9 +16,9 @@ from local.monitoring.alerts import HOST
 from local.monitoring.notification import Incident
 from local.rest import RestServer
 from local.wire import Dropped
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.monitoring.alert_states import MonitoringAlerts
 from shared.core.errors import Rejected, Unavailable
-from shared.gcp.alerts import MonitoringAlerts
-from shared.gcp.channels import Clients
 from shared.ports.platform import AlertStates
 from tests.fakes.alert_states import FakeAlertStates
 from tests.fakes.clock import START

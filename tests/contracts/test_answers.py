@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from local.faults import Moment
 from local.firestore import Concurrency
+from shared.adapters.gcp.errors import Contended
 from shared.core.errors import (
     Ambiguous,
     Exists,
@@ -24,7 +25,6 @@ from shared.core.errors import (
     Unavailable,
 )
 from shared.core.store import Create, Query
-from shared.gcp.answers import Contended
 from tests.contracts.stores import COMMIT, OverTheWire, firestore
 
 NO_ANSWER = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED")

@@ -12,9 +12,9 @@ from local.faults import Faults
 from local.quotas import HOST, Quotas
 from local.rest import RestServer
 from local.run.quota import WriteQuota
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.quotas import ServiceApis
 from shared.core.errors import Rejected, Unavailable
-from shared.gcp.channels import Clients
-from shared.gcp.quotas import ServiceApis
 from shared.ports.operations_project import Apis
 from tests.fakes.apis import MemoryApis
 

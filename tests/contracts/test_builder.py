@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.adapters.gcp import operations
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.domain.deployments.build_config import is_built_from
 from shared.domain.deployments.inventory.traffic import TrafficTarget, shares
-from shared.gcp import operations
 from tests.contracts.builders import BuilderWorld, InMemory, embedded
 
 BUILT = 90.0

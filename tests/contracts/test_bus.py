@@ -17,9 +17,9 @@ from local.faults import Faults
 from local.journal import Journal
 from local.pubsub.service import PubSub
 from local.wire import serve
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core.errors import Ambiguous, Rejected
-from shared.gcp.bus import PubSubBus
-from shared.gcp.channels import Clients
 from shared.ports.messaging import Bus
 from tests.contracts.losing import lose_in_memory, lose_on_the_wire
 from tests.fakes.bus import MemoryBus

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.apprised import tell
+from shared.adapters.channels.apprise import tell
+from shared.adapters.channels.atlassian_statuspage import Statuspage
+from shared.adapters.channels.sender import ChannelSender
+from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.message import Worded
 from shared.domain.notices.notice import Stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.presentation.notice_templates import NAMES, Templates
 from shared.domain.presentation.notice_text import facts, template_of
-from shared.gcp.push import FirebasePush
-from shared.sender import ChannelSender
-from shared.statuspage import Statuspage
 from tests.attacks import ATTACKS, ID, MEANS_SOMETHING, about, notice
 from tests.contracts.channels import KEY, TOLD, WORDS, Known, Server
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from responders.checking import Checking
-from shared.clock import FollowedClock
+from shared.adapters.clock import FollowedClock
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage

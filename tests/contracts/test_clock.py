@@ -10,7 +10,7 @@ import pytest
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from shared.clock import FollowedClock, SystemClock
+from shared.adapters.clock import FollowedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock
 from shared.domain.policy.model import Group, Policy

@@ -16,10 +16,10 @@ from local.faults import Faults
 from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import serve
-from shared.clock import SystemClock
+from shared.adapters.clock import SystemClock
+from shared.adapters.gcp.clients import ANY_SIZE, UNREPEATED, Clients
+from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable
-from shared.gcp.channels import ANY_SIZE, UNREPEATED, Clients
-from shared.gcp.store import FirestoreStore
 
 READERS = 3
 ROUNDS = 40

@@ -15,11 +15,11 @@ from local.firestore import Concurrency
 from local.firestore.service import FirestoreService
 from local.journal import Journal
 from local.wire import serve
-from shared.clock import SystemClock
+from shared.adapters.clock import SystemClock
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Throttled
 from shared.core.store import Create, Reader, Update, Write
-from shared.gcp.channels import Clients
-from shared.gcp.store import FirestoreStore
 
 THREADS, EACH = 4, 10
 

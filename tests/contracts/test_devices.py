@@ -6,11 +6,11 @@ from typing import Protocol
 
 import pytest
 
+from shared.adapters.channels.sender import ChannelSender
+from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.push_progress import Fate
-from shared.gcp.push import FirebasePush
 from shared.ports.messaging import Sender
-from shared.sender import ChannelSender
 from tests.contracts.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.fakes.sender import FakeSender
 

@@ -10,11 +10,11 @@ import grpc
 import pytest
 
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
 from shared.domain.data.document import Version, is_path, order, same
 from shared.domain.policy.data_rules import Scope
-from shared.gcp.channels import Clients
-from shared.gcp.documents import FirestoreDocuments
 from shared.ports.documents import Documents
 from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING

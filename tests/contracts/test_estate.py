@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.adapters.gcp.project.service_accounts import project_of
 from shared.core.errors import Unavailable
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.data.ttl import Expiry
 from shared.domain.deployments.inventory.state import AccountState, Generation
-from shared.gcp.accounts import project_of
 from tests.contracts.estates import (
     ACCOUNT,
     IMAGE,

@@ -12,11 +12,11 @@ from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.backups import FirestoreBackups
+from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.domain.data.backups.values import Export, Recurrence, Stored
-from shared.gcp.backups import FirestoreBackups
-from shared.gcp.channels import Clients
-from shared.gcp.exports import FirestoreExports
 from shared.ports.backups import Backups, Exports
 from tests.contracts.losing import answer_once, lose_in_memory, lose_on_the_wire
 from tests.fakes.clock import FakeClock

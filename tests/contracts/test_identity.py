@@ -19,11 +19,11 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.commands.credential import ROLE_CLAIM, Kind, hashed, unverified
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
-from shared.gcp.identity import GoogleIdentity
 from shared.ports.identity import Identity
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.identity import FakeIdentity

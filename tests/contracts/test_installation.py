@@ -15,11 +15,11 @@ from google.pubsub_v1 import types
 from local import delivery
 from local.cloud import Cloud
 from local.provisions import INSIDE, values_bucket
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.operations_project import CloudInstallation
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Policy
-from shared.gcp.channels import Clients
-from shared.gcp.installation import CloudInstallation
 from shared.ports.operations_project import Deployed, Installation, Subscription
 from tests.fakes.installation import MemoryInstallation
 

@@ -15,10 +15,10 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
 from responders.refusal import LETTER_LIMIT
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
 from shared.core import topics
 from shared.core.errors import Rejected
-from shared.gcp.channels import Clients
-from shared.gcp.letters import PubSubLetters
 from shared.ports.messaging import Letter, Letters
 from tests.contracts.letters import SHOP, pulled
 from tests.fakes.letters import MemoryLetters

@@ -10,9 +10,9 @@ import pytest
 
 from local.faults import Faults
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.media import BucketMedia
 from shared.core.errors import Rejected, Unavailable
-from shared.gcp.channels import Clients
-from shared.gcp.media import BucketMedia
 from shared.ports.storage import Media
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once

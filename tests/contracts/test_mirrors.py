@@ -12,10 +12,10 @@ from local.faults import Faults
 from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.mirrors import BucketMirrors
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.domain.data.backups.values import Stored
-from shared.gcp.channels import Clients
-from shared.gcp.mirrors import BucketMirrors
 from shared.ports.backups import Mirrors
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import pytest
 
 from local.cloud import Cloud
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.monitoring.configuration import CloudMonitoring
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Group, Mode, Policy, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
-from shared.gcp.channels import Clients
-from shared.gcp.monitoring import CloudMonitoring
 from shared.ports.operations_project import Asked, Metric, Monitoring
 from tests.fakes.monitoring import MemoryMonitoring
 

@@ -12,10 +12,10 @@ import pytest
 
 from local.faults import Faults, Moment
 from local.wire import Dropped, Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.objects import BucketObjects
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable
 from shared.core.store import Objects
-from shared.gcp.channels import Clients
-from shared.gcp.objects import BucketObjects
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once, lose_in_memory
 from tests.fakes.objects import MemoryObjects

@@ -12,9 +12,9 @@ import pytest
 
 from local.faults import Faults, Moment
 from local.wire import Dropped, Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.gcp.channels import Clients
-from shared.gcp.pages import BucketPages
 from shared.ports.storage import Pages, Seen
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once

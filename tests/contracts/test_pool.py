@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.clock import SystemClock
+from shared.adapters.clock import SystemClock
+from shared.adapters.thread_pool import ThreadPool
 from shared.core.errors import LostRollback
 from shared.core.runtime import Pool
-from shared.pool import ThreadPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.pool import InlinePool
 

@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.adapters.embedded_cloud import LATENCY
+from shared.adapters.prober import BODY_BYTES, HttpProber
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.model import Probe
-from shared.local_cloud import LATENCY
-from shared.prober import BODY_BYTES, HttpProber
 from tests.contracts.serving import serving
 
 HOST = "shop.example"

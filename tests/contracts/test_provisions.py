@@ -19,12 +19,12 @@ from local.pubsub.service import PubSub
 from local.storage import Buckets, Service, StorageServer
 from local.wire import Refused, serve
 from responders.inspecting import Inspecting
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.provisions import GoogleProvisions
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError, Throttled, Unavailable
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import Posture
-from shared.gcp.channels import Clients
-from shared.gcp.provisions import GoogleProvisions
 from shared.policy_files import loader
 from shared.ports.storage import Provisions
 from shared.settings import Settings

@@ -14,6 +14,14 @@ from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import rules
 from local.loopback import Loop
+from shared.adapters.gcp import rest as adapter
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firebase.hosting import FirebaseHosting
+from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
+from shared.adapters.gcp.firebase.rules import FirebaseRules
+from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
+from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
+from shared.adapters.gcp.rest import MOST_PAGES, Rest
 from shared.core.errors import (
     Ambiguous,
     Gone,
@@ -25,14 +33,6 @@ from shared.core.errors import (
 )
 from shared.domain.data.events.triggers import Trigger
 from shared.domain.deployments.inventory.state import RulesFile
-from shared.gcp import rest as adapter
-from shared.gcp.channels import Clients
-from shared.gcp.hosting import FirebaseHosting
-from shared.gcp.remote_config import FirebaseRemoteConfig
-from shared.gcp.rest import MOST_PAGES, Rest
-from shared.gcp.rules import FirebaseRules
-from shared.gcp.schedules import CloudScheduler
-from shared.gcp.triggers import EventarcTriggers
 from tests.local.rest_world import running
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -311,7 +311,7 @@ def cloud() -> Iterator[Cloud]:
 
 def test_a_long_list(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page is read."""
-    monkeypatch.setattr("shared.gcp.rules._PAGE", 2)
+    monkeypatch.setattr("shared.adapters.gcp.firebase.rules._PAGE", 2)
     clients = Clients(cloud.addresses, deployed=False)
 
     found = FirebaseRules(clients.rest(rules.HOST), "shop").releases()

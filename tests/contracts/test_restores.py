@@ -11,12 +11,12 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+from shared.adapters.gcp.firestore.exports import FirestoreExports
+from shared.adapters.gcp.firestore.restores import FirestoreRestores
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
 from shared.domain.policy.data_rules import Scope
-from shared.gcp.channels import Clients
-from shared.gcp.documents import FirestoreDocuments
-from shared.gcp.exports import FirestoreExports
-from shared.gcp.restores import FirestoreRestores
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
 from tests.contracts.losing import answer_once, lose_in_memory, lose_on_the_wire

@@ -11,11 +11,11 @@ import pytest
 
 from local.faults import Moment
 from local.wire import Refused
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.core.errors import Ambiguous, Moved, Rejected
 from shared.domain.data.document import Rewrite, Version, same
-from shared.gcp.channels import Clients
-from shared.gcp.documents import FirestoreDocuments
-from shared.gcp.rewrites import FirestoreRewrites
 from shared.ports.documents import Documents, Rewrites
 from tests.contracts.committed import commit
 from tests.contracts.everything import EVERYTHING

@@ -9,11 +9,11 @@ import pytest
 from google.cloud import monitoring_v3
 from msgspec.structs import replace
 
+from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.model import Probe
 from shared.domain.signals.health import ProbeAnswer, Requests
-from shared.gcp.metrics import RouterMetrics
 from tests.contracts.platforms import ORDER_PAGE, PARENT, TEST_ACCOUNT, PlatformWorld
 from tests.fakes.router import USERS
 

@@ -14,9 +14,9 @@ from local.faults import Faults
 from local.journal import Journal
 from local.rest import RestServer
 from local.secrets import Secrets
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.secret_values import HOST, SecretValues
 from shared.core.errors import Rejected
-from shared.gcp.channels import Clients
-from shared.gcp.secret_values import HOST, SecretValues
 from tests.fakes.clock import START
 
 

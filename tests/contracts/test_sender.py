@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.channels.sender import ChannelSender
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.channels import Channel, ChannelKind
-from shared.sender import ChannelSender
 from tests.contracts.serving import serving
 from tests.fakes.sender import FakeSender
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from shared.adapters.prober import HttpProber
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.policy.model import Probe, ProbeAccount
-from shared.prober import HttpProber
 from tests.contracts.serving import serving
 from tests.contracts.toolkit import Toolkit, Vault
 

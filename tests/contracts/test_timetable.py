@@ -14,9 +14,9 @@ from local.faults import Faults
 from local.journal import Journal
 from local.rest import RestServer
 from local.scheduler import Scheduler
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
 from shared.core.errors import Rejected, Unavailable
-from shared.gcp.channels import Clients
-from shared.gcp.timetable import HOST, JobTimetable
 from shared.ports.operations_project import Run, Timetable
 from tests.fakes.clock import START
 from tests.fakes.timetable import MemoryTimetable

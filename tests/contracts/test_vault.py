@@ -11,10 +11,10 @@ from local.faults import Faults, Moment
 from local.storage import Buckets
 from local.storage.conditions import Conditions
 from local.wire import Dropped
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.vault import BucketVault
 from shared.core.errors import Ambiguous, Rejected
 from shared.domain.deployments.inventory.state import Source
-from shared.gcp.channels import Clients
-from shared.gcp.vault import BucketVault
 from shared.ports.storage import Vault
 from tests.contracts.buckets import storage
 from tests.contracts.losing import answer_once, lose_in_memory

@@ -14,15 +14,15 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
+from shared.adapters.gcp.project.own_id_token import HOST, AccountVoice
+from shared.adapters.sign_in import SignIn
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Kind
 from shared.domain.policy.model import Policy
 from shared.domain.policy.roles import Role
-from shared.gcp.channels import Clients
-from shared.gcp.identity import GoogleIdentity
-from shared.gcp.voice import HOST, AccountVoice
 from shared.ports.identity import Entrance, Identity, Voice
-from shared.sign_in import SignIn
 from tests.fakes.clock import FakeClock
 from tests.fakes.identity import FakeEntrance, FakeIdentity, FakeVoice
 from tests.local.run_world import policy

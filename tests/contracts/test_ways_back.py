@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from local import fault_plan
 from local.cloud import Cloud
 from local.firebase import hosting, identity, remote_config, rules
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.resources import CloudEstate
 from shared.core.codec import from_json
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, RollbackError, Throttled
 from shared.domain.deployments.inventory.state import IndexField, RulesFile
-from shared.gcp.channels import Clients
-from shared.gcp.estate import CloudEstate
 from shared.ports.resources import Estate
 from tests.contracts.estates import (
     INDEX,

@@ -14,7 +14,8 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
 from responders.taking_stock import take_stock
-from shared.clock import SystemClock
+from shared.adapters.clock import SystemClock
+from shared.adapters.gcp.clients import Clients
 from shared.core import topics
 from shared.core.errors import BadConfiguration
 from shared.core.store import Create
@@ -22,7 +23,6 @@ from shared.domain.deployments.inventory.diff import Part, incomparable
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
-from shared.gcp.channels import Clients
 from shared.settings import Settings
 from shared.wiring import Wiring
 from tests.fakes.clock import START

@@ -35,7 +35,7 @@ from local.provisions import (
     values_bucket,
 )
 from local.responders import SERVED
-from shared.clock import FollowedClock
+from shared.adapters.clock import FollowedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import shares
 from shared.domain.policy.model import Mode

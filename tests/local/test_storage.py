@@ -44,7 +44,7 @@ class StorageWorld:
             credentials=AnonymousCredentials(),
             client_options={"api_endpoint": self.url},
         )
-        self.client._bucket_metadata_cache = None  # as in shared/gcp/channels.py
+        self.client._bucket_metadata_cache = None  # as in shared/adapters/gcp/clients.py
 
     def close(self) -> None:
         self.client.close()

@@ -6,26 +6,21 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from shared.gcp import (
-    accounts,
-    backups,
-    hosting,
-    identity_config,
-    indexes,
-    installation,
-    metrics,
-    monitoring,
-    objects,
-    platform,
+from shared.adapters.gcp.firebase import auth_config, hosting, remote_config, rules
+from shared.adapters.gcp.firestore import backups, indexes, store
+from shared.adapters.gcp.monitoring import configuration as monitoring
+from shared.adapters.gcp.monitoring import metrics
+from shared.adapters.gcp.project import operations_project as installation
+from shared.adapters.gcp.project import (
     quotas,
-    remote_config,
-    rules,
-    schedules,
+    scheduler_jobs,
+    scheduler_runs,
     secrets,
-    store,
-    timetable,
-    triggers,
+    service_accounts,
 )
+from shared.adapters.gcp.pubsub import eventarc_triggers
+from shared.adapters.gcp.run import platform
+from shared.adapters.gcp.storage import objects
 from tests.terraform.blocks import blocks_in
 from tests.terraform.checks import account_of, functions, grants, members, operations_project
 from tests.terraform.conftest import TERRAFORM, configuration
@@ -126,10 +121,10 @@ def test_nobody_else_may_anything(two_projects: Configuration) -> None:
 
 
 LOOKED_AT = (
-    *accounts.PERMISSIONS,
+    *service_accounts.PERMISSIONS,
     *backups.PAST_PERMISSIONS,
     *hosting.PERMISSIONS,
-    *identity_config.PERMISSIONS,
+    *auth_config.PERMISSIONS,
     *indexes.PERMISSIONS,
     *metrics.PERMISSIONS,
     *monitoring.PERMISSIONS,
@@ -139,17 +134,17 @@ LOOKED_AT = (
     *quotas.APIS_PERMISSIONS,
     *remote_config.PERMISSIONS,
     *rules.PERMISSIONS,
-    *schedules.PERMISSIONS,
+    *scheduler_jobs.PERMISSIONS,
     *secrets.PERMISSIONS,
-    *triggers.PERMISSIONS,
+    *eventarc_triggers.PERMISSIONS,
 )
 
 INSTALLED = (
-    *accounts.GRANTS_PERMISSIONS,
+    *service_accounts.GRANTS_PERMISSIONS,
     *installation.PERMISSIONS,
     *monitoring.PERMISSIONS,
     *quotas.APIS_PERMISSIONS,
-    *timetable.PERMISSIONS,
+    *scheduler_runs.PERMISSIONS,
 )
 
 

@@ -230,4 +230,4 @@ def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) ->
         permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})
     }
 
-    assert may == declared("`shared.gcp.letters.PERMISSIONS`")
+    assert may == declared("`shared.adapters.gcp.pubsub.dead_letters.PERMISSIONS`")

@@ -33,7 +33,7 @@ class ReleaseHosting(KindBeside):
 
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
-    """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
+    """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
 
     def look(self, step: Step) -> Look:
         """Compare what is live with goal and origin; a version must still be there to go back."""

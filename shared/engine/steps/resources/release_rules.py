@@ -43,7 +43,7 @@ class ReleaseRules(KindBeside):
 
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 20.0
-    """Twice `shared.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
+    """Twice `shared.adapters.gcp.rest.EFFECT_SECONDS`: the ruleset may have to be made first."""
 
     def look(self, step: Step) -> Look:
         """Compare what is in force with goal and origin; rules that say the same are the same."""

@@ -46,7 +46,7 @@ class SetIdentity(KindBeside):
 
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
-    """`shared.gcp.rest.EFFECT_SECONDS`: one call."""
+    """`shared.adapters.gcp.rest.EFFECT_SECONDS`: one call."""
 
     def __init__(self, estate: Estate, platform: Platform) -> None:
         super().__init__(estate)

@@ -1,0 +1,1 @@
+"""Notification channels: sender and providers."""

@@ -1,0 +1,93 @@
+"""Incidents on a page of Atlassian Statuspage, over its REST API.
+
+https://developer.statuspage.io (read 2026-11): an incident has a name, a status and updates; a
+key in `Authorization: OAuth KEY`. It is found by our id in its name, so that a message whose answer
+was lost makes no second one, and an update that is there already is not made again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from shared.adapters.http import exchange
+from shared.core.codec import from_json
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.notices.message import Worded
+from shared.domain.notices.notice import Stage
+
+BASE = "https://api.statuspage.io"
+CALL_SECONDS = 10.0
+LARGEST_ANSWER = 1024 * 1024
+STATUSES = {
+    Stage.BEGUN: "investigating",
+    Stage.UNDER_WAY: "identified",
+    Stage.BACK: "monitoring",
+    Stage.STUCK: "investigating",
+    Stage.OVER: "resolved",
+}
+_LATER = frozenset({408, 420, 429})
+
+
+class _Update(Struct, frozen=True):
+    body: str | None = None
+
+
+class _Incident(Struct, frozen=True):
+    id: str
+    name: str
+    incident_updates: list[_Update] = []
+
+
+class Statuspage:
+    """One page."""
+
+    def __init__(self, page: str, key: str, base: str = BASE) -> None:
+        self._path = f"{base}/v1/pages/{page}/incidents"
+        self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
+
+    def tell(self, incident: str, stage: Stage, worded: Worded, key: str) -> None:
+        """The incident says these words, once. Raises: Rejected, Unavailable."""
+        body = worded.body.strip()
+        said = {"body": body, **({"status": STATUSES[stage]} if stage in STATUSES else {})}
+        known = self._find(incident)
+        if known is None:
+            named = {**said, "name": f"{worded.subject} ({incident})"}
+            self._asked("POST", self._path, key, {"incident": named})
+        elif body not in {one.body for one in known.incident_updates}:
+            self._asked(
+                "PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said}
+            )
+
+    def _find(self, incident: str) -> _Incident | None:
+        content = self._asked("GET", f"{self._path}?q={quote(incident)}&limit=100", "", None)
+        try:
+            found = from_json(content, list[_Incident])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as unlike:
+            raise Unavailable("statuspage: an answer that cannot be read") from unlike
+        return next((one for one in found if one.name.endswith(f"({incident})")), None)
+
+    def _asked(self, method: str, url: str, key: str, said: dict[str, Any] | None) -> bytes:
+        headers = {**self._headers, "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        content = msgspec.json.encode(said) if said is not None else b""
+        try:
+            status, body, _ = exchange(
+                method,
+                url,
+                seconds=CALL_SECONDS,
+                headers=headers,
+                content=content,
+                reads=LARGEST_ANSWER,
+            )
+        except (TimeoutError, httpx.TransportError) as error:
+            raise Unavailable(f"statuspage: {type(error).__name__}") from error
+        if 200 <= status < 300:
+            return body
+        kind = Rejected if 400 <= status < 500 and status not in _LATER else Unavailable
+        raise kind(f"statuspage answered {status}")

@@ -1,0 +1,224 @@
+"""The one place where clients of Google's services are made, and where they connect to."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from shared.core.errors import BadConfiguration
+from shared.core.lazy import Once, alone
+
+if TYPE_CHECKING:
+    from shared.adapters.gcp.rest import Rest
+
+ANY_SIZE = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+"""As each generated client asks for on a channel of its own: the services have their own limits."""
+UNREPEATED = (("grpc.enable_retries", 0),)
+"""Nothing is sent again beneath us: grpcio 1.85.3 may lose a streaming call that it would repeat.
+
+Its status came, UNAVAILABLE, but neither a message nor its end, and no deadline ended the wait.
+"""
+EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope that leaves the limits to IAM."""
+
+
+class Clients:
+    """The generated clients of one process, each imported and built on first use.
+
+    `addresses` (`host:port` by service name) sends single services to an embedded cloud: a plain
+    channel without credentials, which is made for loopback only, and never in a deployed instance.
+    Without an address a client goes to Google, over TLS, as the instance's service account.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], *, deployed: bool) -> None:
+        """Raises: BadConfiguration, with every address that must not be used."""
+        self._addresses = dict(addresses)
+        self._transports: list[Any] = []
+        faults = [
+            f"{service}: {address} is not a loopback address"
+            for service, address in addresses.items()
+            if not is_loopback(address)
+        ]
+        if deployed and addresses:
+            faults.append("a deployed instance must not be wired to an embedded cloud")
+        if faults:
+            raise BadConfiguration(*faults)
+
+    @Once
+    def firestore(self) -> Any:
+        """`google.firestore.v1.Firestore`."""
+        from google.cloud.firestore_v1.services.firestore import FirestoreClient
+
+        return self._built(FirestoreClient, "firestore")
+
+    @Once
+    def publisher(self) -> Any:
+        """`google.pubsub.v1.Publisher`."""
+        from google.pubsub_v1.services.publisher import PublisherClient
+
+        return self._built(PublisherClient, "pubsub")
+
+    @Once
+    def subscriber(self) -> Any:
+        """`google.pubsub.v1.Subscriber`."""
+        from google.pubsub_v1.services.subscriber import SubscriberClient
+
+        return self._built(SubscriberClient, "pubsub")
+
+    @Once
+    def functions(self) -> Any:
+        """`google.cloud.functions.v2.FunctionService`."""
+        from google.cloud.functions_v2.services.function_service import FunctionServiceClient
+
+        return self._built(FunctionServiceClient, "functions")
+
+    @Once
+    def services(self) -> Any:
+        """`google.cloud.run.v2.Services`."""
+        from google.cloud.run_v2.services.services import ServicesClient
+
+        return self._built(ServicesClient, "run")
+
+    @Once
+    def revisions(self) -> Any:
+        """`google.cloud.run.v2.Revisions`."""
+        from google.cloud.run_v2.services.revisions import RevisionsClient
+
+        return self._built(RevisionsClient, "run")
+
+    @Once
+    def monitoring(self) -> Any:
+        """`google.monitoring.v3.MetricService`."""
+        from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
+
+        return self._built(MetricServiceClient, "monitoring")
+
+    @Once
+    def firestore_admin(self) -> Any:
+        """`google.firestore.admin.v1.FirestoreAdmin`."""
+        from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
+
+        return self._built(FirestoreAdminClient, "firestore")
+
+    @alone
+    def rest(self, host: str) -> Rest:
+        """The REST API of a host that has no client, `firebasehosting.googleapis.com`."""
+        from shared.adapters.gcp.rest import Rest
+
+        address = self._addresses.get("rest")
+        base = f"http://{address}" if address else f"https://{host}"
+        return Rest(self._session, self._once, base, host)
+
+    @Once
+    def _session(self) -> Any:
+        """One session for every product."""
+        return self._authorized()
+
+    @Once
+    def _once(self) -> Any:
+        """Another, which takes no refusal for a reason to send again with a fresh token."""
+        return self._authorized(refresh_status_codes=())
+
+    def _authorized(self, **options: Any) -> Any:
+        """A session for which what the environment says of proxies does not count."""
+        from google.auth.transport.requests import AuthorizedSession
+
+        session = AuthorizedSession(self._credentials, **options)
+        session.trust_env = False
+        self._transports.append(session)
+        return session
+
+    @Once
+    def _credentials(self) -> Any:
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+
+        if "rest" in self._addresses:
+            return AnonymousCredentials()
+        with _signed_in():
+            return google.auth.default(scopes=[EVERYTHING])[0]
+
+    @Once
+    def storage(self) -> Any:
+        """`google.cloud.storage.Client`, which speaks JSON over HTTP."""
+        from google.cloud.storage import Client
+
+        with _signed_in():
+            built = Client(**self._storage_connection())
+        # For its traces, which nobody collects, a thread would look each bucket up: with a retry
+        # of its own, longer than any call of ours, and by a right that nothing else needs.
+        built._bucket_metadata_cache = None
+        self._transports.append(built)
+        return built
+
+    def close(self) -> None:
+        """Close every connection that was made."""
+        for transport in self._transports:
+            transport.close()
+
+    def _built(self, client: Any, service: str) -> Any:
+        with _signed_in():
+            built = client(**self._connection(client, service))
+        self._transports.append(built.transport)
+        return built
+
+    def _connection(self, client: Any, service: str) -> dict[str, Any]:
+        """What makes a client connect to Google's own service, or to an embedded one.
+
+        `client_options.api_endpoint` alone would keep TLS.
+        """
+        transport = client.get_transport_class("grpc")
+        address = self._addresses.get(service)
+        if address is None:
+            return {"transport": partial(transport, channel=partial(_channel, transport))}
+        import grpc
+        from google.auth.credentials import AnonymousCredentials
+
+        channel = grpc.insecure_channel(address, (*ANY_SIZE, *UNREPEATED))
+        return {"transport": transport(channel=channel, credentials=AnonymousCredentials())}
+
+    def _storage_connection(self) -> dict[str, Any]:
+        """As `_connection`; this client takes plain HTTP in an address."""
+        address = self._addresses.get("storage")
+        if address is None:
+            return {}
+        from google.auth.credentials import AnonymousCredentials
+
+        return {
+            "project": "embedded",  # buckets have names of their own: it is asked for nowhere
+            "credentials": AnonymousCredentials(),
+            "client_options": {"api_endpoint": f"http://{address}"},
+        }
+
+
+def _channel(transport: Any, host: str, *, options: Sequence[Any], **said: Any) -> Any:
+    """The channel that a transport would make for itself, but for what is sent again."""
+    return transport.create_channel(host, options=(*options, *UNREPEATED), **said)
+
+
+@contextmanager
+def _signed_in() -> Iterator[None]:
+    """The body. Raises: BadConfiguration, where nothing says as whom Google is to be asked."""
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        yield
+    except DefaultCredentialsError as nobody:
+        said = f"not signed in to Google: gcloud auth application-default login ({nobody})"
+        raise BadConfiguration(said) from nobody
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `host:port` can only be this machine."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

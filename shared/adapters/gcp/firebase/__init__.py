@@ -1,0 +1,1 @@
+"""Firebase: Hosting, Remote Config, Rules, Authentication, messaging."""

@@ -1,0 +1,65 @@
+"""The configuration of Identity Platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Rejected
+from shared.domain.deployments.inventory.state import has_secret, settings
+
+HOST: Final = "identitytoolkit.googleapis.com"
+PERMISSIONS: Final = ("firebaseauth.configs.get", "serviceusage.services.use")
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebaseauth.configs.update")
+
+_SAID_BY_THE_SERVER = ("name", "subtype")
+
+
+class IdentityPlatform:
+    """An Identity over `admin/v2` of one project, which pays for the quota too."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._project = project
+        self._path = f"/admin/v2/projects/{project}/config"
+
+    def settings(self) -> dict[str, Any]:
+        """Each setting by its path; secrets do not leave this call."""
+        config = self._rest.get(
+            self._path,
+            dict[str, Any],
+            headers={"x-goog-user-project": self._project},
+        )
+        said = {name: value for name, value in config.items() if name not in _SAID_BY_THE_SERVER}
+        return settings(said)
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Set these settings; the mask names exactly them, and nothing that holds a secret.
+
+        Without a mask the whole configuration would be replaced: no changes are refused.
+        """
+        faults = [path for path in changes if has_secret(path)]
+        if faults or not changes:
+            raise Rejected(f"no such change is sent: {', '.join(faults) or 'none'}")
+        self._rest.effect(
+            "PATCH",
+            self._path,
+            _nested(changes),
+            query={"updateMask": ",".join(sorted(changes))},
+            headers={"x-goog-user-project": self._project},
+        )
+
+
+def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings at their places; one that is to be cleared is absent."""
+    body: dict[str, Any] = {}
+    for path, value in changes.items():
+        if value is None:
+            continue
+        *parents, last = path.split(".")
+        place = body
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return body

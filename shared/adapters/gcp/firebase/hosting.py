@@ -1,0 +1,91 @@
+"""Sites of Firebase Hosting."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.errors import LOOK_AGAIN
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Gone, Unavailable
+from shared.domain.deployments.inventory.state import LIVE, HostingSite
+
+HOST: Final = "firebasehosting.googleapis.com"
+PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebasehosting.sites.update")
+
+_PAGE = 100
+
+
+class _Version(Struct, frozen=True):
+    name: str = ""
+    status: str = ""
+
+
+class _Release(Struct, frozen=True, rename="camel"):
+    version: _Version = _Version()
+    release_time: datetime | None = None
+
+
+class _Channel(Struct, frozen=True):
+    name: str
+    release: _Release = _Release()
+
+
+class _Channels(Struct, frozen=True, rename="camel"):
+    channels: list[_Channel] = []
+    next_page_token: str = ""
+
+
+class FirebaseHosting:
+    """A Hosting over `v1beta1`."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def site(self, name: str) -> HostingSite | None:
+        """What a site serves, from the list of its channels; None when there is no such site."""
+        try:
+            pages = list(self._rest.pages(f"/v1beta1/sites/{name}/channels", _Channels, _PAGE))
+        except Gone:
+            return None
+        releases = {_short(one.name): one.release for page in pages for one in page.channels}
+        live = releases.pop(LIVE, None)
+        if live is None:
+            raise Unavailable(f"the channels of {name} lack {LIVE}")
+        return HostingSite(
+            version=_short(live.version.name),
+            released_at=live.release_time,
+            channels={
+                channel: _short(release.version.name) for channel, release in releases.items()
+            },
+        )
+
+    def version(self, site: str, version: str) -> str | None:
+        """The status of a version; None when it is gone."""
+        path = f"/v1beta1/sites/{site}/versions/{version}"
+        try:
+            return self._rest.get(path, _Version).status
+        except Gone:
+            return None
+
+    def release(self, site: str, channel: str, version: str, message: str) -> None:
+        """Let a channel serve a version.
+
+        A version that is live already is refused with FAILED_PRECONDITION ("is the current active
+        version", github.com/firebase/firebase-tools/issues/10730, read 2026-11), as one is that is
+        not FINALIZED any more.
+        """
+        self._rest.effect(
+            "POST",
+            f"/v1beta1/sites/{site}/channels/{channel}/releases",
+            {"message": message},
+            query={"versionName": f"sites/{site}/versions/{version}"},
+            meanings=LOOK_AGAIN,
+        )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,96 @@
+"""Firebase Rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.errors import EFFECT, Meanings
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Ambiguous, Exists, Gone
+from shared.domain.deployments.inventory.state import RulesFile, RulesRelease, RulesSource
+
+HOST: Final = "firebaserules.googleapis.com"
+PERMISSIONS: Final = ("firebaserules.releases.list", "firebaserules.rulesets.get")
+WRITE_PERMISSIONS: Final = (
+    *PERMISSIONS,
+    "firebaserules.releases.create",
+    "firebaserules.releases.update",
+    "firebaserules.rulesets.create",
+)
+
+_PAGE = 100
+
+
+class _Release(Struct, frozen=True, rename="camel"):
+    name: str
+    ruleset_name: str
+    update_time: datetime
+
+
+class _Releases(Struct, frozen=True, rename="camel"):
+    releases: list[_Release] = []
+    next_page_token: str = ""
+
+
+class _Source(Struct, frozen=True):
+    files: list[RulesFile] = []
+
+
+class _Ruleset(Struct, frozen=True):
+    source: _Source = _Source()
+
+
+_NEW: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists}
+
+
+class FirebaseRules:
+    """A Rules over `v1` of one project."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._project = f"projects/{project}"
+        self._path = f"/v1/{self._project}/releases"
+
+    def releases(self) -> dict[str, RulesRelease]:
+        """Every release of the project, by name: `cloud.firestore`, `firebase.storage/BUCKET`."""
+        return {
+            one.name.partition("/releases/")[2]: RulesRelease(
+                one.ruleset_name.rpartition("/")[2], one.update_time
+            )
+            for page in self._rest.pages(self._path, _Releases, _PAGE)
+            for one in page.releases
+        }
+
+    def ruleset(self, name: str) -> RulesSource | None:
+        """What a ruleset says; None when it is gone."""
+        try:
+            return tuple(
+                self._rest.get(f"/v1/{self._project}/rulesets/{name}", _Ruleset).source.files
+            )
+        except Gone:
+            return None
+
+    def create_ruleset(self, source: RulesSource) -> str:
+        """The short name of a new ruleset. Throttled when the project has as many as it may."""
+        files = [{"name": one.name, "content": one.content} for one in source]
+        made = self._rest.effect(
+            "POST", f"/v1/{self._project}/rulesets", {"source": {"files": files}}
+        )
+        name = made.get("name")
+        if not isinstance(name, str):
+            raise Ambiguous("a ruleset was made, and its name was not said")
+        return name.rpartition("/")[2]
+
+    def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
+        """Let a release lead to a ruleset: PATCH for one that is there, POST for a new one."""
+        wanted: dict[str, Any] = {
+            "name": f"{self._project}/releases/{release}",
+            "rulesetName": f"{self._project}/rulesets/{ruleset}",
+        }
+        if new:
+            self._rest.effect("POST", self._path, wanted, meanings=_NEW)
+        else:
+            self._rest.effect("PATCH", f"{self._path}/{release}", {"release": wanted})

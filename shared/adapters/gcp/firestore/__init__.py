@@ -1,0 +1,1 @@
+"""Firestore: store, documents, backups, exports, restores."""

@@ -1,0 +1,90 @@
+"""Native backups of Firestore: schedules, what they made, and how far back a database reads."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any, Final
+
+from google.cloud.firestore_admin_v1 import types
+
+from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.core.errors import Unavailable
+from shared.domain.data.backups.values import Database, NativeBackup, Recurrence, Schedule
+
+PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")
+"""What there is to come back to."""
+PERMISSIONS: Final = ("datastore.backupSchedules.list", *PAST_PERMISSIONS)
+
+_DatabaseMessage = types.Database.pb
+_ScheduleMessage = types.BackupSchedule.pb
+_BackupMessage = types.Backup.pb
+_ENABLED = types.Database.PointInTimeRecoveryEnablement.POINT_IN_TIME_RECOVERY_ENABLED
+_READY = types.Backup.State.READY
+_RECURRENCES = {
+    "daily_recurrence": Recurrence.DAILY,
+    "weekly_recurrence": Recurrence.WEEKLY,
+}
+
+
+class FirestoreBackups:
+    """A Backups over one project. The client's own retries are off."""
+
+    def __init__(self, admin: Any, project: str) -> None:
+        self._admin = admin
+        self._project = f"projects/{project}"
+
+    def database(self, database: str) -> Database:
+        """What the database says of itself."""
+        request = {"name": f"{self._project}/databases/{database}"}
+        with translated(READ):
+            answer = self._admin.get_database(request, retry=None, timeout=READ_SECONDS)
+        found = _DatabaseMessage(answer)
+        return Database(
+            uid=found.uid,
+            location=found.location_id,
+            point_in_time_recovery=found.point_in_time_recovery_enablement == _ENABLED,
+            earliest_at=found.earliest_version_time.ToDatetime(UTC),
+        )
+
+    def schedules(self, database: str) -> list[Schedule]:
+        """Those of one database, daily before weekly."""
+        request = {"parent": f"{self._project}/databases/{database}"}
+        with translated(READ):
+            answer = self._admin.list_backup_schedules(request, retry=None, timeout=READ_SECONDS)
+        found = map(_schedule, map(_ScheduleMessage, answer.backup_schedules))
+        return sorted((one for one in found if one), key=lambda one: one.recurrence)
+
+    def backups(self, database: str) -> list[NativeBackup]:
+        """Those of one database, wherever they lie."""
+        name = f"{self._project}/databases/{database}"
+        request = {"parent": f"{self._project}/locations/-"}
+        with translated(READ):
+            answer = self._admin.list_backups(request, retry=None, timeout=READ_SECONDS)
+        if answer.unreachable:
+            raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
+        found = [_backup(one) for one in answer.backups if one.database == name]
+        return sorted(found, key=lambda one: one.snapshot_at)
+
+
+def _schedule(found: Any) -> Schedule | None:
+    """None for a recurrence that this version of the API does not know."""
+    recurrence = _RECURRENCES.get(found.WhichOneof("recurrence"))
+    if recurrence is None:
+        return None
+    return Schedule(
+        recurrence=recurrence,
+        kept=found.retention.ToTimedelta(),
+        created_at=found.create_time.ToDatetime(UTC),
+    )
+
+
+def _backup(answer: Any) -> NativeBackup:
+    found = _BackupMessage(answer)
+    return NativeBackup(
+        name=found.name,
+        snapshot_at=found.snapshot_time.ToDatetime(UTC),
+        expires_at=found.expire_time.ToDatetime(UTC),
+        is_ready=found.state == _READY,
+        documents=found.stats.document_count,
+        size_bytes=found.stats.size_bytes,
+    )

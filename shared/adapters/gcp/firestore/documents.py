@@ -1,0 +1,255 @@
+"""The documents of an application's Firestore, as they were at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.field_path import FieldPath
+
+from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.adapters.gcp.firestore.queries import add_condition
+from shared.adapters.gcp.firestore.values import read_fields, read_time
+from shared.core.errors import Gone
+from shared.domain.data.document import Version, order
+from shared.domain.policy.data_rules import Scope
+
+PERMISSIONS: Final = (
+    "datastore.databases.get",
+    "datastore.entities.get",
+    "datastore.entities.list",
+)
+
+STREAM_SECONDS = 30.0
+"""So long one stream may last; what has come by then counts, and the next one goes on behind it."""
+GOT_AT_ONCE = 300
+"""Documents of one request: of 1 MiB each they would still come as a stream."""
+
+_RunQueryRequest = types.RunQueryRequest.pb()
+_RunQueryResponse = types.RunQueryResponse.pb
+_PartitionRequest = types.PartitionQueryRequest.pb()
+_AggregationRequest = types.RunAggregationQueryRequest.pb()
+_Aggregation = types.StructuredAggregationQuery.Aggregation.pb()
+_BatchGetRequest = types.BatchGetDocumentsRequest.pb()
+_BatchGetResponse = types.BatchGetDocumentsResponse.pb
+_GetRequest = types.GetDocumentRequest.pb()
+_Document = types.Document.pb
+_CollectionsRequest = types.ListCollectionIdsRequest.pb()
+_AND = types.StructuredQuery.CompositeFilter.Operator.AND
+_ASCENDING = types.StructuredQuery.Direction.ASCENDING
+_NAME = "__name__"
+_COUNT = "documents"
+
+
+class FirestoreDocuments:
+    """A Documents over one project. The client's own retries are off."""
+
+    def __init__(self, client: Any, project: str) -> None:
+        self._client = client
+        self._project = project
+
+    def stream(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[Version]:
+        """One query, read as it comes; it is given up when the caller reads no further."""
+        root = self._root(database)
+        request = _query(root, scope, at, after)
+        return (_version(one, root) for one in self._found(database, request))
+
+    def paths(
+        self, database: str, scope: Scope, at: datetime | None, after: str = ""
+    ) -> Iterator[str]:
+        """The same query, of which only the names come."""
+        root = self._root(database)
+        request = _query(root, scope, at, after)
+        request.structured_query.select.fields.add(field_path=_NAME)
+        return (_path(one.name, root) for one in self._found(database, request))
+
+    def get(
+        self, database: str, paths: Sequence[str], at: datetime | None
+    ) -> dict[str, Version | None]:
+        """In batches, each read at the same moment; without one, each at its own.
+
+        One document alone comes by a call that takes two thirds of the work; only a batch tells
+        whether it is the document that is missing or its database.
+        """
+        root = self._root(database)
+        found = dict[str, Version | None].fromkeys(paths)
+        if len(paths) == 1:
+            request = _GetRequest(name=f"{root}/{paths[0]}")
+            _read_at(request, at)
+            with suppress(Gone), translated(READ):
+                answer = self._client.get_document(request, **self._call(database))
+                return {paths[0]: _version(_Document(answer), root)}
+        for document in self._got(database, paths, at, fields=True):
+            version = _version(document, root)
+            found[version.path] = version
+        return found
+
+    def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
+        """In batches, without any field."""
+        root = self._root(database)
+        return {_path(one.name, root) for one in self._got(database, paths, at, fields=False)}
+
+    def matching(
+        self,
+        database: str,
+        scope: Scope,
+        where: Mapping[str, Any],
+        at: datetime | None,
+        only: Sequence[str],
+        most: int,
+    ) -> list[Version]:
+        """One query, of which those fields alone come: its own indexes suffice for equality."""
+        root = self._root(database)
+        request = _query(root, scope, at, "")
+        query = request.structured_query
+        _narrow(query, where)
+        for field in only:
+            query.select.fields.add(field_path=_field_path(field))
+        query.limit.value = most
+        return [_version(one, root) for one in self._found(database, request)]
+
+    def count(
+        self,
+        database: str,
+        scope: Scope,
+        at: datetime | None,
+        where: Mapping[str, Any] | None = None,
+    ) -> int:
+        """By one aggregation."""
+        request = _AggregationRequest(parent=_parent(self._root(database), scope))
+        query = request.structured_aggregation_query
+        _select(query.structured_query, scope)
+        _narrow(query.structured_query, where or {})
+        query.aggregations.append(_Aggregation(count={}, alias=_COUNT))
+        _read_at(request, at)
+        with translated(READ):
+            answers = self._client.run_aggregation_query(request, **self._call(database))
+            return max(
+                int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers
+            )
+
+    def collections(self, database: str, at: datetime | None) -> list[str]:
+        """Page by page."""
+        request = _CollectionsRequest(parent=self._root(database))
+        _read_at(request, at)
+        with translated(READ):
+            return sorted(self._client.list_collection_ids(request, **self._call(database)))
+
+    def cuts(self, database: str, scope: Scope, at: datetime | None, most: int) -> list[str]:
+        """Where the service parts the collection group; of one collection, those within it."""
+        root = self._root(database)
+        request = _PartitionRequest(parent=root, partition_count=most)
+        query = request.structured_query
+        query.from_.add(collection_id=scope.collection.rpartition("/")[2], all_descendants=True)
+        query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
+        _read_at(request, at)
+        with translated(READ):
+            pages = self._client.partition_query(request, **self._call(database))
+            names = [one.values[0].reference_value for one in pages]
+        paths = sorted((_path(name, root) for name in names), key=order)
+        within = f"{scope.collection}/"
+        return [
+            path
+            for path in paths
+            if scope.everywhere
+            or (path.startswith(within) and "/" not in path.removeprefix(within))
+        ]
+
+    def _found(self, database: str, request: Any) -> Iterator[Any]:
+        call = self._call(database) | {"timeout": STREAM_SECONDS}
+        with translated(READ):
+            answers = self._client.run_query(request, **call)
+            try:
+                for answer in map(_RunQueryResponse, answers):
+                    if answer.HasField("document"):
+                        yield answer.document
+            finally:
+                answers.cancel()
+
+    def _got(
+        self, database: str, paths: Sequence[str], at: datetime | None, *, fields: bool
+    ) -> Iterator[Any]:
+        root = self._root(database)
+        for first in range(0, len(paths), GOT_AT_ONCE):
+            some = paths[first : first + GOT_AT_ONCE]
+            request = _BatchGetRequest(
+                database=self._name(database), documents=[f"{root}/{path}" for path in some]
+            )
+            if not fields:
+                request.mask.field_paths.append(_NAME)
+            _read_at(request, at)
+            with translated(READ):
+                answers = self._client.batch_get_documents(request, **self._call(database))
+                for answer in map(_BatchGetResponse, answers):
+                    if answer.HasField("found"):
+                        yield answer.found
+
+    def _name(self, database: str) -> str:
+        return f"projects/{self._project}/databases/{database}"
+
+    def _root(self, database: str) -> str:
+        return f"{self._name(database)}/documents"
+
+    def _call(self, database: str) -> dict[str, Any]:
+        metadata = (("google-cloud-resource-prefix", self._name(database)),)
+        return {"retry": None, "timeout": READ_SECONDS, "metadata": metadata}
+
+
+def _query(root: str, scope: Scope, at: datetime | None, after: str) -> Any:
+    """What finds the documents of a scope in the order of their names."""
+    request = _RunQueryRequest(parent=_parent(root, scope))
+    query = request.structured_query
+    _select(query, scope)
+    query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
+    if after:
+        query.start_at.values.add(reference_value=f"{root}/{after}")
+    _read_at(request, at)
+    return request
+
+
+def _parent(root: str, scope: Scope) -> str:
+    above = scope.collection.rpartition("/")[0]
+    return f"{root}/{above}" if above and not scope.everywhere else root
+
+
+def _select(query: Any, scope: Scope) -> None:
+    query.from_.add(
+        collection_id=scope.collection.rpartition("/")[2], all_descendants=scope.everywhere
+    )
+
+
+def _narrow(query: Any, where: Mapping[str, Any]) -> None:
+    """Let only documents be found whose fields equal these."""
+    if where:
+        query.where.composite_filter.op = _AND
+    for field, wanted in where.items():
+        condition = query.where.composite_filter.filters.add()
+        add_condition(condition, _field_path(field), "==", wanted)
+
+
+def _field_path(field: str) -> str:
+    """Names joined by dots as Firestore takes them, each quoted where it must be."""
+    return str(FieldPath(*field.split(".")).to_api_repr())
+
+
+def _read_at(request: Any, at: datetime | None) -> None:
+    if at is not None:
+        request.read_time.FromDatetime(at)
+
+
+def _version(document: Any, root: str) -> Version:
+    return Version(
+        path=_path(document.name, root),
+        fields=read_fields(document.fields),
+        created_at=read_time(document.create_time),
+        updated_at=read_time(document.update_time),
+    )
+
+
+def _path(name: str, root: str) -> str:
+    return name.removeprefix(f"{root}/")

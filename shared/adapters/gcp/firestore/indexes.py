@@ -1,0 +1,107 @@
+"""Composite indexes of Firestore, and the fields by which documents expire."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.cloud.firestore_admin_v1 import types
+from google.cloud.firestore_v1.field_path import FieldPath
+
+from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, translated
+from shared.core.errors import Exists, Rejected
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.inventory.state import Index, IndexField, is_creatable
+
+PERMISSIONS: Final = ("datastore.indexes.list",)
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
+
+_PAGE = 1000
+_IndexMessage = types.Index.pb
+_FieldMessage = types.Field.pb
+_Scope = types.Index.QueryScope
+_State = types.Index.State
+_Order = types.Index.IndexField.Order
+_Array = types.Index.IndexField.ArrayConfig
+
+
+class FirestoreIndexes:
+    """An Indexes over the databases of one project. The client's own retries are off."""
+
+    def __init__(self, admin: Any, project: str) -> None:
+        self._admin = admin
+        self._project = project
+
+    def of(self, database: str) -> dict[str, Index]:
+        """Those of one database, by definition."""
+        request = {"parent": self._groups(database), "page_size": _PAGE}
+        with translated(READ):
+            pages = self._admin.list_indexes(request, retry=None, timeout=READ_SECONDS)
+            found = [_index(database, _IndexMessage(message)) for message in pages]
+        return {one.definition: one for one in found}
+
+    def create(self, index: Index) -> str:
+        """Begin to make an index; the operation's name. Exists: one of that definition is there."""
+        parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
+        request = {"parent": f"{parent}{index.group}", "index": _message(index)}
+        with translated({**EFFECT, "ALREADY_EXISTS": Exists}):
+            begun = self._admin.create_index(request, retry=None, timeout=READ_SECONDS)
+        return str(begun.operation.name)
+
+    def expiries(self, database: str) -> list[Expiry]:
+        """By what documents of one database expire.
+
+        In whatever state its policy is: CREATING, ACTIVE or NEEDS_REPAIR, it holds for what is
+        written from now on (`Field.TtlConfig` of google.cloud.firestore_admin_v1, read 2026-11-27).
+        """
+        parent = self._groups(database)
+        request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
+        with translated(READ):
+            pages = self._admin.list_fields(request, retry=None, timeout=READ_SECONDS)
+            found = [_expiry(_FieldMessage(message)) for message in pages]
+        return sorted(found, key=lambda one: one.group)
+
+    def _groups(self, database: str) -> str:
+        return f"projects/{self._project}/databases/{database}/collectionGroups/-"
+
+
+def _message(index: Index) -> types.Index:
+    """Raises: Rejected for an index of a kind that has no name here."""
+    if not is_creatable(index):
+        raise Rejected(f"{index.definition}: an index of this kind is not made again")
+    fields = [
+        types.Index.IndexField(field_path=one.path, array_config=_Array[one.mode])
+        if one.mode in _Array.__members__
+        else types.Index.IndexField(field_path=one.path, order=_Order[one.mode])
+        for one in index.fields
+    ]
+    return types.Index(query_scope=_Scope[index.scope], fields=fields)
+
+
+def _index(database: str, message: Any) -> Index:
+    group = message.name.partition("/collectionGroups/")[2].partition("/")[0]
+    return Index(
+        database=database,
+        group=group,
+        scope=_Scope(message.query_scope).name,
+        fields=tuple(IndexField(one.field_path, _mode(one)) for one in message.fields),
+        state=_State(message.state).name,
+    )
+
+
+def _expiry(field: Any) -> Expiry:
+    group, _, path = field.name.partition("/collectionGroups/")[2].partition("/fields/")
+    return Expiry(
+        group=group,
+        field=FieldPath.from_api_repr(path).parts,
+        after=field.ttl_config.expiration_offset.ToTimedelta(),
+    )
+
+
+def _mode(field: Any) -> str:
+    """How a field is indexed; of a kind that has no name here, as the message writes it."""
+    if field.order:
+        return str(_Order(field.order).name)
+    if field.array_config:
+        return str(_Array(field.array_config).name)
+    kind = field.WhichOneof("value_mode")
+    return " ".join(f"{kind} {getattr(field, kind)}".split()) if kind else ""

@@ -1,0 +1,166 @@
+"""Databases of Firestore that are made of backups or of the past, and deleted again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.cloud.firestore_admin_v1 import types
+from google.cloud.firestore_v1 import types as data
+
+from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, Meanings, translated
+from shared.adapters.gcp.operations import of_database
+from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
+from shared.domain.data.backups.values import Restoring
+
+PERMISSIONS: Final = (
+    "datastore.backups.restoreDatabase",
+    "datastore.databases.create",
+    "datastore.databases.list",
+    "datastore.operations.get",
+    "datastore.operations.list",
+)
+CLONE_PERMISSIONS: Final = ("datastore.databases.clone",)
+"""Beside the others, on the project."""
+SCRATCH_PERMISSIONS: Final = (
+    "datastore.databases.delete",
+    "datastore.databases.import",
+    "datastore.entities.delete",
+)
+"""On databases of ours alone (`shared.domain.data.backups.restore_test`, `shared.domain.data.backups.database_copy`): no other one may be overwritten
+or deleted."""
+
+_CREATE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}
+_CLONE: Meanings = {**EFFECT, "ALREADY_EXISTS": Exists}
+_DELETE: Meanings = {**EFFECT, "FAILED_PRECONDITION": Moved, "ABORTED": Moved}
+
+_Create = types.CreateDatabaseRequest.pb()
+_Import = types.ImportDocumentsRequest.pb()
+_Commit = data.CommitRequest.pb()
+_Restore = types.RestoreDatabaseRequest.pb()
+_Clone = types.CloneDatabaseRequest.pb()
+_Imported = types.ImportDocumentsMetadata.pb()
+_Restored = types.RestoreDatabaseMetadata.pb()
+_Cloned = types.CloneDatabaseMetadata.pb()
+_FILLING = (_Imported, _Restored, _Cloned)
+_NATIVE = types.Database.DatabaseType.FIRESTORE_NATIVE
+
+
+class FirestoreRestores:
+    """A Restores over one project. The clients' own retries are off."""
+
+    def __init__(self, admin: Any, firestore: Any, project: str) -> None:
+        self._admin = admin
+        self._firestore = firestore
+        self._project = f"projects/{project}"
+
+    def create(self, database: str, location: str) -> None:
+        """In native mode, without protection from deletion."""
+        request = _Create(parent=self._project, database_id=database)
+        request.database.location_id = location
+        request.database.type_ = _NATIVE
+        with translated(_CREATE):
+            self._admin.create_database(request, retry=None, timeout=READ_SECONDS)
+
+    def fill(self, database: str, prefix: str) -> str:
+        """All collections."""
+        request = _Import(name=self._name(database), input_uri_prefix=prefix)
+        with translated(EFFECT):
+            begun = self._admin.import_documents(request, retry=None, timeout=READ_SECONDS)
+        return str(begun.operation.name)
+
+    def restore(self, database: str, backup: str) -> str:
+        """The operation's name."""
+        request = _Restore(parent=self._project, database_id=database, backup=backup)
+        with translated(_CREATE):
+            begun = self._admin.restore_database(request, retry=None, timeout=READ_SECONDS)
+        return str(begun.operation.name)
+
+    def clone(self, database: str, original: str, at: datetime) -> str:
+        """The operation's name."""
+        request = _Clone(parent=self._project, database_id=database)
+        request.pitr_snapshot.database = self._name(original)
+        request.pitr_snapshot.snapshot_time.FromDatetime(at)
+        with translated(_CLONE):
+            begun = self._admin.clone_database(request, retry=None, timeout=READ_SECONDS)
+        return str(begun.operation.name)
+
+    def find(self, database: str) -> Restoring | None:
+        """The newest of the database's own operations."""
+        try:
+            found = list(map(_restoring, of_database(self._admin, self._name(database))))
+        except Gone:
+            return None
+        return max((one for one in found if one), key=lambda one: one.began_at, default=None)
+
+    def look(self, operation: str) -> Restoring:
+        """The operation as what fills a database."""
+        with translated(READ):
+            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_SECONDS)
+        restoring = _restoring(found)
+        if restoring is None:
+            raise Rejected(f"{operation} fills no database")
+        return restoring
+
+    def delete(self, database: str) -> None:
+        """Whatever it is now: nothing else is called like that."""
+        with suppress(Gone), translated(_DELETE):
+            self._admin.delete_database(
+                {"name": self._name(database)}, retry=None, timeout=READ_SECONDS
+            )
+
+    def remove(self, database: str, paths: Sequence[str]) -> None:
+        """By one commit, without a precondition."""
+        name = self._name(database)
+        request = _Commit(database=name)
+        for path in paths:
+            request.writes.add(delete=f"{name}/documents/{path}")
+        with translated(EFFECT):
+            self._firestore.commit(
+                request,
+                retry=None,
+                timeout=READ_SECONDS,
+                metadata=(("google-cloud-resource-prefix", name),),
+            )
+
+    def names(self) -> list[str]:
+        """Of every location. Raises: Unavailable, when one did not answer, too."""
+        with translated(READ):
+            answer = self._admin.list_databases(
+                {"parent": self._project}, retry=None, timeout=READ_SECONDS
+            )
+        if answer.unreachable:
+            raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
+        return sorted(one.name.rpartition("/")[2] for one in answer.databases)
+
+    def _name(self, database: str) -> str:
+        return f"{self._project}/databases/{database}"
+
+
+def _restoring(operation: Any) -> Restoring | None:
+    """None for an operation of another kind."""
+    for kind in _FILLING:
+        metadata = kind()
+        if operation.metadata.Unpack(metadata):
+            failed = operation.done and operation.HasField("error")
+            return Restoring(
+                operation=operation.name,
+                began_at=metadata.start_time.ToDatetime(UTC),
+                ended_at=metadata.end_time.ToDatetime(UTC) if operation.done else None,
+                failure=(operation.error.message or "without a reason") if failed else "",
+                percent=_percent(metadata),
+            )
+    return None
+
+
+def _percent(metadata: Any) -> int:
+    """Of an import by its documents, of the others as the service counts."""
+    progress = (
+        metadata.progress_documents
+        if isinstance(metadata, _Imported)
+        else metadata.progress_percentage
+    )
+    whole = progress.estimated_work
+    return int(100 * progress.completed_work / whole) if whole > 0 else 0

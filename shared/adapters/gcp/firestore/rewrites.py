@@ -1,0 +1,85 @@
+"""Documents of an application's Firestore, written back under the times at which they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from google.cloud.firestore_v1 import types
+from grpc import StatusCode
+
+from shared.adapters.gcp.errors import COMMIT, EFFECT, meant, translated
+from shared.adapters.gcp.firestore.values import read_time, write_fields
+from shared.core.chunks import parted
+from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
+
+PERMISSIONS: Final = (
+    "datastore.entities.create",
+    "datastore.entities.delete",
+    "datastore.entities.update",
+)
+
+AT_ONCE: Final = 500
+"""Writes of one request
+(https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1, read 2026-11-26)."""
+REQUEST_BYTES: Final = 9 * 2**20
+"""A request is at most 10 MiB (https://firebase.google.com/docs/firestore/quotas, read
+2026-11-26)."""
+
+_BatchRequest = types.BatchWriteRequest.pb()
+_BatchResponse = types.BatchWriteResponse.pb
+_Write = types.Write.pb()
+_NAMES: Final = {code.value[0]: code.name for code in StatusCode}
+
+
+class FirestoreRewrites:
+    """A Rewrites over one project. The client's own retries are off."""
+
+    def __init__(self, client: Any, project: str) -> None:
+        self._client = client
+        self._project = project
+
+    def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[Landed]:
+        """By BatchWrite, which is not atomic: one that is refused holds up no other."""
+        name = f"projects/{self._project}/databases/{database}"
+        writes = [_write(f"{name}/documents", one) for one in rewrites]
+        return [
+            landed
+            for some in parted(writes, AT_ONCE, REQUEST_BYTES, _bytes)
+            for landed in self._sent(name, some)
+        ]
+
+    def _sent(self, name: str, writes: Sequence[Any]) -> Iterator[Landed]:
+        request = _BatchRequest(database=name, writes=writes)
+        with translated(EFFECT):
+            answer = self._client.batch_write(
+                request,
+                retry=None,
+                timeout=REWRITE_SECONDS,
+                metadata=(("google-cloud-resource-prefix", name),),
+            )
+        found = _BatchResponse(answer)
+        for result, status in zip(found.write_results, found.status, strict=True):
+            if status.code:
+                code = _NAMES.get(status.code, "UNKNOWN")
+                yield meant(code, f"{code}: {status.message}", None, COMMIT)
+            else:
+                yield read_time(result.update_time) if result.HasField("update_time") else None
+
+
+def _write(root: str, rewrite: Rewrite) -> Any:
+    write, name = _Write(), f"{root}/{rewrite.path}"
+    if rewrite.fields is None:
+        write.delete = name
+    else:
+        write.update.name = name
+        write_fields(write.update.fields, rewrite.fields)
+    if rewrite.seen_at is None:
+        write.current_document.exists = False
+    else:
+        write.current_document.update_time.FromDatetime(rewrite.seen_at)
+    return write
+
+
+def _bytes(write: Any) -> int:
+    return int(write.ByteSize()) + 16  # its tag and length

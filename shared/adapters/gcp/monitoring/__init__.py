@@ -1,0 +1,1 @@
+"""Cloud Monitoring: metrics, alert states, configuration."""

@@ -1,0 +1,148 @@
+"""How Cloud Monitoring is set up in a project, and what it takes: over REST, for a person's eyes.
+
+Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (v3/projects.alertPolicies,
+.metricDescriptors, .monitoredResourceDescriptors; v1/projects.dashboards and
+.location.prometheus.api.v1), read 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.ports.operations_project import Asked, Metric
+
+HOST: Final = "monitoring.googleapis.com"
+PERMISSIONS: Final = (
+    "monitoring.alertPolicies.list",
+    "monitoring.dashboards.list",
+    "monitoring.metricDescriptors.list",
+    "monitoring.monitoredResourceDescriptors.list",
+    "monitoring.timeSeries.list",
+)
+
+_PAGE: Final = 100
+_FILTERS: Final = ("filter", "denominatorFilter")
+_QUERIES: Final = ("query", "prometheusQuery")
+"""Where the one and the other stand in conditions and in tiles."""
+
+
+class _Policy(Struct, frozen=True, rename="camel"):
+    display_name: str = ""
+    enabled: bool = True
+    user_labels: dict[str, str] = {}
+    notification_channels: list[str] = []
+    conditions: list[dict[str, Any]] = []
+
+
+class _Policies(Struct, frozen=True, rename="camel"):
+    alert_policies: list[_Policy] = []
+    next_page_token: str = ""
+
+
+class _Dashboards(Struct, frozen=True, rename="camel"):
+    dashboards: list[dict[str, Any]] = []
+    next_page_token: str = ""
+
+
+class _Label(Struct, frozen=True):
+    key: str
+
+
+class _Descriptor(Struct, frozen=True, rename="camel"):
+    type: str
+    labels: list[_Label] = []
+    monitored_resource_types: list[str] = []
+
+
+class _Metrics(Struct, frozen=True, rename="camel"):
+    metric_descriptors: list[_Descriptor] = []
+
+
+class _Resources(Struct, frozen=True, rename="camel"):
+    resource_descriptors: list[_Descriptor] = []
+
+
+class _Vector(Struct, frozen=True):
+    result: list[Any] = []
+
+
+class _Evaluated(Struct, frozen=True):
+    data: _Vector = _Vector()
+
+
+class CloudMonitoring:
+    """A Monitoring over `v3` and `v1` of one project."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._project = f"projects/{project}"
+
+    def policies(self) -> list[Asked]:
+        """All alert policies."""
+        pages = self._rest.pages(f"/v3/{self._project}/alertPolicies", _Policies, _PAGE)
+        return [
+            Asked(
+                name=one.display_name,
+                labels=one.user_labels,
+                enabled=one.enabled,
+                channels=len(one.notification_channels),
+                filters=tuple(_texts(one.conditions, _FILTERS)),
+                queries=tuple(_texts(one.conditions, _QUERIES)),
+            )
+            for page in pages
+            for one in page.alert_policies
+        ]
+
+    def dashboards(self) -> list[Asked]:
+        """All dashboards."""
+        pages = self._rest.pages(f"/v1/{self._project}/dashboards", _Dashboards, _PAGE)
+        return [
+            Asked(
+                name=str(one.get("displayName", "")),
+                filters=tuple(_texts(one, _FILTERS)),
+                queries=tuple(_texts(one, _QUERIES)),
+            )
+            for page in pages
+            for one in page.dashboards
+        ]
+
+    def metric(self, name: str) -> Metric | None:
+        """A metric by its type; None: it is not known."""
+        path = f"/v3/{self._project}/metricDescriptors"
+        found = self._rest.get(path, _Metrics, {"filter": f'metric.type = "{name}"'})
+        for one in found.metric_descriptors:
+            if one.type == name:
+                labels = frozenset(label.key for label in one.labels)
+                return Metric(labels, frozenset(one.monitored_resource_types))
+        return None
+
+    def resource(self, name: str) -> frozenset[str] | None:
+        """The labels of a type of monitored resource; None: it is not known."""
+        path = f"/v3/{self._project}/monitoredResourceDescriptors"
+        found = self._rest.get(path, _Resources, {"filter": f'resource.type = "{name}"'})
+        for one in found.resource_descriptors:
+            if one.type == name:
+                return frozenset(label.key for label in one.labels)
+        return None
+
+    def series(self, query: str) -> int:
+        """How many series a query answers with now. Raises: Rejected for what is no query."""
+        path = f"/v1/{self._project}/location/global/prometheus/api/v1/query"
+        return len(self._rest.get(path, _Evaluated, {"query": query}).data.result)
+
+
+def _texts(value: Any, names: tuple[str, ...]) -> Iterator[str]:
+    """Every text that stands under one of these names, however deep."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _texts(one, names)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name in names and isinstance(one, str):
+                yield one
+            else:
+                yield from _texts(one, names)

@@ -1,0 +1,148 @@
+"""What Cloud Monitoring has counted: requests, sign-ins, what waits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.cloud import monitoring_v3
+
+from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.domain.signals.health import Requests
+
+PERMISSIONS: Final = ("monitoring.timeSeries.list",)
+
+POINT = timedelta(minutes=1)
+"""The metric's sampling period, and the shortest alignment period."""
+LONG = 15 * POINT
+"""A longer window is asked for as one point: an hour of 1,000 services would be 120,000."""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAILED = "5xx"
+_CLASS = "response_code_class"
+_SERVICE = "service_name"
+_BY_SERVICE = (f"resource.label.{_SERVICE}", f"metric.label.{_CLASS}")
+_REQUESTS = "run.googleapis.com/request_count"
+
+_Request = monitoring_v3.ListTimeSeriesRequest.pb()
+_SeriesMessage = monitoring_v3.TimeSeries.pb
+_DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
+_SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
+
+
+class RouterMetrics:
+    """A Metrics over one project and region. What is counted of its log bears the system's name.
+
+    `run.googleapis.com/request_count` counts requests that reached an instance, at their end: a
+    revision that does not start is not in it (its descriptor, read 2026-11). Sampled every 60 s,
+    visible up to 3 minutes later.
+    """
+
+    def __init__(self, client: Any, system: str, project: str, region: str) -> None:
+        self._client = client
+        self._counters = f"logging.googleapis.com/user/rollback_{system.replace('-', '_')}"
+        self._project = project
+        self._region = region
+
+    def requests(self, start: datetime, end: datetime) -> dict[str, Requests]:
+        """Per service (short name), over the minutes that lie whole within `start` and `end`.
+
+        A service without a visible point is left out. Raises: Unavailable, Throttled, Rejected.
+        """
+        first, last = _minute_after(start), _minute_before(end)
+        if first >= last:
+            return {}
+        total: dict[str, int] = defaultdict(int)
+        failed: dict[str, int] = defaultdict(int)
+        for series in self._series(self._filter(_REQUESTS), first, last, _BY_SERVICE):
+            service = series.resource.labels[_SERVICE]
+            counted = sum(_counts(series.points, first, last))
+            total[service] += counted
+            if series.metric.labels[_CLASS] == _FAILED:
+                failed[service] += counted
+        return {name: Requests(count, failed[name]) for name, count in total.items() if count}
+
+    def sign_ins(self, start: datetime, end: datetime) -> Requests:
+        """Over the same minutes, by the log of Identity Platform's requests.
+
+        Raises: Unavailable, Throttled, Rejected (also while there is no such counter).
+        """
+        first, last = _minute_after(start), _minute_before(end)
+        if first >= last:
+            return Requests(0, 0)
+        total, failed = (
+            sum(
+                count
+                for series in self._series(self._counter(name), first, last)
+                for count in _counts(series.points, first, last)
+            )
+            for name in ("sign_ins", "sign_in_failures")
+        )
+        return Requests(total, failed)
+
+    def counted(self, wanted: str, start: datetime, end: datetime) -> int | None:
+        """Over the same minutes, all series together.
+
+        Raises: Unavailable, Throttled, Rejected.
+        """
+        first, last = _minute_after(start), _minute_before(end)
+        if first >= last:
+            return None
+        found = self._series(wanted, first, last)
+        counts = [count for one in found for count in _counts(one.points, first, last)]
+        return sum(counts) if counts else None
+
+    def _series(
+        self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()
+    ) -> list[Any]:
+        """What was counted, summed by these fields; by none, in one."""
+        span = end - start
+        request = self._request(wanted, start, end)
+        request.aggregation.alignment_period.FromTimedelta(span if span > LONG else POINT)
+        request.aggregation.per_series_aligner = _DELTA
+        request.aggregation.cross_series_reducer = _SUM
+        request.aggregation.group_by_fields.extend(by)
+        return self._listed(request)
+
+    def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
+        request = _Request(name=f"projects/{self._project}", filter=wanted)
+        request.interval.start_time.FromDatetime(start)
+        request.interval.end_time.FromDatetime(end)
+        return request
+
+    def _listed(self, request: Any) -> list[Any]:
+        with translated(READ):
+            pages = self._client.list_time_series(request, retry=None, timeout=READ_SECONDS)
+            return list(map(_SeriesMessage, pages))
+
+    def _counter(self, name: str) -> str:
+        """A counter of the log, as terraform/log_metrics.tf makes it, over its log's resource."""
+        return f'metric.type="{self._counters}_{name}" AND resource.type="identitytoolkit_project"'
+
+    def _filter(self, metric: str) -> str:
+        """A filter needs the type of the resource beside that of the metric (alert.proto)."""
+        return (
+            f'metric.type="{metric}"'
+            ' AND resource.type="cloud_run_revision"'
+            f' AND resource.label.location="{self._region}"'
+        )
+
+
+def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[int]:
+    """Values of the points that lie whole within two moments."""
+    for point in points:
+        since = point.interval.start_time.ToDatetime(tzinfo=UTC)
+        until = point.interval.end_time.ToDatetime(tzinfo=UTC)
+        if start <= since and until <= end:
+            yield point.value.int64_value
+
+
+def _minute_before(moment: datetime) -> datetime:
+    return moment - (moment - _EPOCH) % POINT
+
+
+def _minute_after(moment: datetime) -> datetime:
+    return moment + (_EPOCH - moment) % POINT

@@ -1,0 +1,1 @@
+"""Projects: IAM, quotas, secrets, Cloud Scheduler."""

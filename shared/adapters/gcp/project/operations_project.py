@@ -1,0 +1,145 @@
+"""Topics, subscriptions, functions and policies of the operations project, as set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from google.cloud import functions_v2
+from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
+from google.pubsub_v1 import types
+
+from shared.adapters.gcp.errors import READ, READ_SECONDS, translated
+from shared.adapters.gcp.storage import objects
+from shared.core.errors import Unavailable
+from shared.ports.operations_project import Deployed, Subscription
+
+PERMISSIONS: Final = (
+    "cloudfunctions.functions.list",
+    "pubsub.subscriptions.list",
+    "pubsub.topics.getIamPolicy",
+    "pubsub.topics.list",
+    "storage.buckets.getIamPolicy",
+)
+
+MOST_PAGES: Final = 50
+"""Of any list here: pages hold 1,000, and the product has a handful."""
+_PAGE = 1000
+"""The most that a page of any of them may hold (pubsub.proto, functions.proto)."""
+
+_CONDITIONAL: Final = 3
+"""The version of a policy that shows roles under a condition
+(https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy, read 2026-11)."""
+
+_ACTIVE = functions_v2.Function.State.ACTIVE
+_FunctionMessage = functions_v2.Function.pb
+_SubscriptionMessage = types.Subscription.pb
+
+
+class CloudInstallation:
+    """An Installation over Google's clients, whose own retries are off."""
+
+    def __init__(
+        self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str
+    ) -> None:
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._functions = functions
+        self._storage = storage
+        self._project = project
+
+    def topics(self) -> dict[str, str]:
+        """All topics by their short names, each with the name of its schema; "": it has none."""
+        asked = {"project": f"projects/{self._project}"}
+        found = self._list(self._publisher.list_topics, "topics", asked)
+        return {_short(topic.name): _short(topic.schema_settings.schema) for topic in found}
+
+    def subscriptions(self) -> list[Subscription]:
+        """All subscriptions."""
+        asked = {"project": f"projects/{self._project}"}
+        found = self._list(self._subscriber.list_subscriptions, "subscriptions", asked)
+        return [_subscription(_SubscriptionMessage(message)) for message in found]
+
+    def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
+        """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
+        request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
+        with translated(READ):
+            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        return _by_role((binding.role, binding.members) for binding in policy.bindings)
+
+    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+        """Whom a bucket's own policy gives each role, under a condition or not."""
+        with objects.translated(objects.READ, Unavailable):
+            policy = self._storage.bucket(bucket).get_iam_policy(
+                requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_SECONDS, retry=None
+            )
+        return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
+
+    def functions(self) -> list[Deployed]:
+        """All functions, in every region."""
+        asked = {"parent": f"projects/{self._project}/locations/-"}
+        found = self._list(self._functions.list_functions, "functions", asked)
+        return [_deployed(_FunctionMessage(message)) for message in found]
+
+    def _list(self, call: Any, field: str, asked: dict[str, Any]) -> list[Any]:
+        """Every item of a paged list; each page has a deadline of its own.
+
+        Raises: Unavailable also when it is not whole: what is not read is not absent.
+        """
+        found: list[Any] = []
+        with translated(READ):
+            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_SECONDS).pages
+            for number, page in enumerate(pages):
+                if number == MOST_PAGES:
+                    raise Unavailable(f"the list of {field} has more than {MOST_PAGES} pages")
+                unreachable = list(getattr(page, "unreachable", ()))
+                if unreachable:
+                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
+                found += getattr(page, field)
+        return found
+
+
+def _by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """The members of each role, which has a binding of its own under each condition."""
+    members: dict[str, set[str]] = {}
+    for role, named in bindings:
+        members.setdefault(role, set()).update(named)
+    return {role: tuple(sorted(named)) for role, named in members.items()}
+
+
+def _subscription(message: Any) -> Subscription:
+    """A subscription; without an expiration policy it goes after 31 idle days (pubsub.proto)."""
+    push, retry = message.push_config, message.retry_policy
+    stated = message.HasField("expiration_policy")
+    return Subscription(
+        name=_short(message.name),
+        topic=message.topic,
+        endpoint=push.push_endpoint,
+        account=push.oidc_token.service_account_email,
+        audience=push.oidc_token.audience,
+        ack_deadline=timedelta(seconds=message.ack_deadline_seconds),
+        kept_for=message.message_retention_duration.ToTimedelta(),
+        backoff=(retry.minimum_backoff.ToTimedelta(), retry.maximum_backoff.ToTimedelta())
+        if message.HasField("retry_policy")
+        else None,
+        dead_letters=message.dead_letter_policy.dead_letter_topic,
+        attempts=message.dead_letter_policy.max_delivery_attempts,
+        expires=not stated or message.expiration_policy.HasField("ttl"),
+        detached=message.detached,
+    )
+
+
+def _deployed(message: Any) -> Deployed:
+    return Deployed(
+        name=_short(message.name),
+        entry_point=message.build_config.entry_point,
+        active=message.state == _ACTIVE,
+        uri=message.service_config.uri,
+        labels=dict(message.labels),
+        account=message.service_config.service_account_email,
+    )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

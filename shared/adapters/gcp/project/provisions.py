@@ -1,0 +1,48 @@
+"""What assets rely on: where buckets of Cloud Storage lie, which topics Pub/Sub has."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.api_core.exceptions import NotFound
+
+from shared.adapters.gcp import errors
+from shared.adapters.gcp.storage import objects
+from shared.core.errors import Unavailable
+
+PERMISSIONS: Final = ("pubsub.topics.get", "storage.buckets.get")
+_PAGE: Final = 1000
+"""The most that a page may hold (pubsub.proto)."""
+
+
+class GoogleProvisions:
+    """A Provisions over every bucket and topic that the account may look at."""
+
+    def __init__(self, storage: Any, publisher: Any) -> None:
+        self._storage = storage
+        self._publisher = publisher
+
+    def location_type(self, bucket: str) -> str:
+        """From the bucket's metadata."""
+        with objects.translated(objects.READ, Unavailable):
+            try:
+                found = self._storage.get_bucket(bucket, timeout=objects.OBJECT_SECONDS, retry=None)
+            except NotFound:
+                return ""
+        return str(found.location_type)
+
+    def listeners(self, project: str, topic: str) -> int | None:
+        """By the first page of the topic's own list, which takes `pubsub.topics.get` on it.
+
+        https://cloud.google.com/pubsub/docs/access-control (read 2026-11).
+        """
+        asked = {"topic": f"projects/{project}/topics/{topic}", "page_size": _PAGE}
+        with errors.translated(errors.READ):
+            try:
+                found = self._publisher.list_topic_subscriptions(
+                    asked, retry=None, timeout=errors.READ_SECONDS
+                )
+            except NotFound:
+                return None
+            page: Any = next(iter(found.pages))
+        return len(page.subscriptions)

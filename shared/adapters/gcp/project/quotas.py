@@ -1,0 +1,91 @@
+"""What Cloud Run admits in a project, and which APIs are on there, as Service Usage tells.
+
+Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/services.consumerQuotaMetrics
+(read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, field
+
+from shared.adapters.gcp.rest import Rest
+
+HOST: Final = "serviceusage.googleapis.com"
+PERMISSIONS: Final = ("serviceusage.quotas.get",)
+APIS_PERMISSIONS: Final = ("serviceusage.services.get",)
+
+_A_MINUTE: Final = "1/min/"
+"""How the unit of such a limit begins; behind it stands what it is counted by."""
+_PAGE: Final = 100
+_Int64 = Annotated[str, Meta(pattern="^-?[0-9]{1,19}$")]
+"""As JSON writes it."""
+
+
+class _Bucket(Struct, frozen=True):
+    effective_limit: _Int64 = field(name="effectiveLimit", default="0")
+    """-1: there is no limit."""
+    dimensions: dict[str, str] = {}
+
+
+class _Limit(Struct, frozen=True):
+    unit: str = ""
+    quota_buckets: list[_Bucket] = field(name="quotaBuckets", default=[])
+    """From the least to the most specific."""
+
+
+class _Metric(Struct, frozen=True):
+    metric: str = ""
+    limits: list[_Limit] = field(name="consumerQuotaLimits", default=[])
+
+
+class _Page(Struct, frozen=True):
+    metrics: list[_Metric] = []
+    next_page_token: str = field(name="nextPageToken", default="")
+
+
+class _Service(Struct, frozen=True):
+    state: str
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services (read 2026-11)."""
+
+
+class ServiceApis:
+    """An Apis over every project."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def is_on(self, project: str, service: str) -> bool:
+        """As the port says."""
+        path = f"/v1/projects/{project}/services/{service}"
+        return self._rest.get(path, _Service).state == "ENABLED"
+
+
+class ServiceQuotas:
+    """A Quotas over one project."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._path = f"/v1beta1/projects/{project}/services/run.googleapis.com/consumerQuotaMetrics"
+
+    def writes_a_minute(self, region: str) -> int | None:
+        """The strictest limit of Cloud Run's writes there; None: none is listed."""
+        limits = [
+            limit
+            for page in self._rest.pages(self._path, _Page, _PAGE)
+            for metric in page.metrics
+            if "write" in metric.metric.rpartition("/")[2]
+            for limit in metric.limits
+            if limit.unit.startswith(_A_MINUTE)
+        ]
+        admitted = [one for limit in limits for one in _in_region(limit, region)]
+        return min((one for one in admitted if one >= 0), default=None)
+
+
+def _in_region(limit: _Limit, region: str) -> Iterator[int]:
+    """What the most specific bucket that holds for the region admits; nothing where none does."""
+    holding = [one for one in limit.quota_buckets if one.dimensions in ({}, {"region": region})]
+    for bucket in holding[-1:]:
+        yield int(bucket.effective_limit)

@@ -1,0 +1,58 @@
+"""Jobs of Cloud Scheduler."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Unavailable
+from shared.domain.deployments.inventory.state import Schedule, fingerprint
+
+HOST: Final = "cloudscheduler.googleapis.com"
+PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
+
+_PAGE = 500
+_PASSING = frozenset({"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"})
+"""Fields of a job that tell how it went, not what it is to do."""
+_TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarget": "relativeUri"}
+"""Where each kind of target says what it reaches."""
+
+Job = dict[str, Any]
+
+
+class _Jobs(Struct, frozen=True, rename="camel"):
+    jobs: list[Job] = []
+    next_page_token: str = ""
+
+
+class CloudScheduler:
+    """A Schedules over `v1` of one project and region."""
+
+    def __init__(self, rest: Rest, project: str, region: str) -> None:
+        self._rest = rest
+        self._path = f"/v1/projects/{project}/locations/{region}/jobs"
+
+    def jobs(self) -> dict[str, Schedule]:
+        """Every job of the region, by short name; bodies and headers are in the hash alone."""
+        pages = self._rest.pages(self._path, _Jobs, _PAGE)
+        try:
+            return {
+                job["name"].rpartition("/")[2]: _schedule(job)
+                for page in pages
+                for job in page.jobs
+            }
+        except (KeyError, AttributeError) as error:
+            raise Unavailable(f"{HOST}: a job that cannot be read: {error}") from error
+
+
+def _schedule(job: Job) -> Schedule:
+    """Raises: KeyError, AttributeError for what is not a job."""
+    target = next((job[kind][field] for kind, field in _TARGETS.items() if kind in job), "")
+    return Schedule(
+        schedule=f"{job['schedule']} {job.get('timeZone', '')}".strip(),
+        target=target.partition("?")[0],
+        state=job["state"],
+        hash=fingerprint({key: value for key, value in job.items() if key not in _PASSING}),
+    )

@@ -1,0 +1,70 @@
+"""How the jobs of Cloud Scheduler in the operations project went last.
+
+Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs
+(read 2026-11).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.ports.operations_project import Run
+
+HOST: Final = "cloudscheduler.googleapis.com"
+PERMISSIONS: Final = ("cloudscheduler.jobs.list", "cloudscheduler.locations.list")
+
+_ENABLED: Final = "ENABLED"
+_PAGE: Final = 500
+
+
+class _Location(Struct, frozen=True, rename="camel"):
+    location_id: str
+
+
+class _Locations(Struct, frozen=True, rename="camel"):
+    locations: list[_Location] = []
+    next_page_token: str = ""
+
+
+class _Status(Struct, frozen=True):
+    code: int = 0
+
+
+class _Job(Struct, frozen=True, rename="camel"):
+    name: str
+    state: str = ""
+    status: _Status = _Status()
+    last_attempt_time: datetime | None = None
+
+
+class _Jobs(Struct, frozen=True, rename="camel"):
+    jobs: list[_Job] = []
+    next_page_token: str = ""
+
+
+class JobTimetable:
+    """A Timetable over `v1` of one project."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._path = f"/v1/projects/{project}/locations"
+
+    def regions(self) -> list[str]:
+        """Every region in which there may be jobs."""
+        pages = self._rest.pages(self._path, _Locations, _PAGE)
+        return [one.location_id for page in pages for one in page.locations]
+
+    def runs(self, region: str) -> dict[str, Run]:
+        """How each job of a region went last, by its short name."""
+        pages = self._rest.pages(f"{self._path}/{region}/jobs", _Jobs, _PAGE)
+        return {
+            job.name.rpartition("/")[2]: Run(
+                enabled=job.state == _ENABLED, at=job.last_attempt_time, code=job.status.code
+            )
+            for page in pages
+            for job in page.jobs
+        }

@@ -1,0 +1,100 @@
+"""What service accounts may do in a project, and whether they are enabled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Gone
+from shared.domain.deployments.inventory.state import AccountState
+
+HOST: Final = "cloudresourcemanager.googleapis.com"
+IAM_HOST: Final = "iam.googleapis.com"
+GRANTS_PERMISSIONS: Final = ("resourcemanager.projects.getIamPolicy",)
+PERMISSIONS: Final = (*GRANTS_PERMISSIONS, "iam.serviceAccounts.get")
+
+_ACCOUNT = "serviceAccount:"
+_OF_A_PROJECT = ".iam.gserviceaccount.com"
+"""How addresses of accounts that somebody made end, behind the project of theirs; those that
+Google makes for a project end otherwise (https://cloud.google.com/iam/docs/service-account-types,
+read 2026-11)."""
+_WITH_CONDITIONS = {"options": {"requestedPolicyVersion": 3}}
+"""An older version of a policy leaves conditions out (google/iam/v1/options.proto)."""
+
+
+class _Condition(Struct, frozen=True):
+    expression: str = ""
+
+
+class _Binding(Struct, frozen=True):
+    role: str
+    members: list[str] = []
+    condition: _Condition | None = None
+
+
+class _Policy(Struct, frozen=True):
+    bindings: list[_Binding] = []
+
+
+class _ServiceAccount(Struct, frozen=True):
+    disabled: bool = False
+
+
+class ProjectAccounts:
+    """An Accounts over the project's own policy: what folders and resources grant is not seen.
+
+    `iam` is the API of the accounts themselves.
+    """
+
+    def __init__(self, rest: Rest, iam: Rest, project: str) -> None:
+        self._rest = rest
+        self._iam = iam
+        self._project = project
+        self._path = f"/v3/projects/{project}:getIamPolicy"
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """The roles of each service account that has any, by its address, in order."""
+        policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
+        roles: dict[str, set[str]] = defaultdict(set)
+        for binding in policy.bindings:
+            condition = f" if {binding.condition.expression}" if binding.condition else ""
+            for member in binding.members:
+                if member.startswith(_ACCOUNT):
+                    roles[member.removeprefix(_ACCOUNT)].add(f"{binding.role}{condition}")
+        return {account: tuple(sorted(held)) for account, held in roles.items()}
+
+    def grants(self) -> dict[str, tuple[str, ...]]:
+        """Whom the policy gives each role, under a condition or not, in order."""
+        policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
+        members: dict[str, set[str]] = defaultdict(set)
+        for binding in policy.bindings:
+            members[binding.role].update(binding.members)
+        return {role: tuple(sorted(named)) for role, named in members.items()}
+
+    def state(self, account: str) -> AccountState:
+        """Whether anything can run as the account of that address, of this project or its own.
+
+        Asked without the wildcard for the project, which has an account that is gone answered 403
+        (https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get, read
+        2026-11).
+        """
+        project = quote(project_of(account) or self._project, safe=":")
+        path = f"/v1/projects/{project}/serviceAccounts/{quote(account, safe='@')}"
+        try:
+            found = self._iam.get(path, _ServiceAccount)
+        except Gone:
+            return AccountState.GONE
+        return AccountState.DISABLED if found.disabled else AccountState.ENABLED
+
+
+def project_of(account: str) -> str:
+    """The project that an account was made in, by its address; empty: that does not tell."""
+    place = account.rpartition("@")[2]
+    if not place.endswith(_OF_A_PROJECT):
+        return ""
+    project, _, domain = place.removesuffix(_OF_A_PROJECT).partition(".")
+    return f"{domain}:{project}" if domain else project

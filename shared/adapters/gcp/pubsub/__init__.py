@@ -1,0 +1,1 @@
+"""Pub/Sub: publisher, dead letters, Eventarc triggers."""

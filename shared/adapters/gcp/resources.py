@@ -1,0 +1,125 @@
+"""What a protected system has beside its functions, over Google's APIs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.core.lazy import Once
+
+if TYPE_CHECKING:
+    from shared.adapters.gcp.clients import Clients
+    from shared.adapters.gcp.firebase.auth_config import IdentityPlatform
+    from shared.adapters.gcp.firebase.hosting import FirebaseHosting
+    from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
+    from shared.adapters.gcp.firebase.rules import FirebaseRules
+    from shared.adapters.gcp.firebase.sessions import FirebaseSessions
+    from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
+    from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
+    from shared.adapters.gcp.project.secrets import SecretManager
+    from shared.adapters.gcp.project.service_accounts import ProjectAccounts
+    from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
+    from shared.adapters.gcp.run.images import ArtifactRegistry
+    from shared.adapters.gcp.run.runtimes import FunctionRuntimes
+
+
+class CloudEstate:
+    """An Estate over one project and region, each part imported when it is asked for."""
+
+    def __init__(self, clients: Clients, project: str, region: str) -> None:
+        self._clients = clients
+        self._project = project
+        self._region = region
+
+    @Once
+    def hosting(self) -> FirebaseHosting:
+        """Its sites."""
+        from shared.adapters.gcp.firebase import hosting
+
+        return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
+
+    @Once
+    def remote_config(self) -> FirebaseRemoteConfig:
+        """Its client configuration."""
+        from shared.adapters.gcp.firebase import remote_config
+
+        rest = self._clients.rest(remote_config.HOST)
+        return remote_config.FirebaseRemoteConfig(rest, self._project)
+
+    @Once
+    def rules(self) -> FirebaseRules:
+        """Its security rules."""
+        from shared.adapters.gcp.firebase import rules
+
+        return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
+
+    @Once
+    def identity(self) -> IdentityPlatform:
+        """How people sign in to it."""
+        from shared.adapters.gcp.firebase import auth_config
+
+        rest = self._clients.rest(auth_config.HOST)
+        return auth_config.IdentityPlatform(rest, self._project)
+
+    @Once
+    def sessions(self) -> FirebaseSessions:
+        """Of those who sign in to it."""
+        from shared.adapters.gcp.firebase import sessions
+
+        return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
+
+    @Once
+    def indexes(self) -> FirestoreIndexes:
+        """Its indexes."""
+        from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
+
+        return FirestoreIndexes(self._clients.firestore_admin, self._project)
+
+    @Once
+    def secrets(self) -> SecretManager:
+        """Its secrets."""
+        from shared.adapters.gcp.project import secrets
+
+        return secrets.SecretManager(self._clients.rest(secrets.HOST), self._project)
+
+    @Once
+    def schedules(self) -> CloudScheduler:
+        """Its jobs."""
+        from shared.adapters.gcp.project import scheduler_jobs
+
+        rest = self._clients.rest(scheduler_jobs.HOST)
+        return scheduler_jobs.CloudScheduler(rest, self._project, self._region)
+
+    @Once
+    def triggers(self) -> EventarcTriggers:
+        """What brings it events."""
+        from shared.adapters.gcp.pubsub import eventarc_triggers
+
+        return eventarc_triggers.EventarcTriggers(
+            self._clients.rest(eventarc_triggers.HOST), self._project
+        )
+
+    @Once
+    def accounts(self) -> ProjectAccounts:
+        """Its service accounts."""
+        from shared.adapters.gcp.project import service_accounts
+
+        rest, iam = (
+            self._clients.rest(service_accounts.HOST),
+            self._clients.rest(service_accounts.IAM_HOST),
+        )
+        return service_accounts.ProjectAccounts(rest, iam, self._project)
+
+    @Once
+    def images(self) -> ArtifactRegistry:
+        """What its functions' revisions start from."""
+        from shared.adapters.gcp.run import images
+
+        return images.ArtifactRegistry(self._clients.rest(images.HOST))
+
+    @Once
+    def runtimes(self) -> FunctionRuntimes:
+        """What its functions may be written for."""
+        from shared.adapters.gcp.run import runtimes
+
+        rest = self._clients.rest(runtimes.HOST)
+        return runtimes.FunctionRuntimes(rest, self._project, self._region)

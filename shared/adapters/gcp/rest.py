@@ -1,0 +1,207 @@
+"""Google's REST APIs that have no Python client: JSON over an authorised session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import msgspec
+import requests
+from google.auth.exceptions import GoogleAuthError
+from msgspec import Struct
+
+from shared.adapters.gcp.errors import EFFECT, READ, READ_SECONDS, Meanings, meant
+from shared.core.codec import from_json
+from shared.core.errors import RollbackError, Unavailable
+
+ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""Several times the largest answer that is read: a Remote Config template may have 1,000,000
+characters, a page of anything here 1,000 entries."""
+MOST_PAGES: Final = 50
+_CHUNK_BYTES = 64 * 1024
+
+T = TypeVar("T")
+
+_BY_CODE: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
+    HTTPStatus.NOT_FOUND: "NOT_FOUND",
+    HTTPStatus.CONFLICT: "ABORTED",
+    HTTPStatus.PRECONDITION_FAILED: "FAILED_PRECONDITION",
+    HTTPStatus.TOO_MANY_REQUESTS: "RESOURCE_EXHAUSTED",
+    HTTPStatus.NOT_IMPLEMENTED: "UNIMPLEMENTED",
+}
+"""For an answer without Google's error form (google/rpc/code.proto); of any other code nothing is
+known."""
+_KNOWN = {*_BY_CODE.values(), *READ, "ALREADY_EXISTS", "OUT_OF_RANGE"}
+
+
+EFFECT_SECONDS: Final = 10.0
+"""Until then an effect's answer has come, or nothing is known of it."""
+_EFFECT_TIMEOUT = (3.0, EFFECT_SECONDS - 3.0)
+"""To connect, and to wait for the first byte."""
+
+
+class _Detail(Struct, frozen=True):
+    retry_delay: str = msgspec.field(name="retryDelay", default="")
+
+
+class _Error(Struct, frozen=True):
+    message: str = ""
+    status: str = ""
+    details: list[_Detail] = []
+
+
+class _Refusal(Struct, frozen=True):
+    error: _Error = _Error()
+
+
+class Rest:
+    """One product's API. Answers are bounded in size and time, redirects are not followed.
+
+    `base` is `https://HOST`, or the address of an embedded cloud that plays the host. `once` is a
+    session that sends nothing a second time, not even with a fresh token.
+    """
+
+    def __init__(
+        self, session: requests.Session, once: requests.Session, base: str, host: str
+    ) -> None:
+        self._session = session
+        self._once = once
+        self._base = base
+        self._host = host
+
+    def get(
+        self,
+        path: str,
+        kind: type[T],
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """The answer to a GET. Raises: Gone, Rejected, Unavailable, Throttled."""
+        return self._read(self._asked("GET", path, query, headers or {})[0], kind)
+
+    def tagged(self, path: str, kind: type[T]) -> tuple[T, str]:
+        """The answer to a GET, and its etag."""
+        content, answered = self._asked("GET", path, None, {})
+        return self._read(content, kind), answered.get("ETag", "")
+
+    def post(self, path: str, body: Mapping[str, Any], kind: type[T]) -> T:
+        """The answer to a POST that changes nothing."""
+        return self._read(self._asked("POST", path, None, {}, body)[0], kind)
+
+    def effect(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        meanings: Meanings = EFFECT,
+    ) -> dict[str, Any]:
+        """The answer to a call that changes something, sent once, and here in `EFFECT_SECONDS`.
+
+        Raises: Ambiguous when it may have taken effect; else what `meanings` says.
+        """
+        content, _ = self._asked(method, path, query, headers or {}, body, meanings)
+        return self._read(content, dict[str, Any], meanings)
+
+    def pages(self, path: str, kind: type[T], size: int) -> Iterator[T]:
+        """Every page of a list; `kind` has the field `next_page_token`.
+
+        Raises: Unavailable also when there are too many: what is not read is not absent.
+        """
+        token = ""
+        for _ in range(MOST_PAGES):
+            query = {"pageSize": str(size), **({"pageToken": token} if token else {})}
+            page = self.get(path, kind, query)
+            yield page
+            token = getattr(page, "next_page_token", "")
+            if not token:
+                return
+        raise Unavailable(f"{self._host}{path}: more than {MOST_PAGES} pages")
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        meanings: Meanings = READ,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Content and headers of a good answer."""
+        reads = meanings is READ
+        session = self._session if reads else self._once
+        began = time.monotonic()
+        try:
+            with session.request(
+                method,
+                f"{self._base}{path}",
+                params=query,
+                json=body,
+                headers={"Host": self._host, **headers},
+                timeout=READ_SECONDS if reads else _EFFECT_TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                since = time.monotonic() if reads else began
+                content = _content(response, meanings, since)
+        except (requests.RequestException, GoogleAuthError) as error:
+            raise _unknown(meanings, f"{self._host}{path}: {error}") from error
+        if response.status_code != HTTPStatus.OK:
+            raise _refused(response.status_code, content, meanings)
+        return content, response.headers
+
+    def _read(self, content: bytes, kind: type[T], meanings: Meanings = READ) -> T:
+        try:
+            return from_json(content, kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            said = f"{self._host}: an answer that cannot be read: {error}"
+            raise _unknown(meanings, said) from error
+
+
+def _unknown(meanings: Meanings, said: str) -> RollbackError:
+    """What it means that nothing is known of a call."""
+    return meant("UNKNOWN", said, None, meanings)
+
+
+def _content(response: requests.Response, meanings: Meanings, since: float) -> bytes:
+    """The body, whole. Raises: as no answer, when it is too long, or too long in coming.
+
+    `since` is the moment of the monotonic clock from which its time counts.
+    """
+    content = bytearray()
+    give_up_at = since + (READ_SECONDS if meanings is READ else EFFECT_SECONDS)
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > ANSWER_BYTES:
+            raise _unknown(meanings, f"{response.url}: more than {ANSWER_BYTES} bytes")
+        if time.monotonic() > give_up_at:
+            raise _unknown(meanings, f"{response.url}: not read in {give_up_at - since:.0f} s")
+    return bytes(content)
+
+
+def _refused(code: int, content: bytes, meanings: Meanings) -> RollbackError:
+    """What a refusal means; without Google's error form its code alone counts."""
+    try:
+        error = from_json(content, _Refusal).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        error = _Error()
+    status = error.status if error.status in _KNOWN else _BY_CODE.get(code, "UNKNOWN")
+    delays = [_seconds(detail.retry_delay) for detail in error.details if detail.retry_delay]
+    message = f"{status}: {error.message or f'HTTP {code}'}"
+    return meant(status, message, delays[0] if delays else None, meanings)
+
+
+def _seconds(written: str) -> timedelta | None:
+    """A duration as JSON writes it, `3.5s`; None when it is none."""
+    try:
+        return timedelta(seconds=float(written.removesuffix("s")))
+    except (ValueError, OverflowError):
+        return None

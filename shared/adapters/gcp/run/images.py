@@ -1,0 +1,53 @@
+"""The container images that Artifact Registry holds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.core.errors import Gone
+
+HOST: Final = "artifactregistry.googleapis.com"
+PERMISSIONS: Final = ("artifactregistry.dockerimages.list",)
+
+_PAGE = 1000
+"""The largest of dockerImages.list
+(https://cloud.google.com/artifact-registry/docs/reference/rest, read 2026-11)."""
+
+
+class _Image(Struct, frozen=True):
+    uri: str
+    """`LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:…`"""
+    tags: list[str] = []
+
+
+class _Page(Struct, frozen=True, rename="camel"):
+    docker_images: list[_Image] = []
+    next_page_token: str = ""
+
+
+class ArtifactRegistry:
+    """An Images over `v1`."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def stored(self, repository: str) -> frozenset[str]:
+        """Every image of a repository as it is pulled; none when the repository is gone."""
+        host, project, name = repository.split("/")
+        location = host.removesuffix("-docker.pkg.dev")
+        path = f"/v1/projects/{project}/locations/{location}/repositories/{name}/dockerImages"
+        try:
+            pages = list(self._rest.pages(path, _Page, _PAGE))
+        except Gone:
+            return frozenset()
+        images = (image for page in pages for image in page.docker_images)
+        return frozenset(name for image in images for name in _names(image))
+
+
+def _names(image: _Image) -> list[str]:
+    """By its digest, and by each of its tags."""
+    untagged = image.uri.partition("@")[0]
+    return [image.uri, *(f"{untagged}:{tag}" for tag in image.tags)]

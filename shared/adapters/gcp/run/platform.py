@@ -1,0 +1,308 @@
+"""Functions and the Cloud Run services behind them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any, Final
+
+from google.cloud import functions_v2, run_v2
+from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
+from google.longrunning.operations_pb2 import GetOperationRequest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from shared.adapters.gcp.errors import READ, READ_SECONDS, SHIFT, translated
+from shared.adapters.gcp.run.function_state import function_states, values_of
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.inventory.state import FunctionState
+from shared.domain.deployments.inventory.traffic import (
+    LATEST,
+    Capacity,
+    Revision,
+    Scaling,
+    Service,
+    Traffic,
+    TrafficTarget,
+)
+from shared.domain.deployments.source_copies import Values
+from shared.ports.platform import OperationState
+
+INVENTORY_PERMISSIONS: Final = (
+    "cloudfunctions.functions.list",
+    "run.revisions.list",
+    "run.services.list",
+)
+VALUES_PERMISSIONS: Final = ("cloudfunctions.functions.get",)
+"""What `values` needs."""
+INVOKERS_PERMISSIONS: Final = ("run.services.getIamPolicy",)
+"""What `invokers` needs."""
+PERMISSIONS: Final = (
+    *INVENTORY_PERMISSIONS,
+    "iam.serviceAccounts.actAs",
+    "run.operations.get",
+    "run.revisions.get",
+    "run.services.get",
+    "run.services.update",
+)
+"""To act as the accounts that the services run as is asked of whoever updates one, if only its
+traffic (github.com/GoogleCloudPlatform/cloud-run-release-manager/issues/81, read 2026-11)."""
+
+SHIFT_SECONDS = 15.0
+"""The client's own default for UpdateService (google-cloud-run 0.16.2), which has no retry."""
+
+_PAGE = 1000
+"""ListFunctionsRequest.page_size, google-cloud-functions 1.25.0: the largest."""
+
+_FOLLOWS_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+_PINNED = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+_AUTOMATIC = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
+_MANUAL = run_v2.ServiceScaling.ScalingMode.MANUAL
+_SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
+
+_FunctionMessage = functions_v2.Function.pb
+_ServiceMessage = run_v2.Service.pb
+_RevisionMessage = run_v2.Revision.pb
+
+
+class CloudServices:
+    """Services of any project and region. The client's own retries are off."""
+
+    def __init__(self, services: Any) -> None:
+        self._services = services
+
+    def service(self, name: str) -> Service:
+        """One service by its full name. Raises: Rejected when it is gone."""
+        with translated(READ):
+            answer = self._services.get_service(name=name, retry=None, timeout=READ_SECONDS)
+        return _service(_ServiceMessage(answer))
+
+    def shift(
+        self,
+        service: str,
+        traffic: Traffic,
+        etag: str,
+        *,
+        scaling: Scaling | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
+
+        With a scaling, that too: it belongs to the service, and makes no revision.
+        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
+        the service takes its absence for consent.
+        """
+        if not etag:
+            raise Rejected(f"a shift of {service} needs the etag that was read")
+        wanted = run_v2.Service(name=service, etag=etag, traffic=[_target(one) for one in traffic])
+        mask = FieldMask(paths=["traffic"])
+        if scaling is not None:
+            wanted.scaling = _asked_scaling(scaling)
+            mask.paths.append("scaling")
+        request = run_v2.UpdateServiceRequest(
+            service=wanted, update_mask=mask, validate_only=dry_run
+        )
+        with translated(SHIFT):
+            answer = self._services.update_service(request, retry=None, timeout=SHIFT_SECONDS)
+        name: str = answer.operation.name
+        return name
+
+
+class CloudPlatform(CloudServices):
+    """A Platform over one project and region. The clients' own retries are off."""
+
+    def __init__(
+        self, functions: Any, services: Any, revisions: Any, project: str, region: str
+    ) -> None:
+        super().__init__(services)
+        self._functions = functions
+        self._revisions = revisions
+        self._parent = f"projects/{project}/locations/{region}"
+
+    def inventory(self) -> Inventory:
+        """Every 2nd generation function that has a service, the policy's or not.
+
+        Read with three lists, one after the other: a change made meanwhile may be seen in part,
+        which its etag tells whoever then acts on it.
+        """
+        functions, services, revisions = self._everything()
+        return _joined(functions, services, map(_revision, revisions))
+
+    def functions(self) -> dict[str, FunctionState]:
+        """Every function of both generations, by name, as it would be recorded.
+
+        Read as the inventory is.
+        """
+        return function_states(*self._everything())
+
+    def values(self, function: str) -> Values:
+        """The values of a function's plain variables. Raises: Rejected when it is gone."""
+        name = f"{self._parent}/functions/{function}"
+        with translated(READ):
+            answer = self._functions.get_function(name=name, retry=None, timeout=READ_SECONDS)
+        return values_of(_FunctionMessage(answer))
+
+    def invokers(self, service: str) -> tuple[str, ...]:
+        """Who holds which role on a service; under a condition, with its title.
+
+        Not what is inherited from the project: that goes with no deployment.
+        """
+        request = GetIamPolicyRequest(resource=service)
+        request.options.requested_policy_version = 3  # else conditions are not told
+        with translated(READ):
+            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_SECONDS)
+        return tuple(
+            sorted(
+                f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
+                for one in answer.bindings
+                for member in one.members
+            )
+        )
+
+    def revision(self, service: str, revision: str) -> Revision:
+        """One revision by its short name. Raises: Rejected when it is gone."""
+        name = f"{service}/revisions/{revision}"
+        with translated(READ):
+            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_SECONDS)
+        return _revision(_RevisionMessage(answer))
+
+    def operation(self, name: str) -> OperationState:
+        """How far an operation has come. Raises: Rejected when it is not known any more."""
+        with translated(READ):
+            answer = self._services.get_operation(
+                GetOperationRequest(name=name), retry=None, timeout=READ_SECONDS
+            )
+        failed = answer.HasField("error")
+        error = (answer.error.message or f"status {answer.error.code}") if failed else ""
+        return OperationState(done=answer.done, error=error)
+
+    def _everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
+        """Messages of the functions, services by their names, messages of the revisions."""
+        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
+        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
+        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
+        return (
+            [_FunctionMessage(message) for message in functions],
+            {message.name: _service(message) for message in services},
+            [_RevisionMessage(message) for message in revisions],
+        )
+
+    def _list(self, call: Any, field: str, under: str = "", **request: Any) -> list[Any]:
+        """Every item of a paged list; each page has a deadline of its own.
+
+        Raises: Unavailable also when Google says that a part of the list could not be reached:
+        what is missing from it is not gone.
+        """
+        asked = {"parent": self._parent + under, **request}
+        found: list[Any] = []
+        with translated(READ):
+            for page in call(asked, retry=None, timeout=READ_SECONDS).pages:
+                unreachable = list(getattr(page, "unreachable", ()))
+                if unreachable:
+                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
+                found += getattr(page, field)
+        return found
+
+
+def _joined(
+    functions: Iterable[Any], services: dict[str, Service], revisions: Iterable[Revision]
+) -> Inventory:
+    """Functions with their services and revisions, the newest first.
+
+    A function of the 1st generation has no service, and one that never came up has none yet:
+    neither has traffic that could go anywhere.
+    """
+    owned: dict[str, list[Revision]] = defaultdict(list)
+    for revision in sorted(revisions, key=lambda one: one.created_at, reverse=True):
+        owned[revision.service].append(revision)
+    inventory: Inventory = {}
+    for function in functions:
+        service = services.get(function.service_config.service)
+        if service is not None:
+            name = _short(function.name)
+            inventory[name] = Live(name, service, tuple(owned[service.name]))
+    return inventory
+
+
+def _service(message: Any) -> Service:
+    latest_ready = _short(message.latest_ready_revision)
+    current = message.observed_generation == message.generation
+    return Service(
+        name=message.name,
+        etag=message.etag,
+        latest_created=_short(message.latest_created_revision),
+        latest_ready=latest_ready,
+        traffic=_asked(message.traffic),
+        serving=tuple(
+            TrafficTarget(entry.revision or latest_ready, entry.percent, entry.tag)
+            for entry in message.traffic_statuses
+        ),
+        reconciling=message.reconciling or not current,
+        ready=message.terminal_condition.state == _SUCCEEDED,
+        uri=message.uri,
+        scaling=_scaling(message.scaling),
+    )
+
+
+def _scaling(message: Any) -> Scaling:
+    """Manual scaling has a count of its own; one that has none keeps the minimum, exactly.
+
+    (`ServiceScaling.ScalingMode`, google-cloud-run 0.16.2)
+    """
+    least, most, manual = message.min_instance_count, message.max_instance_count, None
+    if message.scaling_mode == _MANUAL:
+        counted = message.HasField("manual_instance_count")
+        manual = message.manual_instance_count if counted else least
+    return Scaling(least, most, manual)
+
+
+def _asked_scaling(scaling: Scaling) -> run_v2.ServiceScaling:
+    asked = run_v2.ServiceScaling(
+        min_instance_count=scaling.minimum,
+        max_instance_count=scaling.maximum,
+        scaling_mode=_AUTOMATIC if scaling.manual is None else _MANUAL,
+    )
+    if scaling.manual is not None:
+        asked.manual_instance_count = scaling.manual
+    return asked
+
+
+def _asked(entries: Iterable[Any]) -> Traffic:
+    """A traffic list; an empty one stands for the newest revision (Service.traffic)."""
+    asked = tuple(
+        TrafficTarget(
+            LATEST if entry.type_ == _FOLLOWS_LATEST else entry.revision, entry.percent, entry.tag
+        )
+        for entry in entries
+    )
+    return asked or (TrafficTarget(LATEST, 100),)
+
+
+def _target(entry: TrafficTarget) -> run_v2.TrafficTarget:
+    return run_v2.TrafficTarget(
+        type_=_FOLLOWS_LATEST if entry.revision == LATEST else _PINNED,
+        revision=entry.revision,
+        percent=entry.percent,
+        tag=entry.tag,
+    )
+
+
+def _revision(message: Any) -> Revision:
+    service, _, name = message.name.partition("/revisions/")
+    return Revision(
+        name=name,
+        service=service,
+        created_at=message.create_time.ToDatetime(tzinfo=UTC),
+        ready=any(one.type_ == "Ready" and one.state == _SUCCEEDED for one in message.conditions),
+        image=message.containers[0].image if message.containers else "",
+        capacity=Capacity(
+            message.scaling.min_instance_count,
+            message.scaling.max_instance_count,
+            message.max_instance_request_concurrency,
+        ),
+    )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,45 @@
+"""The runtimes that Cloud Functions offers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from shared.adapters.gcp.rest import Rest
+from shared.domain.deployments.inventory.state import Generation
+
+HOST: Final = "cloudfunctions.googleapis.com"
+PERMISSIONS: Final = ("cloudfunctions.runtimes.list",)
+
+_DECOMMISSIONED = "DECOMMISSIONED"
+"""Nothing is deployed with it any more, and what runs may be disabled
+(https://cloud.google.com/functions/docs/runtime-support, read 2026-11)."""
+
+
+class _Runtime(Struct, frozen=True):
+    name: str
+    environment: str = ""
+    stage: str = ""
+
+
+class _Answer(Struct, frozen=True):
+    runtimes: list[_Runtime] = []
+
+
+class FunctionRuntimes:
+    """A Runtimes over `v2` of one project and region, which lists all of them on one page."""
+
+    def __init__(self, rest: Rest, project: str, region: str) -> None:
+        self._rest = rest
+        self._path = f"/v2/projects/{project}/locations/{region}/runtimes"
+
+    def offered(self) -> frozenset[tuple[Generation, str]]:
+        """Every runtime that is not decommissioned, by generation and name."""
+        answer = self._rest.get(self._path, _Answer)
+        known = {*Generation}
+        return frozenset(
+            (Generation(one.environment), one.name)
+            for one in answer.runtimes
+            if one.stage != _DECOMMISSIONED and one.environment in known
+        )

@@ -1,0 +1,78 @@
+"""Objects copied from bucket to bucket inside Cloud Storage, with no retry of the client's own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from shared.adapters.gcp.storage.objects import (
+    OBJECT_SECONDS,
+    READ,
+    BucketObjects,
+    Statuses,
+    translated,
+)
+from shared.core.errors import Ambiguous, Unavailable
+from shared.domain.data.backups.values import Stored
+
+SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
+"""In the bucket that is copied from."""
+TARGET_PERMISSIONS: Final = (
+    "storage.objects.create",
+    "storage.objects.delete",
+    "storage.objects.get",
+    "storage.objects.list",
+)
+"""In the bucket that is copied to: replacing what is left of a copy takes `delete`."""
+
+WRITE_PERMISSIONS: Final = ("storage.objects.create",)
+"""In the bucket that is written into, under names that are free."""
+HOLD_PERMISSIONS: Final = (*SOURCE_PERMISSIONS, "storage.objects.update")
+"""To hold what is listed
+(https://cloud.google.com/storage/docs/holding-objects, read 2026-11)."""
+
+REWRITE_SECONDS = 60.0
+"""Google asks for a limit of at least 30 s, and does not say how much one call copies
+(cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
+
+_EFFECT: Statuses = {**READ, **dict.fromkeys((500, 502, 503, 504), Ambiguous)}
+
+
+class BucketMirrors:
+    """A Mirrors over every bucket that the account may use."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def listed(self, bucket: str, prefix: str) -> dict[str, Stored]:
+        """Sizes and checksums, by name."""
+        with translated(READ, Unavailable):
+            found = self._client.list_blobs(
+                bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+            )
+            return {blob.name: Stored(blob.size, blob.crc32c) for blob in found}
+
+    def copy(self, source: str, name: str, target: str, token: str = "") -> str:
+        """Copy a part; the token of the rest."""
+        with translated(_EFFECT, Ambiguous):
+            left, _, _ = (
+                self._client.bucket(target)
+                .blob(name)
+                .rewrite(
+                    self._client.bucket(source).blob(name),
+                    token=token or None,
+                    timeout=REWRITE_SECONDS,
+                    retry=None,
+                )
+            )
+        return left or ""
+
+    def write(self, bucket: str, name: str, content: bytes) -> None:
+        """As the port says."""
+        BucketObjects(self._client, bucket).create(name, content)
+
+    def hold(self, bucket: str, name: str, *, held: bool) -> None:
+        """By the object's temporary hold."""
+        blob = self._client.bucket(bucket).blob(name)
+        blob.temporary_hold = held
+        with translated(_EFFECT, Ambiguous):
+            blob.patch(timeout=OBJECT_SECONDS, retry=None)

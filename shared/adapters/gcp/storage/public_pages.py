@@ -1,0 +1,67 @@
+"""Objects in Cloud Storage that everybody reads, written in place of what was there."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+
+from shared.adapters.gcp.storage.objects import LATER, OBJECT_SECONDS, READ, Statuses, translated
+from shared.adapters.http import headed
+from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
+from shared.ports.storage import Seen
+
+PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
+"""To write in the place of an object, Cloud Storage asks for `delete` too
+(https://cloud.google.com/storage/docs/access-control/iam-json, objects.insert, read 2026-11)."""
+
+CACHE_CONTROL = "no-cache, max-age=0"
+"""Public objects are kept by caches for an hour where nothing else is said
+(https://cloud.google.com/storage/docs/metadata#cache-control, read 2026-11)."""
+
+_PUT: Statuses = {
+    **LATER,
+    **dict.fromkeys((500, 502, 503, 504), Ambiguous),
+    409: Throttled,  # another request for the same name at the same moment
+    412: Moved,
+}
+
+
+class BucketPages:
+    """A Pages over one bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._bucket = client.bucket(bucket)
+
+    def generation(self, name: str) -> int:
+        """As the port says. Raises: Rejected, Unavailable."""
+        with translated(READ, Unavailable):
+            found = self._bucket.get_blob(name, timeout=OBJECT_SECONDS, retry=None)
+        return int(found.generation) if found is not None else 0
+
+    def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
+        """As the port says; Rejected where there is no such bucket."""
+        blob = self._bucket.blob(name)
+        blob.cache_control = CACHE_CONTROL
+        with translated(_PUT, Ambiguous):
+            blob.upload_from_string(
+                content,
+                content_type=content_type,
+                if_generation_match=generation,
+                checksum="crc32c",
+                timeout=OBJECT_SECONDS,
+                retry=None,
+            )
+
+    def address(self, name: str) -> str:
+        """As the port says."""
+        address: str = self._bucket.blob(name).public_url
+        return address
+
+    def seen(self, name: str) -> Seen:
+        """As the port says; a redirect is not followed."""
+        try:
+            status, headers = headed(self.address(name), seconds=OBJECT_SECONDS)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        return Seen(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))

@@ -1,0 +1,120 @@
+"""Copies of sources, and values of variables, in buckets of our own in Cloud Storage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from google.api_core.exceptions import NotFound
+
+from shared.adapters.gcp.storage.objects import CREATE, OBJECT_SECONDS, READ, translated
+from shared.core.errors import Ambiguous, Exists, Unavailable
+from shared.domain.deployments.inventory.state import Source
+
+KEEPER_PERMISSIONS: Final = (
+    "storage.objects.create",
+    "storage.objects.delete",
+    "storage.objects.list",
+)
+"""In our own buckets. Without `get`: whoever keeps values cannot read them again."""
+COPY_PERMISSIONS: Final = ("storage.objects.get",)
+"""In the buckets where Cloud Functions keeps sources."""
+READ_PERMISSIONS: Final = ("storage.objects.get",)
+QUARANTINE_PERMISSIONS: Final = (
+    "storage.objects.create",
+    "storage.objects.delete",
+    "storage.objects.get",
+    "storage.objects.list",
+)
+"""In the bucket of what repairs change: age removes from it, and whoever is erased is taken out."""
+
+COPY_SECONDS: Final = 30.0
+"""Deadline of each call of a copy, the least that Google asks for. One call copies an object whole
+where location and class stay the same, and else a part of it
+(https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
+MOST_CALLS: Final = 10
+"""Of one copy; a source is at most a few hundred megabytes."""
+
+
+class BucketVault:
+    """A Vault over one bucket. The client's own retries are off."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = client.bucket(bucket)
+
+    def copy(self, source: Source, name: str) -> Source:
+        """Where the copy is that has this name; made by Cloud Storage, of just this generation.
+
+        As the port says.
+        """
+        origin = self._client.bucket(source.bucket).blob(
+            source.object, generation=source.generation or None
+        )
+        made, token = self._bucket.blob(name), None
+        try:
+            for _ in range(MOST_CALLS):
+                with translated(CREATE, Ambiguous):
+                    token, _, _ = made.rewrite(
+                        origin, token, if_generation_match=0, timeout=COPY_SECONDS, retry=None
+                    )
+                if token is None:
+                    return self._place(made)
+        except Exists:
+            return self._there(name)
+        raise Unavailable(f"{source.object} is not copied after {MOST_CALLS} calls")
+
+    def keep(self, name: str, content: bytes) -> Source:
+        """Where the content is that has this name, with its checksum checked on arrival."""
+        made = self._bucket.blob(name)
+        try:
+            with translated(CREATE, Ambiguous):
+                made.upload_from_string(
+                    content,
+                    content_type="application/json",
+                    if_generation_match=0,
+                    checksum="crc32c",
+                    timeout=OBJECT_SECONDS,
+                    retry=None,
+                )
+        except Exists:
+            return self._there(name)
+        return self._place(made)
+
+    def read(self, kept: Source) -> bytes:
+        """The content, its checksum checked. Rejected where there is no such generation."""
+        with translated(READ, Unavailable):
+            content: bytes = self._bucket.blob(
+                kept.object, generation=kept.generation
+            ).download_as_bytes(checksum="crc32c", timeout=OBJECT_SECONDS, retry=None)
+            return content
+
+    def made(self, prefix: str) -> dict[str, datetime]:
+        """When each object whose name begins so was made."""
+        return {blob.name: blob.time_created for blob in self._listed(prefix)}
+
+    def remove(self, name: str) -> None:
+        """There is no such object any more."""
+        with translated(READ, Unavailable):
+            try:
+                self._bucket.blob(name).delete(timeout=OBJECT_SECONDS, retry=None)
+            except NotFound:
+                return
+
+    def _there(self, name: str) -> Source:
+        """The object that has the name already. Listed: who may only keep may not `get` it."""
+        for blob in self._listed(name):
+            if blob.name == name:
+                return self._place(blob)
+        raise Unavailable(f"{name} was there, and is gone")
+
+    def _listed(self, prefix: str) -> list[Any]:
+        with translated(READ, Unavailable):
+            return list(
+                self._client.list_blobs(
+                    self._bucket, prefix=prefix, timeout=OBJECT_SECONDS, retry=None
+                )
+            )
+
+    def _place(self, blob: Any) -> Source:
+        return Source(self._bucket.name, blob.name, int(blob.generation))

@@ -1,0 +1,269 @@
+"""A look from outside: one request as a user's browser would send it.
+
+A sign-in is Identity Toolkit's REST (cloud.google.com/identity-platform/docs/reference/rest/v1
+/accounts/signInWithPassword), its key in the header that any API of Google's takes in the place of
+`?key=` (cloud.google.com/apis/docs/system-parameters): addresses are logged. Both read 2026-11.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import ipaddress
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import httpx
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.adapters.http import exchange
+from shared.core.codec import from_json
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.model import Probe
+from shared.domain.signals.health import ProbeAnswer
+from shared.ports.identity import Secrets
+
+Resolve = Callable[[str], str | None]
+"""Host name to the `host:port` of an embedded cloud that plays it; None: ask the name service."""
+LookUp = Callable[[str, int], list[tuple[Any, ...]]]
+"""Host name and port to what `socket.getaddrinfo` answers."""
+
+BODY_BYTES = 1 << 20
+"""So much of a page is read, as it comes: nothing is unpacked, nothing is kept."""
+
+SIGN_IN = "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
+
+_AGENT = {"User-Agent": "rollback-prober", "Accept-Encoding": "identity"}
+"""Unpacked, so that the same page has the same bytes wherever it comes from."""
+_OURS_ALONE = "TOO_MANY_ATTEMPTS_TRY_LATER"
+"""Said of the one account: nothing is known of others."""
+_WORD = re.compile(r"[A-Z_]+")
+_HTTPS_PORT = 443
+_NAME_SERVICE_DOWN = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM}
+_WE_ARE_DOWN = {
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EADDRNOTAVAIL),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+}
+"""No way out, no sockets: nothing that whoever is asked could have caused."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+_IN_DISGUISE = tuple(map(ipaddress.ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
+"""Teredo and 6to4 carry an IPv4 address; the last is for documentation, which Python 3.11 passes.
+
+Everything global beside 2000::/3 translates too: `::ffff:0:0/96`, `::/96`, `64:ff9b::/96`
+(iana.org/assignments/iana-ipv6-special-registry, read 2026-11-24).
+"""
+
+
+class Destination(Struct, frozen=True):
+    """Where a request really goes."""
+
+    url: str
+    """With an address in the place of the host."""
+    host: str
+    """What the Host header says."""
+    server_name: str | None
+    """Whom the certificate must name; None: an embedded cloud has none."""
+
+
+class _Question(Struct, frozen=True):
+    """What is sent."""
+
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    content: bytes = b""
+
+
+class _Refusal(Struct, frozen=True):
+    message: str = ""
+
+
+class _SignedIn(Struct, frozen=True):
+    """As much of the answer to a sign-in as is looked at."""
+
+    id_token: str = msgspec.field(name="idToken", default="")
+    error: _Refusal = _Refusal()
+
+
+def resolve_publicly(host: str) -> str | None:
+    """None: every host is looked up by name."""
+    return None
+
+
+def _look_up(host: str, port: int) -> list[tuple[Any, ...]]:
+    return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+class HttpProber:
+    """A Prober over HTTPS, or over HTTP to an embedded cloud.
+
+    No answer (refused, cut off, too late, no such name, a bad certificate) is a failure of what was
+    asked. No answer because we have no name service, no network or no sockets says nothing about
+    it. A name whose own servers fail cannot be told from a name service that is down here: it is
+    not known. A look-up has the name service's time limit (resolv.conf(5): 5 s a server), not the
+    probe's. What an answer has taken is wall time, unless an embedded cloud says it in the header
+    `latency`; time-outs are wall time. What `secrets` hold, and the token of a sign-in, are in no
+    answer and no error.
+    """
+
+    def __init__(
+        self,
+        resolve: Resolve = resolve_publicly,
+        look_up: LookUp = _look_up,
+        latency: str = "",
+        secrets: Callable[[], Secrets] | None = None,
+    ) -> None:
+        self._resolve = resolve
+        self._look_up = look_up
+        self._latency = latency
+        self._secrets = secrets
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """One request, never a redirect, whole within the probe's time-out, its answer bounded.
+
+        Raises: Rejected for an address that must not be asked: not https, or one that leads inside
+        (private, loopback, link-local and with it the metadata server); and for a test account
+        whose secrets cannot be read, or that no password alone signs in; Unavailable.
+        """
+        question = self._question(probe)
+        began = time.monotonic()
+        passed, status, detail, digest, took = False, None, "", "", None
+        try:
+            status, body, headers = self._sent(probe, question)
+            took = headers.get(self._latency)
+            passed, detail = _judged(probe, status, body)
+            digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
+        except TimeoutError:
+            detail = "no answer in time"
+        except (httpx.TransportError, OSError) as error:
+            detail = _told(probe, error)
+            if _is_ours(error):
+                raise Unavailable(f"probe {probe.name}: {detail}") from None
+        seconds = float(took) if took else time.monotonic() - began
+        return ProbeAnswer(passed, status, detail, seconds, digest)
+
+    def destination(self, probe: Probe) -> Destination:
+        """Where to ask: the address that was checked is the one that is asked, no name any more.
+
+        Raises: as `ask`; socket.gaierror.
+        """
+        try:
+            url = urlsplit(probe.url)
+            host, port = url.hostname, url.port or _HTTPS_PORT
+            if url.scheme not in ("http", "https") or not host:
+                raise ValueError("no address of the web")
+            named = url.netloc.rpartition("@")[2]
+            played = self._resolve(host)
+            if played is not None:
+                return Destination(_at(url._replace(scheme="http"), played), named, None)
+            if url.scheme != "https":
+                raise ValueError("asked in the clear")
+            return Destination(_at(url, _public_address(self._look_up(host, port))), named, host)
+        except ValueError as unfit:
+            raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
+
+    def _question(self, probe: Probe) -> _Question:
+        """What to send; for a sign-in with what its secrets hold now."""
+        account = probe.sign_in
+        if account is None:
+            return _Question()
+        if self._secrets is None:
+            raise Rejected(f"probe {probe.name}: no secret can be read here")
+        secrets = self._secrets()
+        password = secrets.read(account.password_secret).strip()
+        key = secrets.read(account.api_key_secret).strip()
+        if not (key.isascii() and key.isprintable()):
+            raise Rejected(f"probe {probe.name}: the secret {account.api_key_secret} holds no key")
+        said = {"email": account.email, "password": password, "returnSecureToken": True}
+        headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
+        return _Question("POST", headers, msgspec.json.encode(said))
+
+    def _sent(self, probe: Probe, question: _Question) -> tuple[int, bytes, Mapping[str, str]]:
+        there = self.destination(replace(probe, url=SIGN_IN) if probe.sign_in else probe)
+        try:
+            return exchange(
+                question.method,
+                there.url,
+                seconds=probe.timeout.total_seconds(),
+                headers={**_AGENT, **question.headers, "Host": there.host},
+                content=question.content,
+                server_name=there.server_name,
+                reads=BODY_BYTES,
+            )
+        except httpx.InvalidURL as unfit:
+            raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
+
+
+def _judged(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
+    """Whether the answer is that of a healthy system, and what it says beside its status.
+
+    Raises: Rejected, Unavailable, when nothing is known by it.
+    """
+    if probe.sign_in is None:
+        return status < probe.status_below, ""
+    try:
+        said = from_json(body, _SignedIn)
+    except msgspec.DecodeError:
+        said = _SignedIn()
+    if status >= HTTPStatus.BAD_REQUEST:
+        word = said.error.message.partition(" ")[0]
+        if word == _OURS_ALONE:
+            raise Unavailable(f"probe {probe.name}: {word}")
+        return False, word if _WORD.fullmatch(word) else ""
+    if not said.id_token:
+        raise Rejected(f"probe {probe.name}: answered without a token: is there a second factor?")
+    return True, ""
+
+
+def _told(probe: Probe, error: Exception) -> str:
+    """What went wrong; after a sign-in without its words, which may repeat what was sent."""
+    kind = type(error).__name__
+    return kind if probe.sign_in else f"{kind}: {error}"
+
+
+def _at(url: SplitResult, address: str) -> str:
+    """The same page at another address, without a fragment."""
+    return urlunsplit(url._replace(netloc=address, path=url.path or "/", fragment=""))
+
+
+def _public_address(found: list[tuple[Any, ...]]) -> str:
+    """One of a host's addresses, as `address:port`; IPv4 first, because not all of us have IPv6.
+
+    Raises: ValueError when any of them leads inside.
+    """
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    for address in addresses:
+        if not _is_public(address):
+            raise ValueError(f"{address} is not on the internet")
+    chosen, port = min(addresses, key=lambda address: address.version), found[0][4][1]
+    return f"[{chosen}]:{port}" if chosen.version == 6 else f"{chosen}:{port}"
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    return address.version == 4 or (
+        address in _UNICAST and not any(address in network for network in _IN_DISGUISE)
+    )
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it failed on our side, so that nothing is known of the other."""
+    return any(
+        cause.errno in (_NAME_SERVICE_DOWN if isinstance(cause, socket.gaierror) else _WE_ARE_DOWN)
+        for cause in _causes(error)
+        if isinstance(cause, OSError)
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and everything that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
