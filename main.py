@@ -26,8 +26,8 @@ from msgspec.structs import replace
 from shared.core import log
 from shared.core.errors import LostRollback, Refused, RollbackError
 from shared.core.lazy import making
-from shared.settings import Settings
 from shared.state.envelope import NAME, Message, Undecodable, decode
+from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from responders.console import Console
     from shared.domain.policy.model import Policy
-    from shared.wiring import Wiring
+    from shared.wiring.operations import Wiring
 
 ACKNOWLEDGED = ("", 204)
 REDELIVER = ("", 503)
@@ -277,7 +277,7 @@ def _console() -> Console:
 @cache
 def _wiring() -> Wiring:
     from shared.policy_files.loader import load_all
-    from shared.wiring import Wiring
+    from shared.wiring.operations import Wiring
 
     settings = Settings.from_mapping(os.environ)
     policies = load_all(Path(settings.policies))

@@ -30,8 +30,8 @@ from shared.domain.commands.credential import (
     unverified,
 )
 from shared.policy_files import loader
-from shared.settings import LOCAL_CLOUD, Settings
-from shared.wiring import played_at
+from shared.wiring.operations import played_at
+from shared.wiring.settings import LOCAL_CLOUD, Settings
 
 STANDARD_INPUT = "-"
 WITHOUT = "rollback --without-sign-in"

@@ -27,9 +27,9 @@ from shared.core.text import nearest
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import Policy
 from shared.policy_files.loader import load_all
-from shared.settings import Settings
 from shared.state.reader import Reading
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 
 NO = 1
 UNUSABLE = 2

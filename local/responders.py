@@ -25,7 +25,7 @@ from local.provisions import (
     values_bucket,
 )
 from shared.core import topics
-from shared.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from local.firestore.expiry import Expiry, Group
-from shared.settings import Settings
+from shared.wiring.settings import Settings
 
 FIELD: Final = "expires_at"
 COLLECTIONS: Final = (

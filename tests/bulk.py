@@ -22,7 +22,7 @@ from shared.domain.policy.execution import WriteQuota
 from shared.domain.policy.model import Group, Policy
 from shared.domain.rollback import plan as plans
 from shared.engine.steps.functions import judge_canary
-from shared.wiring import POOL_WORKERS
+from shared.wiring.operations import POOL_WORKERS
 from tests.fakes.lanes import LanePool
 from tests.world import BOOKSHOP, FakePorts, World
 

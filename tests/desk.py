@@ -13,7 +13,7 @@ from typing import Any
 
 from local.identity import Account
 from local.identity.users import code
-from shared.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import ROOT
 

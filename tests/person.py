@@ -13,7 +13,7 @@ from local.cloud import Cloud
 from local.identity import Account
 from local.identity.detour import detour
 from local.identity.users import code
-from shared.settings import DETOURS
+from shared.wiring.settings import DETOURS
 
 ADA = Account("ada@example.com", "pw", role="admin", totp_secret="JBSWY3DPEHPK3PXP")
 

@@ -19,7 +19,7 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
 from shared.policy_files import loader
-from shared.settings import EMULATORS, LOCAL_CLOUD
+from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.world import POLICIES
 
 ROOT = Path(__file__).parent.parent

@@ -26,8 +26,8 @@ from shared.core import topics
 from shared.core.store import Put, Query
 from shared.domain.audit.chain import event
 from shared.domain.audit.narrative import of_single
-from shared.settings import LOCAL_CLOUD, Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import LOCAL_CLOUD, Settings
 from tests import person
 from tests.campaign import Tamperer
 from tests.e2e.world import responders

@@ -23,8 +23,8 @@ from shared.domain.data.backups.export import Status
 from shared.domain.data.backups.filled_database import Status as Filling
 from shared.domain.data.backups.managed_backups import Watched
 from shared.policy_files import loader
-from shared.settings import EMULATORS, LOCAL_CLOUD, Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import EMULATORS, LOCAL_CLOUD, Settings
 from tests.backed_up import MINUTE, POLICY
 from tests.fakes.clock import START
 

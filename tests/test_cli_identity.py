@@ -22,7 +22,7 @@ from local.identity import Account
 from local.identity.users import code
 from local.loopback import Loop
 from shared.domain.commands.credential import fingerprint, unverified
-from shared.settings import EMULATORS, LOCAL_CLOUD
+from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.local.run_world import policy
 from tests.world import POLICIES
 

@@ -31,8 +31,8 @@ from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core import topics
 from shared.core.errors import Ambiguous, Unavailable
 from shared.ports.messaging import Letter, Letters
-from shared.settings import EMULATORS, LOCAL_CLOUD
 from shared.state.envelope import Message
+from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.contracts.letters import SHOP, pulled
 from tests.contracts.losing import answer_once
 from tests.fakes.letters import MemoryLetters

@@ -19,7 +19,7 @@ from local.cloud import Cloud
 from local.provisions import audit_bucket
 from local.storage.conditions import Conditions
 from shared.core.store import Put, Query
-from shared.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import (
     ASKED,

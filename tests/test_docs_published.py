@@ -16,7 +16,7 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export
-from shared.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import CVPLUS, PUBLISHED, SIGNED
 from tests.fakes.clock import START

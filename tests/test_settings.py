@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.errors import BadConfiguration
-from shared.settings import DETOURS, EMULATORS, Settings
+from shared.wiring.settings import DETOURS, EMULATORS, Settings
 
 PROJECT = {"GOOGLE_CLOUD_PROJECT": "rollback-ops"}
 

@@ -9,7 +9,7 @@ from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import Status
-from shared.wiring import POOL_WORKERS
+from shared.wiring.operations import POOL_WORKERS
 from tests.answering import say
 from tests.built_again import rebuilt
 from tests.fakes.lanes import LanePool

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from responders.asking import ask_all
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
 
 SECONDS = 40.0
 """For all of it; some calls make others, and give each their own time."""

@@ -24,7 +24,7 @@ from shared.domain.signals.probe_history import HALF_MINUTE
 from shared.domain.system import GLOBAL
 from shared.ports.operations_project import Deployed, Run, Subscription
 from shared.state import work_queue
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
 
 CHECKOUT = Path(__file__).parent.parent.parent
 REGIONS_SECONDS = 10.0

@@ -36,7 +36,7 @@ from shared.domain.signals.probe_signals import Record
 from shared.domain.signals.verification_checks import counts_sign_ins
 from shared.domain.system import Controls, System
 from shared.ports.storage import Seen
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
 
 GIVEN_UP = 200
 """Notices that were given up, at most, of one channel."""

@@ -16,7 +16,7 @@ from shared.domain.policy.model import Policy
 from shared.domain.policy.severity import Severity
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from shared.ports.operations_project import Asked, Metric
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
 
 OWN: Final = "rollback: "
 """How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""

@@ -44,7 +44,7 @@ from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Requests
 from shared.domain.system import EVERYWHERE, System
 from shared.state.audit_reader import Trail
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
 
 CALL_SECONDS = 10.0
 LARGEST_PULL = 1000

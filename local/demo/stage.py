@@ -19,8 +19,8 @@ from local.responders import STOP_LIMIT_SECONDS, Responders
 from shared.core.errors import Unavailable
 from shared.core.topics import CONSOLE
 from shared.domain.policy.model import Policy
-from shared.settings import EMULATORS, Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import EMULATORS, Settings
 
 LIMIT_SECONDS = 300.0
 """Of wall time, for each thing that is waited for: a busy machine is slow, not broken."""

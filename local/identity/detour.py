@@ -2,7 +2,7 @@
 
 firebase-admin knows Google's addresses by heart and asks over TLS. Left as it is, it goes where
 HTTPS_PROXY leads, and trusts whom REQUESTS_CA_BUNDLE names (requests, "SSL Cert Verification" and
-"Proxies", read 2026-11-24). An instance on Cloud Run refuses both (`shared.settings.DETOURS`).
+"Proxies", read 2026-11-24). An instance on Cloud Run refuses both (`shared.wiring.settings.DETOURS`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 
-from shared.settings import DETOURS
+from shared.wiring.settings import DETOURS
 
 ANSWER_SECONDS = 10.0
 

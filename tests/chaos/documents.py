@@ -36,7 +36,7 @@ from shared.core.errors import RollbackError
 from shared.domain.policy.model import Policy
 from shared.domain.rollback.rollback import ENDED, Rollback, Way
 from shared.policy_files import loader
-from shared.settings import Settings
+from shared.wiring.settings import Settings
 from tests.chaos.bookshop import ERASED, Bookshop, Documents, invalid, naming
 from tests.chaos.kills import EXAMPLE, Kind, Point
 from tests.chaos.moving import OVER, REAL, Moving

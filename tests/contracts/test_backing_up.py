@@ -17,9 +17,9 @@ from responders.backups.watching import Watching
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, Status
 from shared.domain.policy.resources import BackupRules
-from shared.settings import Settings
 from shared.state.reader import Reading
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.fakes.clock import START
 from tests.local.rest_world import SHOP
 

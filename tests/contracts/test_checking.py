@@ -20,8 +20,8 @@ from shared.domain.data.integrity.damage import Record
 from shared.domain.data.integrity.scan import Run
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.signals.alert import Alert
-from shared.settings import Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.contracts.committed import commit
 from tests.fakes.clock import START
 from tests.world import CHECKED

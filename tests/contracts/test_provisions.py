@@ -27,8 +27,8 @@ from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import Posture
 from shared.policy_files import loader
 from shared.ports.storage import Provisions
-from shared.settings import Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.fakes.clock import START
 from tests.fakes.provisions import FakeProvisions
 

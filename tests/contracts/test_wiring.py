@@ -23,8 +23,8 @@ from shared.domain.deployments.inventory.diff import Part, incomparable
 from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.model import Group, Policy, Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
-from shared.settings import Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.fakes.clock import START
 from tests.local.rest_world import RESOURCES
 
@@ -163,8 +163,8 @@ def test_a_process_that_has_asked_for_nothing_yet() -> None:
     """Importing and making the wiring loads no client: they are slow to load."""
     program = (
         "import sys\n"
-        "from shared.settings import Settings\n"
-        "from shared.wiring import Wiring\n"
+        "from shared.wiring.settings import Settings\n"
+        "from shared.wiring.operations import Wiring\n"
         "Wiring(Settings('operations'), {}, deployed=True)\n"
         "print({'google.api_core', 'google.auth', 'grpc', 'proto', 'httpx'} & set(sys.modules))"
     )

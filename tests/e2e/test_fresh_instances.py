@@ -12,7 +12,7 @@ import pytest
 from local.cloud import Cloud
 from local.provisions import console_account, status_bucket
 from shared.policy_files import loader
-from shared.settings import LOCAL_CLOUD
+from shared.wiring.settings import LOCAL_CLOUD
 from tests.e2e.world import OPERATIONS, PROBED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,8 +17,8 @@ from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.policy_files import loader
-from shared.settings import Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.fakes.clock import START
 
 POLICY = loader.load(Path(__file__).parents[2] / "policies" / "cvplus.yaml")

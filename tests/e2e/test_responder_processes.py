@@ -23,8 +23,8 @@ from local.responders import SERVED, Responders
 from shared.core import topics
 from shared.domain.presentation import console_http
 from shared.policy_files import loader
-from shared.settings import EMULATORS, Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import EMULATORS, Settings
 from tests.e2e.world import OPERATIONS, until
 
 pytestmark = pytest.mark.slice

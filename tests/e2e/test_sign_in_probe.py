@@ -13,8 +13,8 @@ from local.cloud import Cloud
 from shared.domain.policy.model import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader
-from shared.settings import Settings
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import Settings
 from tests.fakes.clock import START
 
 ACCOUNT = ProbeAccount("probe@cvplus.com", "rollback-probe-password", "rollback-probe-key")

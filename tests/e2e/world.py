@@ -42,8 +42,8 @@ from shared.domain.policy.model import Mode
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback
 from shared.policy_files import loader
-from shared.settings import EMULATORS, LOCAL_CLOUD
-from shared.wiring import Wiring
+from shared.wiring.operations import Wiring
+from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests import person
 
 SCALE = 20.0

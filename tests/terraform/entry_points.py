@@ -15,7 +15,7 @@ from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.model import Policy
 from shared.policy_files.loader import loads
-from shared.settings import Settings
+from shared.wiring.settings import Settings
 from tests.terraform.checks import functions
 from tests.terraform.conftest import TERRAFORM
 from tests.terraform.evaluator import Configuration

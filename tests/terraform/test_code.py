@@ -45,7 +45,7 @@ def test_functions_are_the_entry_points(example: Configuration) -> None:
 
 def test_functions_understand_their_environment(example: Configuration) -> None:
     """Settings read every variable that is set, and find there what was provisioned."""
-    source = inspect.getsource(importlib.import_module("shared.settings"))
+    source = inspect.getsource(importlib.import_module("shared.wiring.settings"))
     state = example.named("google_firestore_database.state").values
 
     for entry_point, function in functions(example).items():

@@ -13,7 +13,7 @@ from shared.ports.messaging import Bus
 from shared.ports.operations_project import Quotas
 from shared.ports.platform import AlertStates, Metrics, Platform, Services
 from shared.ports.resources import Estate
-from shared.settings import Settings
+from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.clients import Clients

@@ -20,8 +20,8 @@ from shared.ports.platform import Builder
 from shared.ports.probe import Prober
 from shared.ports.resources import Accounts
 from shared.ports.storage import Media, Pages, Provisions, Vault
-from shared.settings import Settings
-from shared.wiring_systems import SystemsWiring
+from shared.wiring.settings import Settings
+from shared.wiring.systems import SystemsWiring
 
 if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity

@@ -1,0 +1,1 @@
+"""Settings, and the adapters built from them."""
