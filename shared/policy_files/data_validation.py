@@ -1,4 +1,4 @@
-"""What a policy's assets must be beyond their shape: addresses, and collections to make again.
+"""Validate the assets and collections of a policy beyond their shape.
 
 As `shared.policy_files.validation`: over plain values, passing over what has the wrong shape.
 """
@@ -13,7 +13,7 @@ from shared.domain.policy.data_rules import Comparison
 from shared.policy_files.yaml_lines import Finding, Path, list_in, mapping_in
 
 
-def findings(policy: Any) -> Iterator[Finding]:
+def asset_findings(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the assets of one policy file's value."""
     assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
     names: set[str] = set()
@@ -43,7 +43,7 @@ def _origins(path: Path, asset: Any) -> Iterator[Finding]:
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
-def findings(policy: Any) -> Iterator[Finding]:
+def collection_findings(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the collections of one policy file's value."""
     collections, groups = mapping_in(policy, "collections"), mapping_in(policy, "groups")
     for name, collection in collections.items():

@@ -110,8 +110,8 @@ class _Source:
         looks = (
             schema.findings,
             validation.findings,
-            data_validation.findings,
-            data_validation.findings,
+            data_validation.asset_findings,
+            data_validation.collection_findings,
         )
         for look in looks:
             found += [Fault(document.line(path), what) for path, what in look(document.value)]
