@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from flask import Request
 
-    from responders.console import Console
+    from responders.triggers.console import Console
     from shared.domain.policy.model import Policy
     from shared.wiring.operations import Wiring
 
@@ -236,7 +236,7 @@ def _refuse(message: Message, reason: str) -> None:
     known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
     with making:
-        from responders.refusal import refuse
+        from responders.support.dead_letters import refuse
 
         wiring = _wiring()
     refuse(known, reason, wiring, next(iter(wiring.policies.values()), None))
@@ -252,7 +252,7 @@ def _identified(message: Message) -> Message:
 @cache
 def _responder(trigger: str) -> Responder:
     """The responder of a trigger, imported and built for the first message."""
-    from responders import alerts, clock, commands, deployments, notices, work
+    from responders.triggers import alerts, clock, commands, deployments, notices, work
 
     kinds: dict[str, Callable[[Wiring, Mapping[str, Policy]], Responder]] = {
         "alerts": alerts.Alerts,
@@ -268,7 +268,7 @@ def _responder(trigger: str) -> Responder:
 
 @cache
 def _console() -> Console:
-    from responders.console import Console
+    from responders.triggers.console import Console
 
     wiring = _wiring()
     return Console(wiring, wiring.policies)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from msgspec.structs import replace
 
-from responders.repairs.rewriting import Rewriting
+from responders.data.repair.writer import Rewriting
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from responders.alerts import Alerts
+from responders.triggers.alerts import Alerts
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 from shared.state.envelope import decode

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from cli.screen import AsJson, print_json, say
 from cli.sending import Incident
 from cli.wired import NO, Operations, leaving, operations
-from responders.repairs import foreseeing
-from responders.weighing import Preparation
+from responders.data.repair import preview
+from responders.rollback.decision.data_orders import Preparation
 from shared.core.codec import decode
 from shared.domain.data.repair import plan
 from shared.domain.data.repair.plan import Fated, described
@@ -39,5 +39,5 @@ def _each(ours: Operations, name: str) -> Iterator[Fated]:
         place = ours.wiring.store.get(plan.survey_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
-            return foreseeing.each(ours.wiring, ours.policy(incident.system), survey)
+            return preview.each(ours.wiring, ours.policy(incident.system), survey)
     raise leaving(NO, f"for {name} no data were looked through to their end")

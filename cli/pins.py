@@ -11,10 +11,10 @@ from cli.scope import Functions, Groups
 from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Incident, Reason, checked
 from cli.wired import NO, Operations, leaving, operations
-from responders.subject import find
-from responders.taking_back import undoing, unpinning
-from responders.verbs import Asked
-from responders.working_out import WorkedOut, worked_out
+from responders.commands.rollback.undo import undoing, unpinning
+from responders.commands.subject import find
+from responders.rollback.decision.undo_preview import WorkedOut, worked_out
+from responders.support.command_handler import Asked
 from shared.core.errors import Refused
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.model import Policy

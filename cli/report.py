@@ -12,7 +12,7 @@ import typer
 from cli.screen import AsJson
 from cli.sending import Incident
 from cli.wired import UNUSABLE, Operations, leaving, operations
-from responders.counting import counted
+from responders.rollback.report_filing import counted
 from shared.domain.incidents.incident import Incident as IncidentRecord
 from shared.domain.reports.html import html
 from shared.domain.reports.impact import Counts

@@ -12,7 +12,8 @@ from cli.ordering import DryRun, Manner, Yes, go_through
 from cli.screen import AsJson, System, at, print_json, say, table
 from cli.sending import Reason
 from cli.wired import NO, leaving, operations
-from responders.backups import copying, restoring
+from responders.backups import copy_command
+from responders.data import restore_points as restoring
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import FORMS, Kept, Point, resolved
 
@@ -96,7 +97,7 @@ def copy(
     with operations() as ours:
         policy = ours.policy(system)
         try:
-            point = copying.chosen(restore_point, restoring.kept(ours.wiring, policy))
+            point = copy_command.chosen(restore_point, restoring.kept(ours.wiring, policy))
         except Refused as refused:
             raise leaving(NO, refused.reason) from refused
         if not as_json:

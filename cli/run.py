@@ -15,12 +15,12 @@ from cli.scope import FUNCTIONS, Functions, Groups, Scenario, Target, scope
 from cli.screen import AsJson, System, lasting, percents, print_json, say, table
 from cli.sending import Reason, checked
 from cli.wired import NO, Operations, leaving, operations, seconds
-from responders import weighing
-from responders.ordering import order_of, require_target
-from responders.planning import beside_of
-from responders.rehearsing import worked_out
-from responders.repairs import foreseeing
-from responders.weighing import Preparation
+from responders.commands.rollback.rollback import order_of, require_target
+from responders.data.repair import preview as foreseeing
+from responders.rollback.decision import data_orders
+from responders.rollback.decision.data_orders import Preparation
+from responders.rollback.decision.dry_run import worked_out
+from responders.rollback.decision.plan import beside_of
 from shared.core.errors import Refused
 from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
@@ -152,7 +152,7 @@ def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
 
 def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
     now = ours.wiring.clock.now()
-    found, _ = weighing.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = data_orders.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = foreseeing.seconds(survey) if survey is not None else 0.0
     return Preview(

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from responders.console import Console
+from responders.triggers.console import Console
 from shared.domain.presentation.console_http import Page, Visit
 from tests.world import World
 

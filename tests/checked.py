@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.checking import Checking
+from responders.jobs.data_check import Checking
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.integrity import damage

@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.erasing import Erasing
-from responders.repairs.expiring import read_expiries
-from responders.repairs.journalled import MayGoOn
-from responders.repairs.mending import Mending
-from responders.repairs.rewriting import Rewriting
+from responders.data.erasure import Erasing
+from responders.data.repair.journalled_writes import MayGoOn
+from responders.data.repair.selection import Mending
+from responders.data.repair.ttl import read_expiries
+from responders.data.repair.writer import Rewriting
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import plan, quarantine

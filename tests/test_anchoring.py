@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from responders.anchoring import AT_ONCE, Anchoring
+from responders.jobs.audit_anchor import AT_ONCE, Anchoring
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.hearing import heard
+from responders.deployments.messages import heard
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Query
 from shared.domain.data.backups import export as backing

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from cli.upkeep import lines
-from responders.checking import BROUGHT_BACK, Checking
+from responders.jobs.data_check import BROUGHT_BACK, Checking
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.erasing import Erasing
-from responders.repairs import mending
+from responders.data.erasure import Erasing
+from responders.data.repair import selection
 from shared.domain.data.repair.plan import SAMPLES, Fate
 from tests.prompt import Prompt
 from tests.spoilt import ERASURE, GOOD, HERE, SHOP, SPOILT, Shop
@@ -25,7 +25,7 @@ MANY: dict[str, dict[str, Any] | None] = {
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
     """More documents than a batch takes, valid, are new since the restore point."""
-    monkeypatch.setattr(mending, "CHUNK", 7)
+    monkeypatch.setattr(selection, "CHUNK", 7)
     shop = Shop()
     shop.write(MANY)
     return shop

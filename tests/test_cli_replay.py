@@ -24,7 +24,7 @@ from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
 from local.wire import Refused
-from responders import refusal
+from responders.support import dead_letters
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
 from shared.adapters.gcp.pubsub.publisher import PubSubBus
@@ -150,7 +150,7 @@ def test_what_the_responders_refuse_comes_back_as_it_was_at_first(cloud: Cloud) 
     message = Message("7", COMMANDS, b'{"version":1}', {"kind": "x"}, SAID_AT)
 
     for name in ("8", "9"):
-        refusal.refuse(message, "no reason", ports, None)
+        dead_letters.refuse(message, "no reason", ports, None)
         result = run("--yes", "--topic", topics.COMMANDS)
         assert result.exit_code == 0, result.output
         [back] = pulled(cloud, SEEN)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.repairs import concerning
+from responders.data.repair import affected_users
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
@@ -144,7 +144,7 @@ def test_a_failure_that_names_a_document_names_nobody(capsys: pytest.CaptureFixt
 
 def test_few_documents_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, each of them is looked at."""
-    monkeypatch.setattr(concerning, "AT_ONCE", 1)
+    monkeypatch.setattr(affected_users, "AT_ONCE", 1)
     spoilt = {f"orders/{number}": {"customer": "bob", "status": "paid"} for number in (1, 2)}
     shop = shop_of(spoilt | {"customers/ada": {"name": "Ada"}}, dict.fromkeys(spoilt, PAID))
     repair(shop)
@@ -305,12 +305,12 @@ def test_what_nobody_could_tell_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     shop = shop_of({"orders/2": PAID, "orders/3": PAID | {"customer": "cleo"}})
     journal(shop, name="a")
     journal(shop, "orders/2", "orders/3", "prices/1", name="b")
-    monkeypatch.setattr(concerning, "LOOKED_AT", 1)
+    monkeypatch.setattr(affected_users, "LOOKED_AT", 1)
     at = shop.ports.clock.now()
 
-    found = concerning.concerned(shop.ports, shop.policy, "INC-1", at, None)
+    found = affected_users.concerned(shop.ports, shop.policy, "INC-1", at, None)
 
-    assert found == concerning.Concerned(["bob"], 2)
+    assert found == affected_users.Concerned(["bob"], 2)
 
 
 def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
@@ -322,9 +322,9 @@ def test_a_journal_of_many_batches_is_read_a_page_at_a_time() -> None:
     asked: list[str] = []
     shop.ports.store.hook = lambda verb, side: asked.append(f"{side} {verb}")
 
-    found = concerning.concerned(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
+    found = affected_users.concerned(shop.ports, shop.policy, "INC-1", shop.ports.clock.now(), None)
 
-    assert found == concerning.Concerned(people, 0)
+    assert found == affected_users.Concerned(people, 0)
     assert asked.count("before store.query") == 3
 
 
@@ -335,9 +335,9 @@ def test_whose_name_stands_above_it_is_known() -> None:
     journal(shop, "customers/ada/orders/2", name="a")
     policy, at = replace(shop.policy, erasure=rules), shop.ports.clock.now()
 
-    found = concerning.concerned(shop.ports, policy, "INC-1", at, None)
+    found = affected_users.concerned(shop.ports, policy, "INC-1", at, None)
 
-    assert found == concerning.Concerned(["ada"], 0)
+    assert found == affected_users.Concerned(["ada"], 0)
 
 
 RULES = ErasureRules((Place("users"), Place("jobs", everywhere=True, field="owner.id")))

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from responders.checking import Checking
+from responders.jobs.data_check import Checking
 from shared.core.errors import RollbackError
 from shared.core.store import Query
 from shared.domain.audit.system_chain import events_of

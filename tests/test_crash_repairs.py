@@ -9,8 +9,9 @@ from functools import cache
 
 import pytest
 
-from responders.repairs import mending, remaking, rewriting
-from responders.repairs.mending import CHUNK
+from responders.data.repair import selection, writer
+from responders.data.repair.selection import CHUNK
+from responders.rollback import derived_data
 from shared.domain.data.document import REWRITE_SECONDS, collection_of
 from shared.domain.data.repair import quarantine
 from shared.domain.policy.model import Policy
@@ -110,7 +111,7 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(
     commit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made from the documents is asked for in several commits, and each of it once."""
-    monkeypatch.setattr(remaking, "RECORDS_AT_ONCE", 1)
+    monkeypatch.setattr(derived_data, "RECORDS_AT_ONCE", 1)
     counted = Saboteur(counted=EVERYTHING)
     run(counted, DERIVED)
     first = last_write(counted.points)
@@ -169,7 +170,7 @@ def test_what_is_sent_lands_in_its_time(
     seconds: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long a worker stands still before it: then it is intended anew, and sent later."""
-    monkeypatch.setattr(mending, "CHUNK", chunk)
+    monkeypatch.setattr(selection, "CHUNK", chunk)
     shop = Bereft()
     shop.stand_still(seconds)
     shop.approve("bob")
@@ -182,8 +183,8 @@ def test_what_is_sent_lands_in_its_time(
 
 def test_portions_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has come further is over: nothing of it is waited for."""
-    monkeypatch.setattr(mending, "CHUNK", 1)
-    monkeypatch.setattr(rewriting, "PORTION_SECONDS", 0.0)
+    monkeypatch.setattr(selection, "CHUNK", 1)
+    monkeypatch.setattr(writer, "PORTION_SECONDS", 0.0)
     shop = Bereft()
     shop.approve("bob")
     shop.pass_time(3 * MINUTE)

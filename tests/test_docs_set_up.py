@@ -8,7 +8,7 @@ from pathlib import Path
 import pygohcl
 import pytest
 
-from responders.repairs.concerning import LOOKED_AT
+from responders.data.repair.affected_users import LOOKED_AT
 from shared.core import topics
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.model import SIGNALS

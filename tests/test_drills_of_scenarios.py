@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from responders.taking_stock import take_stock
+from responders.support.inventory_reader import take_stock
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.state import WholeInventory, fingerprint

@@ -11,15 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders import erasing as erasing_module
-from responders.erasing import (
-    CHUNK,
-    LEARN_SECONDS,
-    OVERLAP,
-    Erasing,
-    Opened,
-    read_ledger,
-)
+from responders.data import erasure as erasing_module
+from responders.data.erasure import CHUNK, LEARN_SECONDS, OVERLAP, Erasing, Opened, read_ledger
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Unavailable
 from shared.core.store import Document, Put, Query, Write

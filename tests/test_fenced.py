@@ -185,7 +185,7 @@ def test_a_persons_fence_that_falls_too_soon_is_waited_for(
     """It would fall before the last document: another one is raised behind it."""
     shop = FencedShop()
     shop.asked()
-    monkeypatch.setattr("responders.repairs.foreseeing.seconds", lambda _survey: 900.0)
+    monkeypatch.setattr("responders.data.repair.preview.seconds", lambda _survey: 900.0)
     raise_it(shop, expires="12m")
     shop.approve("bob")
     shop.until(lambda: fence_of(shop).rollback == shop.newest.id)

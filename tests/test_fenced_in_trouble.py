@@ -63,7 +63,7 @@ def test_a_fence_that_falls_between_two_requests_of_a_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the first one has written is on record, and so told."""
-    monkeypatch.setattr("responders.repairs.journalled.REWRITE_BYTES", 1)
+    monkeypatch.setattr("responders.data.repair.journalled_writes.REWRITE_BYTES", 1)
     shop = FencedShop(spoilt={"customers/ada": {"name": "Ada"}, "customers/bob": {"name": "Bob"}})
     shop.asked()
     shop.after_a_batch(shop.lifted)

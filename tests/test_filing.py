@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.counting import counted
+from responders.rollback.report_filing import counted
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident

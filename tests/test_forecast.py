@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.repairs import foreseeing
+from responders.data.repair import preview
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.repair.plan import Fate, Position, Survey, as_text
@@ -237,7 +237,7 @@ def test_what_was_measured_beforehand_counts(looked: float, written: int, expect
     """A repair is not foreseen to be faster than the data were just looked through."""
     position = Position("users/x", is_over=True, seen=10_000, fates={Fate.BACK: written})
 
-    found = foreseeing.seconds(Survey(goals=(), positions=(position,), seconds=looked))
+    found = preview.seconds(Survey(goals=(), positions=(position,), seconds=looked))
 
     assert found == pytest.approx(expected)
 

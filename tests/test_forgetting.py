@@ -9,11 +9,11 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from responders import piecemeal
-from responders.erasing import LEARN_SECONDS, read_ledger
-from responders.repairs import taking_out_later
-from responders.repairs.taking_out import TakingOut
-from responders.repairs.taking_out_later import of_ended
+from responders.data.erasure import LEARN_SECONDS, read_ledger
+from responders.data.repair import erase_written_later
+from responders.data.repair.erase_written import TakingOut
+from responders.data.repair.erase_written_later import of_ended
+from responders.support import resumable_command
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Query
@@ -192,7 +192,7 @@ def test_what_a_cancelled_repair_has_written_is_taken_out_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the copies: they are not removed before."""
-    monkeypatch.setattr(taking_out_later, "REWRITE_SECONDS", 90.0)
+    monkeypatch.setattr(erase_written_later, "REWRITE_SECONDS", 90.0)
 
     def stops(shop: Shop) -> None:
         called_off(shop)
@@ -220,7 +220,7 @@ def test_what_is_left_is_told(why: str) -> None:
     say_erase(shop)
     shop.pass_time(MINUTE)
     if why == "too late":
-        shop.ports.clock.advance(piecemeal.GIVEN_UP_AFTER)
+        shop.ports.clock.advance(resumable_command.GIVEN_UP_AFTER)
         shop.pass_time(MINUTE)
     shop.ports.quarantine.hook = no_hook
     assert record(shop).due_at is None

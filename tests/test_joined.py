@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from responders.joined import explained, open_ones, unjudged
+from responders.rollback.joined_alerts import explained, open_ones, unjudged
 from shared.domain.policy.model import ScenarioName
 from shared.domain.signals.alert import Alert
 from tests.world import BOOKSHOP

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from responders.work import Work
+from responders.triggers.work import Work
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from responders.clearing import UNNAMED_FOR, clear
-from responders.keeping import keep
+from responders.deployments.source_backup import keep
+from responders.deployments.source_cleanup import UNNAMED_FOR, clear
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
 from shared.domain.deployments import deployment as deployments

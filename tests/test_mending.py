@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.repairs.mending import VERSIONS_BACK
+from responders.data.repair.selection import VERSIONS_BACK
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from responders.clock import Clock
+from responders.triggers.clock import Clock
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Moved, Unavailable

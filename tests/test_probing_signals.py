@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.findings import recorded
+from responders.jobs.internal_alerts import recorded
 from shared.domain.policy.model import Condition, Policy, Probe, Unit
 from shared.domain.signals.probe_history import HALF_MINUTE, KEPT, Look
 from shared.domain.signals.probe_signals import Finding, Record, after, judge, patience, seen

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from responders.repairs.remaking import after_repair
+from responders.rollback.derived_data import after_repair
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.data_rules import Collection, Derived
 from tests.crash import Fault, Saboteur, ticks

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from responders.rehearsing import PIECE_SECONDS
-from responders.repairs.mending import CHUNK
+from responders.data.repair.selection import CHUNK
+from responders.rollback.decision.dry_run import PIECE_SECONDS
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.commands.command import CommandRecord

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.case import Turn
-from responders.repairs import mending, repaired
-from responders.weighing import PREPARE_WITHIN
+from responders.data.repair import selection
+from responders.rollback.case import Turn
+from responders.rollback.decision.data_orders import PREPARE_WITHIN
+from responders.rollback.verification import verify_repair
 from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put
@@ -41,7 +42,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
     shop = Shop()
     shop.order()
     shop.parked()
-    watching, said = repaired._watching, list[str]()
+    watching, said = verify_repair._watching, list[str]()
 
     def cancelled(*known: Any) -> Turn:
         if not said:
@@ -52,7 +53,7 @@ def test_a_cancel_that_comes_with_the_last_look(monkeypatch: pytest.MonkeyPatch)
             shop.deliver_commands()
         return watching(*known)
 
-    monkeypatch.setattr(repaired, "_watching", cancelled)
+    monkeypatch.setattr(verify_repair, "_watching", cancelled)
     shop.approve("bob")
     while not said:
         shop.pass_time(MINUTE / 2)
@@ -452,7 +453,7 @@ def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
-    monkeypatch.setattr(mending, "CHUNK", 1)
+    monkeypatch.setattr(selection, "CHUNK", 1)
     monkeypatch.setattr(repair_journal, "PAGE", 1)
     shop = Shop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
     shop.order()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.backups import restoring
+from responders.data import restore_points
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.core.store import Put
@@ -199,7 +199,7 @@ def test_what_there_is_is_gathered() -> None:
         + [Put(proofs.path(PROVEN[1].id), encode(PROVEN[1]))]
     )
 
-    found = restoring.kept(shop.ports, POLICY)
+    found = restore_points.kept(shop.ports, POLICY)
 
     assert found.backups[0].backup.startswith("projects/p/")
     assert [one.backup for one in found.sure if one.backup] == [OLD.id]
@@ -219,7 +219,7 @@ def test_what_cannot_be_seen_is_not_called_absent(failure: Exception) -> None:
 
     shop.ports.databases.hook = hook
     with pytest.raises(type(failure)):
-        restoring.kept(shop.ports, POLICY)
+        restore_points.kept(shop.ports, POLICY)
 
 
 def test_a_database_that_google_does_not_know_is_gone() -> None:
@@ -227,7 +227,7 @@ def test_a_database_that_google_does_not_know_is_gone() -> None:
     shop = World(policy=POLICY)
     shop.ports.store.commit([Put(backing.path(OLD.id), encode(OLD))])
 
-    found = restoring.kept(shop.ports, POLICY)
+    found = restore_points.kept(shop.ports, POLICY)
 
     assert (found.database, [one.backup for one in found.backups]) == (None, [OLD.id])
 

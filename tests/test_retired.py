@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responders import commanded
+from responders.commands import worker
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected
 from shared.core.store import Create
@@ -59,7 +59,7 @@ def test_what_an_earlier_version_has_taken_is_given_back_by_a_person(*, has_poli
     if has_policy:
         shop.pass_time(2 * MINUTE)
     else:
-        commanded.carry_out(shop.ports, {"other": shop.policy}, name)
+        worker.carry_out(shop.ports, {"other": shop.policy}, name)
         shop.pass_time(MINUTE)
 
     record = decode(CommandRecord, shop.ports.store.get(commands.path(name)).fields)

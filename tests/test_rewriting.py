@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.repairs.mending import CHUNK
+from responders.data.repair.selection import CHUNK
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.text import CHARACTERS
 from shared.domain.data.document import REWRITE_SECONDS, Landed, Rewrite
@@ -298,7 +298,7 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
 ) -> None:
     """What landed is on record, though of another document of its batch nothing is known."""
     if not is_answered_in_part:
-        monkeypatch.setattr("responders.repairs.journalled.REWRITE_BYTES", 1)
+        monkeypatch.setattr("responders.data.repair.journalled_writes.REWRITE_BYTES", 1)
     shop = Shop()
     shop.write({"customers/ada": None, "customers/bob": None})
     goal, rewrite = shop.goal("customers", "all"), shop.ports.rewritten.rewrite
@@ -322,7 +322,7 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
 
 def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one request does not hold is asked about again before the next: each may be late."""
-    monkeypatch.setattr("responders.repairs.journalled.REWRITE_BYTES", 1)
+    monkeypatch.setattr("responders.data.repair.journalled_writes.REWRITE_BYTES", 1)
     shop = Shop()
     spoilt = {f"customers/{name}": {"spoilt": 1} for name in ("ada", "bob", "eve")}
     shop.write(dict(spoilt))
@@ -358,7 +358,7 @@ def test_an_undo_goes_on_behind_a_batch_of_which_nothing_was_written(
 
     shop.ports.rewritten.hook = meanwhile
     shop.carried(goal)
-    monkeypatch.setattr("responders.repairs.rewriting.PORTION_SECONDS", 0.0)
+    monkeypatch.setattr("responders.data.repair.writer.PORTION_SECONDS", 0.0)
     back = restore.Goal("INC-1", HERE)
     position = shop.rewriting.return_portion(STEP, back, Position())
     [entry] = shop.journal()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from responders.clock import Clock
+from responders.triggers.clock import Clock
 from shared.core import topics
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback

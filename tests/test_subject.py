@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.subject import is_older
+from responders.commands.subject import is_older
 from shared.domain.commands.command import Command
 from shared.engine.lease import SKEW
 from tests.fakes.clock import START

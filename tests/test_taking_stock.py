@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.taking_stock import CLIENTS, take_stock
+from responders.support.inventory_reader import CLIENTS, take_stock
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.deployments.inventory.state import (
     HostingSite,

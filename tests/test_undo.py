@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.reversal import AFTER_DOCUMENTS, Reversal, plan, with_documents
-from responders.scenarios.wanted import Wanted, found_by
+from responders.scenarios.undo import AFTER_DOCUMENTS, Reversal, plan, with_documents
+from responders.scenarios.undo_targets import Wanted, found_by
 from shared.core.codec import encode
 from shared.domain.deployments.build_config import Recipe
 from shared.domain.deployments.inventory.state import Configuration, Source

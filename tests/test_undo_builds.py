@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.clearing import clear
+from responders.deployments.source_cleanup import clear
 from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import Status as DeploymentStatus

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.pinning import pins_of
+from responders.rollback.pins import pins_of
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.state import FunctionState, Generation, Source
 from shared.domain.deployments.inventory.traffic import TrafficTarget

@@ -13,13 +13,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from main import Responder
-from responders.alerts import Alerts
-from responders.clock import Clock
-from responders.commands import Commands
-from responders.deployments import Deployments
-from responders.notices import Notices
-from responders.refusal import refuse
-from responders.work import Work
+from responders.support.dead_letters import refuse
+from responders.triggers.alerts import Alerts
+from responders.triggers.clock import Clock
+from responders.triggers.commands import Commands
+from responders.triggers.deployments import Deployments
+from responders.triggers.notices import Notices
+from responders.triggers.work import Work
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import LostRollback, Refused, RollbackError

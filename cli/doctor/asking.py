@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from responders.asking import ask_all
+from responders.support.parallel_calls import ask_all
 from shared.wiring.operations import Wiring
 
 SECONDS = 40.0

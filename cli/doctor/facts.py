@@ -13,8 +13,8 @@ from msgspec import Struct
 from cli.doctor import apis, measuring
 from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.wired import Operations
-from responders.anchoring import AT_ONCE
-from responders.asking import ask_all
+from responders.jobs.audit_anchor import AT_ONCE
+from responders.support.parallel_calls import ask_all
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store

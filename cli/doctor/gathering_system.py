@@ -12,7 +12,7 @@ from cli.doctor import apis, measuring
 from cli.doctor.asking import Call, Calls, apis_on, ask
 from cli.doctor.rights import ASKED
 from cli.wired import Operations
-from responders.taking_stock import take_stock
+from responders.support.inventory_reader import take_stock
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store

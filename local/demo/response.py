@@ -9,7 +9,7 @@ from datetime import datetime
 from local.demo import operator, strangers
 from local.demo.scene import Part
 from local.demo.screen import Counts, mark
-from responders import whereabouts
+from responders.rollback import outcome_summary
 from shared.domain.decision.forecast import outlook
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.model import ScenarioName
@@ -160,7 +160,7 @@ class Response(Part):
                 self._screen.say(note, at, "bold")
         for failed in self._scene.events(name, "rollback.failed"):
             serves = failed.facts["serves"]
-            for line in whereabouts.lines(self._evidence.steps(name), serves):
+            for line in outcome_summary.lines(self._evidence.steps(name), serves):
                 self._screen.say(line)
 
     def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:

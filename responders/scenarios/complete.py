@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from responders.scenarios.halves import Halves, Sight, behind, joined, of
 from responders.scenarios.products import Portion
+from responders.scenarios.resource_plan import Halves, Sight, behind, joined, of
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.policy.model import Policy
 

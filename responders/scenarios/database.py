@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from responders.scenarios.halves import Halves, Sight, joined, of
 from responders.scenarios.products import Portion
+from responders.scenarios.resource_plan import Halves, Sight, joined, of
 from shared.domain.deployments.inventory.diff import Part
 from shared.domain.policy.model import Policy
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.scenarios import beside
-from responders.scenarios.ways import Ways
+from responders.scenarios import not_restored
+from responders.scenarios.function_steps import Ways
 from shared.core.codec import encode
 from shared.domain.decision.facts import Change, served
 from shared.domain.deployments.deployment import Deployment, Inventory
@@ -70,7 +70,7 @@ def plan(
         *_reported(change, scope, (seen.functions or {}) if seen is not None else {}),
         *missing(target, differing),
         *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
-        *beside.told(differing, inventory, record, seen),
+        *not_restored.told(differing, inventory, record, seen),
     )
     return frozen(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
 

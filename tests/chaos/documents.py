@@ -46,7 +46,7 @@ from tests.local.firestore_world import connected
 WRITE = "google.firestore.v1.Firestore/BatchWrite"
 """A call that only the repair makes once the release is over."""
 BATCH = 400
-"""Documents of one such call (`responders.repairs.mending`)."""
+"""Documents of one such call (`responders.data.repair.selection`)."""
 CHANGED_OF = 50
 """One of so many orders is written by the shop before the release comes."""
 FORGOTTEN = 3

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.fault_plan import FaultPlan, OperationFault
-from responders.backups.backing_up import BackingUp
-from responders.backups.watching import Watching
+from responders.backups.export import BackingUp
+from responders.backups.managed_backups import Watching
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, Status
 from shared.domain.policy.resources import BackupRules

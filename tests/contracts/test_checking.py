@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from local.clock import CloudClock
 from local.cloud import Cloud
-from responders.checking import Checking
+from responders.jobs.data_check import Checking
 from shared.adapters.clock import FollowedClock
 from shared.core.codec import decode
 from shared.core.store import Query

@@ -14,7 +14,7 @@ from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import INSIDE
-from responders.refusal import LETTER_LIMIT
+from responders.support.dead_letters import LETTER_LIMIT
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
 from shared.core import topics

@@ -18,7 +18,7 @@ from local.journal import Journal
 from local.pubsub.service import PubSub
 from local.storage import Buckets, Service, StorageServer
 from local.wire import Refused, serve
-from responders.inspecting import Inspecting
+from responders.jobs.asset_check import Inspecting
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.provisions import GoogleProvisions
 from shared.core.codec import decode

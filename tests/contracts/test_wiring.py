@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import audit_bucket
-from responders.taking_stock import take_stock
+from responders.support.inventory_reader import take_stock
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients
 from shared.core import topics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.firebase import hosting
-from responders.taking_stock import take_stock
+from responders.support.inventory_reader import take_stock
 from shared.domain.deployments.inventory.state import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.prompt import run

@@ -11,7 +11,7 @@ import pytest
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.provisions import MAKER
-from responders import regenerating
+from responders.commands.upkeep import regenerate
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.domain.commands import command as commands
@@ -44,7 +44,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     """On its own topic, by the id of the command; then the command is over."""
     record = CommandRecord(
         id="mine",
-        command=regenerating.VERB,
+        command=regenerate.VERB,
         system=POLICY.system,
         actor="anna",
         reason="podcasts were lost",
@@ -60,7 +60,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     )
     wiring.store.commit([Create(PATH, encode(record))])
 
-    regenerating.go_on(wiring, POLICY, wiring.store.get(PATH), record)
+    regenerate.go_on(wiring, POLICY, wiring.store.get(PATH), record)
 
     pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
     [one] = pulled.received_messages

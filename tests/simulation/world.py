@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from responders.sealing import Sealing
+from responders.jobs.audit_seal import Sealing
 from shared.core import topics
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.state import WholeInventory

@@ -62,7 +62,7 @@ def littered(folder: Path) -> None:
         "responders/__pycache__/work.cpython-311.pyc",
         "shared/gcp/__pycache__/store.cpython-311.pyc",
         "shared/.env",
-        "responders/work.py.orig",
+        "responders/triggers/work.py.orig",
         "tests/test_work.py",
         "cli/app.py",
         "policies/other.yaml",

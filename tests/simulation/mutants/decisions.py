@@ -10,8 +10,11 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders import case, deciding, ending, measuring, verifying, work
-from responders.case import Case, Turn
+from responders.rollback import case, completion
+from responders.rollback.case import Case, Turn
+from responders.rollback.decision import decide
+from responders.rollback.verification import health, verify
+from responders.triggers import work
 from shared.domain.decision import evaluate
 from shared.domain.decision.gates.base import Answer, GateAnswer
 from shared.domain.rollback.plan import Step
@@ -28,18 +31,18 @@ def _without_gate(name: str) -> AbstractContextManager[Any]:
 
 def verified_on_old_points() -> AbstractContextManager[Any]:
     """What was counted before the last shift is counted too."""
-    honest = measuring.health
+    honest = health.health
 
     def old(case: Case, steps: Iterable[Step], since: Any) -> healths.Health:
         return honest(case, steps, since - timedelta(minutes=5))
 
-    return patch.object(measuring, "health", old)
+    return patch.object(health, "health", old)
 
 
 def verified_without_a_look() -> AbstractContextManager[Any]:
     """Shifted is taken for well."""
     well = healths.Health(healths.Verdict.WELL, "surely")
-    return patch.object(measuring, "health", lambda case, steps, since: well)
+    return patch.object(health, "health", lambda case, steps, since: well)
 
 
 def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
@@ -49,8 +52,8 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
     def deaf() -> Iterator[None]:
         with (
             patch.object(case, "unjudged", lambda alerts: []),
-            patch.object(ending, "unjudged", lambda alerts: []),
-            patch.object(verifying, "unjudged", lambda alerts: []),
+            patch.object(completion, "unjudged", lambda alerts: []),
+            patch.object(verify, "unjudged", lambda alerts: []),
         ):
             yield
 
@@ -84,7 +87,7 @@ def cause_ignored() -> AbstractContextManager[Any]:
 
 def budget_not_spent() -> AbstractContextManager[Any]:
     """A rollback is not counted."""
-    return patch.object(deciding, "_spent", lambda *facts: ())
+    return patch.object(decide, "_spent", lambda *facts: ())
 
 
 def slot_not_taken() -> AbstractContextManager[Any]:
@@ -100,12 +103,12 @@ def slot_not_taken() -> AbstractContextManager[Any]:
 
 def slot_kept_while_watched() -> AbstractContextManager[Any]:
     """Who only watches stands in the way of everybody else."""
-    honest = verifying._watching
+    honest = verify._watching
 
     def watching(*facts: Any) -> Turn:
         return replace(honest(*facts), system=None)
 
-    return patch.object(verifying, "_watching", watching)
+    return patch.object(verify, "_watching", watching)
 
 
 def slot_not_asked_for() -> AbstractContextManager[Any]:

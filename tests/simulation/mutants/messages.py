@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders import anchoring, clock, sealing
-from responders.alerts import Alerts
-from responders.notices import Notices
-from responders.recording import Recording
+from responders.alerts.recorder import Recording
+from responders.jobs import audit_anchor, audit_seal
+from responders.triggers import clock
+from responders.triggers.alerts import Alerts
+from responders.triggers.notices import Notices
 from shared.core.codec import encode
 from shared.core.store import Document, Update
 from shared.domain.notices import outbox
@@ -97,12 +98,12 @@ def notices_in_any_order() -> AbstractContextManager[Any]:
 
 def seal_skipped() -> AbstractContextManager[Any]:
     """What happens outside rollbacks stays loose."""
-    return patch.object(sealing.Sealing, "seal", lambda self, now: None)
+    return patch.object(audit_seal.Sealing, "seal", lambda self, now: None)
 
 
 def anchored_without_an_object() -> AbstractContextManager[Any]:
     """A head counts as anchored, whether or not the bucket has taken it."""
-    return patch.object(anchoring, "_write", lambda objects, waiting: None)
+    return patch.object(audit_anchor, "_write", lambda objects, waiting: None)
 
 
 def nothing_swept() -> AbstractContextManager[Any]:

@@ -9,9 +9,12 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders import deciding, ending, verifying
-from responders.case import Case
-from responders.scenarios import reversal, wanted
+from responders.rollback import completion
+from responders.rollback.case import Case
+from responders.rollback.decision import decide
+from responders.rollback.verification import verify
+from responders.scenarios import undo
+from responders.scenarios import undo_targets as wanted
 from shared.domain.rollback.rollback import Rollback
 from shared.engine import stop_conditions
 from shared.engine.lease import Tenure
@@ -69,7 +72,7 @@ def words_overtaken() -> AbstractContextManager[Any]:
 
 def question_ignored() -> AbstractContextManager[Any]:
     """Nobody is needed to approve."""
-    return patch.object(deciding, "people_needed", lambda *facts: 0)
+    return patch.object(decide, "people_needed", lambda *facts: 0)
 
 
 def approval_of_another_plan() -> AbstractContextManager[Any]:
@@ -78,7 +81,7 @@ def approval_of_another_plan() -> AbstractContextManager[Any]:
     def in_favour(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
         return {word.person: word.actor for word in rollback.approvals}
 
-    return patch.object(deciding, "in_favour", in_favour)
+    return patch.object(decide, "in_favour", in_favour)
 
 
 def freeze_ignored() -> AbstractContextManager[Any]:
@@ -88,11 +91,9 @@ def freeze_ignored() -> AbstractContextManager[Any]:
 
 def undo_freezes_the_newest() -> AbstractContextManager[Any]:
     """What followed the newest revision gets its name: the same requests, for today."""
-    honest = reversal.plan
+    honest = undo.plan
 
-    def plan(
-        policy: Any, inventory: Any, wanted: Any, target: str, built: Any
-    ) -> reversal.Reversal:
+    def plan(policy: Any, inventory: Any, wanted: Any, target: str, built: Any) -> undo.Reversal:
         named = {
             function: replace(
                 one,
@@ -108,7 +109,7 @@ def undo_freezes_the_newest() -> AbstractContextManager[Any]:
         }
         return honest(policy, inventory, named, target, built)
 
-    return patch.object(reversal, "plan", plan)
+    return patch.object(undo, "plan", plan)
 
 
 def undo_forgets_the_instances() -> AbstractContextManager[Any]:
@@ -127,8 +128,8 @@ def pins_not_kept() -> AbstractContextManager[Any]:
     @contextmanager
     def forgetful() -> Iterator[None]:
         with (
-            patch.object(verifying, "left_by", lambda case, steps: ()),
-            patch.object(ending, "left_by", lambda case, steps: ()),
+            patch.object(verify, "left_by", lambda case, steps: ()),
+            patch.object(completion, "left_by", lambda case, steps: ()),
         ):
             yield
 
@@ -137,12 +138,12 @@ def pins_not_kept() -> AbstractContextManager[Any]:
 
 def pins_not_kept_at_an_end() -> AbstractContextManager[Any]:
     """A cancel, a failure and an undo leave the pins as they were."""
-    return patch.object(ending, "left_by", lambda case, steps: ())
+    return patch.object(completion, "left_by", lambda case, steps: ())
 
 
 def escalated_without_a_command() -> AbstractContextManager[Any]:
     """Whoever is called has the plan, and nothing to carry it out by."""
-    return patch.object(deciding, "as_gcloud", lambda topic, command: "")
+    return patch.object(decide, "as_gcloud", lambda topic, command: "")
 
 
 MUTANTS = (

@@ -1,0 +1,1 @@
+"""Alerts: recording, joining, preemption."""

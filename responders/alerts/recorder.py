@@ -1,0 +1,182 @@
+"""An alert on record, wherever it comes from: Cloud Monitoring, or a probe of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec.structs import replace
+
+from responders.alerts.preemption import making_way
+from shared.core.codec import decode, encode
+from shared.core.store import Create, Document, Write, written
+from shared.core.write_conflicts import retry_on_conflict
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import worse
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals import alert as alert_record
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+COMMIT_ATTEMPTS = 20
+RETRY_SECONDS = 0.1
+
+
+class Recording:
+    """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
+
+    `actor` is who tells of it, in the trail.
+    """
+
+    def __init__(self, ports: Ports, actor: str) -> None:
+        self._ports = ports
+        self._actor = actor
+
+    def settle(self, alert: Alert, policy: Policy) -> None:
+        """Return when the alert is kept, an incident attends to it and its work is published.
+
+        What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
+        """
+        too_fast = f"alert {alert.key}: the system's documents change too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(partial(self._attend, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
+
+    def _attend(self, alert: Alert, policy: Policy) -> None:
+        """Keep the alert, and look once more where it has joined an incident. Raises: Moved.
+
+        That second look closes a gap: the rollback that an alert joins may end between our read
+        and our commit, and its end would not have seen the alert.
+        """
+        store = self._ports.store
+        kept = store.get(alert_record.path(alert.key))
+        document = store.get(systems.path(policy.system))
+        known = decode(Alert, kept.fields) if kept.fields else None
+        system = systems.stored(document.fields, policy.system)
+        attending = bool(system.rollback) and not system.rollback_ended
+        if not alert.is_open or self._is_over(alert):
+            if known is None:
+                self._keep(alert, self._beside(alert, system), "the end of what began it")
+        elif known is None and attending:
+            first = making_way(self._ports, policy, system, alert, self._actor)
+            self._keep(alert, system.incident, "the incident was open", first)
+            self._attend(alert, policy)
+        elif known is not None and (attending or known.absorbed_by):
+            self._publish_if_due(system)
+        else:
+            self._open(alert, policy, document, system, kept)
+
+    def _is_over(self, alert: Alert) -> bool:
+        """Whether the alert's end overtook its beginning on the way."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:closed")
+        closed = self._ports.store.get(path).fields
+        return closed is not None and decode(Alert, closed).verdict == "closed"
+
+    def _beside(self, alert: Alert, system: System) -> str:
+        """The incident of the alert's beginning, else the system's present one."""
+        path = alert_record.path(f"{alert.key.rpartition(':')[0]}:open")
+        began = self._ports.store.get(path).fields
+        return decode(Alert, began).incident if began is not None else system.incident
+
+    def _keep(
+        self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()
+    ) -> None:
+        """A document of its own, and no other is written: a storm makes none of them hot.
+
+        But for the first alert that a lesser rollback makes way for.
+        """
+        joined = replace(alert, incident=incident, joined=why)
+        kept = Create(alert_record.path(alert.key), encode(joined))
+        self._ports.store.commit([kept, *making_way])
+
+    def _publish_if_due(self, system: System) -> None:
+        """Republish the work of the current rollback: deduplicated is not done."""
+        document = self._ports.store.get(rollbacks.path(system.rollback))
+        if document.fields is None:
+            return
+        rollback = decode(Rollback, document.fields)
+        if rollback.due_at is not None and rollback.due_at <= document.read_at:
+            work_queue.publish(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
+
+    def _open(
+        self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document
+    ) -> None:
+        """Commit 1: the alert, its incident and all that goes with them; then hand over."""
+        rejoins = _may_rejoin(system, policy, document.read_at)
+        opening = (
+            self._reopened(alert, policy, document, system)
+            if rejoins
+            else self._opened(alert, policy, document)
+        )
+        why = _why_rejoined(system, document.read_at) if rejoins else "it opened the incident"
+        joined = replace(alert, incident=opening.incident.id, joined=why)
+        self._ports.store.commit([*opening.writes, written(kept, encode(joined))])
+        rollback = opening.rollback
+        work_queue.publish(
+            self._ports.bus,
+            work_queue.ROLLBACK,
+            rollback.id,
+            rollback.due_at or rollback.created_at,
+        )
+        work_queue.publish_notices(self._ports.bus, opening.notices)
+
+    def _reopened(
+        self, alert: Alert, policy: Policy, document: Document, system: System
+    ) -> Opening:
+        """A further rollback of an incident that nobody works on, as bad as the worse one."""
+        before = self._ports.store.get(incidents.path(system.incident))
+        known = decode(Incident, before.fields)
+        return reopen_incident(
+            policy,
+            document,
+            before,
+            severity=worse(known.severity, policy.signals[alert.signal].severity),
+            now=document.read_at,
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert, document.read_at)],
+        )
+
+    def _opened(self, alert: Alert, policy: Policy, document: Document) -> Opening:
+        return open_incident(
+            policy,
+            document,
+            self._ports.store,
+            severity=policy.signals[alert.signal].severity,
+            signal=alert.signal,
+            onset=alert.started_at,
+            commit_id=self._ports.ids(),
+            events=[self._detected(alert, document.read_at)],
+        )
+
+    def _detected(self, alert: Alert, now: datetime) -> Event:
+        return event(
+            "incident.detected",
+            now,
+            self._actor,
+            alert=alert.key,
+            signal=alert.signal,
+            onset=alert.started_at,
+        )
+
+
+def _why_rejoined(system: System, now: datetime) -> str:
+    if system.incident_ended_at is None:
+        return "the incident waited for a person: it is judged again"
+    ago = (now - system.incident_ended_at).total_seconds()
+    return f"the incident had ended {ago:.0f} s before: it is the same trouble"
+
+
+def _may_rejoin(system: System, policy: Policy, now: datetime) -> bool:
+    """Whether the newest incident is still the same trouble: open, or over since a moment."""
+    if not system.incident:
+        return False
+    ended_at = system.incident_ended_at
+    return ended_at is None or now - ended_at <= policy.gates.join_window

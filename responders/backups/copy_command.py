@@ -1,0 +1,75 @@
+"""copy: a person wants a database as of a restore point, beside the one that there is."""
+
+from __future__ import annotations
+
+from responders.data import restore_points
+from responders.support.command_handler import Asked, Effect
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected
+from shared.core.store import Create
+from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups import restore_point
+from shared.domain.data.backups.database_copy import MOST, Copy
+from shared.domain.data.backups.filled_database import UNDER_WAY
+from shared.domain.data.backups.restore_point import Kept, Point, Source
+from shared.state.reader import Reading
+
+
+def copy(asked: Asked) -> Effect:
+    """The clock makes it within a minute, and looks through it.
+
+    Raises: Refused, with the nearest restore points where that one cannot be had; Unavailable.
+    """
+    command, policy = asked.command, asked.policy
+    if policy.backups.copies is None:
+        raise Refused(f"{policy.system} declares no copies (backups.copies)")
+    open_ones = _open(asked)
+    if len(open_ones) >= MOST:
+        raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
+    try:
+        kept = restore_points.kept(asked.ports, policy)
+    except Rejected as no:
+        raise Refused(f"what there is to copy cannot be seen: {no}") from no
+    point = chosen(command.restore_point, kept)
+    now = asked.ports.clock.now()
+    made = Copy(
+        id=copies.id_of(policy.system, now),
+        system=policy.system,
+        original=policy.backups.database,
+        point=point,
+        location=_location(kept, point),
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        began_at=now,
+    )
+    untried = "" if point.is_sure else "; it was never restored to try it"
+    result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
+    return Effect(result, (Create(copies.path(made.id), encode(made)),), answer={"copy": made.id})
+
+
+def chosen(text: str, kept: Kept) -> Point:
+    """What a copy is made of. Raises: Refused."""
+    point = restore_point.resolved(text, kept)
+    if point.source is Source.COPY:
+        raise Refused(f"{point.place} is a copy already")
+    return point
+
+
+def _location(kept: Kept, point: Point) -> str:
+    """Where the copy is made: beside its original, or where backups of one that is gone lie.
+
+    Raises: Refused.
+    """
+    if kept.database is not None:
+        return kept.database.location
+    places = [one.name.split("/")[3] for one in kept.natives]
+    if not places and point.source is Source.EXPORT:
+        raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
+    return places[-1] if places else ""
+
+
+def _open(asked: Asked) -> list[str]:
+    """The copies of the system that are being made or deleted."""
+    known = Reading(asked.ports.store).copies(asked.policy.system)
+    return [one.id for one in known if one.status in UNDER_WAY]

@@ -1,0 +1,219 @@
+"""What backups, copies and proofs share: a record that comes a step further each minute.
+
+Copies and proofs fill a database from what is kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.data.document_check import Examining
+from responders.data.erasure import Opened
+from responders.support.parallel_calls import ask
+from shared.core import log
+from shared.core.codec import encode
+from shared.core.errors import Exists, Moved, Rejected, Unavailable
+from shared.core.store import Create, Document, Update
+from shared.domain.data.backups.database_copy import Copy
+from shared.domain.data.backups.export import ASKED_FOR
+from shared.domain.data.backups.filled_database import (
+    FILLED_WITHIN,
+    UNDER_WAY,
+    Status,
+    failed,
+    may_ask,
+)
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.backups.values import Restoring
+from shared.domain.data.integrity import scan
+from shared.domain.notices.notice import Notice, creates
+from shared.domain.policy.model import Policy
+from shared.ports.world import Ports
+from shared.state.work_queue import publish_notices
+
+ACTOR: Final = "on_clock"
+STOPPED: Final = "nothing is begun while a pause or a freeze is set"
+
+One = TypeVar("One", Copy, Proof)
+
+
+class Recorded:
+    """One document as it was read, for one step."""
+
+    def __init__(self, ports: Ports, policy: Policy, document: Document) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._document = document
+        self._now = document.read_at
+
+    def _intend(self, intent: Struct) -> None:
+        """Keep what is about to be asked for. Raises: Moved, where another one does so."""
+        kept = Update(self._document.path, encode(intent), self._document.version)
+        self._document = replace(self._document, version=self._ports.store.commit([kept]))
+
+    def _keep(self, after: Struct, events: Iterable[Create], said: Sequence[Notice]) -> None:
+        """Keep the step with its events, and tell people; whoever wrote first has done it."""
+        with suppress(Moved):
+            kept = Update(self._document.path, encode(after), self._document.version)
+            self._ports.store.commit([kept, *events, *creates(said)])
+            publish_notices(self._ports.bus, said)
+
+
+class Step(Recorded, ABC, Generic[One]):
+    """One copy or proof, one step further."""
+
+    WHAT: str
+    SECONDS: float
+    """Of looking through, each minute: the rest comes with the next one."""
+    FAILED: str
+    """What is said of a filling that failed, before its reason."""
+    RETRIES_CREATION: bool
+    """Whether a refused creation is asked for again, as a refused import is."""
+
+    def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
+        super().__init__(ports, policy, document)
+        self._within = within
+        self._restores = ports.restores(policy.system)
+
+    def carry_forward(self, one: One) -> None:
+        """One look, and what it takes, kept in one commit with who is told.
+
+        What gives no answer is asked again in a minute, until the time of the policy is over.
+        """
+        try:
+            after = self._after(one)
+        except (Unavailable, Rejected, Moved) as failure:
+            severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
+            log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
+            after = replace(one, waiting=str(failure))
+        if after.status in UNDER_WAY and self._now >= after.began_at + self._within:
+            reason = f"not over in time: {after.waiting or after.status.lower()}"
+            after = failed(after, reason, self._now)
+        if after != one:
+            self._keep(after, *self._told(one, after))
+
+    def _after(self, one: One) -> One:
+        """The record a step further. Raises: Unavailable, Rejected, Moved."""
+        match one.status:
+            case Status.MAKING | Status.RESTORING:
+                return self._filled(one)
+            case Status.CHECKING if one.purge.is_over:
+                return self._examined(one)
+            case Status.CHECKING:
+                return self._purged(one)
+        return self._closed(one)
+
+    @abstractmethod
+    def _calls(self, one: One) -> Sequence[Callable[[], Any]]:
+        """What makes its database, and, last, what fills it."""
+
+    @abstractmethod
+    def _concluded(self, examining: Examining, one: One) -> One:
+        """The record once all of its database was looked through."""
+
+    @abstractmethod
+    def _closed(self, one: One) -> One:
+        """The record once its database is gone."""
+
+    @abstractmethod
+    def _told(self, before: One, after: One) -> tuple[Iterable[Create], list[Notice]]:
+        """The events of a step, and who is told of it."""
+
+    def _is_stopped(self) -> bool:
+        """Whether a switch keeps it from being filled. Raises: Unavailable."""
+        return False
+
+    def _filled(self, one: One) -> One:
+        """The record by how far its database is filled, begun where nobody has."""
+        begun: Restoring | None = None
+        if one.operation:
+            begun = ask(self._ports, partial(self._restores.look, one.operation))
+        elif one.asked_at is not None:
+            begun = ask(self._ports, partial(self._restores.find, one.database))
+        if begun is None:
+            return self._asked(one) if may_ask(one, self._now) else one
+        part = f"{begun.percent} % of it is there" if begun.percent else ""
+        if begun.ended_at is None:
+            return replace(one, operation=begun.operation, waiting=part)
+        known = replace(one, operation=begun.operation, waiting="")
+        if begun.failure:
+            return failed(known, f"{self.FAILED}: {begun.failure}", self._now)
+        return replace(known, status=Status.CHECKING, filled_at=begun.ended_at)
+
+    def _asked(self, one: One) -> One:
+        """The record whose filling is asked for, once that is kept: of two, one loses there."""
+        if self._is_stopped():
+            return replace(one, waiting=STOPPED)
+        intent = replace(one, asked_at=self._now, waiting="")
+        until = self._ports.clock.monotonic() + ASKED_FOR.total_seconds() / 2
+        self._intend(intent)
+        try:
+            return self._begun(intent, until, is_first=one.asked_at is None)
+        except (Unavailable, Moved) as failure:  # the next look finds it, or asks again
+            return replace(intent, waiting=str(failure))
+
+    def _taken(self, intent: One) -> One:
+        """The record when a database of its name is there as the first request arrives."""
+        return intent
+
+    def _begun(self, intent: One, until: float, *, is_first: bool) -> One:
+        """The record once its database is made and filled, by a call each, the last not too late.
+
+        Whoever stood still must not fill what another has looked through meanwhile.
+        """
+        operation = None
+        for number, call in enumerate(self._calls(intent)):
+            if self._is_stopped():
+                return replace(intent, waiting=STOPPED)
+            if self._ports.clock.monotonic() > until:
+                return replace(intent, waiting="it took too long to be sent")
+            try:
+                operation = ask(self._ports, call)
+            except Exists:  # of a request before: the next look finds it
+                if is_first and not number:
+                    return self._taken(intent)
+            except Rejected as no:
+                is_retried = bool(number) or self.RETRIES_CREATION
+                if is_retried and self._now < intent.began_at + FILLED_WITHIN:
+                    return replace(intent, waiting=str(no))
+                return failed(intent, str(no), self._now)
+        return replace(intent, operation=operation or "")
+
+    def _imported(self, one: One, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
+        """The calls for an export: an empty database, and then what fills it."""
+        return (
+            partial(self._restores.create, one.database, location),
+            partial(self._restores.fill, one.database, prefix),
+        )
+
+    def _purged(self, one: One) -> One:
+        """The record with more of its database gone through for people who were erased since."""
+        opened = Opened(self._ports, self._policy, one.database, one.as_of)
+        return replace(one, purge=opened.purge(one.purge, self.SECONDS), waiting="")
+
+    def _examined(self, one: One) -> One:
+        """The record with more of its database looked through, or with what that comes to.
+
+        Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
+        """
+        examining, at = self._examining(one), scan.minute(self._now)
+        if one.run is None:
+            if one.filled_at is not None and at < one.filled_at:
+                return one  # no whole minute has passed since it was filled
+            return replace(one, run=examining.begin(self.WHAT, at), waiting="")
+        run, failure = examining.advance(replace(one.run, at=at), self.SECONDS)
+        later = replace(one, run=run, waiting=str(failure or ""))
+        return later if failure or not run.is_over else self._concluded(examining, later)
+
+    def _examining(self, one: One) -> Examining:
+        """A look at its database, as if that were the one whose data the policy declares."""
+        rules = replace(self._policy.integrity, database=one.database)
+        return Examining(self._ports, replace(self._policy, integrity=rules))

@@ -1,0 +1,146 @@
+"""hold and release of a backup by export: whether its files may go; begun by a command.
+
+Each file in each place is held by Cloud Storage itself, so that no rule of the bucket deletes it.
+Google's own backups cannot be held: they go when their schedule says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from responders.support.command_handler import Asked, Effect
+from responders.support.parallel_calls import ask, ask_in_batches
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused, RollbackError
+from shared.core.store import Document, Update
+from shared.core.text import nearest
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.backups import export
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.notices.notice import creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.reader import Reading
+
+ACTOR: Final = "on_work"
+AT_ONCE: Final = 16
+SECONDS: Final = 60.0
+"""No batch is begun after that; the rest is done when it is due again."""
+LOOK_AGAIN: Final = timedelta(minutes=1)
+GIVEN_UP_AFTER: Final = timedelta(hours=1)
+"""What is refused for so long is told."""
+A_DAY: Final = timedelta(days=1)
+"""So long after a release an entry is kept whose files may be gone by then."""
+
+
+def change(asked: Asked) -> Effect:
+    """A backup is held, or released."""
+    command = asked.command
+    document, backup = _find(asked)
+    holds = command.command == "hold"
+    if holds and backup.held_by:
+        raise Refused(f"{backup.id} is held by {backup.held_by} already")
+    if not holds and not backup.held_by:
+        raise Refused(f"{backup.id} is not held")
+    if backup.status is not Status.KEPT:
+        raise Refused(f"{backup.id} is {backup.status}: only what lies whole can be held")
+    usual = max(backup.began_at + KEPT_FOR, document.read_at + A_DAY)
+    by = command.actor if holds else ""
+    fields = {"held_by": by, "expires_at": None if holds else usual}
+    return Effect(
+        f"{backup.id} is {'held' if holds else 'released'}; its files follow",
+        (Update(document.path, fields, document.version),),
+        goes_on=True,
+        changes={"held_by": (backup.held_by, by)},
+        answer={"backup": backup.id},
+    )
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Hold or release the files that are left; due again until that is done, or is given up.
+
+    A redelivery says the same to the same files. Raises: Moved, Unavailable.
+    """
+    backup = decode(Backup, ports.store.get(export.path(record.answer["backup"])).fields)
+    held, now = record.command == "hold", document.read_at
+    if bool(backup.held_by) is not held:  # the opposite was said since
+        ports.store.commit([_ended(document, record)])
+        return
+    done, total, why = _files(ports, backup, int(record.answer.get("done", 0)), held=held)
+    answer = {**record.answer, "done": done, "files": total}
+    if done < total and now < record.received_at + GIVEN_UP_AFTER:
+        later = replace(record, answer=answer, due_at=now + LOOK_AGAIN)
+        ports.store.commit([Update(document.path, encode(later), document.version)])
+        return
+    word = "held" if held else "released"
+    name = f"backup.{word}" if done == total else "backup.not-held"
+    facts = {"backup": backup.id, "files": total, "done": done, "why": why}
+    said = []
+    if done < total:
+        text = f"{policy.system}: {done} of {total} files of {backup.id} are {word}: {why}"
+        key = f"backup-{backup.id}"
+        said = notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
+    ports.store.commit(
+        [
+            _ended(document, replace(record, answer=answer)),
+            write_down(policy.system, f"{name}:{record.id}", event(name, now, ACTOR, **facts)),
+            *creates(said),
+        ]
+    )
+    work_queue.publish_notices(ports.bus, said)
+
+
+def _files(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
+    """How many of how many files are as wanted now, in their order, and why it is not one more."""
+    mirrors = ports.mirrors
+    buckets = [backup.bucket, *([backup.second] if backup.second else [])]
+    prefixes = [f"{backup.folder}/", *([backup.configuration] if backup.configuration else [])]
+    try:
+        names = [
+            (bucket, name)
+            for bucket in buckets
+            for prefix in prefixes
+            for name in sorted(ask(ports, partial(mirrors.listed, bucket, prefix)))
+        ]
+    except RollbackError as failure:
+        return done, max(done + 1, backup.objects), str(failure)
+    calls: dict[str, Callable[[], Any]] = {
+        str(number): partial(mirrors.hold, *names[number], held=held)
+        for number in range(done, len(names))
+    }
+    answers = ask_in_batches(ports, calls, AT_ONCE, SECONDS)
+    for number in range(done, len(names)):
+        answer = answers.get(str(number), "there was no time for it")
+        if answer is not None:
+            return number, len(names), str(answer)
+    return len(names), len(names), ""
+
+
+def _ended(document: Document, record: CommandRecord) -> Update:
+    expires_at = document.read_at + KEPT_FOR
+    over = replace(record, due_at=None, expires_at=expires_at)
+    return Update(document.path, encode(over), document.version)
+
+
+def _find(asked: Asked) -> tuple[Document, Backup]:
+    """The backup that a command names. Raises: Refused, with the nearest known ones."""
+    command, store = asked.command, asked.ports.store
+    document = store.get(export.path(command.backup))
+    backup = decode(Backup, document.fields) if document.fields is not None else None
+    if backup is None or backup.system != command.system:
+        known = [one.id for one in Reading(store).backups(command.system)]
+        raise Refused(
+            f"backup {command.backup} is not known in {command.system}"
+            f"{nearest(command.backup, known)}"
+        )
+    return document, backup

@@ -1,0 +1,94 @@
+"""on_clock: once an hour, whether Google's own backups are there; a change is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from responders.support.parallel_calls import answered, ask_all
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Document, written
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.backups import managed_backups
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.notices.notice import Notice, creates, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.ports.world import Ports
+from shared.state.work_queue import publish_notices
+
+ACTOR: Final = "on_clock"
+
+
+class Watching:
+    """Looks at the native backups of the systems whose policy wants them."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = [one for one in policies.values() if one.backups.native]
+
+    def watch(self) -> None:
+        """Look where nobody has for an hour; what cannot be seen is looked at again in a minute.
+
+        Raises: Unavailable, for the store's.
+        """
+        for policy in self._policies:
+            document = self._ports.store.get(managed_backups.path(policy.system))
+            before = decode(Watched, document.fields) if document.fields else None
+            now = document.read_at
+            if before is not None and now - before.looked_at < managed_backups.LOOK_EVERY:
+                continue
+            try:
+                found = self._faults(policy, now)
+            except (Rejected, Unavailable) as failure:
+                log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+            else:
+                self._keep(policy, document, Watched(policy.system, now, found), now)
+
+    def _faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
+        backups, database = self._ports.backups(policy.system), policy.backups.database
+        answers = ask_all(
+            self._ports,
+            {
+                "database": partial(backups.database, database),
+                "schedules": partial(backups.schedules, database),
+                "backups": partial(backups.backups, database),
+            },
+        )
+        found = {name: answered(one) for name, one in answers.items()}
+        return managed_backups.faults(found["database"], found["schedules"], found["backups"], now)
+
+    def _keep(self, policy: Policy, document: Document, after: Watched, now: datetime) -> None:
+        """One commit: what was found, and, where that is new, its event and who is told."""
+        known = tuple((document.fields or {}).get("faults", ()))
+        said: list[Notice] = []
+        events = []
+        if after.faults != known:
+            name = "backups.missing" if after.faults else "backups.complete"
+            said = _said(policy, after, now)
+            facts = event(name, now, ACTOR, faults=after.faults)
+            key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
+            events = [write_down(policy.system, key, facts)]
+        with suppress(Moved):  # another instance has looked, and told
+            self._ports.store.commit([written(document, encode(after)), *events, *creates(said)])
+            publish_notices(self._ports.bus, said)
+
+
+def _said(policy: Policy, after: Watched, now: datetime) -> list[Notice]:
+    word = "incomplete" if after.faults else "complete again"
+    text = "\n".join((f"{policy.system}: Google's own backups are {word}", *after.faults))
+    return notices(
+        policy,
+        f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",
+        Severity.HIGH,
+        "native-backups",
+        text,
+        now,
+        faults=after.faults,
+    )

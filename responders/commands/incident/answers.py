@@ -1,0 +1,145 @@
+"""approve, reject, ack, accept and publish: what a person answers to the responders."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.commands.subject import Subject, find
+from responders.rollback import report_filing
+from responders.support.command_handler import Asked, Effect
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Update, Write
+from shared.domain.audit.chain import event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Status
+from shared.domain.incidents.opening import shown
+from shared.domain.notices.notice import creates, notices
+from shared.domain.rollback.rollback import Question, Word, in_favour
+from shared.domain.system import System
+from shared.engine.lease import SKEW, Draft
+
+
+def approve(asked: Asked) -> Effect:
+    """One person wants exactly the plan that is asked about; the worker decides again."""
+    subject = find(asked)
+    question = _question(subject, "approve")
+    rollback, actor = subject.rollback, asked.command.actor
+    until = rollback.parked_until
+    if until is not None and subject.rollback_document.read_at >= until:
+        raise Refused(f"the question expired at {until:%Y-%m-%d %H:%M:%S} UTC")
+    before = in_favour(rollback, question.plan.fingerprint, question.needed)
+    if asked.person in before:
+        wants = before[asked.person]
+        raise Refused(f"{wants} wants it already; {question.needed} different people must")
+    word = _word(subject, question)
+    told = event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
+    draft = Draft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
+    result = f"{len(before) + 1} of {question.needed} want {rollback.id}"
+    return Effect(result, tuple(subject.write_rollback(draft)))
+
+
+def reject(asked: Asked) -> Effect:
+    """One person does not want it: nothing is done, and that is told."""
+    subject = find(asked)
+    word = _word(subject, _question(subject, "reject"))
+    told = event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
+    draft = Draft((told,), {"rejected": word, "due_at": word.at})
+    return Effect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
+
+
+def _question(subject: Subject, verb: str) -> Question:
+    """What is asked. Raises: Refused, when nothing is, or something else than the person saw."""
+    subject.require(verb)
+    command, question = subject.asked.command, subject.rollback.question
+    if question is None:
+        raise Refused(f"{subject.rollback.id} asks nothing")
+    plan = question.plan.fingerprint
+    if command.plan not in ("", plan):
+        raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
+    if not command.plan and subject.asked.said_at < question.asked_at - SKEW:
+        raise Refused(f"{subject.rollback.id} has asked anew since then, about the plan {plan}")
+    return question
+
+
+def _word(subject: Subject, question: Question) -> Word:
+    command = subject.asked.command
+    at = subject.rollback_document.read_at
+    return Word(
+        actor=command.actor,
+        at=at,
+        plan=question.plan.fingerprint,
+        reason=command.reason,
+        command=command.id,
+        person=subject.asked.person,
+    )
+
+
+def ack(asked: Asked) -> Effect:
+    """A person has the incident in hand: the on-call ladder goes no further."""
+    subject = find(asked)
+    subject.require("ack")
+    command, now = asked.command, subject.incident_document.read_at
+    incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
+    return Effect(
+        f"acknowledged {incident.id}",
+        (
+            subject.write_incident(incident),
+            *_told(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
+        ),
+        changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
+    )
+
+
+def accept(asked: Asked) -> Effect:
+    """A person takes the incident's state as it is: resolved."""
+    subject = find(asked)
+    subject.require("accept")
+    command, now = asked.command, subject.system.read_at
+    note = f"accepted by {command.actor}: {command.reason}"
+    incident = incidents.moved(subject.incident, Status.RESOLVED, now, note)
+    writes: list[Write] = [
+        subject.write_incident(incident),
+        *subject.write_rollback(
+            Draft((event("incident.accepted", now, command.actor, reason=command.reason),))
+        ),
+        *_told(subject, f"accepted-{incident.rollbacks}", "accepted"),
+    ]
+    newest = subject.is_newest
+    writes += [*shown(asked.policy, incident, now, newest=newest), *report_filing.due(incident)]
+    if newest:
+        closed = replace(decode(System, subject.system.fields), incident_ended_at=now)
+        writes.append(Update(subject.system.path, encode(closed), subject.system.version))
+    changes = {"status": (subject.incident.status, incident.status)}
+    return Effect(f"accepted {incident.id}", tuple(writes), changes=changes)
+
+
+def publish(asked: Asked) -> Effect:
+    """A person has the incident shown on the status page, whatever the policy says of when."""
+    subject = find(asked)
+    command, now = asked.command, subject.system.read_at
+    if subject.incident.published_by:
+        raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
+    incident = replace(subject.incident, published_by=command.actor)
+    return Effect(
+        f"published {incident.id}",
+        (
+            subject.write_incident(incident),
+            *shown(asked.policy, incident, now, newest=subject.is_newest),
+            *_told(subject, "published", "put on the status page"),
+        ),
+        changes={"published_by": ("", command.actor)},
+    )
+
+
+def _told(subject: Subject, event_name: str, word: str) -> list[Write]:
+    incident, command = subject.incident, subject.asked.command
+    said = notices(
+        subject.asked.policy,
+        incident.id,
+        incident.severity,
+        event_name,
+        f"{incident.id} {incident.severity}: {word} by {command.actor}: {command.reason}",
+        subject.system.read_at,
+    )
+    return [*creates(said)]

@@ -1,0 +1,45 @@
+"""A breach that a person declares: an alert like that of a finding, which nothing need confirm."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.alerts.recorder import Recording
+from responders.support.command_handler import Asked, Effect
+from shared.core.codec import encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Update
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
+from shared.domain.policy.signals import BREACH
+from shared.domain.retention import KEPT_FOR
+from shared.domain.signals.alert import DECLARED, received
+from shared.ports.world import Ports
+
+
+def declare(asked: Asked) -> Effect:
+    """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
+    if BREACH not in asked.policy.signals:
+        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH}")
+    return Effect("a security breach is declared", goes_on=True)
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Record the alert, once by the command's id, and with it an incident.
+
+    Raises: Moved, Unavailable.
+    """
+    now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
+    alert = received(
+        f"{DECLARED}{record.id}",
+        "open",
+        policy.system,
+        BREACH,
+        started_at=record.received_at,
+        now=now,
+        notification=said,
+    )
+    Recording(ports, "on_work").settle(alert, policy)
+    over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
+    ports.store.commit([Update(commands.path(record.id), encode(over), document.version)])

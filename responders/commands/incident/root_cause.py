@@ -1,0 +1,53 @@
+"""root-cause: what a person found an incident to come from, and what keeps it from coming again."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from responders.commands.subject import find
+from responders.rollback import report_filing
+from responders.support.command_handler import Asked, Effect
+from shared.core.redaction import without_personal
+from shared.domain.incidents.incident import Analysis
+from shared.domain.incidents.opening import shown
+from shared.domain.notices.notice import creates, notices
+
+
+def record(asked: Asked) -> Effect:
+    """It stands in the report, in what is said from now on, and what is public on the status page.
+
+    What was recorded before makes way for it.
+    """
+    subject = find(asked)
+    command, now = asked.command, subject.system.read_at
+    found = Analysis(
+        cause=command.cause,
+        by=command.actor,
+        at=now,
+        prevention=command.prevention,
+        public=without_personal(command.public),
+    )
+    before = subject.incident
+    incident = replace(before, analysis=found)
+    lines = [f"root cause recorded by {command.actor}: {found.cause}"]
+    lines += [f"prevention: {found.prevention}"] if found.prevention else []
+    said = notices(
+        asked.policy,
+        incident.id,
+        incident.severity,
+        f"analysed-{command.id}",
+        "\n".join((f"{incident.id} {incident.severity}: {lines[0]}", *lines[1:])),
+        now,
+        meant=f"root cause: {found.cause}",
+    )
+    was = before.analysis.cause if before.analysis is not None else ""
+    return Effect(
+        f"the root cause of {incident.id} is recorded",
+        (
+            subject.write_incident(incident),
+            *shown(asked.policy, incident, now, newest=subject.is_newest),
+            *report_filing.due_again(asked.ports, incident, now),
+            *creates(said),
+        ),
+        changes={"root_cause": (was, found.cause)},
+    )

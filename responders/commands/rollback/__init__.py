@@ -1,0 +1,1 @@
+"""Commands that begin or undo a rollback."""

@@ -1,0 +1,266 @@
+"""drill: the plan of a scenario, over everything asked for, is made and tried, and not done.
+
+The platform validates what it can be asked to; the rest is looked at as its own steps look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.commands.rollback.rollback import order_of, require_target
+from responders.rollback.decision.collect_facts import gather
+from responders.rollback.decision.decide import seen_beside
+from responders.rollback.decision.plan import prepared, unseen
+from responders.scenarios.products import hosting
+from responders.scenarios.resource_plan import Sight
+from responders.support.command_handler import Asked, Effect
+from responders.support.parallel_calls import ask_all
+from shared.core import text
+from shared.core.codec import encode
+from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
+from shared.core.runtime import Clock
+from shared.core.store import Create, Document, Put, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.decision import forecast
+from shared.domain.decision.evaluate import Decision, evaluate_order
+from shared.domain.decision.facts import Change, Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_scope import named_by, ordered_change
+from shared.domain.decision.scenario_scope import within
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import drill as drills
+from shared.domain.rollback.drill import Count, Drill
+from shared.domain.rollback.plan import Plan, Step
+from shared.domain.rollback.rollback import Order
+from shared.domain.rollback.write_quota import PaceLeft, resumed
+from shared.domain.rollback.write_quota import path as quota_path
+from shared.engine.steps.base import Kind, Verdict
+from shared.engine.steps.functions import redeploy, shift_traffic
+from shared.engine.steps.resources import publish_remote_config, registry
+from shared.engine.steps.resources.differences import PARTS
+from shared.engine.steps.resources.release_hosting import FINALIZED
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+VALIDATED = frozenset({shift_traffic.KIND, publish_remote_config.KIND})
+"""The kinds of steps that the platform takes a dry run of."""
+LOOKED_AT = frozenset({*PARTS, redeploy.KIND}) - VALIDATED
+"""Those of which only the world can be asked where it stands."""
+ASTRAY = frozenset({Verdict.ELSEWHERE, Verdict.IMPOSSIBLE})
+"""What a look finds of a step that would not lead to its goal."""
+
+
+def drill(asked: Asked) -> Effect:
+    """A worker rehearses it.
+
+    Raises: Refused, during an incident (the quota is needed then), and where its target is unknown.
+    """
+    require_target(asked.command, asked.ports.store)
+    document = asked.ports.store.get(systems.path(asked.policy.system))
+    system = systems.stored(document.fields, asked.policy.system)
+    if system.open_incident:
+        raise Refused(f"nothing is rehearsed during {system.open_incident}")
+    return Effect(
+        "to be drilled", rehearses=order_of(asked.command, asked.policy, asked.said_at), drills=True
+    )
+
+
+def carry_out(
+    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: Order
+) -> None:
+    """Rehearse, record and tell; recorded once, whoever else does so too. Raises: Unavailable."""
+    now = document.read_at
+    done, pace = _drilled(ports, policy, record, order, now)
+    result = f"drill {'agrees' if done.agrees else 'does NOT agree'}: {done.outcome}, {done.reason}"
+    known = replace(record, result=result, due_at=None, expires_at=now + KEPT_FOR)
+    lines = (f"Drill by {record.actor} in {record.system}: {result}", *_lines(done))
+    key = f"drill-{record.id}"
+    said = notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
+    facts = {key: value for key, value in encode(done).items() if key not in ("actor", "at")}
+    told = event("drill.recorded", now, "worker", command=record.id, **facts)
+    writes: list[Write] = [
+        Update(document.path, encode(known), document.version),
+        Create(drills.path(done.id), encode(done)),
+        Put(quota_path(policy.system), encode(pace)),
+        write_down(record.system, f"drilled:{record.id}", told),
+    ]
+    with suppress(Moved):  # somebody else has recorded it
+        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _drilled(
+    ports: Ports, policy: Policy, record: CommandRecord, order: Order, now: datetime
+) -> tuple[Drill, PaceLeft]:
+    """What the rehearsal finds, and what it leaves of the write quota."""
+    began = ports.clock.monotonic()
+    facts = gather(ports, policy, now, list, "", order.target).facts
+    change = _everything(order, facts, policy)
+    decision = evaluate_order(facts, policy, change, now, now, "", scenario=order.scenario)
+    sight = seen_beside(ports, policy, decision, order)
+    decision, plans = _plans(policy, facts, decision, sight and _as_if_changed(sight), order)
+    steps = [step for plan in plans for step in plan.steps if not step.instead_of]
+    quota = policy.execution.write_quota.ours
+    bucket = resumed(facts.pace, quota, now, began).bucket
+    validated = _canaries_first(steps)
+    spare = max(0, int(bucket.level(began) - quota.burst / 2))
+    chosen = [step for step in validated[:spare] if bucket.take(1, began)]
+    looks = [step for step in steps if step.kind in LOOKED_AT]
+    tried = {_called(step): step for step in (*chosen, *looks)}
+    missing = unseen(order.scenario, sight) if sight is not None else ()
+    answers = _answers(ports, policy.system, tried)
+    answers |= {part: Unavailable("it gave no answer") for part in missing}
+    refused = {name: str(one) for name, one in answers.items() if isinstance(one, RollbackError)}
+    took = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
+    found = Drill(
+        id=record.id,
+        system=policy.system,
+        scenario=decision.scenario,
+        actor=record.actor,
+        at=now,
+        target=decision.target,
+        plan=plans[0].header.fingerprint if plans else "",
+        outcome=decision.outcome,
+        reason=decision.reason,
+        agrees=_agrees(decision, answers, refused),
+        rehearsed={name: one for name, one in took.items() if tried[name].kind in VALIDATED},
+        looked_at={name: one for name, one in took.items() if tried[name].kind not in VALIDATED},
+        refused=refused,
+        not_rehearsed=tuple(_called(one) for one in validated if one not in chosen),
+        kinds=_counted(tried, refused),
+        reported=tuple(dict.fromkeys(line for plan in plans for line in plan.header.reported)),
+        gates=[encode(answer) for answer in decision.answers],
+        took_seconds=ports.clock.monotonic() - began,
+        forecast_seconds=forecast.outlook(
+            plans[0].steps if plans else (), policy, left=facts.pace, now=now
+        ).seconds,
+    )
+    return found, PaceLeft(bucket.level(ports.clock.monotonic()), now)
+
+
+def _everything(order: Order, facts: Facts, policy: Policy) -> Change:
+    """All that the order names, as if each of it had been changed since the target.
+
+    What is at the target already is rehearsed as a shift to where it is.
+    """
+    known = ordered_change(order, facts, policy)
+    if known.target is None:
+        return known
+    there = named_by(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
+    every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
+    whole = replace(known, functions=every)
+    named = order.groups or order.functions
+    return whole if named else within(whole, order.scenario, policy, ())
+
+
+def _as_if_changed(sight: Sight) -> Sight:
+    """The sight in which each template says something else, and each version is there.
+
+    A template that is published already can be validated all the same. Whether a version can be
+    released its step's own look tells: without a step nothing would be refused.
+    """
+    templates = sight.live.remote_config or {}
+    others = {name: replace(one, hash="") for name, one in templates.items()}
+    return replace(
+        sight,
+        live=replace(sight.live, remote_config=others) if templates else sight.live,
+        statuses=dict.fromkeys(hosting.needed(sight.recorded, sight.live), FINALIZED),
+    )
+
+
+def _plans(
+    policy: Policy, facts: Facts, decision: Decision, sight: Sight | None, order: Order
+) -> tuple[Decision, list[Plan]]:
+    """The plan, and the further one that would ask about what needs a person's word."""
+    decision, plan = prepared(policy, facts, decision, sight, order)
+    if plan is None or not plan.header.asks:
+        return decision, [plan] if plan is not None else []
+    _, further = prepared(policy, facts, decision, sight, replace(order, rest=True))
+    return decision, [plan, *([further] if further is not None else [])]
+
+
+def _canaries_first(steps: Iterable[Step]) -> list[Step]:
+    """The steps that the platform validates, every shift among them."""
+    asked = [
+        replace(step, goal={**step.goal, "rehearsed": True})
+        if step.kind == shift_traffic.KIND
+        else step
+        for step in steps
+        if step.kind in VALIDATED
+    ]
+    return sorted(asked, key=lambda step: -step.writes)
+
+
+def _called(step: Step) -> str:
+    """A function's step by the function, any other by its own name."""
+    return step.name if step.kind in PARTS else step.target
+
+
+def _answers(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str, Any]:
+    """Of each step the seconds that it took to try it, or why it is refused."""
+    platform = ports.platform(system)
+    kinds: dict[str, Kind] = {
+        shift_traffic.KIND: shift_traffic.Shift(platform),
+        redeploy.KIND: redeploy.Redeploy(ports.builder(system), platform),
+        **registry.kinds(ports.estate(system), platform),
+    }
+    tries = {
+        name: partial(_try, kinds[step.kind], ports.clock, step) for name, step in steps.items()
+    }
+    return ask_all(ports, tries)
+
+
+def _try(kind: Kind, clock: Clock, step: Step) -> float:
+    """Seconds that it took to validate the step, or to look at it.
+
+    Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
+    """
+    began = clock.monotonic()
+    if step.kind in VALIDATED:
+        kind.rehearse(step)
+    elif (found := kind.look(step)).verdict in ASTRAY:
+        raise Rejected(found.note)
+    return clock.monotonic() - began
+
+
+def _agrees(decision: Decision, answers: Collection[str], refused: Collection[str]) -> bool:
+    """Whether it would have gone ahead, with a person's approval where one is asked for."""
+    goes_ahead = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
+    return goes_ahead and bool(answers) and not refused
+
+
+def _counted(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, Count]:
+    """What became of the steps, by kind."""
+    no = {*refused}
+    found = {}
+    for kind in sorted({step.kind for step in tried.values()}):
+        names = {name for name, step in tried.items() if step.kind == kind}
+        taken = len(names - no)
+        validated, looked_at = (taken, 0) if kind in VALIDATED else (0, taken)
+        found[kind] = Count(validated, looked_at, len(names & no))
+    return found
+
+
+def _lines(done: Drill) -> Iterable[str]:
+    yield (
+        f"back to {done.target or 'nowhere'}: tried in {done.took_seconds:.0f} s; "
+        f"in earnest about {done.forecast_seconds:.0f} s"
+    )
+    for kind, count in done.kinds.items():
+        yield f"{kind.replace('_', ' ')}: {count}"
+    for name, why in sorted(done.refused.items())[:10]:
+        yield f"{name}: {why}"
+    if done.not_rehearsed:
+        yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
+    yield from text.lines(done.reported)

@@ -1,0 +1,245 @@
+"""rollback, retry and cancel: what a person orders, which supersedes automation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from responders.commands.subject import Subject, find
+from responders.commands.upkeep.mark_deployment import unrecorded
+from responders.rollback import report_filing
+from responders.rollback.decision.plan import BUILT, WIDER
+from responders.support.command_handler import Asked, Effect
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Reader, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.commands.command import Command
+from shared.domain.data.backups import restore_point
+from shared.domain.data.repair.plan import Selecting
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, Status
+from shared.domain.incidents.opening import Opening, open_incident, reopen_incident
+from shared.domain.notices.notice import creates, loud
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import ENDED, LAST_STABLE, Order, Rollback, Way
+from shared.domain.system import System
+from shared.engine.engine import load_steps
+from shared.engine.lease import Draft, prepared
+from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
+
+INVALID = Selecting.INVALID.value
+"""What is brought back where nobody says what."""
+
+
+def order(asked: Asked) -> Effect:
+    """A rollback in an incident of its own; whatever goes on makes way for it.
+
+    A dry run opens nothing and supersedes nothing: a worker tells what would be done.
+    """
+    command, policy, store = asked.command, asked.policy, asked.ports.store
+    if command.incident:
+        find(asked)
+    if moves_data(command) and not policy.collections:
+        raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
+    require_target(command, store)
+    wanted = order_of(command, policy, asked.said_at)
+    if command.dry_run:
+        return Effect("to be rehearsed", rehearses=wanted)
+    system = store.get(systems.path(policy.system))
+    now = system.read_at  # all instances agree on the store's time
+    opening = open_incident(
+        policy,
+        system,
+        store,
+        severity=command.severity,
+        signal="command",
+        commit_id=asked.ports.ids(),
+        events=[ordered(asked, now)],
+        order=replace(wanted, person=asked.person, right=asked.right),
+    )
+    superseded = _superseded(asked, system, opening.incident.id)
+    loudly = _overriding(asked, opening) if command.override else []
+    opened = opening.incident.id
+    return Effect(f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened)
+
+
+def retry(asked: Asked) -> Effect:
+    """A further rollback of an incident that waits for a person: the same target, once more.
+
+    Only what is not back yet is shifted, because a plan holds what differs.
+    Raises: Refused, also where its scenario cannot be carried out yet: no other takes its place.
+    """
+    subject = find(asked)
+    subject.require("retry")
+    scenario = _scenario(subject)
+    if scenario not in BUILT:
+        raise Refused(
+            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
+            "say rollback, with what is to go back"
+        )
+    subject.require_newest()
+    return reopened(subject, _once_more(subject))
+
+
+def reopened(subject: Subject, order: Order) -> Effect:
+    """A further rollback of an incident that nobody works on, as somebody has ordered it."""
+    asked, now = subject.asked, subject.system.read_at
+    opening = reopen_incident(
+        asked.policy,
+        subject.system,
+        subject.incident_document,
+        now=now,
+        commit_id=asked.ports.ids(),
+        events=[ordered(asked, now)],
+        order=order,
+    )
+    return Effect(f"ordered {opening.rollback.id}", opening.writes)
+
+
+def cancel(asked: Asked) -> Effect:
+    """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
+    subject = find(asked)
+    subject.require("cancel")
+    command, rollback = asked.command, subject.rollback
+    if rollback.cancel_requested:
+        raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
+    now = subject.rollback_document.read_at
+    why = f"cancelled by {command.actor}: {command.reason}"
+    told = event("rollback.cancel-requested", now, command.actor, reason=command.reason)
+    draft = Draft((told,), {"cancel_requested": why, "due_at": now})
+    return Effect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
+
+
+def order_of(command: Command, policy: Policy, said_at: datetime) -> Order:
+    """What a person asks for, with the policy's own names of the groups.
+
+    However late it is begun, or said again: a span counts back from when it was said.
+    """
+    groups = [group for name in command.groups for group in policy.groups_called(name)]
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        scenario=command.scenario,
+        target=command.target,
+        groups=tuple(dict.fromkeys(groups)),
+        functions=command.functions,
+        batch_size=command.batch_size,
+        delay_seconds=command.delay_seconds,
+        auto_confirm=command.auto_confirm,
+        override=command.override,
+        incident=command.incident,
+        way=Way.REPAIR if moves_data(command) else Way.BACK,
+        select=(command.select or INVALID) if moves_data(command) else "",
+        restore_point=restore_point.fixed(command.restore_point, said_at),
+    )
+
+
+def require_target(command: Command, store: Reader) -> None:
+    """Return where a deployment of that name is recorded, or none is named.
+
+    Raises: Refused, with the nearest recorded ones.
+    """
+    meant = (("system", "==", command.system), ("id", "==", command.target))
+    if command.target != LAST_STABLE and not store.query(Query("deployments", meant)):
+        raise unrecorded(store, command.system, command.target)
+
+
+def moves_data(command: Command) -> bool:
+    """Whether the order is about the documents of the database, and not about code."""
+    return bool(command.select or command.restore_point)
+
+
+def _once_more(subject: Subject) -> Order:
+    """The order that repeats what the earlier rollback was about, without its confirmations."""
+    command, before = subject.asked.command, subject.rollback
+    earlier = before.order or _automatic(subject)
+    return replace(
+        earlier,
+        command=command.id,
+        actor=command.actor,
+        person=subject.asked.person,
+        right=subject.asked.right,
+        reason=command.reason,
+        incident=command.incident,
+        auto_confirm=False,
+        override=False,
+    )
+
+
+def _scenario(subject: Subject) -> str:
+    """What the earlier rollback was to do."""
+    before, signals = subject.rollback, subject.asked.policy.signals
+    plan = before.plan or (before.question.plan if before.question is not None else None)
+    if plan is not None:
+        return plan.scenario
+    if before.order is not None:
+        return before.order.scenario
+    if subject.incident.signal not in signals:
+        return ScenarioName.FUNCTIONS
+    return before.scenario or signals[subject.incident.signal].scenario
+
+
+def _automatic(subject: Subject) -> Order:
+    """What automation was about, as if somebody had ordered it."""
+    before = subject.rollback
+    plan = before.plan or (before.question and before.question.plan)
+    steps = load_steps(subject.asked.ports.store, before.id).values()
+    shifted = tuple(step.target for step in steps if step.kind == SHIFT)
+    scenario = ScenarioName(_scenario(subject))
+    return Order(
+        command="",
+        actor="",
+        reason="",
+        scenario=scenario,
+        target=plan.target if plan else LAST_STABLE,
+        functions=() if scenario in WIDER else shifted,
+    )
+
+
+def ordered(asked: Asked, now: datetime) -> Event:
+    """Who ordered what, and by what right."""
+    command = asked.command
+    said = encode(command)
+    return event("rollback.ordered", now, command.actor, command=said, right=asked.right)
+
+
+def _overriding(asked: Asked, opening: Opening) -> Iterable[Write]:
+    """Break-glass is told on every channel, whatever it wants to hear of."""
+    command, incident = asked.command, opening.incident
+    said = loud(
+        asked.policy,
+        incident.id,
+        incident.severity,
+        "rollback.override",
+        f"{incident.id} {incident.severity}: {command.actor} overrides approval, freeze and budget "
+        f"for {command.incident}: {command.reason}",
+        incident.detected_at,
+        command=encode(command),
+    )
+    return creates(said)
+
+
+def _superseded(asked: Asked, system: Document, successor: str) -> list[Write]:
+    """Ask the rollback under way to stop; end an incident that waited for a person."""
+    known = decode(System, system.fields) if system.fields else None
+    if known is None or not known.rollback or known.incident_ended_at:
+        return []
+    store, now, actor = asked.ports.store, system.read_at, asked.command.actor
+    why = f"superseded by {successor}"
+    document = store.get(rollbacks.path(known.rollback))
+    before = decode(Rollback, document.fields) if document.fields else None
+    if before is not None and before.status not in ENDED:
+        told = event("rollback.superseded", now, actor, by=successor)
+        changes = {"cancel_requested": why, "superseded_by": successor, "due_at": now}
+        draft = Draft((told,), changes)
+        _, writes = prepared(before, document.version, draft, asked.ports.ids(), renew=False)
+        return writes
+    waiting = store.get(incidents.path(known.incident))
+    ended = incidents.moved(decode(Incident, waiting.fields), Status.RESOLVED, now, why)
+    return [Update(waiting.path, encode(ended), waiting.version), *report_filing.due(ended)]

@@ -1,0 +1,103 @@
+"""undo and unpin: a person takes back what rollbacks have done, by a plan like any other.
+
+An undo is a further rollback of its incident, an unpin opens one of its own.
+"""
+
+from __future__ import annotations
+
+from responders.commands.rollback.rollback import ordered, reopened
+from responders.commands.subject import Subject, find
+from responders.rollback.decision.undo_preview import moved, repairs
+from responders.rollback.pins import pins_of
+from responders.support.command_handler import Asked, Effect
+from shared.core.errors import Refused
+from shared.domain import system as systems
+from shared.domain.incidents.opening import open_incident
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import ENDED, Order, Way
+
+SIGNAL = "unpin"
+"""Of the incident that an unpin opens."""
+
+
+def undo(asked: Asked) -> Effect:
+    """A further rollback of the incident: everything as its rollbacks have found it, verbatim.
+
+    Raises: Refused, when none of them is over, or none has done anything that stands.
+    """
+    subject = find(asked)
+    return reopened(subject, undoing(subject))
+
+
+def undoing(subject: Subject) -> Order:
+    """The order that an undo gives. Raises: Refused, with what stands against it."""
+    command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
+    if rollback.status not in ENDED:
+        raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
+    subject.require_newest()
+    subject.require_said_since()
+    store = subject.asked.ports.store
+    if not (moved(store, subject.incident) or repairs(store, subject.incident)):
+        raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        target=f"what {name} found",
+        incident=name,
+        person=subject.asked.person,
+        right=subject.asked.right,
+        way=Way.UNDO,
+    )
+
+
+def unpin(asked: Asked) -> Effect:
+    """An incident of its own, in which the pins that are named (else all) are lifted.
+
+    Raises: Refused, when an incident is open, or nothing of that is pinned.
+    """
+    policy, store = asked.policy, asked.ports.store
+    system = store.get(systems.path(policy.system))
+    order, now = unpinning(asked), system.read_at
+    opening = open_incident(
+        policy,
+        system,
+        store,
+        severity=Severity.LOW,
+        signal=SIGNAL,
+        commit_id=asked.ports.ids(),
+        events=[ordered(asked, now)],
+        order=order,
+    )
+    opened = opening.incident.id
+    return Effect(f"opened {opened}", opening.writes, incident=opened)
+
+
+def unpinning(asked: Asked) -> Order:
+    """The order that an unpin gives. Raises: Refused, with what stands against it."""
+    command, policy, store = asked.command, asked.policy, asked.ports.store
+    document = store.get(systems.path(policy.system))
+    system = systems.stored(document.fields, policy.system)
+    if system.open_incident:
+        raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
+    groups = {group for name in command.groups for group in policy.groups_called(name)}
+    held_now = [one.function for one in pins_of(store, policy.system)]
+    named = [
+        function
+        for function in held_now
+        if not (command.groups or command.functions)
+        or policy.functions.get(function) in groups
+        or function in command.functions
+    ]
+    if not named:
+        raise Refused(f"nothing of that is pinned; pinned is {', '.join(held_now) or 'nothing'}")
+    return Order(
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        target="the newest revisions",
+        functions=tuple(named),
+        person=asked.person,
+        right=asked.right,
+        way=Way.UNPIN,
+    )

@@ -1,0 +1,127 @@
+"""What a command is about: an incident, its newest rollback, and their system, as they stand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from responders.support.command_handler import Asked
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Update, Write
+from shared.core.text import nearest
+from shared.domain import system as systems
+from shared.domain.commands.command import Command
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import System
+from shared.engine.lease import SKEW, Draft, prepared
+
+STOPPING = frozenset({"cancel", "reject"})
+"""What at worst keeps something from happening, which a person may order again."""
+
+
+class Subject(Struct, frozen=True):
+    """The documents as read, and their values."""
+
+    asked: Asked
+    system: Document
+    incident_document: Document
+    incident: Incident
+    rollback_document: Document
+    newest: Rollback | None
+    """The newest of the incident; None: it was kept for its time, and is kept no more."""
+
+    @property
+    def rollback(self) -> Rollback:
+        """The incident's newest. Raises: Refused, when it is kept no more."""
+        if self.newest is None:
+            raise Refused(
+                f"the rollback of {self.incident.id} is kept no more: an order to roll back opens "
+                "another incident"
+            )
+        return self.newest
+
+    def require(self, verb: str) -> None:
+        """Raises: Refused, with what is possible instead, when the verb does nothing here.
+
+        What was said about an earlier rollback of the incident is not about this one.
+        """
+        possible, rollback = choices(self.incident, self.newest), self.newest
+        if verb not in possible:
+            instead = ", ".join(possible) or "nothing, it is over"
+            its = f"{rollback.id} {rollback.status}" if rollback else "kept no more"
+            raise Refused(
+                f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
+                f"rollback {its}; possible is {instead}"
+            )
+        if verb != "ack" and rollback is not None:
+            self.require_said_since()
+
+    def require_said_since(self) -> None:
+        """Raises: Refused, when what was said is, or may be, older than the rollback."""
+        if is_older(self.asked.command, self.asked.said_at, self.incident, self.rollback):
+            raise Refused(f"{self.rollback.id} began after that was said")
+
+    def require_newest(self) -> None:
+        """Raises: Refused, when its system has had another incident since."""
+        if not self.is_newest:
+            raise Refused(f"{self.incident.id} is not the system's newest incident")
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether its system has had no other incident since."""
+        return decode(System, self.system.fields).incident == self.incident.id
+
+    def write_incident(self, incident: Incident) -> Update:
+        """The write of the incident, unless somebody has written it since it was read."""
+        document = self.incident_document
+        return Update(document.path, encode(incident), document.version)
+
+    def write_rollback(self, draft: Draft) -> list[Write]:
+        """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""
+        if self.newest is None:
+            return []
+        commit_id = self.asked.ports.ids()
+        version = self.rollback_document.version
+        _, writes = prepared(self.newest, version, draft, commit_id, renew=False)
+        return writes
+
+
+def is_older(command: Command, said_at: datetime, incident: Incident, rollback: Rollback) -> bool:
+    """Whether a word is to be taken for one about an earlier rollback than the incident's newest.
+
+    Pub/Sub says when it was said, the store when the rollback began, each by its own clock: within
+    SKEW nobody can tell which came first. Then it is taken for a word about the newest where it can
+    be about no other (the first of its incident, or one that it names, itself or by its plan), and
+    where it only stops something. What lets something happen may be the word of a person who has
+    seen the rollback before: it is refused, and said again.
+    """
+    named = bool(command.rollback or command.plan)
+    plain = incident.rollbacks == 1 or named or command.command in STOPPING
+    return said_at < rollback.created_at - (SKEW if plain else timedelta(0))
+
+
+def find(asked: Asked) -> Subject:
+    """The incident that a command names. Raises: Refused, with the nearest known ones."""
+    command, store = asked.command, asked.ports.store
+    system = store.get(systems.path(command.system))
+    document = store.get(incidents.path(command.incident))
+    incident = decode(Incident, document.fields) if document.fields is not None else None
+    if incident is None or incident.system != command.system:
+        ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
+        known = [decode(Incident, one.fields).id for one in ours]
+        raise Refused(
+            f"incident {command.incident} is not known in {command.system}"
+            f"{nearest(command.incident, known)}"
+        )
+    newest = incidents.rollback_id(incident.id, incident.rollbacks)
+    if command.rollback not in ("", newest):
+        raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
+    kept = store.get(rollbacks.path(newest))
+    rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
+    return Subject(asked, system, document, incident, kept, rollback)

@@ -1,0 +1,1 @@
+"""Commands that set controls: pause, freeze, mode."""

@@ -1,0 +1,86 @@
+"""pause: told again, once, at the moment when nothing that it stops is in flight any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from responders.commands.switches.audit_events import in_flight
+from responders.commands.switches.switches import key
+from shared.core.codec import encode
+from shared.core.store import Document, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.system import CONTROLS_MAY_BE_OLD_SECONDS, EVERYWHERE, GLOBAL, Paused
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+
+def settle(
+    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
+) -> None:
+    """One look: PAUSE_REQUESTED becomes PAUSED when nothing is in flight; else it is due again.
+
+    A worker may have looked at the switches up to two seconds before the pause: what it began by
+    that look is waited for. One that was lifted, or said anew, is told no further.
+    Raises: Moved, when somebody else has looked, or the switch was written meanwhile; Unavailable.
+    """
+    _wait_for_older_looks(ports, document.read_at, record)
+    everywhere = record.system == EVERYWHERE
+    switch = ports.store.get(GLOBAL if everywhere else systems.path(record.system))
+    now = switch.read_at
+    left = in_flight(ports, "" if everywhere else record.system)
+    pause = (switch.fields or {}).get("pause") or {}
+    in_force = pause.get("command") == record.id
+    if in_force and left:
+        ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
+        return
+    over = replace(record, due_at=None, expires_at=now + KEPT_FOR)
+    if not in_force:
+        ports.store.commit([Update(document.path, encode(over), document.version)])
+        return
+    before = record.answer["in_flight"]
+    result = f"{Paused.YES}: nothing is in flight any more, {before} were when it was said"
+    told = event(
+        "pause.reached",
+        now,
+        "worker",
+        command=record.id,
+        note=result,
+        changes={"status": (Paused.REQUESTED, Paused.YES)},
+    )
+    writes: list[Write] = [
+        Update(document.path, encode(replace(over, result=result)), document.version),
+        Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
+        write_down(record.system, f"paused:{record.id}", told),
+    ]
+    said = _said(record, policies, result, now)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _wait_for_older_looks(ports: Ports, now: datetime, record: CommandRecord) -> None:
+    since = (now - record.received_at).total_seconds()
+    wait = CONTROLS_MAY_BE_OLD_SECONDS - since
+    ports.clock.sleep(min(max(0.0, wait), CONTROLS_MAY_BE_OLD_SECONDS))
+
+
+def _said(
+    record: CommandRecord, policies: Mapping[str, Policy], result: str, now: datetime
+) -> list[Notice]:
+    """The notices of it, in each system that it concerns."""
+    everywhere = record.system == EVERYWHERE
+    text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}"
+    return [
+        notice
+        for name, policy in policies.items()
+        if everywhere or name == record.system
+        for notice in notices(policy, key(record.id, policy), Severity.LOW, "paused", text, now)
+    ]

@@ -1,0 +1,94 @@
+"""mark-stable, mark-bad and mark-barrier: what a person knows of a deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from responders.support.command_handler import Asked, Effect
+from shared.core.codec import decode
+from shared.core.errors import Refused
+from shared.core.store import Document, Query, Reader, Update
+from shared.core.text import nearest
+from shared.domain import system as systems
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, Status
+
+
+class _Marked(Struct, frozen=True):
+    """The deployment that a command names, as read."""
+
+    document: Document
+    deployment: Deployment
+
+    def becomes(self, result: str, **changes: Any) -> Effect:
+        """The effect that changes these fields of it, unless somebody has changed it since."""
+        document, name = self.document, self.deployment.id
+        writes = [Update(document.path, changes, document.version)]
+        if "expires_at" in changes and self.deployment.settled_at is not None:
+            record = deployments.record_path(self.deployment.system, name)
+            writes.append(Update(record, {"expires_at": changes["expires_at"]}))
+        told: dict[str, tuple[Any, Any]] = {
+            name: (getattr(self.deployment, name), changes[name])
+            for name in ("status", "barrier")
+            if name in changes
+        }
+        return Effect(result, tuple(writes), changes=told)
+
+
+def mark_stable(asked: Asked) -> Effect:
+    """One may go back to it; whether all is there for that is proven at once."""
+    marked, command = _find(asked), asked.command
+    deployment = marked.deployment
+    if deployment.status is Status.ROLLING_OUT:
+        raise Refused(f"{deployment.id} is still rolling out")
+    document = asked.ports.store.get(systems.path(command.system))
+    system = systems.stored(document.fields, command.system)
+    if system.open_incident:
+        raise Refused(f"nothing is stable during {system.open_incident}")
+    return marked.becomes(
+        f"{deployment.id} is STABLE",
+        status=Status.STABLE.value,
+        reason=f"{command.actor}: {command.reason}",
+        untested=[],
+        due_at=marked.document.read_at,
+        expires_at=None,
+    )
+
+
+def mark_bad(asked: Asked) -> Effect:
+    """Nobody goes back to it, by machine or by order of last-stable."""
+    marked, command = _find(asked), asked.command
+    return marked.becomes(
+        f"{marked.deployment.id} is BAD",
+        status=Status.BAD.value,
+        reason=f"{command.actor}: {command.reason}",
+        due_at=None,
+        expires_at=None,
+    )
+
+
+def mark_barrier(asked: Asked) -> Effect:
+    """Nobody goes back past it by machine."""
+    marked, command = _find(asked), asked.command
+    return marked.becomes(f"{marked.deployment.id} is a barrier", barrier=command.reason)
+
+
+def _find(asked: Asked) -> _Marked:
+    """The deployment that a command names. Raises: Refused, with the nearest known ones."""
+    command, store = asked.command, asked.ports.store
+    document = store.get(deployments.path(command.system, command.deployment))
+    if document.fields is None:
+        raise unrecorded(store, command.system, command.deployment)
+    deployment = decode(Deployment, document.fields)
+    if deployment.named:
+        raise Refused(f"{deployment.id} is called {deployment.named}")
+    return _Marked(document, deployment)
+
+
+def unrecorded(store: Reader, system: str, deployment: str) -> Refused:
+    """What is said of a deployment that is not known, with the nearest that are."""
+    ours = store.query(Query("deployments", where=(("system", "==", system),)))
+    known = [str((one.fields or {})["id"]) for one in ours]
+    return Refused(f"deployment {deployment} is not known in {system}{nearest(deployment, known)}")

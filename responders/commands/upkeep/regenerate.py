@@ -1,0 +1,112 @@
+"""What an application can make again from its data is asked for, at a person's word.
+
+A message on each topic that the policy declares for a collection. Which of them were taken is kept
+after each: whoever dies is followed by the next. A message whose answer was lost is sent again; by
+its command's id, which is in it, whoever listens knows the repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.rollback.derived_data import VERB
+from responders.rollback.isolation import fence_guard
+from responders.support import resumable_command
+from responders.support.command_handler import Asked, Effect
+from responders.support.resumable_command import GIVEN_UP_AFTER, later, over, told
+from responders.support.stop_switches import is_stopped
+from shared.core.errors import Refused, Rejected, Unavailable
+from shared.core.store import Document
+from shared.core.text import nearest
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data import asset_protection
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.ports.world import Ports
+
+__all__ = ["VERB", "go_on", "regenerate"]
+
+
+def regenerate(asked: Asked) -> Effect:
+    """Derived data is to be made again. Raises: Refused, where nothing says how."""
+    command, policy = asked.command, asked.policy
+    declared = {name: one for name, one in policy.collections.items() if one.derived}
+    if command.collection not in declared:
+        meant = nearest(command.collection, declared)
+        what = f"nothing says how {command.collection!r} is made again{meant}"
+        raise Refused(f"{what}; {policy.system} has {', '.join(sorted(declared)) or 'none'}")
+    strange = [one for one in command.documents if command.collection not in one.split("/")]
+    if strange:
+        raise Refused(f"{strange[0]!r} is no document of {command.collection}")
+    result = f"what is made from {command.collection} is to be asked for"
+    wanted = {"collection": command.collection, "documents": [*command.documents]}
+    return Effect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Ask on topic after topic, until each has taken its message or refused it.
+
+    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
+    """
+    piece = partial(_one_topic, ports, policy)
+    end = partial(told, policy, "regeneration.asked", Severity.MEDIUM)
+    resumable_command.go_on(ports, document, record, piece, end)
+
+
+def _one_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+    """The record after one message more, or its end once there is none."""
+    collection, taken = record.answer["collection"], record.answer["taken"]
+    refused = record.answer["refused"]
+    left = [
+        one for one in asset_protection.topics(policy, collection) if one not in (*taken, *refused)
+    ]
+    if not left:
+        return over(record, now, _in_words(collection, taken, refused))
+    if now - record.received_at > GIVEN_UP_AFTER:
+        return over(record, now, _in_words(collection, taken, dict.fromkeys(left, "given up")))
+    if is_stopped(ports, policy) or fence_guard.is_up(ports, policy):
+        return later(record, now)
+    topic = left[0]
+    attributes = {"rollback_command": record.id, "rollback_system": policy.system}
+    try:
+        message = ports.application_bus(policy.system).publish(
+            topic, msgspec.json.encode(_message(policy, record, topic)), attributes
+        )
+    except Rejected as error:
+        answer = {**record.answer, "refused": {**refused, topic: str(error)}}
+        return replace(record, answer=answer, due_at=now)
+    except Unavailable:
+        return later(record, now)
+    answer = {**record.answer, "taken": {**taken, topic: message}}
+    return replace(record, answer=answer, due_at=now)
+
+
+def _message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:
+    """What is said: no field named means whole documents, no document named all of them."""
+    collection = record.answer["collection"]
+    derived = [one for one in policy.collections[collection].derived if one.topic == topic]
+    whole = any(not one.fields for one in derived)
+    fields = () if whole else dict.fromkeys(field for one in derived for field in one.fields)
+    return {
+        "version": 1,
+        "id": record.id,
+        "system": policy.system,
+        "collection": collection,
+        "documents": record.answer["documents"],
+        "fields": [*fields],
+        "reason": record.reason,
+    }
+
+
+def _in_words(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
+    """How it ended, in words."""
+    asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
+    failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
+    nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""
+    return "; ".join(filter(None, (asked, nobody)))

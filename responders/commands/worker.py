@@ -1,0 +1,96 @@
+"""What of a command a worker does, when it is due: rehearse, drill, begin, hold, see it pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from responders.commands.incident import breach, legal_hold
+from responders.commands.rollback import drill, schedule
+from responders.commands.switches import pause_settled
+from responders.commands.upkeep import regenerate
+from responders.data.repair import erase_quarantine, erase_written_later
+from responders.rollback import session_revocation
+from responders.rollback.decision.dry_run import rehearse
+from responders.rollback.isolation import fence_command
+from responders.rollback.isolation.retired_suppression import SUPPRESSION, end_suppression
+from responders.support.resumable_command import AGAIN_AFTER
+from shared.core.codec import decode
+from shared.core.errors import Moved, Refused, Unavailable
+from shared.core.store import Document, Update
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
+from shared.engine.lease import SKEW
+from shared.ports.world import Ports
+
+PIECEMEAL: dict[str, Callable[[Ports, Policy, Document, CommandRecord], None]] = {
+    "breach": breach.go_on,
+    fence_command.VERB: fence_command.go_on,
+    erase_quarantine.VERB: erase_quarantine.go_on,
+    "hold": legal_hold.go_on,
+    "release": legal_hold.go_on,
+    regenerate.VERB: regenerate.go_on,
+    session_revocation.VERB: session_revocation.go_on,
+    SUPPRESSION: end_suppression,
+    erase_written_later.VERB: erase_written_later.go_on,
+}
+"""What is done in pieces, by its verb."""
+ORPHANS = (fence_command.VERB, SUPPRESSION)
+"""What ends also without its system's policy: people of another one are notified."""
+
+
+def carry_out(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
+    """Return once it is done, due again later, or another worker is at it.
+
+    A redelivery does what is left. What another one is at, or nobody answers, comes again by the
+    clock alone, which hands on what stays due: each half minute there would be one worker more.
+    Raises: Refused, without the system's policy, which nothing needs to fall; Moved, when
+    something else was written meanwhile; Unavailable.
+    """
+    document = ports.store.get(commands.path(command))
+    if document.fields is None:
+        return
+    record = decode(CommandRecord, document.fields)
+    if record.due_at is None or record.due_at > document.read_at + SKEW:
+        return
+    try:
+        _carry_out(ports, policies, document, record)
+    except Moved:
+        if ports.store.get(document.path).version == document.version:
+            raise
+    except Unavailable:
+        _come_back(ports, document.path)
+        raise
+
+
+def _come_back(ports: Ports, path: str) -> None:
+    """Have it due again in a while, as long as nobody answers: its message may go until then."""
+    with suppress(Unavailable, Moved):  # then our message comes again
+        found = ports.store.get(path)
+        due_at = (found.fields or {})["due_at"]
+        if due_at is not None and due_at <= found.read_at:
+            later = {"due_at": found.read_at + AGAIN_AFTER}
+            ports.store.commit([Update(path, later, found.version)])
+
+
+def _carry_out(
+    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
+) -> None:
+    """What a command that is due is about. Raises: as `carry_out`, and Moved in any case."""
+    if record.command == "pause":
+        pause_settled.settle(ports, policies, document, record)
+        return
+    policy = policies.get(record.system)
+    if policy is None and record.command in ORPHANS:
+        policy = next(iter(policies.values()))
+    if policy is None:
+        raise Refused(f"command {record.id}: no policy for the system {record.system}")
+    if record.planned is not None:
+        schedule.begin(ports, policy, document, record, record.planned)
+    elif record.order is not None and record.drills:
+        drill.carry_out(ports, policy, document, record, record.order)
+    elif record.order is not None:
+        rehearse(ports, policy, document, record, record.order)
+    else:
+        PIECEMEAL[record.command](ports, policy, document, record)

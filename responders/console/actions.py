@@ -1,0 +1,145 @@
+"""What operators say at the console: each change is a command, signed by the console's account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from responders.console.pages import Facts, Viewing
+from responders.console.sign_in import NO_MARK, Session
+from shared.core import topics
+from shared.core.errors import Refused, Rejected
+from shared.domain.commands import command as commands
+from shared.domain.commands import console_operator
+from shared.domain.commands.credential import TOKEN, fingerprint
+from shared.domain.commands.permissions import Asked, objections
+from shared.domain.policy.model import Policy
+from shared.domain.presentation import console_http
+from shared.domain.presentation.console_http import Page, Visit
+from shared.ports.world import Ports
+
+VERBS = {
+    "approve": "Let exactly this plan be carried out.",
+    "reject": "Nothing is done; the incident stays open.",
+    "cancel": "It ends: calls in flight settle, nothing is undone, the rest is listed.",
+    "ack": "You have it in hand: nobody further is called.",
+    "retry": "A further rollback of this incident begins.",
+    "undo": "What its rollbacks have found is put back.",
+    "accept": "The incident is over as it stands.",
+    "publish": "Users read of it on the status page now.",
+    "root-cause": "Its report says so, and nobody is reminded any more.",
+    "pause": "Nothing is done any more, before its next effect.",
+    "resume": "What was paused goes on.",
+    "unpin": "The newest revisions serve again.",
+    "mark-stable": "It may be gone back to.",
+    "mark-bad": "Nobody goes back to it.",
+}
+"""What can be said here, and what it does."""
+FIELDS = ("system", "incident", "plan", "deployment")
+TEXTS = {
+    "root-cause": {
+        "cause": "What did it come from?",
+        "prevention": "What keeps it from coming again? (may be left empty)",
+        "public": "What do users read of it on the status page? (may be left empty)",
+    },
+}
+"""What else is asked for than a reason, by verb; the first of them must be given."""
+NAMES = ("functions",)
+"""Fields that hold several names, one here."""
+SHOWN = 200
+"""Functions of a plan."""
+
+
+class Saying:
+    """Asks for a reason and a second tap, then publishes the command and shows its answer."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy], viewing: Viewing) -> None:
+        self._ports = ports
+        self._policies = policies
+        self._viewing = viewing
+
+    def ask(self, visit: Visit, fields: Mapping[str, str], why: str = "") -> Facts:
+        """The page on which a command is confirmed; a plan is shown as it would be approved.
+
+        Raises: Rejected, for what cannot be said here.
+        """
+        verb = fields.get("command", "")
+        if verb not in VERBS:
+            raise Rejected(f"{verb!r} is not said here")
+        said = {name: fields[name] for name in (*FIELDS, *NAMES) if fields.get(name)}
+        plan, decision = "", None
+        if "incident" in said:
+            incident = self._viewing.named(said["incident"])
+            said["system"] = incident.system
+            if verb in ("approve", "reject"):
+                plan, decision = self._viewing.asked(incident)
+                said |= {"plan": plan} if plan else {}
+        return {
+            "verb": verb,
+            "does": VERBS[verb],
+            "fields": {"command": verb, "id": f"console-{self._ports.ids()}", **said},
+            "plan": plan,
+            "difference": decision.difference[:SHOWN] if decision else [],
+            "reported": decision.reported if decision else [],
+            "texts": TEXTS.get(verb, {}),
+            "said": fields,
+            "reason": fields.get("reason", ""),
+            "back": console_http.own(fields.get("back", "/")),
+            "why": why,
+        }
+
+    def say(self, visit: Visit, session: Session) -> Page | str:
+        """On to the answer, once the command is published; else why it is not. Raises: Unavailable.
+
+        The form's own id makes one command of two taps.
+        """
+        if not console_http.is_marked(visit, session.token):
+            return NO_MARK
+        content = self._content(visit, session)
+        try:
+            commands.parse(json.dumps(content).encode(), content["id"], self._policies)
+        except Refused as faulty:
+            return faulty.reason
+        said_at = self._ports.clock.now()
+        found = objections(Asked.of(content), session.credential, self._concerned(content), said_at)
+        if found:
+            return "; ".join(found)
+        token = self._ports.voice.token(fingerprint(content))
+        data = json.dumps({**content, TOKEN: token}).encode()
+        message = self._ports.bus.publish(topics.COMMANDS, data)
+        back = console_http.own(visit.form.get("back", "/"))
+        asked = {"command": content["id"], "message": message, "back": back}
+        return console_http.sent_on(visit, f"/said?{urlencode(asked)}")
+
+    def answer(self, visit: Visit) -> Facts:
+        """What became of a command."""
+        command, message = (visit.query.get(name, "") for name in ("command", "message"))
+        if "/" in command or "/" in message or not command:
+            raise Rejected("no such command")
+        found = self._viewing.answer(command, topics.COMMANDS, message)
+        return {**found, "command": command, "back": console_http.own(visit.query.get("back", "/"))}
+
+    def _content(self, visit: Visit, session: Session) -> dict[str, Any]:
+        """The command whole, but for its token."""
+        form = visit.form
+        verb = form.get("command", "")
+        said = {name: form[name] for name in FIELDS if form.get(name)}
+        names = {name: [form[name]] for name in NAMES if form.get(name)}
+        texts = {name: form[name] for name in TEXTS.get(verb, {}) if form.get(name)}
+        return {
+            "version": 1,
+            "command": verb if verb in VERBS else "",
+            "id": form.get("id", ""),
+            "reason": form.get("reason", ""),
+            **said,
+            **names,
+            **texts,
+            console_operator.OPERATOR: console_operator.operator(session.credential),
+        }
+
+    def _concerned(self, content: Mapping[str, Any]) -> list[Policy]:
+        """The policies of the systems that it concerns: all, where it names none."""
+        policy = self._policies.get(content.get("system", ""))
+        return [policy] if policy else list(self._policies.values())

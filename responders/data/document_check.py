@@ -1,0 +1,224 @@
+"""Documents looked through, judged, and looked back at: what a check of data asks of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.support.parallel_calls import answered, ask_all, ask_in_batches
+from shared.core.errors import RollbackError
+from shared.domain.data.document import Version, collection_of
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import MINUTE, Search
+from shared.domain.data.integrity.scan import PLACES, Level, Run, Sample, Stretch
+from shared.domain.data.integrity.validator import Check, Judge, Sight, Verdict
+from shared.domain.policy.model import Policy
+from shared.ports.world import Ports
+
+CHUNK = 500
+"""Documents that are judged together, and what they name looked up together."""
+FILES_AT_ONCE = 16
+FILES_SECONDS = 10.0
+"""No batch of files is begun after that."""
+
+
+class Examining:
+    """The data of one system, for the length of one invocation.
+
+    A rollback of the database looks through them before and after: `begin`, then `advance` until
+    the run is over, each time with the run as it was kept. Every verb raises Unavailable, and
+    Rejected for a moment that cannot be read (any more).
+    """
+
+    def __init__(self, ports: Ports, policy: Policy) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._database = policy.integrity.database
+        self._documents = ports.documents(policy.system)
+        self._judges = {name: Judge(one) for name, one in policy.collections.items()}
+
+    def begin(self, why: str, at: datetime, before: Mapping[str, Level] | None = None) -> Run:
+        """A new run over a whole minute: every document, or as many as the budget allows.
+
+        `before` holds how many documents there were at most; a collection that lost too many of
+        them is a fault of its own.
+        """
+        now, policy = self._ports.clock.now(), self._policy
+        counts = self.counts(at)
+        stretches: list[Stretch] = []
+        random = Random(f"{policy.system} {at}")
+        for name, wanted in scan.affordable(policy, counts).items():
+            if wanted is None:
+                stretches.append(Stretch(name))
+            else:
+                scope = scan.scope(name, policy.collections[name])
+                cuts = self._documents.cuts(self._database, scope, at, random.choice(PLACES))
+                stretches += scan.drawn(name, cuts, wanted, random)
+        return Run(
+            system=policy.system,
+            why=why,
+            at=at,
+            began_at=now,
+            counts=counts,
+            stretches=tuple(stretches),
+            is_whole=all(one.limit is None for one in stretches),
+            dropped=scan.drops(policy, counts, before or {}),
+        )
+
+    def advance(self, run: Run, seconds: float) -> tuple[Run, RollbackError | None]:
+        """The run after so many seconds, or over; and why it came no further, where it could not.
+
+        What was looked at by then counts, whatever happens after.
+        """
+        until = self._ports.clock.monotonic() + seconds
+        try:
+            while not run.is_over and self._ports.clock.monotonic() < until:
+                with closing(self._looked(run)) as looks:
+                    for later in looks:
+                        run = later
+                        if self._ports.clock.monotonic() >= until:
+                            break
+        except RollbackError as failure:
+            return run, failure
+        return run, None
+
+    def verdicts(
+        self,
+        name: str,
+        versions: Sequence[Version],
+        at: datetime | None,
+        *,
+        files: bool = True,
+        database: str = "",
+    ) -> list[tuple[Version, Verdict]]:
+        """Each document of a collection with what is wrong with it, and with what it names.
+
+        What it names is looked for in `database`, the system's own where none is given. Without
+        `files` nothing is said of those: they have no past that could be looked at.
+        """
+        judge, database = self._judges[name], database or self._database
+        named = {one.target for version in versions for one in judge.references(version)} - {""}
+        there = self._documents.existing(database, sorted(named), at) if named else set()
+        sight = Sight({path: path in there for path in named}, self._read(judge, versions, files))
+        judged = [(version, judge.verdict(version, sight)) for version in versions]
+        return judged if files else [(one, _without_files(verdict)) for one, verdict in judged]
+
+    def first_bad(self, run: Run, signal: str, earliest: datetime) -> tuple[datetime | None, bool]:
+        """The first moment at which something of that kind was wrong, and whether it is within.
+
+        Looked for over whole minutes, among the faults that the run has kept, which assumes that
+        damage stays. To the second where a document was written then; None: nothing that has a past
+        is wrong. Not within: it began before all that can be read.
+        """
+        written = self._bad_at(run, signal, run.at)
+        if not written:
+            return None, False
+        search = Search(min(self._earliest(run, signal, earliest), run.at), run.at)
+        while (at := search.next_look) is not None:
+            found = self._bad_at(run, signal, at)
+            written = found or written
+            search = search.seen(at, bad=bool(found))
+        exact = [one for one in written if search.low < one <= search.high]
+        return min(exact, default=search.high), search.is_within
+
+    def is_still_bad(self, samples: Iterable[Sample], at: datetime) -> bool:
+        """Whether one of these documents is not known to be well at that moment."""
+        by_collection: dict[str, set[str]] = {}
+        for one in samples:
+            name = collection_of(one.path)
+            declared = name if name in self._judges else name.rpartition("/")[2]
+            by_collection.setdefault(declared, set()).add(one.path)
+        for name, paths in by_collection.items():
+            found = self._documents.get(self._database, sorted(paths), at).values()
+            known = [one for one in found if one is not None]
+            if any(not verdict.is_valid for _, verdict in self.verdicts(name, known, at)):
+                return True
+        return False
+
+    def _earliest(self, run: Run, signal: str, earliest: datetime) -> datetime:
+        """The first whole minute to look at: where documents are missing, when all were there."""
+        counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS else []
+        since = max([earliest, *([min(counted)] if counted else [])])
+        whole = scan.minute(since)
+        return whole if whole == since else whole + MINUTE
+
+    def _bad_at(self, run: Run, signal: str, at: datetime) -> list[datetime]:
+        """When what is wrong at that minute was written; the minute itself where nothing tells."""
+        found: list[datetime] = []
+        by_collection: dict[str, set[str]] = {}
+        for name, tally in run.tallies.items():
+            paths = {one.path for one in tally.samples if damage.SIGNAL_OF[one.check] == signal}
+            by_collection[name] = paths
+        for name, paths in by_collection.items():
+            versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
+            known = [one for one in versions.values() if one is not None]
+            for version, verdict in self.verdicts(name, known, at, files=False):
+                kinds = {one.check for one in verdict.faults}
+                if any(damage.SIGNAL_OF[one] == signal for one in kinds):
+                    missing = kinds == {Check.REFERENCE}
+                    found.append(at if missing else version.updated_at)
+        if signal == damage.LOSS:
+            found += [at for name in run.dropped if self._has_dropped(run, name, at)]
+        return found
+
+    def _has_dropped(self, run: Run, name: str, at: datetime) -> bool:
+        collection = self._policy.collections[name]
+        count = self._documents.count(self._database, scan.scope(name, collection), at)
+        return name in scan.drops(self._policy, {name: count}, run.dropped)
+
+    def _looked(self, run: Run) -> Generator[Run]:
+        """The run after each chunk of its stretch, and in the end behind it."""
+        stretch = run.stretch
+        collection = self._policy.collections[stretch.collection]
+        stream = self._documents.stream(
+            self._database,
+            scan.scope(stretch.collection, collection),
+            run.at,
+            run.cursor or stretch.after,
+        )
+        with closing(stream):  # type: ignore[type-var]
+            while True:
+                left = run.left
+                size = CHUNK if left is None else min(CHUNK, left)
+                chunk = list(islice(stream, size))
+                run = scan.taken(run, self.verdicts(stretch.collection, chunk, run.at))
+                if len(chunk) < size or run.left == 0:
+                    yield scan.next_stretch(run)
+                    return
+                yield run
+
+    def _read(self, judge: Judge, versions: Iterable[Version], wanted: bool) -> dict[str, str]:
+        """Why each file that is named cannot be read; what could not be looked at is left out."""
+        if not wanted:
+            return {}
+        named = {one.target for version in versions for one in judge.files(version)} - {""}
+        calls = {
+            one: partial(self._ports.media.why_unreadable, *one.removeprefix("gs://").split("/", 1))
+            for one in sorted(named)
+        }
+        answers = ask_in_batches(self._ports, calls, FILES_AT_ONCE, FILES_SECONDS) if calls else {}
+        return {name: said for name, said in answers.items() if isinstance(said, str)}
+
+    def counts(self, at: datetime | None) -> dict[str, int]:
+        """How many documents each declared collection held at that moment; None: holds now."""
+        count = partial(self._documents.count, self._database)
+        calls: dict[str, Any] = {
+            name: partial(count, scan.scope(name, one), at)
+            for name, one in self._policy.collections.items()
+        }
+        return {name: answered(one) for name, one in ask_all(self._ports, calls).items()}
+
+
+def _without_files(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        faults=tuple(one for one in verdict.faults if one.check is not Check.MEDIA),
+        unknown=tuple(one for one in verdict.unknown if one.check is not Check.MEDIA),
+    )

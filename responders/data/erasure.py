@@ -1,0 +1,322 @@
+"""The ledger of erased people: written by the clock and by command, applied to opened copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice, takewhile
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.support.command_handler import Asked, Effect
+from responders.support.parallel_calls import answered, ask_all
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Refused, Rejected, Unavailable
+from shared.core.store import SERVER_TIME, Document, Put, Query, Update, written
+from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.document import Version
+from shared.domain.data.erasure import ledger as erasures
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import Book, Erasure, Progress
+from shared.domain.data.repair.plan import EVERYTHING
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.model import Policy
+from shared.engine.steps.documents.batched import within
+from shared.ports.world import Ports
+
+EVERY: Final = timedelta(hours=1)
+"""The declared collection is read so often."""
+OVERLAP: Final = timedelta(minutes=5)
+"""So much is read twice: no clock is off by more, and an entry may be written again."""
+CHUNK: Final = 300
+PAGE: Final = 3000
+"""So many entries are read by one query, which must answer within its deadline."""
+TRIES: Final = 5
+"""So often a commit is made again where others write the same people."""
+LEARN_SECONDS: Final = 15.0
+"""So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
+ADDED: Final[Mapping[str, Any]] = {"added_at": SERVER_TIME}
+"""The field of the book that changes with each entry."""
+FORGET: Final = "erase"
+"""The command by which quarantine is gone through, whoever gives it."""
+
+
+class Erasing:
+    """The ledgers of the systems that declare where data of a person stands."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = [one for one in policies.values() if one.erasure is not None]
+
+    def learn(self) -> None:
+        """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
+
+        Then quarantine is gone through for whoever was read since that was done last. What is not
+        read in time, or not answered, is gone on with in a minute.
+        """
+        for policy in self._policies:
+            if policy.erasure is None:
+                continue
+            try:
+                if self._learn(policy, policy.erasure):
+                    self._forget(policy)
+            except (Rejected, Unavailable, Moved) as failure:
+                log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
+
+    def learn_now(self) -> None:
+        """Bring each ledger up to date, however new it is.
+
+        Raises: Unavailable, also where it takes too long; Rejected.
+        """
+        for policy in self._policies:
+            if policy.erasure is not None and not self._learn(policy, policy.erasure, afresh=True):
+                raise Unavailable(f"{policy.system}: too many were erased to be read at once")
+
+    def _learn(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
+        """Whether the ledger holds all whom the application has erased; or it was cut short.
+
+        Each commit holds a bounded number of them, and each may be made again: where it was cut
+        short the clock goes on. One that begins `afresh` knows of everybody erased before it.
+        """
+        book, now = self._book(policy)
+        is_new = now - book.read_until < EVERY and not (afresh or book.cursor)
+        if is_new or not rules.collection:
+            return True
+        if afresh or not book.cursor:
+            book = replace(book, cursor="", reading_since=now)
+        clock = self._ports.clock
+        until, said = clock.monotonic() + LEARN_SECONDS, dict[str, datetime]()
+        documents, place = self._ports.documents(policy.system), Scope(rules.collection, True)
+        for one in documents.stream(policy.integrity.database, place, None, book.cursor):
+            found = erasures.of_document(rules, one) if one.updated_at > book.read_until else None
+            if found is not None:
+                person, at = erasures.hashed(book.salt, found[0]), found[1]
+                said[person] = max(at, said.get(person, at))
+            is_late = clock.monotonic() >= until
+            if is_late or len(said) >= CHUNK:
+                is_to_forget = book.is_to_forget or bool(said)
+                book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
+                self._enter(policy, rules, said, _place(book) if is_late else {})
+                said = {}
+            if is_late:
+                return False
+        begun = book.reading_since or now
+        is_to_forget = book.is_to_forget or bool(said)
+        book = replace(book, read_until=begun - OVERLAP, cursor="", reading_since=None)
+        self._enter(policy, rules, said, _place(replace(book, is_to_forget=is_to_forget)))
+        return True
+
+    def _enter(
+        self,
+        policy: Policy,
+        rules: ErasureRules,
+        said: Mapping[str, datetime],
+        place: Mapping[str, Any],
+    ) -> None:
+        """Keep when each was erased, unless the ledger has a later time: that one counts.
+
+        And in the book how far it was read, by these fields.
+
+        Raises: Unavailable, also where others write the same ones again and again.
+        """
+        store, gets = self._ports.store, dict[str, Callable[[], Document]]()
+        for person in said:
+            gets[person] = partial(store.get, erasures.path(policy.system, person))
+
+        def entered() -> None:
+            known = {person: answered(one) for person, one in ask_all(self._ports, gets).items()}
+            entries = [
+                written(there, encode(_erasure(policy, rules, person, said[person])))
+                for person, there in known.items()
+                if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
+            ]
+            fields = {**place, **(ADDED if entries else {})}
+            if fields:
+                store.commit([Update(erasures.book_path(policy.system), fields), *entries])
+
+        retry_on_conflict(entered, TRIES, f"{policy.system}: others write who was erased")
+
+    def _book(self, policy: Policy) -> tuple[Book, datetime]:
+        """The ledger's, which has its salt by then, and when it was read."""
+        store, path = self._ports.store, erasures.book_path(policy.system)
+        document = store.get(path)
+        if document.fields is None:
+            salt = f"{self._ports.ids()}{self._ports.ids()}"
+            book = Book(policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo))
+            with suppress(Moved):  # another instance has made one
+                store.commit([written(document, encode(book))])
+            document = store.get(path)
+        return decode(Book, document.fields), document.read_at
+
+    def _forget(self, policy: Policy) -> None:
+        """Have a worker go through quarantine, as after a command, where somebody was read."""
+        book, now = self._book(policy)
+        if not book.is_to_forget or self._ports.quarantine is None:
+            return
+        record = CommandRecord(
+            id=f"{FORGET}-{policy.system}-{now:%Y%m%dT%H%M%S}",
+            command=FORGET,
+            system=policy.system,
+            actor="clock",
+            reason="the application has erased somebody",
+            received_at=now,
+            result="what quarantine holds of whoever was erased is to be removed",
+            due_at=now,
+        )
+        known = Put(commands.path(record.id), encode(record))
+        self._ports.store.commit(
+            [Update(erasures.book_path(policy.system), {"is_to_forget": False}), known]
+        )
+
+
+def erase(asked: Asked) -> Effect:
+    """A person is in the ledger, by the hash of their id alone; quarantine is gone through next."""
+    policy, rules = asked.policy, asked.policy.erasure
+    if rules is None:
+        raise Refused(f"{policy.system} declares no data of persons (erasure)")
+    erased = _erasure(policy, rules, asked.command.person, asked.ports.clock.now())
+    entry = Put(erasures.path(policy.system, erased.hash), encode(erased))
+    result = "whoever that is stays erased in every copy that is opened"
+    book = asked.ports.store.get(erasures.book_path(policy.system))
+    added = (Update(book.path, {**ADDED}),) if book.fields is not None else ()
+    return Effect(result, (entry, *added), goes_on=True)
+
+
+def _place(book: Book) -> dict[str, Any]:
+    """How far it was read. What an instance that is overtaken writes late is true all the same."""
+    fields = encode(book)
+    return {
+        name: fields[name] for name in ("read_until", "cursor", "reading_since", "is_to_forget")
+    }
+
+
+def _erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetime) -> Erasure:
+    return Erasure(policy.system, hashed, at, tuple(str(one) for one in rules.documents))
+
+
+class Ledger(Struct, frozen=True):
+    """Who must stay erased, as whoever opens old data asks it."""
+
+    rules: ErasureRules
+    book: Book
+    erased: Mapping[str, datetime]
+    added_at: datetime
+    """When somebody was added last."""
+
+    def forbids(self, version: Version, whose: Iterable[str] = ()) -> bool:
+        """Whether a version of the past belongs to somebody who was erased since.
+
+        `whose` are the persons whom documents above it name in their fields.
+        """
+        theirs = owners.by_name(self.rules, version.path) | {*owners.by_field(self.rules, version)}
+        return erasures.are_erased({*whose, *theirs}, self.book, self.erased, version.updated_at)
+
+    def has_erased(self, path: str, at: datetime) -> bool:
+        """Whether a document is, by its name, of somebody who was erased since then."""
+        whose = owners.by_name(self.rules, path)
+        return erasures.are_erased(whose, self.book, self.erased, at)
+
+
+def read_ledger(ports: Ports, policy: Policy) -> Ledger | None:
+    """The ledger of a system; None where nobody was erased. Raises: Unavailable."""
+    document = ports.store.get(erasures.book_path(policy.system))
+    erased, added_at, last = dict[str, datetime](), None, ""
+    while policy.erasure is not None and document.fields is not None:
+        behind = (("hash", ">", last),)
+        page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=PAGE))
+        for one in page:  # of each no more is held than this
+            entry, added = decode(Erasure, one.fields), one.version or one.read_at
+            last = entry.hash
+            if entry.system == policy.system:
+                erased[entry.hash] = entry.erased_at
+                added_at = max(added, added_at or added)
+        if len(page) < PAGE:
+            break
+    if policy.erasure is None or document.fields is None or added_at is None:
+        return None
+    return Ledger(policy.erasure, decode(Book, document.fields), erased, added_at)
+
+
+class Opened:
+    """One database that is a copy, made at a moment, and nobody's own."""
+
+    def __init__(self, ports: Ports, policy: Policy, database: str, at: datetime) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._database = database
+        self._at = at
+        self._documents = ports.documents(policy.system)
+
+    def purge(self, progress: Progress, seconds: float) -> Progress:
+        """The progress after so many seconds, or over: nobody who was erased is in the copy.
+
+        Raises: Unavailable, Rejected; what was taken out until then is gone.
+        """
+        ledger = read_ledger(self._ports, self._policy)
+        if ledger is None:
+            return replace(progress, is_over=True)
+        clock = self._ports.clock
+        until = clock.monotonic() + seconds
+        return within(clock, until, progress, self._every_place(progress, ledger))
+
+    def _every_place(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        while progress.place <= len(ledger.rules.documents):
+            for later in self._gone_through(progress, ledger):
+                progress = later
+                yield progress
+        yield replace(progress, is_over=True)
+
+    def _gone_through(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        """The progress after each piece of its place, and in the end behind it.
+
+        Behind the last place come all names that there are: whoever documents belong to by what
+        they are called, or stand below, need have no document of their own.
+        """
+        places = ledger.rules.documents
+        pieces: Iterator[Progress] = iter(())
+        if progress.place == len(places):
+            pieces = self._named(progress, ledger)
+        elif places[progress.place].field:
+            pieces = self._owned(places[progress.place], progress, ledger)
+        for later in pieces:
+            progress = later
+            yield progress
+        yield replace(progress, place=progress.place + 1, cursor="")
+
+    def _owned(self, place: Place, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        stream = self._documents.stream(self._database, place.scope, None, progress.cursor)
+        while chunk := list(islice(stream, CHUNK)):
+            for one in chunk:
+                whose = erasures.persons(place, one)
+                if erasures.are_erased(whose, ledger.book, ledger.erased, self._at):
+                    paths = [*self._below(one.path), one.path]  # which leads to them, goes last
+                    self._remove(paths)
+                    progress = erasures.removed(progress, paths)
+            progress = replace(progress, cursor=chunk[-1].path)
+            yield progress
+
+    def _named(self, progress: Progress, ledger: Ledger) -> Iterator[Progress]:
+        stream = self._documents.paths(self._database, EVERYTHING, None, progress.cursor)
+        while chunk := list(islice(stream, CHUNK)):
+            paths = [one for one in chunk if ledger.has_erased(one, self._at)]
+            self._remove(paths)
+            progress = replace(erasures.removed(progress, paths), cursor=chunk[-1])
+            yield progress
+
+    def _below(self, parent: str) -> Iterator[str]:
+        """The paths of all below a document, which lie right behind it, whatever is between."""
+        paths = self._documents.paths(self._database, EVERYTHING, None, parent)
+        return takewhile(lambda path: path.startswith(f"{parent}/"), paths)
+
+    def _remove(self, paths: list[str]) -> None:
+        restores = self._ports.restores(self._policy.system)
+        for first in range(0, len(paths), CHUNK):
+            restores.remove(self._database, paths[first : first + CHUNK])

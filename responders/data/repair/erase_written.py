@@ -1,0 +1,216 @@
+"""Who was erased while documents were written back: what was written of them is taken out again.
+
+So are the copies in quarantine of what stood there of them. A copy is part of an object: one
+without it is kept, the journal names that one, and what no entry names (any more) is removed last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.data.erasure import OVERLAP, Erasing, Ledger, read_ledger
+from responders.data.repair.journalled_writes import stood_there_of, vault_of
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Document, Update
+from shared.domain.data.document import Rewrite, Version, same
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.plan import Fate, Position
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.write_ramp import Ramp
+from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
+from shared.state import repair_journal
+
+NAMED_WITHIN: Final = timedelta(minutes=5)
+"""So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
+
+
+class TakingOut:
+    """What one rollback has written. What was taken out stands in its journal as a number alone."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        rollback: str,
+        began_at: datetime,
+        ramp: Ramp,
+        may_go_on: Callable[[], bool],
+        *,
+        is_alone: bool = True,
+    ) -> None:
+        """`began_at`: whoever was erased before was known to each portion of the repair.
+
+        Of them it has written nothing, but may have kept a copy, which its entry says then.
+        `is_alone`: no other worker keeps anything of the rollback beside this one.
+        """
+        self._ports = ports
+        self._policy = policy
+        self._rollback = rollback
+        self._began_at = began_at
+        self._ramp = ramp
+        self._may_go_on = may_go_on
+        self._is_alone = is_alone
+
+    def portion(self, position: Position) -> Position:
+        """The position after some seconds; what was taken out until then is gone, copies as well.
+
+        Raises: Unavailable, Rejected, when nothing came of it.
+        """
+        clock = self._ports.clock
+        until = clock.monotonic() + PORTION_SECONDS
+        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+        ledger = read_ledger(self._ports, self._policy)
+        is_new = ledger is not None and ledger.added_at >= self._began_at - OVERLAP
+        return within(clock, until, position, self._gone_through(position, ledger, is_new=is_new))
+
+    def _gone_through(
+        self, position: Position, ledger: Ledger | None, *, is_new: bool
+    ) -> Iterator[Position]:
+        for name, document in repair_journal.behind(
+            self._ports.store, self._rollback, position.cursor
+        ):
+            entry = decode(Entry, document.fields)
+            if ledger is not None and (is_new or entry.is_of_erased):
+                entry = self._without(document, ledger)
+            position = _passed(position, name, entry)
+            yield position
+        if is_new or position.fates.get(Fate.FORGOTTEN):
+            self.remove_unnamed()
+        yield replace(position, is_over=True)
+
+    def forget(self, document: Document, ledger: Ledger) -> Entry:
+        """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
+
+        Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
+        """
+        return self._without(document, ledger, copies_only=True)
+
+    def remove_unnamed(self) -> None:
+        """What no entry names is gone: kept anew since, or by a worker who died before its entry.
+
+        What was kept just now stays at first: another worker may be about to name it.
+        Raises: Unavailable, also while there is such an object; Rejected.
+        """
+        there = self._vault.made(quarantine.prefix(self._policy.system, self._rollback))
+        entries = repair_journal.behind(self._ports.store, self._rollback)
+        named = {decode(Entry, one.fields).kept.object for _, one in entries}
+        until = self._ports.clock.now() - (timedelta() if self._is_alone else NAMED_WITHIN)
+        unnamed = {name: made_at for name, made_at in there.items() if name not in named}
+        for name, made_at in sorted(unnamed.items()):
+            if made_at <= until:
+                self._remove(name)
+        if any(made_at > until for made_at in unnamed.values()):
+            raise Unavailable("another worker may be about to name what it has just kept")
+
+    def _without(self, document: Document, ledger: Ledger, *, copies_only: bool = False) -> Entry:
+        """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
+        entry = decode(Entry, document.fields)
+        before, kept = entry.kept, self._copies(document, entry)
+        written = {one.path: one for one in kept if _is_written_of(one, ledger)}
+        copies = [
+            one for one in kept if one.path not in written and not stood_there_of(one, ledger)
+        ]
+        if len(copies) == len(kept):
+            return entry
+        gone: set[str] = set()
+        if written and not copies_only:
+            gone = self._removed(entry, written)
+        named = {one.path for one in copies}
+        entry = replace(
+            entry,
+            kept=self._kept(copies),
+            landed=tuple(one for one in entry.landed if one.path not in gone),
+            left=tuple(one for one in entry.left if one.path in named),
+            taken_out=entry.taken_out + len(gone),
+            copies_gone=entry.copies_gone + len(kept) - len(copies),
+        )
+        self._ports.store.commit([Update(document.path, encode(entry), document.version)])
+        self._remove(before.object)
+        return entry
+
+    def _copies(self, document: Document, entry: Entry) -> list[Change]:
+        """What a batch has kept. Raises: Unavailable, Rejected; Moved, where others remove some."""
+        try:
+            return quarantine.unpacked(self._vault.read(entry.kept))
+        except Rejected:
+            now = decode(Entry, self._ports.store.get(document.path).fields)
+            if now.kept == entry.kept:
+                raise
+            raise Moved("another worker removes copies of it") from None
+
+    def _remove(self, name: str) -> None:
+        self._require_leave()
+        self._vault.remove(name)
+
+    def _kept(self, changes: Iterable[Change]) -> Source:
+        """Where these are kept from now on."""
+        self._require_leave()
+        content = quarantine.packed(changes)
+        return self._vault.keep(
+            quarantine.name(self._policy.system, self._rollback, content), content
+        )
+
+    def _removed(self, entry: Entry, whose: Mapping[str, Change]) -> set[str]:
+        """Those of them that are not there any more; what is not as it was written stays.
+
+        Raises: Unavailable; Rejected, when we may not, without a name.
+        """
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(entry.database, sorted(whose), None)
+        landed = {one.path for one in entry.landed}
+        gone = {path for path, version in there.items() if version is None and path in landed}
+        ours = [
+            Rewrite(path, None, version.updated_at)
+            for path, version in there.items()
+            if version is not None and same(version.fields, whose[path].after)
+        ]
+        if not ours:
+            return gone
+        self._wait(len(ours))
+        answers = self._ports.rewrites(self._policy.system).rewrite(entry.database, ours)
+        if any(isinstance(one, Unavailable) for one in answers):
+            raise Unavailable("not all that is of people who were erased is taken out yet")
+        refused = sum(isinstance(one, Rejected) for one in answers)
+        if refused:
+            raise Rejected(f"{refused} documents of people who were erased cannot be taken out")
+        pairs = zip(ours, answers, strict=True)
+        return gone | {one.path for one, answer in pairs if not isinstance(answer, Moved)}
+
+    def _wait(self, writes: int) -> None:
+        clock = self._ports.clock
+        clock.sleep(self._ramp.delay(writes, clock.monotonic()))
+        self._require_leave()
+
+    def _require_leave(self) -> None:
+        """Raises: Unavailable, when nothing may be done now."""
+        if not self._may_go_on():
+            raise Unavailable("nothing may be taken out now")
+
+    @property
+    def _vault(self) -> Vault:
+        return vault_of(self._ports)
+
+
+def _is_written_of(change: Change, ledger: Ledger) -> bool:
+    """Whether what was, or may have been, written is of somebody erased since it was so."""
+    if change.after is None or change.of is None:
+        return False
+    version = Version(change.path, change.after, change.of, change.of)
+    return ledger.forbids(version, change.whose)
+
+
+def _passed(position: Position, name: str, entry: Entry) -> Position:
+    """The position behind a batch."""
+    counted = {Fate.TAKEN_OUT: entry.taken_out, Fate.FORGOTTEN: entry.copies_gone}
+    fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
+    seen = position.seen + len(entry.landed) + entry.taken_out
+    return Position(name, False, seen, {one: number for one, number in fates.items() if number})

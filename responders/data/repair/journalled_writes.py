@@ -1,0 +1,219 @@
+"""Documents written in batches: a copy of what stood there, the writes, what landed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from responders.data.erasure import Ledger
+from shared.core import text
+from shared.core.chunks import parted
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
+from shared.core.store import Document, Update, written
+from shared.domain.data.document import (
+    REWRITE_BYTES,
+    REWRITE_SECONDS,
+    Landed,
+    Rewrite,
+    Version,
+    same,
+)
+from shared.domain.data.repair import quarantine
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.deployments.inventory.state import Source
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.write_ramp import Ramp
+from shared.ports.storage import Vault
+from shared.ports.world import Ports
+
+MayGoOn = Callable[[datetime | None], bool]
+"""Whether a request may be sent now that must have landed by then; None: whenever."""
+
+
+class Journalled:
+    """What one worker writes for a rollback; a batch that is repeated finds what it has done."""
+
+    def __init__(
+        self, ports: Ports, policy: Policy, rollback: Rollback, ramp: Ramp, may_go_on: MayGoOn
+    ) -> None:
+        """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
+        self._ports = ports
+        self._policy = policy
+        self._rollback = rollback
+        self._ramp = ramp
+        self._may_go_on = may_go_on
+
+    @property
+    def _vault(self) -> Vault:
+        return vault_of(self._ports)
+
+    def _changed(
+        self,
+        step: Step,
+        database: str,
+        cursor: str,
+        changes: Sequence[Change],
+        ledger: Ledger | None,
+    ) -> dict[str, Landed]:
+        """What became of each change: a copy is kept and on record before, the journal tells after.
+
+        Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
+        """
+        name = quarantine.entry_name(step.name, cursor)
+        path = f"{quarantine.journal(self._rollback.id)}/{name}"
+        document = self._ports.store.get(path)
+        if document.fields is None and not changes:
+            return {}
+        meant, done = self._tried(database, document)
+        to_do = {one.path: one for one in changes if one.path not in done}
+        copies = [*(meant | to_do).values()]
+        kept = self._vault.keep(*self._content(copies))
+        of_erased = ledger is not None and any(stood_there_of(one, ledger) for one in copies)
+        entry = self._entry(name, step, database, kept, done, of_erased)
+        version = self._ports.store.commit([written(document, encode(entry))])
+        is_first = document.fields is None
+        sent, failure = self._sent(step, database, list(to_do.values()), is_first=is_first)
+        done |= sent
+        if sent:
+            entry = self._entry(name, step, database, kept, done, of_erased)
+            self._ports.store.commit([Update(path, encode(entry), version)])
+        if failure is not None:
+            raise failure
+        return done
+
+    def _tried(
+        self, database: str, document: Document
+    ) -> tuple[dict[str, Change], dict[str, Landed]]:
+        """What this batch was meant to change when it was begun before, and what of it landed.
+
+        What is decided now may be another version: what stands there is ours if it is as it was
+        meant then.
+        """
+        if document.fields is None:
+            return {}, {}
+        entry = decode(Entry, document.fields)
+        meant = {one.path: one for one in quarantine.unpacked(self._vault.read(entry.kept))}
+        done: dict[str, Landed] = {one.path: one.at for one in entry.landed}
+        unknown = [one for path, one in meant.items() if path not in done]
+        return meant, done | self._standing(database, unknown)
+
+    def _sent(
+        self, step: Step, database: str, changes: Sequence[Change], *, is_first: bool
+    ) -> tuple[dict[str, Landed], RollbackError | None]:
+        """What became of each that is known: a request at a time, each sent once it may be.
+
+        And why it is not known of the others, or they were not sent; None: it is known of all.
+        `is_first`: nobody has sent any of them before.
+        """
+        landed: dict[str, Landed] = {}
+        for part in parted(changes, len(changes), REWRITE_BYTES, quarantine.size):
+            makes_again = any(one.before is None for one in part)
+            try:
+                self._wait(len(part), step.deadline if makes_again else None)
+                answers = self._rewritten(database, part)
+                if not is_first:
+                    answers |= self._landed_before(database, part, answers)
+            except RollbackError as failure:
+                if makes_again and isinstance(failure, Ambiguous):  # it must not land later
+                    self._ports.clock.sleep(REWRITE_SECONDS)
+                return landed, failure
+            silent = {path: one for path, one in answers.items() if isinstance(one, Unavailable)}
+            landed |= {path: one for path, one in answers.items() if path not in silent}
+            for unanswered in silent.values():
+                return landed, unanswered
+        return landed, None
+
+    def _rewritten(self, database: str, changes: Sequence[Change]) -> dict[str, Landed]:
+        """What became of each by one request, Unavailable where it is not known.
+
+        Raises: Unavailable; Rejected, when we may not.
+        """
+        rewrites = [
+            Rewrite(one.path, one.after, one.before.updated_at if one.before else None)
+            for one in changes
+        ]
+        answers = self._ports.rewrites(self._policy.system).rewrite(database, rewrites)
+        return dict(zip((one.path for one in changes), answers, strict=True))
+
+    def _landed_before(
+        self, database: str, changes: Sequence[Change], answers: Mapping[str, Landed]
+    ) -> dict[str, datetime | None]:
+        """Those of them that were not as they were read, because an earlier request has landed.
+
+        What stands there before the first is somebody else's, be it the same. Raises: Unavailable.
+        """
+        moved = [one for one in changes if isinstance(answers[one.path], Moved)]
+        return self._standing(database, moved)
+
+    def _content(self, changes: Iterable[Change]) -> tuple[str, bytes]:
+        content = quarantine.packed(changes)
+        return quarantine.name(self._policy.system, self._rollback.id, content), content
+
+    def _wait(self, writes: int, deadline: datetime | None) -> None:
+        """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""
+        clock = self._ports.clock
+        delay = self._ramp.delay(writes, clock.monotonic())
+        if delay:
+            clock.sleep(delay)
+        if not self._may_go_on(deadline):
+            raise Unavailable("nothing may be written now")
+
+    def _standing(self, database: str, changes: Sequence[Change]) -> dict[str, datetime | None]:
+        """Those that stand there as they are wanted, and since when: it was us."""
+        if not changes:
+            return {}
+        documents = self._ports.documents(self._policy.system)
+        there = documents.get(database, sorted(one.path for one in changes), None)
+        return {
+            one.path: version.updated_at if version is not None else None
+            for one in changes
+            if is_as_wanted(version := there[one.path], one)
+        }
+
+    def _entry(
+        self,
+        name: str,
+        step: Step,
+        database: str,
+        kept: Source,
+        landed: Mapping[str, Landed],
+        of_erased: bool,
+    ) -> Entry:
+        """What the journal tells of a batch."""
+        done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
+        return Entry(
+            name=name,
+            step=step.name,
+            database=database,
+            kept=kept,
+            landed=tuple(quarantine.Landed(path, at) for path, at in done.items()),
+            left=tuple(
+                quarantine.Left(path, text.text(str(why)))
+                for path, why in landed.items()
+                if path not in done
+            ),
+            is_of_erased=of_erased,
+            expires_at=self._rollback.expires_at,
+        )
+
+
+def vault_of(ports: Ports) -> Vault:
+    """Where copies are kept. Raises: Rejected, where no bucket is named."""
+    if ports.quarantine is None:
+        raise Rejected("there is no bucket for what a repair changes: nothing is written")
+    return ports.quarantine
+
+
+def stood_there_of(change: Change, ledger: Ledger) -> bool:
+    """Whether what stood there before is of somebody erased since."""
+    return change.before is not None and ledger.forbids(change.before, change.whose)
+
+
+def is_as_wanted(version: Version | None, change: Change) -> bool:
+    """Whether a document is as the change wants it."""
+    if version is None or change.after is None:
+        return version is None and change.after is None
+    return same(version.fields, change.after)

@@ -1,0 +1,320 @@
+"""What a repair of the data would do: looked through beforehand, in pieces, and made a plan of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.data import restore_points
+from responders.data.repair.selection import Mending
+from responders.data.repair.ttl import read_expiries
+from responders.support.parallel_calls import answered, ask_all
+from shared.core import text
+from shared.core.codec import encode
+from shared.core.durations import in_words
+from shared.core.errors import Refused
+from shared.domain.data.backups import restore_point
+from shared.domain.data.events import triggers
+from shared.domain.data.events.triggers import Change
+from shared.domain.data.integrity.damage import MINUTE, Record
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import (
+    CHANGES,
+    EVERYTHING,
+    GOOD_UNDONE,
+    WRITTEN,
+    Fate,
+    Fated,
+    Goal,
+    Position,
+    Select,
+    Selecting,
+    Survey,
+)
+from shared.domain.data.ttl import Expiry
+from shared.domain.decision.facts import Facts
+from shared.domain.policy.data_rules import OnRepair, declared_as
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback import write_ramp
+from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.engine.steps.documents import erase
+from shared.ports.world import Ports
+
+DOCUMENTS_PER_SECOND = 1000.0
+"""Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
+machine (`python -m benchmarks.repair`)."""
+
+
+class Target(Struct, frozen=True):
+    """What older versions are taken from."""
+
+    database: str
+    before: datetime | None
+    """None: that database as it is now."""
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"the database {self.database}"
+        return f"{self.before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def target(ports: Ports, policy: Policy, record: Record, said: str) -> Target:
+    """The restore point that a person has named; else the minute before what was found began.
+
+    Raises: Refused, where that cannot be had; Unavailable, Rejected.
+    """
+    database = policy.integrity.database
+    if said:
+        found = restore_point.resolved(said, restore_points.kept(ports, policy, database))
+        read = found.read_from(database)
+        if read is None:
+            raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
+        return Target(*read)
+    began = [one.onset_at for one in record.open.values()]
+    if not began:
+        raise Refused(
+            "no damage was found that is not over: say how old the data may be (restore_point)"
+        )
+    first = min(began)
+    whole = first.replace(second=0, microsecond=0)
+    return Target(database, whole if whole < first else whole - MINUTE)
+
+
+def begun(ports: Ports, policy: Policy, select: Select, at: datetime, source: Target) -> Survey:
+    """A survey of which nothing is looked through yet. Raises: Unavailable, Rejected."""
+    database, documents = policy.integrity.database, ports.documents(policy.system)
+    roots: list[str] = []
+    if select.by is Selecting.ALL:
+        roots += documents.collections(database, at)
+        roots += documents.collections(source.database, source.before)
+    scopes = plan.scopes(select, policy.collections, roots)
+    calls = {
+        str(scope): partial(documents.count, database, scope, at)
+        for scope in scopes
+        if scope != EVERYTHING  # which is not parted
+    }
+    counts = {name: answered(one) for name, one in ask_all(ports, calls).items()}
+    goals: list[Goal] = []
+    for scope in scopes:
+        goal = Goal(
+            database,
+            at,
+            source.database,
+            source.before,
+            select,
+            scope,
+            policy=policy.fingerprint,
+        )
+        pieces = min(plan.PIECES, counts.get(str(scope), 0) // plan.PIECE)
+        cuts = documents.cuts(database, scope, at, pieces) if pieces > 1 else []
+        goals += plan.cut(goal, cuts)
+    return Survey(tuple(goals))
+
+
+def advanced(
+    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], seconds: float
+) -> Survey:
+    """The survey after so many seconds, or over. Raises: Unavailable, Rejected."""
+    began = ports.clock.monotonic()
+    later = _advanced(ports, policy, survey, expiries, began + seconds)
+    return replace(later, seconds=survey.seconds + ports.clock.monotonic() - began)
+
+
+def _advanced(
+    ports: Ports, policy: Policy, survey: Survey, expiries: Sequence[Expiry], until: float
+) -> Survey:
+    for number, goal in enumerate(survey.goals):
+        known = survey.positions[:number]
+        position = survey.positions[number] if number < len(survey.positions) else Position()
+        if position.is_over:
+            continue
+        for batch in Mending(ports, policy, goal, expiries).batches(position):
+            position = plan.passed(position, batch.pairs, batch.fated, is_last=batch.is_last)
+            samples = plan.sampled(survey.samples, batch.fated)
+            survey = replace(survey, positions=(*known, position), samples=samples)
+            if ports.clock.monotonic() >= until:
+                return survey
+    return survey
+
+
+def each(ports: Ports, policy: Policy, survey: Survey) -> Iterator[Fated]:
+    """Each document that something becomes of, read once more; without those of the erased.
+
+    Raises: Unavailable, and Rejected for a moment that cannot be read any more.
+    """
+    for goal in survey.goals:
+        expiries = read_expiries(ports, policy, goal.database)
+        for batch in Mending(ports, policy, goal, expiries).batches(Position()):
+            yield from (one for one in batch.fated if one.fate is not Fate.ERASED)
+
+
+class Started(Struct, frozen=True):
+    """What is started by documents that are written."""
+
+    name: str
+    collection: str
+    times: int
+    """About so often: once by each document that becomes what its trigger hears of."""
+
+    def __str__(self) -> str:
+        count = f"{self.times} invocation{'' if self.times == 1 else 's'}"
+        return f"{self.name}: about {count}, by writes to {self.collection}"
+
+
+Writes = Iterable[tuple[Goal, Mapping[Change, int]]]
+"""Pieces in which documents are written, and how many become what in each."""
+
+
+def started(policy: Policy, writes: Writes, facts: Facts) -> list[Started]:
+    """All that these documents start: functions, and what else has a trigger of Eventarc."""
+    functions = (facts.seen.functions or {}).values() if facts.seen is not None else ()
+    hearing = facts.triggers if isinstance(facts.triggers, tuple) else ()
+    besides = {name for name, one in policy.collections.items() if one.everywhere}
+    times = Counter[tuple[str, str]]()
+    for goal, changes in writes:
+        for one in triggers.hearers(functions, hearing, goal.database, goal.scope, besides):
+            heard = sum(number for change, number in changes.items() if one.hears_of(change))
+            times[str(goal.scope), one.name] += heard
+    return [Started(name, collection, number) for (collection, name), number in times.items()]
+
+
+def why_not_started(policy: Policy, starts: Iterable[Started]) -> str:
+    """Which of that may not start; empty: the policy lets all start."""
+    refused = [str(one) for one in starts if not _may_start(policy, one.collection)]
+    if not refused:
+        return ""
+    return (
+        "`on_repair` of these collections does not allow a repair to start anything: "
+        f"{text.phrase(refused)}"
+    )
+
+
+def why_unknown(facts: Facts) -> str:
+    """Why nobody knows what documents would start; empty: it is known."""
+    if facts.seen is None or facts.seen.functions is None:
+        return "which functions the documents would start could not be read"
+    if not isinstance(facts.triggers, tuple):
+        return f"which triggers of Eventarc hear of the documents is not known: {facts.triggers}"
+    return ""
+
+
+def planned(
+    policy: Policy, survey: Survey, source: Target, starts: Sequence[Started]
+) -> Plan | None:
+    """The steps that bring back what the survey has found; None: there is nothing to do."""
+    within = policy.execution.step_within.total_seconds()
+    steps = [
+        Step(
+            name=f"repair {number} {text.text(str(goal.scope).replace('/', '.'))}",
+            kind=plan.KIND,
+            target=str(goal.scope),
+            goal=encode(
+                replace(
+                    goal,
+                    documents=position.seen,
+                    starts=tuple(one.name for one in starts if one.collection == str(goal.scope)),
+                )
+            ),
+            within_seconds=within,
+        )
+        for number, (goal, position) in enumerate(_gone_through(survey), 1)
+        if written(position.fates)
+    ]
+    if not steps:
+        return None
+    if policy.erasure is not None:
+        steps.append(taking_out(policy, steps))
+    lines = _lines(policy, survey, starts)
+    return frozen(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
+
+
+def taking_out(policy: Policy, steps: Iterable[Step]) -> Step:
+    """The last step: whatever has become of the others, what they wrote is gone through again."""
+    return Step(
+        name="take out who was erased",
+        kind=erase.KIND,
+        target="who was erased",
+        after=tuple(one.name for one in steps),
+        despite_failed=True,
+        despite_stopped=True,
+        within_seconds=policy.execution.step_within.total_seconds(),
+    )
+
+
+def too_long(policy: Policy, takes: timedelta) -> str:
+    """Why no fence may be up as long as that takes; empty: one may, or none is needed."""
+    rules = policy.fence
+    if rules is None or rules.stands_within + takes <= rules.longest:
+        return ""
+    stands = f"it takes {in_words(rules.stands_within)} at most to stand"
+    longest = f"a fence may be up for {in_words(rules.longest)} (fence.longest)"
+    return f"{longest}, {stands}, and writing takes about {in_words(takes)}"
+
+
+def behind_a_fence(policy: Policy) -> Iterator[str]:
+    """What people read where documents are written behind a fence alone."""
+    if policy.fence is not None:
+        yield f"meanwhile nothing of {', '.join(policy.fence.writers)} writes: a fence is raised"
+
+
+def written(fates: Mapping[Fate, int]) -> int:
+    """How many documents are written."""
+    return sum(fates.get(one, 0) for one in WRITTEN)
+
+
+def undone(fates: Mapping[Fate, int]) -> int:
+    """How many changes are undone that nothing is wrong with."""
+    return sum(fates.get(one, 0) for one in GOOD_UNDONE)
+
+
+def seconds(survey: Survey) -> float:
+    """How long it takes from the first document to the last, where the survey is over.
+
+    No less than looking through them has just taken, and than the writes must.
+    """
+    looked = max(survey.seen / DOCUMENTS_PER_SECOND, survey.seconds)
+    return max(looked, write_ramp.seconds(written(survey.fates)))
+
+
+def _lines(policy: Policy, survey: Survey, starts: Iterable[Started]) -> Iterator[str]:
+    """What people read before they agree: how long, how many, and some of each fate by name."""
+    takes, wanted = timedelta(seconds=seconds(survey)), policy.targets.database
+    fits = "within" if takes <= wanted else "MORE THAN"
+    yield f"about {in_words(takes)}, {fits} the target of {in_words(wanted)}"
+    yield f"{survey.seen} documents looked at: {plan.worded(survey.fates)}"
+    yield from behind_a_fence(policy)
+    yield from map(str, starts)
+    good = undone(survey.fates)
+    if good:
+        yield f"{good} changes that nothing is wrong with would be undone"
+    for fate in Fate:
+        yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
+
+
+def _gone_through(survey: Survey) -> Iterator[tuple[Goal, Position]]:
+    return zip(survey.goals, survey.positions, strict=True)
+
+
+def writes(survey: Survey) -> Writes:
+    """The pieces of it in which documents are written."""
+    for goal, position in _gone_through(survey):
+        if written(position.fates):
+            yield goal, changes(position.fates)
+
+
+def changes(fates: Mapping[Fate, int]) -> Counter[Change]:
+    """How many documents become what."""
+    found = Counter[Change]()
+    for fate, change in CHANGES.items():
+        found[change] += fates.get(fate, 0)
+    return found
+
+
+def _may_start(policy: Policy, collection: str) -> bool:
+    name = declared_as(policy.collections, collection)
+    return bool(name) and policy.collections[name].on_repair is OnRepair.FIRE

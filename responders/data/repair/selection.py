@@ -1,0 +1,328 @@
+"""Documents at two moments looked through side by side: what is to become of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.data.document_check import Examining
+from responders.data.erasure import read_ledger
+from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask, ask_all
+from shared.core.errors import Rejected
+from shared.domain.data.document import Version, covers
+from shared.domain.data.erasure import owners
+from shared.domain.data.erasure.ledger import of_document
+from shared.domain.data.integrity.damage import MINUTE, Search
+from shared.domain.data.integrity.scan import minute
+from shared.domain.data.repair.plan import (
+    GOOD_UNDONE,
+    PAST_HOUR,
+    Fate,
+    Fated,
+    Goal,
+    Pair,
+    Position,
+    Selecting,
+    is_of,
+    merged,
+    moment_before,
+)
+from shared.domain.data.ttl import Expiry, has_expired
+from shared.domain.policy.data_rules import Scope, declared_as
+from shared.domain.policy.model import Policy
+from shared.ports.world import Ports
+
+CHUNK = 400
+"""Documents that are judged together, and written together."""
+PATH_BYTES = 500_000
+"""So much their paths may hold together: one document of the journal names each of them, and why it
+was left, and that holds 1 MiB (https://firebase.google.com/docs/firestore/quotas, read
+2026-11-26)."""
+CONTENT_BYTES = 4 * 2**20
+"""So much both sides of them may hold together, as MessagePack: several pieces are in the memory of
+one instance at a time."""
+VERSIONS_BACK = 10
+"""So many versions of a document are tried, the newest first; then whole minutes, by halving."""
+GOT_IN_SECONDS = 0.2
+"""So much time each look at an older version has, with all those beside it."""
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Batch(Struct, frozen=True):
+    """Documents that lie behind each other, and what becomes of those that have a fate."""
+
+    pairs: list[Pair]
+    fated: list[Fated]
+    is_last: bool
+
+
+class Mending:
+    """One piece of a database, for the length of one invocation.
+
+    Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
+    """
+
+    def __init__(
+        self, ports: Ports, policy: Policy, goal: Goal, expiries: Sequence[Expiry]
+    ) -> None:
+        """`expiries` are those of the database that is written to."""
+        self._ports = ports
+        self._policy = policy
+        self._goal = goal
+        self._expiries = expiries
+        self._documents = ports.documents(policy.system)
+        self._examining = Examining(ports, policy)
+        self._name = declared_as(policy.collections, goal.scope.collection)
+        self.ledger = read_ledger(ports, policy)
+        self._earliest: datetime | None = None
+
+    def batches(self, position: Position) -> Generator[Batch]:
+        """Documents behind a position, as many as are written together; the last may be empty.
+
+        The same position gives the same batches, whoever asks, while both moments can be read.
+        """
+        with closing(self._pairs(position.cursor)) as pairs:
+            some: list[Pair] = []
+            names = contents = 0
+            for pair in pairs:
+                name, content = len(pair.path.encode()), _content_bytes(pair)
+                is_full = names + name > PATH_BYTES or contents + content > CONTENT_BYTES
+                if some and (is_full or len(some) == CHUNK):
+                    yield Batch(some, self.fates(some), is_last=False)
+                    some, names, contents = [], 0, 0
+                some.append(pair)
+                names, contents = names + name, contents + content
+            yield Batch(some, self.fates(some), is_last=True)
+
+    def fates(self, pairs: Sequence[Pair]) -> list[Fated]:
+        """What becomes of each; of one that is as it was, and valid, nothing."""
+        if self._goal.select.by is Selecting.INVALID:
+            found = self._of_invalid(pairs)
+        else:
+            found = self._of_chosen([one for one in pairs if self._is_wanted(one)])
+        return [self._allowed(one) for one in self._with_whose(list(found))]
+
+    def _is_wanted(self, pair: Pair) -> bool:
+        goal = self._goal
+        return goal.select.wants(pair) and is_of(goal.scope, self._policy.collections, pair.path)
+
+    def _pairs(self, after: str) -> Generator[Pair]:
+        goal = self._goal
+        if goal.select.by is Selecting.DOCUMENT:
+            yield from self._one(after)
+            return
+        start = after or goal.after
+        now = self._documents.stream(goal.database, goal.scope, goal.at, start)
+        then = self._documents.stream(goal.source, goal.scope, goal.before, start)
+        with closing(now), closing(then):  # type: ignore[type-var]
+            yield from merged(now, then, goal.until)
+
+    def _one(self, after: str) -> Iterator[Pair]:
+        """The one document that is meant, where it does not lie before."""
+        goal, path = self._goal, self._goal.select.value
+        if after:
+            return
+        now = self._documents.get(goal.database, [path], goal.at)[path]
+        then = self._documents.get(goal.source, [path], goal.before)[path]
+        if now is not None or then is not None:
+            yield Pair(path, now, then)
+
+    def _of_invalid(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+        valid = self._verdicts([one.now for one in pairs if one.now is not None])
+        bad = [one for one in pairs if one.now is not None and valid[one.path] is False]
+        passing, unknown = self._passing(bad)
+        for pair in pairs:
+            if pair.now is None:
+                yield Fated(pair.path, Fate.DELETED, wanted=pair.then)
+            elif valid[pair.path] is None or pair.path in unknown:
+                yield Fated(pair.path, Fate.UNKNOWN, pair.now)
+            elif valid[pair.path] is False:
+                wanted = passing.get(pair.path)
+                yield Fated(pair.path, Fate.BACK if wanted else Fate.LOST, pair.now, wanted)
+            elif not pair.is_same:
+                fate = Fate.MADE if pair.then is None else Fate.CHANGED
+                yield Fated(pair.path, fate, pair.now, pair.then)
+
+    def _of_chosen(self, pairs: Sequence[Pair]) -> Iterator[Fated]:
+        changed = [one for one in pairs if not one.is_same]
+        now = self._verdicts([one.now for one in changed if one.now is not None])
+        then = self._verdicts_then([one.then for one in changed if one.then is not None])
+        for pair in changed:
+            if pair.then is None:
+                yield Fated(pair.path, Fate.REMOVED, pair.now)
+            elif then[pair.path] is not True:
+                fate = Fate.LOST if then[pair.path] is False else Fate.UNKNOWN
+                yield Fated(pair.path, fate, pair.now, None)
+            elif pair.now is None:
+                yield Fated(pair.path, Fate.REVIVED, None, pair.then)
+            else:
+                fate = Fate.BACK if now[pair.path] is False else Fate.OLDER
+                yield Fated(pair.path, fate, pair.now, pair.then)
+
+    def _with_whose(self, fated: Sequence[Fated]) -> list[Fated]:
+        """The documents with whom those that they stand below name, as these were and as they are.
+
+        It goes into quarantine with them: later nobody may be able to read what stood above.
+        """
+        goal, rules = self._goal, self._policy.erasure
+        if rules is None:
+            return list(fated)
+        above = {one.path: owners.above(rules, one.path) for one in fated}
+        asked = sorted(set().union(*above.values()))
+        named: dict[str, set[str]] = {path: set() for path in asked}
+        for database, at in ((goal.database, goal.at), (goal.source, goal.before)):
+            found = self._documents.get(database, asked, at) if asked else {}
+            for version in found.values():
+                if version is not None:
+                    named[version.path] |= set(owners.by_field(rules, version))
+        whose = {path: set().union(*(named[one] for one in paths)) for path, paths in above.items()}
+        return [replace(one, whose=tuple(sorted(whose[one.path]))) for one in fated]
+
+    def _allowed(self, fated: Fated) -> Fated:
+        """The fate, unless what would come back is of an erased person, or over."""
+        if self._would_forget(fated):
+            return Fated(fated.path, Fate.ERASED, fated.now)
+        version = fated.wanted
+        if version is None or fated.fate is Fate.CHANGED:
+            return fated
+        if self.ledger is not None and self.ledger.forbids(version, fated.whose):
+            return Fated(fated.path, Fate.ERASED, fated.now)
+        if has_expired(self._expiries, version, self._ports.clock.now()):
+            return Fated(fated.path, Fate.EXPIRED, fated.now)
+        return fated
+
+    def _would_forget(self, fated: Fated) -> bool:
+        """Whether the application keeps there whom it has erased, and would know it no more."""
+        rules, now, wanted = self._policy.erasure, fated.now, fated.wanted
+        if rules is None or not rules.collection:
+            return False
+        if not covers(Scope(rules.collection, everywhere=True), fated.path):
+            return False
+        if fated.fate is not Fate.BACK or now is None or wanted is None:
+            return fated.fate in GOOD_UNDONE
+        said = of_document(rules, now)
+        return said is not None and of_document(rules, wanted) != said
+
+    def _verdicts_then(self, versions: list[Version]) -> dict[str, bool | None]:
+        """The same of what is to come back: with all else of then, where all of it does."""
+        goal = self._goal
+        if goal.select.by is not Selecting.ALL:
+            return self._verdicts(versions)
+        return self._judged(versions, goal.before, goal.source)
+
+    def _verdicts(self, versions: list[Version]) -> dict[str, bool | None]:
+        """Whether each is valid, by path; what is not declared is."""
+        return self._judged(versions, self._goal.at, self._goal.database)
+
+    def _judged(
+        self, versions: list[Version], at: datetime | None, database: str
+    ) -> dict[str, bool | None]:
+        if not self._name:
+            return {one.path: True for one in versions}
+        judged = self._examining.verdicts(self._name, versions, at, database=database)
+        return {version.path: verdict.is_valid for version, verdict in judged}
+
+    def _passing(self, bad: Sequence[Pair]) -> tuple[dict[str, Version], set[str]]:
+        """Of each document its newest version that passes; one without any is left out.
+
+        And those of which it is not known whether one does: what is older is not taken instead.
+        """
+        passing: dict[str, Version] = {}
+        unknown: set[str] = set()
+        left = {one.path: one.now for one in bad if one.now is not None}
+        spoilt = {path: one.updated_at for path, one in left.items()}
+        for _ in range(0 if self._goal.is_copy else VERSIONS_BACK):
+            before = self._before(list(left.values()))
+            valid = self._verdicts(list(before.values()))
+            passing |= {path: one for path, one in before.items() if valid[path]}
+            unknown |= {path for path in before if valid[path] is None}
+            left = {path: one for path, one in before.items() if valid[path] is False}
+            spoilt |= {path: one.updated_at for path, one in left.items()}
+            if not left:
+                break
+        rest = [one for one in bad if one.path not in passing and one.path not in unknown]
+        valid = self._verdicts([one.then for one in rest if one.then is not None])
+        unknown |= {path for path, is_valid in valid.items() if is_valid is None}
+        then = {
+            one.path: one.then
+            for one in rest
+            if (valid[one.path] if one.then is not None else one.path in left)
+        }
+        newest, not_known = self._newest(then, spoilt)
+        return passing | newest, unknown | not_known
+
+    def _newest(
+        self, then: Mapping[str, Version | None], spoilt: Mapping[str, datetime]
+    ) -> tuple[dict[str, Version], set[str]]:
+        """Of each the newest version since then that passes, by halving: damage is taken to stay.
+
+        Where it was deleted meanwhile, the newest before that. None: it was not there then. And
+        those that come to a version of which that is not known.
+        """
+        found = {path: one for path, one in then.items() if one is not None}
+        unknown: set[str] = set()
+        goal = self._goal
+        if goal.before is None or goal.is_copy:
+            return found, unknown
+        spans = {
+            path: Search(goal.before, minute(spoilt[path]) + MINUTE, is_low_known=True)
+            for path in then
+        }
+        while looks := {
+            path: at
+            for path, one in spans.items()
+            if path not in unknown and (at := one.next_look) is not None
+        }:
+            there = self._read(looks)
+            valid = self._verdicts(list(there.values()))
+            unknown |= {path for path in there if valid[path] is None}
+            for path, at in looks.items():
+                is_bad = not valid[path] if path in there else path in found
+                spans[path] = spans[path].seen(at, bad=is_bad)
+                if path in there and valid[path]:
+                    found[path] = there[path]
+        return found, unknown
+
+    def _before(self, versions: Sequence[Version]) -> dict[str, Version]:
+        """The version right before each of these; one without any that can be read is left out."""
+        now, earliest = self._ports.clock.now(), self._can_be_read_from()
+        moments = {one.path: moment_before(one, now, earliest) for one in versions}
+        return self._read({path: at for path, at in moments.items() if at is not None})
+
+    def _read(self, moments: Mapping[str, datetime]) -> dict[str, Version]:
+        """Each document as it was at its moment; one that was not there is left out."""
+        asked: dict[datetime, list[str]] = {}
+        for path, at in moments.items():
+            asked.setdefault(at, []).append(path)
+        get = partial(self._documents.get, self._goal.database)
+        calls = {str(at): partial(get, paths, at) for at, paths in asked.items()}
+        found: dict[str, Version] = {}
+        within = max(ANSWER_SECONDS, GOT_IN_SECONDS * len(calls))
+        for answer in ask_all(self._ports, calls, within).values():
+            known: dict[str, Version | None] = answered(answer)
+            found |= {path: one for path, one in known.items() if one is not None}
+        return found
+
+    def _can_be_read_from(self) -> datetime:
+        """How far back the database can be read; an hour, where it does not say."""
+        if self._earliest is None:
+            database = partial(
+                self._ports.backups(self._policy.system).database, self._goal.database
+            )
+            try:
+                self._earliest = ask(self._ports, database).earliest_at + MINUTE
+            except Rejected:
+                self._earliest = self._ports.clock.now() - PAST_HOUR
+        return self._earliest
+
+
+def _content_bytes(pair: Pair) -> int:
+    """About how much both sides hold."""
+    sides = (one.fields for one in (pair.now, pair.then) if one is not None)
+    return sum(len(_ENCODER.encode(fields)) for fields in sides)

@@ -1,0 +1,176 @@
+"""Documents written back, or put back as they were: what becomes of each, batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from responders.data.erasure import Erasing, Ledger, read_ledger
+from responders.data.repair.journalled_writes import Journalled, is_as_wanted
+from responders.data.repair.selection import Mending
+from responders.data.repair.ttl import read_expiries
+from shared.core.codec import decode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.domain.data.document import Landed, Version
+from shared.domain.data.repair import plan, quarantine
+from shared.domain.data.repair.plan import WRITTEN, Fate, Fated, Goal, Pair, Position
+from shared.domain.data.repair.quarantine import Change, Entry
+from shared.domain.data.ttl import Expiry, has_expired
+from shared.domain.rollback.plan import Step
+from shared.engine.steps.documents.batched import PORTION_SECONDS, within
+from shared.engine.steps.documents.restore import Goal as PutBackGoal
+from shared.state import repair_journal
+
+
+class Rewriting(Journalled):
+    """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
+
+    def portion(self, step: Step, goal: Goal, position: Position) -> Position:
+        """The position after some seconds; what was written until then stays so.
+
+        Raises: Unavailable, Rejected, when nothing came of it.
+        """
+        if goal.policy not in ("", self._policy.fingerprint):
+            raise Rejected("another policy holds than the one by which people have agreed to it")
+        clock = self._ports.clock
+        began = clock.monotonic()
+        self._learn()  # what comes back must not be of somebody erased just now
+        expiries = read_expiries(self._ports, self._policy, goal.database)
+        mending = Mending(self._ports, self._policy, goal, expiries)
+        further = self._repaired(step, goal, position, mending)
+        position = within(clock, began + PORTION_SECONDS, position, further)
+        return plan.timed(position, clock.monotonic() - began)
+
+    def _repaired(
+        self, step: Step, goal: Goal, position: Position, mending: Mending
+    ) -> Iterator[Position]:
+        for batch in mending.batches(position):
+            fated = self._written(step, goal, position.cursor, batch.fated, mending.ledger)
+            position = plan.passed(position, batch.pairs, fated, is_last=batch.is_last)
+            yield position
+
+    def return_portion(self, step: Step, goal: PutBackGoal, position: Position) -> Position:
+        """The same for what another rollback has written, which is put back as it stood there.
+
+        A document that is not as that one has left it stays; so does who was erased since.
+        """
+        clock = self._ports.clock
+        began = clock.monotonic()
+        self._learn()
+        ledger = read_ledger(self._ports, self._policy)
+        expiries = read_expiries(self._ports, self._policy, goal.database)
+        further = self._put_back(step, goal, position, ledger, expiries)
+        position = within(clock, began + PORTION_SECONDS, position, further)
+        return plan.timed(position, clock.monotonic() - began)
+
+    def _put_back(
+        self,
+        step: Step,
+        goal: PutBackGoal,
+        position: Position,
+        ledger: Ledger | None,
+        expiries: Sequence[Expiry],
+    ) -> Iterator[Position]:
+        for name, document in repair_journal.behind(
+            self._ports.store, goal.rollback, position.cursor
+        ):
+            entry = decode(Entry, document.fields)
+            fated = self._returned(step, goal, name, entry, ledger, expiries)
+            pairs = [Pair(name, None, None)] * len(fated)
+            position = plan.passed(position, pairs, fated, is_last=False)
+            position = replace(position, cursor=name)
+            yield position
+        yield replace(position, is_over=True)
+
+    def _learn(self) -> None:
+        """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
+        Erasing(self._ports, {self._policy.system: self._policy}).learn_now()
+
+    def _returned(
+        self,
+        step: Step,
+        goal: PutBackGoal,
+        name: str,
+        entry: Entry,
+        ledger: Ledger | None,
+        expiries: Sequence[Expiry],
+    ) -> list[Fated]:
+        """What becomes of each document of one batch, though nobody could tell what had landed."""
+        before = self._copies(goal, name, entry)
+        left = {one.path for one in entry.left}
+        wanted = {one.path: one for one in before if one.path not in left}
+        written_at = {one.path: one.at for one in entry.landed}
+        there = self._ports.documents(self._policy.system).get(goal.database, sorted(wanted), None)
+        expired_by = self._ports.clock.now()
+        fated: list[Fated] = []
+        changes: list[Change] = []
+        for path, known in wanted.items():
+            now, was = there[path], known.before
+            if was is not None and ledger is not None and ledger.forbids(was, known.whose):
+                fated.append(Fated(path, Fate.ERASED))
+            elif was is not None and has_expired(expiries, was, expired_by):
+                fated.append(Fated(path, Fate.EXPIRED))
+            elif is_as_wanted(now, known) and _is_as_landed(now, written_at.get(path)):
+                changes.append(_change(path, now, was, known.whose))
+            elif is_as_wanted(now, _change(path, None, was)):
+                fated.append(Fated(path, Fate.RETURNED))
+            else:
+                fated.append(Fated(path, Fate.MEANWHILE))
+        landed = self._changed(step, goal.database, name, changes, ledger)
+        after = (_after(Fated(one.path, Fate.RETURNED), landed.get(one.path)) for one in changes)
+        return [*fated, *after]
+
+    def _copies(self, goal: PutBackGoal, name: str, entry: Entry) -> list[Change]:
+        """What a batch has kept. Raises: Unavailable, Rejected."""
+        try:
+            return quarantine.unpacked(self._vault.read(entry.kept))
+        except Rejected:
+            path = f"{quarantine.journal(goal.rollback)}/{name}"
+            now = decode(Entry, self._ports.store.get(path).fields)
+            if now.kept == entry.kept:
+                raise
+            raise Unavailable("copies of people who were erased are being removed") from None
+
+    def _written(
+        self,
+        step: Step,
+        goal: Goal,
+        cursor: str,
+        fated: Iterable[Fated],
+        ledger: Ledger | None,
+    ) -> list[Fated]:
+        """The documents with what became of them."""
+        known = list(fated)
+        changes = [
+            _change(one.path, one.now, one.wanted, one.whose)
+            for one in known
+            if one.fate in WRITTEN
+        ]
+        landed = self._changed(step, goal.database, cursor, changes, ledger)
+        return [_after(one, landed.get(one.path)) for one in known]
+
+
+def _change(
+    path: str, now: Version | None, wanted: Version | None, whose: tuple[str, ...] = ()
+) -> Change:
+    """A document as it stands there, and as it is wanted."""
+    if wanted is None:
+        return Change(path, now, None, whose=whose)
+    return Change(path, now, wanted.fields, wanted.updated_at, whose)
+
+
+def _is_as_landed(now: Version | None, at: datetime | None) -> bool:
+    """Whether nobody has written a document since it was written then; None: that is not known."""
+    return now is None or at in (None, now.updated_at)
+
+
+def _after(fated: Fated, landed: Landed) -> Fated:
+    """What became of a document that was to be written."""
+    match landed:
+        case Moved():
+            return Fated(fated.path, Fate.MEANWHILE, fated.now)
+        case Rejected():
+            return Fated(fated.path, Fate.REFUSED, fated.now)
+    return fated

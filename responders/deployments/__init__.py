@@ -1,0 +1,1 @@
+"""Deployments: inventory comparison, source backup, readiness."""

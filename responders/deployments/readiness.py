@@ -1,0 +1,288 @@
+"""What is due of a deployment that has settled: is it good, and is all there to go back to it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from responders.deployments.source_backup import kept_again
+from responders.deployments.source_cleanup import clear
+from responders.support.inventory_reader import take_stock
+from responders.support.parallel_calls import METRICS_WINDOW, ask_all, looking, named, or_none, seen
+from shared.core import text as shortened
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved
+from shared.core.redaction import without_secrets
+from shared.core.store import Document, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import (
+    Deployment,
+    Restorability,
+    Status,
+    by_service,
+    placements,
+    returnable,
+)
+from shared.domain.deployments.images import images_of, repositories
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.record import protected
+from shared.domain.deployments.inventory.state import WholeInventory, accounts_of
+from shared.domain.deployments.restorability import Beside, restorability
+from shared.domain.deployments.rollout import PROVE_EVERY
+from shared.domain.deployments.stability import Baked, baked, bakes_since
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.health import Requests, summed
+from shared.ports.resources import Hosting, Rules
+from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.reader import Reading
+
+ACTOR: Final = "on_deployment"
+FAULTS_TOLD = 10
+"""Of what stands in the way, so much is said to people; the deployment has all of it."""
+
+
+def recorded(
+    ports: Ports,
+    policy: Policy,
+    deployment: Deployment,
+    live: WholeInventory,
+    unkept: Mapping[str, str],
+) -> Deployment:
+    """The deployment with what probes and routers say of it now, and what going back would lack."""
+    metrics = ports.metrics(policy.system)
+    now = deployment.settled_at or deployment.at
+    health_calls = looking(ports, metrics, policy.probes, now - METRICS_WINDOW, now)
+    answers = ask_all(ports, {**_calls(ports, policy, live, live), **health_calls})
+    look = seen(answers)
+    health = {
+        f"probe {probe.name}": _said_by(look.probes.get(probe.name)) for probe in policy.probes
+    }
+    counted = None if look.requests is None else summed(look.requests.values())
+    said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
+    health["requests"] = said
+    proof = _judge_restorability(deployment, live, live, answers, unkept, now)
+    return replace(deployment, health=health, restorable=proof)
+
+
+def _said_by(answer: Any) -> str:
+    """What a probe saw, in words; what it quotes of an answer may hold secrets."""
+    if answer is None:
+        return "no answer"
+    word = "passed" if answer.passed else "failed"
+    return without_secrets(f"{word}: {answer.status or answer.detail or 'no answer'}")
+
+
+def carry_forward(ports: Ports, policy: Policy, document: Document) -> None:
+    """Judge a deployment that is due, or prove it; whoever changes it meanwhile has the last word.
+
+    Raises: Unavailable.
+    """
+    deployment, now = decode(Deployment, document.fields), document.read_at
+    live = protected(take_stock(ports, policy), policy)
+    known = Reading(ports.store).every_deployment(policy.system)
+    judged, in_the_record = deployment, list[Write]()
+    if deployment.status is Status.LIVE:
+        judged = _judged(ports, policy, deployment, live, known, now)
+    is_target = _is_target(judged, known)
+    bakes = judged.status is Status.LIVE and judged.due_at is not None
+    if not bakes:
+        proof, in_the_record = _proof(ports, policy, judged, live, now)
+        again_at = _proven_again_at(judged, known, policy, now)
+        judged = replace(judged, restorable=proof, due_at=again_at)
+    severity = Severity.HIGH if is_target else Severity.LOW
+    said = alarm(policy, judged, deployment, now, severity)
+    writes: list[Write] = [
+        Update(document.path, encode(judged), document.version),
+        *in_the_record,
+        *(
+            write_down(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
+            for told in _told(deployment, judged, now)
+        ),
+    ]
+    try:
+        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
+        return
+    if is_target:
+        clear(ports, policy)
+
+
+def _judged(
+    ports: Ports,
+    policy: Policy,
+    deployment: Deployment,
+    live: WholeInventory,
+    known: list[Deployment],
+    now: datetime,
+) -> Deployment:
+    """The deployment, known to be good by now, or not yet."""
+    newer = [one.id for one in known if one.at > deployment.at and not one.named]
+    if newer:
+        return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
+    if live.functions is not None and placements(live.functions) != deployment.functions:
+        return replace(deployment, due_at=None, reason="something else is live since")
+    fields = ports.store.get(systems.path(policy.system)).fields
+    system = systems.stored(fields, policy.system)
+    since = bakes_since(deployment, system)
+    metrics = ports.metrics(policy.system)
+    look = seen(ask_all(ports, looking(ports, metrics, policy.probes, since, now)))
+    counted = _per_function(look.requests, deployment)
+    found: Baked = baked(deployment, policy, system, counted, look.probes, now)
+    return replace(
+        deployment,
+        status=found.status,
+        reason=found.reason,
+        untested=found.untested,
+        due_at=found.due_at,
+    )
+
+
+def _per_function(
+    counted: Mapping[str, Requests] | None, deployment: Deployment
+) -> dict[str, Requests] | None:
+    """What was counted, per function of the deployment."""
+    if counted is None:
+        return None
+    return by_service(counted, {name: one.service for name, one in deployment.functions.items()})
+
+
+def _is_target(deployment: Deployment, known: list[Deployment]) -> bool:
+    """Whether one would go back to it: the newest that is stable."""
+    stable = [one.at for one in known if one.status is Status.STABLE and one.id != deployment.id]
+    return deployment.status is Status.STABLE and deployment.at >= max(
+        stable, default=deployment.at
+    )
+
+
+def _proven_again_at(
+    deployment: Deployment, known: list[Deployment], policy: Policy, now: datetime
+) -> datetime | None:
+    """Daily, as long as it is one of those that are kept to be gone back to."""
+    others = (one for one in known if one.id != deployment.id)
+    kept = returnable([deployment, *others], policy.deployments.kept)
+    return now + PROVE_EVERY if deployment in kept else None
+
+
+def _proof(
+    ports: Ports, policy: Policy, deployment: Deployment, live: WholeInventory, now: datetime
+) -> tuple[Restorability, list[Write]]:
+    """A fresh proof, and the write of what was found on the way to be kept, or not any more."""
+    kept = ports.store.get(deployments.record_path(deployment.system, deployment.id))
+    recorded = stocks.unpacked(kept.fields["live"]) if kept.fields else WholeInventory()
+    record, unkept = kept_again(ports, policy, recorded)
+    answers = ask_all(ports, _calls(ports, policy, record, live))
+    proof = _judge_restorability(deployment, record, live, answers, unkept, now)
+    if record == recorded:
+        return proof, []
+    return proof, [Update(kept.path, {"live": stocks.packed(record)}, kept.version)]
+
+
+def _judge_restorability(
+    deployment: Deployment,
+    record: WholeInventory,
+    live: WholeInventory,
+    answers: Mapping[str, Any],
+    unkept: Mapping[str, str],
+    now: datetime,
+) -> Restorability:
+    """The proof of a deployment, by the answers of `_calls`."""
+    beside = Beside(
+        versions=named(answers, "version "),
+        roles=or_none(answers.get("roles")),
+        accounts=named(answers, "account "),
+        images=named(answers, "images "),
+        runtimes=or_none(answers["runtimes"]),
+        rulesets=named(answers, "ruleset "),
+        unkept=dict(unkept),
+    )
+    return restorability(deployment, record, live, or_none(answers["inventory"]), now, beside)
+
+
+def _calls(
+    ports: Ports, policy: Policy, record: WholeInventory, live: WholeInventory
+) -> dict[str, Callable[[], Any]]:
+    """The calls that look at every revision, and at what a deployment had and nothing shows now."""
+    estate = ports.estate(policy.system)
+    sites, rules = live.sites or {}, live.rules or {}
+    accounts = accounts_of((record.functions or {}).values())
+    calls: dict[str, Callable[[], Any]] = {
+        "inventory": ports.platform(policy.system).inventory,
+        "runtimes": estate.runtimes.offered,
+        **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
+        **{
+            f"images {one}": partial(estate.images.stored, one)
+            for one in repositories(images_of(record))
+        },
+    }
+    if live.accounts is not None and (record.accounts or {}).keys() - live.accounts.keys():
+        calls["roles"] = estate.accounts.roles
+    for site, one in (record.sites or {}).items():
+        if one.version and (site not in sites or sites[site].version != one.version):
+            key = f"version {site}/{one.version}"
+            calls[key] = partial(_state, estate.hosting, site, one.version)
+    for release, kept in (record.rules or {}).items():
+        is_live = release in rules and rules[release].ruleset == kept.ruleset
+        if not (is_live or kept.source):
+            calls[f"ruleset {kept.ruleset}"] = partial(_is_there, estate.rules, kept.ruleset)
+    return calls
+
+
+def _state(hosting: Hosting, site: str, version: str) -> str:
+    """The status of a version; empty: it is gone. None would say that nobody answered."""
+    return hosting.version(site, version) or ""
+
+
+def _is_there(rules: Rules, ruleset: str) -> bool:
+    return rules.ruleset(ruleset) is not None
+
+
+def alarm(
+    policy: Policy,
+    deployment: Deployment,
+    before: Deployment | None,
+    now: datetime,
+    severity: Severity = Severity.HIGH,
+) -> list[Notice]:
+    """What people are told when other things stand in the way of going back than were known."""
+    faults = deployment.restorable.faults if deployment.restorable else ()
+    if faults == _faults(before):
+        return []
+    word = "cannot be gone back to" if faults else "has all again that going back needs"
+    text = "\n".join(
+        (f"{policy.system}: {deployment.id} {word}", *shortened.lines(faults, FAULTS_TOLD))
+    )
+    key = f"deployment-{deployment.id}-{policy.system}"
+    occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"
+    return notices(policy, key, severity, occasion, text, now, faults=faults)
+
+
+def _faults(deployment: Deployment | None) -> tuple[str, ...]:
+    """What is known to stand in the way; nothing, as long as nobody has looked."""
+    return deployment.restorable.faults if deployment and deployment.restorable else ()
+
+
+def _told(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
+    """What becomes of it, where that is more than the time of the next look."""
+    told = []
+    if (before.status, before.untested, before.reason) != (
+        after.status,
+        after.untested,
+        after.reason,
+    ):
+        facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
+        name = f"deployment.{after.status.lower()}"
+        told.append(event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
+    if _faults(before) != _faults(after):
+        name = "deployment.unrestorable" if _faults(after) else "deployment.restorable"
+        told.append(event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))
+    return told

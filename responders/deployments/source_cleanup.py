@@ -1,0 +1,89 @@
+"""What we keep of functions is let go once no record names it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from responders.support.parallel_calls import ask_all, or_none
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.source_copies import named
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.engine.steps.functions import redeploy
+from shared.ports.world import Ports
+
+UNNAMED_FOR: Final = timedelta(days=1)
+"""What is younger may be named by a commit that is on its way."""
+MOST_AT_ONCE: Final = 500
+"""So many are removed in one go; the next day goes on."""
+
+
+def clear(ports: Ports, policy: Policy) -> None:
+    """Return once what neither the stock nor any record names is removed, as far as it could be.
+
+    Records stay 30 days after their deployment is no longer kept, and what they name with them; so
+    do rollbacks, which name what they have built again, and what was there before.
+    What is not removed now is found again. Raises: Unavailable, before anything is removed.
+    """
+    vaults = [vault for vault in (ports.sources, ports.values) if vault is not None]
+    if not vaults:
+        return
+    # Listed first: what is kept meanwhile is not among them.
+    listed = ask_all(
+        ports,
+        {str(place): partial(one.made, f"{policy.system}/") for place, one in enumerate(vaults)},
+    )
+    in_use = _in_use(ports, policy)
+    until = ports.clock.now() - UNNAMED_FOR
+    removals = {
+        f"remove {place} {name}": partial(vault.remove, name)
+        for place, vault in enumerate(vaults)
+        for name, made_at in (or_none(listed[str(place)]) or {}).items()
+        if name not in in_use and made_at < until
+    }
+    chosen = dict(sorted(removals.items())[:MOST_AT_ONCE])
+    if chosen:
+        ask_all(ports, chosen)
+
+
+def _in_use(ports: Ports, policy: Policy) -> set[str]:
+    """The names that the stock, a record of any deployment or a rollback has. Raises: Unavailable.
+
+    The rollbacks are read last: what they name beyond the records was live when they were decided,
+    and stood in the stock that was read before.
+    """
+    found = set[str]()
+    paths = [stocks.path(policy.system)]
+    query = Query("deployments", where=(("system", "==", policy.system),))
+    for one in ports.store.query(query):
+        paths.append(deployments.record_path(policy.system, str((one.fields or {})["id"])))
+    for path in paths:
+        fields = ports.store.get(path).fields
+        if fields is not None:
+            found |= {*named(stocks.unpacked(fields["live"]))}
+    return found | {*_built_again(ports, policy)}
+
+
+def _built_again(ports: Ports, policy: Policy) -> Iterator[str]:
+    """The names that rollbacks need to build functions, and to undo that. Raises: Unavailable.
+
+    What stood in for a shift and was not needed needs none.
+    """
+    ours = Query("rollbacks", where=(("system", "==", policy.system),))
+    for rollback in ports.store.query(ours):
+        builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
+        for one in ports.store.query(builds):
+            step = decode(Step, one.fields)
+            if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
+                continue
+            goal, kept = decode(redeploy.Goal, step.goal), decode(redeploy.Kept, step.kept)
+            for recipe in filter(None, (goal.recipe, kept.recipe)):
+                yield recipe.source.object
+                if recipe.configuration.values is not None:
+                    yield recipe.configuration.values.object

@@ -1,0 +1,1 @@
+"""Periodic jobs of on_clock: probes, checks, seals, statistics."""

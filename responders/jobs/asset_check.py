@@ -1,0 +1,103 @@
+"""on_clock: once a day, whether assets are as declared; a change is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from responders.support.parallel_calls import ask_all, named
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, RollbackError
+from shared.core.store import Document, written
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data import asset_protection
+from shared.domain.data.asset_protection import Posture, Seen
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy, Probe
+from shared.domain.policy.resources import AssetRules
+from shared.domain.policy.severity import Severity
+from shared.ports.world import Ports
+from shared.state.work_queue import commit_with_notices
+
+ACTOR: Final = "on_clock"
+STATUS_BELOW: Final = 400
+"""What an origin answers when it serves an asset; a redirect counts, and is not followed."""
+FIRST, FALLBACK, BUCKET, TOPIC = "first ", "fallback ", "bucket ", "topic "
+"""How the calls are named that look at each kind."""
+
+
+class Inspecting:
+    """Looks at what the assets of the systems rely on whose policy declares any."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = [one for one in policies.values() if one.assets != AssetRules()]
+
+    def inspect(self) -> None:
+        """Look where nobody has for a day. Raises: Unavailable, for the store's."""
+        for policy in self._policies:
+            document = self._ports.store.get(asset_protection.path(policy.system))
+            before = decode(Posture, document.fields) if document.fields else None
+            now = document.read_at
+            if before is None or now >= before.due_at:
+                after = asset_protection.judge(policy, self._seen(policy), before, now)
+                self._keep(policy, document, before, after)
+
+    def _seen(self, policy: Policy) -> Seen:
+        """What there is of each asset; why something was not seen goes to the log."""
+        answers = ask_all(self._ports, dict(self._calls(policy)))
+        for name, answer in answers.items():
+            if isinstance(answer, RollbackError):
+                log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
+        return Seen(
+            first=named(answers, FIRST),
+            fallback=named(answers, FALLBACK),
+            places=named(answers, BUCKET),
+            listeners=named(answers, TOPIC),
+        )
+
+    def _calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
+        ask, provisions = self._ports.prober.ask, self._ports.provisions
+        for one in policy.assets.static:
+            for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
+                name = f"{kind}{one.name}"
+                yield name, partial(ask, Probe(name, url, status_below=STATUS_BELOW))
+        for bucket in policy.assets.replicated:
+            yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
+        for collection in policy.assets.regenerated:
+            for topic in asset_protection.topics(policy, collection):
+                yield f"{TOPIC}{topic}", partial(self._listeners, policy.project, topic)
+
+    def _listeners(self, project: str, topic: str) -> int:
+        found = self._ports.provisions.listeners(project, topic)
+        return asset_protection.ABSENT if found is None else found
+
+    def _keep(
+        self, policy: Policy, document: Document, before: Posture | None, after: Posture
+    ) -> None:
+        """One commit: what was found, and, where that is new, its event and who is told."""
+        said: list[Notice] = []
+        events = []
+        if after.amiss != (before.amiss if before else frozenset()):
+            now = after.looked_at
+            name = "assets.amiss" if after.amiss else "assets.kept"
+            said = _said(policy, after)
+            facts = event(name, now, ACTOR, found=after.lines)
+            events = [write_down(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
+        with suppress(Moved):  # another instance has looked, and told
+            writes = [written(document, encode(after)), *events]
+            commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+
+
+def _said(policy: Policy, after: Posture) -> list[Notice]:
+    word = "assets are as declared again"
+    if after.amiss:
+        word = "assets are not as declared" if after.faults else "assets cannot be seen"
+    text = "\n".join((f"{policy.system}: {word}", *after.lines))
+    now = after.looked_at
+    key = f"assets-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
+    return notices(policy, key, Severity.MEDIUM, "assets", text, now, faults=after.lines)

@@ -1,0 +1,201 @@
+"""on_clock: the declared data looked through on schedule, in pieces; damage is told as an alert."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.data.damage_record import known_damage
+from responders.data.document_check import Examining
+from responders.jobs import internal_alerts
+from responders.jobs.internal_alerts import ACTOR
+from responders.support.parallel_calls import ask
+from shared.core import log
+from shared.core.codec import encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Create, Document, written
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import Finding, Record
+from shared.domain.data.integrity.scan import Run
+from shared.domain.data.repair.plan import Selecting
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.ports.world import Ports
+from shared.state.reader import Reading
+from shared.state.work_queue import commit_with_notices
+
+FOR_SECONDS: Final = 15.0
+"""Of each system, each minute: the rest comes with the next one."""
+BROUGHT_BACK: Final = "what is invalid is brought back, once nothing writes more of it, by"
+PAST_HOUR: Final = timedelta(hours=1)
+"""How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
+
+
+class Checking:
+    """The data of the systems that declare any; one that does not costs nothing."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = [one for one in policies.values() if one.collections]
+
+    def check(self) -> None:
+        """Carry each run a piece forward, begin those that are due, and have damage on record.
+
+        What the database does not answer is asked again in a minute. Raises: Unavailable, for the
+        store's.
+        """
+        for policy in self._policies:
+            document, before = known_damage(self._ports, policy)
+            if before.run is not None or damage.due(before, policy, document.read_at):
+                self._carry_forward(policy, document, before)
+            else:
+                self._record(policy, before, document.version, document.read_at)
+
+    def _carry_forward(self, policy: Policy, document: Document, before: Record) -> None:
+        """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
+        now, examining = document.read_at, Examining(self._ports, policy)
+        after = before
+        try:
+            run = before.run or self._begun(examining, policy, before, now)
+            run, failure = examining.advance(run, FOR_SECONDS)
+            after = replace(before, run=run, asked="" if before.run is None else before.asked)
+            if failure is not None:
+                raise failure
+            if run.is_over:
+                after = self._concluded(examining, policy, after, run, now)
+        except Unavailable as no_answer:
+            log.write("WARNING", f"the data of {policy.system}: {no_answer}")
+        except Rejected as refused:
+            log.write("ERROR", f"the data of {policy.system} cannot be seen: {refused}")
+            after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
+        if after != before:
+            self._keep(policy, document, before, after, now)
+
+    def _begun(self, examining: Examining, policy: Policy, before: Record, now: datetime) -> Run:
+        counted = ((one.at, one.counts) for one in before.counted)
+        levels = scan.most(counted, now - policy.integrity.drop_within)
+        why = damage.due(before, policy, now)
+        return examining.begin(why, scan.minute(now), levels)
+
+    def _concluded(
+        self, examining: Examining, policy: Policy, record: Record, run: Run, now: datetime
+    ) -> Record:
+        """The record once the run is over, with the damage that it opens and closes."""
+        known_ones = {one.id(policy.system): one for one in record.findings}
+        for signal in damage.SIGNALS:
+            if signal not in policy.signals:
+                continue
+            known = record.open.get(signal)
+            if damage.is_shown(run, signal, policy):
+                if known is None:
+                    found = self._found(examining, policy, run, signal, now)
+                    known_ones[found.id(policy.system)] = found
+            elif (
+                known is not None
+                and damage.is_known(run)
+                and (run.is_whole or not examining.is_still_bad(known.samples, run.at))
+            ):  # a sample has not looked at just what was found
+                known_ones[known.id(policy.system)] = replace(known, closed_at=now)
+        return replace(damage.kept(record, run, policy), findings=tuple(known_ones.values()))
+
+    def _found(
+        self, examining: Examining, policy: Policy, run: Run, signal: str, now: datetime
+    ) -> Finding:
+        """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
+        earliest = self._earliest(policy, now)
+        began, is_within = examining.first_bad(run, signal, earliest)
+        how = damage.ASSUMED
+        if began is None:
+            how = "not known: what is wrong has no past that can be read"
+        elif not is_within:
+            how = "at the latest: it began before all that can be read"
+        onset, collections = began or run.at, tuple(damage.shown(run, signal))
+        deployments = Reading(self._ports.store).every_deployment(policy.system)
+        return Finding(
+            signal=signal,
+            since=run.at,
+            onset_at=onset,
+            onset=how,
+            reason=damage.worded(run, signal),
+            collections=collections,
+            samples=damage.samples(run, signal),
+            suspects=damage.suspects(deployments, policy, collections, onset),
+        )
+
+    def _earliest(self, policy: Policy, now: datetime) -> datetime:
+        """How far back the database can be read; an hour, where it does not say."""
+        database = partial(self._ports.backups(policy.system).database, policy.integrity.database)
+        try:
+            earliest: datetime = ask(self._ports, database).earliest_at
+        except Rejected:
+            return now - PAST_HOUR + damage.MINUTE
+        return earliest + damage.MINUTE
+
+    def _keep(
+        self, policy: Policy, document: Document, before: Record, after: Record, now: datetime
+    ) -> None:
+        changes = [one for one in after.findings if one not in before.findings]
+        said = [notice for one in changes for notice in _said(policy, one, now)]
+        if after.failure and not before.failure:
+            said += _failed(policy, after.failure, now)
+        events = [internal_alerts.told(policy, one, now) for one in changes]
+        if after.last is not None and after.last != before.last:
+            events.append(_looked(policy, after.last, now))
+        try:
+            writes = [written(document, encode(after)), *events]
+            version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+        except Moved:  # another instance has looked, and told
+            return
+        self._record(policy, after, version, now)
+
+    def _record(
+        self, policy: Policy, record: Record, version: datetime | None, now: datetime
+    ) -> None:
+        path = damage.path(policy.system)
+        internal_alerts.record(self._ports, policy, path, record.findings, version, now)
+
+
+def _looked(policy: Policy, run: Run, now: datetime) -> Create:
+    facts = event(
+        "integrity.looked", now, ACTOR, why=run.why, found=scan.said(run, policy.integrity)
+    )
+    return write_down(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
+
+
+def _said(policy: Policy, finding: Finding, now: datetime) -> list[Notice]:
+    """What is wrong since when, and who may have done it, to whoever wants to know of it."""
+    severity = policy.signals[finding.signal].severity
+    system = policy.display_name or policy.system
+    lines = [f"{system}: {finding.signal}: {finding.reason}"]
+    if finding.closed_at is not None:
+        lines = [f"{system}: {finding.signal} is over: {finding.reason}"]
+    else:
+        lines.append(f"since {finding.onset_at:%Y-%m-%d %H:%M:%S} UTC ({finding.onset})")
+        lines += [f"changed before: {one}" for one in finding.suspects]
+        if not finding.suspects:
+            lines.append("nothing is known to have changed before")
+        if finding.signal == damage.CORRUPTION:
+            lines.append(f"{BROUGHT_BACK}: {_way_back(policy)}")
+    key = f"{finding.id(policy.system)}-{finding.state}".replace(":", "-")
+    name = f"data-{finding.state}"
+    return notices(policy, key, severity, name, "\n".join(lines), now, signal=finding.signal)
+
+
+def _way_back(policy: Policy) -> str:
+    """The line by which a person has documents brought back; it asks a second one."""
+    words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
+    return shlex.join([*words, "--select", Selecting.INVALID.value, "--reason", "damage"])
+
+
+def _failed(policy: Policy, failure: str, now: datetime) -> list[Notice]:
+    text = f"{policy.system}: its data cannot be looked through: {failure}"
+    key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
+    return notices(policy, key, Severity.HIGH, "data-unseen", text, now)

@@ -1,0 +1,80 @@
+"""What our own probes, or a check of the data, have found: its event, and its alert on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.alerts.recorder import Recording
+from shared.core.codec import encode
+from shared.core.errors import Moved
+from shared.core.store import Create, Update
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.data.integrity import damage
+from shared.domain.policy.model import Policy
+from shared.domain.signals import probe_signals
+from shared.domain.signals.alert import Alert, received
+from shared.ports.world import Ports
+
+ACTOR = "on_clock"
+
+Finding = probe_signals.Finding | damage.Finding
+
+
+def told(policy: Policy, finding: Finding, now: datetime) -> Create:
+    """The event of a finding that opened or closed."""
+    facts = msgspec.to_builtins(finding)
+    key = f"{finding.id(policy.system)}:{finding.state}"
+    return write_down(policy.system, key, event(f"signal.{finding.state}", now, ACTOR, **facts))
+
+
+def record(
+    ports: Ports,
+    policy: Policy,
+    path: str,
+    findings: Sequence[Finding],
+    version: datetime | None,
+    now: datetime,
+) -> None:
+    """Have an alert on record for all of them, in the path of Monitoring's own.
+
+    The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
+    """
+    new = [one for one in findings if one.recorded != one.state]
+    recording = Recording(ports, ACTOR)
+    for one in new:
+        if not one.recorded:
+            recording.settle(_alert(one, policy, "open", now), policy)
+        if one.closed_at is not None:
+            recording.settle(_alert(one, policy, "closed", now), policy)
+    if new:
+        still = [encode(one) for one in recorded(findings)]
+        with suppress(Moved):  # somebody wrote since: the next look sees what is on record
+            ports.store.commit([Update(path, {"findings": still}, version)])
+
+
+def recorded(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that are open still, once an alert is on record for all of them."""
+    return [replace(one, recorded="open") for one in findings if one.closed_at is None]
+
+
+def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
+    """What was found, as an alert like any other."""
+    name = finding.id(policy.system)
+    is_cancelled = state == "closed" and finding.cancelled
+    return received(
+        name,
+        state,
+        policy.system,
+        finding.signal,
+        verdict="cancelled" if is_cancelled else state,
+        started_at=finding.onset_at,
+        now=now,
+        function=finding.function,
+        notification=msgspec.json.encode(finding).decode(),
+    )

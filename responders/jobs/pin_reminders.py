@@ -1,0 +1,60 @@
+"""Once a day: which pins are older than the policy wants them to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+
+from responders.deployments import pin_check
+from responders.rollback.pins import pins_of
+from shared.core.durations import format_duration
+from shared.core.errors import Exists
+from shared.core.store import Create
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.notices.notice import notices
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.retention import KEPT_FOR
+from shared.domain.rollback import pins
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+
+class Reminding:
+    """Tells of each system's old pins, on the first sweep of a day (UTC)."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+
+    def remind(self, now: datetime) -> None:
+        """Tell what nobody has told today. Raises: Unavailable."""
+        for policy in self._policies.values():
+            self._tell(policy, now)
+
+    def _tell(self, policy: Policy, now: datetime) -> None:
+        """One commit: that it was looked at today, and what was found."""
+        ports, span = self._ports, policy.deployments.pinned_for
+        marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
+        if ports.store.get(marker).fields is not None:
+            return
+        old = pins.older(pins_of(ports.store, policy.system), span, now)
+        said, told = [], []
+        if old:
+            key = f"pins-{now:%Y%m%d}-{policy.system}"
+            text = "\n".join(
+                (
+                    f"{policy.system}: {len(old)} functions are pinned for longer than "
+                    f"{format_duration(span)}, and serve nothing that was deployed since:",
+                    *pin_check.lines(old, policy),
+                )
+            )
+            functions = [one.function for one in old]
+            said = notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
+            happened = event("pin.old", now, "on_clock", functions=functions)
+            told = [write_down(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+        done = Create(marker, {"at": now, "expires_at": now + KEPT_FOR})
+        with suppress(Exists):  # another instance has told it
+            work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

@@ -1,0 +1,213 @@
+"""Our own looks from outside, twice a minute: asked beside each other, kept, judged, told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.jobs import internal_alerts
+from responders.jobs.internal_alerts import ACTOR
+from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError
+from shared.core.runtime import Pool
+from shared.core.store import Create, written
+from shared.core.write_conflicts import retry_on_conflict
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.notices.notice import Notice, notices
+from shared.domain.policy.model import Policy, Probe
+from shared.domain.policy.severity import Severity
+from shared.domain.signals import probe_signals
+from shared.domain.signals.early_warning import EarlyWarning, warnings
+from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.probe_history import HALF_MINUTE, LONGEST_SECONDS, Look
+from shared.domain.signals.probe_signals import Record
+from shared.ports.world import Ports
+from shared.state.work_queue import commit_with_notices
+
+PATIENCE_SECONDS = 10.0
+"""What answers within this is kept at once; what takes longer is kept half a minute later."""
+COMMIT_ATTEMPTS = 5
+RETRY_SECONDS = 0.1
+
+
+class _Asked(Struct, frozen=True):
+    """A look that is under way."""
+
+    system: str
+    probe: str
+    at: datetime
+    """The half minute that it belongs to."""
+    begun_at: datetime
+    monotonic: float
+    """The same moment by the clock that never jumps."""
+
+
+class Probing:
+    """The looks of one invocation of the clock; a system without a fed signal costs nothing."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = {
+            system: policy for system, policy in policies.items() if probe_signals.feeding(policy)
+        }
+        self._asked: dict[str, _Asked] = {}
+        self._asked_last: datetime | None = None
+        self._seen: dict[str, dict[str, list[Look]]] = {}
+        self._pool: Pool | None = None
+
+    def begin(self, now: datetime) -> None:
+        """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
+
+        `now` is the store's time, on which all instances agree. Each time of an invocation is
+        another half minute, also where the store's time is a little short of it. A look whose
+        answer is still awaited from before is not begun again.
+        """
+        self._gather(0.0)
+        if self._policies:
+            self._ask(now)
+
+    def keep(self) -> None:
+        """Keep and judge what answers soon. Raises: Unavailable."""
+        self._gather(PATIENCE_SECONDS)
+        for policy in self._policies.values():
+            self._keep(policy)
+
+    def finish(self) -> None:
+        """Wait for the looks that take long, and keep them. Raises: Unavailable."""
+        self._gather(LONGEST_SECONDS)
+        for system in [*self._seen]:
+            self._keep(self._policies[system])
+
+    def close(self) -> None:
+        """Return when no look is under way any more; one that had not begun never is."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _ask(self, now: datetime) -> None:
+        """Begin the looks, in turns by system: none with many dark probes starves another."""
+        self._pool = self._pool or self._ports.pool()
+        clock, prober = self._ports.clock, self._ports.prober
+        half_minute = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % HALF_MINUTE
+        if self._asked_last is not None:
+            half_minute = max(half_minute, self._asked_last + HALF_MINUTE)
+        self._asked_last = half_minute
+
+        def looked(probe: Probe) -> tuple[ProbeAnswer, float]:
+            return prober.ask(probe), clock.monotonic()
+
+        for policy, probe in _in_turns(self._policies):
+            key = f"{policy.system} {probe.name}"
+            if key not in self._asked:
+                self._asked[key] = _Asked(
+                    policy.system, probe.name, half_minute, now, clock.monotonic()
+                )
+                self._pool.submit(key, partial(looked, probe_signals.patience(probe, policy)))
+
+    def _gather(self, seconds: float) -> None:
+        """Take in what ends within that time; what could not be looked at is no look.
+
+        Raises: whatever is no RollbackError.
+        """
+        clock = self._ports.clock
+        until = clock.monotonic() + seconds
+        while self._pool and self._asked:
+            ended = self._pool.wait(max(0.0, until - clock.monotonic()))
+            if not ended:  # the time is over
+                return
+            for key, answer in ended:
+                self._take_in(self._asked.pop(key), answer)
+
+    def _take_in(self, asked: _Asked, answer: Any) -> None:
+        if isinstance(answer, RollbackError):
+            return
+        if isinstance(answer, BaseException):
+            raise answer
+        seen = self._seen.setdefault(asked.system, {})
+        seen.setdefault(asked.probe, []).append(_look(asked, *answer))
+
+    def _keep(self, policy: Policy) -> None:
+        """One commit: the looks, what they mean, and its reason; then the alerts, if any.
+
+        An instance that dies in between has kept what it found: the next one records its alert.
+        """
+        keep = partial(self._keep_looks, policy, self._seen.pop(policy.system, {}))
+        too_fast = f"the probes of {policy.system}: their record changes too fast"
+        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
+        retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
+
+    def _keep_looks(self, policy: Policy, looks: Mapping[str, list[Look]]) -> None:
+        """The same, unless somebody writes first. Raises: Moved."""
+        document = self._ports.store.get(probe_signals.path(policy.system))
+        now = document.read_at
+        before = decode(Record, document.fields) if document.fields else None
+        record, events, said = _judged(
+            before or Record(policy.system, since=now), looks, policy, now
+        )
+        writes = [written(document, encode(record)), *events]
+        version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+        path = document.path
+        internal_alerts.record(self._ports, policy, path, record.findings, version, now)
+
+
+def _in_turns(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
+    """The first probe of each system, then the second of each, and so on."""
+    of_each = (
+        [(policy, probe) for probes in probe_signals.feeding(policy).values() for probe in probes]
+        for policy in policies.values()
+    )
+    for turn in zip_longest(*of_each):
+        yield from (one for one in turn if one is not None)
+
+
+def _look(asked: _Asked, answer: ProbeAnswer, monotonic: float) -> Look:
+    return Look(
+        at=asked.at,
+        ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
+        passed=answer.passed,
+        seconds=answer.seconds,
+        status=answer.status,
+    )
+
+
+def _judged(
+    record: Record, looks: Mapping[str, list[Look]], policy: Policy, now: datetime
+) -> tuple[Record, list[Create], list[Notice]]:
+    """The record with these looks, and the events and notices that go with it."""
+    looked = probe_signals.seen(record, looks, policy)
+    changes = probe_signals.judge(looked, policy, now)
+    record = probe_signals.after(looked, changes)
+    warned = warnings(record, policy, now)
+    said = [notice for one in warned for notice in _said(one, policy, now)]
+    told = [
+        *(internal_alerts.told(policy, one, now) for one in changes),
+        *(
+            write_down(
+                policy.system,
+                f"warned:{one.about}:{now:%Y%m%dT%H%M%S}",
+                event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
+            )
+            for one in warned
+        ),
+    ]
+    newly = {one.about: now for one in warned}
+    return replace(record, warned=record.warned | newly), told, said
+
+
+def _said(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
+    """An early warning to whoever wants to know of the least."""
+    return notices(
+        policy,
+        f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",
+        Severity.LOW,
+        "warned",
+        f"{policy.display_name or policy.system}: {warned.text}",
+        now,
+        signal=warned.signal,
+    )

@@ -1,0 +1,1 @@
+"""Notices to people: messages, status page, device push."""

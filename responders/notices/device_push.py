@@ -1,0 +1,214 @@
+"""One notice to the devices of users, who are looked up in the application's database.
+
+No token and nobody's id is kept, logged or told: a device is its place among those of a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from responders.data.erasure import read_ledger
+from responders.data.repair.affected_users import began_at, concerned, read
+from responders.notices.message import told
+from shared.core import log
+from shared.core.codec import decode, encode
+from shared.core.errors import Moved, Rejected, Unavailable
+from shared.core.store import Update
+from shared.domain.data.document import Version
+from shared.domain.data.erasure import owners
+from shared.domain.data.integrity.validator import values
+from shared.domain.notices import notice as notices
+from shared.domain.notices import push_progress
+from shared.domain.notices.notice import Notice, Status, loud
+from shared.domain.notices.outbox import SENDING_TAKES, Answer
+from shared.domain.notices.push_progress import BATCH, Fate, Spread
+from shared.domain.policy.channels import Addressees, Audience, Channel
+from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.ports.documents import Documents
+from shared.ports.world import Ports
+
+LASTS: Final = 20.0
+"""Seconds after which no batch is begun: the next delivery goes on."""
+NOBODY: Final = ""
+"""In place of the token of somebody who was erased."""
+
+
+class Spreading:
+    """One notice on one channel, for the length of one delivery."""
+
+    def __init__(self, ports: Ports, policy: Policy, channel: Channel) -> None:
+        self._ports = ports
+        self._policy = policy
+        self._channel = channel
+
+    def tell(
+        self, notice: Notice, users: Addressees, content: Mapping[str, Any]
+    ) -> tuple[Notice, Answer, str]:
+        """Tell devices for a while: how far it has come, the channel's answer, and what is wrong.
+
+        The notice is claimed. Each batch is on record before the next one leaves; `content` is what
+        the first one is told. Raises: Moved, when another has claimed it meanwhile; Unavailable,
+        for the store's.
+        """
+        known = notice.spread or push_progress.begun(None, self._ports.clock.now())
+        try:
+            tokens, known = self._looked_up(notice, users, known)
+        except (Rejected, Unavailable) as failure:
+            answer, why = unanswered(failure)
+            if self._channel.audience is Audience.CONCERNED:  # it may repeat names of documents
+                why = f"whose documents they are cannot be read: {why.partition(':')[0]}"
+            return notice, answer, why
+        notice, turn = self._kept(notice, known), push_progress.places(known)
+        until = self._ports.clock.monotonic() + LASTS
+        while turn:
+            some, turn = turn[:BATCH], turn[BATCH:]
+            try:
+                fates = self._sent(notice, content, [tokens[place] for place in some])
+            except (Rejected, Unavailable) as failure:
+                return notice, *unanswered(failure)
+            goes_on = bool(turn) and self._ports.clock.monotonic() < until
+            known = push_progress.advanced(known, some, fates, goes_on=goes_on)
+            notice = self._kept(notice, known)
+            if not goes_on:
+                break
+            is_again = any(place < known.upto for place in turn[:BATCH])
+            worded = replace(notice, spread=replace(known, is_begun=is_again))
+            content = told(self._ports, self._policy, worded, self._channel)
+        return notice, *_answer(known)
+
+    def _looked_up(
+        self, notice: Notice, users: Addressees, known: Spread
+    ) -> tuple[list[str], Spread]:
+        """Each token once, in the order of its users' names; and how many there are.
+
+        Raises: Unavailable; Rejected, also when the moment cannot be read any more.
+        """
+        if self._channel.audience is Audience.CONCERNED:
+            found, known = self._concerned(notice.facts["rollback"], users, known)
+        else:
+            found, known = self._matching(users, known)
+        ledger = read_ledger(self._ports, self._policy)
+        erased = [one for one in found if ledger is not None and ledger.forbids(one)]
+        gone = set(_tokens(erased, users))
+        tokens = list(dict.fromkeys(_tokens(found, users)))
+        told_of = len(found) - len(erased)
+        counted = replace(known, users=told_of, devices=len(tokens), is_looked_up=True)
+        return [NOBODY if one in gone else one for one in tokens], counted
+
+    def _matching(self, users: Addressees, known: Spread) -> tuple[list[Version], Spread]:
+        """Users by their fields, with their tokens and who they are. Raises: as `_looked_up`."""
+        scope, where, most = Scope(users.collection), users.where, users.at_most
+        only = self._only(users)
+        found = self._documents.matching(self._database, scope, where, known.at, only, most)
+        all_of_them = len(found)
+        if all_of_them == most:
+            all_of_them = self._documents.count(self._database, scope, known.at, where)
+        return found, replace(known, beyond=all_of_them - len(found))
+
+    def _concerned(
+        self, rollback: str, users: Addressees, known: Spread
+    ) -> tuple[list[Version], Spread]:
+        """Users whose documents a rollback has written or left. Raises: as `_looked_up`.
+
+        If it cannot be read what was before it, that is so for each further attempt, too.
+        """
+        ports, policy = self._ports, self._policy
+        before = known.before if known.is_looked_up else began_at(ports, rollback)
+        try:
+            who = concerned(ports, policy, rollback, known.at, before)
+        except Rejected:
+            if before is None or known.is_looked_up:
+                raise
+            before = None
+            who = concerned(ports, policy, rollback, known.at, before)
+        told_of = who.persons[: users.at_most]
+        paths = [f"{users.collection}/{person}" for person in told_of]
+        only = {field.partition(".")[0] for field in self._only(users)}
+        there = [  # many of them are held at once
+            replace(one, fields={name: it for name, it in one.fields.items() if name in only})
+            for one in read(ports, policy, paths, known.at)
+        ]
+        beyond = len(who.persons) - len(told_of)
+        return there, replace(known, beyond=beyond, unknown=who.unknown, before=before)
+
+    def _only(self, users: Addressees) -> list[str]:
+        """The fields that are asked of a user's document: devices, and whose it is."""
+        rules = self._policy.erasure
+        whose = owners.fields(rules, users.collection) if rules is not None else []
+        return sorted({users.tokens, *whose})
+
+    @property
+    def _documents(self) -> Documents:
+        return self._ports.documents(self._policy.system)
+
+    @property
+    def _database(self) -> str:
+        return self._policy.integrity.database
+
+    def _sent(
+        self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]
+    ) -> list[Fate]:
+        """What becomes of each. Raises: Unavailable, Rejected, for all alike."""
+        asked = [one for one in tokens if one != NOBODY]
+        try:
+            said = self._ports.sender.send_each(self._channel, notice.id, content, asked)
+        except Rejected:
+            if not (
+                notice.spread and notice.spread.taken
+            ):  # else the channel takes what it is told
+                raise
+            said = [Fate.REFUSED] * len(asked)
+        fates = iter(said)
+        return [Fate.GONE if one == NOBODY else next(fates) for one in tokens]
+
+    def _kept(self, notice: Notice, known: Spread) -> Notice:
+        """The notice with how far it has come, on record, and claimed for the next batch."""
+        document = self._ports.store.get(notices.path(notice.id))
+        current = decode(Notice, document.fields) if document.fields else None
+        if current is None or (current.attempts, current.due_at) != (
+            notice.attempts,
+            notice.due_at,
+        ):
+            raise Moved(f"{notice.id} took so long that another has claimed it anew")
+        kept = replace(notice, spread=known, due_at=document.read_at + SENDING_TAKES)
+        self._ports.store.commit([Update(document.path, encode(kept), document.version)])
+        return kept
+
+
+def unanswered(failure: Rejected | Unavailable) -> tuple[Answer, str]:
+    """What a failure says of a channel."""
+    return Answer.REFUSED if isinstance(failure, Rejected) else Answer.NONE, str(failure)
+
+
+def short(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
+    """What the team is told of a notice that is over, where it has not reached all it was for."""
+    known = ended.spread
+    if known is None or not (known.is_short or ended.status is Status.UNDELIVERABLE):
+        return []
+    severity = ended.severity or Severity.LOW
+    why = f"; given up: {ended.last_error}" if ended.status is Status.UNDELIVERABLE else ""
+    said = f"{ended.event} on channel {ended.channel}, {known}{why}"
+    log.write("WARNING", f"{ended.incident}: {said}", event="notice.short", notice=ended.id)
+    event = f"short.{ended.event}.{ended.channel}"
+    text = f"{ended.incident} {severity}: {said}"
+    return loud(policy, ended.incident, severity, event, text, now)
+
+
+def _tokens(found: Sequence[Version], users: Addressees) -> list[str]:
+    named = (value for one in found for value in values(one.fields, users.tokens))
+    return [one for one in named if isinstance(one, str) and one]
+
+
+def _answer(known: Spread) -> tuple[Answer, str]:
+    """What the channel answers once those whose turn it was have had it, or time is over."""
+    if known.upto < known.devices:
+        return Answer.PARTLY, ""
+    if known.again:
+        return Answer.NONE, f"{len(known.again)} devices gave no answer"
+    return Answer.TAKEN, ""

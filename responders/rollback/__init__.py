@@ -1,0 +1,1 @@
+"""The life of a rollback: case, approval, completion, reports."""

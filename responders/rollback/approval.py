@@ -1,0 +1,149 @@
+"""A question to people: asked, answered, asked anew, or expired into doing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from responders.rollback.case import Case, Turn
+from responders.rollback.completion import called_off, ended
+from responders.rollback.joined_alerts import unjudged
+from shared.core import text
+from shared.core.durations import in_words
+from shared.domain.decision.facts import Difference
+from shared.domain.incidents.incident import Status
+from shared.domain.incidents.next_actions import lines
+from shared.domain.rollback.rollback import Question, Word, in_favour
+from shared.domain.rollback.rollback import Status as RollbackStatus
+
+PARKED_LOOK = timedelta(minutes=1)
+"""How soon an alert that joins a question is seen."""
+ANSWERS = ("approve", "reject")
+
+
+def parked(
+    case: Case,
+    question: Question,
+    shown: Sequence[Difference],
+    back: str,
+    told: Mapping[str, Any],
+) -> Turn:
+    """The turn that asks people about one plan, which brings so much `back`.
+
+    About the same as before it asks only once.
+    """
+    now, before, plan = case.now(), case.rollback.question, question.plan
+    same = before is not None and _is_same(before, question)
+    until = case.rollback.parked_until if same else None
+    until = until or now + case.policy.gates.approval_expires
+    commands = lines(case.policy.system, case.incident.id, *ANSWERS, plan=plan.fingerprint)
+    people = "one person" if question.needed == 1 else f"{question.needed} different people"
+    asked = (
+        f"{people} must approve: {plan.scenario} back to {plan.target}, "
+        f"{back}; because {question.reason}; expires in {in_words(until - now)}"
+    )
+    return Turn(
+        event="rollback.parked",
+        note=asked,
+        details=(*described(shown), *plan.reported, *commands),
+        facts={
+            **told,
+            "plan": plan.fingerprint,
+            "difference": shown,
+            "reported": plan.reported,
+            "commands": commands,
+        },
+        changes={
+            "status": RollbackStatus.PARKED,
+            "outcome": question.reason,
+            "question": before if same else question,
+            "approvals": case.rollback.approvals if same else (),
+            "gates": tuple(told["gates"]),
+            "parked_until": until,
+            "due_at": case.look_after(PARKED_LOOK),
+            "lease": None,
+        },
+        status=Status.INVESTIGATING,
+        say=not same,
+        occasion="" if before is None else f"-{case.rollback.sequence}",
+    )
+
+
+def _is_same(before: Question, question: Question) -> bool:
+    """Whether as many people are asked about the same plan as before."""
+    return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
+
+
+def wait(case: Case) -> bool:
+    """Judge again when people have answered or an alert has joined; in the end, do nothing.
+
+    Whether to go on now.
+    """
+    rollback = case.rollback
+    if unjudged(case.joined_alerts()):
+        return _judge_again(case, "a further alert joined: it is judged again")
+    question = rollback.question
+    if question is not None:
+        people = in_favour(rollback, question.plan.fingerprint, question.needed)
+        if len(people) >= question.needed:
+            return _judge_again(
+                case, f"approved by {', '.join(people.values())}: it is judged again"
+            )
+    until = rollback.parked_until
+    if until is not None and case.now() < until:
+        case.wait("rollback.waits", "for a person", min(until, case.look_after(PARKED_LOOK)))
+        return False
+    expired = Turn(
+        event="rollback.expired",
+        note="nobody decided in time: nothing was done",
+        details=_prepared(question),
+        changes=ended(case, RollbackStatus.NOT_TAKEN, "the question expired"),
+        status=Status.ESCALATED,
+        choices=("retry", "accept"),
+    )
+    return not case.end(expired)
+
+
+def _judge_again(case: Case, why: str) -> bool:
+    """The world may be another one than when it was asked: every gate is asked once more."""
+    decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
+    case.take(
+        Turn(
+            event="rollback.unparked",
+            note=why,
+            changes={"status": RollbackStatus.DECIDING, "decide_by": decide_by},
+            say=False,
+        )
+    )
+    return True
+
+
+def give_up(case: Case, no: Word) -> bool:
+    """End it because a person does not want it. Whether the worker must go on with it."""
+    by = f"rejected by {no.actor}: {no.reason}"
+    rejected = Turn(
+        event="rollback.rejected",
+        note=f"{by}; nothing was done",
+        details=_prepared(case.rollback.question),
+        changes=ended(case, RollbackStatus.NOT_TAKEN, by),
+        status=Status.ESCALATED,
+        choices=("retry", "accept"),
+        system=called_off(case),
+        despite_words=True,
+    )
+    return not case.end(rejected, answered={alert.key for alert in unjudged(case.joined_alerts())})
+
+
+def _prepared(question: Question | None) -> tuple[str, ...]:
+    """What was asked about, which whoever says `retry` is asked about again."""
+    if question is None:
+        return ()
+    plan = question.plan
+    asked = f"prepared: {plan.scenario} back to {plan.target}, plan {plan.fingerprint[:12]}"
+    return (f"{asked}; retry asks about it again", *plan.reported)
+
+
+def described(shown: Sequence[Difference]) -> list[str]:
+    """What a plan changes, a line for each function, as far as people read."""
+    return text.lines([str(one) for one in shown])

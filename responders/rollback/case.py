@@ -1,0 +1,376 @@
+"""One rollback in a worker's hands, with its incident: every change of state goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.rollback import report_filing
+from responders.rollback.joined_alerts import unjudged
+from shared.core.codec import decode, encode
+from shared.core.runtime import Pool
+from shared.core.store import Document, Query, Reader, Update, Write
+from shared.domain import system as systems
+from shared.domain.audit.chain import Event, event
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, Status
+from shared.domain.incidents.next_actions import lines
+from shared.domain.incidents.opening import Opening, raised, reopen_incident, shown
+from shared.domain.notices.notice import Notice, creates, notices, to_concerned
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity, worse
+from shared.domain.rollback.rollback import Order, Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals import alert as alert_record
+from shared.domain.signals.alert import Alert
+from shared.domain.system import System
+from shared.engine.lease import Draft, Tenure
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+SWEEP_SLACK = timedelta(seconds=5)
+"""The clock sweeps each half minute: what falls due just after one waits for the next."""
+
+
+class Turn(Struct, frozen=True):
+    """One change of state, as the worker means it."""
+
+    event: str
+    note: str
+    """Said in the time line, in words for people."""
+    details: tuple[str, ...] = ()
+    """Further lines for who is told."""
+    choices: tuple[str, ...] = ()
+    """What a person may do now, said with its command lines."""
+    facts: Mapping[str, Any] = {}
+    changes: Mapping[str, Any] = {}
+    """Fields of the rollback."""
+    status: Status | None = None
+    """What the incident becomes; None: it stays as it is."""
+    say: bool = True
+    """Whether people are told."""
+    ends_repair: bool = False
+    """Whether whose documents the rollback has written or left are told that it has ended."""
+    occasion: str = ""
+    """What tells this notice from another of the same event, where an event may come again."""
+    writes: tuple[Write, ...] = ()
+    system: Callable[[System], System | None] | None = None
+    """What becomes of the system's own document; None as its answer: not now, decide again."""
+    despite_words: bool = False
+    """Whether it stands even when a person has said something meanwhile."""
+    rest: Order | None = None
+    """What a further rollback of the incident is to ask about, once this one has ended."""
+    severity: Severity | None = None
+    """What the incident's becomes; None: it stays as it is."""
+
+
+class _Composed(Struct, frozen=True):
+    """What a commit will have made true, and what is to be published after it."""
+
+    incident: Incident
+    notices: tuple[Notice, ...]
+    reopened: Opening | None = None
+
+
+class Case:
+    """What a worker knows while it holds a rollback."""
+
+    def __init__(self, ports: Ports, policy: Policy, tenure: Tenure, pool: Pool) -> None:
+        self.ports = ports
+        self.policy = policy
+        self.tenure = tenure
+        self.pool = pool
+        document = ports.store.get(incidents.path(tenure.rollback.incident))
+        self.incident = decode(Incident, document.fields)
+
+    @property
+    def rollback(self) -> Rollback:
+        """Its newest state."""
+        return self.tenure.rollback
+
+    def now(self) -> datetime:
+        """The store's time, on which all workers agree however wrong their clocks are."""
+        return self.tenure.now()
+
+    @property
+    def decide_by(self) -> datetime:
+        """Until when what is not known may become known.
+
+        What nobody could judge before its time was over is judged twice: no answer may be one
+        call's bad luck.
+        """
+        now, deadline = self.now(), self.rollback.decide_by
+        if deadline is None or self.rollback.gates:
+            return deadline or now
+        return max(deadline, now + self.policy.gates.judge_every)
+
+    def look_after(self, span: timedelta) -> datetime:
+        """When a look that long from now is due: in time for the sweep that is nearest to it."""
+        return self.now() + span - SWEEP_SLACK
+
+    def take(self, turn: Turn) -> bool:
+        """Whether the turn landed; otherwise something has changed that is to be seen to first.
+
+        State, event, public state and notices are one commit; what is to be said is published
+        after it. Raises: as Tenure.commit.
+        """
+        composed: list[_Composed] = []
+        known = self.rollback.words
+
+        def compose(rollback: Rollback) -> Draft | None:
+            composed.clear()
+            if self._overtaken(turn, known, rollback):
+                return None
+            document = self.ports.store.get(systems.path(self.policy.system))
+            current = decode(System, document.fields)
+            after = turn.system(current) if turn.system else current
+            if after is None:
+                return None
+            now = self.now()
+            before = self.ports.store.get(incidents.path(self.incident.id))
+            incident = _moved(before, turn, now)
+            said = self._said(turn, incident, now)
+            incident, later = raised(self.policy, incident, self.incident.severity, now)
+            said += later
+            composed.append(_Composed(incident, tuple(said)))
+            public = self._shown(turn, before, incident, current, now)
+            writes = [*turn.writes, *public, *creates(said)]
+            if after != current:
+                writes.append(Update(document.path, encode(after), document.version))
+            return Draft(_told(turn, now), _changes(turn, known, rollback), tuple(writes))
+
+        self.tenure.commit(compose)
+        return self._landed(composed)
+
+    @staticmethod
+    def _overtaken(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> bool:
+        """Whether a person has said something that the turn does not know, or wants it to stop."""
+        if turn.despite_words:
+            return False
+        return bool(rollback.cancel_requested) or rollback.words != known
+
+    def end(self, turn: Turn, *, answered: Collection[str] = ()) -> bool:
+        """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
+
+        A transaction over the joined alerts: an alert lands before, and is seen here, or after,
+        and finds the rollback ended. Those of `answered` (keys) are taken in by this rollback.
+        Further ones are judged first where this one is not decided yet; else a further rollback
+        of the incident judges them, or that of the incident which has superseded this one.
+        Raises: as Tenure.transact.
+        """
+        composed: list[_Composed] = []
+        known = self.rollback.words
+
+        def compose(reader: Reader, rollback: Rollback) -> Draft | None:
+            composed.clear()
+            if self._overtaken(turn, known, rollback):
+                return None
+            alerts = self._alerts(reader)
+            further = [alert for alert in unjudged(alerts) if alert.key not in answered]
+            if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
+                return None
+            absorbed = self.absorbing(alert for alert in alerts if alert.key in answered)
+            return self._ending(turn, reader, further, absorbed, composed)
+
+        self.tenure.transact(compose)
+        return self._landed(composed)
+
+    def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
+        """Let go of the rollback until then; the clock will hand it on."""
+        self.take(
+            Turn(
+                event=event_name,
+                note=note,
+                changes={**changes, "due_at": until, "lease": None},
+                say=False,
+                despite_words=True,
+            )
+        )
+
+    def hold_for(self, seconds: float) -> None:
+        """Return with a lease that lasts so long: before calls that may take all of their time.
+
+        Raises: as Tenure.commit.
+        """
+        if not self.tenure.lasts(seconds):
+            renewed = event("lease.renewed", self.now(), "worker")
+            self.tenure.commit(lambda _: Draft((renewed,)))
+
+    def hand_over(self) -> None:
+        """Let go of the rollback and have the next worker take it at once."""
+        now = self.now()
+        self.wait("worker.handed-over", "the worker's time is over", now)
+        work_queue.publish(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
+
+    def joined_alerts(self) -> list[Alert]:
+        """Every alert of the incident, those that no decision has taken in included."""
+        return self._alerts(self.ports.store)
+
+    def raised(self, alerts: Iterable[Alert]) -> bool:
+        """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
+        severities = [self.policy.signals[alert.signal].severity for alert in alerts]
+        worst = reduce(worse, severities, self.incident.severity)
+        if worst is self.incident.severity:
+            return False
+        sooner = self.now() + self.policy.gates.decide_within[worst]
+        detected = self.incident.status is Status.DETECTED
+        self.take(
+            Turn(
+                event=f"incident.raised-{worst.lower()}",
+                note=f"worse than thought: {worst}",
+                changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
+                status=Status.INVESTIGATING if detected else self.incident.status,
+                severity=worst,
+            )
+        )
+        return True
+
+    def absorbing(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
+        """The writes that take these alerts into this rollback."""
+        return tuple(
+            Update(alert_record.path(alert.key), {"absorbed_by": self.rollback.id})
+            for alert in alerts
+            if not alert.absorbed_by
+        )
+
+    def _ending(
+        self,
+        turn: Turn,
+        reader: Reader,
+        further: list[Alert],
+        absorbed: tuple[Write, ...],
+        composed: list[_Composed],
+    ) -> Draft:
+        """The last commit, and what becomes of the alerts that it does not answer."""
+        now = self.now()
+        document = reader.get(systems.path(self.policy.system))
+        current = decode(System, document.fields)
+        after = self._let_go(turn, current, now)
+        before = reader.get(incidents.path(self.incident.id))
+        incident = _moved(before, turn, now)
+        said = self._said(turn, incident, now)
+        writes = [*turn.writes, *absorbed, *creates(said)]
+        reopened = None
+        rest = None if further else turn.rest
+        if (further or rest) and current.incident == incident.id:
+            happened = event(
+                "incident.rejudged", now, "worker", alerts=[one.key for one in further]
+            )
+            if rest is not None:
+                happened = event("rollback.rest-asked", now, "worker", order=encode(rest))
+            reopened = reopen_incident(
+                self.policy,
+                replace(document, fields=encode(after)),
+                replace(before, fields=encode(incident)),
+                now=now,
+                commit_id=self.ports.ids(),
+                events=[happened],
+                order=rest,
+            )
+            incident = reopened.incident
+            writes += reopened.writes
+        else:
+            writes += [
+                Update(
+                    alert_record.path(alert.key),
+                    {"incident": current.incident, "joined": f"{incident.id} was superseded"},
+                )
+                for alert in further
+            ]
+            writes += self._shown(turn, before, incident, current, now)
+            writes.append(Update(document.path, encode(after), document.version))
+        composed.append(_Composed(incident, tuple(said), reopened))
+        return Draft(_told(turn, now), dict(turn.changes), tuple(writes))
+
+    def _let_go(self, turn: Turn, current: System, now: datetime) -> System:
+        """The system's document once this rollback works on it no more."""
+        after = self.freed(current)
+        if turn.system is not None:
+            after = turn.system(after) or after
+        if current.rollback != self.rollback.id:
+            return after
+        ended = turn.changes["status"] is not RollbackStatus.PARKED
+        resolved = now if turn.status is Status.RESOLVED else None
+        return replace(after, rollback_ended=ended, incident_ended_at=resolved)
+
+    def freed(self, system: System) -> System:
+        """The system without this rollback in its slot."""
+        return replace(system, slot="") if system.slot == self.rollback.id else system
+
+    def _landed(self, composed: list[_Composed]) -> bool:
+        """Publish what the commit that landed has to say; whether there was one."""
+        if not composed:
+            return False
+        [now_true] = composed
+        self.incident = now_true.incident
+        work_queue.publish_notices(self.ports.bus, now_true.notices)
+        if now_true.reopened is not None:
+            again = now_true.reopened
+            work_queue.publish_notices(self.ports.bus, again.notices)
+            work_queue.publish(
+                self.ports.bus, work_queue.ROLLBACK, again.rollback.id, again.rollback.created_at
+            )
+        return True
+
+    def _alerts(self, reader: Reader) -> list[Alert]:
+        found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
+        return [decode(Alert, document.fields) for document in found]
+
+    def _said(self, turn: Turn, incident: Incident, now: datetime) -> list[Notice]:
+        if not turn.say:
+            return []
+        number = self.rollback.id.removeprefix(incident.id) + turn.occasion
+        commands = lines(self.policy.system, incident.id, *turn.choices)
+        text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
+        event, severity = f"{turn.event}{number}", incident.severity
+        said = notices(
+            self.policy,
+            incident.id,
+            severity,
+            event,
+            "\n".join(text),
+            now,
+            to_paste=commands,
+            **turn.facts,
+        )
+        if turn.ends_repair:
+            said += to_concerned(self.policy, incident.id, severity, event, now, self.rollback.id)
+        return said
+
+    def _shown(
+        self, turn: Turn, before: Document, incident: Incident, current: System, now: datetime
+    ) -> list[Write]:
+        """Incident and public state, where the turn changes them; a newer incident's stays."""
+        if turn.status is None:
+            return []
+        newest = current.incident == incident.id
+        return [
+            Update(before.path, encode(incident), before.version),
+            *shown(self.policy, incident, now, newest=newest),
+            *report_filing.due(incident),
+        ]
+
+
+def _moved(before: Document, turn: Turn, now: datetime) -> Incident:
+    """The incident after the turn; a person may have written it since the worker last did."""
+    incident = decode(Incident, before.fields)
+    if turn.status is None:
+        return incident
+    return incidents.moved(incident, turn.status, now, turn.note, turn.severity)
+
+
+def _changes(turn: Turn, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
+    """The turn's changes; what a person has said meanwhile stays due at once."""
+    changes = dict(turn.changes)
+    if rollback.words != known and "due_at" in changes:
+        changes["due_at"] = rollback.due_at
+    return changes
+
+
+def _told(turn: Turn, now: datetime) -> tuple[Event, ...]:
+    return (event(turn.event, now, "worker", note=turn.note, **turn.facts),)

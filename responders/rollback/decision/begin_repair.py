@@ -1,0 +1,89 @@
+"""The begin and the refusal of a repair and of its undo, behind a fence where one is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.rollback.case import Case, Turn
+from responders.rollback.completion import ended
+from responders.rollback.decision.decide import kept
+from responders.rollback.isolation.fence_guard import Around
+from shared.domain.incidents.incident import Status
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Rollback, in_favour
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.system import System
+
+
+def approved_by(rollback: Rollback, plan: Plan, people: int) -> str:
+    """Why it may begin; empty: not so many people want that plan yet."""
+    found = in_favour(rollback, plan.header.fingerprint, people)
+    return f"approved by {', '.join(found.values())}" if len(found) >= people else ""
+
+
+def begin(
+    case: Case,
+    plan: Plan,
+    behind: Around,
+    told: Mapping[str, Any],
+    note: str,
+    *,
+    details: tuple[str, ...],
+    suspended: Mapping[str, datetime] | None = None,
+    **changes: Any,
+) -> bool:
+    """Freeze the plan and take the system's slot, in one commit, before any effect: it goes on."""
+    name, commands = case.rollback.id, [behind.fence.command] if behind.fence is not None else []
+
+    def slot_taken(system: System) -> System | None:
+        if system.slot not in ("", name):
+            return None
+        theirs = {**system.suspended, **(suspended or {})}
+        return behind.with_window(replace(system, slot=name, suspended=theirs))
+
+    turn = Turn(
+        event="rollback.decided",
+        note=note,
+        details=details,
+        facts={**told, "plan": plan.header.fingerprint, "upheld": commands},
+        changes={
+            "status": RollbackStatus.RUNNING,
+            "plan": plan.header,
+            "gates": tuple(told["gates"]),
+            **changes,
+        },
+        status=Status.ROLLING_BACK,
+        writes=(*kept(case, plan), *behind.writes),
+        system=slot_taken,
+    )
+    if case.take(turn):
+        behind.begin(case)
+    return True
+
+
+def let_go(
+    case: Case,
+    told: Mapping[str, Any],
+    note: str,
+    reason: str,
+    *,
+    details: tuple[str, ...],
+    is_over: bool = False,
+) -> Turn:
+    """The turn that does nothing, and says why; a person decides on, unless it is over."""
+    return Turn(
+        event="rollback.not-taken",
+        note=f"{note}: {reason}",
+        details=details,
+        choices=() if is_over else ("retry", "accept"),
+        facts=told,
+        changes={
+            **ended(case, RollbackStatus.NOT_TAKEN, reason),
+            "gates": tuple(told["gates"]),
+        },
+        status=Status.RESOLVED if is_over else Status.ESCALATED,
+    )

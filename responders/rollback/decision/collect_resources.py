@@ -1,0 +1,84 @@
+"""What lies beside the functions, looked at before a plan is made over it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+from msgspec.structs import replace
+
+from responders.scenarios.products import hosting
+from responders.scenarios.resource_plan import Sight
+from responders.support.inventory_reader import take_stock
+from responders.support.parallel_calls import (
+    ANSWER_SECONDS,
+    LONGEST_SECONDS,
+    Hold,
+    ask,
+    ask_all,
+    no_lease,
+)
+from shared.core.errors import RollbackError
+from shared.core.store import Document
+from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.deployments.deployment import record_path
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.policy.resources import Resources
+from shared.ports.world import Ports
+
+
+def survey(
+    ports: Ports,
+    policy: Policy,
+    scenario: ScenarioName,
+    target: str,
+    hold: Hold = no_lease,
+) -> Sight | None:
+    """What was recorded of the target, and what is live; None: the scenario needs none of it.
+
+    Of a deployment without a record nothing was recorded: nothing beside its functions goes back.
+    `hold` is asked before each round of calls.
+    Raises: Unavailable, when our own store does not tell; as `hold`.
+    """
+    reach = REACHES[scenario].beside
+    if not target or not reach:
+        return None
+    hold(ANSWER_SECONDS)
+    record: Document = ask(ports, partial(ports.store.get, record_path(policy.system, target)))
+    fields = record.fields
+    recorded = stocks.unpacked(fields["live"]) if fields is not None else WholeInventory()
+    hold(LONGEST_SECONDS)
+    live = take_stock(ports, replace(policy, resources=_within(policy.resources, reach)))
+    versions = hosting.needed(recorded, live)
+    hold(ANSWER_SECONDS)
+    statuses = ask_all(
+        ports,
+        {
+            f"{site}/{version}": partial(ports.estate(policy.system).hosting.version, site, version)
+            for site, version in versions
+        },
+    )
+    return Sight(
+        recorded,
+        live,
+        {
+            (site, version): status
+            for site, version in versions
+            if not isinstance(status := statuses[f"{site}/{version}"], RollbackError)
+        },
+    )
+
+
+def _within(resources: Resources, parts: Collection[Part]) -> Resources:
+    """Of what is protected, what these parts are about: nothing else need be looked at."""
+    stored = Part.RULES in parts or Part.INDEXES in parts
+    return Resources(
+        hosting_sites=resources.hosting_sites if Part.SITES in parts else (),
+        remote_config=resources.remote_config and Part.REMOTE_CONFIG in parts,
+        databases=resources.databases if stored else (),
+        storage_buckets=resources.storage_buckets if Part.RULES in parts else (),
+        identity=resources.identity and Part.IDENTITY in parts,
+    )

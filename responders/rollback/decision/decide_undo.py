@@ -1,0 +1,136 @@
+"""An order to take back, decided under the lease and begun.
+
+It is the answer to no alert, and automation leaves alone for a while what it has led anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from responders.data.erasure import FORGET
+from responders.data.repair import erase_written_later
+from responders.rollback.approval import parked
+from responders.rollback.case import Case
+from responders.rollback.decision.begin_repair import approved_by, begin, let_go
+from responders.rollback.decision.collect_facts import gather
+from responders.rollback.decision.data_orders import PREPARE_WITHIN
+from responders.rollback.decision.decide import held
+from responders.rollback.decision.undo_preview import WorkedOut, is_of_data, work_out
+from responders.rollback.isolation import fence_guard
+from responders.rollback.isolation.fence_guard import Around
+from responders.support.parallel_calls import LONGEST_SECONDS
+from shared.core.codec import encode
+from shared.core.store import Query
+from shared.domain.data.repair import quarantine
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.rollback import Order, Question, Rollback
+from shared.engine.steps.resources.differences import all_of
+
+REMOVES_COPIES: Final = (FORGET, erase_written_later.VERB)
+LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
+
+
+def decide(case: Case) -> bool:
+    """Whether the worker goes on with this rollback now; otherwise it was let go."""
+    policy, rollback, now = case.policy, case.rollback, case.now()
+    order = rollback.order
+    if order is None:
+        raise ValueError(f"{rollback.id} takes back what nobody has ordered")
+    alerts = case.joined_alerts
+    gathered = gather(case.ports, policy, now, alerts, rollback.id, writing=True)
+    if case.raised(gathered.alerts):
+        return True
+    deadline = case.decide_by
+    case.hold_for(LONGEST_SECONDS)
+    found = work_out(case.ports, policy, order, gathered.facts, deadline, now, rollback.id)
+    found, behind = _behind(case, _agreed(rollback, found), deadline)
+    plan = found.reversal.plan
+    told = {
+        "outcome": found.outcome,
+        "scenario": ScenarioName.FUNCTIONS,
+        "target": order.target,
+        "gates": [encode(answer) for answer in found.gates],
+        "difference": [encode(one) for one in found.reversal.shown],
+        "reported": plan.header.reported if plan is not None else found.reversal.reported,
+    }
+    match found.outcome:
+        case Outcome.HOLD:
+            return not case.take(held(case, found.reason, told))
+        case Outcome.ROLLBACK if plan is not None:
+            return _begun(case, order, found, plan, behind, told)
+        case Outcome.ASK if plan is not None:
+            question = Question(plan.header, found.people, found.reason, now)
+            among = "documents" if found.writes else "rebuilds"
+            turn = parked(case, question, found.reversal.shown, f"{among} among it", told)
+        case _:
+            details = found.reversal.reported if plan is None else plan.header.reported
+            turn = let_go(case, told, "nothing was done", found.reason, details=details)
+    answered = {alert.key for alert in gathered.alerts}
+    return not case.end(turn, answered=answered)
+
+
+def _behind(case: Case, found: WorkedOut, deadline: datetime) -> tuple[WorkedOut, Around]:
+    """What becomes of it, and what is raised with it; it waits for what falls.
+
+    And for whoever removes copies just now of people who were erased.
+    """
+    plan = found.reversal.plan
+    if plan is None or not found.writes or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
+        return found, Around()
+    if case.ports.quarantine is None:
+        return replace(found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET), Around()
+    behind = fence_guard.around(case, found.takes)
+    why_not = behind.why_not or _copies_removed(case)
+    if why_not:
+        waits = case.now() < deadline + PREPARE_WITHIN
+        outcome = Outcome.HOLD if waits else Outcome.ESCALATE
+        found = replace(found, outcome=outcome, reason=why_not)
+    return found, behind
+
+
+def _copies_removed(case: Case) -> str:
+    """Why the copies cannot be put back now; empty: nobody is about to remove any."""
+    due = (("system", "==", case.policy.system), ("due_at", ">", LONG_AGO))
+    known = case.ports.store.query(Query("commands", where=due, order_by="due_at"))
+    if not any((one.fields or {})["command"] in REMOVES_COPIES for one in known):
+        return ""
+    return "copies of people who were erased are being removed"
+
+
+def _agreed(rollback: Rollback, found: WorkedOut) -> WorkedOut:
+    """What becomes of a question once enough people want its plan."""
+    plan = found.reversal.plan
+    if found.outcome is not Outcome.ASK or plan is None:
+        return found
+    reason = approved_by(rollback, plan, found.people)
+    return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
+
+
+def _begun(
+    case: Case,
+    order: Order,
+    found: WorkedOut,
+    plan: Plan,
+    behind: Around,
+    told: Mapping[str, Any],
+) -> bool:
+    """As `begin`; automation leaves alone for a while what is led anywhere."""
+    functions = sorted({one.target for one in plan.steps if not is_of_data(one)})
+    beside = [one.name for one in plan.steps if is_of_data(one)]
+    until = case.now() + case.policy.deployments.human_first
+    return begin(
+        case,
+        plan,
+        behind,
+        {**told, "suspended": until},
+        f"{order.way}: {all_of(len(functions), beside)} to {order.target}",
+        details=plan.header.reported,
+        suspended=dict.fromkeys(functions, until),
+        is_fenced=found.writes and case.policy.fence is not None,
+    )

@@ -1,0 +1,156 @@
+"""What a decision leads to: the plan of its scenario, at once or once people have agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from responders.scenarios import auth, capacity, complete, database, feature, functions
+from responders.scenarios.products import Portion
+from responders.scenarios.resource_plan import Halves, Sight, joined, left_alone
+from shared.domain.decision import forecast
+from shared.domain.decision.evaluate import Decision, asking
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.scenario_scope import REACHES
+from shared.domain.deployments.inventory.diff import Part
+from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.domain.rollback.rollback import Order
+from shared.engine.steps.resources import release_rules, set_auth_config
+from shared.engine.steps.resources.differences import PARTS, all_of
+
+WIDER: Mapping[ScenarioName, Callable[[Policy, Portion, Sight], Halves]] = {
+    ScenarioName.COMPLETE: complete.plan,
+    ScenarioName.AUTH: auth.plan,
+    ScenarioName.DATABASE: database.plan,
+    ScenarioName.FEATURE: feature.plan,
+}
+"""The scenarios of more than functions."""
+BUILT = frozenset({ScenarioName.FUNCTIONS, *WIDER})
+"""Scenarios that can be carried out."""
+REOPENING = frozenset({release_rules.KIND, set_auth_config.KIND})
+"""Kinds of steps that four eyes look at, whatever the scenario."""
+CANNOT_FIT = "it cannot fit"
+"""How a plan begins that is longer than its target even with the whole quota."""
+WHY = "older rules and settings of identity can reopen a hole"
+
+
+def prepared(
+    policy: Policy,
+    facts: Facts,
+    decision: Decision,
+    sight: Sight | None,
+    order: Order | None = None,
+    *,
+    expired: bool = True,
+) -> tuple[Decision, Plan | None]:
+    """The decision as its plan makes it, and the plan that it leads to or leaves to a person.
+
+    What needs a person's word in any case goes into the plan where people are asked anyway, or
+    have agreed in advance; else it is named by the plan, and a further plan asks for it.
+    """
+    leads = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
+    left = decision.outcome is Outcome.ESCALATE and (decision.scope or sight is not None)
+    if not (leads or left) or decision.scenario not in BUILT or facts.inventory is None:
+        return decision, None
+    target = decision.change.target
+    made = functions.plan(
+        policy,
+        facts.inventory,
+        decision.change,
+        decision.scope,
+        may_rebuild=decision.outcome is Outcome.ASK or policy.gates.rebuilds is Rebuilds.ACT,
+        record=facts.records.get(target.id) if target is not None else None,
+        seen=facts.seen,
+    )
+    made = capacity.provided(made, policy, facts.inventory, target)
+    if sight is None:
+        header = replace(made.header, scenario=decision.scenario)
+        return decision, _told(replace(made, header=header), policy, order)
+    sight, theirs = left_alone(sight, facts.suspended if order is None else {})
+    part = Portion(made.steps, (*theirs, *made.header.reported))
+    decision, plan = _wider(policy, decision, part, sight, order, expired=expired)
+    return decision, _told(plan, policy, order) if plan is not None else None
+
+
+def _wider(
+    policy: Policy,
+    decision: Decision,
+    part: Portion,
+    sight: Sight,
+    order: Order | None,
+    *,
+    expired: bool,
+) -> tuple[Decision, Plan | None]:
+    """As `prepared`, of a scenario that is about more than functions; `part` is theirs."""
+    halves = WIDER[decision.scenario](policy, part, sight)
+    if order is not None and order.rest:
+        halves = Halves(asks=halves.asks)
+    if decision.outcome is Outcome.ROLLBACK:
+        wait = bool(unseen(decision.scenario, sight)) and not expired
+        decision = _asked(decision, halves, order, wait=wait)
+    together = decision.outcome is not Outcome.ROLLBACK or _agreed(order)
+    chosen = joined(halves.acts, halves.asks) if together else halves.acts
+    if not chosen.steps:
+        return decision, None
+    others = () if together else tuple(step.name for step in halves.asks.steps)
+    lines = (*(f"{name}: asked about next" for name in others), *chosen.reported)
+    plan = frozen(decision.scenario, decision.target, chosen.steps, policy.fingerprint, lines)
+    return decision, replace(plan, header=replace(plan.header, asks=others))
+
+
+def _told(plan: Plan, policy: Policy, order: Order | None) -> Plan:
+    """The plan, which says so where it cannot fit into its time, at the pace that was ordered.
+
+    Not even with the whole quota: what is left of it changes while people are asked.
+    """
+    ahead = forecast.outlook(plan.steps, policy, order=order)
+    return plan if ahead.fits else plans.reporting(plan, f"{CANNOT_FIT}: {ahead}")
+
+
+def counted(plan: Plan, shown: int) -> str:
+    """What a plan brings back, in words."""
+    return all_of(shown, beside_of(plan))
+
+
+def beside_of(plan: Plan) -> list[str]:
+    """The steps of a plan that are about something else than functions, by name."""
+    return [step.name for step in plan.steps if step.kind in PARTS]
+
+
+def people_needed(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
+    """How many different people must want it; rules and identity are never one person's word."""
+    reopens = any(step.kind in REOPENING for step in steps)
+    return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1
+
+
+def _asked(decision: Decision, halves: Halves, order: Order | None, *, wait: bool) -> Decision:
+    """What becomes of a decision to go back, by what there is to bring back."""
+    if halves.acts.steps or (halves.asks.steps and _agreed(order)):
+        return decision
+    if halves.asks.steps:
+        return asking(decision, WHY)
+    said = joined(halves.acts, halves.asks).reported
+    if not said and order is not None and not order.rest:
+        reason = "everything asked for is at its target already"
+        return replace(decision, outcome=Outcome.IGNORE, reason=reason)
+    reason = "; ".join(("there is nothing that can be brought back", *said[:5]))
+    outcome = Outcome.HOLD if wait else Outcome.ESCALATE
+    return replace(decision, outcome=outcome, reason=reason)
+
+
+def unseen(scenario: ScenarioName, sight: Sight) -> list[Part]:
+    """The parts beside the functions that a scenario brings back, and that gave no answer."""
+    return [
+        part
+        for part in sorted(REACHES[scenario].beside)
+        if getattr(sight.live, part) is None and getattr(sight.recorded, part) is not None
+    ]
+
+
+def _agreed(order: Order | None) -> bool:
+    """Whether a person has said in advance what is asked: by break-glass."""
+    return order is not None and order.override

@@ -1,0 +1,249 @@
+"""What an order to take back would do now: to functions, and to the documents of repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.data.repair.preview import (
+    Started,
+    Writes,
+    behind_a_fence,
+    changes,
+    started,
+    taking_out,
+    too_long,
+    why_not_started,
+    why_unknown,
+    written,
+)
+from responders.rollback.decision.collect_facts import gather
+from responders.rollback.decision.data_orders import PEOPLE, WORD_OF_TWO
+from responders.rollback.pins import pins_of
+from responders.scenarios import undo as reversal
+from responders.scenarios import undo_targets
+from responders.scenarios.undo import Reversal
+from responders.scenarios.undo_targets import Wanted
+from responders.support.parallel_calls import ask_in_batches
+from shared.core import text
+from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError, Unavailable
+from shared.core.store import Query, Store
+from shared.domain.data.events.triggers import Change
+from shared.domain.data.repair import plan as repair
+from shared.domain.data.repair import quarantine
+from shared.domain.decision.evaluate import evaluate_reversal
+from shared.domain.decision.facts import Facts
+from shared.domain.decision.gates.base import GateAnswer, Outcome
+from shared.domain.deployments.build_config import Built
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback import write_ramp
+from shared.domain.rollback.plan import Plan, Step, reporting
+from shared.domain.rollback.rollback import Order, Rollback, Way
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.engine.engine import load_steps
+from shared.engine.steps.documents import erase, restore
+from shared.ports.world import Ports
+
+Piece = tuple[repair.Goal, repair.Position]
+"""A piece that a repair has gone through, and how far."""
+WORD_ON_BUILDS: Final = "what is built again is not the artefact of old"
+
+
+class WorkedOut(Struct, frozen=True):
+    """What an order to take back would do now."""
+
+    outcome: Outcome
+    reason: str
+    gates: tuple[GateAnswer, ...]
+    reversal: Reversal
+    takes: timedelta = timedelta()
+    """How long documents are written."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether documents are among it."""
+        return self.reversal.plan is not None and any(map(is_of_data, self.reversal.plan.steps))
+
+    @property
+    def of_documents(self) -> tuple[str, ...]:
+        """What people read of those that are put back."""
+        plan = self.reversal.plan
+        said = plan.header.reported if plan is not None else ()
+        return tuple(line for line in said if line not in self.reversal.reported)
+
+    @property
+    def people(self) -> int:
+        """How many different people must want it, where it asks."""
+        return PEOPLE if self.writes else 1
+
+
+def worked_out(ports: Ports, policy: Policy, order: Order) -> WorkedOut:
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
+    now = ports.clock.now()
+    facts = gather(ports, policy, now, list, "", writing=True).facts
+    deadline = now + policy.gates.decide_within[Severity.LOW]
+    return work_out(ports, policy, order, facts, deadline, now, "")
+
+
+def work_out(
+    ports: Ports,
+    policy: Policy,
+    order: Order,
+    facts: Facts,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+) -> WorkedOut:
+    """What the order does by these facts, and whether it may. Raises: Unavailable."""
+    store, inventory = ports.store, facts.inventory or {}
+    functions, repaired = _taken_back(store, policy, order, inventory)
+    answers = _built(ports, policy, functions)
+    built = {name: one for name, one in answers.items() if not isinstance(one, RollbackError)}
+    unseen = answers.keys() - built.keys()
+    allowed = evaluate_reversal(facts, policy, deadline, now, rollback)
+    outcome, reason = allowed.outcome, allowed.reason
+    if outcome is Outcome.ROLLBACK and unseen:
+        outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
+        reason = f"no answer about what is deployed: {text.phrase(sorted(unseen))}"
+    seen = {name: one for name, one in functions.items() if name not in unseen}
+    planned = reversal.plan(policy, inventory, seen, order.target, built)
+    pieces = {name: _gone_through(store, name) for name in repaired}
+    documents = _put_back(policy, pieces, facts)
+    planned = reversal.with_documents(planned, documents, policy, order.target)
+    writes = sum(one.goal.get("documents", 0) for one in documents)
+    takes = timedelta(seconds=write_ramp.seconds(writes))
+    worked = WorkedOut(outcome, reason, allowed.answers, planned, takes)
+    if outcome is not Outcome.ROLLBACK:
+        return worked
+    unknown = why_unknown(facts)
+    if worked.writes and unknown:
+        outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
+        return replace(worked, outcome=outcome, reason=unknown)
+    starts = started(policy, _undone(chain.from_iterable(pieces.values())), facts)
+    return _asking(policy, order, worked, starts)
+
+
+def _asking(
+    policy: Policy, order: Order, worked: WorkedOut, starts: Iterable[Started]
+) -> WorkedOut:
+    """What may be done, where there is a plan for it; what moves documents or builds is asked."""
+    found = worked.reversal
+    if found.plan is None:
+        reason = "; ".join(found.refused) or f"nothing is left to {order.way}"
+        return replace(worked, outcome=Outcome.ESCALATE, reason=reason)
+    if not worked.writes:
+        if not found.rebuilt:
+            return worked
+        return replace(worked, outcome=Outcome.ASK, reason=WORD_ON_BUILDS)
+    plan = found.plan
+    for line in (*_counted(plan), *map(str, starts), *behind_a_fence(policy)):
+        plan = reporting(plan, line)
+    worked = replace(worked, reversal=replace(found, plan=plan))
+    why_not = too_long(policy, worked.takes) or why_not_started(policy, starts)
+    if why_not:
+        return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
+    return replace(worked, outcome=Outcome.ASK, reason=WORD_OF_TWO)
+
+
+def _counted(plan: Plan) -> Iterator[str]:
+    """How many documents of each repair are put back, at most: what was written since stays."""
+    for step in plan.steps:
+        if step.kind == restore.KIND:
+            goal = decode(restore.Goal, step.goal)
+            yield f"{goal.documents} documents that {goal.rollback} has written"
+
+
+def is_of_data(step: Step) -> bool:
+    """Whether a step moves documents."""
+    return step.kind in (restore.KIND, erase.KIND)
+
+
+def moved(store: Store, incident: Incident) -> dict[str, Wanted]:
+    """The functions that an incident's rollbacks have moved, as they were found."""
+    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
+    return undo_targets.found_by([load_steps(store, name).values() for name in names])
+
+
+def repairs(store: Store, incident: Incident) -> list[str]:
+    """An incident's repairs that have written documents, the newest first.
+
+    What an undo has put back is not put back again.
+    """
+    repaired: list[str] = []
+    for number in range(incident.rollbacks):
+        name = incidents.rollback_id(incident.id, number + 1)
+        fields = store.get(rollbacks.path(name)).fields
+        if fields is None:  # kept no more, and neither is its journal
+            continue
+        known = decode(Rollback, fields)
+        if known.way is Way.UNDO and known.status is RollbackStatus.SUCCEEDED:
+            repaired.clear()
+        elif known.way is Way.REPAIR and store.query(Query(quarantine.journal(name), limit=1)):
+            repaired.insert(0, name)
+    return repaired
+
+
+def _taken_back(
+    store: Store, policy: Policy, order: Order, inventory: Inventory
+) -> tuple[dict[str, Wanted], list[str]]:
+    """The functions that the order is about, and the repairs, the newest first."""
+    if order.way is Way.UNDO:
+        document = store.get(incidents.path(order.incident))
+        incident = decode(Incident, document.fields)
+        return moved(store, incident), repairs(store, incident)
+    named = (one for one in pins_of(store, policy.system) if one.function in order.functions)
+    return undo_targets.unpinned(named, inventory), []
+
+
+def _built(
+    ports: Ports, policy: Policy, functions: Mapping[str, Wanted]
+) -> dict[str, Built | RollbackError | None]:
+    """What ours have built again, as it is now; None: it is gone."""
+    found = ports.builder(policy.system).found
+    calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
+    unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
+    return {**unasked, **ask_in_batches(ports, calls)}
+
+
+def _put_back(policy: Policy, repaired: Mapping[str, list[Piece]], facts: Facts) -> list[Step]:
+    """The steps that put back what these have written; who is erased meanwhile stays so."""
+    steps: list[Step] = []
+    for name, pieces in repaired.items():
+        names = tuple(sorted({one.name for one in started(policy, _undone(pieces), facts)}))
+        [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
+        documents = sum(written(position.fates) for _, position in pieces)
+        goal = restore.Goal(name, database, documents, names)
+        step = Step(f"put back {name}", restore.KIND, "documents", goal=encode(goal))
+        steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
+    if steps and policy.erasure is not None:
+        steps.append(taking_out(policy, steps))
+    return steps
+
+
+def _gone_through(store: Store, repaired: str) -> list[Piece]:
+    """Where a repair has written documents, as far as its steps tell."""
+    steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
+    return [
+        (decode(repair.Goal, one.goal), repair.from_text(one.operation or one.seen))
+        for one in steps
+    ]
+
+
+def _undone(pieces: Iterable[Piece]) -> Writes:
+    """The pieces of repairs, and what becomes of how many documents there once they are undone."""
+    made, removed = Change.CREATED, Change.DELETED
+    for goal, position in pieces:
+        was = changes(position.fates)
+        yield goal, {**was, made: was[removed], removed: was[made]}

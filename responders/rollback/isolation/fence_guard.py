@@ -1,0 +1,172 @@
+"""A repair, or the undo of one, behind a fence, where the policy declares one.
+
+It is raised with the plan, and waited for. It falls by itself once its rollback writes no more
+(`responders.rollback.isolation.fence_command`). A person's that is up already is used, and left up.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.rollback.case import Case
+from responders.rollback.completion import fail
+from responders.rollback.isolation.fence_command import VERB
+from shared.core.codec import decode, encode
+from shared.core.durations import in_words
+from shared.core.errors import Rejected
+from shared.core.store import Create, Document, Write, written
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import System
+from shared.ports.world import Ports
+from shared.state import work_queue
+
+AGAIN: Final = timedelta(seconds=5)
+GRACE: Final = timedelta(minutes=1)
+"""So much later than it was to stand a fence is given up that nobody has let fall."""
+
+
+class Around(Struct, frozen=True):
+    """The fence that is raised with what writes documents, or why that cannot begin now."""
+
+    fence: Fence | None = None
+    """None: none is raised."""
+    writes: tuple[Write, ...] = ()
+    why_not: str = ""
+    """Empty: it can begin."""
+
+    def with_window(self, system: System) -> System:
+        """The system, in which automation does not answer what a fence brings about."""
+        if self.fence is None:
+            return system
+        return replace(system, freezes=(*system.freezes, self.fence.window))
+
+    def begin(self, case: Case) -> None:
+        """Have it raised at once, now that all is committed."""
+        if self.fence is not None:
+            work_queue.publish(case.ports.bus, work_queue.COMMAND, self.fence.command, case.now())
+
+
+def around(case: Case, takes: timedelta) -> Around:
+    """What the commit that begins to write documents, so long, needs beside it.
+
+    Raises: Unavailable.
+    """
+    rules, now = case.policy.fence, case.now()
+    if rules is None:
+        return Around()
+    document = case.ports.store.get(fences.path(case.policy.system))
+    fence = _decoded(document)
+    if fence is None or fence.is_over:
+        return _raised(case, rules, document)
+    if fence.status is Status.FALLING:
+        return Around(why_not=f"a fence is falling: {fence.why}")
+    if fence.rollback:
+        return Around(why_not=f"the fence of {fence.rollback} falls with it")
+    if fence.status is Status.RAISING:
+        takes += rules.stands_within
+    if now + takes > fence.until:
+        ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
+        return Around(why_not=f"{ends}, and writing takes {in_words(takes)}: lift it, or wait")
+    return Around()
+
+
+def is_awaited(case: Case) -> bool:
+    """Whether no document may be written yet, because the fence does not stand."""
+    rollback = case.rollback
+    if not rollback.is_fenced or rollback.started_at is not None:
+        return False
+    fence = read(case.ports, case.policy)
+    return fence is None or fence.status is not Status.STANDING
+
+
+def wait(case: Case) -> bool:
+    """Look again soon; end it where the fence comes to nothing. Whether to go on now."""
+    rules, fence = case.policy.fence, read(case.ports, case.policy)
+    if rules is None:
+        return fail(case, "no document was written: the policy declares no fence any more")
+    if fence is None or fence.status in (Status.FALLING, Status.DOWN):
+        return fail(case, f"no document was written: {_gone(fence)}")
+    if fence.status is Status.STANDING:
+        return True
+    if case.now() >= fence.began_at + rules.stands_within + GRACE:
+        return fail(case, f"no document was written: the fence does not stand: {fence.waiting}")
+    case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + AGAIN)
+    return False
+
+
+def require(ports: Ports, policy: Policy, rollback: Rollback) -> None:
+    """Return while the fence stands that the repair was begun behind, or where it needs none.
+
+    Raises: Rejected, with why it has fallen; Unavailable.
+    """
+    if not rollback.is_fenced:
+        return
+    fence, began = read(ports, policy), rollback.started_at
+    if fence is None or fence.status is not Status.STANDING:
+        raise Rejected(f"nothing more is written: {_gone(fence)}")
+    if began is not None and fence.began_at > began:
+        raise Rejected("nothing more is written: the fence has fallen, and another one stands")
+
+
+def falls_first(case: Case) -> bool:
+    """Whether a fence is up still: its fall is waited for as long as the repair is watched."""
+    watch_until = case.rollback.watch_until
+    if watch_until is not None and case.now() >= watch_until:
+        return False
+    if not is_up(case.ports, case.policy):
+        return False
+    case.wait("fence.waited", "for the fence to fall", case.now() + AGAIN)
+    return True
+
+
+def is_up(ports: Ports, policy: Policy) -> bool:
+    """Whether functions of the system may be stopped by a fence. Raises: Unavailable."""
+    fence = read(ports, policy)
+    return fence is not None and not fence.is_over
+
+
+def read(ports: Ports, policy: Policy) -> Fence | None:
+    """The newest fence of a system, whatever its policy declares now. Raises: Unavailable."""
+    return _decoded(ports.store.get(fences.path(policy.system)))
+
+
+def _raised(case: Case, rules: FenceRules, document: Document) -> Around:
+    """A new one, which a worker goes on with as with a person's command."""
+    rollback, now, until = case.rollback, case.now(), case.now() + rules.longest
+    order = rollback.order
+    if order is None:
+        raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
+    record = CommandRecord(
+        id=f"{VERB}-{rollback.id}",
+        command=VERB,
+        system=case.policy.system,
+        actor=order.actor,
+        reason=f"{rollback.id}: {order.reason}",
+        received_at=now,
+        result=fences.promise(rules, until),
+        incident=rollback.incident,
+        due_at=now,
+    )
+    fence = Fence(
+        record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id
+    )
+    begins = Create(commands.path(record.id), encode(record))
+    return Around(fence, (written(document, encode(fence)), begins))
+
+
+def _decoded(document: Document) -> Fence | None:
+    return decode(Fence, document.fields) if document.fields else None
+
+
+def _gone(fence: Fence | None) -> str:
+    return f"the fence has fallen: {fence.why}" if fence is not None else "there is no fence"

@@ -1,0 +1,204 @@
+"""One look at a fence, and what it takes: raised and kept up by its policy, or let fall.
+
+What the instances of its writers were is on record before the first of them is stopped. It falls by
+that record alone, whatever has become of its policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from responders.support.parallel_calls import answered, ask, ask_all
+from responders.support.stop_switches import is_stopped
+from shared.core.codec import decode
+from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
+from shared.core.store import Document
+from shared.domain.data.isolation import write_fence as fences
+from shared.domain.data.isolation.write_fence import Fence, Status, Writer
+from shared.domain.deployments.inventory.traffic import Scaling, Service
+from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.signals.health import ProbeAnswer
+from shared.ports.world import Ports
+
+FRESH_SECONDS: Final = 20.0
+"""Nothing is stopped by what was read longer ago."""
+
+
+class Looking:
+    """One look at a fence."""
+
+    def __init__(self, ports: Ports, policy: Policy | None, fence: Fence, found: Document) -> None:
+        """`policy` is that of its system; None: it has none any more."""
+        self._ports = ports
+        self._policy = policy
+        self._fence = fence
+        self._now = found.read_at
+        self._read = ports.clock.monotonic()
+
+    def after(self) -> Fence:
+        """The fence after it; what gives no answer is asked again."""
+        fence = self._fence
+        try:
+            if fence.status is Status.FALLING:
+                return self._fallen(fence)
+            policy, rules = self._policy, self._policy.fence if self._policy is not None else None
+            if policy is None:
+                return self._falls(f"{fence.system} has no policy any more")
+            if rules is None:
+                return self._falls("the policy declares no fence any more")
+            if why := self._why_it_falls(policy, rules):
+                return self._falls(why)
+            return self._raised(fence, policy, rules)
+        except (Unavailable, Moved, Rejected) as failure:
+            return replace(fence, waiting=str(failure))
+
+    def _falls(self, why: str) -> Fence:
+        return fences.falls(self._fence, why, self._now)
+
+    def _fallen(self, fence: Fence) -> Fence:
+        """The fence with its writers asked for what they were, or down."""
+        if not fence.writers:
+            return fences.down(fence, (), self._now)
+        services, unseen = self._seen(fence)
+        stand = fences.stand([one for one in fence.writers if one.service not in unseen], services)
+        if stand.to_free:
+            self._scale({one: one.scaling for one in stand.to_free}, services)
+            names = ", ".join(one.function for one in stand.to_free)
+            return replace(fence, waiting=f"to be started again: {names}")
+        for failure in unseen.values():  # it holds up no other
+            raise failure
+        if not stand.is_settled:
+            return replace(fence, waiting="instances start")
+        if not fences.may_be_down(fence, self._now):
+            return replace(fence, waiting="")
+        return fences.down(fence, stand.theirs, self._now)
+
+    def _seen(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
+        """The services of its writers as they are now, without those that are gone.
+
+        And of which there was no answer, or a no.
+        """
+        names = [one.service for one in fence.writers]
+        calls = {name: partial(self._ports.services.service, name) for name in names}
+        answers = ask_all(self._ports, calls)
+        services = {name: one for name, one in answers.items() if isinstance(one, Service)}
+        failures = {name: one for name, one in answers.items() if isinstance(one, RollbackError)}
+        return services, {name: no for name, no in failures.items() if not isinstance(no, Gone)}
+
+    def _scale(self, wanted: Mapping[Writer, Scaling], services: Mapping[str, Service]) -> None:
+        """Ask for instances, each at the etag that was just read. Raises: the first failure."""
+        calls = {
+            writer.service: partial(
+                self._ports.services.shift,
+                writer.service,
+                services[writer.service].traffic,
+                services[writer.service].etag,
+                scaling=scaling,
+            )
+            for writer, scaling in wanted.items()
+        }
+        for answer in ask_all(self._ports, calls).values():
+            answered(answer)
+
+    def _why_it_falls(self, policy: Policy, rules: FenceRules) -> str:
+        """Empty: its time is not over, and the policy knows it still."""
+        fence, now = self._fence, self._now
+        if fence.writers and _declared(policy, rules) != [one.function for one in fence.writers]:
+            return "the policy declares other writers now"
+        if now >= fence.until:
+            return "its time is over"
+        if fence.rollback and self._rollback().status not in (
+            RollbackStatus.RUNNING,  # it may write yet, or what it has written is looked through
+            RollbackStatus.VERIFYING,
+        ):
+            return f"{fence.rollback} writes nothing more"
+        if fence.status is Status.STANDING:
+            return ""
+        if now >= fence.began_at + rules.stands_within:
+            return f"it does not stand in time: {fence.waiting}"
+        return "a person has stopped automation" if self._is_stopped(policy) else ""
+
+    def _is_stopped(self, policy: Policy) -> bool:
+        """Whether a switch is set that holds up what it is raised for, too."""
+        order = self._rollback().order if self._fence.rollback else None
+        overrides = order is not None and order.override
+        return is_stopped(self._ports, policy, overrides=overrides)
+
+    def _rollback(self) -> Rollback:
+        path = rollbacks.path(self._fence.rollback)
+        return decode(Rollback, self._ports.store.get(path).fields)
+
+    def _raised(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+        """The fence with its writers on record; then stopped; then proven by the canary."""
+        if not fence.writers:
+            return self._looked(fence, policy, rules)
+        services, unseen = self._seen(fence)
+        for failure in unseen.values():
+            raise failure
+        stand = fences.stand(fence.writers, services)
+        if stand.theirs:
+            return self._falls(f"somebody has changed the instances of {', '.join(stand.theirs)}")
+        if stand.to_stop and fence.status is Status.STANDING:
+            names = ", ".join(one.function for one in stand.to_stop)
+            return self._falls(f"somebody has started {names} again")
+        if stand.to_stop:
+            return self._stopped(fence, policy, stand.to_stop, services)
+        if not stand.is_settled:
+            return replace(fence, waiting="instances end")
+        return self._proven(fence, policy, rules)
+
+    def _looked(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+        """The fence with what the instances of its writers are; nothing is stopped yet."""
+        named = _declared(policy, rules)
+        inventory = ask(self._ports, self._ports.platform(fence.system).inventory)
+        missing = [name for name in named if name not in inventory]
+        if missing:
+            return self._falls(f"{', '.join(missing)} cannot be stopped: no service of Cloud Run")
+        services = {name: inventory[name].service for name in named}
+        writers = (Writer(name, one.name, one.scaling) for name, one in services.items())
+        return replace(fence, writers=tuple(writers), waiting="")
+
+    def _stopped(
+        self,
+        fence: Fence,
+        policy: Policy,
+        writers: Iterable[Writer],
+        services: Mapping[str, Service],
+    ) -> Fence:
+        """The fence whose writers are asked to stop, once that is on record."""
+        if not fences.may_send(fence, self._now):
+            return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
+        if self._ports.clock.monotonic() - self._read > FRESH_SECONDS:
+            return replace(fence, waiting="it took too long to be sent")
+        if self._is_stopped(policy):
+            return self._falls("a person has stopped automation")
+        self._scale({one: one.stopped for one in writers}, services)
+        return replace(fence, sent_at=self._now, waiting="writers are stopped")
+
+    def _proven(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
+        """The fence as the canary has it: what gives no answer at all was not refused."""
+        [probe] = [one for one in policy.probes if one.name == rules.canary]
+        answer: ProbeAnswer = ask(self._ports, partial(self._ports.prober.ask, probe))
+        stands = fence.status is Status.STANDING
+        if answer.passed and stands:
+            return self._falls(f"the canary {rules.canary} writes again")
+        if answer.passed:
+            return replace(fence, waiting=f"the canary {rules.canary} still writes")
+        if stands:
+            return replace(fence, waiting="")
+        if answer.status is None:
+            return replace(fence, waiting=f"the canary {rules.canary}: {answer.detail}")
+        return replace(fence, status=Status.STANDING, stood_at=self._now, waiting="")
+
+
+def _declared(policy: Policy, rules: FenceRules) -> list[str]:
+    """The functions that are to be stopped, in order."""
+    return sorted(name for name, group in policy.functions.items() if group in rules.writers)

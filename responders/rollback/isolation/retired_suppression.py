@@ -1,0 +1,48 @@
+"""The end of an event suppression that an earlier version raised for a repair."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from responders.support.resumable_command import over
+from shared.core.codec import encode
+from shared.core.store import Create, Document, Update
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import write_down
+from shared.domain.commands.command import CommandRecord
+from shared.domain.notices.notice import creates, loud
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.ports.world import Ports
+
+SUPPRESSION: Final = "silence"
+"""The command by which a worker went on with it."""
+ENDED: Final = "silence.ended"
+TO_DO: Final = (
+    "The subscriptions below push nothing. Events that wait there, those of the repair as well,"
+    " start their functions as soon as they push again. For each, run `gcloud pubsub subscriptions"
+    " modify-push-config` with the options that stand as `by_hand` in this document of the state:"
+)
+
+
+def end_suppression(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
+    """End the command, and name each subscription whose push configuration was taken away.
+
+    Nothing here may change a subscription, and how one pushes may hold a secret: the options stay
+    in the document. `tell` says who is notified. Raises: Moved, Unavailable.
+    """
+    found = ports.store.get(f"fences/{record.system}:silence")
+    fields, now = found.fields or {}, document.read_at
+    result = f"{record.system}: event suppression was removed in this version"
+    ended = over(record, now, result)
+    writes = [Update(document.path, encode(ended), document.version)]
+    told: list[Create] = []
+    if fields.get("command") == record.id and not fields["is_over"]:
+        taken = [one["hearer"]["subscription"] for one in fields["listeners"] if one["by_hand"]]
+        text = "\n".join((f"{result}. {TO_DO}", found.path, *taken))
+        writes.append(Update(found.path, {"is_over": True}, found.version))
+        happened = event(ENDED, now, "worker", subscriptions=taken)
+        said = loud(tell, record.id, Severity.CRITICAL, ENDED, text, now)
+        told = [write_down(record.system, f"{ENDED}:{record.id}", happened)]
+        told += creates(said) if taken else []
+    ports.store.commit([*writes, *told])

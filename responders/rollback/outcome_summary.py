@@ -1,0 +1,104 @@
+"""What is where when a rollback ends short of its plan: why something is not back, what serves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from responders.rollback.case import Case
+from responders.support.parallel_calls import ANSWER_SECONDS, ask_all, or_none
+from shared.core import text
+from shared.domain.data.repair import plan
+from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.inventory.traffic import served_by, shares
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.engine.steps.documents import restore
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
+from shared.engine.steps.resources.differences import PARTS
+
+BACK = frozenset({shift_traffic.KIND, serve_revision.KIND, redeploy.KIND})
+"""The kinds of step that bring a function back."""
+MOVED = "changed by somebody after its shift"
+
+
+def shifted(steps: Iterable[Step]) -> list[Step]:
+    """The steps that have brought functions back, one for each: those whose traffic was moved."""
+    done = [step for step in steps if step.kind in BACK and step.status is StepStatus.DONE]
+    routed = {step.target for step in done if step.kind != redeploy.KIND}
+    return [step for step in done if step.kind != redeploy.KIND or step.target not in routed]
+
+
+def effects(steps: Iterable[Step]) -> list[Step]:
+    """Those that have brought something back, what failed and was stood in for left out."""
+    known = list(steps)
+    return [*shifted(known), *(step for step in known if step.kind in PARTS)]
+
+
+def serving(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
+    """What the routers lead requests of each of the plan's functions to; None: they do not say.
+
+    Without what has no service: it is of the 1st generation, or gone.
+    """
+    functions = sorted({step.target for step in steps if step.kind in BACK})
+    if not functions:
+        return {}
+    look = case.ports.platform(case.policy.system).inventory
+    case.hold_for(ANSWER_SECONDS)
+    inventory: Inventory | None = or_none(ask_all(case.ports, {"inventory": look})["inventory"])
+    if inventory is None:
+        return None
+    live = {name: inventory[name].service for name in functions if name in inventory}
+    return {name: served_by(shares(one.serving, one.latest_ready)) for name, one in live.items()}
+
+
+def in_short(steps: Collection[Step]) -> str:
+    """How many of the plan's targets are not at their goals, and the first reasons."""
+    undone, every = _undone(steps), _targets(steps)
+    reasons = text.phrase(list(_reasons(undone).values()))
+    return f"{len(_targets(undone))} of {len(every)} not done: {reasons}"
+
+
+def lines(
+    steps: Collection[Step], serves: Mapping[str, str] | None, moved: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The same for people, a line for each of the first of them, with what serves there.
+
+    `moved` are the targets that somebody has led elsewhere after they were at their goals.
+    """
+    undone, every = _undone(steps), _targets(steps)
+    reasons = {target: f"{target}: {MOVED}" for target in moved} | _reasons(undone)
+    told = [
+        f"{why}; it serves {served}" if (served := (serves or {}).get(target)) else why
+        for target, why in reasons.items()
+    ]
+    unseen = ["what serves could not be read"] if told and serves is None else []
+    done = f"{len(every - _targets(undone) - set(moved))} of {len(every)} done"
+    return (*([done] if every else []), *unseen, *text.lines(told))
+
+
+def _undone(steps: Iterable[Step]) -> list[Step]:
+    return plans.undone({step.name: step for step in steps})
+
+
+def _targets(steps: Iterable[Step]) -> set[str]:
+    """What these steps change; a judgement changes nothing."""
+    changing = (
+        step for step in steps if step.writes or step.kind in (*BACK, plan.KIND, restore.KIND)
+    )
+    return {step.target for step in changing}
+
+
+def _reasons(undone: Iterable[Step]) -> dict[str, str]:
+    """Why each target is not where it should be; what was never begun tells only by itself."""
+    found: dict[str, list[Step]] = {}
+    for step in undone:
+        found.setdefault(step.target, []).append(step)
+    return {target: "; ".join(map(_told, _telling(several))) for target, several in found.items()}
+
+
+def _telling(steps: list[Step]) -> list[Step]:
+    return [step for step in steps if step.status is not StepStatus.SKIPPED] or steps[:1]
+
+
+def _told(step: Step) -> str:
+    return f"{step.name}: {step.status} {step.note}".strip()

@@ -1,0 +1,111 @@
+"""The pins that a rollback leaves, in the commit that ends its shifts; and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from responders.rollback.case import Case
+from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all
+from shared.core.codec import decode, encode
+from shared.core.errors import Rejected, RollbackError
+from shared.core.store import Document, Query, Store, Write, written
+from shared.domain.deployments.inventory.traffic import LATEST, Service, TrafficTarget
+from shared.domain.rollback import pins
+from shared.domain.rollback.pins import AUTOMATION, Pin, Shifted
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.engine.steps.functions import serve_revision, shift_traffic
+
+LEADING = frozenset({shift_traffic.KIND, serve_revision.KIND})
+"""The kinds of step that lead a function's requests anywhere."""
+FOLLOWING = (TrafficTarget(LATEST, 100),)
+"""What a service has that did not exist yet."""
+
+
+def pins_of(store: Store, system: str) -> list[Pin]:
+    """The pins of a system that hold, by function."""
+    return pins.holding(pin for _, pin in known(store, system).values())
+
+
+def known(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
+    """Every pin of a system that is kept, with its document, by function."""
+    found = store.query(Query("pins", where=(("system", "==", system),)))
+    read = ((document, decode(Pin, document.fields)) for document in found)
+    return {pin.function: (document, pin) for document, pin in read}
+
+
+def left_by(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
+    """The writes of what the shifts that are done make of their functions' pins.
+
+    Nothing, where the platform refuses to show what was built again: mostly it is gone; or where
+    it says nothing for as long as a step may take. Raises: Unavailable, until then.
+    """
+    done = [step for step in steps if step.kind in LEADING and step.status is StepStatus.DONE]
+    return tuple(_written(case, done)) if done else ()
+
+
+def _written(case: Case, done: Sequence[Step]) -> Iterator[Write]:
+    now, before = case.now(), known(case.ports.store, case.policy.system)
+    again = _built_again(case, done)
+    for step in done:
+        if step.kind == serve_revision.KIND and step.name not in again:
+            continue
+        absent = Document(pins.path(case.policy.system, step.target), None, None, now), None
+        document, pin = before.get(step.target, absent)
+        after = pins.after(_shifted(case, step, again.get(step.name)), pin)
+        if after is not None and after != pin:
+            yield written(document, encode(after))
+
+
+def _built_again(case: Case, done: Sequence[Step]) -> dict[str, Service]:
+    """The services of new builds as they are now, by step: only the platform tells their traffic.
+
+    Without those that `left_by` gives up. Raises: Unavailable.
+    """
+    service = case.ports.platform(case.policy.system).service
+    calls = {
+        step.name: partial(service, decode(serve_revision.Goal, step.goal).service)
+        for step in done
+        if step.kind == serve_revision.KIND
+    }
+    case.hold_for(ANSWER_SECONDS)
+    answers = ask_all(case.ports, calls)
+    last = max((step.ended_at for step in done if step.ended_at), default=case.now())
+    is_late = case.now() - last > case.policy.execution.step_within
+    given_up = RollbackError if is_late else Rejected
+    return {name: answered(one) for name, one in answers.items() if not isinstance(one, given_up)}
+
+
+def _shifted(case: Case, step: Step, again: Service | None) -> Shifted:
+    """What a step has asked for; `again` is the service of what it has led to a new build."""
+    if again is not None:
+        led, goal, newest = again.name, again.traffic, again.latest_created
+        origin = decode(serve_revision.Origin, step.origin).found or FOLLOWING
+    else:
+        asked, found = (
+            decode(shift_traffic.Goal, step.goal),
+            decode(shift_traffic.Origin, step.origin),
+        )
+        led, goal = asked.service, asked.traffic
+        origin, newest = found.traffic, found.latest_created
+    return Shifted(
+        system=case.policy.system,
+        function=step.target,
+        service=led,
+        goal=goal,
+        origin=origin,
+        newest=newest,
+        owner=_owner(case),
+        rollback=case.rollback.id,
+        at=step.ended_at or case.now(),
+    )
+
+
+def _owner(case: Case) -> str:
+    """Who wanted it: who ordered it, else who approved it, else nobody but automation."""
+    rollback = case.rollback
+    if rollback.order is not None:
+        return rollback.order.actor
+    plan = rollback.plan.fingerprint if rollback.plan is not None else ""
+    approved = (word.actor for word in rollback.approvals if word.plan == plan)
+    return ", ".join(dict.fromkeys(approved)) or AUTOMATION

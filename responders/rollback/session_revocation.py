@@ -1,0 +1,103 @@
+"""Everybody's sessions end: at a person's word, or with the approved plan of a breach.
+
+Identity Platform ends them person by person. That is done page by page, after each of which the
+place is kept: whoever dies is followed by the next, and ending a session twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from responders.support import resumable_command
+from responders.support.command_handler import Asked, Effect
+from responders.support.parallel_calls import ask, ask_all
+from responders.support.resumable_command import GIVEN_UP_AFTER, later, over, told
+from responders.support.stop_switches import is_stopped
+from shared.core.codec import encode
+from shared.core.errors import Refused, Rejected, RollbackError
+from shared.core.store import Create, Document
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import Rollback
+from shared.ports.world import Ports
+
+VERB = "revoke-sessions"
+
+
+def revoke(asked: Asked) -> Effect:
+    """Every session that was begun before this was said ends. Raises: Refused."""
+    if not asked.policy.resources.identity:
+        raise Refused(f"how people sign in to {asked.policy.system} is not protected: no identity")
+    result = "every session of before now is to end"
+    return Effect(result, goes_on=True, answer=_begun(asked.said_at))
+
+
+def with_plan(rollback: Rollback, policy: Policy, now: datetime) -> Create:
+    """The command that the approved plan of a breach gives itself, in the commit that begins it."""
+    name = f"{rollback.id}-sessions"
+    record = CommandRecord(
+        id=name,
+        command=VERB,
+        system=policy.system,
+        actor="worker",
+        reason=rollback.incident,
+        received_at=now,
+        result="every session of before now is to end",
+        incident=rollback.incident,
+        due_at=now,
+        answer=_begun(now),
+    )
+    return Create(commands.path(name), encode(record))
+
+
+def go_on(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """End the sessions of page after page, until all are over or the time is; then hand over.
+
+    Raises: Moved, when somebody wrote first; Unavailable.
+    """
+    piece = partial(_one_page, ports, policy)
+    end = partial(told, policy, "sessions.ended", Severity.HIGH)
+    resumable_command.go_on(ports, document, record, piece, end)
+
+
+def _one_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+    """The record after one page more; the same place again, where that could not be ended."""
+    ended = record.answer["ended"]
+    if now - record.received_at > GIVEN_UP_AFTER:
+        why = f"given up: {ended} people's sessions are ended, not everybody's"
+        return over(record, now, why)
+    if is_stopped(ports, policy):
+        return later(record, now)
+    sessions = ports.estate(policy.system).sessions
+    since = datetime.fromtimestamp(record.answer["since"], UTC)
+    try:
+        page = ask(ports, partial(sessions.people, record.answer["cursor"], since))
+    except Rejected as no:
+        return over(record, now, f"{ended} people's sessions are ended, not everybody's: {no}")
+    except RollbackError:
+        return later(record, now)
+    calls = {one: partial(sessions.end, one, since) for one in page.older}
+    answers = ask_all(ports, calls)
+    failed = [one for one in answers.values() if isinstance(one, RollbackError)]
+    if any(not isinstance(one, Rejected) for one in failed):
+        return later(record, now)
+    ended += len(answers) - len(failed)
+    refused = record.answer.get("refused", 0) + len(failed)
+    answer = {**record.answer, "cursor": page.cursor, "ended": ended, "refused": refused}
+    after = replace(record, answer=answer)
+    if page.cursor:
+        return replace(after, due_at=now)
+    others = f"; of {refused} others, who are gone or may not be changed, they are not"
+    result = f"the sessions of {ended} people are ended: they sign in again"
+    return over(after, now, result + (others if refused else ""))
+
+
+def _begun(since: datetime) -> dict[str, Any]:
+    """Where it stands at the beginning; `since` in seconds: no session ends by a finer moment."""
+    return {"since": int(since.timestamp()), "cursor": "", "ended": 0}

@@ -1,0 +1,1 @@
+"""Verification and monitoring of a rollback."""

@@ -1,0 +1,122 @@
+"""Whether the conditions of an incident's alerts are over, not only the notifications of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from msgspec import Struct
+
+from responders.rollback.case import Case, Turn
+from responders.rollback.joined_alerts import open_ones
+from responders.support.parallel_calls import (
+    LONGEST_SECONDS,
+    METRICS_WINDOW,
+    ask_in_batches,
+    or_none,
+    reading_back,
+    still_open,
+)
+from shared.core.durations import in_words
+from shared.domain.deployments.deployment import by_service
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import service_of
+from shared.domain.signals import alert_conditions
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import Condition
+from shared.domain.signals.health import Requests
+
+FIRST_READ: Final = timedelta(minutes=5)
+"""So long before their limit the conditions are read: there may be no answer at first."""
+LAST_READ: Final = timedelta(minutes=1)
+"""So long before it for the last time: a sweep comes half a minute late, and they take as long."""
+
+
+class Ends(Struct, frozen=True):
+    """What became of what the alerts of an incident told of."""
+
+    stands: bool
+    """Whether any of it is known not to be over."""
+    lines: tuple[str, ...]
+    """What is not over, or not known to be; nothing: all of it is over."""
+
+
+def reads_to_come(case: Case) -> list[datetime]:
+    """When the conditions must be read, besides at the looks of the watch; nothing: never again."""
+    if case.rollback.conditions_read_at is not None:
+        return []
+    now, limit = case.now(), _limit(case)
+    return [at for at in (limit - FIRST_READ, limit - LAST_READ) if at > now]
+
+
+def settle(case: Case) -> bool:
+    """Whether it was put on record now that all of the conditions are over, or that some are not.
+
+    Near their limit they are read until all are over; with the last read, a person is told. What
+    stands escalates the incident, while the watch goes on.
+    """
+    now, limit = case.now(), _limit(case)
+    if case.rollback.conditions_read_at is not None or now < limit - FIRST_READ:
+        return False
+    found = ends(case, case.joined_alerts())
+    if found.lines and now < limit - LAST_READ:
+        return False
+    event, said, becomes = "alerts.over", "the conditions of all alerts are over", None
+    if found.lines:
+        event, said = "alerts.unanswered", "; ".join(found.lines)
+    if found.stands:
+        event, becomes = "alerts.escalated", Status.ESCALATED
+    after, until = now - (case.rollback.shifted_at or now), case.rollback.watch_until or now
+    return case.take(
+        Turn(
+            event=event,
+            note=f"{said}, {in_words(after)} after the last shift",
+            details=(f"the watch goes on until {until:%H:%M} UTC, or until it is cancelled",),
+            choices=("cancel",) if found.stands else (),
+            changes={"conditions_read_at": now},
+            status=becomes,
+            say=bool(found.lines),
+        )
+    )
+
+
+def _limit(case: Case) -> datetime:
+    """When the conditions must be over."""
+    return (case.rollback.shifted_at or case.now()) + case.policy.execution.cleared_within
+
+
+def ends(case: Case, joined: Collection[Alert]) -> Ends:
+    """The condition of each alert as it is now. Raises: as Tenure.commit."""
+    opened = [alert for alert in joined if alert.is_open]
+    newest = sorted(opened, key=lambda alert: alert.started_at, reverse=True)
+    asked = list(dict.fromkeys(one.monitoring_id for one in newest if one.is_of_monitoring))
+    calls = {**_counting(case), **reading_back(case.ports, case.policy.system, asked)}
+    case.hold_for(LONGEST_SECONDS)
+    answers = ask_in_batches(case.ports, calls if asked else {})
+    said, requests = still_open(answers), _counted(case, answers)
+    standing, gates = open_ones(joined), case.policy.gates
+    judged = [
+        (
+            alert,
+            alert_conditions.condition(alert, said, requests, gates, closed=alert not in standing),
+        )
+        for alert in newest
+    ]
+    stands = any(found is Condition.STANDS for _, found in judged)
+    return Ends(stands, tuple(alert_conditions.told(judged)))
+
+
+def _counting(case: Case) -> dict[str, Callable[[], Any]]:
+    """The call that counts the newest requests since the last shift."""
+    now, metrics = case.now(), case.ports.metrics(case.policy.system)
+    since = max(case.rollback.shifted_at or now, now - METRICS_WINDOW)
+    return {"metrics": partial(metrics.requests, since, now)}
+
+
+def _counted(case: Case, answers: Mapping[str, Any]) -> Mapping[str, Requests] | None:
+    """What that call found, per function; None: they could not be read."""
+    found = or_none(answers.get("metrics"))
+    services = {name: service_of(name) for name in case.policy.functions}
+    return None if found is None else by_service(found, services)

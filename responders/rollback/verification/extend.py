@@ -1,0 +1,255 @@
+"""A roll-out that goes on under a rollback: what it changes further goes back too, on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.rollback.case import Case, Turn
+from responders.rollback.decision.decide import kept
+from responders.scenarios import capacity, functions
+from responders.scenarios.function_steps import Ways
+from responders.support.parallel_calls import ANSWER_SECONDS, answered, ask_all, named
+from shared.core import text
+from shared.core.codec import decode
+from shared.domain import system as systems
+from shared.domain.decision.facts import Change, compare, unrestorable, with_rebuilds
+from shared.domain.deployments import deployment as deployments
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.deployment import Status as DeploymentStatus
+from shared.domain.deployments.images import Stored, repositories, without_lost
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.inventory.state import FunctionState, WholeInventory
+from shared.domain.deployments.inventory.traffic import Service
+from shared.domain.deployments.restorability import without_secrets
+from shared.domain.deployments.source_copies import carried
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import Policy, Rebuilds, ScenarioName
+from shared.domain.rollback import plan as plans
+from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.domain.system import System
+from shared.state.reader import Reading
+
+FOLLOWING = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
+"""Scenarios that are about every function; the others leave a roll-out elsewhere alone."""
+LIMIT_EXTENSIONS = 3
+"""A roll-out that is not over after so many looks is left to a person."""
+
+
+def going_on(case: Case) -> Deployment | None:
+    """The roll-out that began before the trouble and has not settled; None: there is none.
+
+    Only automation follows one: what a person ordered or approved is what they were shown.
+    """
+    rollback = case.rollback
+    if rollback.order is not None or rollback.question is not None:
+        return None
+    if rollback.plan is None or rollback.plan.scenario not in FOLLOWING:
+        return None
+    rolling = [
+        one
+        for one in Reading(case.ports.store).every_deployment(case.policy.system)
+        if one.status is DeploymentStatus.ROLLING_OUT and one.at <= case.incident.detected_at
+    ]
+    return max(rolling, key=lambda one: one.at, default=None)
+
+
+def extend(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
+    """Whether the roll-out has changed more, and the plan now tells what becomes of that.
+
+    Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
+    that are never begun: the rollback fails with them in its list. What is in a person's hands is
+    left.
+    Raises: Unavailable, when what is live could not be read; as Tenure.commit.
+    """
+    header = case.rollback.plan
+    if header is None:
+        return False
+    planned = {step.target for step in steps}
+    addition = _addition(case, header, rolling, planned)
+    if addition is None:
+        return False
+    case.take(_extension(case, rolling, header, addition))
+    return True
+
+
+def _extension(case: Case, rolling: Deployment, header: PlanHeader, addition: Plan) -> Turn:
+    """The longer plan takes the place of the one before, and its new steps are there."""
+    plan = plans.extended(header, addition)
+    left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
+    more = {step.target for step in plan.steps} - left
+    stay = f", {len(left)} stay as they are" if left else ""
+    said = addition.header.reported
+    return Turn(
+        event="plan.extended",
+        note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}{stay}",
+        details=(
+            *([", ".join(sorted(more)[:10])] if more else []),
+            *text.lines([line for line in said if line not in header.reported]),
+        ),
+        facts={
+            "deployment": rolling.id,
+            "functions": sorted(more),
+            "left": sorted(left),
+            "plan": plan.header.fingerprint,
+            "before": header.fingerprint,
+        },
+        changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
+        status=Status.ROLLING_BACK,
+        occasion=f"-{plan.header.extensions}",
+        writes=tuple(kept(case, plan)),
+    )
+
+
+def _addition(
+    case: Case, header: PlanHeader, rolling: Deployment, planned: set[str]
+) -> Plan | None:
+    """The plan over what the roll-out has changed beyond `planned`; None: there is no more."""
+    policy, looked = case.policy, _look(case, header.target, planned)
+    if looked is None:
+        return None
+    change = looked.change
+    further = set(change.functions) - planned - _not_ours(case, looked)
+    if not further:
+        return None
+    left = _left(policy, header, rolling, planned, looked, further)
+    more = further - left.keys()
+    case.hold_for(ANSWER_SECONDS)
+    made = functions.plan(
+        policy,
+        looked.inventory,
+        Change(
+            change.target,
+            {name: change.functions[name] for name in more},
+            created=change.created,
+            deleted=change.deleted,
+            recipes=change.recipes,
+            rebuilt=change.rebuilt & more,
+        ),
+        more,
+        may_rebuild=policy.gates.rebuilds is Rebuilds.ACT,
+        record=looked.record,
+        seen=looked.seen,
+    )
+    made = capacity.provided(made, policy, looked.inventory, change.target)
+    ways = Ways(looked.inventory, change, policy.execution, looked.seen, may_rebuild=False)
+    stay = [
+        replace(step, status=StepStatus.SKIPPED, note=f"it {why}", ended_at=case.now())
+        for name, why in sorted(left.items())
+        for step in ways.back(name, ())
+    ]
+    lines = (f"{name} {why}: left as it is" for name, why in sorted(left.items()))
+    return plans.frozen(
+        made.header.scenario,
+        made.header.target,
+        (*made.steps, *stay),
+        policy.fingerprint,
+        (*lines, *made.header.reported),
+    )
+
+
+def _left(
+    policy: Policy,
+    header: PlanHeader,
+    rolling: Deployment,
+    planned: set[str],
+    looked: _Looked,
+    further: set[str],
+) -> dict[str, str]:
+    """Why each of these functions stays as it is; what is not named goes back."""
+    if rolling.barrier:
+        return dict.fromkeys(further, f"lies behind a barrier of {rolling.id}")
+    if header.extensions >= LIMIT_EXTENSIONS:
+        return dict.fromkeys(further, f"was reached after {LIMIT_EXTENSIONS} extensions")
+    change = looked.change
+    lost = further & set(unrestorable(change, looked.inventory)) - change.rebuilt
+    if looked.record is not None:
+        lost |= further & {name for name, _ in without_secrets(looked.record, looked.seen)}
+    if policy.gates.rebuilds is Rebuilds.ASK:
+        lost |= further & change.rebuilt
+    left = dict.fromkeys(lost, "has lost what it starts from")
+    limit = policy.gates.blast_radius
+    if limit is not None and len(planned | further - lost) > limit:
+        left |= dict.fromkeys(further - lost, f"is beyond the blast radius of {limit}")
+    return left
+
+
+class _Looked(Struct, frozen=True):
+    """What is live, and how it differs from the target; as the first plan was made from it."""
+
+    inventory: Inventory
+    change: Change
+    record: WholeInventory | None
+    seen: WholeInventory
+
+
+def _look(case: Case, target: str, planned: set[str]) -> _Looked | None:
+    """What differs from the target now, and what of it only a rebuild brings back.
+
+    A revision whose image is known to be gone is none that one can go back to. None: the target is
+    on record no more. Raises: Unavailable; as Tenure.commit.
+    """
+    ports, policy = case.ports, case.policy
+    platform = ports.platform(policy.system)
+    fields = ports.store.get(deployments.path(policy.system, target)).fields
+    if fields is None:
+        return None
+    case.hold_for(ANSWER_SECONDS)
+    answers = ask_all(ports, {"inventory": platform.inventory, "functions": platform.functions})
+    inventory: Inventory = answered(answers["inventory"])
+    before = _looked_at(case)
+    seen = carried(replace(before, functions=answered(answers["functions"])), before)
+    change = compare(decode(Deployment, fields), inventory, (), policy)
+    inventory = without_lost(inventory, _stored(case, change, inventory, planned))
+    kept = ports.store.get(deployments.record_path(policy.system, target)).fields
+    record = stocks.unpacked(kept["live"]) if kept else None
+    if record is not None and record.functions is not None:
+        change = with_rebuilds(change, inventory, record.functions, seen)
+    return _Looked(inventory, change, record, seen)
+
+
+def _stored(case: Case, change: Change, inventory: Inventory, planned: set[str]) -> Stored:
+    """What lies where the images of the revisions lie that would be gone back to."""
+    then = change.target.functions if change.target is not None else {}
+    images = [
+        revision.image
+        for function in set(change.functions) - planned
+        for revision in inventory[function].revisions
+        if revision.name in then[function].revisions
+    ]
+    stored = case.ports.estate(case.policy.system).images.stored
+    calls = {f"images {one}": partial(stored, one) for one in repositories(images)}
+    case.hold_for(ANSWER_SECONDS)
+    return named(ask_all(case.ports, calls), "images ")
+
+
+def _not_ours(case: Case, looked: _Looked) -> set[str]:
+    """What is in a person's hands, or was led elsewhere by one."""
+    system = decode(System, case.ports.store.get(systems.path(case.policy.system)).fields)
+    in_hand = {name for name, until in system.suspended.items() if until > case.now()}
+    before = _looked_at(case).functions or {}
+    return in_hand | {
+        name
+        for name in looked.change.functions.keys() & looked.inventory.keys()
+        if _is_led_elsewhere(before.get(name), looked.inventory[name].service)
+    }
+
+
+def _looked_at(case: Case) -> WholeInventory:
+    """What was live at the last look; nothing is known before the first one."""
+    fields = case.ports.store.get(stocks.path(case.policy.system)).fields
+    return stocks.decode(fields).live if fields else WholeInventory()
+
+
+def _is_led_elsewhere(looked_at: FunctionState | None, service: Service) -> bool:
+    """Whether somebody has moved the requests since the last look, and deployed nothing.
+
+    No roll-out does that, and no look has yet told automation to leave the function alone.
+    """
+    if looked_at is None or looked_at.latest != service.latest_ready:
+        return False
+    return looked_at.traffic != service.traffic

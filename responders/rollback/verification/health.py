@@ -1,0 +1,91 @@
+"""How a system does once its functions are back: by points, probes, and how it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from functools import partial
+
+from responders.rollback.case import Case
+from responders.rollback.isolation import fence_guard
+from responders.rollback.outcome_summary import shifted
+from responders.support.parallel_calls import ask_all, looking, or_none, seen
+from shared.core.codec import decode
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step
+from shared.domain.signals import baseline, probe_signals, verification_checks
+from shared.domain.signals.health import Health, ProbeAnswer, Requests, Verdict, judge
+from shared.domain.signals.probe_signals import Record
+
+
+def health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """How the functions of the plan do, by points and probes of after `since`.
+
+    Asked are the probes of these functions, and those that belong to none but the system.
+    """
+    return _looked_at(case, steps, since)[0]
+
+
+def in_the_watch(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """How it does; while writers are stopped by a fence nobody can see that."""
+    if fence_guard.is_up(case.ports, case.policy):
+        return Health(Verdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
+    return _against_before(case, steps, since)
+
+
+def _against_before(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """The same, and beside how it was before the trouble: what is worse than that is ill."""
+    known, requests = _looked_at(case, steps, since)
+    document = case.ports.store.get(probe_signals.path(case.policy.system))
+    looks = decode(Record, document.fields).looks if document.fields is not None else {}
+    before, window = case.rollback.baseline, (since, case.now())
+    found = baseline.compared(before, requests, looks, window, case.policy.gates)
+    if known.verdict is not Verdict.ILL and found.verdict is Verdict.ILL:
+        return found
+    if known.verdict is not Verdict.WELL:
+        return known
+    return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
+
+
+def _looked_at(
+    case: Case, steps: Iterable[Step], since: datetime
+) -> tuple[Health, dict[str, Requests] | None]:
+    """That, and the requests of each function that went back; None: they could not be counted."""
+    services = {
+        step.goal["service"].rpartition("/")[2]: step.target
+        for step in shifted(steps)
+        if "service" in step.goal
+    }
+    probes = [
+        probe
+        for probe in case.policy.probes
+        if not probe.external and (probe.function is None or probe.function in services.values())
+    ]
+    metrics, now = case.ports.metrics(case.policy.system), case.now()
+    scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
+    calls = looking(case.ports, metrics, probes, since, now)
+    if verification_checks.counts_sign_ins(case.policy, scenario):
+        calls["sign-ins"] = partial(metrics.sign_ins, since, now)
+    answers = ask_all(case.ports, calls)
+    look = seen(answers)
+    requests = (
+        None
+        if look.requests is None
+        else {services[name]: count for name, count in look.requests.items() if name in services}
+    )
+    known = judge(list(services.values()), requests, look.probes, case.policy.gates)
+    outside = _outside(look.probes.values(), len(probes))
+    counted = verification_checks.Counted(requests, or_none(answers.get("sign-ins")))
+    found = verification_checks.checked(
+        case.policy, scenario, set(services.values()), counted, look.probes
+    )
+    return verification_checks.together(
+        Health(known.verdict, known.reason, outside), found
+    ), requests
+
+
+def _outside(answers: Collection[ProbeAnswer], asked: int) -> Verdict:
+    """What the probes alone say."""
+    if not all(answer.passed for answer in answers):
+        return Verdict.ILL
+    return Verdict.WELL if answers and len(answers) == asked else Verdict.INCONCLUSIVE

@@ -1,0 +1,96 @@
+"""Documents that were brought back: told, looked through again, and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from responders.data.damage_record import known_damage, look_anew
+from responders.rollback import derived_data
+from responders.rollback.case import Case, Turn
+from shared.core import text
+from shared.core.durations import in_words
+from shared.domain.data.integrity.scan import Tally
+from shared.domain.data.repair import plan
+from shared.domain.incidents.incident import Status
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step
+
+LOOKED_WITHIN: Final = timedelta(minutes=15)
+"""So long after the last document the data are waited for to have been looked through again."""
+AGAIN: Final = timedelta(seconds=30)
+
+
+def concluded(case: Case, steps: Iterable[Step]) -> bool:
+    """Every step is done: what was written is told, and the data are to be looked through again."""
+    derived_data.ask(case)
+    back, left = 0, list[str]()
+    for entry in derived_data.entries(case):
+        back += len(entry.landed)
+        left += [f"{text.text(one.path)}: left: {one.why}" for one in entry.left]
+    now = case.now()
+    took = in_words(now - (case.rollback.started_at or now))
+    note = f"{back} documents are back, {took} after the first of them"
+    fates = plan.added(plan.from_text(one.operation or one.seen).fates for one in steps)
+    case.take(
+        Turn(
+            event="rollback.shifted",
+            note=note,
+            details=(plan.worded(fates), *text.lines(left)),
+            facts={"written": back, "left": len(left), "fates": fates},
+            changes={"status": rollbacks.Status.VERIFYING, "shifted_at": now},
+            status=Status.VERIFYING,
+        )
+    )
+    return True
+
+
+def verify(case: Case) -> bool:
+    """Wait until the data were looked through again; whether the worker goes on now."""
+    now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
+    document, record = known_damage(case.ports, case.policy)
+    last = record.last
+    if last is None or last.at < shifted_at:  # a run looks at the whole minute that it began in
+        if now < shifted_at + LOOKED_WITHIN:
+            look_anew(case.ports, document, record, f"after {case.rollback.id}")
+            case.wait("data.looked", "the data are looked through again", now + AGAIN)
+            return False
+        case.take(_watching(case, "the data were not looked through again in time", ()))
+        return True
+    faulty = sum(one.faulty for one in last.tallies.values())
+    unknown = sum(one.unknown for one in last.tallies.values())
+    why = f"{faulty} documents are still invalid" if faulty else ""
+    if unknown and not faulty:
+        why = f"{unknown} documents could not be judged"
+    case.take(_watching(case, why, tuple(_valid(case.policy, last.tallies))))
+    return True
+
+
+def _watching(case: Case, why_not: str, details: tuple[str, ...]) -> Turn:
+    """What the new look means."""
+    now = case.now()
+    note = f"NOT verified: {why_not}" if why_not else "verified: every document is valid"
+    return Turn(
+        event="rollback.unverified" if why_not else "rollback.verified",
+        note=f"{note}; watching",
+        details=details,
+        facts={"valid": details},
+        changes={
+            "status": rollbacks.Status.WATCHING,
+            "verified_at": None if why_not else now,
+            "watch_until": now + case.policy.execution.watch,
+        },
+        status=Status.WATCHING,
+        system=case.freed,
+    )
+
+
+def _valid(policy: Policy, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """How many documents of what people call critical are valid."""
+    for name, declared in policy.collections.items():
+        tally = tallies.get(name)
+        if declared.critical_as and tally is not None:
+            well = tally.documents - tally.faulty - tally.unknown
+            yield f"{declared.critical_as}: {well} of {tally.documents} valid"

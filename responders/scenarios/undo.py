@@ -1,0 +1,298 @@
+"""Functions to where a person wants them after rollbacks: the plan of an undo, or of an unpin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.scenarios.undo_targets import Wanted
+from shared.core.codec import encode
+from shared.domain.decision.facts import Difference, served
+from shared.domain.deployments.build_config import Built, is_built_from, mark, runs_as_recorded
+from shared.domain.deployments.deployment import Inventory, Live
+from shared.domain.deployments.inventory.traffic import LATEST, Scaling, moved_to, same_list, shares
+from shared.domain.policy.execution import Execution
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.rollback.plan import Plan, Step, frozen
+from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
+
+AFTER_DOCUMENTS: Final = "documents are put back first, behind a fence: say undo again for it"
+
+
+class Reversal(Struct, frozen=True):
+    """What would be done, and what would not."""
+
+    plan: Plan | None
+    """None: there is nothing that can be done."""
+    shown: list[Difference]
+    refused: tuple[str, ...]
+    """One line for each function that is left as it is."""
+    rebuilt: tuple[str, ...] = ()
+    """One line for each that is built again."""
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """All that is said of it beside the functions themselves."""
+        return (*self.rebuilt, *self.refused)
+
+
+class _Found(Struct, frozen=True):
+    """One function, as it is wanted and as it is."""
+
+    wanted: Wanted
+    live: Live | None
+    """None: it has no service."""
+    built: Built | None
+    """Of what ours have built again; None: it is gone."""
+
+    @property
+    def is_before(self) -> bool:
+        """Whether it is deployed as it was before ours have built it again, or tried to."""
+        built, one = self.built, self.wanted
+        if mark(built.state if built is not None else None) == one.found:
+            return True
+        if built is None or one.before is None:
+            return False
+        return built.active and runs_as_recorded(built.state, one.before)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the newest deployment made the newest revision, and nobody one beside it.
+
+        One of ours that failed may have made one that does not come up, before its step ended.
+        """
+        if self.live is None or self.built is None:
+            return True
+        newest = self.live.service.latest_created
+        if newest == self.built.revision or self.built.active or self.is_before:
+            return newest == self.built.revision
+        made, ended = self.live.revision(newest), self.wanted.built_at
+        return made is not None and ended is not None and made.created_at <= ended
+
+    @property
+    def is_led(self) -> bool:
+        """Whether its traffic is as it is wanted."""
+        if self.live is None:
+            return not self.wanted.traffic
+        return same_list(self.live.service.traffic, self.wanted.traffic)
+
+    @property
+    def is_rescaled(self) -> bool:
+        """Whether somebody has changed its instances since ours have."""
+        one, live = self.wanted, self.live
+        return one.scaling is not None and live is not None and live.service.scaling != one.scaled
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """What its instances are to be; None: they stay."""
+        return None if self.is_rescaled else self.wanted.scaling
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nothing of it is to be done."""
+        return self.is_led and (not self.wanted.builds or (self.is_before and self.is_newest))
+
+
+def plan(
+    policy: Policy,
+    inventory: Inventory,
+    wanted: Mapping[str, Wanted],
+    target: str,
+    built: Mapping[str, Built | None] = {},
+) -> Reversal:
+    """All of them beside each other, the first shift asked about with validate_only.
+
+    No canary goes first: what is wanted is what was live before, or what a person has looked at.
+    `built` has what rollbacks have built again, as it is now; None: it is gone.
+    """
+    steps: list[Step] = []
+    shown: list[Difference] = []
+    refused: list[str] = []
+    rebuilt: list[str] = []
+    for function, one in sorted(wanted.items()):
+        found = _Found(one, inventory.get(function), built.get(function))
+        if found.is_there:
+            continue
+        against = _against(found)
+        if against:
+            refused.append(f"{function}: {against}")
+            continue
+        rehearsed = all(step.kind != shift_traffic.KIND for step in steps)
+        if found.live is not None and found.is_rescaled:
+            now = found.live.service.scaling
+            refused.append(f"{function}: its instances were changed since, and stay {now}")
+        more = _steps(found, policy.execution, rehearsed=rehearsed)
+        steps += more
+        builds = any(step.kind == redeploy.KIND for step in more)
+        shown += _shown(found, builds=builds)
+        if builds:
+            old = "not the artefact of old"
+            rebuilt.append(f"{function} is built again from our copy of its source: {old}")
+    found_all = Reversal(None, shown, tuple(refused), tuple(rebuilt))
+    if not steps:
+        return found_all
+    lines = found_all.reported
+    made = frozen(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
+    return replace(found_all, plan=made)
+
+
+def with_documents(found: Reversal, steps: Iterable[Step], policy: Policy, target: str) -> Reversal:
+    """The same, and what puts documents back beside it; behind a fence, that alone.
+
+    A fence stops functions that are put back, and putting one back starts it.
+    """
+    known, before = list(steps), found.plan.steps if found.plan is not None else ()
+    if not known:
+        return found
+    if policy.fence is not None:
+        targets = dict.fromkeys(one.target for one in before)
+        left = tuple(f"{target}: {AFTER_DOCUMENTS}" for target in targets)
+        found, before = Reversal(None, [], (*found.refused, *left)), ()
+    made = frozen(
+        ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported
+    )
+    return replace(found, plan=made)
+
+
+def _against(found: _Found) -> str:
+    """Why a function must be left as it is; empty: nothing speaks against it."""
+    return (_against_build(found) if found.wanted.builds else "") or _against_traffic(found)
+
+
+def _against_build(found: _Found) -> str:
+    """Why what ours have built again must be left as it is."""
+    one, built = found.wanted, found.built
+    if built is None:
+        return "it is gone"
+    if built.deploying:
+        return "it is being deployed"
+    if not (found.is_before or any(is_built_from(built.state, made) for made in one.builds)):
+        return "it was deployed by somebody since"
+    if not found.is_newest:
+        return "a newer revision was made by somebody since"
+    if one.before is None and not found.is_before:
+        return f"it was built again, and what it was cannot be: {one.why_not}"
+    return ""
+
+
+def _against_traffic(found: _Found) -> str:
+    """Why its traffic must be left as it is."""
+    one, live = found.wanted, found.live
+    if live is None:
+        return "" if one.builds and not one.traffic else "it is gone"
+    service = live.service
+    built = (moved_to(traffic, {service.latest_created: 100}) for traffic in one.served)
+    if not any(same_list(service.traffic, left) for left in (*one.left, *built)):
+        return "its traffic was changed by somebody since"
+    for name in sorted({entry.revision for entry in one.traffic} - {LATEST}):
+        revision = live.revision(name)
+        if revision is None:
+            return f"its revision {name} is gone"
+        if not revision.ready and any(
+            entry.percent for entry in one.traffic if entry.revision == name
+        ):
+            return f"its revision {name} is not ready"
+    return "" if one.builds or _is_by_name(one) else _against_newest(live, one)
+
+
+def _is_by_name(one: Wanted) -> bool:
+    """Whether its traffic names each revision, and LATEST nowhere."""
+    return all(entry.revision != LATEST for entry in one.traffic)
+
+
+def _against_newest(live: Live, one: Wanted) -> str:
+    """Why the newest revision must not be led any traffic."""
+    service = live.service
+    if service.latest_ready != service.latest_created:
+        return f"its newest revision {service.latest_created} is not ready"
+    if one.newest not in ("", service.latest_created):
+        return (
+            f"{service.latest_created} was deployed since, and LATEST would serve it: "
+            "unpin it, where that is wanted"
+        )
+    return ""
+
+
+def _steps(found: _Found, execution: Execution, *, rehearsed: bool) -> list[Step]:
+    """Its traffic; behind it, where that is by name, the build, and else before it.
+
+    What LATEST is to mean has to be built first. A build changes no traffic that is by name.
+    """
+    one, live, built = found.wanted, found.live, found.built
+    steps: list[Step] = []
+    if live is not None and not found.is_led and (not one.builds or _is_by_name(one)):
+        steps.append(_shift(live, found, execution, rehearsed=rehearsed))
+    if built is None:
+        return steps
+    source = built.state.source
+    if one.before is not None and not found.is_before:
+        source = one.before.source
+        here = mark(built.state)
+        newest = live.service.latest_created if live is not None else ""
+        build = Step(
+            name=f"redeploy {one.function}",
+            kind=redeploy.KIND,
+            target=one.function,
+            goal=encode(redeploy.Goal(one.function, one.before)),
+            origin=encode(redeploy.Origin(here, newest)),
+            after=tuple(step.name for step in steps),
+            despite_failed=True,
+            writes=redeploy.WRITES,
+            within_seconds=execution.rebuild_within.total_seconds(),
+            seen=here,
+        )
+        steps.append(build)
+    if live is not None and not _is_by_name(one):
+        goal = serve_revision.Goal(
+            one.function, live.service.name, source, one.traffic, found.scaling
+        )
+        led = Step(
+            name=f"serve {one.function}",
+            kind=serve_revision.KIND,
+            target=one.function,
+            goal=encode(goal),
+            origin=encode(serve_revision.Origin(live.service.traffic)),
+            after=tuple(step.name for step in steps),
+            writes=1,
+            within_seconds=execution.step_within.total_seconds(),
+        )
+        steps.append(led)
+    return steps
+
+
+def _shift(live: Live, found: _Found, execution: Execution, *, rehearsed: bool) -> Step:
+    service = live.service
+    goal = shift_traffic.Goal(
+        service.name,
+        found.wanted.traffic,
+        rehearsed=rehearsed,
+        verbatim=True,
+        scaling=found.scaling,
+    )
+    return Step(
+        name=f"shift {live.function}",
+        kind=shift_traffic.KIND,
+        target=live.function,
+        goal=encode(goal),
+        origin=encode(
+            shift_traffic.Origin(service.traffic, service.latest_created, service.scaling)
+        ),
+        writes=2 if rehearsed else 1,
+        within_seconds=execution.step_within.total_seconds(),
+        seen=service.etag,
+    )
+
+
+def _shown(found: _Found, *, builds: bool) -> list[Difference]:
+    """What of it people are shown beside its name."""
+    one, live = found.wanted, found.live
+    if live is None:
+        return [Difference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []
+    now = served(live)
+    made = [revision.created_at for revision in live.revisions if revision.name in now]
+    since = max(made or [revision.created_at for revision in live.revisions])
+    target = shares(one.traffic, live.service.latest_created)
+    return [Difference(live.function, now, target, since, builds)]

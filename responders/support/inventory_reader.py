@@ -1,0 +1,179 @@
+"""The whole inventory of a system, read part by part beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from responders.support.parallel_calls import ask_all, or_none
+from shared.core.errors import RollbackError
+from shared.domain.deployments.inventory.state import (
+    FunctionState,
+    RulesRelease,
+    RulesSource,
+    WholeInventory,
+    accounts_of,
+)
+from shared.domain.policy.model import Policy
+from shared.domain.policy.resources import Resources
+from shared.ports.resources import Estate
+from shared.ports.world import Ports
+
+CLIENTS: Final = "firebase"
+"""The namespace of the Remote Config template that clients are served from."""
+
+Calls = dict[str, Callable[[], Any]]
+
+
+def take_stock(ports: Ports, policy: Policy) -> WholeInventory:
+    """What is live now; a part that gave no answer, or not a whole one, is None.
+
+    What the policy does not name is empty. Changes made meanwhile may be seen in part. Takes two
+    rounds of calls, each no longer than `asking.ANSWER_SECONDS`: a secret's versions, what a
+    ruleset says, and who may call a function, are asked for by their names.
+    Raises: whatever is no RollbackError.
+    """
+    resources, estate = policy.resources, ports.estate(policy.system)
+    functions_call: Calls = {"functions": ports.platform(policy.system).functions}
+    answers = ask_all(ports, {**functions_call, **_calls(resources, estate)})
+    functions = or_none(answers["functions"])
+    callable_ones = _with_services(functions, policy) if resources.invokers else {}
+    names = _beginning(or_none(answers.get("secrets", ())), resources.secrets)
+    releases = _only(or_none(answers.get("rules", {})), resources.releases)
+    rulesets = {one.ruleset for one in (releases or {}).values()}
+    further: Calls = {
+        **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
+        **{f"ruleset {name}": partial(estate.rules.ruleset, name) for name in rulesets},
+        **{
+            f"invokers {name}": partial(ports.platform(policy.system).invokers, service)
+            for name, service in (callable_ones or {}).items()
+        },
+    }
+    told = ask_all(ports, further)
+    secrets = _chosen(told, "secret ", names or ())
+    return WholeInventory(
+        functions=functions,
+        sites=_present(_chosen(answers, "site ", resources.hosting_sites)),
+        remote_config=_chosen(answers, "template ", (CLIENTS,) if resources.remote_config else ()),
+        rules=_with_sources(releases, _chosen(told, "ruleset ", rulesets)),
+        identity=or_none(answers.get("identity", {})),
+        indexes=_merged(_chosen(answers, "indexes ", resources.databases)),
+        secrets=None if names is None else _versions(secrets),
+        schedules=_jobs(or_none(answers.get("schedules", {})), resources.schedules),
+        accounts=_running(or_none(answers["accounts"]), functions) if resources.accounts else {},
+        invokers=None if callable_ones is None else _chosen(told, "invokers ", callable_ones),
+    )
+
+
+def _calls(resources: Resources, estate: Estate) -> Calls:
+    """What the policy names, but the versions of the secrets."""
+    sites, databases = resources.hosting_sites, resources.databases
+    calls: Calls = {
+        **{f"site {name}": partial(estate.hosting.site, name) for name in sites},
+        **{f"indexes {name}": partial(estate.indexes.of, name) for name in databases},
+    }
+    if resources.remote_config:
+        calls[f"template {CLIENTS}"] = estate.remote_config.template
+    if resources.releases:
+        calls["rules"] = estate.rules.releases
+    if resources.identity:
+        calls["identity"] = estate.identity.settings
+    if resources.secrets is not None:
+        calls["secrets"] = estate.secrets.names
+    if resources.schedules is not None:
+        calls["schedules"] = estate.schedules.jobs
+    if resources.accounts:
+        calls["accounts"] = estate.accounts.roles
+    return calls
+
+
+def _with_services(
+    functions: Mapping[str, FunctionState] | None, policy: Policy
+) -> dict[str, str] | None:
+    """The services of the policy's functions; None: it is not known which there are."""
+    if functions is None:
+        return None
+    return {
+        name: functions[name].service
+        for name in policy.functions
+        if name in functions and functions[name].service
+    }
+
+
+def _chosen(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:
+    """One answer per name; None when any is missing."""
+    chosen = {name: answers[f"{prefix}{name}"] for name in names}
+    if any(isinstance(answer, RollbackError) for answer in chosen.values()):
+        return None
+    return chosen
+
+
+def _present(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Those that are there."""
+    if found is None:
+        return None
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _merged(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """All of them in one; their names tell them apart."""
+    if found is None:
+        return None
+    return {name: one for part in found.values() for name, one in part.items()}
+
+
+def _only(found: dict[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
+    """Those of these names."""
+    if found is None:
+        return None
+    return {name: found[name] for name in names if name in found}
+
+
+def _beginning(names: Iterable[str] | None, beginning: str | None) -> list[str] | None:
+    """The names that begin so."""
+    if names is None:
+        return None
+    return [name for name in names if name.startswith(beginning or "")]
+
+
+def _jobs(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any] | None:
+    """The jobs whose names begin so."""
+    return _only(found, _beginning(found, beginning) or ())
+
+
+def _with_sources(
+    releases: Mapping[str, RulesRelease] | None, sources: Mapping[str, RulesSource | None] | None
+) -> dict[str, RulesRelease] | None:
+    """The releases with what their rulesets say; of one that is gone already nothing is kept."""
+    if releases is None or sources is None:
+        return None
+    return {
+        name: replace(release, source=sources[release.ruleset] or ())
+        for name, release in releases.items()
+    }
+
+
+def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """By `SECRET/VERSION`; None when those of any secret are missing."""
+    if secrets is None:
+        return None
+    return {
+        f"{secret}/{number}": version
+        for secret, versions in secrets.items()
+        for number, version in versions.items()
+    }
+
+
+def _running(
+    roles: dict[str, tuple[str, ...]] | None, functions: Mapping[str, FunctionState] | None
+) -> dict[str, tuple[str, ...]] | None:
+    """The roles of the accounts that functions run as; one without any role has none.
+
+    Without the functions nobody knows which those are.
+    """
+    if roles is None or functions is None:
+        return None
+    return {account: roles.get(account, ()) for account in sorted(accounts_of(functions.values()))}

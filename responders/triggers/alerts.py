@@ -1,0 +1,123 @@
+"""on_alert: a notification is recorded, and an incident with it. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from responders.alerts.recorder import Recording
+from responders.support.dead_letters import write_once
+from shared.core.errors import Refused
+from shared.core.message_redaction import scrubbed
+from shared.domain.audit.chain import event
+from shared.domain.audit.system_chain import UNCLAIMED, write_down
+from shared.domain.policy.model import Policy
+from shared.domain.policy.signals import BREACH
+from shared.domain.signals import security_finding
+from shared.domain.signals.alert import Alert, received
+from shared.domain.signals.monitoring_notification import (
+    Notification,
+    Verdict,
+    claim,
+    function_of,
+    is_foreign,
+    key,
+    key_of,
+    parse,
+    why_unclaimed,
+)
+from shared.ports.world import Ports
+from shared.state.envelope import Message
+
+REMEMBERED_FOR = timedelta(seconds=30)
+REMEMBERED_KEYS = 10_000
+
+
+class Alerts:
+    """Records each (incident_id, state) once; joins it to the open incident, or opens one."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+        self._recording = Recording(ports, "on_alert")
+        self._settled: dict[str, datetime] = {}
+        """Keys that were committed and published lately: their duplicates cost nothing more."""
+
+    def receive(self, message: Message) -> None:
+        """Return once the alert is committed and its work published.
+
+        Raises: Refused, for what is no notification or nobody's; Unavailable.
+        """
+        if security_finding.is_one(message.data):
+            self._receive_finding(message)
+            return
+        notification = parse(message.data)
+        if notification.verdict is Verdict.TEST:
+            self._record_test(notification, message)
+            return
+        claimed = claim(notification, self._policies)
+        if claimed is None:
+            raise Refused(why_unclaimed(notification, self._policies))
+        policy, signal = claimed
+        if is_foreign(notification, policy):
+            raise Refused(f"project {notification.project} is foreign to {policy.system}")
+        if not self._was_settled(key(notification)):
+            self._settle(self._alert(notification, message, policy, signal), policy)
+
+    def _receive_finding(self, message: Message) -> None:
+        """The same of a finding of Security Command Center, which is a breach or refused."""
+        finding = security_finding.parse(message.data)
+        policy = security_finding.claim(finding, self._policies)
+        state = finding.state.lower()
+        if self._was_settled(key_of(finding.id, state)):
+            return
+        now = self._ports.clock.now()
+        published_at = message.first_published_at or now
+        alert = received(
+            finding.id,
+            state,
+            policy.system,
+            BREACH,
+            started_at=min(finding.at or published_at, published_at),
+            published_at=published_at,
+            now=now,
+            notification=scrubbed(finding.document.encode()).decode(),
+        )
+        self._settle(alert, policy)
+
+    def _record_test(self, notification: Notification, message: Message) -> None:
+        now = self._ports.clock.now()
+        told = event("alert.test", now, message.topic, incident=notification.incident_id)
+        write_once(self._ports, write_down(UNCLAIMED, f"test:{message.id}", told))
+
+    def _alert(
+        self, notification: Notification, message: Message, policy: Policy, signal: str
+    ) -> Alert:
+        now = self._ports.clock.now()
+        published_at = message.first_published_at or now
+        return received(
+            notification.incident_id,
+            notification.state.value.lower(),
+            policy.system,
+            signal,
+            verdict=notification.verdict_after(policy.gates.auto_close).value,
+            started_at=min(notification.started_at or published_at, published_at),
+            published_at=published_at,
+            now=now,
+            function=function_of(notification, policy),
+            notification=scrubbed(notification.document.encode()).decode(),
+        )
+
+    def _settle(self, alert: Alert, policy: Policy) -> None:
+        """Have the alert on record and attended to, and remember that it is."""
+        self._recording.settle(alert, policy)
+        self._remember(alert.key)
+
+    def _was_settled(self, key: str) -> bool:
+        at = self._settled.get(key)
+        return at is not None and self._ports.clock.now() - at < REMEMBERED_FOR
+
+    def _remember(self, key: str) -> None:
+        if len(self._settled) >= REMEMBERED_KEYS:
+            self._settled.clear()
+        self._settled[key] = self._ports.clock.now()

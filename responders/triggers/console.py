@@ -1,0 +1,140 @@
+"""The console: operators look at what is, and say what is to be; every change is a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from responders.console.actions import Saying
+from responders.console.pages import Facts, View, Viewing
+from responders.console.sign_in import Session, SigningIn
+from shared.core.errors import Rejected, Unavailable
+from shared.domain.policy.model import Policy
+from shared.domain.presentation import console_html, console_http
+from shared.domain.presentation.console_http import Page, Visit
+from shared.domain.reports import html as report_html
+from shared.ports.world import Ports
+
+ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
+
+
+class Console:
+    """Answers browsers. Nobody sees anything but the page of signing in before they have."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+        self._signing_in = SigningIn(ports)
+        self._viewing = Viewing(ports, policies)
+        self._saying = Saying(ports, policies, self._viewing)
+        self._views: dict[str, tuple[str, View]] = {
+            "/": ("systems", self._viewing.systems),
+            "/audit": ("audit", self._viewing.audit),
+            "/backups": ("backups", self._viewing.backups),
+            "/deployments": ("deployments", self._viewing.deployments),
+            "/pins": ("pins", self._viewing.pins),
+            "/trends": ("trends", self._viewing.trends),
+            "/said": ("said", self._saying.answer),
+        }
+
+    def answer(self, visit: Visit) -> Page:
+        """A page, whatever is asked; no answer of a service of ours is a page that says so."""
+        try:
+            return self._answered(visit)
+        except Rejected as no:
+            return self._told(str(no), HTTPStatus.NOT_FOUND)
+        except Unavailable as failure:
+            return self._told(f"No answer: {failure}", HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _answered(self, visit: Visit) -> Page:
+        """Raises: Rejected, Unavailable."""
+        if visit.path.startswith(ASSETS):
+            return _asset(visit.path.rpartition("/")[2])
+        if visit.path == "/sign-in":
+            return self._sign_in(visit)
+        session = self._signing_in.session(visit)
+        if session is None:
+            return self._to_sign_in(visit)
+        if visit.method == "POST":
+            return self._posted(visit, session)
+        if visit.path == "/say":
+            return self._page("say", self._saying.ask(visit, visit.query), visit, session)
+        if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
+            return console_http.document(
+                report_html.html(self._viewing.report(visit)), report_html.style()
+            )
+        template, view = self._view(visit)
+        return self._page(template, view(visit), visit, session)
+
+    def _view(self, visit: Visit) -> tuple[str, View]:
+        if visit.path.startswith(INCIDENTS):
+            return "incident", self._viewing.incident
+        if visit.path not in self._views:
+            raise Rejected("There is no such page.")
+        return self._views[visit.path]
+
+    def _posted(self, visit: Visit, session: Session) -> Page:
+        actions: dict[str, Callable[[Visit, Session], Page | str]] = {
+            "/say": self._saying.say,
+            "/sign-out": self._signing_in.leave,
+        }
+        if visit.path not in actions:
+            raise Rejected("There is no such page.")
+        done = actions[visit.path](visit, session)
+        if isinstance(done, Page):
+            return done
+        facts = self._saying.ask(visit, visit.form, done)
+        return self._page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
+
+    def _sign_in(self, visit: Visit) -> Page:
+        why = ""
+        if visit.method == "POST":
+            done = self._signing_in.enter(visit)
+            if isinstance(done, Page):
+                return done
+            why = done
+        facts, cookie = self._signing_in.form(visit, why)
+        status = HTTPStatus.FORBIDDEN if why else HTTPStatus.OK
+        return console_http.shown(console_html.rendered("sign-in", facts), status, cookie)
+
+    def _to_sign_in(self, visit: Visit) -> Page:
+        """To the page of signing in, and back here from there; a form's words are lost."""
+        to = visit.address if visit.method == "GET" else visit.form.get("back", "/")
+        if visit.is_a_part:
+            to = console_http.own(visit.path)
+        return console_http.sent_on(visit, f"/sign-in?{urlencode({'to': to})}")
+
+    def _page(
+        self,
+        template: str,
+        facts: Facts,
+        visit: Visit,
+        session: Session,
+        status: HTTPStatus = HTTPStatus.OK,
+    ) -> Page:
+        now = self._ports.clock.now()
+        within = min(one.identity.auth_within for one in self._policies.values())
+        speaks_until = session.credential.authenticated_at + within
+        every = {
+            "who": session.credential,
+            "role": (session.credential.role.name.lower() if session.credential.role else ""),
+            "speaks_until": speaks_until if speaks_until > now else None,
+            "mark": session.mark,
+            "here": visit.address,
+            "policies": self._policies,
+            "now": now,
+        }
+        html = console_html.rendered(template, {**every, **facts})
+        return console_http.shown(html, status)
+
+    def _told(self, text: str, status: HTTPStatus) -> Page:
+        return console_http.shown(console_html.rendered("told", {"text": text}), status)
+
+
+def _asset(name: str) -> Page:
+    """Raises: Rejected."""
+    try:
+        return console_http.asset(console_html.asset(name), console_html.ASSETS[name])
+    except KeyError:
+        raise Rejected("There is no such page.") from None

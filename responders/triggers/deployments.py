@@ -1,0 +1,88 @@
+"""on_deployment: what is live is read and compared; what changes is recorded, judged and proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from responders.backups.export import before_deployment
+from responders.deployments import readiness
+from responders.deployments.comparison import look
+from responders.deployments.messages import LONG_AGO, Announcement, Hint, heard
+from responders.deployments.source_backup import keep
+from shared.core.codec import decode
+from shared.core.errors import Refused
+from shared.core.store import Document
+from shared.domain.deployments.announcements import SKEW
+from shared.domain.deployments.deployment import Deployment, Status
+from shared.domain.deployments.inventory import record as stocks
+from shared.domain.deployments.rollout import Said
+from shared.domain.policy.model import Policy
+from shared.ports.world import Ports
+from shared.state import work_queue
+from shared.state.envelope import Message
+from shared.state.work_queue import Due
+
+
+class Deployments:
+    """Knows what is live, since when, and whether it may be gone back to."""
+
+    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._policies = policies
+
+    def receive(self, message: Message) -> None:
+        """Return once what the message tells, hints at, or makes due is taken in.
+
+        A redelivery changes nothing; an announcement is believed in what nobody can see, the
+        inventory in all else.
+        Raises: Refused; Unavailable, when what is live could not be read.
+        """
+        now = self._ports.clock.now()
+        match heard(message.data, self._policies, now):
+            case Announcement(upcoming=True) as said:
+                policy = self._policies[said.system]
+                before_deployment(self._ports, policy, said.deployment, now)
+            case Announcement() as said:
+                self._announced(said, message, now)
+            case Hint() as hint:
+                # What was logged before the last look is in it.
+                wanted = min(now - SKEW, hint.at) + SKEW if hint.at else now
+                for system in hint.systems:
+                    self._look(system, wanted)
+            case Due() as due:
+                self._due(due)
+
+    def _announced(self, said: Announcement, message: Message, now: datetime) -> None:
+        at = said.at or message.first_published_at or now
+        if at <= LONG_AGO:
+            raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
+        told = Said(message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier)
+        self._look(said.system, now, told)
+
+    def _look(self, system: str, wanted: datetime, said: Said | None = None) -> None:
+        """Look at all that is live, and keep what a rebuild needs."""
+        ports, policy = self._ports, self._policies[system]
+        look(ports, policy, wanted, said)
+        keep(ports, policy)
+
+    def _due(self, due: Due) -> None:
+        """Look, or see to one deployment, unless somebody has meanwhile."""
+        inventory = due.kind == work_queue.INVENTORY
+        system = due.id if inventory else due.id.partition(":")[0]
+        if system not in self._policies:
+            raise Refused(f"system {system} is not known")
+        path = stocks.path(system) if inventory else f"deployments/{due.id}"
+        document = self._ports.store.get(path)
+        if not _is_due(document):
+            return
+        if inventory or decode(Deployment, document.fields).status is Status.ROLLING_OUT:
+            self._look(system, document.read_at)  # when it is quiet, that settles it
+        else:
+            readiness.carry_forward(self._ports, self._policies[system], document)
+
+
+def _is_due(document: Document) -> bool:
+    """Whether it says that somebody must look, by now."""
+    due_at = (document.fields or {}).get("due_at")
+    return due_at is not None and due_at <= document.read_at
