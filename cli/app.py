@@ -1,4 +1,4 @@
-"""The `rollback` command, verb by verb; cli/wired.py lists the exit codes."""
+"""The `rollback` command, verb by verb; cli/support/context.py lists the exit codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.answers import (
+from cli.act.answers import (
     accept,
     ack,
     approve,
@@ -20,25 +20,25 @@ from cli.answers import (
     retry,
     root_cause,
 )
-from cli.audit import audit
-from cli.backups import backups
-from cli.deployments import deployments
-from cli.doctor.verb import doctor
-from cli.documents import documents
-from cli.explain import explain
-from cli.fencing import fence, lift_fence
-from cli.following import watch
-from cli.locks import deploy_lock
-from cli.parse import parse
-from cli.pins import pins, undo, unpin
-from cli.policy import policy
-from cli.replay import replay
-from cli.report import report
-from cli.restore_points import copy, restore_points
-from cli.run import run
-from cli.sending import without_sign_in
-from cli.status import status
-from cli.switches import (
+from cli.act.pins import pins, undo, unpin
+from cli.act.run import run
+from cli.doctor.command import doctor
+from cli.look.audit import audit
+from cli.look.backups import backups
+from cli.look.deploy_lock import deploy_lock
+from cli.look.deployments import deployments
+from cli.look.documents import documents
+from cli.look.explain import explain
+from cli.look.report import report
+from cli.look.restore_points import copy, restore_points
+from cli.look.status import status
+from cli.look.watch import watch
+from cli.offline.parse import parse
+from cli.offline.policy import policy
+from cli.offline.replay import replay
+from cli.support.publishing import without_sign_in
+from cli.switches.fence import fence, lift_fence
+from cli.switches.switches import (
     breach,
     freeze,
     pause,
@@ -48,7 +48,7 @@ from cli.switches import (
     unfreeze,
     unplan,
 )
-from cli.upkeep import check, drill, erase, notify, regenerate
+from cli.switches.upkeep import check, drill, erase, notify, regenerate
 
 LOOK, ACT, SWITCH, CHECK = "Look", "Act", "Switches", "Files and messages"
 SIGN_IN = "Who you are"

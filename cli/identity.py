@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from msgspec.structs import replace
 
-from cli import session as sessions
-from cli.screen import AlreadyJson, AsJson, print_json
-from cli.wired import NO, NO_ANSWER, UNUSABLE, leaving
-from shared.adapters.sign_in import Challenge, Session, SignIn
+from cli.support import session as sessions
+from cli.support.context import NO, UNUSABLE, leaving
+from cli.support.output import AlreadyJson, AsJson, print_json
+from cli.support.session import (
+    LIMIT_BYTES,
+    _answered,
+    _api_key,
+    _played,
+    _proven,
+    fresh_token,
+)
+from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
-from shared.core.errors import BadConfiguration, Refused, Rejected, Unavailable
+from shared.core.errors import Refused
 from shared.domain.commands.credential import (
     LONGEST_TOKEN,
     TOKEN,
-    Credential,
     fingerprint,
-    hashed,
-    of_person,
-    unverified,
 )
-from shared.policy_files import loader
-from shared.wiring.operations import played_at
-from shared.wiring.settings import LOCAL_CLOUD, Settings
 
 STANDARD_INPUT = "-"
-WITHOUT = "rollback --without-sign-in"
 PASSWORD, CODE = "Password", "Code of the authenticator app"
-LIMIT_BYTES = 64 * 1024
-ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
 
 ApiKey = Annotated[
     str,
@@ -179,38 +172,6 @@ def _asked(email: str) -> str:
     return email or str(typer.prompt("E-mail", err=True))
 
 
-def signed_in() -> sessions.Kept:
-    """The sign-in of this machine's user; exits when there is none."""
-    kept = sessions.kept()
-    if kept is None:
-        raise leaving(NO, "nobody is signed in: rollback login")
-    return kept
-
-
-def fresh_token() -> str:
-    """A token that was not printed before: those of one second are the same, and one is used up."""
-    kept = signed_in()
-    session = _refreshed(kept)
-    if hashed(session.id_token) == kept.printed:
-        time.sleep(1.0)
-        session = _refreshed(kept)
-    printed = hashed(session.id_token)
-    sessions.keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
-    return session.id_token
-
-
-def _proven(session: Session) -> Credential:
-    """What the responders will read in the tokens of a sign-in; exits when it is none."""
-    with _answered():
-        _, claims = unverified(session.id_token)
-        return of_person(claims, session.id_token)
-
-
-def _refreshed(kept: sessions.Kept) -> Session:
-    with _answered():
-        return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
-
-
 def _token_in(file: Path) -> str:
     try:
         return file.read_text().strip()
@@ -224,41 +185,3 @@ def _content(command: str) -> dict[str, Any]:
         return read_object(text.encode(), LIMIT_BYTES + LONGEST_TOKEN)
     except Refused as refused:
         raise leaving(UNUSABLE, f"not a command: {refused.reason}") from None
-
-
-def _api_key(folder: Path) -> str:
-    """The one web API key that the policies state."""
-    try:
-        known = loader.load_all(folder)
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
-    keys = {policy.identity.api_key for policy in known.values()} - {""}
-    if len(keys) != 1:
-        why = "the policies state several" if keys else "no policy states one"
-        raise leaving(
-            UNUSABLE,
-            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
-        )
-    return keys.pop()
-
-
-def _played() -> str | None:
-    """Where an embedded cloud answers in Google's place; signing in needs no other setting."""
-    if LOCAL_CLOUD not in os.environ:
-        return None
-    try:
-        return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
-    except BadConfiguration as error:
-        raise leaving(UNUSABLE, str(error)) from None
-
-
-@contextmanager
-def _answered() -> Iterator[None]:
-    """Exits where the answer is no, or there is none; then there is another way to say it."""
-    try:
-        yield
-    except Rejected as refused:
-        raise leaving(NO, str(refused)) from None
-    except Unavailable as lost:
-        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
-        raise leaving(NO_ANSWER, f"{lost}; {other}") from None

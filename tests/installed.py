@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cli.doctor import installation, measuring
-from cli.doctor.entrusted import FIRESTORE, LISTS
-from cli.doctor.facts import Facts, StoreTime, function
 from cli.doctor.finding import Verdict, examined
-from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
-from cli.doctor.measuring import Measured, counting, series
-from cli.doctor.messaging import MONITORING
+from cli.doctor.installation import checks, metrics
+from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
+from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
+from cli.doctor.installation.facts import Facts, StoreTime, function
+from cli.doctor.installation.messaging import MONITORING
+from cli.doctor.installation.metrics import Measured, counting, series
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.ports.operations_project import Asked, Deployed, Metric, Run, Subscription
@@ -64,9 +64,9 @@ FUNCTIONS = tuple(
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE)
 )
-CALLED = Run(enabled=True, at=NOON - installation.CALLED_WITHIN)
+CALLED = Run(enabled=True, at=NOON - checks.CALLED_WITHIN)
 """The dead man's switch was called as long ago as it may be."""
-LONG_AGO = NOON - installation.CALLED_WITHIN - timedelta(seconds=1)
+LONG_AGO = NOON - checks.CALLED_WITHIN - timedelta(seconds=1)
 VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
 OUR_ROLES = f"projects/{OPS}/roles/rollback_"
 READER = "roles/storage.legacyObjectReader"
@@ -84,7 +84,7 @@ def member(entry_point: str) -> str:
 def asked(one: Asked, *filters: str, queries: tuple[str, ...] = (), **others: Any) -> Measured:
     """What one alert policy asks for, all of which Cloud Monitoring knows."""
     wanted = replace(one, filters=filters, queries=queries)
-    known = measuring.filters([wanted])
+    known = metrics.filters([wanted])
     answered = [*queries, *(counting(one) for query in queries for one in series(query))]
     return Measured(
         asked=[wanted],
@@ -152,7 +152,7 @@ def amiss(facts: Facts) -> list[tuple[str, str, Verdict]]:
     """Check, thing and verdict of whatever is not well."""
     return [
         (one.check, one.what, one.verdict)
-        for one in examined(installation.CHECKS, facts)
+        for one in examined(checks.CHECKS, facts)
         if one.verdict is not WELL
     ]
 

@@ -57,7 +57,7 @@ class Prompt:
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", world.policy.project)
         monkeypatch.setenv("ROLLBACK_POLICIES", str(folder))
         monkeypatch.delenv("K_SERVICE", raising=False)
-        monkeypatch.setattr("cli.wired.Wiring", lambda *_, **__: Shell(world))
+        monkeypatch.setattr("cli.support.context.Wiring", lambda *_, **__: Shell(world))
 
     def say(self, *words: str) -> Result:
         """A line where nobody has to sign in."""

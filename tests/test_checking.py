@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.upkeep import lines
+from cli.switches.upkeep import lines
 from responders.jobs.data_check import BROUGHT_BACK, Checking
 from shared.core import topics
 from shared.core.codec import decode

@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import wired
 from cli.app import app
+from cli.support import context
 from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud
@@ -23,7 +23,7 @@ from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.world import POLICIES
 
 ROOT = Path(__file__).parent.parent
-EXIT_CODES = (0, wired.NO, wired.UNUSABLE, wired.NO_ANSWER, wired.INTERRUPTED)
+EXIT_CODES = (0, context.NO, context.UNUSABLE, context.NO_ANSWER, context.INTERRUPTED)
 
 
 def verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -55,7 +55,7 @@ def test_the_exit_codes_are_documented_where_they_are_looked_for() -> None:
 
     for code in EXIT_CODES:
         assert re.search(rf"\b{code} [a-zC]", said), code
-        assert re.search(rf"^    {code} ", wired.__doc__ or "", re.M), code
+        assert re.search(rf"^    {code} ", context.__doc__ or "", re.M), code
         assert f"| {code} |" in page, code
 
 
@@ -165,6 +165,6 @@ def test_whoever_has_not_signed_in_to_google_is_told_how(
 
     done = CliRunner().invoke(app, line.split())
 
-    assert done.exit_code == wired.UNUSABLE
+    assert done.exit_code == context.UNUSABLE
     assert "gcloud auth application-default login" in done.stderr
     assert len(done.stderr.splitlines()) == 1

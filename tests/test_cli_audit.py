@@ -16,7 +16,7 @@ from google.pubsub_v1 import types
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from cli.audit import Format, write
+from cli.look.audit import Format, write
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
+from cli.look.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
 from local.clock import CloudClock
 from local.cloud import Cloud
 from shared.core.codec import encode

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
-from cli import session
 from cli.app import app
+from cli.support import session
 from local.clock import CloudClock
 from local.cloud import Cloud
 from local.identity import Account

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import sending
+from cli.support import publishing
 from shared.core.store import Update
 from shared.domain.rollback.rollback import Status
 from tests.built_again import AGAIN, rebuilt
@@ -27,7 +27,7 @@ def world() -> World:
 @pytest.fixture
 def prompt(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompt:
     # In one thread the whole unpin passes before its answer can be read.
-    monkeypatch.setattr(sending, "ANSWER_SECONDS", 3600.0)
+    monkeypatch.setattr(publishing, "ANSWER_SECONDS", 3600.0)
     return Prompt(monkeypatch, tmp_path, world)
 
 

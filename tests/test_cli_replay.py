@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from cli.replay import Replay
+from cli.offline.replay import Replay
 from local import delivery
 from local.clock import CloudClock
 from local.cloud import Cloud

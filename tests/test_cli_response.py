@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from cli.following import Seen, picture
-from cli.response import prompt_lines, told
+from cli.support.follow import Seen, picture
+from cli.support.response import prompt_lines, told
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.incidents.incident import Moment

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cli.restore_points import NO_WINDOW, NOT_TRIED, NOTHING
+from cli.look.restore_points import NO_WINDOW, NOT_TRIED, NOTHING
 from shared.core.codec import encode
 from shared.core.errors import Rejected
 from shared.core.store import Put

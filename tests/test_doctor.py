@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor import installation
-from cli.doctor import system as systems
 from cli.doctor.finding import ESSENTIAL, Finding, Verdict, examined, exit_code
+from cli.doctor.installation import checks as installation
+from cli.doctor.system import checks as systems
 from shared.core import topics
 from tests.installed import DOUBTFUL, HALVES, HEALTHY, OPS, SILENT, UNKNOWN, VALUES, WELL, WRONG
 

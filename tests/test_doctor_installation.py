@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cli.doctor import apis, installation
-from cli.doctor.entrusted import FIRESTORE
-from cli.doctor.facts import DEAD_MAN, StoreTime
 from cli.doctor.finding import Verdict, examined
-from cli.doctor.installation import CODE_LABEL
-from cli.doctor.messaging import DETACHED, FINDINGS
+from cli.doctor.installation import apis, checks
+from cli.doctor.installation.bucket_readers import FIRESTORE
+from cli.doctor.installation.checks import CODE_LABEL
+from cli.doctor.installation.facts import DEAD_MAN, StoreTime
+from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
 from shared.ports.operations_project import Asked, Metric
@@ -60,7 +60,7 @@ def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
     warning = "policies/shop.yaml:9: warning: deployments.starts was removed: delete this key"
     facts = replace(HEALTHY, policy_warnings=[warning])
 
-    [found] = [one for one in examined(installation.CHECKS, facts) if one.verdict is not WELL]
+    [found] = [one for one in examined(checks.CHECKS, facts) if one.verdict is not WELL]
     assert (found.check, found.verdict, found.why) == ("policies", DOUBTFUL, warning)
 
 

@@ -10,12 +10,12 @@ import typer
 from msgspec.structs import replace
 
 from cli.app import app
-from cli.doctor import rights, signals
-from cli.doctor import system as systems
-from cli.doctor.facts import responders
 from cli.doctor.finding import Verdict, examined
-from cli.doctor.gathering_system import Facts, Spoken
-from cli.doctor.measuring import Measured
+from cli.doctor.installation.facts import responders
+from cli.doctor.installation.metrics import Measured
+from cli.doctor.system import checks as systems
+from cli.doctor.system import permissions, signals
+from cli.doctor.system.facts import Facts, Spoken
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import Posture
@@ -147,7 +147,7 @@ HEALTHY_SHOP = Facts(
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
             f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}" for role in roles
         )
-        for name, roles in rights.ROLES.items()
+        for name, roles in permissions.ROLES.items()
     },
     read_back=True,
     writes=60,
@@ -185,7 +185,7 @@ def test_a_healthy_system_is_well() -> None:
 
 def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
     """Nobody pushes to users of a shop without a channel for that."""
-    held = {who: tuple(roles) for who, roles in rights.roles_in(SHOP).items()}
+    held = {who: tuple(roles) for who, roles in permissions.roles_in(SHOP).items()}
     granted = {HEALTHY_SHOP.accounts[who]: roles for who, roles in held.items()}
     pushing = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.wired import UNUSABLE
+from cli.support.context import UNUSABLE
 from shared.core.errors import Unavailable
 from tests.backed_up import HERE, MINUTE, NAME, THERE, backup, told, world
 from tests.fakes.hooks import raising

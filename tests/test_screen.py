@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from cli import screen
+from cli.support import output
 
 HEADINGS = ("deployment", "live from (UTC)", "status", "changed", "git")
 NAME, MOMENT = "deploy_20250821_143022", "2025-08-21 14:30:22"
@@ -31,7 +31,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
         monkeypatch.setenv("COLUMNS", str(columns or 80))
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
-        screen.table(HEADINGS, rows)  # type: ignore[arg-type]
+        output.table(HEADINGS, rows)  # type: ignore[arg-type]
         plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
         return [line.rstrip() for line in plain.splitlines()]
 

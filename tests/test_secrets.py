@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 import main
-from cli.replay import Replay
-from cli.wired import NO, UNUSABLE
+from cli.offline.replay import Replay
+from cli.support.context import NO, UNUSABLE
 from shared.adapters.logging_store import LoggedStore
 from shared.adapters.prober import HttpProber
 from shared.core import topics

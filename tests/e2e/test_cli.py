@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.wired import STOPPED, UNUSABLE
+from cli.support.context import STOPPED, UNUSABLE
 from tests.e2e.prompt import run, value
 from tests.e2e.world import PATIENT, SCALE, World, until
 

@@ -14,8 +14,8 @@ from google.pubsub_v1 import types
 from typer.testing import CliRunner
 
 from cli.app import app
-from cli.doctor.facts import DEAD_MAN
 from cli.doctor.finding import ESSENTIAL, Verdict
+from cli.doctor.installation.facts import DEAD_MAN
 from local.faults import Moment
 from local.provisions import INSIDE, values_bucket
 from local.wire import Refused

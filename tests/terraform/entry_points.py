@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import main
-from cli.doctor.rights import ASKED
+from cli.doctor.system.permissions import ASKED
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.model import Policy

@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 import main
-from cli.doctor.facts import MARK_SIGNS, code_of
-from cli.doctor.installation import CODE_LABEL, POLICY_LABEL
+from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
+from cli.doctor.installation.facts import MARK_SIGNS, code_of
 from shared.core import topics
 from shared.policy_files.loader import load
 from tests.terraform.checks import functions, operations_project

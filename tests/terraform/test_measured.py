@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cli.doctor import measuring
 from cli.doctor.finding import Verdict
+from cli.doctor.installation import metrics as measuring
 from local.monitoring import descriptors, promql
 from local.monitoring.setup import in_promql
 from shared.ports.operations_project import Asked, Metric

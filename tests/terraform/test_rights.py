@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor.rights import roles_in
+from cli.doctor.system.permissions import roles_in
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.presentation import status_page_html

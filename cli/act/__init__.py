@@ -1,0 +1,1 @@
+"""Commands that change something: run, approve, undo, copy, erase."""

@@ -1,0 +1,119 @@
+"""What a person answers to an incident: each verb is one command, and its answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.support.context import UNUSABLE, leaving, operations
+from cli.support.output import AsJson, System
+from cli.support.publishing import Incident, Reason, conclude, send, send_command
+
+
+def approve(
+    incident: Incident,
+    reason: Reason,
+    plan: Annotated[
+        str, typer.Option(metavar="FINGERPRINT", help="only this plan, as the question showed it")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a parked rollback go on: the plan that its question showed, and no other."""
+    _say("approve", incident, reason, as_json=as_json, plan=plan)
+
+
+def reject(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Answer a parked rollback's question with no: nothing is done, the incident stays open."""
+    _say("reject", incident, reason, as_json=as_json)
+
+
+def cancel(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """End a rollback under way: calls in flight settle, nothing is undone, the rest is listed."""
+    _say("cancel", incident, reason, as_json=as_json)
+
+
+def retry(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Begin a further rollback of an incident whose last one failed, was cancelled or not taken."""
+    _say("retry", incident, reason, as_json=as_json)
+
+
+def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Take an escalated incident as it stands: it is over."""
+    _say("accept", incident, reason, as_json=as_json)
+
+
+def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -> None:
+    """Say that you are on it: nobody further is called."""
+    _say("ack", incident, reason, as_json=as_json)
+
+
+def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
+    """Show an incident on the status page now, whatever the policy says of when."""
+    _say("publish", incident, reason, as_json=as_json)
+
+
+def root_cause(
+    incident: Incident,
+    cause: Annotated[str, typer.Argument(metavar="TEXT", help="what the incident came from")],
+    prevention: Annotated[
+        str, typer.Option(metavar="TEXT", help="what keeps it from coming again")
+    ] = "",
+    public: Annotated[
+        str, typer.Option(metavar="TEXT", help="what the status page says of it; default: nothing")
+    ] = "",
+    reason: Reason = "analysed",
+    as_json: AsJson = False,
+) -> None:
+    """Record what an incident came from: its report has it, and nobody is reminded any more."""
+    said = {"cause": cause, "prevention": prevention, "public": public}
+    _say("root-cause", incident, reason, as_json=as_json, **said)
+
+
+AnIncident = Annotated[
+    str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")
+]
+ABackup = Annotated[
+    str,
+    typer.Option("--backup", metavar="ID", help="an export in place of an incident, by its id"),
+]
+
+
+def hold(
+    reason: Reason,
+    incident: AnIncident = "",
+    backup: ABackup = "",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep an incident with all that belongs to it, or an export, until it is released."""
+    _held("hold", incident, backup, system, reason, as_json=as_json)
+
+
+def release(
+    reason: Reason,
+    incident: AnIncident = "",
+    backup: ABackup = "",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let what was held expire: an incident after the usual time from now on, an export in its."""
+    _held("release", incident, backup, system, reason, as_json=as_json)
+
+
+def _held(
+    verb: str, incident: str, backup: str, system: str, reason: str, *, as_json: bool
+) -> None:
+    if bool(incident) is bool(backup):
+        raise leaving(UNUSABLE, f"{verb}: name an incident, or an export (--backup)")
+    if incident:
+        _say(verb, incident, reason, as_json=as_json)
+    else:
+        send_command(verb, reason, system, as_json=as_json, backup=backup)
+
+
+def _say(verb: str, incident: str, reason: str, *, as_json: bool, **more: Any) -> None:
+    with operations() as ours:
+        about = {"system": ours.incident(incident).system, "incident": incident}
+        answer = send(ours, {"command": verb, **about, "reason": reason, **more})
+    conclude(answer, as_json=as_json)

@@ -1,0 +1,184 @@
+"""`rollback pins`, `unpin` and `undo`: what rollbacks hold, and how a person takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cli.support.confirmation import DryRun, Follow, Manner, Yes, go_through
+from cli.support.context import NO, Operations, leaving, operations
+from cli.support.options import Functions, Groups
+from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
+from cli.support.publishing import Incident, Reason, checked
+from responders.commands.rollback.undo import undoing, unpinning
+from responders.commands.subject import find
+from responders.rollback.decision.undo_preview import WorkedOut, worked_out
+from responders.support.command_handler import Asked
+from shared.core.errors import Refused
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import Policy
+from shared.domain.rollback import pins as held
+from shared.domain.rollback.pins import Pin
+
+
+def pins(system: System = "", as_json: AsJson = False) -> None:
+    """List what rollbacks hold on old revisions: whose it is, since when, and what lifts it."""
+    with operations() as ours:
+        policies = [ours.policy(system)] if system else list(ours.policies.values())
+        now = ours.wiring.clock.now()
+        found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
+    if as_json:
+        every = [pin for several in found.values() for pin in several]
+        print_json(
+            [{"pin": one, "age_seconds": _age(one, now), "unpin": one.command} for one in every]
+        )
+        return
+    for name, several in found.items():
+        _list(name, several, now)
+
+
+def unpin(
+    reason: Reason,
+    system: System = "",
+    group: Groups = None,
+    function: Functions = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Lift pins: the newest revisions serve again, or what was asked for before the pins.
+
+    Shows what would serve, then asks. It is looked at before and after, verified and watched like
+    a rollback, in an incident of its own.
+
+    Exit code 0 when it succeeded, or --dry-run; 1 when it was refused, declined, failed or left to
+    a person.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        content = {
+            "command": "unpin",
+            "system": policy.system,
+            "groups": group,
+            "functions": function,
+            "reason": reason,
+        }
+        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+
+
+def undo(
+    incident: Incident,
+    reason: Reason,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Put back, verbatim, what an incident's rollbacks have found: every share and every tag.
+
+    Documents that they have written are put back as well, by the word of two people.
+
+    Shows what would serve, then asks. Whether that is well, nobody asks: the incident stays open
+    until somebody accepts it.
+
+    Exit codes as of unpin.
+    """
+    with operations() as ours:
+        policy = ours.policy(ours.incident(incident).system)
+        content = {
+            "command": "undo",
+            "system": policy.system,
+            "incident": incident,
+            "reason": reason,
+        }
+        _take_back(ours, policy, content, Manner(dry_run, yes, follow_it, as_json))
+
+
+def _take_back(
+    ours: Operations,
+    policy: Policy,
+    content: Mapping[str, Any],
+    manner: Manner,
+) -> None:
+    """Show what would be done, and go through with it; exits where it did not go well."""
+    shown = _preview(ours, policy, content)
+    if not manner.as_json:
+        _show(shown)
+    elif manner.dry_run:
+        print_json(
+            {
+                "outcome": shown.outcome,
+                "reason": shown.reason,
+                "functions": shown.reversal.shown,
+                "documents": shown.of_documents,
+                "rebuilt": shown.reversal.rebuilt,
+                "left": shown.reversal.refused,
+            }
+        )
+    if shown.outcome is Outcome.ESCALATE:
+        raise leaving(NO, f"refused: {shown.reason}")
+    go_through(ours, content, manner, f"{str(content['command']).capitalize()}?")
+
+
+def _preview(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> WorkedOut:
+    """What would be done now, by the responders' own code; exits with what stands against it."""
+    command, now = checked(ours, content), ours.wiring.clock.now()
+    asked = Asked(command, now, ours.wiring, ours.policies)
+    try:
+        undo = command.command == "undo"
+        order = undoing(find(asked)) if undo else unpinning(asked)
+    except Refused as refused:
+        raise leaving(NO, f"refused: {refused.reason}") from refused
+    return worked_out(ours.wiring, policy, order)
+
+
+def _show(shown: WorkedOut) -> None:
+    if shown.outcome in (Outcome.HOLD, Outcome.ASK):
+        say(f"{shown.outcome}: {shown.reason}", "yellow")
+    rows = [
+        (
+            f"  {one.function}",
+            percents(one.live),
+            "built again" if one.rebuilt else percents(one.target),
+        )
+        for one in shown.reversal.shown
+    ]
+    if rows:
+        table(("  function", "serves", "would serve"), rows)
+    for line in shown.of_documents:
+        say(f"  {line}")
+    for line in shown.reversal.rebuilt:
+        say(f"  {line}", "yellow")
+    for line in shown.reversal.refused:
+        say(f"  left as it is: {line}", "yellow")
+
+
+def _list(system: str, found: list[Pin], now: datetime) -> None:
+    if not found:
+        say(f"{system}: nothing is pinned")
+        return
+    say(f"{system}: {len(found)} pinned", "bold")
+    table(
+        ("  function", "held on", "for", "by"),
+        (
+            (
+                f"  {one.function}",
+                percents(one.revisions),
+                lasting(now - one.since),
+                f"{one.owner}, {one.rollback}",
+            )
+            for one in found
+        ),
+    )
+    for one in found:
+        if one.newest not in one.revisions:
+            say(f"  {one.function}: not served is {one.newest}", "yellow")
+    names = [pin.function for pin in found] if len(found) == 1 else []
+    more = "" if names else ", or one: --function NAME"
+    say(f"  lift: {held.command(system, names)}{more}")
+
+
+def _age(pin: Pin, now: datetime) -> float:
+    return (now - pin.since).total_seconds()

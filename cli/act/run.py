@@ -1,0 +1,217 @@
+"""`rollback run`: the plan is shown, a person says yes, and the rollback is followed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from msgspec import Struct
+
+from cli.support.confirmation import DryRun, Follow, Manner, go_through
+from cli.support.context import NO, Operations, leaving, operations, seconds
+from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target, scope
+from cli.support.output import AsJson, System, lasting, percents, print_json, say, table
+from cli.support.publishing import Reason, checked
+from responders.commands.rollback.rollback import order_of, require_target
+from responders.data.repair import preview as foreseeing
+from responders.rollback.decision import data_orders
+from responders.rollback.decision.data_orders import Preparation
+from responders.rollback.decision.dry_run import worked_out
+from responders.rollback.decision.plan import beside_of
+from shared.core.errors import Refused
+from shared.domain.commands.command import Command
+from shared.domain.decision import forecast
+from shared.domain.decision.facts import Difference
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import LAST_STABLE, Order, Way
+from shared.engine.steps.resources.differences import all_of
+
+SHOWN = 20
+"""Functions that are listed one by one; more are told by group."""
+
+
+def run(
+    reason: Reason,
+    system: System = "",
+    group: Groups = None,
+    function: Functions = None,
+    target: Target = LAST_STABLE,
+    scenario: Scenario = FUNCTIONS,
+    restore_point: Annotated[
+        str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
+    ] = "",
+    select: Annotated[
+        str,
+        typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …"),
+    ] = "",
+    severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")
+    ] = None,
+    delay: Annotated[
+        str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")
+    ] = "0",
+    at: Annotated[
+        str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")
+    ] = "",
+    dry_run: DryRun = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
+    ] = False,
+    auto_confirm: Annotated[
+        bool,
+        typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person"),
+    ] = False,
+    override: Annotated[
+        bool,
+        typer.Option(
+            "--override",
+            help="break-glass: skip approval, freeze, budget; needs --incident",
+        ),
+    ] = False,
+    incident: Annotated[
+        str, typer.Option(metavar="INCIDENT", help="the incident that it is for")
+    ] = "",
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Roll back by a person's word: an incident of its own, which supersedes automation.
+
+    Shows the plan, how long it will take and whether that fits the target, then asks. Ctrl-C
+    stops following; the rollback goes on, and `rollback cancel` ends it.
+
+    Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
+    declined, failed, cancelled or left to a person.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        content: dict[str, Any] = {
+            "command": "rollback",
+            "system": policy.system,
+            **scope(scenario, target, group, function),
+            "restore_point": restore_point,
+            "select": select,
+            "severity": severity.value,
+            "batch_size": batch_size,
+            "delay_seconds": seconds("delay", delay),
+            "at": at,
+            "auto_confirm": auto_confirm,
+            "override": override,
+            "incident": incident,
+            "reason": reason,
+        }
+        _order(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
+
+
+class Preview(Struct, frozen=True):
+    """What would be decided now, and what it would change."""
+
+    outcome: str
+    reason: str
+    target: str
+    functions: list[Difference]
+    beside: list[str]
+    """What else it would do, by step."""
+    reported: list[str]
+    """What would be left as it is, one line each."""
+    seconds: float
+    """From the beginning to the last shift."""
+    fits: bool
+    """Whether that is within the policy's target for functions; of data, for the database."""
+    documents: int = 0
+    """So many would be written."""
+
+
+def preview(ours: Operations, policy: Policy, command: Command) -> Preview:
+    """What this command would do now. Raises: Unavailable, Rejected."""
+    now = ours.wiring.clock.now()
+    order = order_of(command, policy, now)
+    if order.way is Way.REPAIR:
+        return _of_data(ours, policy, order)
+    found = worked_out(ours.wiring, policy, order, now)
+    decision, plan = found.decision, found.plan
+    ahead = forecast.outlook(
+        plan.steps if plan else (), policy, order=order, left=found.pace, now=now
+    )
+    return Preview(
+        outcome=decision.outcome,
+        reason=decision.reason,
+        target=decision.target,
+        functions=found.shown,
+        beside=beside_of(plan) if plan else [],
+        reported=list(plan.header.reported) if plan else [],
+        seconds=ahead.seconds,
+        fits=ahead.fits,
+    )
+
+
+def _of_data(ours: Operations, policy: Policy, order: Order) -> Preview:
+    now = ours.wiring.clock.now()
+    found, _ = data_orders.worked_out(ours.wiring, policy, order, now, Preparation(), math.inf)
+    plan, survey = found.plan, found.survey
+    seconds = foreseeing.seconds(survey) if survey is not None else 0.0
+    return Preview(
+        outcome=found.outcome,
+        reason=found.reason,
+        target=plan.header.target if plan is not None else order.restore_point,
+        functions=[],
+        beside=[],
+        reported=list(plan.header.reported) if plan is not None else [],
+        seconds=seconds,
+        fits=seconds <= policy.targets.database.total_seconds(),
+        documents=foreseeing.written(survey.fates) if survey is not None else 0,
+    )
+
+
+def _order(ours: Operations, policy: Policy, content: dict[str, Any], manner: Manner) -> None:
+    """Show what would be done, and go through with it; exits where it did not go well."""
+    command = checked(ours, content)
+    try:
+        require_target(command, ours.wiring.store)
+    except Refused as unknown:
+        raise leaving(NO, f"refused: {unknown.reason}") from unknown
+    shown = preview(ours, policy, command)
+    if not manner.as_json:
+        _show(shown, policy)
+    elif manner.dry_run:
+        print_json(shown)
+    go_through(ours, content, manner, "Roll back?")
+
+
+def _show(shown: Preview, policy: Policy) -> None:
+    if shown.outcome != Outcome.ROLLBACK:
+        say(f"{shown.outcome}: {shown.reason}", "yellow")
+    if shown.outcome == Outcome.HOLD:
+        say("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
+    if shown.documents:
+        say(f"back to {shown.target}: {shown.documents} documents", "bold")
+        for line in shown.reported:
+            say(f"  {line}", "yellow")
+        return
+    if not shown.functions and not shown.beside:
+        return
+    say(f"back to {shown.target}: {all_of(len(shown.functions), shown.beside)}", "bold")
+    if len(shown.functions) <= SHOWN:
+        table(
+            ("  function", "serves", "would serve"),
+            (
+                (f"  {one.function}", percents(one.live), percents(one.target))
+                for one in shown.functions
+            ),
+        )
+    else:
+        groups = Counter(policy.functions[one.function] for one in shown.functions)
+        table(("  group", "functions"), ((f"  {name}", str(n)) for name, n in groups.items()))
+    for line in shown.reported:
+        say(f"  {line}", "yellow")
+    fits = "within" if shown.fits else "MORE THAN"
+    say(
+        f"  about {lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
+        f"of {lasting(policy.targets.functions)}",
+        "" if shown.fits else "bold yellow",
+    )

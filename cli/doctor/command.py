@@ -1,0 +1,55 @@
+"""The verb: look, judge, print."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import typer
+
+from cli.doctor.finding import Finding, Verdict, examined, exit_code
+from cli.doctor.installation import checks, facts
+from cli.doctor.system import checks as systems
+from cli.doctor.system import facts as gathering_system
+from cli.support.context import operations
+from cli.support.output import STYLES, AsJson, System, print_json, say
+
+WORST_LAST = (Verdict.WELL, Verdict.UNKNOWN, Verdict.DOUBTFUL, Verdict.WRONG)
+"""What a person must read stands beside the sum."""
+
+
+def doctor(system: System = "", as_json: AsJson = False) -> None:
+    """Check that what should roll back is able to; nothing is changed.
+
+    Looks at topics, subscriptions, publishers, functions, the clock and what is due, then at each
+    system: the deployment to go back to, functions, metrics, probes and what else is protected.
+
+    Exit code 0: nothing is wrong (doubts are printed); 1: something is wrong; 2: settings or
+    policies are not usable; 3: something essential could not be looked at.
+    """
+    with operations() as ours:
+        policies = [ours.policy(system)] if system else [*ours.policies.values()]
+        installed = facts.gather(ours, policies)
+        findings = [*examined(checks.CHECKS, installed)]
+        deployed = facts.responders(installed.functions)
+        accounts = {name: one.account for name, one in deployed.items()}
+        for policy in policies:
+            seen = gathering_system.gather(ours, policy, accounts)
+            findings += examined(systems.CHECKS, seen)
+        at = ours.wiring.clock.now()
+    counted = Counter(one.verdict for one in findings)
+    if as_json:
+        print_json({"at": at, "findings": findings})
+    else:
+        for one in sorted(findings, key=lambda one: WORST_LAST.index(one.verdict)):
+            _show(one)
+        said = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
+        say(", ".join(said))
+    raise typer.Exit(exit_code(findings))
+
+
+def _show(finding: Finding) -> None:
+    """One line, and another with what to do about it."""
+    style = "" if finding.verdict is Verdict.WELL else STYLES.get(finding.verdict, "")
+    say(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
+    if finding.what_to_do:
+        say(f"{'':<9} → {finding.what_to_do}", style)

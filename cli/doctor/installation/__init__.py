@@ -1,0 +1,1 @@
+"""Checks of the installation in the operations project."""

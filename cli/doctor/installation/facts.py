@@ -1,0 +1,184 @@
+"""What doctor looks at of the responders; an error stands where something gave no answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from cli.doctor.calls import Call, Calls, apis_on, ask
+from cli.doctor.installation import apis, metrics
+from cli.support.context import Operations
+from responders.jobs.audit_anchor import AT_ONCE
+from responders.support.parallel_calls import ask_all
+from shared.core import topics
+from shared.core.errors import RollbackError
+from shared.core.store import Query, Store
+from shared.domain.audit import anchor
+from shared.domain.policy.model import Policy
+from shared.domain.signals.probe_history import HALF_MINUTE
+from shared.domain.system import GLOBAL
+from shared.ports.operations_project import Deployed, Run, Subscription
+from shared.state import work_queue
+from shared.wiring.operations import Wiring
+
+CHECKOUT = Path(__file__).parent.parent.parent.parent
+REGIONS_SECONDS = 10.0
+"""For the jobs of all regions, beside each other."""
+MARK_SIGNS = 40
+"""Of a fingerprint: a label may have 63."""
+DEAD_MAN = "rollback-dead-man"
+"""The job that calls the switch outside each minute (terraform/self_alerts.tf)."""
+
+
+class StoreTime(Struct, frozen=True):
+    """The store's time, and this machine's around it."""
+
+    before: datetime
+    store: datetime
+    after: datetime
+
+
+class Facts(Struct, frozen=True):
+    """What was seen of an installation; an error stands where nothing was."""
+
+    project: str
+    is_local: bool
+    """Messages stay on this machine: nobody is asked who pushes or publishes."""
+    now: datetime
+    code: str
+    """Fingerprint of this checkout."""
+    policies: Mapping[str, str]
+    """Fingerprints by system."""
+    policy_warnings: Sequence[str]
+    """Of all of them."""
+    state: StoreTime | RollbackError
+    topics: Mapping[str, str] | RollbackError
+    """Each with its schema, or ""."""
+    subscriptions: Sequence[Subscription] | RollbackError
+    grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
+    """By topic, then by role."""
+    project_grants: Mapping[str, tuple[str, ...]] | RollbackError
+    """By role, whom the operations project's own policy gives it."""
+    sign_in: apis.Answers
+    """Whether the API is on through which whoever speaks is looked up."""
+    dead_man: Run | RollbackError | None
+    """The job that keeps the switch outside quiet; None: there is none."""
+    values: str | None
+    """The bucket of values of variables; None: this shell names none."""
+    bucket_grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
+    """By bucket of values or of exports, then by role."""
+    functions: Sequence[Deployed] | RollbackError
+    ticks: Mapping[str, bool | RollbackError]
+    """Whether each of the last whole half minutes was swept."""
+    due_since: Mapping[str, datetime | RollbackError | None]
+    """By kind of what is due."""
+    measured: metrics.Measured | RollbackError
+    """What the alerts on the responders themselves ask for."""
+    unanchored_since: datetime | RollbackError | None
+    """Since when the first head of an audit chain has waited to be anchored; None: none waits."""
+
+
+def gather(ours: Operations, policies: Collection[Policy]) -> Facts:
+    """What the responders are made of, and how they work just now."""
+    wiring = ours.wiring
+    store, made, now = wiring.store, wiring.installation, wiring.clock.now()
+    halves = [work_queue.tick(now - HALF_MINUTE * back) for back in (1, 2)]
+    calls: dict[str, Call] = {
+        "state": partial(_store_time, ours),
+        "topics": made.topics,
+        "subscriptions": made.subscriptions,
+        "functions": made.functions,
+        "project_grants": wiring.own_accounts.grants,
+        "dead_man": partial(_dead_man, wiring),
+        "unanchored_since": partial(_unanchored_since, store),
+        "measured": partial(metrics.gather, wiring, wiring.project, metrics.is_own),
+    }
+    groups: dict[str, Calls] = {
+        "grants": {topic: partial(made.grants, topic) for topic in topics.ALL},
+        "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
+        "ticks": {half: partial(_is_there, store, half) for half in halves},
+        "due_since": {
+            kind: partial(work_queue.due_since, store, kind, now, ours.policies)
+            for kind in work_queue.COLLECTIONS
+        },
+        "sign_in": apis_on(wiring, apis.SIGN_IN, (wiring.identity_project, wiring.project)),
+    }
+    return Facts(
+        project=wiring.project,
+        is_local=wiring.is_local,
+        now=now,
+        code=code_of(CHECKOUT),
+        policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
+        policy_warnings=[warning for one in policies for warning in one.warnings],
+        values=wiring.values_bucket,
+        **ask(wiring, calls, groups),
+    )
+
+
+def responders(functions: Sequence[Deployed] | RollbackError) -> dict[str, Deployed]:
+    """Each responder as it is deployed, by entry point, as far as that is known."""
+    found = () if isinstance(functions, RollbackError) else functions
+    return {one.entry_point: one for one in found if one.name == function(one.entry_point)}
+
+
+def function(entry_point: str) -> str:
+    """The name of the function of an entry point, as Terraform deploys it."""
+    return f"rollback-{entry_point.replace('_', '-')}"
+
+
+def code_of(checkout: Path) -> str:
+    """The fingerprint of what functions are made of, policies apart (terraform/source.tf)."""
+    files = [
+        file.relative_to(checkout).as_posix()
+        for folder in ("responders", "shared")
+        for file in (checkout / folder).rglob("*")
+        if file.suffix in (".atom", ".css", ".html", ".js", ".json", ".md", ".py", ".txt")
+    ]
+    named = sorted(["main.py", "requirements.txt", *files])
+    lines = [f"{name} {_sha256((checkout / name).read_bytes())}" for name in named]
+    return _sha256("\n".join(lines).encode())[:MARK_SIGNS]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _store_time(ours: Operations) -> StoreTime:
+    clock = ours.wiring.clock
+    before = clock.now()
+    store = ours.wiring.store.get(GLOBAL).read_at
+    return StoreTime(before, store, clock.now())
+
+
+def _is_there(store: Store, path: str) -> bool:
+    return store.get(path).fields is not None
+
+
+def _unanchored_since(store: Store) -> datetime | None:
+    """Since when a head has waited at the least; None when none does."""
+    asked = Query(anchor.WAITING, where=(("waiting", "==", True),), limit=AT_ONCE)
+    return min((one.version for one in store.query(asked) if one.version), default=None)
+
+
+def _dead_man(wiring: Wiring) -> Run | None:
+    """How the job went that keeps the switch outside quiet, whichever region it is in."""
+    regions = wiring.timetable.regions()
+    calls = {region: partial(wiring.timetable.runs, region) for region in regions}
+    answers = ask_all(wiring, calls, REGIONS_SECONDS).values()
+    found = [one[DEAD_MAN] for one in answers if isinstance(one, dict) and DEAD_MAN in one]
+    errors = [one for one in answers if isinstance(one, RollbackError)]
+    if not found and errors:
+        raise errors[0]
+    return next(iter(found), None)
+
+
+def _entrusted(wiring: Wiring) -> list[str]:
+    """The buckets of values and of exports that are known here."""
+    rules = [policy.backups for policy in wiring.policies.values()]
+    named = (wiring.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
+    return sorted({*filter(None, named)})

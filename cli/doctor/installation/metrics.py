@@ -1,0 +1,196 @@
+"""Whether Cloud Monitoring knows what it is asked for: what is set up there in, findings out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from cli.doctor.calls import Calls, ask
+from cli.doctor.finding import Finding, Verdict, named, seen
+from shared.core.errors import Rejected, RollbackError
+from shared.domain.policy.model import Policy
+from shared.domain.policy.severity import Severity
+from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
+from shared.ports.operations_project import Asked, Metric
+from shared.wiring.operations import Wiring
+
+OWN: Final = "rollback: "
+"""How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""
+UNMEASURED: Final = frozenset({"database_corruption", "data_loss", "security_breach"})
+"""Signals that no metric shows (terraform/monitoring_locals.tf)."""
+GRAVE: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
+"""What Terraform makes alerts of by itself (alert_severities)."""
+WITHIN: Final = "1d"
+"""A series of which nothing was measured in that time says nothing."""
+MEASURED_SECONDS = 30.0
+"""For all that is looked up of one project's alerts, beside each other."""
+
+_METRIC = re.compile(r'metric\.type\s*=\s*"([^"]+)"')
+_RESOURCE = re.compile(r'resource\.type\s*=\s*"([^"]+)"')
+_LABEL = re.compile(r'\b(metric|resource)\.labels?\."?([A-Za-z_]\w*)"?')
+_SERIES = re.compile(r'[A-Za-z_]\w*:\w+(?:\s*\{(?:"(?:[^"\\]|\\.)*"|[^"{}])*\})?')
+
+
+class Filter(Struct, frozen=True):
+    """What one filter names."""
+
+    metric: str
+    resource: str
+    metric_labels: frozenset[str]
+    resource_labels: frozenset[str]
+
+
+class Measured(Struct, frozen=True):
+    """What a project's Cloud Monitoring is asked for, and what it says to that."""
+
+    asked: Sequence[Asked]
+    metrics: Mapping[str, Metric | RollbackError | None]
+    """By type; None: it is not known."""
+    resources: Mapping[str, frozenset[str] | RollbackError | None]
+    """Their labels, by type; None: it is not known."""
+    answers: Mapping[str, int | RollbackError]
+    """How many series each query, and each `counting` of a series, is answered with."""
+
+
+def is_of(policy: Policy, one: Asked) -> bool:
+    """Whether an alert policy or a dashboard is about a system (terraform/dashboard.tf)."""
+    return one.labels.get(SYSTEM_LABEL) == policy.system or one.name == f"Health of {policy.system}"
+
+
+def is_own(one: Asked) -> bool:
+    """Whether an alert policy or a dashboard is about the responders themselves."""
+    return one.name.startswith(OWN) or one.name == "Emergency rollback"
+
+
+def filters(asked: Iterable[Asked]) -> set[Filter]:
+    """What their filters name; one without a metric is left out."""
+    return {found for one in asked for text in one.filters for found in _filter(text)}
+
+
+def series(query: str) -> list[str]:
+    """The series of Cloud Monitoring that a query names, each with its matchers."""
+    return sorted({found.group().strip() for found in _SERIES.finditer(query)})
+
+
+def counting(one: str) -> str:
+    """A query that is answered with something where a series was measured lately."""
+    return f"count(last_over_time({one}[{WITHIN}]))"
+
+
+def _filter(text: str) -> Iterator[Filter]:
+    metric, resource = _METRIC.search(text), _RESOURCE.search(text)
+    if metric is None:
+        return
+    labels = [(found[1], found[2]) for found in _LABEL.finditer(text)]
+    yield Filter(
+        metric[1],
+        resource[1] if resource else "",
+        frozenset(name for of, name in labels if of == "metric"),
+        frozenset(name for of, name in labels if of == "resource"),
+    )
+
+
+def gather(wiring: Wiring, project: str, ours: Callable[[Asked], bool]) -> Measured:
+    """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
+
+    Raises: RollbackError, when they cannot be listed.
+    """
+    monitoring = wiring.monitoring(project)
+    wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
+    named_there = filters(wanted)
+    asked = {query for one in wanted for query in one.queries}
+    counted = {counting(one) for query in asked for one in series(query)}
+    groups: dict[str, Calls] = {
+        "metrics": {one.metric: partial(monitoring.metric, one.metric) for one in named_there},
+        "resources": {
+            one.resource: partial(monitoring.resource, one.resource)
+            for one in named_there
+            if one.resource
+        },
+        "answers": {one: partial(monitoring.series, one) for one in asked | counted},
+    }
+    return Measured(wanted, **ask(wiring, {}, groups, MEASURED_SECONDS))
+
+
+def policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[Finding]:
+    """Whether each signal that a metric shows has an alert that speaks."""
+    check, name = "alert-policies", policy.system
+    found = seen(measured, name).asked
+    ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
+    speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
+    silent = {one.name for one in ours if not (one.enabled and one.channels)}
+    wanted = {*policy.signals} - UNMEASURED - speaking
+    grave = {one for one in wanted if policy.signals[one].severity in GRAVE}
+    if silent:
+        why = f"switched off, or without a channel: {named(silent)}"
+        yield Finding(check, name, Verdict.WRONG, why, "switch it on, or terraform apply")
+    if grave:
+        why = f"no alert tells of {named(grave)}"
+        to_do = "terraform apply; alert_severities says which severities have alerts"
+        yield Finding(check, name, Verdict.DOUBTFUL, why, to_do)
+    if not silent and not grave:
+        others = f"; none of {named(wanted)}" if wanted else ""
+        yield Finding(check, name, Verdict.WELL, f"{len(speaking)} signals have theirs{others}")
+
+
+def names(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
+    """Whether every metric, resource and label that a filter names is known."""
+    check, found = "metric-names", seen(measured, what)
+    wanted = filters(found.asked)
+    for answer in (*found.metrics.values(), *found.resources.values()):
+        seen(answer, what)
+    faults = {fault for one in wanted for fault in _faults(one, found)}
+    if faults:
+        why = f"Cloud Monitoring does not know {named(faults)}"
+        to_do = "what asks for them says nothing: see docs/unverified.md"
+        yield Finding(check, what, Verdict.WRONG, why, to_do)
+    elif not wanted:
+        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for by a filter there")
+    else:
+        yield Finding(check, what, Verdict.WELL, f"{len(found.metrics)} metrics, and their labels")
+
+
+def _faults(one: Filter, found: Measured) -> Iterator[str]:
+    metric, labels = found.metrics.get(one.metric), found.resources.get(one.resource)
+    if not isinstance(metric, Metric):
+        yield one.metric
+        return
+    if one.resource not in metric.resources:
+        yield f"{one.metric} on {one.resource or 'no resource'}"
+    for label in one.metric_labels - metric.labels:
+        yield f"{one.metric} by {label}"
+    if labels is not None and not isinstance(labels, RollbackError):
+        for label in one.resource_labels - labels:
+            yield f"{one.resource} by {label}"
+
+
+def queries(what: str, measured: Measured | RollbackError) -> Iterator[Finding]:
+    """Whether each query in PromQL can be evaluated, and its series are measured."""
+    check, found = "queries", seen(measured, what)
+    asked = {query for one in found.asked for query in one.queries}
+    refused = {
+        one.name
+        for one in found.asked
+        if any(isinstance(found.answers.get(query), Rejected) for query in one.queries)
+    }
+    if refused:
+        why = f"Cloud Monitoring cannot evaluate what is asked for by {named(refused)}"
+        yield Finding(check, what, Verdict.WRONG, why, "see docs/unverified.md")
+        return
+    for answer in found.answers.values():
+        seen(answer, what)
+    all_series = {one for query in asked for one in series(query)}
+    bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting(one))}
+    if not asked:
+        yield Finding(check, what, Verdict.UNKNOWN, "nothing is asked for in PromQL there")
+    elif bare:
+        why = f"all can be evaluated; within a day nothing was measured of {named(bare)}"
+        to_do = "nothing happened, or the name is another: see docs/unverified.md"
+        yield Finding(check, what, Verdict.UNKNOWN, why, to_do)
+    else:
+        why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
+        yield Finding(check, what, Verdict.WELL, why)

@@ -1,0 +1,185 @@
+"""What doctor looks at of a protected system; an error stands where something gave no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from msgspec import Struct
+
+from cli.doctor.calls import Call, Calls, apis_on, ask
+from cli.doctor.installation import apis
+from cli.doctor.installation import metrics as measuring
+from cli.doctor.system.permissions import ASKED
+from cli.support.context import Operations
+from responders.support.inventory_reader import take_stock
+from shared.core.codec import decode
+from shared.core.errors import RollbackError
+from shared.core.store import Query, Store
+from shared.domain.data.asset_protection import Posture
+from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.events.triggers import Trigger
+from shared.domain.data.integrity import damage
+from shared.domain.data.ttl import Expiry
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.channels import Channel
+from shared.domain.policy.model import Policy, ScenarioName
+from shared.domain.presentation.status_page_html import PAGE, folder
+from shared.domain.signals import probe_signals
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import ProbeAnswer, Requests
+from shared.domain.signals.probe_signals import Record
+from shared.domain.signals.verification_checks import counts_sign_ins
+from shared.domain.system import Controls, System
+from shared.ports.storage import Seen
+from shared.wiring.operations import Wiring
+
+GIVEN_UP = 200
+"""Notices that were given up, at most, of one channel."""
+DAY = timedelta(days=1)
+COUNTED_WITHIN = timedelta(minutes=10)
+"""The newest count is older than this only where nothing is asked, or nothing arrives."""
+
+
+class Spoken(Struct, frozen=True):
+    """What became of the notices of one channel."""
+
+    sent: bool
+    """Whether any was."""
+    given_up: Sequence[Notice]
+
+
+class Facts(Struct, frozen=True):
+    """What was seen of a system; an error stands where nothing was."""
+
+    policy: Policy
+    now: datetime
+    system: System | RollbackError
+    controls: Controls | RollbackError
+    deployments: Sequence[Deployment] | RollbackError
+    """Newest first."""
+    inventory: Inventory | RollbackError
+    requests: Mapping[str, Requests] | RollbackError
+    """Per service, within the last `COUNTED_WITHIN`."""
+    probes: Mapping[str, ProbeAnswer | RollbackError]
+    looks: Record | RollbackError
+    """What the clock saw through the probes."""
+    accounts: Mapping[str, str]
+    """What each responder runs as, by entry point."""
+    granted: Mapping[str, tuple[str, ...]] | RollbackError | None
+    """Roles by account, as the application's own policy tells; None: nobody is asked here."""
+    read_back: bool | RollbackError | None
+    """Whether the newest alert that was kept is open, as Monitoring says; None: none was kept."""
+    writes: int | RollbackError | None
+    """What Cloud Run admits a minute; None: no such limit is listed."""
+    rest: WholeInventory
+    """What there is beside the functions; None for each part that could not be read."""
+    exports: Sequence[Backup] | RollbackError
+    """Newest first."""
+    proofs: Sequence[Proof] | RollbackError
+    """Newest first."""
+    native: Watched | RollbackError | None
+    """What the clock saw of Google's own backups; None: it has not looked."""
+    assets: Posture | RollbackError | None
+    """What the clock saw of the assets; None: it has not looked."""
+    page: Seen | RollbackError | None
+    """What everybody sees of the status page; None: this shell names no bucket of pages."""
+    push: apis.Answers
+    """Whether the API is on by which its users are reached; none: no channel reaches them."""
+    measured: measuring.Measured | RollbackError
+    """What its alert policies and its dashboard ask for."""
+    sign_ins: Requests | RollbackError
+    """Within the last day; none where nothing is decided by them."""
+    integrity: damage.Record | RollbackError | None
+    """What the clock saw of its documents; None: it has not looked."""
+    expiries: Sequence[Expiry] | RollbackError
+    """By what they expire, as the database says."""
+    triggers: Sequence[Trigger] | RollbackError
+    """Those of Eventarc."""
+    spoken: Mapping[str, Spoken | RollbackError]
+    """By channel."""
+
+
+def gather(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> Facts:
+    """What one protected system is like just now; `accounts`: what the responders run as."""
+    wiring, reading, system = ours.wiring, ours.reading, policy.system
+    now, metrics, estate = wiring.clock.now(), wiring.metrics(system), wiring.estate(system)
+    rest = take_stock(wiring, policy)
+    signed_in: Call = partial(Requests, 0, 0)
+    if counts_sign_ins(policy, ScenarioName.AUTH):
+        signed_in = partial(metrics.sign_ins, now - DAY, now)
+    reached = (policy.project, wiring.project) if ASKED["push"](policy) else ()
+    calls: dict[str, Call] = {
+        "system": partial(reading.system, system),
+        "controls": reading.controls,
+        "deployments": partial(reading.deployments, system),
+        "exports": partial(reading.backups, system),
+        "proofs": partial(reading.proofs, system),
+        "native": partial(reading.watched, system),
+        "assets": partial(reading.posture, system),
+        "integrity": partial(reading.integrity, system),
+        "looks": partial(_looks, wiring.store, policy),
+        "inventory": wiring.platform(system).inventory,
+        "requests": partial(metrics.requests, now - COUNTED_WITHIN, now),
+        "sign_ins": signed_in,
+        "read_back": partial(_read_back, wiring, policy),
+        "granted": partial(_granted, wiring, policy),
+        "writes": partial(wiring.quotas(system).writes_a_minute, policy.region),
+        "page": partial(_page, wiring, policy),
+        "expiries": partial(estate.indexes.expiries, policy.integrity.database),
+        "triggers": estate.triggers.every,
+        "measured": partial(
+            measuring.gather, wiring, policy.project, partial(measuring.is_of, policy)
+        ),
+    }
+    groups: dict[str, Calls] = {
+        "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
+        "push": apis_on(wiring, apis.PUSH, reached),
+        "spoken": {one.name: partial(_spoken, wiring.store, one) for one in policy.channels},
+    }
+    return Facts(policy=policy, now=now, accounts=accounts, rest=rest, **ask(wiring, calls, groups))
+
+
+def _looks(store: Store, policy: Policy) -> Record:
+    """What is kept of the clock's looks; an empty record when there is nothing."""
+    document = store.get(probe_signals.path(policy.system))
+    if document.fields is None:
+        return Record(policy.system, document.read_at)
+    return decode(Record, document.fields)
+
+
+def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
+    """Whether the newest alert of Cloud Monitoring is open, by its own id; None: none was kept."""
+    ours = (("system", "==", policy.system),)
+    found = [decode(Alert, one.fields) for one in wiring.store.query(Query("alerts", where=ours))]
+    told = [one for one in found if one.is_of_monitoring]
+    if not told:
+        return None
+    newest = max(told, key=lambda one: one.received_at)
+    return wiring.alert_states(policy.system).is_open(newest.monitoring_id)
+
+
+def _spoken(store: Store, channel: Channel) -> Spoken:
+    """What became of a channel's notices; of those that were sent, one is enough."""
+    of_it = ("channel", "==", channel.name)
+    sent, given_up = (
+        store.query(Query("notices", (of_it, ("status", "==", status)), limit=limit))
+        for status, limit in ((Status.SENT, 1), (Status.UNDELIVERABLE, GIVEN_UP))
+    )
+    return Spoken(bool(sent), [decode(Notice, one.fields) for one in given_up])
+
+
+def _page(wiring: Wiring, policy: Policy) -> Seen | None:
+    """What everybody sees of the status page; None: this shell names no bucket of pages."""
+    pages = wiring.pages
+    return None if pages is None else pages.seen(f"{folder(policy.system)}/{PAGE}")
+
+
+def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
+    """The roles of each account in the application; None: on this machine nobody has any."""
+    return None if wiring.is_local else wiring.estate(policy.system).accounts.roles()

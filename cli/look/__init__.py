@@ -1,0 +1,1 @@
+"""Commands that only read: status, report, explain, audit log."""

@@ -1,0 +1,285 @@
+"""`rollback audit`: the trail shown, verified against its anchors, and exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import msgspec
+import typer
+
+from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
+from cli.support.output import AsJson, print_json, printable
+from cli.support.publishing import send
+from shared.domain.audit import system_chain
+from shared.domain.audit.narrative import Told
+from shared.domain.audit.verification import Finding, Verdict
+from shared.domain.system import EVERYWHERE
+from shared.state.audit_reader import Trail
+
+audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="[INCIDENT|ROLLBACK]", help="INC-…, or one of its rollbacks: INC-…-r2"),
+]
+System = Annotated[
+    str,
+    typer.Option(
+        metavar="SYSTEM", help="what happened outside of rollbacks; also `all`, `unclaimed`"
+    ),
+]
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Begins what a spreadsheet would carry out."""
+
+
+class Format(StrEnum):
+    """What `--format` takes."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+class Opened(Operations):
+    """The responders with their trail, as this shell's environment names them."""
+
+    def __init__(self, ours: Operations) -> None:
+        super().__init__(ours.wiring, ours.policies)
+        self.trail = Trail(ours.wiring.store, ours.wiring.anchors)
+        self.systems = (*sorted(ours.policies), EVERYWHERE, system_chain.UNCLAIMED)
+
+    def system(self, name: str) -> str:
+        """The system of that name; exits when there is none."""
+        if name not in self.systems:
+            raise leaving(UNUSABLE, f"no system {name}; there is {', '.join(self.systems)}")
+        return name
+
+    def responses(self, name: str) -> list[str]:
+        """The rollbacks that a name means; exits when nothing is known of it."""
+        found = self.trail.responses(name)
+        if not found:
+            raise leaving(UNUSABLE, f"nothing is kept or anchored of {name}")
+        return found
+
+
+@audit.command()
+def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
+    """Tell what happened: when, what, who, from where, why, and what was before and after.
+
+    Exit code 0; 2 when the command or the settings are not usable, or nothing is known of that
+    name; 3 when a service gives no answer.
+    """
+    if bool(name) is bool(system):
+        raise leaving(UNUSABLE, "name an incident or a rollback, or a --system")
+    with _opened() as ours:
+        if system:
+            told = ours.trail.told_of_system(ours.system(system))
+        else:
+            responses = ours.responses(name)
+            told = [one for each in responses for one in ours.trail.told_of_rollback(each)]
+    if as_json:
+        print_json(told)
+    elif not told:
+        print(f"no event is kept of {name or system}")
+    for one in () if as_json else told:
+        print(_line(one))
+
+
+@audit.command()
+def verify(
+    name: Name = "",
+    system: System = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="every rollback and every system, kept or anchored")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that the trail is as it was written, as far as it can be proven, and say how far.
+
+    Links, numbers and recorded heads find an entry that was edited, removed, inserted, moved or
+    exchanged; only the heads anchored outside the database (ROLLBACK_AUDIT_BUCKET) find a chain
+    that was written anew as a whole. What has expired may be gone.
+
+    Exit code 0 when all is intact or has expired; 1 when something is broken; 2 when the command
+    or the settings are not usable, or nothing is known of that name; 3 when a service gives no
+    answer: then nothing is known.
+    """
+    if [bool(name), bool(system), everything].count(True) != 1:
+        raise leaving(UNUSABLE, "name an incident or a rollback, or a --system, or --all")
+    with _opened() as ours:
+        found = list(_findings(ours, name, system))
+    if as_json:
+        print_json(found)
+    elif not found:
+        print("nothing is kept or anchored")
+    for finding in () if as_json else found:
+        _say(finding)
+    if any(finding.verdict is Verdict.BROKEN for finding in found):
+        raise typer.Exit(NO)
+
+
+@audit.command()
+def export(
+    form: Annotated[Format, typer.Option("--format", help="one line per event")] = Format.NDJSON,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="ISO 8601, in UTC unless it says so")
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="up to and without it")] = "",
+    system: System = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")
+    ] = "export of the audit trail",
+    as_json: AsJson = False,
+) -> None:
+    """Write the trail of rollbacks and systems, in order of time; that it was done is on record.
+
+    The record is a command of its own, carried out before anything is read: whoever may not export
+    gets nothing. A --system narrows it to that system's rollbacks and other events. --json tells
+    how many events it was as JSON, on standard error where the trail goes to standard output.
+
+    Exit code 0, also when there is nothing to export; 1 when the export is refused; 2 when the
+    command, the file or the settings are not usable; 3 when there is no answer.
+    """
+    first, last = _moment("since", since), _moment("until", until)
+    _require_writable(output)
+    with _opened() as ours:
+        chosen = [ours.system(system)] if system else list(ours.systems)
+        known = system if system in ours.policies else ""
+        said = {"system": known, "since": _stamp(first), "until": _stamp(last)}
+        on_record = {"command": "export", "format": form.value, "reason": reason, **said}
+        answer = send(ours, on_record)
+        if not answer.accepted:
+            raise leaving(NO, f"refused: {answer.text}")
+        told = [
+            one
+            for one in _told(ours, chosen)
+            if (first is None or _at(one) >= first) and (last is None or _at(one) < last)
+        ]
+        with _stream(output) as stream:
+            write(sorted(told, key=lambda one: one.at), form, stream)
+    if as_json:
+        where = {"command": answer.command, "file": str(output) if output else None}
+        print_json({"events": len(told), "format": form, **where}, err=output is None)
+    else:
+        typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
+
+
+def write(told: Iterable[Told], form: Format, stream: TextIO) -> None:
+    """Each event as one line of JSON, or as one row under a row of headings."""
+    if form is Format.NDJSON:
+        for one in told:
+            stream.write(json.dumps(msgspec.to_builtins(one), ensure_ascii=False) + "\n")
+        return
+    rows = csv.writer(stream)
+    rows.writerow(Told.__struct_fields__)
+    for one in told:
+        rows.writerow([_cell(value) for value in msgspec.structs.astuple(one)])
+
+
+def _cell(value: object) -> str:
+    """The value as text that no spreadsheet carries out; facts are JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _told(ours: Opened, systems: list[str]) -> Iterator[Told]:
+    """Every event of these systems; with all of them, of rollbacks whose system is unknown too."""
+    for name in ours.trail.rollbacks():
+        told = ours.trail.told_of_rollback(name)
+        if len(systems) > 1 or (told and told[0].system in systems):
+            yield from told
+    for system in systems:
+        yield from ours.trail.told_of_system(system)
+
+
+def _findings(ours: Opened, name: str, system: str) -> Iterator[Finding]:
+    trail, now = ours.trail, ours.wiring.clock.now()
+    if system:
+        found = trail.verify_system(ours.system(system), now)
+        if found is None:
+            raise leaving(UNUSABLE, f"nothing is kept or anchored of {system}")
+        yield found
+        return
+    for one in ours.responses(name) if name else trail.rollbacks():
+        if (found := trail.verify_rollback(one, now)) is not None:
+            yield found
+    for one in () if name else ours.systems:
+        if (found := trail.verify_system(one, now)) is not None:
+            yield found
+
+
+@contextmanager
+def _opened() -> Iterator[Opened]:
+    """What this shell's environment names; exits with a sentence where it cannot."""
+    with operations() as ours:
+        yield Opened(ours)
+
+
+def _require_writable(output: Path | None) -> None:
+    """Exits where a file cannot be written, before anything goes on record or is overwritten."""
+    place = output if output is None or output.exists() else output.absolute().parent
+    if place is not None and not os.access(place, os.W_OK):
+        raise leaving(UNUSABLE, f"{output}: cannot be written")
+
+
+def _stream(output: Path | None) -> Any:
+    """Where an export goes, in UTF-8 with line ends as they are written."""
+    if output is None:
+        return nullcontext(sys.stdout)
+    try:
+        return output.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise leaving(UNUSABLE, f"{output}: {error.strerror}") from error
+
+
+def _moment(option: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as unlike:
+        why = f"--{option} {text!r} is no time; one is 2026-03-02T12:00:00Z"
+        raise leaving(UNUSABLE, why) from unlike
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _stamp(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def _at(one: Told) -> datetime:
+    """When it happened; the beginning of time for an event whose time was tampered with."""
+    try:
+        moment = datetime.fromisoformat(one.at)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _line(one: Told) -> str:
+    """One event for people's eyes."""
+    change = f"{one.before or '-'} -> {one.after}" if one.after else ""
+    parts = (one.at[:19], one.event, one.step, change, f"by {one.actor} ({one.origin})", one.why)
+    return "  ".join(printable(part) for part in parts if part)
+
+
+def _say(finding: Finding) -> None:
+    anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
+    print(f"{finding.chain}: {finding.verdict}, {finding.entries} entries, {anchored}")
+    for fault in finding.faults:
+        print(f"  FAULT {printable(fault)}")
+    for note in finding.notes:
+        print(f"  note: {note}")

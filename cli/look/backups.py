@@ -1,0 +1,118 @@
+"""`rollback backups`: what was exported, what is proven, and how Google's own backups are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from cli.support.context import operations
+from cli.support.output import AsJson, System, at, lasting, print_json, say, table
+from shared.core.durations import format_duration
+from shared.domain.data.backups.export import Backup, Status
+from shared.domain.data.backups.filled_database import Status as Filling
+from shared.domain.data.backups.managed_backups import Watched
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.policy.resources import BackupRules
+
+NOTHING = "nothing is exported: the policy names no bucket (backups.bucket)"
+NONE_YET = "no export yet: the clock begins one within a minute"
+NOT_PROVEN = "none was restored to try it: what can be restored is not proven"
+NOT_TRIED = "backups are not restored to try them (backups.proof)"
+
+
+def backups(system: System = "", as_json: AsJson = False) -> None:
+    """List the backups: exports with their copies, and what is missing of Google's own."""
+    with operations() as ours:
+        policy = ours.policy(system)
+        found = ours.reading.backups(policy.system)
+        proofs = ours.reading.proofs(policy.system)
+        watched = ours.reading.watched(policy.system)
+    if as_json:
+        cost = reads_a_day(policy.backups, found)
+        print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
+        return
+    proven = {one.backup: one for one in reversed(proofs) if one.status is Filling.PROVEN}
+    if found:
+        table(
+            (
+                *("backup", "moment (UTC)", "status", "documents", "bytes", "copies"),
+                *("kept until", "proven"),
+            ),
+            (
+                (
+                    one.id,
+                    at(one.snapshot_at),
+                    one.status,
+                    f"{one.documents:,}",
+                    f"{one.size_bytes:,}",
+                    str(len(one.places)),
+                    f"{one.expires_at:%Y-%m-%d}" if one.expires_at else _held(one),
+                    f"{proven[one.id].began_at:%Y-%m-%d}" if one.id in proven else "",
+                )
+                for one in found
+            ),
+        )
+        for one in found:
+            if one.failure:
+                say(f"{one.id}: {one.failure}")
+            if one.held_by:
+                say(f"{one.id}: held by {one.held_by} (rollback release --backup)")
+            if one.status is Status.KEPT and not one.configuration:
+                say(f"{one.id}: what was live then does not lie beside it")
+    for line in (*_lines(policy.backups, found, watched), *_tried(policy.backups, proofs)):
+        say(line)
+
+
+def _held(one: Backup) -> str:
+    return "held" if one.held_by else ""
+
+
+def _tried(rules: BackupRules, proofs: Sequence[Proof]) -> Iterator[str]:
+    """What came of the restores, the newest that proves something and the newest of all."""
+    if rules.proof is None and not proofs:
+        yield NOT_TRIED
+        return
+    proven = next((one for one in proofs if one.status is Filling.PROVEN), None)
+    if proven is None:
+        yield NOT_PROVEN
+    elif proven.took is not None:
+        took, documents = lasting(proven.took), sum(proven.counts.values())
+        counted = f", {documents:,} documents counted" if documents else ""
+        yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
+        yield from (f"not known: {one}" for one in proven.unknown)
+    newest = proofs[0] if proofs else None
+    if newest is not None and newest.status is Filling.FAILED:
+        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
+    elif newest is not None and not newest.is_over:
+        why = f" ({newest.waiting})" if newest.waiting else ""
+        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
+
+
+def _lines(rules: BackupRules, found: Sequence[Backup], watched: Watched | None) -> list[str]:
+    """What is said below the table, or in its place."""
+    lines = []
+    if rules.bucket is None:
+        lines.append(NOTHING)
+    elif not found:
+        lines.append(NONE_YET)
+    cost = reads_a_day(rules, found)
+    if cost is not None:
+        every = format_duration(rules.every)
+        lines.append(f"an export each {every} costs about {cost:,} reads a day, by the newest one")
+    if not rules.native:
+        lines.append("Google's own backups are not watched (backups.native)")
+    elif watched is None:
+        lines.append("nobody has looked at Google's own backups yet")
+    else:
+        seen = f"at {at(watched.looked_at)} UTC"
+        word = "incomplete" if watched.faults else "complete"
+        lines += [f"Google's own backups were {word} {seen}", *watched.faults]
+    return lines
+
+
+def reads_a_day(rules: BackupRules, found: Sequence[Backup]) -> int | None:
+    """What exports cost in documents read; None without a whole one to go by, or any to come."""
+    newest = next((one for one in found if one.status is Status.KEPT), None)
+    if newest is None or rules.bucket is None:
+        return None
+    return newest.documents * (timedelta(days=1) // rules.every)

@@ -1,0 +1,69 @@
+"""`rollback deploy-lock`: may CI deploy now? Read only; nothing here locks anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from cli.support.context import NO, Operations, operations, seconds
+from cli.support.output import AsJson, print_json, say
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import ENDED
+from shared.domain.system import frozen
+
+LOOK_EVERY_SECONDS = 10.0
+
+
+def deploy_lock(
+    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="the protected system")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="return once it is free")] = False,
+    within: Annotated[
+        str, typer.Option(metavar="SPAN", help="with --wait: give up after it")
+    ] = "1h",
+    as_json: AsJson = False,
+) -> None:
+    """Tell CI whether to wait with a deployment: an incident, a rollback or a freeze is open.
+
+    Exit code 0 when the system is free; 1 when it is locked, or was to the end of the waiting.
+    """
+    give_up_after = seconds("within", within)
+    with operations() as ours:
+        policy, clock = ours.policy(system), ours.wiring.clock
+        give_up_at = clock.monotonic() + give_up_after
+        told = ""
+        while reasons := locks(ours, policy, clock.now()):
+            left = give_up_at - clock.monotonic()
+            if not wait or left <= 0:
+                break
+            if (said := "; ".join(reasons)) != told:
+                typer.echo(f"waiting: {said}", err=True)
+                told = said
+            clock.sleep(min(LOOK_EVERY_SECONDS, left))
+    if as_json:
+        print_json({"system": policy.system, "locked": bool(reasons), "reasons": reasons})
+    else:
+        for line in reasons or [f"{policy.system} is free"]:
+            say(line)
+    if reasons:
+        raise typer.Exit(NO)
+
+
+def locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
+    """Why nobody should deploy now, one line each; empty: nothing speaks against it."""
+    reading = ours.reading
+    system = reading.system(policy.system)
+    incident = reading.incident(system.incident) if system.incident else None
+    rollback = reading.rollback(system.rollback) if system.rollback else None
+    window = frozen((*reading.controls().freezes, *system.freezes), now)
+    reasons = []
+    if incident is not None and incident.ended_at is None:
+        reasons.append(f"incident {incident.id} is open: {incident.status}")
+    if rollback is not None and rollback.status not in ENDED:
+        reasons.append(f"rollback {rollback.id} goes on: {rollback.status}")
+    elif system.slot:
+        reasons.append(f"rollback {system.slot} goes on")
+    if window is not None:
+        reasons.append(str(window))
+    return reasons

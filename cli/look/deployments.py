@@ -1,0 +1,164 @@
+"""`rollback deployments`: what was live when, and what may be gone back to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.support.context import UNUSABLE, leaving, operations
+from cli.support.output import AsJson, System, at, print_json, say, table
+from cli.support.publishing import Reason, send_command
+from shared.core import text as shortened
+from shared.core import topics
+from shared.core.text import nearest
+from shared.domain.deployments.deployment import Deployment, Restorability
+from shared.domain.deployments.restorability import LOOKED_AT, REASONS_KEPT
+
+deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
+
+Name = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="its id, deploy_…")]
+NAMES_SHOWN = 3
+
+
+@deployments.callback()
+def listed(
+    context: typer.Context,
+    system: System = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="so many of the newest")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest deployments: STABLE ones may be gone back to, a barrier stops that."""
+    if context.invoked_subcommand:
+        return
+    with operations() as ours:
+        found = ours.reading.deployments(ours.policy(system).system)[:limit]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("none is recorded yet; `rollback deployments baseline` records what is live now")
+        return
+    table(
+        (
+            *("deployment", "live from (UTC)", "status", "changed", "untested", "restorable"),
+            *("git", "barrier"),
+        ),
+        (
+            (
+                one.id,
+                at(one.at),
+                one.status,
+                _few(tuple(change.name for change in one.changes)),
+                _few(one.untested),
+                _can(one.restorable),
+                one.git_hash[:12],
+                one.barrier,
+            )
+            for one in found
+        ),
+    )
+
+
+@deployments.command()
+def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
+    """Show all that is recorded of one deployment, but the values of variables and secrets."""
+    with operations() as ours:
+        name = ours.policy(system).system
+        is_a_name = "/" not in deployment  # that would be a path to elsewhere
+        found = ours.reading.deployment(name, deployment) if is_a_name else None
+        if found is None:
+            known = [one.id for one in ours.reading.deployments(name)]
+            near = nearest(deployment, known)
+            raise leaving(UNUSABLE, f"deployment {deployment} is not known in {name}{near}")
+        record = ours.reading.record(name, deployment)
+    if as_json:
+        print_json({"deployment": found, "record": record})
+        return
+    for label, text in _lines(found):
+        say(f"{label:<12} {text}")
+    if record is None:
+        say("it has no record of all that was live: it has not settled, or is older than records")
+
+
+def _lines(one: Deployment) -> list[tuple[str, str]]:
+    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
+    proof = one.restorable
+    told = [
+        ("deployment", one.id),
+        ("status", f"{one.status} {one.reason}".strip()),
+        ("live from", f"{at(one.at)} UTC"),
+        ("git", one.git_hash),
+        ("barrier", one.barrier),
+        ("also called", one.named),
+        *(("changed", f"{change.part}: {change.name} {change.change}") for change in one.changes),
+        ("untested", ", ".join(one.untested)),
+        ("backup", f"{at(one.backup_at)} UTC, by point-in-time recovery" * bool(one.backup_at)),
+        *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
+        ("restorable", _can(proof)),
+        *(("", fault) for fault in (proof.faults if proof else ())),
+        ("looked at", LOOKED_AT if proof else ""),
+        *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
+        ("not checked", ", ".join(shortened.lines(proof.unknown, REASONS_KEPT)) if proof else ""),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """The first of some names, and how many more there are."""
+    return shortened.phrase(names, NAMES_SHOWN)
+
+
+def _can(proof: Restorability | None) -> str:
+    """Whether all is there that going back needs, in a word or two."""
+    if proof is None:
+        return "not looked at"
+    if proof.faults:
+        return f"no: {len(proof.faults)} faults"
+    return "not all seen" if proof.unknown else "all is there"
+
+
+@deployments.command("mark-stable")
+def mark_stable(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Make a deployment one that may be gone back to, because you know that it is good."""
+    send_command("mark-stable", reason, system, as_json=as_json, deployment=deployment)
+
+
+@deployments.command("mark-bad")
+def mark_bad(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Let nobody go back to a deployment."""
+    send_command("mark-bad", reason, system, as_json=as_json, deployment=deployment)
+
+
+@deployments.command("mark-barrier")
+def mark_barrier(
+    deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False
+) -> None:
+    """Let automation go back past a deployment only when a person says so."""
+    send_command("mark-barrier", reason, system, as_json=as_json, deployment=deployment)
+
+
+@deployments.command()
+def baseline(
+    system: System = "",
+    name: Annotated[str, typer.Option(help="its name; left out: deploy_YYYYMMDD_HHMMSS")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Record what is live now as stable: the first place that can be gone back to.
+
+    Say it once after installation, when the application is known to be well.
+    """
+    with operations() as ours:
+        said = {"version": 1, "system": ours.policy(system).system, "stable": True}
+        if name:
+            said["deployment"] = name
+        message = ours.wiring.bus.publish(topics.DEPLOYMENTS, json.dumps(said).encode())
+    if as_json:
+        print_json({"message": message, **said})
+    else:
+        say("asked for; `rollback deployments` shows it in a moment")

@@ -1,0 +1,43 @@
+"""`rollback documents`: what a repair is about, document by document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cli.support.context import NO, Operations, leaving, operations
+from cli.support.output import AsJson, print_json, say
+from cli.support.publishing import Incident
+from responders.data.repair import preview
+from responders.rollback.decision.data_orders import Preparation
+from shared.core.codec import decode
+from shared.domain.data.repair import plan
+from shared.domain.data.repair.plan import Fated, described
+from shared.domain.incidents.incident import rollback_id
+
+
+def documents(incident: Incident, as_json: AsJson = False) -> None:
+    """List each document that a repair would change, or leave alone, with the fields that differ.
+
+    As they were when it was prepared: a plan names only some of each kind. They are read once
+    more, with read-only rights; nothing is told of whoever is known to be erased.
+
+    Exit code 0; 1 when no data were looked through for the incident; 3 when those moments cannot be
+    read any more, or a service gives no answer.
+    """
+    with operations() as ours:
+        found = _each(ours, incident)
+        if as_json:
+            print_json([{"path": one.path, "becomes": one.fate} for one in found])
+            return
+        for one in found:
+            say(f"{one.fate}: {described(one)}")
+
+
+def _each(ours: Operations, name: str) -> Iterator[Fated]:
+    incident = ours.incident(name)
+    for number in range(incident.rollbacks, 0, -1):
+        place = ours.wiring.store.get(plan.survey_path(rollback_id(name, number)))
+        survey = decode(Preparation, place.fields).survey if place.fields else None
+        if survey is not None and survey.is_over:
+            return preview.each(ours.wiring, ours.policy(incident.system), survey)
+    raise leaving(NO, f"for {name} no data were looked through to their end")

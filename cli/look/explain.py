@@ -1,0 +1,81 @@
+"""`rollback explain`: what was seen, what was decided, and what would have had to be different."""
+
+from __future__ import annotations
+
+from cli.support.context import Operations, operations
+from cli.support.output import AsJson, at, print_json, printable, say, table
+from cli.support.publishing import Incident
+from shared.domain.decision.history import Decision, needed, newest, shares
+from shared.domain.incidents.incident import Incident as IncidentRecord
+
+SHOWN = 20
+
+
+def explain(incident: Incident, as_json: AsJson = False) -> None:
+    """Tell of an incident: its alerts, each gate's newest answer, and what else would be needed.
+
+    Every answer is read from the audit trail of its rollbacks, the newest decision of each.
+    """
+    with operations() as ours:
+        record = ours.incident(incident)
+        made = _made(ours, record)
+        joined = ours.reading.alerts(record.id)
+    if as_json:
+        print_json({"incident": record, "alerts": joined, "decisions": made})
+        return
+    say(f"{record.id}  {record.severity}  {record.status}  {record.signal} in {record.system}")
+    for alert in joined:
+        named = f" of {alert.function}" if alert.function else ""
+        why = f"; {alert.joined}" if alert.joined else ""
+        say(
+            f"  {at(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
+        )
+    for rollback, decision in made.items():
+        _show(rollback, decision)
+    if not made:
+        say("nothing is decided yet")
+
+
+def _made(ours: Operations, incident: IncidentRecord) -> dict[str, Decision]:
+    """The newest decision of each rollback that has one, by the rollback's id."""
+    found = {
+        rollback.id: newest(ours.reading.trail(rollback.id))
+        for rollback in ours.reading.rollbacks(incident)
+    }
+    return {name: decision for name, decision in found.items() if decision is not None}
+
+
+def _show(rollback: str, decision: Decision) -> None:
+    target = f", back to {decision.target}" if decision.target else ""
+    say("")
+    say(f"{rollback}: {decision.said} ({decision.scenario}{target}) at {decision.at}", "bold")
+    say(f"  {printable(decision.note)}")
+    table(
+        ("  gate", "answer", "why"),
+        (
+            (f"  {gate['gate']}", gate["answer"], printable(gate["reason"]))
+            for gate in decision.gates
+        ),
+    )
+    if decision.in_the_way:
+        say("for a rollback, this would have had to be different:")
+        for gate in decision.in_the_way:
+            say(f"  {gate['gate']}: {needed(gate)}; it was: {gate['reason']}")
+    _show_plan(decision)
+    if decision.prepared_command:
+        say("a person does what was prepared by one of:")
+        for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
+            say(f"  {line}")
+
+
+def _show_plan(decision: Decision) -> None:
+    if decision.difference:
+        say(f"the plan: {len(decision.difference)} functions")
+    elif decision.reported:
+        say("the plan:")
+    for one in decision.difference[:SHOWN]:
+        say(f"  {one['function']}: {shares(one['live'])} → {shares(one['target'])}")
+    if len(decision.difference) > SHOWN:
+        say(f"  and {len(decision.difference) - SHOWN} more")
+    for line in decision.reported:
+        say(f"  {printable(line)}")

@@ -1,0 +1,66 @@
+"""`rollback report`: what was seen, decided and done, beside the targets, and what to review."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli.support.context import UNUSABLE, Operations, leaving, operations
+from cli.support.output import AsJson
+from cli.support.publishing import Incident
+from responders.rollback.report_filing import counted
+from shared.domain.incidents.incident import Incident as IncidentRecord
+from shared.domain.reports.html import html
+from shared.domain.reports.impact import Counts
+from shared.domain.reports.markdown import markdown
+from shared.domain.reports.report import Facts
+from shared.domain.reports.report import report as reported
+from shared.state.audit_reader import Trail
+from shared.state.report_source import gathered
+
+
+def report(
+    incident: Incident,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")
+    ] = None,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="one file for a browser, with charts of the times")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of an incident, as Markdown: overrides to review, time line, times, pins.
+
+    It tells what is recorded when it is written, and of what nobody has recorded that it is not.
+    Reads, and changes nothing.
+
+    Exit code 0; 1 when there is no such incident; 2 when the file or the settings are not usable;
+    3 when a service gives no answer.
+    """
+    with operations() as ours:
+        made = reported(_facts(ours, ours.incident(incident)))
+    if as_json:
+        text = json.dumps(msgspec.to_builtins(made), indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = html(made) if as_html else markdown(made)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise leaving(UNUSABLE, f"{output}: {error.strerror}") from error
+    typer.echo(f"the report of {incident} is in {output}", err=True)
+
+
+def _facts(ours: Operations, incident: IncidentRecord) -> Facts:
+    """All that is kept of an incident, and what was counted. Raises: Unavailable."""
+    policy, now = ours.policy(incident.system), ours.wiring.clock.now()
+    filed = ours.reading.filed(incident.id)
+    known = filed.counts if filed is not None else Counts()
+    counts = counted(ours.wiring, policy, incident, known, now)
+    return gathered(ours.reading, Trail(ours.wiring.store, None), policy, incident, now, counts)

@@ -1,0 +1,113 @@
+"""`rollback status`: what each system is in, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cli.support.context import operations
+from cli.support.output import STYLES, AsJson, System, at, lasting, print_json, say
+from cli.support.response import show_choices, told
+from shared.domain.data.backups import database_copy
+from shared.domain.decision.forecast import Outlook
+from shared.domain.rollback.plan import Step, progress
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.system import Freeze, Pause, paused
+from shared.state.system_status import Standing, ahead, standing
+
+
+def status(system: System = "", as_json: AsJson = False) -> None:
+    """Show mode, switches, incident, response time, rollback and progress of every system, or one.
+
+    Exit code 0, whatever is shown.
+    """
+    with operations() as ours:
+        policies = [ours.policy(system)] if system else list(ours.policies.values())
+        now = ours.wiring.clock.now()
+        alive = ours.reading.alive()
+        seen = [standing(ours.reading, policy, alive, now) for policy in policies]
+        controls = ours.reading.controls()
+    in_flight = sum(one.in_flight for one in alive)
+    freezes = ahead(controls.freezes, now)
+    if as_json:
+        everything = {"paused": controls.pause, "pause": paused(controls.pause)}
+        print_json({"at": now, **everything, "freezes": freezes, "systems": seen})
+        return
+    if controls.pause:
+        say(f"everything: {_paused(controls.pause, in_flight)}", "bold yellow")
+    for window in freezes:
+        say(f"everything is {_when(window)}", "yellow")
+    for one in seen:
+        _show(one, now)
+
+
+def _show(seen: Standing, now: datetime) -> None:
+    say(f"{seen.name} ({seen.system}), mode {seen.mode}", "bold")
+    if seen.paused:
+        say(f"  {_paused(seen.paused, seen.in_flight)}", "yellow")
+    for window in seen.freezes:
+        say(f"  {_when(window)}", "yellow")
+    if seen.cool_down_until:
+        say(f"  cooling down until {at(seen.cool_down_until)} UTC: no automatic rollback")
+    if seen.pinned_since:
+        say(f"  {_pinned(seen, seen.pinned_since, now)}", "yellow")
+    _show_data(seen)
+    incident = seen.incident
+    if incident is None:
+        say("  no incident is known")
+        return
+    since = lasting((incident.ended_at or now) - incident.detected_at)
+    how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
+    line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
+    say(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
+    say(f"  detected {at(incident.detected_at)} UTC, {how_long}{_within(seen)}")
+    for text, style in told(seen.response, incident.id, now) if seen.response else ():
+        say(f"  {text}", style)
+    if seen.rollback:
+        _show_rollback(seen.rollback, seen.steps, seen.outlook)
+    show_choices(incident, seen.rollback)
+    for older in seen.older:
+        said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
+        say(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
+
+
+def _show_data(seen: Standing) -> None:
+    """What is done about its data."""
+    if seen.fence:
+        said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
+        say(f"  fence {seen.fence.status} until {at(seen.fence.until)} UTC{said}", "bold yellow")
+    for copy in seen.copies:
+        say(f"  {database_copy.line(copy)}")
+
+
+def _pinned(seen: Standing, since: datetime, now: datetime) -> str:
+    whose = ", ".join(seen.pinned_by)
+    oldest = f"the oldest for {lasting(now - since)}: rollback pins --system {seen.system}"
+    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
+
+
+def _within(seen: Standing) -> str:
+    return f"; to be restored within {lasting(seen.target)}" if seen.target else ""
+
+
+def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: Outlook | None) -> None:
+    done, total = progress(steps)
+    target = f" to {rollback.plan.target}" if rollback.plan else ""
+    come = f", {done} of {total} steps" if steps else ""
+    come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
+    say(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
+    if rollback.outcome:
+        say(f"  {rollback.outcome}")
+    if outlook is not None:
+        say(f"  {outlook}", "" if outlook.fits else "bold yellow")
+
+
+def _when(window: Freeze) -> str:
+    return f"{window}; from {at(window.begins_at)} UTC"
+
+
+def _paused(pause: Pause, in_flight: int) -> str:
+    """How far it has come, and whose it is."""
+    count = f" ({in_flight} in flight)" if in_flight else ""
+    by = f"by {pause.actor} since {at(pause.at)} UTC: {pause.reason}"
+    return f"{paused(pause)}{count} {by}"

@@ -1,0 +1,26 @@
+"""."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.support.context import NO, operations
+from cli.support.follow import as_told, follow
+from cli.support.output import AsJson, print_json
+from cli.support.publishing import Incident
+
+
+def watch(incident: Incident, as_json: AsJson = False) -> None:
+    """Follow an incident with its progress beside the targets, until its rollback has ended.
+
+    Ctrl-C stops following, with exit code 130; the rollback goes on.
+
+    Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed, was cancelled, or
+    was left to a person.
+    """
+    with operations() as ours:
+        seen = follow(ours, incident, quietly=as_json)
+    if as_json:
+        print_json(as_told(seen))
+    if not seen.went_well:
+        raise typer.Exit(NO)

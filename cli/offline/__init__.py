@@ -1,0 +1,1 @@
+"""Commands that need no cloud: check a policy, parse a message, replay."""

@@ -1,0 +1,107 @@
+"""`rollback parse`: what the responders would make of a message, without sending it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.identity import Policies
+from cli.support.context import UNUSABLE, leaving
+from cli.support.output import AlreadyJson
+from shared.core.codec import read_object
+from shared.core.errors import BadConfiguration, Refused
+from shared.domain.policy.model import Policy
+from shared.domain.signals import monitoring_notification
+from shared.policy_files import loader
+from shared.state import envelope
+
+STANDARD_INPUT = "-"
+
+
+def parse(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")
+    ],
+    policies: Policies = Path("policies"),
+    as_json: AlreadyJson = False,
+) -> None:
+    """Print one line of JSON per FILE: what it means, and which system it concerns.
+
+    A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, or a raw Pub/Sub
+    push.
+
+    Exit code 0 when every file was processed, refused ones included; 2 when the command or the
+    policies are not usable.
+    """
+    try:
+        known = loader.load_all(policies)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from error
+    for file in files:
+        print(json.dumps({"file": file, **_reading(file, known)}))
+
+
+def _reading(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
+    """What one file means; a refusal is a meaning too."""
+    try:
+        notification = monitoring_notification.parse(_notification(_content(file)))
+    except Refused as error:
+        return _line("refused", reason=error.reason)
+    claimed = monitoring_notification.claim(notification, policies)
+    if claimed is None:
+        reason = monitoring_notification.why_unclaimed(notification, policies)
+        return _line(notification.verdict, notification.incident_id, reason=reason)
+    policy, signal = claimed
+    reason = ""
+    if monitoring_notification.is_foreign(notification, policy):
+        reason = f"foreign: project {notification.project} is not among its alert projects"
+    verdict = notification.verdict_after(policy.gates.auto_close)
+    return _line(verdict, notification.incident_id, policy.system, signal, reason)
+
+
+def _line(
+    verdict: str,
+    incident: str | None = None,
+    system: str | None = None,
+    signal: str | None = None,
+    reason: str = "",
+) -> dict[str, str | None]:
+    return {
+        "verdict": str(verdict),
+        "incident": incident,
+        "system": system,
+        "signal": signal,
+        "reason": reason or None,
+    }
+
+
+def _content(file: str) -> bytes:
+    """The file's bytes, or enough of them to see that they are too many.
+
+    Raises: Refused when it cannot be read.
+    """
+    try:
+        if file == STANDARD_INPUT:
+            return sys.stdin.buffer.read(envelope.MAX_BYTES + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(envelope.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise Refused(f"unreadable: {error}") from error
+
+
+def _notification(content: bytes) -> bytes:
+    """The notification in a file: out of its envelope, where it is in one.
+
+    Raises: Refused when the envelope cannot be opened.
+    """
+    document = read_object(content, envelope.MAX_BYTES)
+    if "incident" in document:
+        return content
+    if "specversion" in document or "message" in document:
+        return envelope.decode({}, content).data
+    return content

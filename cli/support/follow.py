@@ -1,0 +1,172 @@
+"""`rollback watch`: an incident, followed until its rollback has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from cli.support.context import NO, Operations, leaving
+from cli.support.output import STYLES, at, console, lasting, printable, say
+from cli.support.response import show_choices, told
+from shared.domain.decision.forecast import Outlook
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.response import Response
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.plan import Step, progress
+from shared.domain.rollback.rollback import ENDED, Rollback, Status
+from shared.state.system_status import outlook, stands
+
+LOOK_EVERY_SECONDS = 1.0
+
+
+class Seen(Struct, frozen=True):
+    """One look at an incident and its newest rollback."""
+
+    incident: incidents.Incident
+    rollback: Rollback
+    steps: list[Step]
+    response: Response
+    now: datetime
+    outlook: Outlook | None = None
+
+    @property
+    def went_well(self) -> bool:
+        """Whether nobody is needed: it succeeded, or nothing had to be done."""
+        return self.rollback.status is Status.SUCCEEDED or (
+            self.rollback.status is Status.NOT_TAKEN
+            and self.incident.status is incidents.Status.RESOLVED
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.rollback.status in ENDED
+
+
+def as_told(seen: Seen) -> dict[str, Any]:
+    """The last look, for programs."""
+    return {
+        "incident": seen.incident,
+        "rollback": seen.rollback,
+        "steps": seen.steps,
+        "response": seen.response,
+        "outlook": seen.outlook,
+    }
+
+
+def follow(ours: Operations, name: str, *, quietly: bool) -> Seen:
+    """The last look at an incident, after its end; exits when there is no such incident."""
+    seen = _look(ours, name)
+    if quietly:
+        return _until_over(ours, seen, lambda _: None)
+    policy = ours.policies[seen.incident.system]
+    if console().is_terminal:
+        with Live(picture(seen, policy), console=console(), transient=True) as live:
+            seen = _until_over(ours, seen, lambda now: live.update(picture(now, policy)))
+        Lines().tell(seen)
+    else:
+        seen = _until_over(ours, seen, Lines().tell)
+    show_choices(seen.incident, seen.rollback)
+    return seen
+
+
+def _until_over(ours: Operations, seen: Seen, tell: Callable[[Seen], None]) -> Seen:
+    tell(seen)
+    while not seen.is_over:
+        ours.wiring.clock.sleep(LOOK_EVERY_SECONDS)
+        seen = _look(ours, seen.incident.id)
+        tell(seen)
+    return seen
+
+
+def _look(ours: Operations, name: str) -> Seen:
+    incident = ours.incident(name)
+    newest = incidents.rollback_id(incident.id, incident.rollbacks)
+    rollback = ours.reading.rollback(newest)
+    if rollback is None:
+        raise leaving(NO, f"rollback {newest} is gone: it has expired")
+    steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
+    standing = stands(ours.reading, incident, rollback, now)
+    ahead = outlook(ours.reading, ours.policies[incident.system], rollback, steps, now)
+    return Seen(incident, rollback, steps, standing, now, ahead)
+
+
+class Lines:
+    """Where there is no terminal: each moment of the time line once, and each quarter of a plan."""
+
+    def __init__(self) -> None:
+        self._told = 0
+        self._quarter = 0
+        self._response: list[str] = []
+
+    def tell(self, seen: Seen) -> None:
+        """Print what is new since the last look."""
+        for moment in seen.incident.timeline[self._told :]:
+            say(f"{at(moment.at)}  {moment.status}  {moment.note}")
+        self._told = len(seen.incident.timeline)
+        self._tell_response(seen)
+        done, total = progress(seen.steps)
+        if total and done * 4 // total > self._quarter:
+            self._quarter = done * 4 // total
+            ahead = f"; {seen.outlook}" if seen.outlook else ""
+            say(f"{at(seen.now)}  {done} of {total} steps{ahead}")
+
+    def _tell_response(self, seen: Seen) -> None:
+        """Who has it, who is called next and a breach, whenever that is another than before."""
+        standing = seen.response
+        call = standing.next_call
+        now_is = [
+            standing.acknowledged_by,
+            str(call.rung if call else 0),
+            str(standing.is_breached),
+        ]
+        if now_is != self._response:
+            self._response = now_is
+            for line, _ in told(standing, seen.incident.id, seen.now):
+                say(f"{at(seen.now)}  {line}")
+
+
+def picture(seen: Seen, policy: Policy) -> Group:
+    """What a terminal shows while it is followed."""
+    incident, rollback = seen.incident, seen.rollback
+    newest = incident.timeline[-1]
+    lines = [
+        (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
+        (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
+        (f"{at(newest.at)}  {newest.note}", ""),
+        *_times(seen, policy),
+        *_ahead(seen.outlook),
+    ]
+    bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+    done, total = progress(seen.steps)
+    if total:
+        bars.add_task("steps", completed=done, total=total)
+    if rollback.watch_until and rollback.verified_at:
+        whole = rollback.watch_until - rollback.verified_at
+        watched = min(whole, seen.now - rollback.verified_at)
+        minute = timedelta(minutes=1)
+        bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
+    return Group(*(Text(printable(line), style=style) for line, style in lines), bars)
+
+
+def _times(seen: Seen, policy: Policy) -> list[tuple[str, str]]:
+    """How long it has taken, beside what the policy wants."""
+    detected = seen.incident.detected_at
+    restored = seen.rollback.shifted_at
+    target = policy.targets.by_severity[seen.incident.severity]
+    spent = (restored or seen.now) - detected
+    word = "restored after" if restored else "running for"
+    taken = f"{word} {lasting(spent)}; the target is {lasting(target)}"
+    return [(taken, ""), *told(seen.response, seen.incident.id, seen.now)]
+
+
+def _ahead(outlook: Outlook | None) -> list[tuple[str, str]]:
+    """How long it takes yet, while it is carried out."""
+    return [(str(outlook), "" if outlook.fits else "bold yellow")] if outlook is not None else []

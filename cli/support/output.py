@@ -1,0 +1,131 @@
+"""What verbs print: one document of JSON for programs, tables and lines for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.support import completion
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+AlreadyJson = Annotated[
+    bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")
+]
+"""Of verbs that print nothing else, so that a program may say it to every verb."""
+System = Annotated[
+    str,
+    typer.Option(
+        metavar="SYSTEM",
+        help="the protected system; may be left out if only one",
+        autocompletion=completion.systems,
+    ),
+]
+
+STYLES = {
+    "CRITICAL": "bold red",
+    "HIGH": "red",
+    "MEDIUM": "yellow",
+    "FAILED": "bold red",
+    "ESCALATED": "bold red",
+    "STOPPED": "yellow",
+    "SUCCEEDED": "green",
+    "RESOLVED": "green",
+    "DONE": "green",
+    "BAD": "red",
+    "STABLE": "green",
+    "KEPT": "green",
+    "pass": "green",
+    "stop": "bold red",
+    "unknown": "yellow",
+    "well": "green",
+    "doubtful": "yellow",
+    "wrong": "bold red",
+}
+"""Of words that mean the same wherever they stand."""
+GAP = 2
+"""Signs between columns."""
+SHORT = 20
+"""Signs of a column that need not be broken, a moment or a verdict, and that a longer one keeps."""
+ENDLESS = 10_000
+"""Signs in a line, where no terminal limits them."""
+
+
+def console() -> Console:
+    """Standard output, as it is now; nothing that is printed is taken for markup."""
+    return Console(markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any, *, err: bool = False) -> None:
+    """One document of JSON, on standard output unless `err`; times in ISO 8601."""
+    typer.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False), err=err)
+
+
+def say(text: str, style: str = "") -> None:
+    """One line."""
+    console().print(Text(printable(text), style=style))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows under headings; known words in their colours. A column without content is left out.
+
+    The first column names the row and is never cut or broken; on a terminal, what is long elsewhere
+    breaks. In a file or a pipe every row is one line.
+    """
+    cells = zip(*([printable(cell) for cell in row] for row in rows), strict=True)
+    columns = {
+        heading: column for heading, column in zip(headings, cells, strict=False) if any(column)
+    }
+    if not columns:
+        return
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = ENDLESS
+    whole = _unbroken(columns, screen.width)
+    shown = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for heading in columns:
+        shown.add_column(heading, no_wrap=heading in whole, overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+    screen.print(shown)
+
+
+def _unbroken(columns: Mapping[str, Sequence[str]], width: int) -> set[str]:
+    """The columns that are not broken: the first, and short ones while all of them have room."""
+    widths = {name: max(map(len, (name, *column))) for name, column in columns.items()}
+    short = {name for name, signs in widths.items() if signs <= SHORT} | {*[*columns][:1]}
+    taken = sum(GAP + (widths[name] if name in short else SHORT) for name in columns)
+    return short if taken <= width else {*[*columns][:1]}
+
+
+def printable(text: str) -> str:
+    """The text without what could move a terminal's cursor or colour."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def at(moment: datetime | None) -> str:
+    """A moment, in UTC to the second; "" when there is none."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def lasting(span: timedelta) -> str:
+    """A span as people read it: `2 d 3 h`, `1 h 5 min`, `2 min 5 s`, `7 s`."""
+    seconds = max(0, round(span.total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h")]
+    parts += [(seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    said = [f"{count} {unit}" for count, unit in parts if count]
+    return " ".join(said[:2]) or "0 s"
+
+
+def percents(revisions: Mapping[str, int]) -> str:
+    """The revisions that serve, each with its share unless it serves everything."""
+    return ", ".join(
+        name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items()
+    )

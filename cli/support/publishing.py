@@ -1,0 +1,140 @@
+"""A command on its way: checked here, published, and its answer waited for."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Annotated, Any
+
+import typer
+from msgspec import Struct
+
+from cli.support.context import NO, NO_ANSWER, UNUSABLE, Operations, leaving, operations
+from cli.support.output import print_json, say
+from cli.support.session import fresh_token, signed_in
+from shared.core import topics
+from shared.core.errors import Refused
+from shared.domain.commands import command as commands
+from shared.domain.commands.command import Command
+from shared.domain.commands.credential import TOKEN
+
+ANSWER_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.5
+
+without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
+"""Whether this run of the command line speaks where IAM alone guards."""
+
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")]
+Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
+
+
+class Published(Struct, frozen=True):
+    """A command on its way."""
+
+    command: str
+    """Its id."""
+    topic: str
+    message: str
+    """The message's id."""
+
+
+class Answer(Struct, frozen=True):
+    """What the responders said to a command."""
+
+    command: str
+    """Its id."""
+    accepted: bool
+    text: str
+    """The result in words, or every fault."""
+    incident: str = ""
+    """The one that it opened or concerns."""
+
+
+def require_sender() -> None:
+    """Exits when nobody is signed in who could say a command, before anything is asked of them."""
+    if not without_sign_in.get():
+        signed_in()
+
+
+def send(ours: Operations, content: Mapping[str, Any]) -> Answer:
+    """The answer to a command; exits as `publish`, and when none comes in time."""
+    return _answer(ours, publish(ours, content))
+
+
+def publish(ours: Operations, content: Mapping[str, Any]) -> Published:
+    """A command, signed and kept by Pub/Sub; exits as `checked`, and when nobody is signed in."""
+    command = checked(ours, content).id
+    said = {**_given(content), "id": command}
+    topic = topics.COMMANDS
+    if without_sign_in.get():
+        topic = topics.OVERRIDE
+        said["actor"] = getpass.getuser()
+    else:
+        said[TOKEN] = fresh_token()
+    message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
+    return Published(command, topic, message)
+
+
+def checked(ours: Operations, content: Mapping[str, Any]) -> Command:
+    """The command as the responders will read it, with an id of its own.
+
+    Exits when it is faulty, with every fault.
+    """
+    try:
+        return commands.parse(
+            json.dumps(_given(content)).encode(), ours.wiring.ids(), ours.policies
+        )
+    except Refused as faulty:
+        raise leaving(UNUSABLE, faulty.reason) from faulty
+
+
+def send_command(
+    verb: str, reason: str, system: str, *, as_json: bool, everything: bool = False, **more: Any
+) -> None:
+    """Send a command about a system, or about all of them, and print the answer."""
+    if everything and system:
+        raise leaving(UNUSABLE, "either --system or --all")
+    with operations() as ours:
+        named = "" if everything else ours.policy(system).system
+        answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
+    conclude(answer, as_json=as_json)
+
+
+def conclude(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer; exits with 1 where it is no."""
+    if as_json:
+        print_json(answer)
+    else:
+        say(answer.text if answer.accepted else f"refused: {answer.text}")
+    if not answer.accepted:
+        raise typer.Exit(NO)
+
+
+def _given(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The command without what was left out."""
+    given = {
+        key: value
+        for key, value in content.items()
+        if value not in (None, "", []) and value is not False
+    }
+    return {"version": 1, **given}
+
+
+def _answer(ours: Operations, said: Published) -> Answer:
+    clock = ours.wiring.clock
+    give_up_at = clock.monotonic() + ANSWER_SECONDS
+    while clock.monotonic() < give_up_at:
+        record = ours.reading.command(said.command)
+        if record is not None:
+            return Answer(said.command, accepted=True, text=record.result, incident=record.incident)
+        refused = ours.reading.refusal(said.topic, said.message)
+        if refused is not None:
+            return Answer(said.command, accepted=False, text=refused)
+        clock.sleep(LOOK_EVERY_SECONDS)
+    raise leaving(
+        NO_ANSWER,
+        f"published as message {said.message}, and no answer in {ANSWER_SECONDS:.0f} s: "
+        f"`rollback status` tells whether command {said.command} was carried out",
+    )

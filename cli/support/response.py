@@ -1,0 +1,62 @@
+"""An incident in lines: its response time, who has it, who is called next, what one may say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cli.support.output import at, lasting, say
+from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.next_actions import choices
+from shared.domain.incidents.response import Response
+from shared.domain.rollback.rollback import Rollback
+
+
+def told(response: Response, incident: str, now: datetime) -> list[tuple[str, str]]:
+    """The response in lines for people, each with its style."""
+    lines = [_time(response, now)] if response.respond_by else []
+    if response.acknowledged_by:
+        since = at(response.acknowledged_at)
+        lines.append((f"{response.acknowledged_by} has it in hand since {since} UTC", ""))
+    elif response.restored_at is None or response.next_call is not None:
+        lines.append(
+            (f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow")
+        )
+    if (call := response.next_call) is not None:
+        when = f"in {lasting(call.at - now)}" if call.at > now else "now"
+        channels = ", ".join(call.channels)
+        line = f"next on call: {call.called} ({channels}) {when}, at {at(call.at)} UTC"
+        lines.append((line, "yellow"))
+    return lines
+
+
+def _time(response: Response, now: datetime) -> tuple[str, str]:
+    """The response time: running, kept or breached."""
+    by = response.respond_by or now
+    restored = response.restored_at
+    spent = lasting(abs(by - (restored or now)))
+    if response.is_breached:
+        late = f"restored {spent} late" if restored else f"breached {spent} ago"
+        return f"response time: {late}, it was to be by {at(by)} UTC", "bold red"
+    left = f"restored with {spent} to spare" if restored else f"{spent} left"
+    return f"response time: {left}, to be restored by {at(by)} UTC", "green" if restored else ""
+
+
+def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
+    """Each verb that does something about the incident; a rollback that failed has its ends alone.
+
+    `ack` is not among them: it changes who is called, not what becomes of the incident.
+    """
+    return [
+        f"rollback {verb} {incident.id} --reason WHY"
+        for verb in choices(incident, rollback)
+        if verb != "ack"
+    ]
+
+
+def show_choices(incident: Incident, rollback: Rollback | None) -> None:
+    """Print them; nothing where nothing is to be said any more."""
+    lines = prompt_lines(incident, rollback)
+    if lines:
+        say("  what a person may say:")
+    for line in lines:
+        say(f"    {line}")

@@ -1,0 +1,147 @@
+"""What stays of a sign-in on this machine: one file, for its owner's eyes alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import typer
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cli.support import session as sessions
+from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
+from shared.adapters.sign_in import Session, SignIn
+from shared.core.codec import from_json
+from shared.core.errors import BadConfiguration, Rejected, Unavailable
+from shared.domain.commands.credential import (
+    Credential,
+    hashed,
+    of_person,
+    unverified,
+)
+from shared.policy_files import loader
+from shared.wiring.operations import played_at
+from shared.wiring.settings import LOCAL_CLOUD, Settings
+
+WITHOUT = "rollback --without-sign-in"
+
+
+LIMIT_BYTES = 64 * 1024
+
+
+ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
+
+
+def signed_in() -> sessions.Kept:
+    """The sign-in of this machine's user; exits when there is none."""
+    kept = sessions.kept()
+    if kept is None:
+        raise leaving(NO, "nobody is signed in: rollback login")
+    return kept
+
+
+def fresh_token() -> str:
+    """A token that was not printed before: those of one second are the same, and one is used up."""
+    kept = signed_in()
+    session = _refreshed(kept)
+    if hashed(session.id_token) == kept.printed:
+        time.sleep(1.0)
+        session = _refreshed(kept)
+    printed = hashed(session.id_token)
+    sessions.keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
+    return session.id_token
+
+
+def _proven(session: Session) -> Credential:
+    """What the responders will read in the tokens of a sign-in; exits when it is none."""
+    with _answered():
+        _, claims = unverified(session.id_token)
+        return of_person(claims, session.id_token)
+
+
+def _refreshed(kept: sessions.Kept) -> Session:
+    with _answered():
+        return SignIn(kept.api_key, _played()).refresh(kept.refresh_token)
+
+
+def _api_key(folder: Path) -> str:
+    """The one web API key that the policies state."""
+    try:
+        known = loader.load_all(folder)
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from None
+    keys = {policy.identity.api_key for policy in known.values()} - {""}
+    if len(keys) != 1:
+        why = "the policies state several" if keys else "no policy states one"
+        raise leaving(
+            UNUSABLE,
+            f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY",
+        )
+    return keys.pop()
+
+
+def _played() -> str | None:
+    """Where an embedded cloud answers in Google's place; signing in needs no other setting."""
+    if LOCAL_CLOUD not in os.environ:
+        return None
+    try:
+        return played_at(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
+    except BadConfiguration as error:
+        raise leaving(UNUSABLE, str(error)) from None
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Exits where the answer is no, or there is none; then there is another way to say it."""
+    try:
+        yield
+    except Rejected as refused:
+        raise leaving(NO, str(refused)) from None
+    except Unavailable as lost:
+        other = f"on the day when sign-in is down: {WITHOUT} VERB …"
+        raise leaving(NO_ANSWER, f"{lost}; {other}") from None
+
+
+class Kept(Struct, frozen=True):
+    """Enough to get fresh tokens of a sign-in."""
+
+    email: str
+    api_key: str
+    refresh_token: str
+    printed: str = ""
+    """Hash of the token that was printed last."""
+
+
+def file() -> Path:
+    """Where it is kept: `~/.config/rollback/session.json`, or what the system has for that."""
+    return Path(typer.get_app_dir("rollback")) / "session.json"
+
+
+def keep(session: Kept) -> None:
+    """Write the file anew; at no moment can anybody else read it."""
+    place = file()
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = place.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(msgspec.json.encode(session))
+    draft.replace(place)
+
+
+def kept() -> Kept | None:
+    """The sign-in of this machine's user; None when there is none that can be read."""
+    try:
+        return from_json(file().read_bytes(), Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def forget() -> None:
+    """Nobody is signed in any more."""
+    file().unlink(missing_ok=True)

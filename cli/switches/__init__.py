@@ -1,0 +1,1 @@
+"""Commands that set how the system acts: pause, freeze, mode, drill."""

@@ -1,0 +1,162 @@
+"""`rollback drill`, `notify`, `check`, `regenerate` and `erase`: commands about one system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from cli.support.context import NO, UNUSABLE, Operations, leaving, operations
+from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target, scope
+from cli.support.output import AsJson, System, at, print_json, say
+from cli.support.publishing import (
+    ANSWER_SECONDS,
+    LOOK_EVERY_SECONDS,
+    Reason,
+    conclude,
+    send,
+    send_command,
+)
+from shared.domain.data.erasure.ledger import hashed
+from shared.domain.data.integrity import scan
+from shared.domain.data.integrity.damage import Record
+from shared.domain.notices.notice import Notice, Status
+from shared.domain.policy.model import Policy
+from shared.domain.rollback.rollback import LAST_STABLE
+
+NOT_YET = "the data have not been looked through yet"
+
+
+def drill(
+    reason: Reason,
+    system: System = "",
+    group: Groups = None,
+    function: Functions = None,
+    target: Target = LAST_STABLE,
+    scenario: Scenario = FUNCTIONS,
+    as_json: AsJson = False,
+) -> None:
+    """Rehearse a rollback: nothing is changed, and what was found is told and kept.
+
+    A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
+    `drills_before_act` in the policy).
+    """
+    about = scope(scenario, target, group, function)
+    send_command("drill", reason, system, as_json=as_json, **about)
+
+
+def notify(
+    test: Annotated[bool, typer.Option("--test", help="a test: the only thing to be said")] = False,
+    reason: Reason = "a test",
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Try every channel but those to users and the public, and say which have taken it."""
+    if not test:
+        raise leaving(UNUSABLE, "only a test can be said: --test")
+    with operations() as ours:
+        named = ours.policy(system).system
+        answer = send(ours, {"command": "notify", "system": named, "reason": reason})
+        if not answer.accepted:
+            conclude(answer, as_json=as_json)
+        found = _settled(ours, f"test-{answer.command}")
+    if as_json:
+        print_json({one.channel: one.status for one in found})
+    for one in () if as_json else found:
+        say(f"{one.channel}: {one.status}{f', {one.last_error}' if one.last_error else ''}")
+    if not found or any(one.status is not Status.SENT for one in found):
+        raise typer.Exit(NO)
+
+
+def _settled(ours: Operations, key: str) -> list[Notice]:
+    """The notices of a test, once each is said or given up, or after a minute."""
+    clock = ours.wiring.clock
+    give_up_at = clock.monotonic() + ANSWER_SECONDS
+    while True:
+        found = ours.reading.notices(key)
+        if not any(one.is_waiting for one in found) or clock.monotonic() > give_up_at:
+            return found
+        clock.sleep(LOOK_EVERY_SECONDS)
+
+
+def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
+    """Have the declared data looked through now, and tell what the newest look has found.
+
+    The new one begins within a minute, and is told by alert where it finds damage.
+    """
+    with operations() as ours:
+        policy = ours.policy(system)
+        answer = send(ours, {"command": "check", "system": policy.system, "reason": reason})
+        if not answer.accepted:
+            conclude(answer, as_json=as_json)
+        found = ours.reading.integrity(policy.system)
+    if as_json:
+        print_json({"answer": answer, "integrity": found})
+        return
+    say(answer.text)
+    for line in lines(policy, found):
+        say(line)
+
+
+def lines(policy: Policy, found: Record | None) -> Iterator[str]:
+    """What is known of the data, in words."""
+    if found is None or found.last is None:
+        yield NOT_YET
+        return
+    yield scan.said(found.last, policy.integrity)
+    if found.failure:
+        yield f"the newest run could not look: {found.failure}"
+    for one in found.open.values():
+        yield f"{one.signal}: {one.reason}"
+        yield f"  since {at(one.onset_at)} UTC ({one.onset})"
+        yield from (f"  changed before: {suspect}" for suspect in one.suspects)
+        yield from (f"  {it.path}: {it.reason}" for it in one.samples)
+
+
+def regenerate(
+    collection: Annotated[
+        str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")
+    ],
+    reason: Reason,
+    document: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="one that is meant, such as jobs/1; left out: all"),
+    ] = None,
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the application to make again what it makes from a collection.
+
+    By a message on each topic that the policy declares for it.
+    """
+    send_command(
+        *("regenerate", reason, system),
+        as_json=as_json,
+        collection=collection,
+        documents=document,
+    )
+
+
+def erase(
+    person: Annotated[str, typer.Argument(metavar="ID", help="their id in the application")],
+    reason: Reason,
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a person erased in every copy of data that is opened from now on.
+
+    What is sent and kept is a keyed hash of the id. The application's own data is left alone.
+    """
+    with operations() as ours:
+        named = ours.policy(system).system
+        ledger = ours.reading.ledger(named)
+        if ledger is None:
+            raise leaving(
+                NO,
+                f"{named} has no ledger: the clock makes one within a minute where its policy "
+                "says what belongs to a person (erasure)",
+            )
+        said = {"command": "erase", "system": named, "person": hashed(ledger.salt, person)}
+        answer = send(ours, {**said, "reason": reason})
+    conclude(answer, as_json=as_json)
