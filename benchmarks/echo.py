@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from local.wire import WORKERS
+from local.core.grpc_services import WORKERS
 
 
 class Echo:

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local import fault_plan
-from local.clock import CloudClock
 from local.cloud import NAMES, Cloud
-from local.fault_plan import BadPlan
-from local.firestore import Concurrency
-from local.responders import HOST, NotListening, Responders
+from local.core.clock import CloudClock
+from local.faults import plan
+from local.faults.plan import BadPlan
+from local.installation.responder_processes import HOST, NotListening, Responders
+from local.services.firestore import Concurrency
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.model import Policy
 from shared.policy_files import loader
@@ -80,7 +80,7 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
         ports=dict(options.port),
         concurrency=Concurrency(options.concurrency),
         point_in_time_recovery=options.point_in_time_recovery,
-        faults=fault_plan.load(options.faults) if options.faults else None,
+        faults=plan.load(options.faults) if options.faults else None,
     )
 
 

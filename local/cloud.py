@@ -26,38 +26,41 @@ from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local import front_door, heartbeat, provisions, quotas, rest, state
 from local.application import Application, names
+from local.application.applications import Estate
 from local.application.builds import Missing
-from local.application.estate import Estate
+from local.application.records import Records
 from local.application.service import Archive
 from local.application.sources import Sources, release_in
-from local.clock import CloudClock
-from local.control import ControlPlane
-from local.deploying import QUOTA_METRIC, Deployments
-from local.fault_plan import FaultPlan
-from local.faults import Faults
-from local.firestore import Concurrency, FirestoreAdmin, FirestoreService
-from local.front_door import FrontDoor
-from local.functions import Functions
-from local.heartbeat import Heartbeat
-from local.identity import EmbeddedIdentity, credentials
-from local.injection import Injector
-from local.journal import Journal
-from local.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
-from local.monitoring import alerts as alerts_api
-from local.monitoring.notification import Incident
-from local.operations import Operations
-from local.pubsub.service import PubSub
-from local.records import Records
-from local.rest import RestServer
-from local.run import Revisions, Rollouts, Services, WriteQuota
-from local.scenes import Scenes
-from local.storage import CALLS, Buckets, StorageServer
-from local.storage import Service as Storage
-from local.storage.refusals import Refusal
-from local.surroundings import Surroundings
-from local.wire import Service, serve, served
+from local.control import front_door
+from local.control.front_door import FrontDoor
+from local.control.scenes import Scenes
+from local.control.service import ControlPlane
+from local.core import rest
+from local.core.clock import CloudClock
+from local.core.grpc_services import Service, serve, served
+from local.core.journal import Journal
+from local.core.rest import RestServer
+from local.faults.injection import Injector
+from local.faults.plan import FaultPlan
+from local.faults.points import Faults
+from local.installation import provisions, schedule, state_database
+from local.installation.schedule import Heartbeat
+from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
+from local.services.functions.deployments import QUOTA_METRIC, Deployments
+from local.services.functions.service import Functions
+from local.services.identity import EmbeddedIdentity, service_account_tokens
+from local.services.monitoring import Alerter, Alerts, Ingestion, Metrics, Setup
+from local.services.monitoring import alerts as alerts_api
+from local.services.monitoring.notification import Incident
+from local.services.pubsub.service import PubSub
+from local.services.resources import Surroundings
+from local.services.run import Revisions, Rollouts, Services, WriteQuota
+from local.services.run.operations import Operations
+from local.services.service_usage import service
+from local.services.storage import CALLS, Buckets, StorageServer
+from local.services.storage import Service as Storage
+from local.services.storage.refusals import Refusal
 from shared.domain.policy.model import Policy
 
 NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
@@ -130,7 +133,7 @@ class Cloud:
         )
         cloud = cls(clock, journal, firestore)
         try:
-            heartbeat.resume(clock, cloud._journal)
+            schedule.resume(clock, cloud._journal)
             cloud._serve(policies, seed, ports or {})
             cloud.home = operations_project or policies[0].project
             cloud.identity.project = cloud.home
@@ -139,7 +142,7 @@ class Cloud:
             provisions.create_topics(cloud.pubsub, cloud.projects, policies)
             provisions.create_buckets(cloud.buckets, cloud.home, policies)
             provisions.admit_probes(cloud.surroundings, cloud.identity, cloud.home, policies)
-            state.install(firestore.expiry, cloud.home)
+            state_database.install(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
             cloud._come_alive(alerter=alerter, ticks=ticks)
@@ -205,8 +208,8 @@ class Cloud:
         products = {
             **self.surroundings.products(),
             alerts_api.HOST: (*Alerts(self._incidents).calls(), *self.watch.calls()),
-            quotas.HOST: quotas.Quotas(self.quota).calls(),
-            credentials.HOST: credentials.Credentials(self.identity).calls(),
+            service.HOST: service.Quotas(self.quota).calls(),
+            service_account_tokens.HOST: service_account_tokens.Credentials(self.identity).calls(),
         }
         self.calls = (
             *dict.fromkeys(call for services in offered.values() for call in served(services)),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.identity import Account
-from local.identity.users import code
+from local.services.identity import Account
+from local.services.identity.users import code
 from shared.wiring.settings import LOCAL_CLOUD
 from tests import person
 from tests.documented import ROOT

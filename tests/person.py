@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from local.cloud import Cloud
-from local.identity import Account
-from local.identity.detour import detour
-from local.identity.users import code
+from local.services.identity import Account
+from local.services.identity.proxy import detour
+from local.services.identity.users import code
 from shared.wiring.settings import DETOURS
 
 ADA = Account("ada@example.com", "pw", role="admin", totp_secret="JBSWY3DPEHPK3PXP")

@@ -9,9 +9,9 @@ import pytest
 from grpc import StatusCode
 from msgspec.structs import replace
 
-from local.demo.stage import Broken
-from local.faults import Moment
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.demo.staging.processes import Broken
+from local.faults.points import Moment
 from tests.chaos.__main__ import ATTACKS, main
 from tests.chaos.bookshop import Bookshop, Documents, invalid, naming
 from tests.chaos.documents import Compared, points

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.support import context
-from local import delivery
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import audit_bucket
+from local.core.clock import CloudClock
+from local.installation import push_subscriptions
+from local.installation.provisions import audit_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.world import POLICIES
@@ -136,7 +136,7 @@ def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) 
     policies = [*loader.load_all(POLICIES).values()]
     cloud = Cloud.start(policies, seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
     try:
-        delivery.keep_letters(cloud)
+        push_subscriptions.keep_letters(cloud)
         for name in ("K_SERVICE", *EMULATORS):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", cloud.home)

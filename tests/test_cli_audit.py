@@ -17,11 +17,11 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from cli.look.audit import Format, write
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
-from local.provisions import INSIDE, audit_bucket
-from local.storage.conditions import Conditions
+from local.core.clock import CloudClock
+from local.installation.provisions import INSIDE, audit_bucket
+from local.services.identity import Account
+from local.services.storage.conditions import Conditions
 from shared.core import topics
 from shared.core.store import Put, Query
 from shared.domain.audit.chain import event

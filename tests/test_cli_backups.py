@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.look.backups import NONE_YET, NOT_PROVEN, NOTHING, reads_a_day
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export, filled_database, managed_backups

@@ -16,11 +16,11 @@ from werkzeug.serving import make_server
 
 from cli.app import app
 from cli.support import session
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
-from local.identity.users import code
-from local.loopback import Loop
+from local.core.clock import CloudClock
+from local.core.loopback import Loop
+from local.services.identity import Account
+from local.services.identity.users import code
 from shared.domain.commands.credential import fingerprint, unverified
 from shared.wiring.settings import EMULATORS, LOCAL_CLOUD
 from tests.local.run_world import policy
@@ -74,7 +74,7 @@ def test_signing_in_and_out(cloud: Cloud) -> None:
 def test_an_app_is_enrolled_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its secret is shown and kept nowhere; from then on nobody signs in without it."""
     cloud.identity.put(Account(ADA, "pw", role="commander"))
-    monkeypatch.setattr("local.identity.enrolling.new_secret", lambda: SECRET)
+    monkeypatch.setattr("local.services.identity.second_factor.new_secret", lambda: SECRET)
     assert "rollback enrol" in login(answers="pw\n").output
 
     mistyped = run("enrol", "--email", ADA, answers="pw\n12345\n")

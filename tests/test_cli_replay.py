@@ -19,11 +19,11 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from cli.offline.replay import Replay
-from local import delivery
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import INSIDE
-from local.wire import Refused
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.installation import push_subscriptions
+from local.installation.provisions import INSIDE
 from responders.support import dead_letters
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
@@ -93,7 +93,7 @@ def all_of(letters: Letters) -> Replay:
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """An embedded cloud that this process's environment is wired to."""
     cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
-    delivery.keep_letters(cloud)
+    push_subscriptions.keep_letters(cloud)
     seen = types.Subscription.pb()(name=SEEN, topic=COMMANDS)
     cloud.pubsub.subscriber.CreateSubscription(seen, INSIDE)
     for name in ("K_SERVICE", *EMULATORS):

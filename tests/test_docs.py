@@ -13,11 +13,11 @@ import pytest
 import typer
 
 from cli.app import app
-from local import delivery
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import audit_bucket
-from local.storage.conditions import Conditions
+from local.core.clock import CloudClock
+from local.installation import push_subscriptions
+from local.installation.provisions import audit_bucket
+from local.services.storage.conditions import Conditions
 from shared.core.store import Put, Query
 from shared.wiring.settings import LOCAL_CLOUD
 from tests import person
@@ -81,7 +81,7 @@ def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
     _, *arguments = shlex.split(line)
     cloud = Cloud.start([CVPLUS], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
     try:
-        delivery.keep_letters(cloud)
+        push_subscriptions.keep_letters(cloud)
         environment = {
             "GOOGLE_CLOUD_PROJECT": cloud.home,
             LOCAL_CLOUD: f"http://{cloud.addresses['control']}",

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import encode

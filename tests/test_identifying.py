@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
-from local.identity.detour import detour
+from local.core.clock import CloudClock
+from local.services.identity import Account
+from local.services.identity.proxy import detour
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core import topics
 from shared.core.codec import decode

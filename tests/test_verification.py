@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.errors import Unavailable

@@ -5,8 +5,8 @@ Nothing in it runs: what has happened by now is computed from the clock whenever
 """
 
 from local.application.application import Application
-from local.application.front import Answer
 from local.application.parts import Part
 from local.application.service import Hears, Step
+from local.application.web import Answer
 
 __all__ = ["Answer", "Application", "Hears", "Part", "Step"]

@@ -12,10 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from local.application import dependencies, names
-from local.application.arrivals import Arrival, Arrivals
 from local.application.builds import Builds
 from local.application.dependencies import Callees
-from local.application.front import Answer, Front
+from local.application.event_deliveries import Arrival, Arrivals
 from local.application.latency import Mix, drawn
 from local.application.parts import FIRST_RELEASE, Part, Parts
 from local.application.requests import Requests, mix, rate_per_second, served, total
@@ -34,8 +33,9 @@ from local.application.service import (
     routed,
     settled,
 )
-from local.clock import CloudClock
-from local.journal import Journal
+from local.application.web import Answer, Front
+from local.core.clock import CloudClock
+from local.core.journal import Journal
 from shared.core.codec import from_msgpack
 from shared.domain.policy.model import Policy
 

@@ -12,8 +12,8 @@ import msgspec
 from local.application.latency import TIMEOUT, share_above
 from local.application.requests import Requests, served, total
 from local.application.service import Flow, Period
-from local.clock import CloudClock
-from local.journal import Journal
+from local.core.clock import CloudClock
+from local.core.journal import Journal
 from shared.core.codec import from_msgpack
 
 FIRST_RELEASE = "r1"

@@ -11,10 +11,10 @@ import msgspec
 from local.application import names
 from local.application.application import Application
 from local.application.service import Revision, Service
-from local.storage.buckets import Buckets
-from local.storage.conditions import Conditions
-from local.storage.refusals import Refusal
-from local.storage.values import Stored
+from local.services.storage.buckets import Buckets
+from local.services.storage.conditions import Conditions
+from local.services.storage.refusals import Refusal
+from local.services.storage.values import Stored
 from shared.core.codec import from_json
 
 RELEASE_FILE = "release.json"

@@ -21,13 +21,14 @@ from typing import Any, NoReturn
 import yaml
 from rich.console import Console
 
-from local.demo import day, mending, story
+from local.demo import story
+from local.demo.acts import backup_day, repair
 from local.demo.evidence import Evidence
-from local.demo.faults import Fault
 from local.demo.scene import Scene
 from local.demo.screen import Screen
-from local.demo.stage import Broken, Stage
-from local.responders import NotListening
+from local.demo.staging.faults import Fault
+from local.demo.staging.processes import Broken, Stage
+from local.installation.responder_processes import NotListening
 from shared.core.errors import BadConfiguration, RollbackError
 from shared.domain.policy.model import Policy, ScenarioName
 from shared.policy_files import loader
@@ -86,9 +87,9 @@ def _play(policy: Policy, options: argparse.Namespace, console: Console, log: Pa
         seconds = time.monotonic() - started
         screen.say(f"listening after {seconds:.0f} s; time runs {options.scale:g} times as fast")
         if options.scenario == A_DAY:
-            holds = day.Day(stage, screen).play()
+            holds = backup_day.Day(stage, screen).play()
         elif options.scenario == DATA:
-            holds = mending.Mending(stage, screen).play()
+            holds = repair.Mending(stage, screen).play()
         else:
             holds = _emergency(stage, screen, options)
     finally:
@@ -126,7 +127,7 @@ def _at(hour: int) -> datetime:
 def _backed_up(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Path]:
     """The policy with backups, and the file that says so."""
     said = yaml.safe_load(file.read_text())
-    said["backups"] = {**said.get("backups", {}), **day.declared(policy)}
+    said["backups"] = {**said.get("backups", {}), **backup_day.declared(policy)}
     return _written(said, folder / file.name)
 
 

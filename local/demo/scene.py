@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from local.demo.evidence import Evidence
-from local.demo.faults import Fault, lost
 from local.demo.screen import Screen
-from local.demo.stage import Stage
+from local.demo.staging.faults import Fault, lost
+from local.demo.staging.processes import Stage
 from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import shares

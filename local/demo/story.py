@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from local.demo import strangers
-from local.demo.appointment import Appointment
-from local.demo.closing import Closing
-from local.demo.laws import Before
-from local.demo.response import Response
+from local.demo.acts.bad_release import Trouble
+from local.demo.acts.monitoring import Watch
+from local.demo.acts.outcome import Closing
+from local.demo.acts.response import Response
+from local.demo.acts.scheduled_rollback import Appointment
+from local.demo.invariants import Before
 from local.demo.scene import Scene
-from local.demo.trouble import Trouble
-from local.demo.watch import Watch
+from local.demo.staging import irrelevant_messages
 from shared.domain.policy.model import ScenarioName
 from shared.domain.rollback.rollback import ENDED
 
@@ -37,10 +37,15 @@ def play(scene: Scene) -> bool:
     rollback = response.show_decision(incident.id)
     if rollback.status not in ENDED:
         response.go_back(rollback.id)
-    sent = strangers.send(scene.stage, trouble.notification() if scene.is_notified else None)
+    sent = irrelevant_messages.send(
+        scene.stage, trouble.notification() if scene.is_notified else None
+    )
     scene.stage.wait_for(
         "the messages that must change nothing",
-        lambda: strangers.test_event(scene.evidence) and strangers.foreign_event(scene.evidence),
+        lambda: (
+            irrelevant_messages.test_event(scene.evidence)
+            and irrelevant_messages.foreign_event(scene.evidence)
+        ),
     )
     before = Before(stable, inventory, operations, sent, scene.lost, beside)
     if rollback.status not in ENDED:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from local.identity.users import code
+from local.services.identity.users import code
 from shared.core import topics
 from shared.domain.policy.model import Mode
 from shared.domain.rollback.rollback import Status

@@ -29,8 +29,8 @@ import yaml
 from google.cloud import firestore
 from msgspec import Struct
 
-from local.demo.stage import Broken
-from local.responders import NotListening
+from local.demo.staging.processes import Broken
+from local.installation.responder_processes import NotListening
 from shared.core.durations import in_words
 from shared.core.errors import RollbackError
 from shared.domain.policy.model import Policy

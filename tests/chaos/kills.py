@@ -30,12 +30,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from local.demo import laws, strangers
+from local.demo import invariants
 from local.demo.evidence import Evidence
-from local.demo.laws import Before
-from local.demo.stage import Broken
-from local.demo.strangers import Strangers
-from local.responders import NotListening, kill
+from local.demo.invariants import Before
+from local.demo.staging import irrelevant_messages
+from local.demo.staging.irrelevant_messages import Strangers
+from local.demo.staging.processes import Broken
+from local.installation.responder_processes import NotListening, kill
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.domain.incidents.incident import Incident
@@ -199,7 +200,7 @@ class World:
                 stage.wait_for("the end of it all", course.is_over)
             finally:
                 course.close()
-            found = laws.check(evidence, before, stage.standing(), disturbed=True)
+            found = invariants.check(evidence, before, stage.standing(), disturbed=True)
             ended = [f"{one.id}: {one.status}: {one.outcome}" for one in evidence.rollbacks()]
         finally:
             stage.go_right()
@@ -230,7 +231,7 @@ class World:
             stage.publish(topics.ALERTS, json.loads(alert.notification))
             return Strangers(alert)
         self._strangers_sent = True
-        return strangers.send(stage, alert)
+        return irrelevant_messages.send(stage, alert)
 
 
 class Course:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.demo import operator
+from local.demo.staging import operators
 from shared.core.codec import decode
 from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.damage import Record
@@ -87,7 +87,7 @@ class Moving:
         """It is ordered, and the data looked through: parked over a question, or let go."""
         known = {one.id for one in self._plant.evidence.rollbacks()}
         self._stage.rescale(SLOW)
-        self._say(operator.PEOPLE[0], **said)
+        self._say(operators.PEOPLE[0], **said)
 
         def found() -> Rollback | None:
             new = (one for one in self._plant.evidence.rollbacks() if one.id not in known)
@@ -99,7 +99,7 @@ class Moving:
     def carried_out(self, parked: Rollback, points: Iterable[Point]) -> Rollback:
         """A second person agrees; at each point somebody dies, as long as documents are written."""
         self.foreseen.clear()
-        self._say(operator.PEOPLE[1], command="approve", incident=parked.incident)
+        self._say(operators.PEOPLE[1], command="approve", incident=parked.incident)
         self._stage.rescale(REAL)
         for point in points:
             if self._has_died(point, lambda: self._rollback(parked.id).status in WRITTEN):
@@ -167,4 +167,4 @@ class Moving:
 
     def _say(self, person: str, **more: Any) -> None:
         said = {"version": 1, "system": self._plant.policy.system, "reason": "orders are spoilt"}
-        operator.command(self._stage, {**said, **more}, person)
+        operators.command(self._stage, {**said, **more}, person)

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from local.cloud import NAMES
 from local.demo.evidence import Evidence
-from local.demo.stage import Broken, Stage, end, environment
-from local.responders import Responders, free_port
+from local.demo.staging.processes import Broken, Stage, end, environment
+from local.installation.responder_processes import Responders, free_port
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.traffic import TrafficTarget, shares
@@ -106,7 +106,14 @@ class Plant:
         with (self._folder / "log").open("ab") as errors:
             process = subprocess.Popen(  # noqa: S603 - our own
                 [
-                    *(sys.executable, "-m", "local.tether", "local", "--no-alerts", *ports),
+                    *(
+                        sys.executable,
+                        "-m",
+                        "local.installation.process_guard",
+                        "local",
+                        "--no-alerts",
+                        *ports,
+                    ),
                     *("--policy", str(self._policy_file), "--data", str(self._folder / "data")),
                     *("--scale", str(self._scale), *self._more),
                 ],

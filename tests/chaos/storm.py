@@ -17,10 +17,10 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from benchmarks.storm import BOUND, duplicates
-from local.demo import laws
+from local.demo import invariants
 from local.demo.evidence import Evidence
-from local.demo.laws import Before
-from local.demo.strangers import Strangers
+from local.demo.invariants import Before
+from local.demo.staging.irrelevant_messages import Strangers
 from shared.domain.incidents.incident import Status as IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Status
@@ -202,7 +202,7 @@ def _played(plant: Plant, seed: int, size: int) -> list[str]:
         storm.resume()
         evidence = storm.end()
         before = Before(stable, inventory, operations, _first(evidence))
-        found = laws.check(evidence, before, stage.standing(), disturbed=True)
+        found = invariants.check(evidence, before, stage.standing(), disturbed=True)
         chosen = [law for law in found if law.text not in NOT_OF_A_STORM]
         faults += [f"{law.text}: {fault}" for law in chosen for fault in law.faults]
         return [*faults, *storm.faults_of_messages(), *storm.faults_of_end()]

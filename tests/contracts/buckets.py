@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.storage import Buckets, Service, StorageServer
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.storage import Buckets, Service, StorageServer
 from shared.adapters.gcp.clients import Clients
 from tests.fakes.clock import START
 

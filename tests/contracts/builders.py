@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from local.application.service import Configuration as Given
 from local.application.sources import archive
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.storage.conditions import Conditions
+from local.core.clock import CloudClock
+from local.services.storage.conditions import Conditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.run.builder import CloudBuilder
 from shared.adapters.gcp.run.platform import CloudPlatform

@@ -13,12 +13,16 @@ from google.cloud.firestore_admin_v1 import Index as IndexMessage
 from google.cloud.firestore_v1.field_path import FieldPath
 from msgspec.structs import replace
 
-from local import accounts, eventarc, projects, registry, scheduler, secrets
 from local.application import names
 from local.application.parts import FIRST_RELEASE
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.firebase import hosting, identity, remote_config, rules
+from local.core.clock import CloudClock
+from local.services import eventarc
+from local.services.artifact_registry import repositories
+from local.services.firebase import hosting, identity, remote_config, rules
+from local.services.iam import project_policies, service_accounts
+from local.services.scheduler import jobs
+from local.services.secret_manager import secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudEstate
 from shared.domain.data.events.triggers import Trigger
@@ -50,7 +54,7 @@ INDEX = Index(
     "COLLECTION",
     (IndexField("items", "CONTAINS"), IndexField("at", "DESCENDING")),
 )
-REPOSITORY = f"{REGION}-docker.pkg.dev/{PROJECT}/{registry.REPOSITORY}"
+REPOSITORY = f"{REGION}-docker.pkg.dev/{PROJECT}/{repositories.REPOSITORY}"
 IMAGE = names.image(PROJECT, REGION, "placeOrder", FIRST_RELEASE)
 TEMPLATE = '{"parameters":{"colour":{"defaultValue":{"value":"%s"}}}}'
 NAME = IndexField("__name__", "DESCENDING")
@@ -326,7 +330,7 @@ class OverTheWire:
 
     def pause(self) -> None:
         path = f"/v1/projects/{PROJECT}/locations/{REGION}/jobs/{JOB}:pause"
-        self._product(scheduler.HOST).done("POST", path, {})
+        self._product(jobs.HOST).done("POST", path, {})
 
     def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
         parent, _, short = trigger.name.rpartition("/")
@@ -338,7 +342,7 @@ class OverTheWire:
         self._cloud.surroundings.eventarc.unreachable.append(location)
 
     def grant(self, role: str, condition: str = "") -> None:
-        product, project = self._product(projects.HOST), f"/v3/projects/{PROJECT}"
+        product, project = self._product(project_policies.HOST), f"/v3/projects/{PROJECT}"
         policy = product.done("POST", f"{project}:getIamPolicy", {})
         binding: dict[str, Any] = {
             "role": role,
@@ -351,16 +355,16 @@ class OverTheWire:
 
     def turn_off(self) -> None:
         path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}:disable"
-        self._product(accounts.HOST).done("POST", path, {})
+        self._product(service_accounts.HOST).done("POST", path, {})
 
     def delete_account(self) -> None:
         path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}"
-        self._product(accounts.HOST).done("DELETE", path)
+        self._product(service_accounts.HOST).done("DELETE", path)
 
     def delete_image(self, image: str) -> None:
         package, _, version = image.rpartition("/")[2].partition("@")
-        path = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/{registry.REPOSITORY}"
-        product = self._product(registry.HOST)
+        path = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/{repositories.REPOSITORY}"
+        product = self._product(repositories.HOST)
         product.done("DELETE", f"{path}/packages/{package}/versions/{quote(version)}")
 
     def decommission(self) -> None:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import grpc
 
-from local.faults import Faults, Moment
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.faults.points import Faults, Moment
 from shared.core.errors import Ambiguous
 from tests.fakes.hooks import Hook, no_hook
 

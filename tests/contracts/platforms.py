@@ -11,9 +11,9 @@ from typing import Protocol
 
 from local.application import Part
 from local.application.service import Configuration as Given
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
+from local.core.clock import CloudClock
+from local.services.identity import Account
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 from shared.adapters.gcp.project.secret_values import HOST as SECRETS_HOST

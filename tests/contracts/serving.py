@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 
-from local.loopback import Loop
+from local.core.loopback import Loop
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from typing import Protocol
 import grpc
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from local.clock import CloudClock
-from local.faults import Faults, Hook, Moment
-from local.firestore import Concurrency
-from local.firestore.service import FirestoreService
-from local.journal import Journal
-from local.wire import Refused, serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused, serve
+from local.core.journal import Journal
+from local.faults.points import Faults, Hook, Moment
+from local.services.firestore import Concurrency
+from local.services.firestore.service import FirestoreService
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore
 from shared.core.store import SERVER_TIME, Put, Store

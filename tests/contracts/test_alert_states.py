@@ -10,12 +10,12 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from local.faults import Faults, Moment
-from local.monitoring import Alerts
-from local.monitoring.alerts import HOST
-from local.monitoring.notification import Incident
-from local.rest import RestServer
-from local.wire import Dropped
+from local.core.grpc_services import Dropped
+from local.core.rest import RestServer
+from local.faults.points import Faults, Moment
+from local.services.monitoring import Alerts
+from local.services.monitoring.alerts import HOST
+from local.services.monitoring.notification import Incident
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.alert_states import MonitoringAlerts
 from shared.core.errors import Rejected, Unavailable

@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
-from local.faults import Moment
-from local.firestore import Concurrency
+from local.faults.points import Moment
+from local.services.firestore import Concurrency
 from shared.adapters.gcp.errors import Contended
 from shared.core.errors import (
     Ambiguous,

@@ -9,9 +9,9 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.fault_plan import FaultPlan, OperationFault
+from local.core.clock import CloudClock
+from local.faults.plan import FaultPlan, OperationFault
 from responders.backups.export import BackingUp
 from responders.backups.managed_backups import Watching
 from shared.core.store import Create

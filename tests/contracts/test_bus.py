@@ -12,11 +12,11 @@ from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTra
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.pubsub.service import PubSub
-from local.wire import serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import serve
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.pubsub.service import PubSub
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.publisher import PubSubBus
 from shared.core.errors import Ambiguous, Rejected

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from responders.jobs.data_check import Checking
 from shared.adapters.clock import FollowedClock
 from shared.core.codec import decode

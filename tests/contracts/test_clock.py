@@ -8,8 +8,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.adapters.clock import FollowedClock, SystemClock
 from shared.core.errors import Unavailable
 from shared.core.runtime import Clock

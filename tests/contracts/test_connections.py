@@ -11,11 +11,11 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.firestore.service import FirestoreService
-from local.journal import Journal
-from local.wire import serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import serve
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.firestore.service import FirestoreService
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import ANY_SIZE, UNREPEATED, Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore

@@ -9,12 +9,12 @@ from random import Random
 import pytest
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.firestore import Concurrency
-from local.firestore.service import FirestoreService
-from local.journal import Journal
-from local.wire import serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import serve
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.firestore import Concurrency
+from local.services.firestore.service import FirestoreService
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.store import FirestoreStore

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import grpc
 import pytest
 
-from local.wire import Refused
+from local.core.grpc_services import Refused
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable

@@ -11,7 +11,7 @@ import pytest
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
-from local.wire import Refused
+from local.core.grpc_services import Refused
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.backups import FirestoreBackups
 from shared.adapters.gcp.firestore.exports import FirestoreExports

@@ -12,9 +12,9 @@ from google.iam.v1.iam_policy_pb2 import SetIamPolicyRequest
 from google.iam.v1.policy_pb2 import Policy as IamPolicy
 from google.pubsub_v1 import types
 
-from local import delivery
 from local.cloud import Cloud
-from local.provisions import INSIDE, values_bucket
+from local.installation import push_subscriptions
+from local.installation.provisions import INSIDE, values_bucket
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.operations_project import CloudInstallation
 from shared.core import topics
@@ -236,7 +236,7 @@ def test_what_the_embedded_cloud_delivers_by_is_what_is_stated(
 ) -> None:
     """Each topic's own push, and where dead letters are kept."""
     addresses = dict.fromkeys(topics.ENTRY_POINTS, "127.0.0.1:1")
-    delivery.subscribe(cloud, addresses)
+    push_subscriptions.subscribe(cloud, addresses)
 
     found = {one.name: one for one in OverTheWire(cloud, clients).installation.subscriptions()}
 

@@ -10,10 +10,10 @@ import pytest
 from google.pubsub_v1 import types
 from msgspec.structs import replace
 
-from local import delivery
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import INSIDE
+from local.core.clock import CloudClock
+from local.installation import push_subscriptions
+from local.installation.provisions import INSIDE
 from responders.support.dead_letters import LETTER_LIMIT
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.pubsub.dead_letters import PubSubLetters
@@ -108,7 +108,7 @@ class OverTheWire:
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
-    delivery.keep_letters(cloud)
+    push_subscriptions.keep_letters(cloud)
     yield cloud
     cloud.stop()
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.faults import Faults
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.faults.points import Faults
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.media import BucketMedia
 from shared.core.errors import Rejected, Unavailable

@@ -8,10 +8,10 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.faults import Faults
-from local.storage import Buckets
-from local.storage.conditions import Conditions
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.faults.points import Faults
+from local.services.storage import Buckets
+from local.services.storage.conditions import Conditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.mirrors import BucketMirrors
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable

@@ -10,8 +10,8 @@ from typing import Protocol
 import grpc
 import pytest
 
-from local.faults import Faults, Moment
-from local.wire import Dropped, Refused
+from local.core.grpc_services import Dropped, Refused
+from local.faults.points import Faults, Moment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.objects import BucketObjects
 from shared.core.errors import Ambiguous, Exists, Rejected, Throttled, Unavailable

@@ -10,8 +10,8 @@ import grpc
 import httpx
 import pytest
 
-from local.faults import Faults, Moment
-from local.wire import Dropped, Refused
+from local.core.grpc_services import Dropped, Refused
+from local.faults.points import Faults, Moment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable

@@ -11,13 +11,13 @@ import pytest
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.faults import Faults, Moment
-from local.journal import Journal
-from local.pubsub.service import PubSub
-from local.storage import Buckets, Service, StorageServer
-from local.wire import Refused, serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused, serve
+from local.core.journal import Journal
+from local.faults.points import Faults, Moment
+from local.services.pubsub.service import PubSub
+from local.services.storage import Buckets, Service, StorageServer
 from responders.jobs.asset_check import Inspecting
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.provisions import GoogleProvisions

@@ -7,11 +7,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.quotas import HOST, Quotas
-from local.rest import Call, RestServer
-from local.run.quota import WriteQuota
+from local.core.clock import CloudClock
+from local.core.rest import Call, RestServer
+from local.faults.points import Faults
+from local.services.run.quota import WriteQuota
+from local.services.service_usage.service import HOST, Quotas
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceQuotas
 from shared.core.errors import Rejected, Unavailable

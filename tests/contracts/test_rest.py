@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from local import fault_plan
 from local.cloud import Cloud
-from local.firebase import rules
-from local.loopback import Loop
+from local.core.loopback import Loop
+from local.faults import plan as fault_plan
+from local.services.firebase import rules
 from shared.adapters.gcp import rest as adapter
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.hosting import FirebaseHosting

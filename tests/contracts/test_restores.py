@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.cloud.firestore_admin_v1 import types
 
-from local.wire import Refused
+from local.core.grpc_services import Refused
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.exports import FirestoreExports

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import grpc
 import pytest
 
-from local.faults import Moment
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.faults.points import Moment
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from local import secrets as local_secrets
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.rest import RestServer
-from local.secrets import Secrets
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.core.rest import RestServer
+from local.faults.points import Faults
+from local.services.secret_manager import secrets as local_secrets
+from local.services.secret_manager.secrets import Secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.secret_values import HOST, SecretValues
 from shared.core.errors import Rejected

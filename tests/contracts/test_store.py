@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.firestore import Concurrency
+from local.services.firestore import Concurrency
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled
 from shared.core.store import SERVER_TIME, Create, Put, Query, Reader, Store, Update, Write
 from tests.contracts.stores import InMemory, StoreWorld, firestore

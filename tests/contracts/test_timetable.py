@@ -9,11 +9,11 @@ from typing import Protocol
 
 import pytest
 
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.rest import RestServer
-from local.scheduler import Scheduler
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.core.rest import RestServer
+from local.faults.points import Faults
+from local.services.scheduler.jobs import Scheduler
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.scheduler_runs import HOST, JobTimetable
 from shared.core.errors import Rejected, Unavailable

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import pytest
 
-from local.faults import Faults, Moment
-from local.storage import Buckets
-from local.storage.conditions import Conditions
-from local.wire import Dropped
+from local.core.grpc_services import Dropped
+from local.faults.points import Faults, Moment
+from local.services.storage import Buckets
+from local.services.storage.conditions import Conditions
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.storage.vault import BucketVault
 from shared.core.errors import Ambiguous, Rejected

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
-from local.identity.detour import detour
-from local.identity.users import code
+from local.core.clock import CloudClock
+from local.services.identity import Account
+from local.services.identity.proxy import detour
+from local.services.identity.users import code
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.adapters.gcp.project.own_id_token import HOST, AccountVoice

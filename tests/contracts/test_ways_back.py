@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from local import fault_plan
 from local.cloud import Cloud
-from local.firebase import hosting, identity, remote_config, rules
+from local.faults import plan as fault_plan
+from local.services.firebase import hosting, identity, remote_config, rules
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudEstate
 from shared.core.codec import from_json

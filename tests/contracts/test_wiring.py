@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import audit_bucket
+from local.core.clock import CloudClock
+from local.installation.provisions import audit_bucket
 from responders.support.inventory_reader import take_stock
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients

@@ -12,11 +12,13 @@ import pytest
 from rich.console import Console
 
 from local.demo import __main__ as demo
-from local.demo import day, laws, strangers
-from local.demo.faults import Fault, lost
-from local.demo.laws import Before
+from local.demo import invariants
+from local.demo.acts import backup_day
+from local.demo.invariants import Before
 from local.demo.screen import Screen
-from local.demo.stage import Stage
+from local.demo.staging import irrelevant_messages
+from local.demo.staging.faults import Fault, lost
+from local.demo.staging.processes import Stage
 from shared.core import topics
 from shared.domain.data.backups.filled_database import Status
 from shared.domain.reports.phases import Phase
@@ -38,7 +40,7 @@ HOLD_ANYWAY = {
 """What an untouched system keeps too."""
 
 
-def standing(world: World) -> laws.Standing:
+def standing(world: World) -> invariants.Standing:
     """As the control plane tells it."""
     return {
         service.function: {
@@ -72,10 +74,10 @@ def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
     """While the bad release serves, every law that is about going back is found broken."""
     stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
     world.deploy_bad()
-    sent = strangers.Strangers(never_received())
+    sent = irrelevant_messages.Strangers(never_received())
     before = Before(stable, world.evidence.inventory(), {}, sent)
 
-    found = laws.check(world.evidence, before, standing(world))
+    found = invariants.check(world.evidence, before, standing(world))
 
     untagged = "nothing was tagged, so nothing is proven"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
@@ -90,9 +92,9 @@ def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None
     world.deploy_bad()
     notified(world, "function_failure_rate")
     until("the plan", lambda: [one for one in world.evidence.rollbacks() if one.plan])
-    before = Before(stable, world.evidence.inventory(), {}, strangers.Strangers(None))
+    before = Before(stable, world.evidence.inventory(), {}, irrelevant_messages.Strangers(None))
 
-    found = laws.check(world.evidence, before, standing(world))
+    found = invariants.check(world.evidence, before, standing(world))
 
     assert "each notice was said once per incident, event and channel" in {
         law.text for law in found if law.holds
@@ -128,8 +130,8 @@ def test_what_is_only_watched_was_noticed_first(world: World) -> None:
     assert response.incident == watched.incident
     assert response.id != watched.id
     stable = until("the stable deployment", lambda: world.evidence.deployment("v1"))
-    before = Before(stable, world.evidence.inventory(), {}, strangers.Strangers(None))
-    found = laws.check(world.evidence, before, standing(world))
+    before = Before(stable, world.evidence.inventory(), {}, irrelevant_messages.Strangers(None))
+    found = invariants.check(world.evidence, before, standing(world))
     faults = [fault for law in found for fault in law.faults]
     assert not [one for one in faults if "2 rollbacks" in one or "has no steps" in one]
 
@@ -218,7 +220,7 @@ def test_proofs_are_judged_once_none_is_under_way() -> None:
     stage = SimpleNamespace(
         wiring=SimpleNamespace(store=shop.ports.store), policy=shop.policy, now=shop.ports.clock.now
     )
-    played = day.Day(cast(Stage, stage), Screen(Console(file=io.StringIO())))
+    played = backup_day.Day(cast(Stage, stage), Screen(Console(file=io.StringIO())))
     assert played.proofs() == []
 
     pass_time(shop, 20 * MINUTE)
@@ -236,7 +238,7 @@ def test_what_is_refused_before_anything_is_begun(
 ) -> None:
     """It is told, though nobody has written a log yet."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(day, "declared", lambda _: {"every": "never"})
+    monkeypatch.setattr(backup_day, "declared", lambda _: {"every": "never"})
 
     code = demo.main(["--policy", str(POLICIES / "example.yaml"), "--scenario", "backups"])
 

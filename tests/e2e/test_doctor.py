@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.doctor.finding import ESSENTIAL, Verdict
 from cli.doctor.installation.facts import DEAD_MAN
-from local.faults import Moment
-from local.provisions import INSIDE, values_bucket
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.faults.points import Moment
+from local.installation.provisions import INSIDE, values_bucket
 from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment

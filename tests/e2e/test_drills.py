@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.firebase import hosting
+from local.services.firebase import hosting
 from responders.support.inventory_reader import take_stock
 from shared.domain.deployments.inventory.state import RulesFile
 from tests.e2e.conftest import NOON, WorldMaker

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud import Cloud
-from local.provisions import console_account, status_bucket
+from local.installation.provisions import console_account, status_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD
 from tests.e2e.world import OPERATIONS, PROBED

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.provisions import MAKER
+from local.core.clock import CloudClock
+from local.installation.provisions import MAKER
 from responders.commands.upkeep import regenerate
 from shared.core.codec import decode, encode
 from shared.core.store import Create

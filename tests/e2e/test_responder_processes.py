@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from local.demo.evidence import Evidence
-from local.responders import SERVED, Responders
+from local.installation.responder_processes import SERVED, Responders
 from shared.core import topics
 from shared.domain.presentation import console_http
 from shared.policy_files import loader

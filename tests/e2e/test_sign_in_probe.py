@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.domain.policy.model import Probe, ProbeAccount
 from shared.domain.signals.health import ProbeAnswer
 from shared.policy_files import loader

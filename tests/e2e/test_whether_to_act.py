@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from local import registry
 from local.application import names
 from local.application.parts import FIRST_RELEASE
+from local.services.artifact_registry import repositories
 from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, Status
 from shared.domain.incidents.incident import Status as IncidentStatus
@@ -73,9 +73,9 @@ def delete_image(world: World, function: str, release: str) -> None:
     """A clean-up policy takes an image away; its revision is called ready all the same."""
     project, region = world.policy.project, world.policy.region
     package, version = names.image(project, region, function, release).split("/")[-1].split("@")
-    place = f"/v1/projects/{project}/locations/{region}/repositories/{registry.REPOSITORY}"
+    place = f"/v1/projects/{project}/locations/{region}/repositories/{repositories.REPOSITORY}"
     path = f"{place}/packages/{package}/versions/{quote(version)}"
-    Product(world.cloud, registry.HOST).done("DELETE", path)
+    Product(world.cloud, repositories.HOST).done("DELETE", path)
 
 
 def judged(world: World, what: str, condition: Callable[[Rollback], T | None]) -> T:

@@ -21,12 +21,12 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 import main
-from local import delivery
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
+from local.core.loopback import Loop
 from local.demo.evidence import Evidence
-from local.loopback import Loop
-from local.provisions import (
+from local.installation import push_subscriptions
+from local.installation.provisions import (
     audit_bucket,
     console_account,
     quarantine_bucket,
@@ -34,7 +34,7 @@ from local.provisions import (
     status_bucket,
     values_bucket,
 )
-from local.responders import SERVED
+from local.installation.responder_processes import SERVED
 from shared.adapters.clock import FollowedClock
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import shares
@@ -198,7 +198,7 @@ def responders(
     wiring = main._wiring()
     closing.callback(wiring.close)
     addresses = {name: _serve(getattr(main, name), closing) for name in SERVED}
-    delivery.subscribe(cloud, addresses)
+    push_subscriptions.subscribe(cloud, addresses)
     return wiring, addresses
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from local.firestore import Concurrency
+from local.services.firestore import Concurrency
 from tests.judge import firestore, pubsub
 from tests.judge.suite import Verdict
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from local import wire
-from local.clock import CloudClock
-from local.faults import Faults
-from local.firestore import Concurrency, FirestoreService
-from local.journal import Journal
+from local.core import grpc_services
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.firestore import Concurrency, FirestoreService
 from tests.judge.suite import Verdict, fetch, run
 
 PACKAGE, VERSION = "google-cloud-firestore", "2.34.1"
@@ -28,7 +28,7 @@ def judge(concurrency: Concurrency) -> Verdict:
     """Run the suite against a fresh Firestore of its own."""
     folder = fetch(PACKAGE, VERSION) / "tests" / "system"
     service = FirestoreService(CloudClock(), Journal(), concurrency)
-    server, address = wire.serve({FirestoreGrpcTransport: service}, Faults())
+    server, address = grpc_services.serve({FirestoreGrpcTransport: service}, Faults())
     try:
         environment = {"FIRESTORE_EMULATOR_HOST": address, "GCLOUD_PROJECT": "judged"}
         return run(folder, ["test_system.py"], environment)

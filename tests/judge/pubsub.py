@@ -11,11 +11,11 @@ from google.iam.v1 import iam_policy_pb2
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from local import wire
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.pubsub import PubSub
+from local.core import grpc_services
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.pubsub import PubSub
 from tests.judge.suite import CACHE, Verdict, fetch, run
 
 PACKAGE, VERSION = "google-cloud-pubsub", "2.44.0"
@@ -49,7 +49,7 @@ def judge() -> Verdict:
         SubscriberGrpcTransport: pubsub.subscriber,
         iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]: pubsub.policy,
     }
-    server, address = wire.serve(services, faults)
+    server, address = grpc_services.serve(services, faults)
     try:
         environment = {"PUBSUB_EMULATOR_HOST": address, "PYTHONPATH": str(_tools())}
         return run(folder, ["system.py", "-k", "not rest", *SIDE_BY_SIDE], environment)

@@ -21,12 +21,12 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from google.longrunning import operations_pb2
 from google.protobuf.proto import parse_length_prefixed
 
-from local import wire
-from local.clock import CloudClock
-from local.faults import Fate, Faults
-from local.firestore import FirestoreAdmin, FirestoreService
-from local.journal import Journal
-from local.storage import Buckets
+from local.core import grpc_services
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Fate, Faults
+from local.services.firestore import FirestoreAdmin, FirestoreService
+from local.services.storage import Buckets
 
 ORIGIN = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 """A Sunday."""
@@ -121,7 +121,7 @@ def running(journal: Journal | None = None, *, pitr: bool = True) -> Iterator[Wo
     buckets = Buckets(clock, kept)
     admin = FirestoreAdmin(firestore_service, buckets, clock, kept, faults)
     operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
-    server, address = wire.serve(
+    server, address = grpc_services.serve(
         {
             FirestoreGrpcTransport: firestore_service,
             FirestoreAdminGrpcTransport: admin,

@@ -26,10 +26,10 @@ from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from local import eventarc
 from local.application import Hears
 from local.cloud import Cloud
-from local.monitoring.backlogs import UNDELIVERED
+from local.services import eventarc
+from local.services.monitoring.backlog_metrics import UNDELIVERED
 from tests.local.cloud_process import POLICY
 from tests.local.cloud_process import running as process
 from tests.local.firestore_world import connected

@@ -14,16 +14,16 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from local import wire
-from local.clock import CloudClock
-from local.faults import Faults, Moment
-from local.firestore import Concurrency, FirestoreService
-from local.journal import Journal
+from local.core import grpc_services
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults, Moment
+from local.services.firestore import Concurrency, FirestoreService
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", wire.MESSAGE_LIMIT_BYTES),
-    ("grpc.max_send_message_length", wire.MESSAGE_LIMIT_BYTES),
+    ("grpc.max_receive_message_length", grpc_services.MESSAGE_LIMIT_BYTES),
+    ("grpc.max_send_message_length", grpc_services.MESSAGE_LIMIT_BYTES),
 ]
 
 
@@ -83,7 +83,7 @@ def serving(
         concurrency,
         point_in_time_recovery=point_in_time_recovery,
     )
-    server, address = wire.serve({FirestoreGrpcTransport: service}, faults)
+    server, address = grpc_services.serve({FirestoreGrpcTransport: service}, faults)
     try:
         yield FirestoreWorld(clock, faults, address)
     finally:

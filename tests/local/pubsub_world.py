@@ -19,12 +19,12 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from local import wire
-from local.clock import CloudClock
-from local.faults import Faults
-from local.journal import Journal
-from local.loopback import Loop
-from local.pubsub import PubSub
+from local.core import grpc_services
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.core.loopback import Loop
+from local.faults.points import Faults
+from local.services.pubsub import PubSub
 
 ORIGIN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PATIENCE_SECONDS = 60.0
@@ -118,7 +118,7 @@ def serving(
         SubscriberGrpcTransport: pubsub.subscriber,
         _IAM: pubsub.policy,
     }
-    server, address = wire.serve(services, faults)
+    server, address = grpc_services.serve(services, faults)
     world = World(pubsub, clock, faults, address)
     try:
         yield world

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import httpx
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.domain.policy.model import Policy
 from shared.domain.policy.resources import Resources
 from tests.local.run_world import ORIGIN, policy

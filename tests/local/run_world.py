@@ -21,17 +21,17 @@ from google.longrunning import operations_pb2
 from google.longrunning.operations_pb2_grpc import OperationsStub
 
 from local.application import Application
-from local.application.estate import Estate
+from local.application.applications import Estate
 from local.application.sources import Sources
-from local.clock import CloudClock
-from local.faults import Faults
-from local.functions import Functions
-from local.journal import Journal
-from local.monitoring import Ingestion, Metrics
-from local.operations import Operations
-from local.run import Revisions, Rollouts, Services, WriteQuota
-from local.storage import Buckets
-from local.wire import serve
+from local.core.clock import CloudClock
+from local.core.grpc_services import serve
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.functions.service import Functions
+from local.services.monitoring import Ingestion, Metrics
+from local.services.run import Revisions, Rollouts, Services, WriteQuota
+from local.services.run.operations import Operations
+from local.services.storage import Buckets
 from shared.domain.policy.model import Group, Mode, Policy, Probe, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from local.application import Application
 from local.application.requests import served
 from local.application.service import LATEST_ONLY, Flow, Period, Target, redirected
-from local.clock import CloudClock
-from local.journal import Journal
+from local.core.clock import CloudClock
+from local.core.journal import Journal
 from shared.domain.policy.model import Group, Probe
 from tests.local.run_world import MINUTE, ORIGIN, SECOND, SEED, World, policy
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.clock import AT_WORK, CloudClock
+from local.core.clock import AT_WORK, CloudClock
 from tests.local.pubsub_world import (
     ORIGIN,
     PATIENCE_SECONDS,

@@ -19,9 +19,9 @@ from google.pubsub_v1 import PublisherClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import NAMES, Cloud
-from local.provisions import TOPICS
+from local.core.clock import CloudClock
+from local.installation.provisions import TOPICS
 from tests.local.mailbox import Mailbox
 from tests.local.run_world import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 

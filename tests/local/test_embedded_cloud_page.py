@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from local.__main__ import _options
-from local.clock import CloudClock
 from local.cloud import NAMES, Cloud
-from local.control import ControlPlane
-from local.monitoring.rules import RULES
+from local.control.service import ControlPlane
+from local.core.clock import CloudClock
+from local.services.monitoring.signal_rules import RULES
 from tests.local.run_world import ORIGIN, policy
 
 ROOT = Path(__file__).parents[2]

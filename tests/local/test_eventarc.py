@@ -16,7 +16,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPIError, NotFound
 
 from local.application.requests import Requests
-from local.eventarc.filters import compiled, let_through
+from local.services.eventarc.filters import compiled, let_through
 from tests.local.eventarc_world import (
     PATIENCE_SECONDS,
     TYPE,

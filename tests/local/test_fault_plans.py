@@ -22,10 +22,10 @@ from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTra
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 from google.rpc import error_details_pb2
 
-from local import fault_plan
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.fault_plan import BadPlan, FaultPlan
+from local.core.clock import CloudClock
+from local.faults import plan as fault_plan
+from local.faults.plan import BadPlan, FaultPlan
 from tests.local.run_world import ORIGIN, policy, service_path, to
 
 COMMIT = "google.firestore.v1.Firestore/Commit"

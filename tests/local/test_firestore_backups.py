@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud.firestore_admin_v1 import types
 from google.type import dayofweek_pb2
 
-from local.journal import Journal
+from local.core.journal import Journal
 from tests.local.admin_world import DATABASE, DAY, MINUTE, NOON, PROJECT, World, running
 
 ANYWHERE = f"{PROJECT}/locations/-"

@@ -17,9 +17,9 @@ from google.api_core.exceptions import (
 from google.cloud import firestore
 from google.cloud.firestore_v1.bulk_writer import BulkWriteFailure
 
-from local.faults import Moment
-from local.journal import Journal
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.faults.points import Moment
 from tests.local.firestore_world import NOON, FirestoreWorld, serving
 
 MEBIBYTE = 1024 * 1024
@@ -351,11 +351,11 @@ WRITER = """
 import sys
 from pathlib import Path
 from random import Random
-from local.clock import CloudClock
-from local.firestore import Concurrency
-from local.firestore.engine import Engine
-from local.firestore.messages import Document, Value, Write
-from local.journal import Journal
+from local.core.clock import CloudClock
+from local.services.firestore import Concurrency
+from local.services.firestore.engine import Engine
+from local.services.firestore.messages import Document, Value, Write
+from local.core.journal import Journal
 
 database = "projects/ops/databases/rollback"
 engine = Engine(

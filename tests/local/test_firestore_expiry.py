@@ -17,8 +17,8 @@ from google.cloud.firestore_admin_v1.services.firestore_admin.transports.grpc im
     FirestoreAdminGrpcTransport,
 )
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from tests.local.run_world import ORIGIN, policy
 
 DATABASE = "projects/shop/databases/(default)"

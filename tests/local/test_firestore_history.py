@@ -8,7 +8,7 @@ import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument
 from google.cloud import firestore
 
-from local.journal import Journal
+from local.core.journal import Journal
 from tests.local.firestore_world import NOON, FirestoreWorld, serving
 
 MICROSECOND = timedelta(microseconds=1)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from google.cloud.firestore_v1 import types
 
-from local.clock import CloudClock
-from local.firestore import FirestoreService
-from local.journal import Journal
-from local.wire import Refused
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.services.firestore import FirestoreService
 from tests.local.firestore_world import NOON
 
 DATABASE = "projects/p/databases/d"

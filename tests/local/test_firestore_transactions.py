@@ -12,12 +12,12 @@ from google.api_core.exceptions import Aborted, InvalidArgument
 from google.cloud import firestore
 from google.cloud.firestore_v1.types import GetDocumentRequest
 
-from local.clock import CloudClock
-from local.firestore import Concurrency
-from local.firestore.engine import Engine
-from local.firestore.messages import Document, TransactionOptions, Write
-from local.journal import Journal
-from local.wire import Refused
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.services.firestore import Concurrency
+from local.services.firestore.engine import Engine
+from local.services.firestore.messages import Document, TransactionOptions, Write
 from tests.local.firestore_world import NOON, FirestoreWorld, serving
 
 WAIT_SECONDS = 60

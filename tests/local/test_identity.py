@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.identity import Account
-from local.identity.service import PEOPLE_CERTIFICATES, SERVICE_CERTIFICATES
-from local.identity.users import code
+from local.core.clock import CloudClock
+from local.services.identity import Account
+from local.services.identity.service import PEOPLE_CERTIFICATES, SERVICE_CERTIFICATES
+from local.services.identity.users import code
 from tests.local.run_world import ORIGIN, policy
 
 TOOLKIT = "identitytoolkit.googleapis.com"

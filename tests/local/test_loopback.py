@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local.loopback import Loop
+from local.core.loopback import Loop
 
 
 def test_a_server_that_nobody_asks_is_closed() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.journal import Journal
-from local.monitoring import Alerter
+from local.core.journal import Journal
+from local.services.monitoring import Alerter
 from tests.local.run_world import MINUTE, ORIGIN, World, policy, signal
 
 PER_FUNCTION = {"function_failure_rate": signal(0.5, 2 * MINUTE)}

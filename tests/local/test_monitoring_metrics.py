@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import monitoring_v3
 
 from local.application.requests import rate_per_second
-from local.monitoring.backlogs import DEPTH, UNDELIVERED
+from local.services.monitoring.backlog_metrics import DEPTH, UNDELIVERED
 from tests.local.run_world import MINUTE, ORIGIN, SEED, World, served, to
 
 COUNT = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.monitoring.promql import NoQuery, Selector, selectors
+from local.services.monitoring.promql import NoQuery, Selector, selectors
 
 SERIES = 'run_googleapis_com:request_count{service_name=~"a|b",code!="5"}'
 

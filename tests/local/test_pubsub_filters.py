@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.pubsub.filters import parse
-from local.wire import Refused
+from local.core.grpc_services import Refused
+from local.services.pubsub.resources.filters import parse
 from tests.local.pubsub_world import SUBSCRIPTION, serving, texts
 
 COM = {"domain": "com", "iana.org/language_tag": "en"}

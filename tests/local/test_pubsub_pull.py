@@ -15,7 +15,7 @@ from google.api_core.exceptions import (
     NotFound,
 )
 
-from local.faults import Moment
+from local.faults.points import Moment
 from tests.local.pubsub_world import (
     DEAD_SUBSCRIPTION,
     DEAD_TOPIC,

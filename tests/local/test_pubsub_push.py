@@ -14,7 +14,7 @@ from google.api_core.exceptions import InvalidArgument
 from google.auth import jwt
 from google.auth.crypt import RSAVerifier
 
-from local.faults import Moment
+from local.faults.points import Moment
 from tests.local.pubsub_world import (
     DEAD_SUBSCRIPTION,
     ORIGIN,
@@ -157,7 +157,7 @@ def test_an_endpoint_slower_than_a_connection(
     world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the ack deadline limits the answer."""
-    monkeypatch.setattr("local.pubsub.push.CONNECT_LIMIT_SECONDS", 0.05)
+    monkeypatch.setattr("local.services.pubsub.delivery.push.CONNECT_LIMIT_SECONDS", 0.05)
     release = threading.Event()
     endpoint.answer = lambda pushed: (release.wait(LONG_SECONDS), 200)[1]
     world.create(push_config=push_to(endpoint))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.journal import Journal
+from local.core.journal import Journal
 from tests.local.pubsub_world import (
     DEAD_SUBSCRIPTION,
     ORIGIN,

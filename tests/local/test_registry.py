@@ -14,7 +14,7 @@ from local.application import Application, names
 from local.application.parts import FIRST_RELEASE
 from local.application.service import Change, Service, Target, redirected, settled
 from local.cloud import Cloud
-from local.registry import HOST, REPOSITORY
+from local.services.artifact_registry.repositories import HOST, REPOSITORY
 from tests.local.rest_world import SHOP, Product, running
 from tests.local.run_world import SECOND, service_path
 

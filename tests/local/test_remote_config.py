@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.firebase.remote_config import HOST
+from local.services.firebase.remote_config import HOST
 from tests.local.rest_world import Product, running
 
 TEMPLATE = "/v1/projects/shop/remoteConfig"

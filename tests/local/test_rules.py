@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from local.cloud import Cloud
-from local.firebase.rules import HOST
+from local.services.firebase.rules import HOST
 from tests.local.rest_world import Product, running
 
 PROJECT = "/v1/projects/shop"

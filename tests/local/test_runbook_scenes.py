@@ -12,8 +12,8 @@ import pytest
 from google.cloud import firestore
 from msgspec.structs import replace
 
-from local.clock import CloudClock
 from local.cloud import Cloud
+from local.core.clock import CloudClock
 from shared.domain.policy.model import Mode, ScenarioName, Signal
 from shared.domain.policy.severity import Severity
 from tests.local.mailbox import Mailbox

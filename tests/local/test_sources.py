@@ -7,8 +7,8 @@ import zipfile
 
 from local.application.service import Revision
 from local.application.sources import RELEASE_FILE, Sources
-from local.journal import Journal
-from local.storage import Buckets
+from local.core.journal import Journal
+from local.services.storage import Buckets
 from shared.core.codec import from_json
 from tests.local.run_world import World
 

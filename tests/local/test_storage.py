@@ -19,12 +19,12 @@ from google.api_core.exceptions import (
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from local.clock import CloudClock
 from local.cloud import Cloud
-from local.faults import Faults
-from local.journal import Journal
-from local.provisions import audit_bucket
-from local.storage import Buckets, Service, StorageServer
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.installation.provisions import audit_bucket
+from local.services.storage import Buckets, Service, StorageServer
 from tests.local.run_world import ORIGIN, policy
 
 DAY = timedelta(days=1)

@@ -9,9 +9,13 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from local import accounts, eventarc, fault_plan, projects, scheduler, secrets
 from local.cloud import Cloud
-from local.firebase import hosting, identity, remote_config
+from local.faults import plan as fault_plan
+from local.services import eventarc
+from local.services.firebase import hosting, identity, remote_config
+from local.services.iam import project_policies, service_accounts
+from local.services.scheduler import jobs
+from local.services.secret_manager import secrets
 from tests.local.rest_world import SHOP, Product, running
 
 CONFIG = "/admin/v2/projects/shop/config"
@@ -33,7 +37,7 @@ def test_a_project_may_lie_below_a_domain() -> None:
     with running(shop=below, home="shop-operations") as cloud:
         config = Product(cloud, identity.HOST).get(f"/admin/v2/projects/{below.project}/config")
         path = f"/v3/projects/{below.project}:getIamPolicy"
-        policy = Product(cloud, projects.HOST).done("POST", path, {})
+        policy = Product(cloud, project_policies.HOST).done("POST", path, {})
 
     assert config["name"] == f"projects/{below.project}/config"
     assert "bindings" in policy
@@ -80,7 +84,7 @@ def test_the_life_of_a_secret_s_version(cloud: Cloud) -> None:
 
 def test_a_job_that_is_paused(cloud: Cloud) -> None:
     """A job says whether it runs; one that is not valid is not made."""
-    product = Product(cloud, scheduler.HOST)
+    product = Product(cloud, jobs.HOST)
     (job,) = product.get(JOBS)["jobs"]
 
     product.done("POST", f"/v1/{job['name']}:pause", {})
@@ -129,7 +133,7 @@ def test_triggers_are_made_and_listed(cloud: Cloud) -> None:
 
 def test_a_project_s_roles(cloud: Cloud) -> None:
     """A policy is replaced whole, if nobody else has replaced it since."""
-    product = Product(cloud, projects.HOST)
+    product = Product(cloud, project_policies.HOST)
     path = "/v3/projects/shop"
     read = product.done("POST", f"{path}:getIamPolicy", {})
     bindings = [{"role": "roles/viewer", "members": ["user:ann@example.com"]}]
@@ -143,7 +147,7 @@ def test_a_project_s_roles(cloud: Cloud) -> None:
 
 def test_a_service_account(cloud: Cloud) -> None:
     """It is disabled and enabled by name; of one that is enabled nothing is said."""
-    product = Product(cloud, accounts.HOST)
+    product = Product(cloud, service_accounts.HOST)
     path = "/v1/projects/shop/serviceAccounts"
     made = product.done("POST", path, {"accountId": "run"})
     assert product.refused("POST", path, {"accountId": "run"}) == "ALREADY_EXISTS"

@@ -6,7 +6,7 @@ import pytest
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
-from local import wire
+from local.core import grpc_services
 
 IAM = {
     "GetIamPolicy": iam_policy_pb2.GetIamPolicyRequest,
@@ -20,7 +20,7 @@ def test_call_that_a_service_shares_with_iam_has_its_messages(
     name: str, request_class: type
 ) -> None:
     """Cloud Run's own IAM calls take and give the messages of google.iam.v1."""
-    calls = {method.name: method for method in wire.methods(ServicesGrpcTransport)}
+    calls = {method.name: method for method in grpc_services.methods(ServicesGrpcTransport)}
 
     assert calls[name].path == f"/google.cloud.run.v2.Services/{name}"
     assert calls[name].request is request_class
@@ -30,7 +30,7 @@ def test_call_that_a_service_shares_with_iam_has_its_messages(
 
 def test_every_call_of_a_service_is_known_by_its_own_messages() -> None:
     """The table has each call once, with the service's own classes."""
-    calls = {method.name: method for method in wire.methods(ServicesGrpcTransport)}
+    calls = {method.name: method for method in grpc_services.methods(ServicesGrpcTransport)}
 
     assert set(calls) == {
         *("CreateService", "DeleteService", "GetService", "ListServices", "UpdateService"),

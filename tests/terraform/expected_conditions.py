@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from local.monitoring.rules import RULES
+from local.services.monitoring.signal_rules import RULES
 from shared.domain.policy.model import Policy, Unit
 
 RUN = "cloud_run_revision"

@@ -6,7 +6,7 @@ import ast
 from datetime import timedelta
 from functools import cache
 
-from local import state
+from local.installation import state_database
 from shared.core import topics
 from shared.domain.deployments.inventory.traffic import LATEST, TrafficTarget
 from tests.copying import ask as ask_for_a_copy
@@ -50,7 +50,9 @@ def test_what_expires_has_its_time_to_live(two_projects: Configuration) -> None:
         one for one in two_projects.of("google_firestore_field") if "ttl_config" in one.values
     ]
 
-    assert {one.values["collection"] for one in fields} == expiring == set(state.COLLECTIONS)
+    assert (
+        {one.values["collection"] for one in fields} == expiring == set(state_database.COLLECTIONS)
+    )
     assert {one.values["field"] for one in fields} == {"expires_at"}
     assert all(one.values["ttl_config"] == [{}] for one in fields)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cli.doctor.finding import Verdict
 from cli.doctor.installation import metrics as measuring
-from local.monitoring import descriptors, promql
-from local.monitoring.setup import in_promql
+from local.services.monitoring import descriptors, promql
+from local.services.monitoring.configuration import in_promql
 from shared.ports.operations_project import Asked, Metric
 from tests.terraform.conftest import configuration
 from tests.terraform.evaluator import Configuration

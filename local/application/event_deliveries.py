@@ -1,0 +1,65 @@
+"""Events that were brought to functions: each is a request, and is remembered."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from local.application.requests import Requests
+from local.core.journal import Journal
+from shared.core.codec import from_msgpack
+
+FAILED = 500
+"""The least status of a request that has failed."""
+
+
+class Arrival(Struct, frozen=True):
+    """One event, and how it was answered."""
+
+    at: datetime
+    revision: str
+    """Who answered; empty when no revision did."""
+    status: int
+    event: dict[str, str]
+    """Its attributes, as a message has them: `ce-id`, `ce-type`, `ce-document`, …"""
+
+
+class Arrivals:
+    """Those of the functions of one application, in the order of their coming."""
+
+    def __init__(self, journal: Journal, kept_as: str) -> None:
+        self._journal = journal
+        self._kept_as = kept_as
+        self._of: dict[str, list[Arrival]] = defaultdict(list)
+        for key, value in journal.read(kept_as):
+            arrival = from_msgpack(value, Arrival)
+            self._of[key.rpartition(" ")[0]].append(arrival)
+
+    def of(self, function: str) -> list[Arrival]:
+        """Every event that was ever brought to a function."""
+        return list(self._of.get(function, ()))
+
+    def keep(self, function: str, arrival: Arrival) -> None:
+        """Remember one, the newest."""
+        known = self._of[function]
+        key = f"{function} {len(known):012}"
+        self._journal.write(self._kept_as, [(key, msgspec.msgpack.encode(arrival))])
+        known.append(arrival)
+
+    def requests(self, function: str, start: datetime, end: datetime) -> dict[str, Requests]:
+        """How many a revision was asked in [start, end), and how many of these failed."""
+        known = self._of.get(function, [])
+        first, last = (bisect_left(known, moment, key=_at) for moment in (start, end))
+        counted: dict[str, Requests] = defaultdict(Requests)
+        for one in known[first:last]:
+            if one.revision:
+                counted[one.revision] += Requests(1, int(one.status >= FAILED))
+        return counted
+
+
+def _at(arrival: Arrival) -> datetime:
+    return arrival.at

@@ -1,0 +1,1 @@
+"""The control plane of the embedded cloud and its front door."""

@@ -1,0 +1,173 @@
+"""The front door of the embedded cloud: the applications' web addresses, and the control plane."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from local.application import Answer, Application
+from local.control.requests import BadRequest
+from local.control.service import PREFIX, ControlPlane
+from local.core.clock import CloudClock
+from local.core.http_handler import AnyMethod
+from local.core.loopback import Loop
+from local.services.identity import HOSTS, EmbeddedIdentity
+from local.services.pubsub.resources.subscriptions import EVENTS_MODE
+from shared.adapters.embedded_cloud import LATENCY
+from shared.core.codec import from_json
+
+LONGEST_BODY_BYTES = 4 * 1024 * 1024
+"""An event holds a document twice, before and after, each up to 1 MiB, in base64."""
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+
+
+class FrontDoor:
+    """The HTTP server of the cloud on loopback: it reads the Host header and answers for that host.
+
+    Answers of the application take their latency in cloud time; while the clock stands still they
+    come at once.
+    """
+
+    def __init__(
+        self,
+        control: ControlPlane,
+        applications: Mapping[str, Application],
+        identity: EmbeddedIdentity,
+        clock: CloudClock,
+        server: ThreadingHTTPServer,
+    ) -> None:
+        self.identity = identity
+        self._control = control
+        self._applications = applications
+        self._clock = clock
+        self._closing = threading.Event()
+        handler = type("Handler", (_Handler,), {"door": self})
+        server.RequestHandlerClass = handler
+        self._loop = Loop(server, "front door")
+
+    def respond(
+        self, method: str, host: str, target: str, body: bytes, api_key: str = ""
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Status, JSON body and headers for one request; `api_key` as its header says it."""
+        if host in HOSTS:
+            url = urlsplit(target)
+            query = {"key": api_key, **dict(parse_qsl(url.query))}
+            reply = self.identity.respond(method, host, url.path, query, body)
+            kept = "no-store" if reply.max_age is None else f"public, max-age={reply.max_age}"
+            return reply.status, msgspec.json.encode(reply.content), {"Cache-Control": kept}
+        url = urlsplit(target)
+        for application in self._applications.values():
+            if application.claims(host):
+                answer = application.answer(host, url.path, _event(url.query, body))
+                self._take_time(answer)
+                took = {LATENCY: str(answer.latency.total_seconds())}
+                return answer.status, msgspec.json.encode({"revision": answer.revision}), took
+        return *self._respond(method, host, url, body), {}
+
+    def _respond(self, method: str, host: str, url: SplitResult, body: bytes) -> tuple[int, bytes]:
+        if host not in _LOOPBACK or not url.path.startswith(PREFIX):
+            return 404, b'{"error": "nothing is served there"}'
+        try:
+            found = self._control.answer(method, url.path, dict(parse_qsl(url.query)), body)
+        except BadRequest as refused:
+            return 400, msgspec.json.encode({"error": str(refused), "faults": refused.faults})
+        if found is None:
+            return 404, b'{"error": "no such control"}'
+        return 200, msgspec.json.encode(found)
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self._closing.set()
+        self._loop.close()
+
+    def _take_time(self, answer: Answer) -> None:
+        if self._clock.scale:
+            self._closing.wait(answer.latency.total_seconds() / self._clock.scale)
+
+
+def _event(query: str, body: bytes) -> dict[str, str] | None:
+    """The attributes of the event that a push brings; None of any other request."""
+    if EVENTS_MODE in query:
+        with suppress(msgspec.DecodeError):
+            return from_json(body, _Pushed).message.attributes
+    return None
+
+
+class _Message(Struct):
+    attributes: dict[str, str] = {}
+
+
+class _Pushed(Struct):
+    """A push of Pub/Sub."""
+
+    message: _Message
+
+
+class _Handler(AnyMethod):
+    """Reads a request, lets the door answer it, writes the answer.
+
+    A CONNECT to one of Google's identity hosts is led nowhere: the host is played behind TLS of our
+    own, so that a client which knows the address by heart and insists on TLS comes here.
+    """
+
+    door: FrontDoor
+
+    def do_CONNECT(self) -> None:  # noqa: N802 - the name that the base asks for
+        """Play the host that is asked for, over TLS, until the client hangs up."""
+        self.close_connection = True
+        if self.path.rpartition(":")[0] not in HOSTS:
+            self.send_error(502)
+            return
+        self.send_response(200)
+        self.end_headers()
+        try:
+            tunnel = self.door.identity.tls.wrap_socket(self.connection, server_side=True)
+        except OSError:  # the client trusts another authority, or is gone
+            return
+        with tunnel:
+            type(self)(tunnel, self.client_address, self.server)
+
+    def respond(self) -> None:
+        """As the base says."""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LONGEST_BODY_BYTES:
+            self.send_error(413)
+            return
+        host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
+        body = self.rfile.read(length)
+        key = self.headers.get("X-Goog-Api-Key", "")
+        status, answer, headers = self.door.respond(self.command, host, self.path, body, key)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+
+class _Server(ThreadingHTTPServer):
+    """A server whose clients may hang up before they have read everything, as probes do."""
+
+    request_queue_size = 128
+    """Connections that wait to be taken: pushes of events come many at once."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of every error but that the client is gone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def listen(port: int) -> tuple[ThreadingHTTPServer, str]:
+    """A loopback server that answers nothing yet, and its address; port 0 takes a free one."""
+    server = _Server(("127.0.0.1", port), _Handler)
+    return server, f"127.0.0.1:{server.server_port}"

@@ -1,0 +1,1 @@
+"""What all services of the embedded cloud share: clock, journal, transports."""

@@ -1,0 +1,204 @@
+"""REST services on loopback, as Google's front end serves them: JSON, its errors, its pages.
+
+One address serves every product; the Host header says which, as it does at Google's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import grpc
+import msgspec
+from google.protobuf import json_format
+from google.rpc import error_details_pb2, status_pb2
+
+from local.control.front_door import listen
+from local.core.grpc_services import Dropped, Refused
+from local.core.http_handler import AnyMethod
+from local.core.loopback import Loop
+from local.core.pages import page
+from local.faults.points import Faults
+from shared.core.codec import from_json
+
+LONGEST_BODY_BYTES = 4 * 1024 * 1024
+
+HTTP_STATUS = {
+    "CANCELLED": 499,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""google/rpc/code.proto; every other status is 500."""
+
+_DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
+"""What a refusal may carry; named so that their descriptors are there to be written as JSON."""
+_ITS_NAME = re.compile(r"\{(\w+)(=\*\*)?\}")
+_ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
+"""One segment; a project's may begin with a domain, `example.com:shop`."""
+
+Resource = dict[str, Any]
+"""A resource in its JSON form."""
+
+
+class Request(NamedTuple):
+    """One request to a product."""
+
+    ids: Mapping[str, str]
+    """What stands in the path for each name of the call's template."""
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: Resource
+
+
+class Reply(NamedTuple):
+    """An answer with headers of its own."""
+
+    body: Resource
+    headers: Mapping[str, str]
+
+
+class Call(NamedTuple):
+    """One method of a product: its name in the discovery document, and where it is served."""
+
+    name: str
+    method: str
+    path: str
+    """`{name}` stands for one part, `{name=**}` for several."""
+    answer: Callable[[Request], Resource | Reply]
+
+
+def listed(request: Request, field: str, resources: Sequence[Resource], most: int) -> Resource:
+    """One page of a list as its answer; empty lists and tokens are left out, as in all JSON.
+
+    Raises: Refused INVALID_ARGUMENT.
+    """
+    size = request.query.get("pageSize", "0")
+    if not size.lstrip("-").isdigit():
+        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"pageSize '{size}' is not a number")
+    token = request.query.get("pageToken", "")
+    shown, following = page(resources, lambda one: str(one["name"]), int(size), token, most)
+    answer: Resource = {field: list(shown)} if shown else {}
+    return {**answer, "nextPageToken": following} if following else answer
+
+
+def served(products: Mapping[str, Sequence[Call]]) -> list[str]:
+    """The full names of the calls: `firebasehosting.googleapis.com/sites.releases.create`."""
+    return [f"{host}/{call.name}" for host, calls in products.items() for call in calls]
+
+
+class RestServer:
+    """The products behind one address, each under its host."""
+
+    def __init__(
+        self, products: Mapping[str, Sequence[Call]], faults: Faults, port: int = 0
+    ) -> None:
+        self._routes = {
+            host: [(call, _pattern(call.path)) for call in calls]
+            for host, calls in products.items()
+        }
+        self._faults = faults
+        server, self.address = listen(port)
+        server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
+        self._loop = Loop(server, "rest")
+
+    def respond(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body for one request. Raises: Dropped."""
+        try:
+            answer = self._answer(method, target, headers, body)
+        except Dropped:
+            raise
+        except Refused as refused:
+            status = HTTP_STATUS.get(refused.code.name, 500)
+            return status, {}, msgspec.json.encode(_error(refused, status))
+        reply = answer if isinstance(answer, Reply) else Reply(answer, {})
+        return 200, reply.headers, msgspec.json.encode(reply.body)
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self._loop.close()
+
+    def _answer(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Resource | Reply:
+        url = urlsplit(target)
+        host = headers.get("host", "").partition(":")[0].lower()
+        for call, pattern in self._routes.get(host, ()):
+            found = pattern.fullmatch(url.path)
+            if found is None or call.method != method:
+                continue
+            ids = {name: unquote(part) for name, part in found.groupdict().items()}
+            request = Request(ids, dict(parse_qsl(url.query)), headers, _json(body))
+            with self._faults.around(f"{host}/{call.name}"):
+                return call.answer(request)
+        raise Refused(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
+
+
+class _Handler(AnyMethod):
+    """Reads a request, lets the products answer it, writes the answer."""
+
+    rest: RestServer
+
+    def respond(self) -> None:
+        """As the base says."""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LONGEST_BODY_BYTES:
+            self.send_error(413)
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(length)
+        try:
+            status, more, answer = self.rest.respond(self.command, self.path, headers, body)
+        except Dropped:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json; charset=UTF-8", **more}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """The paths that a template stands for; a colon begins a custom verb, never a part."""
+    parts = _ITS_NAME.sub(
+        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})",
+        template,
+    )
+    return re.compile(parts)
+
+
+def _json(body: bytes) -> Resource:
+    """The object in a body; an empty body is `{}`. Raises: Refused INVALID_ARGUMENT."""
+    try:
+        return from_json(body or b"{}", Resource)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(
+            grpc.StatusCode.INVALID_ARGUMENT, f"Invalid JSON payload received. {error}"
+        ) from error
+
+
+def _error(refused: Refused, status: int) -> Resource:
+    """Google's error form (https://google.aip.dev/193)."""
+    error: Resource = {"code": status, "message": refused.message, "status": refused.code.name}
+    details = status_pb2.Status.FromString(
+        next((value for name, value in refused.trailers if name.endswith("-bin")), b"")
+    ).details
+    if details:
+        error["details"] = [json_format.MessageToDict(detail) for detail in details]
+    return {"error": error}

@@ -1,0 +1,176 @@
+"""`SCENARIO=backups`: a day of exports, copies, proofs and looks at the data, time-scaled.
+
+Most of the day is skipped; around what is due the cloud's time runs fast, and everything is done by
+the responders as they are: an export that fails late is begun anew, one document of many that is
+not valid is found with the minute in which that began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from local.demo.screen import Screen, mark
+from local.demo.staging import documents
+from local.demo.staging.processes import Stage
+from shared.core.codec import decode
+from shared.core.store import Query
+from shared.domain.data.backups import restore_test as proofs
+from shared.domain.data.backups.export import Backup, Status, id_of, slot
+from shared.domain.data.backups.filled_database import Status as Proven
+from shared.domain.data.backups.restore_test import Proof
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import Finding
+from shared.domain.data.integrity.damage import Record as Integrity
+from shared.domain.policy.model import Policy
+
+FAST = 30.0
+"""Cloud seconds per second around what is due."""
+DOCUMENTS = 200
+"""Of each declared collection."""
+MINUTE = timedelta(minutes=1)
+NO_ROOM = "the disk of the exporter is full"
+
+
+def declared(policy: Policy) -> dict[str, Any]:
+    """What a policy file says of backups beside its own, so that its database is backed up."""
+    return {
+        "bucket": f"{policy.project}-exports",
+        "second": f"{policy.project}-exports-second",
+        "collections": [*policy.collections],
+        "proof": {"samples": 5},
+    }
+
+
+class Day:
+    """A day in the life of a database."""
+
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        self._stage = stage
+        self._screen = screen
+        self._store = stage.wiring.store
+        self._policy = stage.policy
+        self._system = stage.policy.system
+
+    def play(self) -> bool:
+        """Whether the day ends as it should. Raises: Broken."""
+        self._screen.act("A database in the morning")
+        documents.write(self._stage, documents.valid(self._policy, DOCUMENTS))
+        counted = f"{DOCUMENTS} documents in each of {', '.join(self._policy.collections)}"
+        self._screen.say(counted, self._stage.now())
+        self._next_slot()  # all that is to come has a whole slot before it, whatever hour it is
+        self._stage.rescale(FAST)
+        self._screen.act("Exported, copied to another continent, and compared")
+        first = self._backup()
+        self._screen.act("Restored into a scratch database, to see that it can be")
+        self._show_proof(self._stage.wait_for("the proof", self.proofs)[0])
+        self._screen.act("An export that fails late")
+        self._stage.go_wrong(self._failing())
+        self._next_slot()
+        second = self._backup()
+        self._stage.go_right()
+        self._screen.act("One document that is not valid")
+        path, spoilt_at = self._spoil()
+        self._next_slot()
+        third = self._backup()
+        finding = self._stage.wait_for("the damage to be found", self._damage)
+        self._show_damage(finding)
+        proved = self._stage.wait_for("the last proof", self.proofs)  # after midnight: a second one
+        return self._judged((first, second, third), proved, finding, path, spoilt_at)
+
+    def _judged(
+        self,
+        backups: tuple[Backup, ...],
+        proved: Sequence[Proof],
+        finding: Finding,
+        path: str,
+        spoilt_at: datetime,
+    ) -> bool:
+        left = proofs.scratch(self._system, self._stage.wiring.restores(self._system).names())
+        found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
+        held = [
+            ("each slot has one whole backup", all(one.status is Status.KEPT for one in backups)),
+            ("each lies alike on two continents", all(len(one.places) == 2 for one in backups)),
+            ("the export that failed was begun anew", attempts == [1, 2, 1]),
+            (
+                "each day's newest backup was restored and is what it was",
+                all(one.status is Proven.PROVEN for one in proved),
+            ),
+            ("no scratch database is left", left == []),
+            ("just the spoilt document is found", found == {path}),
+            ("and the minute in which that began", _same_minute(finding.onset_at, spoilt_at)),
+        ]
+        self._screen.act("The evening")
+        self._screen.table(("", "what must hold"), [(mark(holds), text) for text, holds in held])
+        return all(holds for _, holds in held)
+
+    def _next_slot(self) -> None:
+        """Skip what is left of this one; a proof under way would be late then."""
+        self._stage.wait_for("the proof under way", lambda: self.proofs() is not None)
+        now, every = self._stage.now(), self._policy.backups.every
+        self._stage.jump(slot(every, now) + every + MINUTE - now)
+
+    def _backup(self) -> Backup:
+        """The backup of this slot, once it is over."""
+        name = id_of(self._system, slot(self._policy.backups.every, self._stage.now()))
+
+        def look() -> Backup | None:
+            fields = self._store.get(f"backups/{name}").fields
+            found = decode(Backup, fields) if fields else None
+            return found if found is not None and found.is_over else None
+
+        with self._screen.waiting("the clock exports, copies and compares"):
+            found = self._stage.wait_for(f"backup {name}", look)
+        self._screen.say(f"{found.id}: {found.status}, attempt {found.attempt}", found.ended_at)
+        self._screen.say(f"{found.documents} documents, {found.objects} files")
+        for place in found.places:
+            self._screen.say(place)
+        return found
+
+    def proofs(self) -> Sequence[Proof] | None:
+        """Return the proof of each day, the oldest first; None while one is under way."""
+        found = [decode(Proof, one.fields) for one in self._store.query(Query("proofs"))]
+        found.sort(key=lambda proof: proof.id)
+        return found if all(one.is_over for one in found) else None
+
+    def _show_proof(self, proof: Proof) -> None:
+        self._screen.say(
+            f"{proof.backup}: {proof.status}, restored in {proof.took}", proof.ended_at
+        )
+        counted = sum(proof.counts.values())
+        said = f"{counted} documents counted, {proof.compared} compared field by field"
+        self._screen.say(said)
+        for line in (*proof.faults, *proof.unknown):
+            self._screen.say(line, style="red")
+
+    def _damage(self) -> Finding | None:
+        fields = self._store.get(damage.path(self._system)).fields
+        record = decode(Integrity, fields) if fields else None
+        return record.open.get(damage.CORRUPTION) if record is not None else None
+
+    def _show_damage(self, finding: Finding) -> None:
+        self._screen.say(f"{finding.signal}: {finding.reason}", finding.since, "red")
+        self._screen.say(f"since {finding.onset_at:%H:%M:%S}, {finding.onset}")
+        for sample in finding.samples:
+            self._screen.say(f"{sample.path}: {sample.reason}")
+        for suspect in finding.suspects:
+            self._screen.say(f"changed before: {suspect}")
+
+    def _failing(self) -> dict[str, Any]:
+        database = f"projects/{self._policy.project}/databases/{self._policy.backups.database}"
+        failing = {"service": f"{database}/exportDocuments", "failure": NO_ROOM, "times": 1}
+        return {"operations": [failing]}
+
+    def _spoil(self) -> tuple[str, datetime]:
+        """The path of a document that names nobody from now on, and when that began."""
+        name, collection, field = documents.naming(self._policy)
+        path, known = f"{name}/{DOCUMENTS // 2}", documents.fields(collection, DOCUMENTS // 2)
+        documents.write(self._stage, [(path, {**known, field: "nobody"})])
+        spoilt_at = self._stage.now()
+        self._screen.say(f"{path} names nobody that is there", spoilt_at, "red")
+        return path, spoilt_at
+
+
+def _same_minute(one: datetime, other: datetime) -> bool:
+    return abs(one - other) <= MINUTE

@@ -1,0 +1,161 @@
+"""The first part: a sound system that may act by itself, and a bad release of all of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from local.demo.scene import Part, made_at
+from local.demo.staging import faults, irrelevant_messages, operators, releases
+from shared.core import topics
+from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
+from shared.domain.policy.model import Mode, ScenarioName
+from shared.domain.signals.alert import Alert
+
+STABLE, BAD = "r1", "r2"
+FAILURE_RATE = 0.8
+TAG = "fh-preview"
+TAGGED = 3
+"""So many functions get a tag, as a preview of Firebase Hosting gives them."""
+
+
+class Trouble(Part):
+    """Sets the stage, and breaks the system on it."""
+
+    def prepare(self) -> Deployment:
+        """The stable deployment, as it is recorded; the system has drilled and may act."""
+        stage, policy = self._stage, self._stage.policy
+        inventory = self._evidence.inventory()
+        self._screen.act("A sound system")
+        size = f"{len(inventory)} functions in {len(policy.groups)} groups"
+        self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
+        self._tag(inventory)
+        stable = self._announce(STABLE, stable=True)
+        operators.command(stage, self._said("drill", reason="before it may act"))
+        stage.wait_for("the drill", self._evidence.drills)
+        operators.command(stage, self._said("promote", mode="act", reason="its drill agrees"))
+        stage.wait_for("the promotion", self._may_act)
+        if self._scene.lost.images:
+            everything = set(stable.functions)
+            stage.wait_for("our copies", lambda: self._evidence.buildable(stable.id) >= everything)
+        for command in sorted(self._evidence.commands(), key=lambda one: one.received_at):
+            self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
+        self._scene.show_requests()
+        stage.wait_for("the first status page", self._evidence.page)
+        self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
+        self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
+        self._screen.say(f"    {operators.WAY_IN}")
+        return stable
+
+    def strike(self, stable: Deployment) -> tuple[Inventory, datetime]:
+        """The bad release, and what makes the way back hard.
+
+        The functions that are live with it, and since when it is there.
+        """
+        self._screen.act("A bad release")
+        struck_at = self._stage.now()
+        match self._scene.scenario:
+            case ScenarioName.COMPLETE:
+                version = releases.site(self._stage)
+                releases.template(self._stage)
+                said = f"{BAD} is another version of the site, {version}, and another template"
+            case ScenarioName.FEATURE:
+                releases.template(self._stage)
+                said = f"{BAD} is another template: a feature that is to go again"
+            case ScenarioName.AUTH:
+                releases.no_sign_in(self._stage)
+                said = f"{BAD} switches signing in by e-mail off"
+            case _:
+                self._stage.deploy(BAD, FAILURE_RATE)
+                said = f"{BAD} goes out to every function"
+                struck_at = made_at(self._evidence.inventory())
+        self._screen.say(said, struck_at)
+        inventory = self._evidence.inventory()
+        missing = self._scene.lost
+        faults.cause(self._stage, missing, stable)
+        for line in missing.told:
+            self._screen.say(line, self._stage.now(), "red")
+        self._announce(BAD, stable=False)
+        return inventory, struck_at
+
+    def first_alert(self) -> Alert:
+        """The first alert, of a probe or of Cloud Monitoring, once an incident attends to it.
+
+        Each minute's requests are shown.
+        """
+        shown = [self._minute()]
+
+        def look() -> Alert | None:
+            if self._minute() != shown[-1]:
+                shown.append(self._minute())
+                self._scene.show_requests()
+            return next((one for one in self._evidence.alerts() if one.incident), None)
+
+        with self._screen.waiting("waiting for our probes, or Cloud Monitoring, to notice"):
+            return self._stage.wait_for("the first alert", look)
+
+    def first_page(self, incident: str) -> datetime:
+        """When the first status page that names the incident was written."""
+        with self._screen.waiting("waiting for the status page, which is written each half minute"):
+            return self._stage.wait_for(
+                "the status page", lambda: self._evidence.published_at(incident)
+            )
+
+    def notification(self) -> Alert:
+        """The first alert that Cloud Monitoring sent, once an incident attends to it."""
+
+        def look() -> Alert | None:
+            sent = (
+                one for one in self._evidence.alerts() if not irrelevant_messages.is_of_a_probe(one)
+            )
+            return next((one for one in sent if one.incident), None)
+
+        with self._screen.waiting("waiting for Cloud Monitoring, whose metrics come late"):
+            return self._stage.wait_for("a notification of Cloud Monitoring", look)
+
+    def _minute(self) -> datetime:
+        return self._stage.now().replace(second=0, microsecond=0)
+
+    def _tag(self, inventory: Inventory) -> None:
+        """Give some revisions an address of their own, which no rollback may take away."""
+        platform = self._stage.wiring.platform(self._stage.policy.system)
+        chosen = sorted(inventory)[:TAGGED]
+        for name in chosen:
+            service = inventory[name].service
+            tagged: Traffic = (*service.traffic, TrafficTarget(service.latest_ready, 0, TAG))
+            platform.shift(service.name, tagged, service.etag)
+        self._stage.wait_for("the tags", lambda: self._tagged() == set(chosen))
+        self._screen.say(f"tagged {TAG}: {', '.join(chosen)}", self._stage.now())
+
+    def _tagged(self) -> set[str]:
+        return {
+            name
+            for name, live in self._evidence.inventory().items()
+            if not live.service.reconciling
+            and any(entry.tag == TAG for entry in live.service.serving)
+        }
+
+    def _announce(self, release: str, *, stable: bool) -> Deployment:
+        """Tell of a deployment, as CI does; it, as recorded."""
+        said = {
+            "version": 1,
+            "system": self._stage.policy.system,
+            "deployment": release,
+            "stable": stable,
+        }
+        self._stage.publish(topics.DEPLOYMENTS, {**said, "git_hash": f"demo-{release}"})
+        recorded = self._stage.wait_for(
+            f"the record of {release}", lambda: self._evidence.deployment(release)
+        )
+        functions = f"{len(recorded.functions)} functions"
+        self._screen.say(
+            f"{recorded.id} is recorded as {recorded.status}, {functions}", recorded.at
+        )
+        return recorded
+
+    def _said(self, verb: str, **content: str) -> dict[str, object]:
+        return {"version": 1, "command": verb, "system": self._stage.policy.system, **content}
+
+    def _may_act(self) -> bool:
+        system = self._evidence.system()
+        return system is not None and system.mode is Mode.ACT

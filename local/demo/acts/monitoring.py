@@ -1,0 +1,76 @@
+"""The watch, at a pace that nobody minds: the cloud's time is skipped while nobody works."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from local.demo.scene import MINUTE, Scene
+from local.demo.screen import Progress
+from local.demo.staging.processes import Broken
+from shared.adapters.clock import READ_EVERY_SECONDS
+from shared.domain.rollback.rollback import ENDED, Rollback
+
+SECOND = timedelta(seconds=1)
+MARGIN = 1.2
+
+
+class Watch:
+    """Skips from one look to the next: about two minutes of the cloud's time in a second.
+
+    Whoever has read the clock within `READ_EVERY_SECONDS` sees a skip that much later, and a lease
+    that it takes before would end within it. So time is skipped only when nobody has held a lease
+    for that long: the next worker reads the clock first.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._stage = scene.stage
+        self._settling = timedelta(seconds=MARGIN * READ_EVERY_SECONDS * self._stage.scale())
+
+    def follow(self, name: str) -> None:
+        """Return when the rollback has ended. Raises: Broken."""
+        rollback = self._rollback(name)
+        if rollback.watch_until is None or rollback.status in ENDED:
+            return
+        begun = self._stage.now()
+        whole = rollback.watch_until - begun
+        self._scene.screen.act(f"Watching for {round(whole / MINUTE)} minutes")
+        watched = self._scene.screen.progress("minutes watched")
+        while rollback.status not in ENDED:
+            self._show(watched, begun, whole)
+            rollback = self._look(rollback)
+        self._show(watched, begun, whole)
+
+    def _look(self, seen: Rollback) -> Rollback:
+        """The rollback after one more look of its worker."""
+        resting = self._stage.wait_for("a pause", lambda: self._resting(seen.id))
+        seen_at = self._stage.now()
+        self._stage.wait_for("its end", lambda: self._stage.now() >= seen_at + self._settling)
+        if resting.due_at is not None:
+            skipped = resting.due_at + SECOND - self._stage.now()
+            if skipped > timedelta():
+                self._stage.jump(skipped)
+        return self._stage.wait_for("a look of the watch", lambda: self._moved_on(resting))
+
+    def _resting(self, name: str) -> Rollback | None:
+        """The rollback, when nobody works on it and nothing waits to be said."""
+        rollback = self._rollback(name)
+        saying = any(notice.is_waiting for notice in self._scene.evidence.notices())
+        return None if rollback.lease or saying else rollback
+
+    def _moved_on(self, seen: Rollback) -> Rollback | None:
+        rollback = self._rollback(seen.id)
+        if rollback.status in ENDED:
+            return rollback
+        return None if rollback.lease or rollback.sequence == seen.sequence else rollback
+
+    def _show(self, watched: Progress, begun: datetime, whole: timedelta) -> None:
+        now = self._stage.now()
+        minutes = round(whole / MINUTE)
+        watched.show({"watch": (min(minutes, (now - begun) // MINUTE), minutes)}, now)
+
+    def _rollback(self, name: str) -> Rollback:
+        found = self._scene.rollback(name)
+        if found is None:
+            raise Broken(f"rollback {name} is gone")
+        return found

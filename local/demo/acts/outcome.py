@@ -1,0 +1,102 @@
+"""The last part: how it ended, how long each phase took, and whether every law holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from local.demo import invariants
+from local.demo.invariants import Before
+from local.demo.scene import Part
+from local.demo.screen import mark
+from local.demo.staging.processes import Broken
+from shared.domain.incidents.incident import Incident
+from shared.domain.reports.phases import Phase, phases, told, totals
+
+
+class Closing(Part):
+    """Shows what is left when all is over."""
+
+    def show_end(self, incident: str) -> None:
+        """The incident's time line, and what is public in the end."""
+        self._stage.wait_for("every notice to be said", self._all_is_said)
+        self._screen.act("The end")
+        for ended in self._evidence.incidents():
+            if ended.id == incident:
+                for moment in ended.timeline:
+                    self._screen.say(f"{moment.status}: {moment.note}", moment.at)
+        for rollback in self._evidence.rollbacks():
+            text = f"{rollback.id} {rollback.status}: {rollback.outcome}"
+            self._screen.say(text, rollback.ended_at, "bold")
+        public = self._evidence.public()
+        self._scene.show_public(public, public.updated_at if public else None)
+        if not self._scene.lost.broken:  # else the incident stays open
+            self._stage.wait_for("the last status page", self._page_is_calm)
+        self._scene.show_alerts()
+        self._scene.show_requests()
+
+    def show_times(self, name: str, struck_at: datetime, published_at: datetime | None) -> None:
+        """Each phase of a rollback beside its target; the bad release was there at `struck_at`."""
+        evidence = self._evidence
+        rollback = self._scene.rollback(name)
+        if rollback is None:
+            raise Broken(f"{name} is gone")
+        ended = next(one for one in evidence.incidents() if one.id == rollback.incident)
+        self._screen.act("Times, in the cloud's own")
+        self._screen.say(
+            "Our probes look each half minute; metrics are a minute late, up to three at Google."
+        )
+        policy = self._stage.policy
+        said = [one for one in evidence.notices() if one.incident == ended.id]
+        took = (
+            *phases(ended, rollback, evidence.trail(rollback.id), struck_at, told(said), policy),
+            *totals(ended, rollback, policy.targets),
+            *self._shown(ended, published_at),
+        )
+        rows = [
+            (
+                mark(phase.kept) if phase.target else "",
+                phase.name,
+                _words(phase.took),
+                f"< {_words(phase.target)}" if phase.target else "",
+            )
+            for phase in took
+        ]
+        self._screen.table(("", "phase", "took", "target"), rows)
+
+    def _shown(self, ended: Incident, published_at: datetime | None) -> tuple[Phase, ...]:
+        """When the status page showed it, where it shows at once what is as bad as this."""
+        policy = self._stage.policy
+        if policy.status_page.publish_after.get(ended.severity, timedelta()):
+            return ()
+        detected_at = ended.detected_at.replace(microsecond=0)  # as the page states its time
+        return (Phase("status page", detected_at, published_at, policy.targets.status_page),)
+
+    def show_laws(self, before: Before) -> bool:
+        """Whether every law holds; each is shown, with what breaks it."""
+        self._screen.act("Laws")
+        found = invariants.check(
+            self._evidence,
+            before,
+            self._stage.standing(),
+            self._evidence.beside(self._stage.policy),
+            scenario=self._scene.scenario,
+            disturbed=self._scene.kills,
+        )
+        self._screen.table(("", "law"), [(mark(law.holds), law.text) for law in found])
+        for law in found:
+            for fault in law.faults[: invariants.SHOWN_FAULTS]:
+                self._screen.say(f"{law.text}: {fault}", style="red")
+        return all(law.holds for law in found)
+
+    def _page_is_calm(self) -> bool:
+        return "All parts work." in self._evidence.page()
+
+    def _all_is_said(self) -> bool:
+        return not any(notice.is_waiting for notice in self._evidence.notices())
+
+
+def _words(span: timedelta | None) -> str:
+    if span is None:
+        return "never"
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

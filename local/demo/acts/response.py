@@ -1,0 +1,217 @@
+"""The second part: what the responders make of it, from detection to verification."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+
+from local.demo.scene import Part
+from local.demo.screen import Counts, mark
+from local.demo.staging import irrelevant_messages, operators
+from responders.rollback import outcome_summary
+from shared.domain.decision.forecast import outlook
+from shared.domain.incidents.incident import Incident
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import Step, StepStatus, progress
+from shared.domain.rollback.rollback import IN_EFFECT, Question, Rollback, Status
+from shared.domain.signals.alert import Alert
+from shared.engine.steps.functions.judge_canary import KIND as JUDGE
+
+UNDECIDED = (Status.DECIDING, Status.PARKED)
+CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")
+
+REFUSALS = {
+    "calls": [
+        {
+            "call": "google.cloud.run.v2.Services/UpdateService",
+            "answer": "RESOURCE_EXHAUSTED",
+            "retry_after_seconds": 5.0,
+            "skip": 4,
+            "times": 6,
+        }
+    ]
+}
+"""A quota that is tighter than the policy declares, from the fifth write on."""
+
+
+class Response(Part):
+    """Shows one rollback, as its documents tell of it."""
+
+    @property
+    def _of_functions(self) -> bool:
+        return self._scene.scenario is ScenarioName.FUNCTIONS
+
+    def show_detection(
+        self, incident: Incident, alert: Alert, published_at: datetime | None
+    ) -> None:
+        """The incident, who saw it first, and what is public of it."""
+        self._screen.act("Detected")
+        if irrelevant_messages.is_of_a_probe(alert):
+            said = json.loads(alert.notification)["reason"]
+            self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
+        text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
+        self._screen.say(text, incident.detected_at, "bold red")
+        self._scene.show_alerts()
+        self._scene.show_public(self._evidence.public(), published_at)
+
+    def show_decision(self, incident: str) -> Rollback:
+        """The rollback, once it is decided: the gates' answers and the plan.
+
+        Where the policy asks, as many people as are needed want each plan that is shown. An alert
+        that is only watched may be the first of the incident: then it is the one after.
+        """
+        answered: set[str] = set()
+
+        def look() -> Rollback | None:
+            for question in self._questions(incident):
+                if question.plan.fingerprint not in answered:
+                    answered.add(question.plan.fingerprint)
+                    self._approve(incident, question)
+            return self._decided(incident)
+
+        with self._screen.waiting("the worker decides"):
+            rollback = self._stage.wait_for("the decision", look)
+        self._screen.act("Decided")
+        rows = [(one["gate"], one["answer"], one["reason"]) for one in rollback.gates]
+        self._screen.table(("gate", "answer", "why"), rows)
+        plan = rollback.plan
+        if plan is None:
+            self._screen.say(f"{rollback.status}: {rollback.outcome}", style="bold red")
+        else:
+            steps = self._evidence.steps(rollback.id)
+            text = f"{plan.scenario} back to {plan.target}: {progress(steps)[1]} steps"
+            for decided in self._scene.events(rollback.id, "rollback.decided"):
+                self._screen.say(text, datetime.fromisoformat(decided.at), "bold")
+                if self._of_functions:
+                    self._screen.say(decided.facts["forecast"], style="bold")
+            for line in plan.reported:
+                self._screen.say(line)
+        return rollback
+
+    def _approve(self, incident: str, question: Question) -> None:
+        """As many people as are asked sign in and say that they want the plan."""
+        self._screen.act("Asked")
+        people = operators.PEOPLE[: question.needed]
+        self._screen.say(f"{question.reason}: {question.needed} people", question.asked_at, "bold")
+        for line in question.plan.reported:
+            self._screen.say(line)
+        for person in people:
+            said = {"command": "approve", "incident": incident, "plan": question.plan.fingerprint}
+            about = {"version": 1, "system": self._stage.policy.system, "reason": "as recorded"}
+            operators.command(self._stage, {**about, **said}, person)
+            self._screen.say(f"{person} approves", self._stage.now())
+
+    def _questions(self, incident: str) -> list[Question]:
+        """What people are asked about the incident now."""
+        found = [one for one in self._evidence.responses() if one.incident == incident]
+        return [one.question for one in found if one.status is Status.PARKED and one.question]
+
+    def go_back(self, name: str) -> None:
+        """Return when the plan is carried out: canaries first, then the others of each group."""
+        self._screen.act("Going back")
+        judged: set[str] = set()
+        to_be_killed = self._scene.kills
+        if self._scene.refuses:
+            self._stage.go_wrong(REFUSALS)
+        things = "functions" if self._of_functions else "things"
+        shown = self._screen.progress(f"{things} are back")
+
+        def look() -> bool:
+            nonlocal to_be_killed
+            steps = self._evidence.steps(name)
+            if to_be_killed and _is_half_done(steps):
+                to_be_killed = False
+                self._kill_worker(steps)
+            for step in steps:
+                if step.kind == JUDGE and step.ended_at and step.name not in judged:
+                    judged.add(step.name)
+                    self._show_judgement(step)
+            rollback = self._scene.rollback(name)
+            shown.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
+            return rollback is not None and rollback.status is not Status.RUNNING
+
+        self._stage.wait_for("the functions to go back", look)
+        if self._scene.refuses:
+            self._show_refusals()
+        restored = self._scene.rollback(name)
+        done = Counter(step.status for step in self._evidence.steps(name))
+        counted = ", ".join(f"{count} {status}" for status, count in done.items())
+        at = restored.shifted_at if restored else None
+        self._screen.say(f"steps: {counted}", at, "bold")
+
+    def verify(self, name: str) -> None:
+        """Return when it is verified by counts that begin after the last shift, and by probes."""
+        self._screen.act("Verifying")
+        shown: set[str] = set()
+
+        def look() -> bool:
+            for at, note in self._scene.notes(name, "health.looked"):
+                if note not in shown:
+                    shown.add(note)
+                    self._screen.say(note, at)
+            rollback = self._scene.rollback(name)
+            return rollback is not None and rollback.status not in IN_EFFECT
+
+        with self._screen.waiting("counts of after the last shift come late"):
+            self._stage.wait_for("the verification", look)
+        for event in CONCLUSIONS:
+            for at, note in self._scene.notes(name, event):
+                self._screen.say(note, at, "bold")
+        for failed in self._scene.events(name, "rollback.failed"):
+            serves = failed.facts["serves"]
+            for line in outcome_summary.lines(self._evidence.steps(name), serves):
+                self._screen.say(line)
+
+    def _ahead(self, rollback: Rollback | None, steps: list[Step]) -> str:
+        """How long it will take yet, while functions go back."""
+        if rollback is None or rollback.status is not Status.RUNNING or not self._of_functions:
+            return ""
+        now = self._stage.now()
+        began, left = rollback.started_at or now, self._evidence.pace()
+        return str(outlook(steps, self._stage.policy, left=left, began=began, now=now))
+
+    def _show_refusals(self) -> None:
+        """How many writes were refused, and what that made of the pace; then nothing is refused."""
+        refused = self._stage.went_wrong()
+        self._stage.go_right()
+        pace = self._evidence.pace()
+        text = f"Cloud Run refused {refused} writes for their number (429), each was sent again"
+        self._screen.say(text, self._stage.now(), "bold red" if refused else "")
+        if pace is not None and pace.per_second is not None:
+            rate = f"writes a second that the worker keeps to now: {pace.per_second:.2g}"
+            self._screen.say(rate, pace.at)
+
+    def _kill_worker(self, steps: list[Step]) -> None:
+        """Kill -9 in the middle; its message comes again, and the next worker takes over."""
+        done = sum(step.status is StepStatus.DONE for step in steps)
+        text = f"kill -9 of the worker, with {done} of {len(steps)} steps done"
+        self._screen.say(text, self._stage.now(), "bold red")
+        self._stage.kill_worker()
+        self._screen.say("another worker listens", self._stage.now())
+
+    def _decided(self, incident: str) -> Rollback | None:
+        found = (one for one in self._evidence.responses() if one.incident == incident)
+        return next((one for one in found if one.status not in UNDECIDED), None)
+
+    def _show_judgement(self, step: Step) -> None:
+        canary, group = step.target, step.name.removeprefix(f"{JUDGE} ")
+        well = step.status is StepStatus.DONE
+        text = f"{mark(well)} canary {canary} of {group}: {step.note}"
+        self._screen.say(text, step.ended_at, "green" if well else "red")
+
+    def _counted(self, steps: list[Step]) -> Counts:
+        """Of each group, how many functions are back, and how many are to come back."""
+        groups = self._stage.policy.functions
+        ways = [step for step in steps if step.kind != JUDGE and not step.instead_of]
+        named = {step.target: groups.get(step.target, step.name) for step in ways}
+        away = {step.target for step in ways if step.status is not StepStatus.DONE}
+        total = Counter(named.values())
+        left = Counter(named[target] for target in away)
+        return {group: (total[group] - left[group], total[group]) for group in total}
+
+
+def _is_half_done(steps: list[Step]) -> bool:
+    """Whether the middle of it all is reached."""
+    planned = [step for step in steps if not step.instead_of]
+    return 2 * sum(step.status is StepStatus.DONE for step in planned) >= len(planned) > 0

@@ -1,0 +1,65 @@
+"""A feature that a person takes back at a stated time: told of beforehand, and begun then."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from local.demo.scene import MINUTE, Part
+from local.demo.staging import operators
+from shared.domain.incidents.incident import Incident
+
+AHEAD = 20 * MINUTE
+SECOND = timedelta(seconds=1)
+
+
+class Appointment(Part):
+    """Makes it, and skips the time until it is kept."""
+
+    def make(self) -> datetime:
+        """When the rollback is to begin: a person has said so, and people were told."""
+        self._screen.act("Planned")
+        begins_at = (self._stage.now() + AHEAD).replace(microsecond=0)
+        said = {
+            "version": 1,
+            "command": "rollback",
+            "system": self._stage.policy.system,
+            "scenario": "feature",
+            "severity": "MEDIUM",
+            "at": begins_at.isoformat(),
+            "reason": "the new checkout sells less",
+        }
+        operators.command(self._stage, said)
+        self._show("planned")
+        return begins_at
+
+    def keep(self, begins_at: datetime) -> Incident:
+        """The incident that it opens; people are told again before it begins."""
+        self._skip_to(begins_at - self._stage.policy.gates.notice_before)
+        self._show("planned-soon")
+        self._skip_to(begins_at)
+        with self._screen.waiting("waiting for the sweep that finds it due"):
+            found = self._stage.wait_for("the planned rollback", self._evidence.incidents)
+        self._screen.act("Begun")
+        [incident] = found
+        text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
+        self._screen.say(text, incident.detected_at, "bold")
+        return incident
+
+    def _skip_to(self, moment: datetime) -> None:
+        left = moment + SECOND - self._stage.now()
+        if left > timedelta():
+            self._stage.jump(left)
+
+    def _show(self, event: str) -> None:
+        """What the first channel was told of it."""
+
+        def told() -> list[tuple[datetime, str]]:
+            return [
+                (one.sent_at, one.text)
+                for one in self._evidence.notices()
+                if one.event == event and one.sent_at is not None
+            ]
+
+        sent_at, text = self._stage.wait_for(f"what is said of {event}", told)[0]
+        for line in text.split("\n"):
+            self._screen.say(line, sent_at)

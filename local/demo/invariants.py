@@ -1,0 +1,291 @@
+"""The laws that can be checked from outside, each with what breaks it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from local.demo.evidence import Evidence
+from local.demo.staging import irrelevant_messages as strangers
+from local.demo.staging.faults import Lost
+from local.demo.staging.irrelevant_messages import Strangers
+from shared.domain.decision.facts import served
+from shared.domain.deployments.deployment import Deployment, Inventory, Live
+from shared.domain.deployments.inventory.diff import Part, differences, incomparable
+from shared.domain.deployments.inventory.state import WholeInventory
+from shared.domain.deployments.inventory.traffic import shares
+from shared.domain.incidents.incident import PUBLIC_WORDS, Status
+from shared.domain.notices.notice import Status as NoticeStatus
+from shared.domain.policy.model import ScenarioName
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Status as RollbackStatus
+from shared.engine.steps.functions.serve_revision import KIND as SERVE
+
+SHOWN_FAULTS = 5
+SEEN = (Part.SITES, Part.REMOTE_CONFIG, Part.RULES, Part.IDENTITY)
+"""The parts that the plays change, or might."""
+
+Standing = Mapping[str, Mapping[str, Any]]
+"""What the application itself says, by function: `traffic` by revision, `failure_rate`."""
+
+
+class Law(Struct, frozen=True):
+    """One law, and every fault that was found; without any it holds."""
+
+    text: str
+    faults: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing breaks it."""
+        return not self.faults
+
+
+class Before(Struct, frozen=True):
+    """What stood when the trouble began, to be compared with."""
+
+    stable: Deployment
+    inventory: Inventory
+    """With the bad release in it."""
+    operations: Mapping[str, str]
+    strangers: Strangers
+    lost: Lost = Lost()
+    beside: WholeInventory = WholeInventory()
+    """What lay beside the functions while all was well."""
+
+
+def check(
+    evidence: Evidence,
+    before: Before,
+    standing: Standing,
+    live: WholeInventory = WholeInventory(),  # noqa: B008 - frozen
+    *,
+    scenario: ScenarioName = ScenarioName.FUNCTIONS,
+    disturbed: bool = False,
+) -> list[Law]:
+    """Every law, looked at now; `live` is what lies beside the functions.
+
+    `disturbed`: somebody was killed on the way. Then a step may be found done by its successor, and
+    a notice sent again under its key; everything else holds as ever.
+    """
+    inventory, lost = evidence.inventory(), before.lost
+    but = _exceptions(lost)
+    end = "failed, and tell what is where" if lost.broken else "ended well"
+    word = PUBLIC_WORDS[Status.ESCALATED if lost.broken else Status.RESOLVED]
+    answers = {
+        f"every function is back on its stable revision, and routed there{but}": _back(
+            inventory, before, standing
+        ),
+        **(
+            {f"each function was shifted exactly once{but}": _shifted_once(evidence, before)}
+            if scenario is ScenarioName.FUNCTIONS
+            else {
+                "no function was touched": _untouched(evidence, before),
+                "all beside the functions is as it was": _beside(before, live),
+            }
+        ),
+        f"no revision was made, and every tag is kept{but}": _kept(inventory, before),
+        f"exactly one incident and one rollback, both {end}": _one_of_each(evidence, lost),
+        f"every step of the plan is done{but}": _steps(evidence, lost, disturbed),
+        "the audit trail is as it was written and anchored": _chains(evidence),
+        "the duplicate did nothing": _duplicate(evidence, before.strangers),
+        "test and foreign alerts did nothing, and are recorded": _recorded(evidence),
+        "the only dead letter is the foreign alert, with its reason": _letters(evidence),
+        "each notice was said once per incident, event and channel": _notices(evidence, disturbed),
+        "the status page tells of the incident, and no slot is held": _public(evidence, word),
+    }
+    return [Law(text, tuple(faults)) for text, faults in answers.items()]
+
+
+def _exceptions(lost: Lost) -> str:
+    """Whom a law about going back holds otherwise for."""
+    again = f"; {len(lost.rebuilt)} were built again, once" if lost.rebuilt else ""
+    return again + (f"; not {', '.join(sorted(lost.broken))}" if lost.broken else "")
+
+
+def _back(inventory: Inventory, before: Before, standing: Standing) -> Iterator[str]:
+    """By Cloud Run's word, and by that of the application's own routers."""
+    for function, placed in before.stable.functions.items():
+        service = inventory[function].service
+        serving = shares(service.serving, service.latest_ready)
+        routed = {name: share for name, share in standing[function]["traffic"].items() if share}
+        expected = placed.revisions
+        if function in before.lost.rebuilt:
+            expected = {service.latest_created: 100}
+        elif function in before.lost.broken:
+            expected = served(before.inventory[function])
+        if serving != expected or routed != expected:
+            yield f"{function} serves {routed}, not {expected}"
+        if standing[function]["failure_rate"] and function not in before.lost.broken:
+            yield f"{function} still fails"
+
+
+def _shifted_once(evidence: Evidence, before: Before) -> Iterator[str]:
+    """Cloud Run lists every change of traffic as an operation."""
+    operations = evidence.operations()
+    since = Counter(
+        service for name, service in operations.items() if name not in before.operations
+    )
+    for function, live in before.inventory.items():
+        times = since.pop(live.service.name, 0)
+        if times != (0 if function in before.lost.images else 1):
+            yield f"{function}: {times} shifts"
+    for service in since:
+        yield f"{service} was changed too"
+    builds = evidence.builds()
+    for function in before.inventory:
+        times, rebuilt = builds[function], function in before.lost.rebuilt
+        if function not in before.lost.broken and times != rebuilt:
+            yield f"{function}: {times} builds"
+
+
+def _untouched(evidence: Evidence, before: Before) -> Iterator[str]:
+    for name, service in evidence.operations().items():
+        if name not in before.operations:
+            yield f"{service} was changed"
+
+
+def _beside(before: Before, live: WholeInventory) -> Iterator[str]:
+    for part in incomparable(before.beside, live):
+        if part in SEEN:
+            yield f"{part} cannot be seen"
+    for one in differences(before.beside, live):
+        yield f"{one.part} {one.name} was {one.change}"
+
+
+def _kept(inventory: Inventory, before: Before) -> Iterator[str]:
+    for function, live in before.inventory.items():
+        newer = inventory[function].service.latest_created != live.service.latest_created
+        if newer != (function in before.lost.rebuilt):
+            yield f"{function} has {'a' if newer else 'no'} new revision"
+        if _tags(inventory[function]) != _tags(live):
+            yield f"{function} has the tags {_tags(inventory[function])}, not {_tags(live)}"
+    if not any(_tags(live) for live in before.inventory.values()):
+        yield "nothing was tagged, so nothing is proven"
+
+
+def _tags(live: Live) -> dict[str, str]:
+    return {entry.tag: entry.revision for entry in live.service.serving if entry.tag}
+
+
+def _one_of_each(evidence: Evidence, lost: Lost) -> Iterator[str]:
+    incidents, rollbacks = evidence.incidents(), evidence.responses()
+    if len(incidents) != 1 or len(rollbacks) != 1:
+        yield f"{len(incidents)} incidents, {len(rollbacks)} rollbacks"
+    expected = Status.ESCALATED if lost.broken else Status.RESOLVED
+    for incident in incidents:
+        if incident.status is not expected:
+            yield f"{incident.id} is {incident.status}"
+    for rollback in rollbacks:
+        if lost.broken:
+            yield from _failed(evidence, rollback, lost)
+        elif rollback.status is not RollbackStatus.SUCCEEDED or rollback.verified_at is None:
+            yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
+
+
+def _failed(evidence: Evidence, rollback: Rollback, lost: Lost) -> Iterator[str]:
+    """It ended so, and its end tells of each step: those of what is broken alone are not done."""
+    if rollback.status is not RollbackStatus.FAILED:
+        yield f"{rollback.id} is {rollback.status}: {rollback.outcome}"
+    told = [one for entry in evidence.trail(rollback.id) for one in entry.events]
+    failed = (one for one in told if one.name == "rollback.failed")
+    where: dict[str, str] = next((one.facts["where"] for one in failed), {})
+    steps = evidence.steps(rollback.id)
+    if where.keys() != {step.name for step in steps}:
+        yield f"{rollback.id} tells of {len(where)} of {len(steps)} steps"
+    for step in steps:
+        done = where.get(step.name, "").startswith(StepStatus.DONE)
+        if step.status is not StepStatus.UNNEEDED and done == (step.target in lost.broken):
+            yield f"{rollback.id} tells of {step.name}: {where.get(step.name)}"
+
+
+def _steps(evidence: Evidence, lost: Lost, disturbed: bool) -> Iterator[str]:
+    for rollback in evidence.responses():
+        steps = evidence.steps(rollback.id)
+        for step in steps:
+            if step.instead_of and step.status is StepStatus.UNNEEDED:
+                continue
+            if step.target in lost.broken:
+                continue
+            sent = 1 if step.writes and step.kind != SERVE else 0
+            as_planned = step.attempts == sent or disturbed
+            if step.status is not StepStatus.DONE or not as_planned:
+                yield f"{step.name}: {step.status} after {step.attempts} attempts {step.note}"
+        if not steps:
+            yield f"{rollback.id} has no steps"
+
+
+def _chains(evidence: Evidence) -> Iterator[str]:
+    for found in evidence.verified():
+        for fault in found.faults:
+            yield f"{found.chain}: {fault}"
+        if found.chain.startswith("rollbacks/") and not found.anchored:
+            yield f"{found.chain}: no head of it is anchored"
+
+
+def _duplicate(evidence: Evidence, sent: Strangers) -> Iterator[str]:
+    """Its document is what it was, but for the decision that took it in."""
+    repeated = sent.repeated
+    if repeated is None:
+        return
+    kept = next((one for one in evidence.alerts() if one.key == repeated.key), None)
+    if kept is None:
+        yield "the alert is gone"
+    elif replace(kept, absorbed_by="") != replace(repeated, absorbed_by=""):
+        yield "the alert was changed"
+
+
+def _recorded(evidence: Evidence) -> Iterator[str]:
+    kept = {alert.monitoring_id for alert in evidence.alerts()}
+    for stranger in (strangers.TEST_ID, strangers.FOREIGN_ID):
+        if stranger in kept:
+            yield f"{stranger} was taken for an alert"
+    if strangers.test_event(evidence) is None:
+        yield "nothing is recorded of the test notification"
+    if strangers.foreign_event(evidence) is None:
+        yield "nothing is recorded of the foreign alert"
+
+
+def _letters(evidence: Evidence) -> Iterator[str]:
+    letters = evidence.letters()
+    expected = [one for one in letters if strangers.FOREIGN_PROJECT in one.reason]
+    if len(expected) != 1:
+        yield f"{len(expected)} dead letters of the foreign alert"
+    for letter in letters:
+        if letter not in expected:
+            yield f"from {letter.source}: {letter.reason}"
+
+
+def _notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
+    notices = [one for one in evidence.notices() if one.attempts or one.is_waiting]
+    said = Counter((one.incident, one.event, one.channel) for one in notices)
+    for key, times in said.items():
+        if times != 1:
+            yield f"{', '.join(key)}: {times} notices"
+    for notice in notices:
+        at_once = notice.attempts == 1 or disturbed
+        if notice.status is not NoticeStatus.SENT or not at_once:
+            yield f"{notice.id}: {notice.status} after {notice.attempts} attempts"
+    incidents = {one.id: one.severity for one in evidence.incidents()}
+    wanted = {severity for channel in evidence.channels for severity in channel.severities}
+    unwanted = bool(incidents) and wanted.isdisjoint(incidents.values())
+    if not unwanted and not any(notice.incident in incidents for notice in notices):
+        yield "nothing was said of any incident"
+
+
+def _public(evidence: Evidence, word: str) -> Iterator[str]:
+    public, system = evidence.public(), evidence.system()
+    if public is None or public.word != word:
+        yield f"what is public says {public.word if public else 'nothing'}"
+    page = evidence.page()
+    well = ("All parts work.",) if word == PUBLIC_WORDS[Status.RESOLVED] else ()
+    for words in (*well, *(one.id for one in evidence.incidents())):
+        if words not in page:
+            yield f"the page does not say {words}"
+    if system is None or system.slot:
+        yield f"the slot is held by {system.slot if system else 'nobody knows whom'}"

@@ -1,0 +1,1 @@
+"""What the demo sets up: processes, people, releases, faults."""

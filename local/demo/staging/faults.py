@@ -1,0 +1,79 @@
+"""What goes wrong with the way back itself: `FAULTS=quota`, `images-gone` or `one-broken`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from local.demo.staging.processes import Stage
+from shared.domain.deployments.deployment import Deployment
+from shared.domain.policy.model import Policy
+
+IMAGES = 3
+"""So many functions lose the image of their stable revision."""
+BROKEN_BUILD = "Build failed: npm error code E404"
+
+
+class Fault(StrEnum):
+    """One way in which going back is hard."""
+
+    NONE = ""
+    QUOTA = "quota"
+    """Cloud Run refuses writes in the middle, and says when to come back."""
+    IMAGES_GONE = "images-gone"
+    """Some functions have no image to go back to: they are built again."""
+    ONE_BROKEN = "one-broken"
+    """One function has none either, and no build of it succeeds."""
+
+
+class Lost(Struct, frozen=True):
+    """What the fault takes away; the laws expect no more and no less."""
+
+    rebuilt: frozenset[str] = frozenset()
+    """Functions that come back by a build of our copy of their source."""
+    broken: frozenset[str] = frozenset()
+    """Functions that cannot come back at all."""
+
+    @property
+    def images(self) -> list[str]:
+        """The functions whose stable revision starts no more, in order."""
+        return sorted(self.rebuilt | self.broken)
+
+    @property
+    def told(self) -> Iterator[str]:
+        """What is wrong, in words."""
+        if self.images:
+            yield f"the stable images are gone of {', '.join(self.images)}"
+        if self.broken:
+            yield f"no build succeeds any more of {', '.join(sorted(self.broken))}"
+
+
+def lost(fault: Fault, policy: Policy) -> Lost:
+    """Whom the fault meets: none that goes back first in its group, and so speaks for it."""
+    first = {group.canary or min(group.functions) for group in policy.groups.values()}
+    others = sorted(set(policy.functions) - first)
+    match fault:
+        case Fault.IMAGES_GONE:
+            return Lost(rebuilt=frozenset(others[:IMAGES]))
+        case Fault.ONE_BROKEN:
+            return Lost(broken=frozenset(others[:1]))
+    return Lost()
+
+
+def cause(stage: Stage, missing: Lost, stable: Deployment) -> None:
+    """The stable revisions start no more, and no build succeeds of what is broken."""
+    for function in missing.images:
+        for revision in stable.functions[function].revisions:
+            stage.degrade(function, revision)
+    if missing.broken:
+        location = f"projects/{stage.policy.project}/locations/{stage.policy.region}"
+        stage.go_wrong(
+            {
+                "operations": [
+                    {"service": f"{location}/functions/{function}", "failure": BROKEN_BUILD}
+                    for function in sorted(missing.broken)
+                ]
+            }
+        )

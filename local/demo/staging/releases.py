@@ -1,0 +1,59 @@
+"""What goes out beside functions, as a build or a person's console would send it: plain REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from local.demo.staging.processes import Broken, Stage
+from local.services.firebase import hosting, identity, remote_config
+from local.services.resources import FAILING
+
+_SECONDS = 10.0
+TEMPLATE = {"parameters": {"checkout": {"defaultValue": {"value": "new"}}}}
+
+
+def site(stage: Stage) -> str:
+    """The name of a new version of the first site, which answers nobody, now live."""
+    where = f"/v1beta1/sites/{stage.policy.resources.hosting_sites[0]}"
+    said = {"config": {}, "labels": {FAILING: "1"}}
+    version = str(_done(stage, hosting.HOST, "POST", f"{where}/versions", said)["name"])
+    finalized = {"status": "FINALIZED"}
+    _done(stage, hosting.HOST, "PATCH", f"/v1beta1/{version}?updateMask=status", finalized)
+    _done(stage, hosting.HOST, "POST", f"{where}/releases?versionName={version}", {})
+    return version.rpartition("/")[2]
+
+
+def template(stage: Stage) -> None:
+    """Another template of Remote Config is published."""
+    where = f"/v1/projects/{stage.policy.project}/remoteConfig"
+    _done(stage, remote_config.HOST, "PUT", where, TEMPLATE, {"If-Match": "*"})
+
+
+def no_sign_in(stage: Stage) -> None:
+    """Signing in by e-mail is switched off."""
+    where = f"/admin/v2/projects/{stage.policy.project}/config?updateMask=signIn.email.enabled"
+    _done(stage, identity.HOST, "PATCH", where, {"signIn": {"email": {"enabled": False}}})
+
+
+def _done(
+    stage: Stage,
+    host: str,
+    method: str,
+    path: str,
+    body: Any,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    """What is answered. Raises: Broken, when it is not done."""
+    answer = httpx.request(
+        method,
+        f"http://{stage.addresses['rest']}{path}",
+        json=body,
+        headers={"Host": host, **(headers or {})},
+        timeout=_SECONDS,
+        trust_env=False,
+    )
+    if answer.is_error:
+        raise Broken(f"{host} refuses {path}: {answer.text}")
+    return answer.json()

@@ -1,0 +1,1 @@
+"""Fault injection: the plan, its points and what it injects."""

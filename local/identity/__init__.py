@@ -1,6 +1,0 @@
-"""Firebase Authentication and Google's ID tokens, as far as a command's proof of identity needs."""
-
-from local.identity.service import HOSTS, EmbeddedIdentity, Reply
-from local.identity.users import Account, User
-
-__all__ = ["HOSTS", "Account", "EmbeddedIdentity", "Reply", "User"]

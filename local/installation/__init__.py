@@ -1,0 +1,1 @@
+"""The responders as they are installed in the embedded cloud."""

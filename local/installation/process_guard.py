@@ -1,0 +1,39 @@
+"""`python -m local.installation.process_guard MODULE …`: a module as `python -m` runs it, which ends with its parent.
+
+Standard input is a pipe that the parent holds open and writes nothing to: it ends when the parent
+does, however that dies. Unlike Linux's PR_SET_PDEATHSIG this is portable, outlives the thread that
+started the process, and holds for what the module forks.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import threading
+
+ABANDONED = 1
+"""The exit code of a process whose parent is gone."""
+
+
+def main() -> None:
+    """Run the module that the arguments name, with the arguments behind it."""
+    del sys.argv[0]
+    os.register_at_fork(after_in_child=_watch)
+    _watch()
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _watch() -> None:
+    """Look out for the parent's end, beside whatever else this process does."""
+    threading.Thread(target=_end_with_parent, name="tether", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        """What is written there means nothing."""
+    os._exit(ABANDONED)
+
+
+if __name__ == "__main__":
+    main()

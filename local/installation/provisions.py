@@ -1,0 +1,131 @@
+"""What an installation brings before anything happens: topics, buckets, test accounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.pubsub_v1 import types as pubsub_types
+
+from local.application import names
+from local.core.grpc_services import Refused
+from local.services.identity import Account, EmbeddedIdentity
+from local.services.pubsub.service import PubSub
+from local.services.resources import Surroundings
+from local.services.storage import Buckets
+from local.services.storage.refusals import Refusal
+from shared.domain.data.asset_protection import derived_topics
+from shared.domain.policy.model import Policy
+
+TOPICS = (
+    "rollback-alerts",
+    "rollback-commands",
+    "rollback-override",
+    "rollback-clock",
+    "rollback-deployments",
+    "rollback-work",
+    "rollback-notices",
+    "rollback-dead-letters",
+)
+ANCHORS_KEPT_FOR = timedelta(days=90)
+"""Longer than what they prove."""
+HERE, THERE = "US", "EU"
+"""Where buckets lie: those of copies on another continent."""
+MAKER = "maker"
+"""How the subscription ends by which an application hears what it is to make again."""
+INSIDE: Any = None
+"""The context of a call that comes from inside: what is called so does not look at it."""
+
+
+def create_topics(pubsub: PubSub, projects: Iterable[str], policies: Sequence[Policy]) -> None:
+    """The responders', and those where an application hears that it is to make data again."""
+    ours = {(project, topic) for project in projects for topic in TOPICS}
+    theirs = {(one.project, topic) for one in policies for topic in derived_topics(one)}
+    for project, topic in sorted(ours | theirs):
+        named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
+        _unless_there(pubsub.publisher.CreateTopic, named)
+    for project, topic in sorted(theirs):
+        listening = pubsub_types.Subscription.pb()(
+            name=f"projects/{project}/subscriptions/{topic}-{MAKER}",
+            topic=f"projects/{project}/topics/{topic}",
+        )
+        _unless_there(pubsub.subscriber.CreateSubscription, listening)
+
+
+def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> None:
+    """The responders', and those of exports and assets; that of heads keeps what is in it."""
+    retained = {audit_bucket(home): ANCHORS_KEPT_FOR}
+    others = (quarantine_bucket, sources_bucket, status_bucket, values_bucket)
+    own = (*retained, *(one(home) for one in others))
+    exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
+    copies = {one.backups.second: THERE for one in policies if one.backups.second}
+    assets = {name: HERE for one in policies for name in one.assets.replicated}
+    everything = {**dict.fromkeys(own, HERE), **exports, **copies, **assets}
+    for name, location in everything.items():
+        try:
+            buckets.create(name, retention=retained.get(name), location=location)
+        except Refusal as refused:
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
+
+
+def admit_probes(
+    surroundings: Surroundings, identity: EmbeddedIdentity, home: str, policies: Sequence[Policy]
+) -> None:
+    """The test accounts that the policies' probes sign in as, and what they do it with."""
+    people, held = surroundings.identity, surroundings.secrets
+    identity.takes_no_password = people.takes_no_password
+    for policy in policies:
+        for account in filter(None, (probe.sign_in for probe in policy.probes)):
+            password = names.digest(f"{policy.project}/{account.email}")[:20]
+            identity.put(Account(account.email, password))
+            held.hold(home, account.password_secret, password)
+            held.hold(home, account.api_key_secret, people.api_key(policy.project))
+
+
+def console_account(home: str) -> str:
+    """The account that the console runs as, by the operations project."""
+    return f"rollback-console@{home}.iam.gserviceaccount.com"
+
+
+def audit_bucket(home: str) -> str:
+    """The bucket for heads of audit chains, by the operations project."""
+    return _bucket(home, "audit")
+
+
+def sources_bucket(home: str) -> str:
+    """The bucket for our copies of the functions' sources."""
+    return _bucket(home, "sources")
+
+
+def values_bucket(home: str) -> str:
+    """The bucket for values of plain variables."""
+    return _bucket(home, "values")
+
+
+def quarantine_bucket(home: str) -> str:
+    """The bucket for documents as they were before a repair."""
+    return _bucket(home, "quarantine")
+
+
+def status_bucket(home: str) -> str:
+    """The bucket of the status pages."""
+    return _bucket(home, "status")
+
+
+def _bucket(home: str, purpose: str) -> str:
+    return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-{purpose}"
+
+
+def _unless_there(create: Callable[[Any, Any], object], wanted: Message) -> None:
+    """There is such a thing, whoever made it."""
+    try:
+        create(wanted, INSIDE)
+    except Refused as refused:
+        if refused.code is not grpc.StatusCode.ALREADY_EXISTS:
+            raise

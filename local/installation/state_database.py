@@ -1,0 +1,41 @@
+"""The database of the responders' state as it is installed: what has ended goes by itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from local.services.firestore.data.ttl import Expiry, Group
+from shared.wiring.settings import Settings
+
+FIELD: Final = "expires_at"
+COLLECTIONS: Final = (
+    "alerts",
+    "anchors",
+    "audit",
+    "backups",
+    "commands",
+    "copies",
+    "counters",
+    "deployments",
+    "incidents",
+    "journal",
+    "notices",
+    "pins",
+    "proofs",
+    "record",
+    "reports",
+    "rollbacks",
+    "seals",
+    "steps",
+    "surveys",
+    "ticks",
+    "tokens",
+)
+"""In which something expires: those of terraform/state.tf."""
+
+
+def install(expiry: Expiry, project: str) -> None:
+    """Let the state of the responders that run in a project expire; again: nothing more."""
+    database = f"projects/{project}/databases/{Settings(project).database}"
+    for collection in COLLECTIONS:
+        expiry.set(Group(database, collection), FIELD)

@@ -1,5 +1,0 @@
-"""The embedded Pub/Sub: Google's own gRPC API, push over HTTP, and durable messages."""
-
-from local.pubsub.service import PubSub
-
-__all__ = ["PubSub"]

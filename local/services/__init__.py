@@ -1,0 +1,1 @@
+"""Google's services as the embedded cloud plays them, one folder each."""

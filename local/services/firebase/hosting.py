@@ -1,0 +1,286 @@
+"""Firebase Hosting, `v1beta1`: sites, versions, channels, and releases that are never conditional.
+
+Shapes: firebase/firebase-tools src/hosting/api.ts (read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import grpc
+
+from local.application import names
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.core.resource_store import Shelf, written_time
+from local.core.rest import Call, Request, Resource, listed
+
+HOST = "firebasehosting.googleapis.com"
+LIVE = "live"
+LARGEST_PAGE = 100
+RETAINED_RELEASES = 10
+"""The default of a channel's retainedReleaseCount, 1 to 100."""
+
+_FINALIZED = "FINALIZED"
+_GIVEN = ("config", "labels")
+"""What a new version is told; the rest is the server's to say."""
+
+
+class Hosting:
+    """The sites of every project; each has a live channel from its beginning."""
+
+    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+        self._clock = clock
+        self._shelf = Shelf(journal, "hosting")
+        self.served: Callable[[str, Resource], None] = lambda site, version: None
+        """Told whenever everybody sees another version of a site."""
+
+    def found(self, project: str, site: str, since: datetime) -> None:
+        """Give a project a site with one released version, unless it has it."""
+        name = f"projects/{project}/sites/{site}"
+        with self._shelf.lock:
+            if name in self._shelf:
+                return
+            url = f"https://{site}.web.app"
+            version = _version(f"sites/{site}/versions/{_id(site, 1)}", since)
+            finalized = {**version, "status": _FINALIZED, "finalizeTime": written_time(since)}
+            self._shelf.put(
+                {"name": name, "defaultUrl": url, "type": "DEFAULT_SITE"},
+                _channel(f"sites/{site}/channels/{LIVE}", url, since),
+                finalized,
+                _release(f"sites/{site}/channels/{LIVE}", finalized, "DEPLOY", since),
+            )
+
+    def calls(self) -> tuple[Call, ...]:
+        """What is served."""
+        site, channel = "/v1beta1/sites/{site}", "/v1beta1/sites/{site}/channels/{channel}"
+        return (
+            Call("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
+            Call(
+                "projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site
+            ),
+            Call("sites.versions.list", "GET", f"{site}/versions", self._versions),
+            Call("sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version),
+            Call("sites.versions.create", "POST", f"{site}/versions", self._create_version),
+            Call("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize),
+            Call("sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete),
+            Call("sites.releases.list", "GET", f"{site}/releases", self._releases),
+            Call("sites.releases.create", "POST", f"{site}/releases", self._create_release),
+            Call("sites.channels.list", "GET", f"{site}/channels", self._channels),
+            Call("sites.channels.get", "GET", channel, self._get_channel),
+            Call("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
+            Call("sites.channels.patch", "PATCH", channel, self._retain),
+            Call("sites.channels.releases.list", "GET", f"{channel}/releases", self._releases),
+            Call(
+                "sites.channels.releases.create",
+                "POST",
+                f"{channel}/releases",
+                self._create_release,
+            ),
+        )
+
+    def _sites(self, request: Request) -> Resource:
+        found = self._shelf.below(f"projects/{request.ids['project']}/sites")
+        return listed(request, "sites", found, LARGEST_PAGE)
+
+    def _site(self, request: Request) -> Resource:
+        return self._shelf.find(f"projects/{request.ids['project']}/sites/{request.ids['site']}")
+
+    def _versions(self, request: Request) -> Resource:
+        """The newest first; without a filter, whatever their status."""
+        found = self._shelf.below(f"sites/{self._known(request)}/versions")
+        found.sort(key=lambda one: str(one["createTime"]), reverse=True)
+        return listed(request, "versions", found, LARGEST_PAGE)
+
+    def _get_version(self, request: Request) -> Resource:
+        return self._shelf.find(_version_name(request))
+
+    def _create_version(self, request: Request) -> Resource:
+        site = self._known(request)
+        with self._shelf.lock:
+            number = len(self._shelf.below(f"sites/{site}/versions")) + 1
+            version = _version(f"sites/{site}/versions/{_id(site, number)}", self._clock.now())
+            given = {key: value for key, value in request.body.items() if key in _GIVEN}
+            self._shelf.put({**version, **given})
+            return self._shelf.find(version["name"])
+
+    def _finalize(self, request: Request) -> Resource:
+        """A created version finalised; of a version nothing else changes here."""
+        with self._shelf.lock:
+            version = self._shelf.find(_version_name(request))
+            wanted = request.body.get("status")
+            if request.query.get("updateMask", "status") != "status" or wanted != _FINALIZED:
+                raise _invalid("of a version only the status changes, to FINALIZED")
+            if version["status"] not in ("CREATED", _FINALIZED):
+                raise _unmet(f"{version['name']} is {version['status']}")
+            now = written_time(self._clock.now())
+            self._shelf.put({**version, "status": _FINALIZED, "finalizeTime": now})
+            return self._shelf.find(version["name"])
+
+    def _delete(self, request: Request) -> Resource:
+        with self._shelf.lock:
+            version = self._shelf.find(_version_name(request))
+            if version["name"] in self._shown(request.ids["site"]):
+                raise _unmet(f"{version['name']} is released")
+            now = written_time(self._clock.now())
+            self._shelf.put({**version, "status": "DELETED", "deleteTime": now})
+            return {}
+
+    def _channels(self, request: Request) -> Resource:
+        parent = f"sites/{self._known(request)}/channels"
+        found = [self._with_release(one) for one in self._shelf.below(parent)]
+        return listed(request, "channels", found, LARGEST_PAGE)
+
+    def _get_channel(self, request: Request) -> Resource:
+        return self._with_release(self._shelf.find(_channel_name(request)))
+
+    def _create_channel(self, request: Request) -> Resource:
+        site, channel = self._known(request), request.query.get("channelId", "")
+        name = f"sites/{site}/channels/{channel}"
+        with self._shelf.lock:
+            if not channel:
+                raise _invalid("channelId is missing")
+            if name in self._shelf:
+                raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
+            mark = names.base36(name, 8)
+            made = _channel(name, f"https://{site}--{channel}-{mark}.web.app", self._clock.now())
+            self._shelf.put(made)
+            return made
+
+    def _retain(self, request: Request) -> Resource:
+        """A channel that keeps another number of releases; of a channel nothing else changes."""
+        with self._shelf.lock:
+            channel = self._shelf.find(_channel_name(request))
+            count = request.body.get("retainedReleaseCount")
+            if not isinstance(count, int) or not 1 <= count <= 100:
+                raise _invalid("retainedReleaseCount must be between 1 and 100")
+            self._shelf.put({**channel, "retainedReleaseCount": count})
+            self._expire(request.ids["site"])
+            return self._with_release(self._shelf.find(channel["name"]))
+
+    def _releases(self, request: Request) -> Resource:
+        """The newest first; of a site those of all its channels."""
+        site = self._known(request)
+        if "channel" in request.ids:
+            found = self._history(self._shelf.find(_channel_name(request))["name"])
+        else:
+            channels = self._shelf.below(f"sites/{site}/channels")
+            found = [one for channel in channels for one in self._history(channel["name"])]
+            found.sort(key=lambda one: str(one["releaseTime"]), reverse=True)
+        return listed(request, "releases", found, LARGEST_PAGE)
+
+    def _create_release(self, request: Request) -> Resource:
+        """A release of a finalised version; its type is the server's to say."""
+        query, site = request.query, self._known(request)
+        name = query.get("versionName") or query.get("version_name") or ""
+        with self._shelf.lock:
+            channel = self._shelf.find(_channel_name(request))["name"]
+            if request.body.get("type", "SITE_DISABLE") != "SITE_DISABLE":
+                raise _invalid("type is set by the server, but for SITE_DISABLE")
+            if not name.startswith(f"sites/{site}/versions/"):
+                raise _invalid(f"versionName '{name}' is not a version of {site}")
+            version = self._shelf.find(name)
+            if version["status"] != _FINALIZED:
+                raise _unmet(f"{name} is {version['status']}, not {_FINALIZED}")
+            history = self._history(channel)
+            if history and history[0]["version"]["name"] == name:
+                raise _unmet(f"{name} is what the channel serves already")
+            known = any(one["version"]["name"] == name for one in history)
+            kind = "ROLLBACK" if known else "DEPLOY"
+            at = self._after(history)
+            release = _release(channel, version, kind, at, request.body.get("message", ""))
+            self._shelf.put(release)
+            self._expire(site)
+            if channel == f"sites/{site}/channels/{LIVE}":
+                self.served(site, version)
+            return release
+
+    def _after(self, history: list[Resource]) -> datetime:
+        """Now, or just after the newest release: no two of a channel have the same time."""
+        now = self._clock.now()
+        if not history:
+            return now
+        newest = datetime.fromisoformat(str(history[0]["releaseTime"]))
+        return max(now, newest + timedelta(microseconds=1))
+
+    def _expire(self, site: str) -> None:
+        """Let go of versions that stand only in releases beyond what their channels retain."""
+        kept = set()
+        for channel in self._shelf.below(f"sites/{site}/channels"):
+            retained = self._history(channel["name"])[: channel["retainedReleaseCount"]]
+            kept |= {one["version"]["name"] for one in retained}
+        for channel in self._shelf.below(f"sites/{site}/channels"):
+            for release in self._history(channel["name"]):
+                version = self._shelf.find(release["version"]["name"])
+                if version["name"] not in kept and version["status"] == _FINALIZED:
+                    self._shelf.put({**version, "status": "EXPIRED"})
+
+    def _shown(self, site: str) -> set[str]:
+        """The versions that channels serve now."""
+        channels = self._shelf.below(f"sites/{site}/channels")
+        histories = (self._history(channel["name"])[:1] for channel in channels)
+        return {release["version"]["name"] for newest in histories for release in newest}
+
+    def _history(self, channel: str) -> list[Resource]:
+        """The releases of a channel, the newest first, each with its version as it is now."""
+        found = self._shelf.below(f"{channel}/releases")
+        found.sort(key=lambda one: str(one["releaseTime"]), reverse=True)
+        return [{**one, "version": self._shelf.find(one["version"]["name"])} for one in found]
+
+    def _with_release(self, channel: Resource) -> Resource:
+        history = self._history(channel["name"])
+        return {**channel, "release": history[0]} if history else channel
+
+    def _known(self, request: Request) -> str:
+        """The site of a request. Raises: Refused NOT_FOUND."""
+        site = request.ids["site"]
+        self._shelf.find(f"sites/{site}/channels/{LIVE}")
+        return site
+
+
+def _version(name: str, at: datetime) -> Resource:
+    return {"name": name, "status": "CREATED", "config": {}, "createTime": written_time(at)}
+
+
+def _channel(name: str, url: str, at: datetime) -> Resource:
+    return {
+        "name": name,
+        "url": url,
+        "createTime": written_time(at),
+        "retainedReleaseCount": RETAINED_RELEASES,
+    }
+
+
+def _release(
+    channel: str, version: Resource, kind: str, at: datetime, message: str = ""
+) -> Resource:
+    return {
+        "name": f"{channel}/releases/{int(at.timestamp() * 1_000_000)}",
+        "version": version,
+        "type": kind,
+        "releaseTime": written_time(at),
+        **({"message": message} if message else {}),
+    }
+
+
+def _id(site: str, number: int) -> str:
+    """The id of a site's nth version: 16 hexadecimal digits."""
+    return names.digest(f"{site}/{number}")[:16]
+
+
+def _version_name(request: Request) -> str:
+    return f"sites/{request.ids['site']}/versions/{request.ids['version']}"
+
+
+def _channel_name(request: Request) -> str:
+    return f"sites/{request.ids['site']}/channels/{request.ids.get('channel', LIVE)}"
+
+
+def _invalid(message: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def _unmet(message: str) -> Refused:
+    return Refused(grpc.StatusCode.FAILED_PRECONDITION, message)

@@ -1,0 +1,145 @@
+"""Firebase Remote Config, `v1`: one client template per project, every version kept.
+
+Shapes: https://firebase.google.com/docs/reference/remote-config/rest/v1/projects (read 2026-11);
+the refusal of a stale etag as the tests of firebase-admin-node quote it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import grpc
+
+from local.application import names
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.core.resource_store import Shelf, written_time
+from local.core.rest import Call, Reply, Request, Resource, listed
+
+HOST = "firebaseremoteconfig.googleapis.com"
+LARGEST_PAGE = 300
+_SETTABLE = ("conditions", "parameters", "parameterGroups")
+
+
+class RemoteConfig:
+    """The templates of every project. Versions are never forgotten here."""
+
+    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+        self._clock = clock
+        self._shelf = Shelf(journal, "remote-config")
+
+    def found(self, project: str, since: datetime) -> None:
+        """Give a project a first template, unless it has one."""
+        with self._shelf.lock:
+            if not self._versions(project):
+                self._publish(project, {"parameters": {}}, "INCREMENTAL_UPDATE", since)
+
+    def calls(self) -> tuple[Call, ...]:
+        """What is served."""
+        template = "/v1/projects/{project}/remoteConfig"
+        return (
+            Call("projects.getRemoteConfig", "GET", template, self._get),
+            Call("projects.updateRemoteConfig", "PUT", template, self._put),
+            Call("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
+            Call(
+                "projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list
+            ),
+        )
+
+    def _get(self, request: Request) -> Reply:
+        """The newest template, or that of `versionNumber`; its etag is a header."""
+        project, asked = request.ids["project"], request.query.get("versionNumber", "")
+        with self._shelf.lock:
+            versions = self._versions(project)
+            if not asked:
+                return _reply(project, versions[-1] if versions else {})
+            return _reply(project, _numbered(versions, asked))
+
+    def _put(self, request: Request) -> Reply:
+        """The template published, if it is still at the etag of `If-Match` (`*`: at any)."""
+        project, known = request.ids["project"], request.headers.get("if-match", "")
+        with self._shelf.lock:
+            versions = self._versions(project)
+            newest = versions[-1] if versions else {}
+            if not known:
+                raise _invalid("If-Match is missing: an etag, or *")
+            if known not in ("*", _etag(project, newest)):
+                raise Refused(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"[VERSION_MISMATCH]: Expected version {known.rpartition('-')[2]},"
+                    f" found {_number(newest)} for project: {names.project_number(project)}",
+                )
+            template = {key: request.body[key] for key in _SETTABLE if key in request.body}
+            if request.query.get("validateOnly") == "true":
+                return Reply(template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"})
+            self._publish(project, template, "INCREMENTAL_UPDATE", self._clock.now())
+            return _reply(project, self._versions(project)[-1])
+
+    def _rollback(self, request: Request) -> Reply:
+        """An older template published again as a new version; nothing can make it conditional."""
+        project, asked = request.ids["project"], str(request.body.get("versionNumber", ""))
+        with self._shelf.lock:
+            versions = self._versions(project)
+            source = _numbered(versions, asked)
+            if source is versions[-1]:
+                raise _invalid(f"version {asked} is the current one")
+            template = {key: source[key] for key in _SETTABLE if key in source}
+            self._publish(project, template, "ROLLBACK", self._clock.now(), asked)
+            return _reply(project, self._versions(project)[-1])
+
+    def _list(self, request: Request) -> Resource:
+        """Versions without their templates, the newest first."""
+        versions = [
+            {"name": one["name"], **one["version"]}
+            for one in reversed(self._versions(request.ids["project"]))
+        ]
+        page = listed(request, "versions", versions, LARGEST_PAGE)
+        for shown in page.get("versions", ()):
+            del shown["name"]
+        return page
+
+    def _versions(self, project: str) -> list[Resource]:
+        """Every version kept, the oldest first."""
+        return self._shelf.below(f"projects/{project}/remoteConfig")
+
+    def _publish(
+        self, project: str, template: Resource, kind: str, at: datetime, source: str = ""
+    ) -> None:
+        number = len(self._versions(project)) + 1
+        version = {
+            "versionNumber": str(number),
+            "updateTime": written_time(at),
+            "updateUser": {"email": f"deployer@{project}.iam.gserviceaccount.com"},
+            "updateOrigin": "REST_API",
+            "updateType": kind,
+            **({"rollbackSource": source} if source else {}),
+        }
+        name = f"projects/{project}/remoteConfig/{number:09d}"
+        self._shelf.put({"name": name, **template, "version": version})
+
+
+def _reply(project: str, kept: Resource) -> Reply:
+    body = {key: value for key, value in kept.items() if key != "name"}
+    return Reply(body, {"ETag": _etag(project, kept)})
+
+
+def _etag(project: str, kept: Resource) -> str:
+    return f"etag-{names.project_number(project)}-{_number(kept)}"
+
+
+def _number(kept: Resource) -> str:
+    """The version's number; "0" where nothing was ever published."""
+    return str(kept["version"]["versionNumber"]) if kept else "0"
+
+
+def _numbered(versions: list[Resource], number: str) -> Resource:
+    """Raises: Refused NOT_FOUND."""
+    found = next((one for one in versions if _number(one) == number), None)
+    if found is None:
+        raise Refused(grpc.StatusCode.NOT_FOUND, f"Version {number} was not found.")
+    return found
+
+
+def _invalid(message: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -1,0 +1,148 @@
+"""Firebase Rules, `v1`: rulesets that never change, and releases that say which one is in force.
+
+Shapes: firebase/firebase-tools src/gcp/rules.ts (read 2026-11).
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import grpc
+
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.journal import Journal
+from local.core.resource_store import Shelf, written_time
+from local.core.rest import Call, Request, Resource, listed
+
+HOST = "firebaserules.googleapis.com"
+LARGEST_PAGE = 100
+CLOSED = (
+    "rules_version = '2'; service {service} {{ match /{{path=**}} {{ allow read: if false; }} }}"
+)
+
+
+class Rules:
+    """The rulesets and releases of every project; what the rules say is enforced nowhere."""
+
+    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+        self.most_rulesets: int | None = None
+        """How many a project may have; None: any number. The real quota is not known."""
+        self._clock = clock
+        self._shelf = Shelf(journal, "rules")
+
+    def found(self, project: str, release: str, since: datetime) -> None:
+        """Give a project a release (`cloud.firestore`, …) of closed rules, unless it has it."""
+        name = f"projects/{project}/releases/{release}"
+        with self._shelf.lock:
+            if name in self._shelf:
+                return
+            service = release.partition("/")[0]
+            source = {"files": [{"name": "rules", "content": CLOSED.format(service=service)}]}
+            ruleset = _ruleset(project, f"{release}/first", source, since)
+            self._shelf.put(ruleset, _release(name, ruleset["name"], since))
+
+    def calls(self) -> tuple[Call, ...]:
+        """What is served."""
+        releases, rulesets = "/v1/projects/{project}/releases", "/v1/projects/{project}/rulesets"
+        release, ruleset = f"{releases}/{{release=**}}", f"{rulesets}/{{ruleset}}"
+        return (
+            Call("projects.releases.list", "GET", releases, self._releases),
+            Call("projects.releases.get", "GET", release, self._get_release),
+            Call("projects.releases.create", "POST", releases, self._create_release),
+            Call("projects.releases.patch", "PATCH", release, self._patch_release),
+            Call("projects.rulesets.list", "GET", rulesets, self._rulesets),
+            Call("projects.rulesets.get", "GET", ruleset, self._get_ruleset),
+            Call("projects.rulesets.create", "POST", rulesets, self._create_ruleset),
+            Call("projects.rulesets.delete", "DELETE", ruleset, self._delete_ruleset),
+        )
+
+    def _releases(self, request: Request) -> Resource:
+        return listed(request, "releases", self._all_releases(request), LARGEST_PAGE)
+
+    def _get_release(self, request: Request) -> Resource:
+        return self._shelf.find(_release_name(request))
+
+    def _create_release(self, request: Request) -> Resource:
+        name = str(request.body.get("name", ""))
+        with self._shelf.lock:
+            if not name.startswith(f"projects/{request.ids['project']}/releases/"):
+                raise _invalid(f"'{name}' is not the name of a release")
+            if name in self._shelf:
+                raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
+            ruleset = self._shelf.find(str(request.body.get("rulesetName", "")))
+            self._shelf.put(_release(name, ruleset["name"], self._clock.now()))
+            return self._shelf.find(name)
+
+    def _patch_release(self, request: Request) -> Resource:
+        """A release moved to another ruleset; nothing can make it conditional."""
+        with self._shelf.lock:
+            release = self._shelf.find(_release_name(request))
+            asked = request.body.get("release")
+            if not isinstance(asked, dict) or asked.get("name") != release["name"]:
+                raise _invalid("release.name must be the name in the path")
+            ruleset = self._shelf.find(str(asked.get("rulesetName", "")))
+            now = written_time(self._clock.now())
+            self._shelf.put({**release, "rulesetName": ruleset["name"], "updateTime": now})
+            return self._shelf.find(release["name"])
+
+    def _rulesets(self, request: Request) -> Resource:
+        """Rulesets without their sources, the newest first."""
+        found = self._shelf.below(f"projects/{request.ids['project']}/rulesets")
+        found.sort(key=lambda one: str(one["createTime"]), reverse=True)
+        bare = [{key: one[key] for key in ("name", "createTime")} for one in found]
+        return listed(request, "rulesets", bare, LARGEST_PAGE)
+
+    def _get_ruleset(self, request: Request) -> Resource:
+        return self._shelf.find(_ruleset_name(request))
+
+    def _create_ruleset(self, request: Request) -> Resource:
+        project, source = request.ids["project"], request.body.get("source")
+        files = source.get("files") if isinstance(source, dict) else None
+        if not files or not all(isinstance(one, dict) and one.get("content") for one in files):
+            raise _invalid("source.files needs a file with content")
+        with self._shelf.lock:
+            count = len(self._shelf.below(f"projects/{project}/rulesets"))
+            if self.most_rulesets is not None and count >= self.most_rulesets:
+                raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many rulesets.")
+            made = _ruleset(project, uuid.uuid4().hex, {"files": files}, self._clock.now())
+            self._shelf.put(made)
+            return made
+
+    def _delete_ruleset(self, request: Request) -> Resource:
+        with self._shelf.lock:
+            ruleset = self._shelf.find(_ruleset_name(request))
+            for release in self._all_releases(request):
+                if release["rulesetName"] == ruleset["name"]:
+                    raise Refused(
+                        grpc.StatusCode.FAILED_PRECONDITION, f"{release['name']} releases it"
+                    )
+            self._shelf.write({ruleset["name"]: None})
+            return {}
+
+    def _all_releases(self, request: Request) -> list[Resource]:
+        """Release names may have parts of their own: `cloud.firestore/orders`."""
+        return self._shelf.under(f"projects/{request.ids['project']}/releases/")
+
+
+def _ruleset(project: str, seed: str, source: Resource, at: datetime) -> Resource:
+    name = f"projects/{project}/rulesets/{uuid.uuid5(uuid.NAMESPACE_URL, f'{project}/{seed}')}"
+    return {"name": name, "source": source, "createTime": written_time(at)}
+
+
+def _release(name: str, ruleset: str, at: datetime) -> Resource:
+    now = written_time(at)
+    return {"name": name, "rulesetName": ruleset, "createTime": now, "updateTime": now}
+
+
+def _release_name(request: Request) -> str:
+    return f"projects/{request.ids['project']}/releases/{request.ids['release']}"
+
+
+def _ruleset_name(request: Request) -> str:
+    return f"projects/{request.ids['project']}/rulesets/{request.ids['ruleset']}"
+
+
+def _invalid(message: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)

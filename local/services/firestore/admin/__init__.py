@@ -1,0 +1,1 @@
+"""Firestore Admin: databases, backups, exports, imports, operations."""

@@ -1,0 +1,142 @@
+"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and composite indexes.
+
+What is about whole databases stands in `data_calls`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import grpc
+from google.cloud.firestore_admin_v1 import types
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+from google.protobuf.message import Message
+
+from local.core.pages import page
+from local.services.firestore.admin.database_calls import DataCalls
+from local.services.firestore.data.ttl import Group
+from local.services.firestore.refusals import invalid, unimplemented
+
+LARGEST_PAGE = 1000
+
+_FIELD = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)/fields/(.+)")
+_INDEX = re.compile(r"projects/[^/]+/databases/[^/]+/collectionGroups/[^/]+/indexes/[^/]+")
+_PARENT = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)")
+_FILTERS = ("ttlConfig:*", "ttl_config:*")
+_Field = types.Field.pb()
+_ListFieldsResponse = types.ListFieldsResponse.pb()
+_ListIndexesResponse = types.ListIndexesResponse.pb()
+_Metadata = types.FieldOperationMetadata.pb()
+_IndexMetadata = types.IndexOperationMetadata.pb()
+_ACTIVE = types.Field.TtlConfig.State.ACTIVE
+
+
+class FirestoreAdmin(DataCalls):
+    """Time-to-live policies as fields, and indexes; a change is over as soon as it is asked for."""
+
+    def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The field, with its time-to-live policy if it has one; every field exists."""
+        group, field = _parse(request.name)
+        return self._field(group, field)
+
+    def ListFields(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The fields of a collection group (`-`: of all) that have a time-to-live policy."""
+        database, collection_id = _group(request.parent)
+        if request.filter not in _FILTERS:
+            raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
+        fields = [
+            self._field(group, policy.field)
+            for group, policy in sorted(self._firestore.expiry.policies().items())
+            if group.database == database and collection_id in ("-", group.collection_id)
+        ]
+        shown, token = page(
+            fields, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+        )
+        return _ListFieldsResponse(fields=shown, next_page_token=token)
+
+    def UpdateField(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An operation that is over already; with `ttl_config` absent the policy is taken away."""
+        group, field = _parse(request.field.name)
+        paths = {path.split(".")[0] for path in request.update_mask.paths} or {"ttl_config"}
+        if paths != {"ttl_config"}:
+            raise unimplemented("Of a field only ttl_config can be changed here.")
+        if request.field.HasField("ttl_config"):
+            offset = request.field.ttl_config.expiration_offset.ToTimedelta()
+            self._firestore.expiry.set(group, field, offset)
+        else:
+            self._firestore.expiry.clear(group, field)
+        return self._operation(group, field)
+
+    def ListIndexes(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """The composite indexes of a collection group (`-`: of all), unfiltered."""
+        if request.filter:
+            raise unimplemented("Indexes are listed without a filter.")
+        shown, token = page(
+            self._firestore.indexes.of(*_group(request.parent)),
+            lambda one: str(one.name),
+            request.page_size,
+            request.page_token,
+            LARGEST_PAGE,
+        )
+        return _ListIndexesResponse(indexes=shown, next_page_token=token)
+
+    def GetIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An index by its full name."""
+        index: Message = self._firestore.indexes.find(_index_name(request.name))
+        return index
+
+    def CreateIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """An operation that is over already, with the index, which is ready."""
+        group = _group(request.parent)
+        index = self._firestore.indexes.create(group, request.index)
+        operation = operations_pb2.Operation(
+            name=f"{group.database}/operations/{uuid.uuid4()}", done=True
+        )
+        operation.metadata.Pack(_IndexMetadata(index=index.name))
+        operation.response.Pack(index)
+        return operation
+
+    def DeleteIndex(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """Nothing, once the index is gone."""
+        self._firestore.indexes.delete(_index_name(request.name))
+        return empty_pb2.Empty()
+
+    def _field(self, group: Group, field: str) -> Message:
+        message = _Field(name=f"{group}/fields/{field}")
+        policy = self._firestore.expiry.policies().get(group)
+        if policy is not None and policy.field == field:
+            message.ttl_config.state = _ACTIVE
+            if policy.offset:
+                message.ttl_config.expiration_offset.FromTimedelta(policy.offset)
+        return message
+
+    def _operation(self, group: Group, field: str) -> Message:
+        changed = self._field(group, field)
+        name = uuid.uuid5(uuid.NAMESPACE_URL, str(changed))
+        operation = operations_pb2.Operation(name=f"{group.database}/operations/{name}", done=True)
+        operation.metadata.Pack(_Metadata(field=changed.name))
+        operation.response.Pack(changed)
+        return operation
+
+
+def _parse(name: str) -> tuple[Group, str]:
+    found = _FIELD.fullmatch(name)
+    if found is None:
+        raise invalid(f'"{name}" is not the name of a field.')
+    database, collection_id, field = found.groups()
+    return Group(database, collection_id), field
+
+
+def _group(name: str) -> Group:
+    found = _PARENT.fullmatch(name)
+    if found is None:
+        raise invalid(f'"{name}" is not the name of a collection group.')
+    return Group(*found.groups())
+
+
+def _index_name(name: str) -> str:
+    if not _INDEX.fullmatch(name):
+        raise invalid(f'"{name}" is not the name of an index.')
+    return name

@@ -1,0 +1,1 @@
+"""Databases, documents, values, indexes and expiry."""

@@ -1,0 +1,1 @@
+"""Queries, aggregations, listings and listeners."""

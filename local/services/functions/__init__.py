@@ -1,0 +1,1 @@
+"""Cloud Functions, `v2`."""

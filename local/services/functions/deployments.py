@@ -1,0 +1,212 @@
+"""How functions are deployed, created and deleted: requests that end later as operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.cloud import functions_v2
+from google.longrunning import operations_pb2
+from google.protobuf.message import Message
+
+from local.application import Application
+from local.application.applications import Estate, Location, invalid, location_of, not_found, parse
+from local.application.builds import Asked, Build
+from local.application.service import Archive, Configuration, Service
+from local.core.grpc_services import Refused
+from local.core.pages import page
+from local.faults.points import Faults
+from local.services.run.quota import WriteQuota
+
+LARGEST_PAGE = 100
+QUOTA_METRIC = "cloudfunctions.googleapis.com/write_requests"
+"""60 writes in 60 s and region, of the 2nd generation."""
+_FUNCTION: Any = functions_v2.Function.pb()
+_METADATA: Any = functions_v2.OperationMetadata.pb()
+
+
+class Deploying:
+    """The writes of `FunctionService`. One deployment of a function at a time: a second is refused.
+
+    Whether the source is there, its secrets can be read and its container starts shows when the
+    build is due.
+    """
+
+    def __init__(self, estate: Estate, quota: WriteQuota, faults: Faults) -> None:
+        self._estate = estate
+        self._quota = quota
+        self._faults = faults
+
+    def UpdateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """A new build with what the mask names; an empty mask names all that is set.
+
+        Without `all_traffic_on_latest_revision` the traffic list stays: a function whose traffic
+        is pinned gives the new revision nothing.
+        """
+        location, (function,) = parse(request.function.name, "functions")
+        paths = _paths(request.update_mask.paths, request.function)
+        application, service = self._found(location, function)
+        return self._begin(application, service, "update", _asked(request.function, paths, service))
+
+    def CreateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """A function of the policy that was deleted is there again, its traffic on the newest."""
+        location, _ = parse(request.parent)
+        for application in self._estate.within(location):
+            if request.function_id in application.policy.functions:
+                service = application.service_of(request.function_id)
+                if service.deleted_at is None:
+                    raise Refused(
+                        grpc.StatusCode.ALREADY_EXISTS,
+                        f"Resource '{location}/functions/{request.function_id}' already exists",
+                    )
+                asked = _asked(request.function, _set(request.function), service)
+                return self._begin(application, service, "create", asked)
+        raise Refused(grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy")
+
+    def DeleteFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """The function is gone at once, with its service."""
+        location, (function,) = parse(request.name, "functions")
+        application, service = self._found(location, function)
+        self._admit(application, function)
+        application.delete(service.function)
+        return operations_pb2.Operation(name=f"{location}/operations/delete-{function}", done=True)
+
+    def _begin(
+        self, application: Application, service: Service, verb: str, asked: tuple[Asked, Any]
+    ) -> Message:
+        self._admit(application, service.function)
+        name = f"{location_of(application)}/functions/{service.function}"
+        unusual = self._faults.fate(f"operation {name}")
+        wanted, message = asked
+        message.name = name
+        build = application.builds.begin(
+            service.function, verb, wanted, message, unusual.delay or timedelta(), unusual.failure
+        )
+        return operation_message(application, build)
+
+    def _admit(self, application: Application, function: str) -> None:
+        self._quota.take(location_of(application), dry_run=False)
+        if application.builds.running(function) is not None:
+            raise Refused(
+                grpc.StatusCode.ABORTED,
+                f"An operation on function {function} in region {application.region} in project "
+                f"{application.project} is already in progress. Please try again later.",
+            )
+
+    def _found(self, location: Location, function: str) -> tuple[Application, Service]:
+        for application in self._estate.within(location):
+            if function in application.policy.functions:
+                service = application.service_of(function)
+                if service.deleted_at is None:
+                    return application, service
+        raise not_found(f"{location}/functions/{function}")
+
+
+class Deployments:
+    """`google.longrunning.Operations` of the deployments of functions."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+
+    def GetOperation(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """An operation by its full name."""
+        location, (identity,) = parse(request.name, "operations")
+        for application in self._estate.within(location):
+            for build in application.builds.all():
+                if build.id == identity:
+                    return operation_message(application, build)
+        raise not_found(request.name)
+
+    def ListOperations(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """A region's operations, the newest first; unfiltered."""
+        location, _ = parse(request.name.removesuffix("/operations"))
+        if request.filter:
+            raise invalid(f"filter '{request.filter}' is not supported")
+        found = [
+            operation_message(application, build)
+            for application in self._estate.within(location)
+            for build in reversed(application.builds.all())
+        ]
+        shown, token = page(
+            found, lambda one: str(one.name), request.page_size, request.page_token, LARGEST_PAGE
+        )
+        return operations_pb2.ListOperationsResponse(operations=shown, next_page_token=token)
+
+
+def operation_message(application: Application, build: Build) -> Message:
+    """`google.longrunning.Operation` of a build, as far as it has come."""
+    location = location_of(application)
+    message = operations_pb2.Operation(name=f"{location}/operations/{build.id}", done=build.ended)
+    told = _METADATA(
+        target=f"{location}/functions/{build.function}",
+        verb=build.verb,
+        create_time=build.started_at,
+    )
+    told.request_resource.Pack(build.message)
+    message.metadata.Pack(told)
+    if build.ended and build.failure:
+        message.error.code = grpc.StatusCode.FAILED_PRECONDITION.value[0]
+        message.error.message = build.failure
+    elif build.ended:
+        message.response.Pack(build.message)
+    return message
+
+
+def _paths(paths: Iterable[str], function: Any) -> list[str]:
+    """The fields to change. Raises: Refused for one that a function does not have."""
+    for path in paths:
+        descriptor = _FUNCTION.DESCRIPTOR
+        for part in path.split("."):
+            field = descriptor.fields_by_name.get(part) if descriptor is not None else None
+            if field is None:
+                raise invalid(f"update_mask: a function has no field '{path}'")
+            descriptor = field.message_type
+    return list(paths) or _set(function)
+
+
+def _set(function: Any) -> list[str]:
+    """Every field below build and service configuration that a message sets."""
+    return [
+        f"{holder}.{field.name}"
+        for holder in ("build_config", "service_config")
+        for field, _ in getattr(function, holder).ListFields()
+    ]
+
+
+def _asked(function: Any, paths: list[str], service: Service) -> tuple[Asked, Any]:
+    """What is to be built, and the message that an operation shows of it."""
+    message = _FUNCTION()
+    message.CopyFrom(function)
+    config, before = function.service_config, service.latest_created.configuration
+    named = {path.removeprefix("service_config.") for path in paths}
+    changes: dict[str, Any] = {}
+    if "environment_variables" in named:
+        variables = dict(config.environment_variables)
+        variables.pop("RELEASE", None)  # every revision has it by itself
+        changes["environment"] = variables
+    if "secret_environment_variables" in named:
+        changes["secrets"] = {
+            one.key: f"{one.secret.rpartition('/')[2]}/{one.version}"
+            for one in config.secret_environment_variables
+        }
+    for field, ours in (
+        ("min_instance_count", "min_instances"),
+        ("max_instance_count", "max_instances"),
+        ("max_instance_request_concurrency", "concurrency"),
+    ):
+        if field in named:
+            changes[ours] = getattr(config, field)
+    kept = {field: getattr(before, field) for field in Configuration.__struct_fields__}
+    follow = "all_traffic_on_latest_revision" in named and config.all_traffic_on_latest_revision
+    return Asked(_archive(function, paths), Configuration(**{**kept, **changes}), follow), message
+
+
+def _archive(function: Any, paths: list[str]) -> Archive | None:
+    if not any(path.startswith("build_config.source") for path in paths):
+        return None
+    place = function.build_config.source.storage_source
+    if not place.bucket or not place.object_:
+        raise invalid("build_config.source.storage_source needs a bucket and an object")
+    return Archive(place.bucket, place.object_, place.generation)

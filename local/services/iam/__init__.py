@@ -1,0 +1,1 @@
+"""Service accounts and the IAM policies of projects."""

@@ -1,0 +1,356 @@
+"""The HTTP side: who asks one of Google's identity hosts is answered here."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from jwt import InvalidTokenError, PyJWS
+from msgspec import Struct
+
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.services.identity.administration import Fault, made, updated
+from local.services.identity.keys import Keys, Signing
+from local.services.identity.requests import (
+    EnrolledRequest,
+    EnrolRequest,
+    LookupRequest,
+    SecondFactorRequest,
+    ServiceTokenRequest,
+    SignInRequest,
+)
+from local.services.identity.second_factor import Enrolling
+from local.services.identity.users import Account, Session, User, Users, is_code, uid_of
+from shared.core.codec import from_json
+from shared.domain.commands.credential import PERSONS, SERVICES
+
+HOSTS = (
+    "identitytoolkit.googleapis.com",
+    "securetoken.googleapis.com",
+    "www.googleapis.com",
+    "iamcredentials.googleapis.com",
+)
+SIGN_IN = "/v1/accounts:signInWithPassword"
+PEOPLE_CERTIFICATES = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
+SERVICE_CERTIFICATES = "/oauth2/v1/certs"
+CERTIFICATES_KEPT_SECONDS = 3600
+LIFETIME_SECONDS = 3600
+PENDING_SECONDS = 300
+
+
+class Reply(Struct, frozen=True):
+    """What is answered."""
+
+    status: int
+    content: dict[str, Any]
+    max_age: int | None = None
+    """Seconds that it may be kept; None: not at all."""
+
+
+class EmbeddedIdentity:
+    """Firebase Authentication of one project, and ID tokens for any service account.
+
+    Google's libraries read the machine's clock when they judge a token's life, our own judgement
+    reads the cloud's: so a token is issued at the earlier and expires after the later of the two.
+    `auth_time` is the cloud's. One-time passwords follow the machine's clock, as a telephone does.
+    """
+
+    def __init__(
+        self, clock: CloudClock, journal: Journal, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.project = ""
+        """Where people sign in; set before anybody does."""
+        self.users = Users(journal)
+        self.takes_no_password: Callable[[str], bool] = lambda api_key: False
+        """Whether a web API key is of a project in which nobody signs in by password."""
+        self._keys = Keys(journal, HOSTS)
+        self._clock = clock
+        self._wall = wall
+        self._pending: dict[str, tuple[str, float]] = {}
+        self._enrolling = Enrolling()
+        self._with_key: dict[str, Callable[[bytes], dict[str, Any]]] = {
+            SIGN_IN: self._sign_in,
+            "/v2/accounts/mfaSignIn:finalize": self._second_factor,
+            "/v2/accounts/mfaEnrollment:start": self._enrol,
+            "/v2/accounts/mfaEnrollment:finalize": self._enrolled,
+        }
+        """What people ask for themselves, with the web API key."""
+
+    def respond(
+        self, method: str, host: str, path: str, query: Mapping[str, str], body: bytes
+    ) -> Reply:
+        """The answer to one request to one of the hosts."""
+        try:
+            return self._answer(method, host, path, query, body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _refused(Fault("INVALID_ARGUMENT"))
+        except Fault as fault:
+            return _refused(fault)
+
+    def put(self, account: Account) -> dict[str, Any]:
+        """Make or replace a person; their id."""
+        return {"uid": self.users.put(account, self._issued_at()).uid}
+
+    def told(self) -> dict[str, Any]:
+        """What a process needs to reach it as Google."""
+        return {
+            "project": self.project,
+            "hosts": list(HOSTS),
+            "certificate": self._keys.authority.decode(),
+        }
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """The server's side of TLS for the hosts."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with TemporaryDirectory() as folder:  # a chain is loaded from a file alone
+            chain = Path(folder) / "server.pem"
+            chain.touch(mode=0o600)
+            chain.write_bytes(self._keys.server)
+            context.load_cert_chain(chain)
+        return context
+
+    def person_token(self, claims: Mapping[str, Any]) -> str:
+        """Sign claims as Firebase does, whatever they are."""
+        return _signed(self._keys.people, claims)
+
+    def service_token(self, claims: Mapping[str, Any]) -> str:
+        """Sign claims as Google does for service accounts, whatever they are."""
+        return _signed(self._keys.services, claims)
+
+    def person_claims(self, user: User, *, second_factor: bool, auth_time: int) -> dict[str, Any]:
+        """What a token of that person says."""
+        factor = {"sign_in_second_factor": "totp", "second_factor_identifier": _enrolment(user)}
+        return {
+            "iss": PERSONS + self.project,
+            "aud": self.project,
+            "auth_time": auth_time,
+            "user_id": user.uid,
+            "sub": user.uid,
+            **self._life(),
+            "email": user.email,
+            "email_verified": user.email_verified,
+            "firebase": {
+                "identities": {"email": [user.email]},
+                "sign_in_provider": "password",
+                **(factor if second_factor else {}),
+            },
+            **user.claims,
+        }
+
+    def service_claims(self, email: str, audience: str) -> dict[str, Any]:
+        """What a token of that service account says."""
+        subject = str(int(uid_of(email), 16))[:21]
+        return {
+            "iss": SERVICES,
+            "aud": audience,
+            "azp": subject,
+            "sub": subject,
+            **self._life(),
+            "email": email,
+            "email_verified": True,
+        }
+
+    def _answer(
+        self, method: str, host: str, path: str, query: Mapping[str, str], body: bytes
+    ) -> Reply:
+        match method, host, path:
+            case "GET", "www.googleapis.com", p if p == PEOPLE_CERTIFICATES:
+                return _certificates(self._keys.people)
+            case "GET", "www.googleapis.com", p if p == SERVICE_CERTIFICATES:
+                return _certificates(self._keys.services)
+            case "POST", "identitytoolkit.googleapis.com", p if p in self._with_key:
+                _need_key(query)
+                if p == SIGN_IN and self.takes_no_password(query["key"]):
+                    raise Fault("PASSWORD_LOGIN_DISABLED")
+                return Reply(200, self._with_key[p](body))
+            case "POST", "identitytoolkit.googleapis.com", p if p.startswith(self._people):
+                return Reply(200, self._administrated(p.removeprefix(self._people), body))
+            case "POST", "identitytoolkit.googleapis.com", p if p == self._initialize:
+                return Reply(200, {})
+            case "POST", "securetoken.googleapis.com", "/v1/token":
+                _need_key(query)
+                return Reply(200, self._refresh(dict(parse_qsl(body.decode()))))
+            case "POST", "iamcredentials.googleapis.com", p if p.endswith(":generateIdToken"):
+                return Reply(200, self._service(path, body))
+        raise Fault("NOT_FOUND", 404)
+
+    @property
+    def _people(self) -> str:
+        return f"/v1/projects/{self.project}/accounts"
+
+    @property
+    def _initialize(self) -> str:
+        return f"/v2/projects/{self.project}/identityPlatform:initializeAuth"
+
+    def _administrated(self, verb: str, body: bytes) -> dict[str, Any]:
+        """What whoever administrates the project asks of its people."""
+        match verb:
+            case "":
+                return made(self.users, body)
+            case ":update":
+                return updated(self.users, body)
+            case ":lookup":
+                return self._look_up(body)
+        raise Fault("NOT_FOUND", 404)
+
+    def _enrol(self, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, EnrolRequest)
+        if asked.totp_enrollment_info is None:
+            raise Fault("INVALID_ARGUMENT")
+        return self._enrolling.begin(self._whose(asked.id_token))
+
+    def _enrolled(self, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, EnrolledRequest)
+        said, user = asked.totp_verification_info, self._whose(asked.id_token)
+        user = self._enrolling.finish(user, said, self._wall())
+        self.users.keep(user)
+        return {**self._begun(user, second_factor=True), "totpAuthInfo": {}}
+
+    def _whose(self, token: str) -> User:
+        """Who a token is about that was signed here."""
+        try:
+            content = PyJWS().decode(token, self._keys.people.key.public_key(), ["RS256"])
+        except InvalidTokenError:
+            raise Fault("INVALID_ID_TOKEN") from None
+        user = self.users.get(from_json(content)["sub"])
+        if user is None:
+            raise Fault("USER_NOT_FOUND")
+        return user
+
+    def _sign_in(self, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, SignInRequest)
+        user = self.users.called(asked.email)
+        if user is None or user.password != asked.password:
+            raise Fault("INVALID_LOGIN_CREDENTIALS")
+        self._need_able(user)
+        found = {"localId": user.uid, "email": user.email}
+        if not user.totp_secret:
+            return {**found, **self._begun(user, second_factor=False), "expiresIn": "3600"}
+        pending = secrets.token_urlsafe(32)
+        self._pending[pending] = (user.uid, self._wall() + PENDING_SECONDS)
+        enrolled = {"mfaEnrollmentId": _enrolment(user), "displayName": "app", "totpInfo": {}}
+        return {**found, "mfaPendingCredential": pending, "mfaInfo": [enrolled]}
+
+    def _second_factor(self, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, SecondFactorRequest)
+        uid, until = self._pending.get(asked.mfa_pending_credential, ("", 0.0))
+        user = self.users.get(uid)
+        if user is None or self._wall() > until:
+            raise Fault("INVALID_MFA_PENDING_CREDENTIAL")
+        if asked.mfa_enrollment_id != _enrolment(user):
+            raise Fault("MFA_ENROLLMENT_NOT_FOUND")
+        said = asked.totp_verification_info.verification_code
+        if not is_code(user.totp_secret, said, self._wall()):
+            raise Fault("INVALID_MFA_VERIFICATION_CODE")
+        self._need_able(user)
+        del self._pending[asked.mfa_pending_credential]
+        return self._begun(user, second_factor=True)
+
+    def _begun(self, user: User, *, second_factor: bool) -> dict[str, Any]:
+        """Tokens of a new session."""
+        session = Session(user.uid, self._clock.now(), self._issued_at(), second_factor)
+        return {
+            "idToken": self._token(user, session),
+            "refreshToken": self.users.begin(session),
+        }
+
+    def _refresh(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        if asked.get("grant_type") != "refresh_token":
+            raise Fault("INVALID_GRANT_TYPE")
+        session = self.users.session(asked.get("refresh_token", ""))
+        user = self.users.get(session.uid) if session else None
+        if session is None or user is None:
+            raise Fault("INVALID_REFRESH_TOKEN")
+        if session.issued_at < user.valid_since:
+            raise Fault("TOKEN_EXPIRED")
+        self._need_able(user)
+        token = self._token(user, session)
+        return {
+            "access_token": token,
+            "id_token": token,
+            "refresh_token": asked["refresh_token"],
+            "expires_in": "3600",
+            "token_type": "Bearer",
+            "user_id": user.uid,
+            "project_id": self.project,
+        }
+
+    def _look_up(self, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, LookupRequest)
+        found = [user for uid in asked.local_id if (user := self.users.get(uid))]
+        shown = [
+            {
+                "localId": user.uid,
+                "email": user.email,
+                "emailVerified": user.email_verified,
+                "validSince": str(user.valid_since),
+                "disabled": user.disabled,
+                "customAttributes": msgspec.json.encode(user.claims).decode(),
+            }
+            for user in found
+        ]
+        kind = {"kind": "identitytoolkit#GetAccountInfoResponse"}
+        return {**kind, "users": shown} if shown else kind
+
+    def _service(self, path: str, body: bytes) -> dict[str, Any]:
+        asked = from_json(body, ServiceTokenRequest)
+        email = path.rpartition("/")[2].removesuffix(":generateIdToken")
+        if not asked.audience:
+            raise Fault("INVALID_ARGUMENT")
+        claims = self.service_claims(email, asked.audience)
+        if not asked.include_email:
+            del claims["email"], claims["email_verified"]
+        return {"token": self.service_token(claims)}
+
+    def _token(self, user: User, session: Session) -> str:
+        authenticated_at = int(session.authenticated_at.timestamp())
+        return self.person_token(
+            self.person_claims(
+                user, second_factor=session.second_factor, auth_time=authenticated_at
+            )
+        )
+
+    def _life(self) -> dict[str, int]:
+        expires_at = max(self._wall(), self._clock.now().timestamp()) + LIFETIME_SECONDS
+        return {"iat": self._issued_at(), "exp": int(expires_at)}
+
+    def _issued_at(self) -> int:
+        return int(min(self._wall(), self._clock.now().timestamp()))
+
+    def _need_able(self, user: User) -> None:
+        if user.disabled:
+            raise Fault("USER_DISABLED")
+
+
+def _enrolment(user: User) -> str:
+    return uid_of(f"second factor of {user.uid}")
+
+
+def _need_key(query: Mapping[str, str]) -> None:
+    if not query.get("key"):
+        raise Fault("The request is missing a valid API key.", 403)
+
+
+def _certificates(signing: Signing) -> Reply:
+    return Reply(200, {signing.id: signing.certificate}, CERTIFICATES_KEPT_SECONDS)
+
+
+def _signed(signing: Signing, claims: Mapping[str, Any]) -> str:
+    content = msgspec.json.encode(claims)
+    return PyJWS().encode(content, signing.key, algorithm="RS256", headers={"kid": signing.id})
+
+
+def _refused(fault: Fault) -> Reply:
+    detail = {"message": fault.message, "domain": "global", "reason": "invalid"}
+    error = {"code": fault.status, "message": fault.message, "errors": [detail]}
+    return Reply(fault.status, {"error": error})

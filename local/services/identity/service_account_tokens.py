@@ -1,0 +1,36 @@
+"""Service Account Credentials, `v1`: ID tokens of any service account, as a REST product.
+
+Shape: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
+(read 2026-11). Whoever knows the host by heart asks the front door, which answers alike.
+"""
+
+from __future__ import annotations
+
+import grpc
+import msgspec
+
+from local.core.grpc_services import Refused
+from local.core.rest import Call, Request, Resource
+from local.services.identity.service import EmbeddedIdentity
+
+HOST = "iamcredentials.googleapis.com"
+
+
+class Credentials:
+    """The tokens of the embedded identity's service accounts."""
+
+    def __init__(self, identity: EmbeddedIdentity) -> None:
+        self._identity = identity
+
+    def calls(self) -> tuple[Call, ...]:
+        """What is served."""
+        path = "/v1/projects/-/serviceAccounts/{account}:generateIdToken"
+        return (Call("projects.serviceAccounts.generateIdToken", "POST", path, self._signed),)
+
+    def _signed(self, request: Request) -> Resource:
+        path = f"/v1/projects/-/serviceAccounts/{request.ids['account']}:generateIdToken"
+        body = msgspec.json.encode(request.body)
+        reply = self._identity.respond("POST", HOST, path, {}, body)
+        if reply.status != 200:
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, str(reply.content["error"]["message"]))
+        return reply.content

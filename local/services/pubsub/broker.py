@@ -1,0 +1,322 @@
+"""The state of the service: topics, subscriptions and snapshots, under one lock and one journal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.faults.points import Faults
+from local.services.pubsub.delivery.backlog import Backlog
+from local.services.pubsub.delivery.entries import Entry, Message
+from local.services.pubsub.ledger import Ledger, entry_rows
+from local.services.pubsub.messages import PubsubMessage, Snapshot, Subscription, Topic, copied
+from local.services.pubsub.names import DELETED_TOPIC, project_of, short
+from local.services.pubsub.refusals import Ended, missing
+from local.services.pubsub.resources import filters, subscriptions, topics
+
+DEAD_LETTER = "CloudPubSubDeadLetterSource"
+"""Begins the attributes of a dead letter:
+https://cloud.google.com/pubsub/docs/handling-failures#how_dead_letter_topics_work."""
+
+
+@dataclass(slots=True, eq=False)
+class Feed:
+    """A subscription at work: its configuration and what it still has to deliver."""
+
+    spec: Subscription
+    backlog: Backlog
+    matches: filters.Predicate
+    watchers: set[threading.Event] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A snapshot: what was unacknowledged when it was made, and everything published since."""
+
+    spec: Snapshot
+    messages: dict[int, Message] = field(default_factory=dict)
+
+
+class Broker:
+    """Everything that Pub/Sub knows; read it and change it inside `change` only."""
+
+    def __init__(self, clock: CloudClock, journal: Journal, faults: Faults) -> None:
+        self.clock = clock
+        self._faults = faults
+        self.ledger = Ledger(journal)
+        self.topics: dict[str, Topic] = {}
+        self.feeds: dict[str, Feed] = {}
+        self.snapshots: dict[str, Held] = {}
+        self.policies: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+        self._watchers: set[threading.Event] = set()
+        self._touched: set[Feed] = set()
+        self._closed = threading.Event()
+        self._sequence = 0
+        self._session = 1
+        self._replay()
+
+    @property
+    def closed(self) -> bool:
+        """Has the service ended?"""
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """End the service: nothing is changed any more, and everybody who waits wakes up."""
+        with self._lock:
+            self._closed.set()
+            waiting = [self._watchers, *(feed.watchers for feed in self.feeds.values())]
+            events = [event for watchers in waiting for event in watchers]
+        self.rouse(*events)
+
+    @contextmanager
+    def change(self) -> Iterator[datetime]:
+        """The whole service at one instant, which is handed out; durable when the body is left.
+
+        What the body changed before it raised is changed: it checks first.
+        Raises: Ended.
+        """
+        events: set[threading.Event] = set()
+        try:
+            with self._lock:
+                if self.closed:
+                    raise Ended
+                try:
+                    yield self.clock.now()
+                finally:
+                    self.ledger.commit()
+                    touched, self._touched = self._touched, set()
+                    if touched:
+                        events = self._watchers.union(*(feed.watchers for feed in touched))
+        finally:
+            self.rouse(*events)
+
+    @contextmanager
+    def watch(self, subscription: str | None = None) -> Iterator[threading.Event]:
+        """An event that is set whenever a subscription, or any of them, may have something new.
+
+        Raises: Refused NOT_FOUND.
+        """
+        event = threading.Event()
+        with self._lock:
+            watchers = self._watchers if subscription is None else self.feed(subscription).watchers
+            watchers.add(event)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                watchers.discard(event)
+
+    def rouse(self, *events: threading.Event) -> None:
+        """Set the events, and make who waits on them with the clock look."""
+        for event in events:
+            event.set()
+        if events:
+            self.clock.wake()
+
+    def topic(self, name: str) -> Topic:
+        """The topic of that name.
+
+        Raises: Refused NOT_FOUND.
+        """
+        if name not in self.topics:
+            raise missing(name)
+        return self.topics[name]
+
+    def feed(self, subscription: str) -> Feed:
+        """The subscription of that name, at work.
+
+        Raises: Refused NOT_FOUND.
+        """
+        if subscription not in self.feeds:
+            raise missing(subscription)
+        return self.feeds[subscription]
+
+    def snapshot(self, name: str) -> Held:
+        """The snapshot of that name.
+
+        Raises: Refused NOT_FOUND.
+        """
+        if name not in self.snapshots:
+            raise missing(name)
+        return self.snapshots[name]
+
+    def touch(self, feed: Feed) -> None:
+        """Wake who watches this subscription when the change is over."""
+        self._touched.add(feed)
+
+    def put_topic(self, topic: Topic) -> None:
+        """Keep a new topic, or a new state of one."""
+        self.topics[topic.name] = topic
+        self.ledger.put(f"topic/{topic.name}", topic.SerializeToString())
+        for feed in self._feeds_of(topic.name):
+            self.put_subscription(copied(feed.spec))
+
+    def remove_topic(self, name: str) -> None:
+        """Forget a topic; its subscriptions keep what they have, and get nothing more."""
+        orphans = self._feeds_of(name)
+        del self.topics[name]
+        self.ledger.put(f"topic/{name}", None)
+        self.put_policy(name, None)
+        for feed in orphans:
+            orphan = copied(feed.spec)
+            orphan.topic = DELETED_TOPIC
+            self.put_subscription(orphan)
+
+    def put_subscription(self, spec: Subscription) -> None:
+        """Keep a new subscription, or a new configuration of one."""
+        self.ledger.put(f"subscription/{spec.name}", spec.SerializeToString())
+        self._govern(spec)
+        self.touch(self.feeds[spec.name])
+
+    def remove_subscription(self, name: str) -> None:
+        """Forget a subscription and what it had to deliver."""
+        feed = self.feeds[name]
+        feed.backlog.discard()
+        self.touch(feed)
+        del self.feeds[name]
+        self.ledger.put(f"subscription/{name}", None)
+        self.put_policy(name, None)
+
+    def put_policy(self, resource: str, policy: bytes | None) -> None:
+        """Keep the access policy of a resource; None forgets it."""
+        if policy is None:
+            self.policies.pop(resource, None)
+        else:
+            self.policies[resource] = policy
+        self.ledger.put(f"policy/{resource}", policy)
+
+    def put_snapshot(self, spec: Snapshot, messages: Iterable[Message] = ()) -> None:
+        """Keep a new snapshot with its messages, or a new state of one."""
+        held = self.snapshots.setdefault(spec.name, Held(spec))
+        held.spec = spec
+        self.ledger.put(f"snapshot/{spec.name}", spec.SerializeToString())
+        for message in messages:
+            self._hold(held, message)
+
+    def remove_snapshot(self, name: str) -> None:
+        """Forget a snapshot."""
+        held = self.snapshots.pop(name)
+        self.ledger.put(f"snapshot/{name}", None)
+        self.put_policy(name, None)
+        for sequence in held.messages:
+            self.ledger.put(f"held/{name}/{sequence:020}", None)
+
+    def publish(self, topic: str, protos: Iterable[PubsubMessage], now: datetime) -> list[str]:
+        """Put messages into every subscription of a topic that wants them; the message ids.
+
+        Raises: Refused NOT_FOUND.
+        """
+        self.topic(topic)
+        feeds = self._feeds_of(topic)
+        snapshots = [held for held in self.snapshots.values() if held.spec.topic == topic]
+        ids = []
+        for proto in protos:
+            message = self._stamp(proto, now)
+            ids.append(message.proto.message_id)
+            for feed in feeds:
+                if feed.matches(message.proto.attributes):
+                    self._enter(feed, message, now)
+            for held in snapshots:
+                self._hold(held, message)
+        # Message ids are never used twice, even when nothing else of the message is kept.
+        self.ledger.put("counter/sequence", str(self._sequence).encode())
+        return ids
+
+    def _enter(self, feed: Feed, message: Message, now: datetime) -> None:
+        """Let a message into a subscription; exactly-once delivery never repeats one by itself."""
+        fate = self._faults.fate(f"message {feed.spec.name}")
+        due = now + fate.delay if fate.delay else None
+        once = feed.spec.enable_exactly_once_delivery
+        feed.backlog.add(message, due, 0 if once else fate.copies)
+
+    def _stamp(self, proto: PubsubMessage, now: datetime) -> Message:
+        self._sequence += 1
+        stamped = copied(proto)
+        stamped.message_id = str(self._sequence)
+        stamped.publish_time.FromDatetime(now)
+        return Message(self._sequence, stamped, stamped.SerializeToString(), now)
+
+    def _hold(self, held: Held, message: Message) -> None:
+        held.messages[message.sequence] = message
+        self.ledger.put(f"held/{held.spec.name}/{message.sequence:020}", message.encoded)
+
+    def _feeds_of(self, topic: str) -> list[Feed]:
+        return [
+            feed
+            for feed in self.feeds.values()
+            if feed.spec.topic == topic and not feed.spec.detached
+        ]
+
+    def _govern(self, spec: Subscription) -> None:
+        topic = self.topics.get(spec.topic)
+        topic_retention = topics.retention(topic) if topic is not None else timedelta()
+        spec.ClearField("topic_message_retention_duration")
+        if topic_retention:
+            spec.topic_message_retention_duration.FromTimedelta(topic_retention)
+        rules = subscriptions.rules(spec, topic_retention)
+        if spec.name in self.feeds:
+            feed = self.feeds[spec.name]
+            feed.spec = spec
+            feed.backlog.govern(rules)
+            return
+        name = spec.name
+        backlog = Backlog(
+            rules,
+            self._session,
+            lambda entry: self._record(name, entry),
+            lambda message, failures: self._bury(name, message, failures),
+        )
+        self.feeds[name] = Feed(spec, backlog, filters.parse(spec.filter))
+
+    def _record(self, subscription: str, entry: Entry) -> None:
+        self.ledger.put_entry(subscription, entry)
+        self.touch(self.feeds[subscription])
+
+    def _bury(self, subscription: str, message: Message, failures: int) -> bool:
+        """Publish a dead letter; False when its topic is gone."""
+        dead_letter_topic = self.feeds[subscription].spec.dead_letter_policy.dead_letter_topic
+        if dead_letter_topic not in self.topics:
+            return False
+        letter = PubsubMessage(
+            data=message.proto.data,
+            attributes={
+                **message.proto.attributes,
+                f"{DEAD_LETTER}DeliveryCount": str(failures),
+                f"{DEAD_LETTER}Subscription": short(subscription),
+                f"{DEAD_LETTER}SubscriptionProject": project_of(subscription),
+                f"{DEAD_LETTER}TopicPublishTime": message.published.isoformat(
+                    timespec="milliseconds"
+                ),
+            },
+            ordering_key=message.proto.ordering_key,
+        )
+        self.publish(dead_letter_topic, [letter], self.clock.now())
+        return True
+
+    def _replay(self) -> None:
+        rows = self.ledger.read()
+        counters = {key: int(value) for key, value in rows.get("counter", [])}
+        self._sequence = counters.get("sequence", 0)
+        # Acknowledgement ids carry the session: one from before a restart is never taken for new.
+        self._session = counters.get("session", 0) + 1
+        for name, value in rows.get("topic", []):
+            self.topics[name] = Topic.FromString(value)
+        for _, value in rows.get("subscription", []):
+            self._govern(Subscription.FromString(value))
+        for name, row in entry_rows(rows.get("entry", [])):
+            message = Message.decode(row.message)
+            self.feeds[name].backlog.restore(message, row.failures, row.due, row.acked)
+        for name, value in rows.get("snapshot", []):
+            self.snapshots[name] = Held(Snapshot.FromString(value))
+        for key, value in rows.get("held", []):
+            message = Message.decode(value)
+            self.snapshots[key.rpartition("/")[0]].messages[message.sequence] = message
+        self.policies = dict(rows.get("policy", []))
+        self.ledger.put("counter/session", str(self._session).encode())
+        self.ledger.commit()

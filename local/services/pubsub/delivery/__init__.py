@@ -1,0 +1,1 @@
+"""Delivery: leases, push, pull and streams."""

@@ -1,0 +1,21 @@
+"""Durations within their limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from local.services.pubsub.refusals import invalid
+
+
+def check_within(value: Duration, least: timedelta, most: timedelta, field: str) -> None:
+    """Nothing, once the duration lies within its limits, both included.
+
+    Raises: Refused INVALID_ARGUMENT.
+    """
+    if not least <= value.ToTimedelta() <= most:
+        raise invalid(
+            f"Invalid {field}: must be between {least.total_seconds():.0f} and"
+            f" {most.total_seconds():.0f} seconds."
+        )

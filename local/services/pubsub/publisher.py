@@ -1,0 +1,131 @@
+"""The calls of google.pubsub.v1.Publisher."""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from local.core.pages import page
+from local.services.pubsub import names
+from local.services.pubsub.broker import Broker
+from local.services.pubsub.messages import (
+    DeleteTopicRequest,
+    DetachSubscriptionRequest,
+    DetachSubscriptionResponse,
+    GetTopicRequest,
+    ListTopicSnapshotsRequest,
+    ListTopicSnapshotsResponse,
+    ListTopicsRequest,
+    ListTopicsResponse,
+    ListTopicSubscriptionsRequest,
+    ListTopicSubscriptionsResponse,
+    PublishRequest,
+    PublishResponse,
+    Topic,
+    UpdateTopicRequest,
+    copied,
+)
+from local.services.pubsub.refusals import exists
+from local.services.pubsub.resources import topics
+
+PAGE_LIMIT = 1000
+
+
+class Publisher:
+    """Topics, and publishing to them."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def CreateTopic(self, request: Topic, context: grpc.ServicerContext) -> Topic:
+        """The new topic; ALREADY_EXISTS when there is one."""
+        topic = topics.created(request)
+        with self._broker.change():
+            if topic.name in self._broker.topics:
+                raise exists(topic.name)
+            self._broker.put_topic(topic)
+        return topic
+
+    def GetTopic(self, request: GetTopicRequest, context: grpc.ServicerContext) -> Topic:
+        """The topic."""
+        with self._broker.change():
+            return self._broker.topic(request.topic)
+
+    def UpdateTopic(self, request: UpdateTopicRequest, context: grpc.ServicerContext) -> Topic:
+        """The topic with the masked fields changed."""
+        with self._broker.change():
+            topic = topics.updated(
+                self._broker.topic(request.topic.name), request.topic, request.update_mask
+            )
+            self._broker.put_topic(topic)
+        return topic
+
+    def ListTopics(
+        self, request: ListTopicsRequest, context: grpc.ServicerContext
+    ) -> ListTopicsResponse:
+        """A page of the project's topics, by name."""
+        with self._broker.change():
+            found = [
+                topic
+                for name, topic in sorted(self._broker.topics.items())
+                if name.startswith(f"{request.project}/")
+            ]
+        listed, token = page(
+            found, lambda topic: str(topic.name), request.page_size, request.page_token, PAGE_LIMIT
+        )
+        return ListTopicsResponse(topics=listed, next_page_token=token)
+
+    def DeleteTopic(self, request: DeleteTopicRequest, context: grpc.ServicerContext) -> Empty:
+        """Nothing; the topic's subscriptions outlive it."""
+        with self._broker.change():
+            self._broker.topic(request.topic)
+            self._broker.remove_topic(request.topic)
+        return Empty()
+
+    def ListTopicSubscriptions(
+        self, request: ListTopicSubscriptionsRequest, context: grpc.ServicerContext
+    ) -> ListTopicSubscriptionsResponse:
+        """A page of the names of the topic's subscriptions; detached ones are not its own."""
+        with self._broker.change():
+            self._broker.topic(request.topic)
+            found = sorted(
+                name
+                for name, feed in self._broker.feeds.items()
+                if feed.spec.topic == request.topic and not feed.spec.detached
+            )
+        listed, token = page(found, str, request.page_size, request.page_token, PAGE_LIMIT)
+        return ListTopicSubscriptionsResponse(subscriptions=listed, next_page_token=token)
+
+    def ListTopicSnapshots(
+        self, request: ListTopicSnapshotsRequest, context: grpc.ServicerContext
+    ) -> ListTopicSnapshotsResponse:
+        """A page of the names of the topic's snapshots."""
+        with self._broker.change():
+            self._broker.topic(request.topic)
+            found = sorted(
+                name
+                for name, held in self._broker.snapshots.items()
+                if held.spec.topic == request.topic
+            )
+        listed, token = page(found, str, request.page_size, request.page_token, PAGE_LIMIT)
+        return ListTopicSnapshotsResponse(snapshots=listed, next_page_token=token)
+
+    def DetachSubscription(
+        self, request: DetachSubscriptionRequest, context: grpc.ServicerContext
+    ) -> DetachSubscriptionResponse:
+        """Nothing; the subscription loses its topic's messages for good, those that wait too."""
+        with self._broker.change():
+            feed = self._broker.feed(request.subscription)
+            detached = copied(feed.spec)
+            detached.detached = True
+            feed.backlog.discard()
+            self._broker.put_subscription(detached)
+        return DetachSubscriptionResponse()
+
+    def Publish(self, request: PublishRequest, context: grpc.ServicerContext) -> PublishResponse:
+        """The ids of the messages, which are durable now."""
+        names.check(request.topic, "topics")
+        topics.check_publish(request)
+        with self._broker.change() as now:
+            ids = self._broker.publish(request.topic, request.messages, now)
+        return PublishResponse(message_ids=ids)

@@ -1,0 +1,1 @@
+"""Topics, subscriptions, snapshots and filters."""

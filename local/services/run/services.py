@@ -1,0 +1,198 @@
+"""`google.cloud.run.v2.Services`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import grpc
+from google.cloud import run_v2
+from google.iam.v1 import policy_pb2
+from google.longrunning import operations_pb2
+from google.protobuf.message import Message
+from msgspec.structs import replace
+
+from local.application import Application
+from local.application.applications import Estate, Location, invalid, parse
+from local.application.service import Revision, Service, deployed, redirected
+from local.core.clock import CloudClock
+from local.core.grpc_services import Refused
+from local.core.pages import page
+from local.faults.points import ORDINARY, Fate, Faults
+from local.services.run import messages, scalings, targets
+from local.services.run.quota import WriteQuota
+from local.services.run.rollouts import Rollouts
+
+LARGEST_PAGE = 100
+_FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.fields)
+_WRITABLE = frozenset({"traffic", "template", "scaling"})
+
+
+class Services:
+    """Reads, and changes of traffic and template that end later as operations."""
+
+    def __init__(
+        self,
+        estate: Estate,
+        clock: CloudClock,
+        rollouts: Rollouts,
+        quota: WriteQuota,
+        faults: Faults,
+    ) -> None:
+        self._estate = estate
+        self._clock = clock
+        self._rollouts = rollouts
+        self._quota = quota
+        self._faults = faults
+
+    def GetService(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """A service by its full name."""
+        location, (name,) = parse(request.name, "services")
+        return messages.service_message(*self._estate.service(location, name))
+
+    def ListServices(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """A region's services by name; the wildcard region is refused, as the real one does."""
+        location, _ = parse(request.parent)
+        if location.region == "-":
+            raise invalid("parent must name a region")
+        found = [
+            (application, service)
+            for application in self._estate.within(location)
+            for service in application.run_services()
+        ]
+        found.sort(key=lambda owned: owned[1].name)
+        shown, token = page(
+            found, lambda owned: owned[1].name, request.page_size, request.page_token, LARGEST_PAGE
+        )
+        response: Message = run_v2.ListServicesResponse.pb()(
+            services=[messages.service_message(*owned) for owned in shown], next_page_token=token
+        )
+        return response
+
+    def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """Who may call a service."""
+        location, (name,) = parse(request.resource, "services")
+        _, service = self._estate.service(location, name)
+        policy = policy_pb2.Policy(version=1, etag=messages.etag(service).encode())
+        if service.invokers:
+            policy.bindings.add(role="roles/run.invoker", members=service.invokers)
+        return policy
+
+    def UpdateService(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """The operation that brings a service to another traffic list, scaling or template.
+
+        What is asked for stands in the service at once, under another etag; the routers follow
+        when the operation is done. A change that comes before that takes the older one's place,
+        whose operation ends ABORTED (how the real one ends is not documented).
+        A new template becomes a revision at once; other instances make none.
+        """
+        location, (name,) = parse(request.service.name, "services")
+        paths = _paths(request.update_mask.paths)
+        self._quota.take(location, dry_run=request.validate_only)
+        application = self._owner(location, name, allow_missing=request.allow_missing)
+        change = partial(self._change, application, request.service, paths)
+        if request.validate_only:
+            preview = change(lambda: ORDINARY, application.service(name), self._clock.now())
+            return _dry_run(application, location, preview)
+        fate = partial(self._faults.fate, f"operation {request.service.name}")
+        service = application.update(name, partial(change, fate))
+        begun = service.changes[-1]
+        return messages.operation_message(application, service, begun, begun.started_at)
+
+    def _owner(self, location: Location, name: str, *, allow_missing: bool) -> Application:
+        try:
+            return self._estate.service(location, name)[0]
+        except Refused:
+            if allow_missing:
+                raise Refused(
+                    grpc.StatusCode.UNIMPLEMENTED, "services come from the application's policy"
+                ) from None
+            raise
+
+    def _change(
+        self,
+        application: Application,
+        asked: Any,
+        paths: frozenset[str],
+        fate: Callable[[], Fate],
+        seen: Service,
+        now: datetime,
+    ) -> Service:
+        """What to make of the service as it is found; its fate is drawn once nothing refuses it.
+
+        Raises: Refused.
+        """
+        if asked.etag and asked.etag != messages.etag(seen):
+            raise Refused(
+                grpc.StatusCode.ABORTED,
+                f"Conflict for resource '{seen.name}': etag {asked.etag} was specified but "
+                f"current etag is {messages.etag(seen)}",
+            )
+        grown = seen
+        if "template" in paths:
+            grown = _with_template(application, seen, asked.template, now)
+        traffic = targets.read(asked.traffic, grown) if "traffic" in paths else seen.traffic
+        if "scaling" in paths:
+            grown = replace(grown, scaling=scalings.read(asked.scaling))
+        unusual = fate()
+        due_at = now + self._rollouts.duration(seen.name) + unusual.delay
+        failure = unusual.failure or self._rollouts.failure(seen.name)
+        return redirected(grown, traffic, application.change(seen, now, due_at, failure))
+
+
+def _paths(paths: list[str]) -> frozenset[str]:
+    """The top-level fields to change; an empty mask means all that can be.
+
+    Raises: Refused INVALID_ARGUMENT for a field that a service does not have, UNIMPLEMENTED for
+    one that it has and that has no effect here.
+    """
+    if not paths:
+        return _WRITABLE
+    fields = frozenset(path.split(".")[0] for path in paths)
+    if unknown := sorted(fields - _FIELDS):
+        raise invalid(f"update_mask: a service has no field '{unknown[0]}'")
+    if idle := sorted(fields - _WRITABLE):
+        raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here")
+    return fields
+
+
+def _with_template(
+    application: Application, service: Service, template: Any, now: datetime
+) -> Service:
+    """The service with a revision of that template, unless it is the one it has.
+
+    The image tells which release the new revision runs; an unknown image is a release of its own.
+    """
+    if template == messages.template_message(application, service):
+        return service
+    name = template.revision or application.next_revision_name(service)
+    if service.revision(name) is not None:
+        raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
+    image = template.containers[0].image if template.containers else ""
+    source = next(
+        (
+            revision
+            for revision in reversed(service.revisions)
+            if messages.image_of(application, service, revision) == image
+        ),
+        Revision(name, image, now),
+    )
+    grown = deployed(service, replace(source, name=name, created_at=now, starts=True))
+    return replace(
+        grown,
+        generation=service.generation,  # the change that carries the template counts it
+        observed_generation=service.observed_generation,
+    )
+
+
+def _dry_run(application: Application, location: Location, preview: Service) -> Message:
+    """An operation that is over already, with what the service would have been asked for."""
+    name = uuid.uuid5(uuid.UUID(preview.uid), f"validate {preview.generation}")
+    operation = operations_pb2.Operation(name=f"{location}/operations/{name}", done=True)
+    shown = messages.service_message(application, preview)
+    operation.metadata.Pack(shown)
+    operation.response.Pack(shown)
+    return operation

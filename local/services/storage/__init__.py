@@ -1,0 +1,7 @@
+"""Cloud Storage over its JSON API: buckets, objects with generations, retention."""
+
+from local.services.storage.buckets import Buckets
+from local.services.storage.server import StorageServer
+from local.services.storage.service import CALLS, Service
+
+__all__ = ["CALLS", "Buckets", "Service", "StorageServer"]

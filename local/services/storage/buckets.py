@@ -1,0 +1,275 @@
+"""Buckets and their objects, kept in the journal: what a call does, apart from how it is asked."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from local.core.clock import CloudClock
+from local.core.journal import Journal
+from local.services.storage.conditions import Conditions
+from local.services.storage.refusals import (
+    held,
+    invalid,
+    locked,
+    no_bucket,
+    no_object,
+    retained,
+    taken,
+    unmet,
+)
+from local.services.storage.values import Bucket, Stored, retained_until
+from shared.core.codec import from_json, from_msgpack
+
+BUCKETS, OBJECTS = "storage buckets", "storage objects"
+"""What they are called in the journal."""
+NAME_LIMIT_BYTES = 1024
+"""cloud.google.com/storage/docs/objects#naming (read 2026-11)."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_RESERVED = re.compile(r"\.|\.\.|\.well-known/acme-challenge/.*|.*[\r\n].*", re.DOTALL)
+
+
+class Buckets:
+    """Every bucket there is. Each verb is atomic; all raise Refusal."""
+
+    def __init__(self, clock: CloudClock, journal: Journal) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._buckets = {name: from_json(value, Bucket) for name, value in journal.read(BUCKETS)}
+        self._objects: dict[str, dict[str, list[Stored]]] = {}
+        """By bucket and name: the generations, oldest first; the last may be live."""
+        self._last = 0
+        for _, value in journal.read(OBJECTS):
+            self._learn(from_msgpack(value, Stored))
+
+    def create(
+        self, name: str, *, retention: timedelta | None = None, location: str = "US"
+    ) -> Bucket:
+        """A new bucket; one with retention keeps each object that long."""
+        if not _BUCKET.fullmatch(name):
+            raise invalid(f"Invalid bucket name: '{name}'")
+        with self._lock:
+            if name in self._buckets:
+                raise taken()
+            now = self._clock.now()
+            return self._put_bucket(
+                Bucket(
+                    name,
+                    now,
+                    now,
+                    retention_seconds=int(retention.total_seconds()) if retention else None,
+                    retention_from=now if retention else None,
+                    location=location,
+                )
+            )
+
+    def bucket(self, name: str) -> Bucket:
+        """A bucket."""
+        if name not in self._buckets:
+            raise no_bucket()
+        return self._buckets[name]
+
+    def change(
+        self, name: str, *, versioned: bool | None = None, retention_seconds: int | None = None
+    ) -> Bucket:
+        """The bucket with what is given; None leaves it as it is, retention of 0 ends it."""
+        with self._lock:
+            bucket = self.bucket(name)
+            now = self._clock.now()
+            after = replace(bucket, updated_at=now, metageneration=bucket.metageneration + 1)
+            if versioned is not None:
+                after = replace(after, versioned=versioned)
+            if retention_seconds is not None:
+                if bucket.locked and retention_seconds < (bucket.retention_seconds or 0):
+                    raise locked(name)
+                after = replace(
+                    after,
+                    retention_seconds=retention_seconds or None,
+                    retention_from=(bucket.retention_from or now) if retention_seconds else None,
+                )
+            return self._put_bucket(after)
+
+    def grant(self, name: str, bindings: list[dict[str, Any]]) -> Bucket:
+        """The bucket with these bindings in its IAM policy, and no other."""
+        with self._lock:
+            bucket = self.bucket(name)
+            return self._put_bucket(
+                replace(bucket, bindings=bindings, metageneration=bucket.metageneration + 1)
+            )
+
+    def lock(self, name: str, metageneration: int | None) -> Bucket:
+        """The bucket, whose retention nobody shortens or removes from now on."""
+        with self._lock:
+            bucket = self.bucket(name)
+            if metageneration != bucket.metageneration:
+                raise unmet("If-Match")
+            if bucket.retention_seconds is None:
+                raise invalid(f"Bucket '{name}' does not have a retention policy to lock.")
+            return self._put_bucket(
+                replace(bucket, locked=True, metageneration=bucket.metageneration + 1)
+            )
+
+    def put(
+        self,
+        bucket: str,
+        name: str,
+        content: bytes,
+        content_type: str,
+        metadata: Mapping[str, str],
+        conditions: Conditions,
+        cache_control: str = "",
+    ) -> Stored:
+        """A new live generation, in the place of the one before."""
+        if not name or len(name.encode()) > NAME_LIMIT_BYTES or _RESERVED.fullmatch(name):
+            raise invalid(f"Invalid object name: '{name[:100]}'")
+        with self._lock:
+            home = self.bucket(bucket)
+            live = self._live(bucket, name)
+            conditions.check(live)
+            now = self._clock.now()
+            self._last = max(self._last + 1, (now - _EPOCH) // timedelta(microseconds=1))
+            stored = Stored(
+                bucket,
+                name,
+                self._last,
+                content,
+                content_type,
+                now,
+                now,
+                dict(metadata),
+                cache_control,
+            )
+            self._keep([*self._put_aside(home, live, now), stored])
+            return stored
+
+    def find(
+        self,
+        bucket: str,
+        name: str,
+        generation: int | None = None,
+        conditions: Conditions = Conditions(),  # noqa: B008 - frozen
+    ) -> Stored:
+        """The live object, or one generation of it."""
+        self.bucket(bucket)
+        found = self._found(bucket, name, generation)
+        conditions.check(found, reading=True)
+        return found
+
+    def edit(
+        self,
+        bucket: str,
+        name: str,
+        generation: int | None,
+        changes: Mapping[str, object],
+        conditions: Conditions,
+    ) -> Stored:
+        """The object with other metadata, which retention does not forbid."""
+        with self._lock:
+            self.bucket(bucket)
+            found = self._found(bucket, name, generation)
+            conditions.check(found)
+            edited = replace(
+                found,
+                **changes,
+                updated_at=self._clock.now(),
+                metageneration=found.metageneration + 1,
+            )
+            self._keep([edited])
+            return edited
+
+    def delete(
+        self, bucket: str, name: str, generation: int | None, conditions: Conditions
+    ) -> None:
+        """The live object is gone, or noncurrent where versions are kept; a generation is gone."""
+        with self._lock:
+            home = self.bucket(bucket)
+            found = self._found(bucket, name, generation)
+            conditions.check(found)
+            if generation is None:
+                self._keep(self._put_aside(home, found, self._clock.now()))
+            else:
+                self._require_free(home, found)
+                self._drop(found)
+
+    def all(self, bucket: str, *, versions: bool) -> list[Stored]:
+        """The live objects by name; with `versions` every generation, oldest first of each name."""
+        self.bucket(bucket)
+        with self._lock:
+            kept = self._objects.get(bucket, {})
+            return [
+                stored
+                for name in sorted(kept, key=str.encode)
+                for stored in kept[name]
+                if versions or stored.replaced_at is None
+            ]
+
+    def _live(self, bucket: str, name: str) -> Stored | None:
+        kept = self._objects.get(bucket, {}).get(name, [])
+        return kept[-1] if kept and kept[-1].replaced_at is None else None
+
+    def _found(self, bucket: str, name: str, generation: int | None) -> Stored:
+        kept = self._objects.get(bucket, {}).get(name, [])
+        wanted = (
+            self._live(bucket, name)
+            if generation is None
+            else next((one for one in kept if one.generation == generation), None)
+        )
+        if wanted is None:
+            raise no_object(bucket, name)
+        return wanted
+
+    def _put_aside(self, home: Bucket, live: Stored | None, now: datetime) -> list[Stored]:
+        """What of the live object is kept when it is not the live one any more."""
+        if live is None:
+            return []
+        if home.versioned:
+            return [replace(live, replaced_at=now)]
+        self._require_free(home, live)
+        self._drop(live)
+        return []
+
+    def _require_free(self, home: Bucket, stored: Stored) -> None:
+        until = retained_until(home, stored)
+        if until is not None and self._clock.now() < until:
+            raise retained(stored.bucket, stored.name, until)
+        if stored.held:
+            raise held(stored.bucket, stored.name)
+
+    def _put_bucket(self, bucket: Bucket) -> Bucket:
+        self._journal.write(BUCKETS, [(bucket.name, msgspec.json.encode(bucket))])
+        self._buckets[bucket.name] = bucket
+        return bucket
+
+    def _keep(self, stored: Iterable[Stored]) -> None:
+        kept = list(stored)
+        self._journal.write(OBJECTS, [(_key(one), msgspec.msgpack.encode(one)) for one in kept])
+        for one in kept:
+            self._learn(one)
+
+    def _learn(self, stored: Stored) -> None:
+        """Take a generation in, in the place of what was known of it."""
+        kept = self._objects.setdefault(stored.bucket, {}).setdefault(stored.name, [])
+        kept[:] = [one for one in kept if one.generation != stored.generation]
+        kept.append(stored)
+        kept.sort(key=lambda one: one.generation)
+        self._last = max(self._last, stored.generation)
+
+    def _drop(self, stored: Stored) -> None:
+        self._journal.write(OBJECTS, [(_key(stored), None)])
+        kept = self._objects[stored.bucket][stored.name]
+        kept.remove(stored)
+        if not kept:
+            del self._objects[stored.bucket][stored.name]
+
+
+def _key(stored: Stored) -> str:
+    """Its key in the journal; a generation is never given twice."""
+    return f"{stored.bucket}/{stored.generation}"

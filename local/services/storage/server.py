@@ -1,0 +1,101 @@
+"""Cloud Storage's HTTP server on loopback; every call passes the faults by its name."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
+
+import grpc
+
+from local.core.grpc_services import Dropped, Refused
+from local.core.http_handler import AnyMethod
+from local.core.loopback import Loop
+from local.faults.points import Faults
+from local.services.storage.refusals import Refusal
+from local.services.storage.service import Answer, Request, Service
+
+_STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: (400, "invalid"),
+    grpc.StatusCode.UNAUTHENTICATED: (401, "required"),
+    grpc.StatusCode.PERMISSION_DENIED: (403, "forbidden"),
+    grpc.StatusCode.NOT_FOUND: (404, "notFound"),
+    grpc.StatusCode.ALREADY_EXISTS: (409, "conflict"),
+    grpc.StatusCode.ABORTED: (409, "conflict"),
+    grpc.StatusCode.FAILED_PRECONDITION: (412, "conditionNotMet"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (429, "rateLimitExceeded"),
+    grpc.StatusCode.UNAVAILABLE: (503, "backendError"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (504, "gatewayTimeout"),
+}
+"""What an injected status is in HTTP; every other one is 500."""
+
+
+class StorageServer:
+    """Listens from its making until `close`."""
+
+    def __init__(self, service: Service, faults: Faults, port: int = 0) -> None:
+        self._service = service
+        self._faults = faults
+        handler = type("Handler", (_Handler,), {"owner": self})
+        server = _Server(("127.0.0.1", port), handler)
+        self.address = f"127.0.0.1:{server.server_port}"
+        self._loop = Loop(server, "storage")
+
+    def answer(self, request: Request) -> Answer:
+        """What one request gets. Raises: Dropped."""
+        try:
+            call, perform = self._service.call(request)
+            with self._faults.around(call):
+                return perform()
+        except Refusal as refusal:
+            return _refused(request, refusal)
+        except Dropped:
+            raise
+        except Refused as injected:
+            status, reason = _STATUSES.get(injected.code, (500, "backendError"))
+            return _refused(request, Refusal(status, reason, injected.message))
+
+    def close(self) -> None:
+        """Return when nothing is answered any more."""
+        self._loop.close()
+
+
+def _refused(request: Request, refusal: Refusal) -> Answer:
+    """JSON, but for downloads, which say the bare words."""
+    if request.query.get("alt") == "media" and refusal.status != 304:
+        words = {"Content-Type": "text/html; charset=UTF-8"}
+        return Answer(refusal.status, words, refusal.message.encode())
+    return Answer(refusal.status, {"Content-Type": "application/json"}, refusal.body())
+
+
+class _Handler(AnyMethod):
+    """Reads a request, lets the owner answer it, writes the answer."""
+
+    owner: StorageServer
+
+    def respond(self) -> None:
+        """As the base says."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        address = headers.get("host", self.owner.address)
+        try:
+            answer = self.owner.answer(Request(self.command, self.path, headers, body, address))
+        except Dropped:
+            self.close_connection = True
+            with suppress(OSError):  # the client has hung up first
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+
+class _Server(ThreadingHTTPServer):
+    """Has room for clients that come at once."""
+
+    request_queue_size = 64
+    daemon_threads = True

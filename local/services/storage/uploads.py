@@ -1,0 +1,174 @@
+"""The three ways to bring an object's content: at once, with its metadata, or in chunks."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from local.services.storage.buckets import Buckets
+from local.services.storage.conditions import Conditions
+from local.services.storage.refusals import Refusal, invalid
+from local.services.storage.values import Stored, crc32c_of, md5_of
+from shared.core.codec import from_builtins, from_json
+
+DEFAULT_TYPE = "application/octet-stream"
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+
+
+class Upload(Struct):
+    """What is to become an object."""
+
+    bucket: str
+    name: str
+    content_type: str
+    metadata: dict[str, str]
+    conditions: Conditions
+    said_md5: str = ""
+    said_crc32c: str = ""
+    content: bytes = b""
+    cache_control: str = ""
+
+
+class More(Struct, frozen=True):
+    """The chunk was taken, and more are awaited: bytes taken so far."""
+
+    taken: int
+
+
+class Uploads:
+    """Uploads on their way; those in chunks are forgotten when the cloud stops."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._lock = threading.Lock()
+        self._begun: dict[str, Upload] = {}
+
+    def finish(self, upload: Upload) -> Stored:
+        """The new object. Raises: Refusal, when its content is not what was promised."""
+        for kind, said, real in (
+            ("MD5 hash", upload.said_md5, md5_of(upload.content)),
+            ("CRC32C", upload.said_crc32c, crc32c_of(upload.content)),
+        ):
+            if said and said != real:
+                raise invalid(
+                    f'Provided {kind} "{said}" doesn\'t match calculated {kind} "{real}".'
+                )
+        return self._buckets.put(
+            upload.bucket,
+            upload.name,
+            upload.content,
+            upload.content_type,
+            upload.metadata,
+            upload.conditions,
+            upload.cache_control,
+        )
+
+    def begin(self, upload: Upload) -> str:
+        """The id of an upload in chunks. Raises: Refusal for an unknown bucket."""
+        self._buckets.bucket(upload.bucket)
+        key = uuid.uuid4().hex
+        with self._lock:
+            self._begun[key] = upload
+        return key
+
+    def go_on(self, key: str, chunk: bytes, headers: Mapping[str, str]) -> Stored | More:
+        """Take the next chunk; the object after the last. Raises: Refusal."""
+        with self._lock:
+            upload = self._begun.get(key)
+            if upload is None:
+                raise Refusal(404, "notFound", "No such upload.")
+            if self._take(upload, chunk, headers.get("content-range", "")):
+                for said in headers.get("x-goog-hash", "").split(","):
+                    kind, _, value = said.strip().partition("=")
+                    upload.said_md5 = value if kind == "md5" else upload.said_md5
+                    upload.said_crc32c = value if kind == "crc32c" else upload.said_crc32c
+                stored = self.finish(upload)
+                del self._begun[key]
+                return stored
+            return More(len(upload.content))
+
+    def _take(self, upload: Upload, chunk: bytes, said: str) -> bool:
+        """Whether that was the last chunk; without a range the chunk is the whole content.
+
+        `bytes */*` and `bytes */TOTAL` without content ask how far it has come.
+        """
+        if not said:
+            upload.content = chunk
+            return True
+        place = _RANGE.fullmatch(said)
+        if place is None:
+            raise invalid(f"Failed to parse Content-Range header: {said[:100]}")
+        first, _, total = place.groups()
+        if first is not None:
+            if int(first) > len(upload.content):
+                raise Refusal(503, "backendError", "A chunk before this one is missing.")
+            upload.content = upload.content[: int(first)] + chunk
+        return total != "*" and len(upload.content) >= int(total)
+
+
+def simple(
+    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Conditions
+) -> Upload:
+    """`uploadType=media`: the body is the content."""
+    return Upload(
+        bucket, query.get("name", ""), content_type or DEFAULT_TYPE, {}, asked, content=body
+    )
+
+
+def multipart(
+    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Conditions
+) -> Upload:
+    """`uploadType=multipart`: metadata in JSON, then the content. Raises: Refusal."""
+    boundary = _parameter(content_type, "boundary")
+    parts = body.split(b"--" + boundary.encode()) if boundary else []
+    if len(parts) < 4:
+        raise invalid("Bad multipart request: two parts are expected.")
+    (_, resource), (said_type, content) = (_part(part) for part in parts[1:3])
+    upload = described(bucket, query, said_type, resource, asked)
+    upload.content = content
+    return upload
+
+
+def described(
+    bucket: str, query: Mapping[str, str], content_type: str, resource: bytes, asked: Conditions
+) -> Upload:
+    """An upload by its metadata, without its content yet. Raises: Refusal."""
+    try:
+        said: dict[str, Any] = from_json(resource or b"{}", dict[str, Any])
+        metadata = from_builtins(said.get("metadata", {}), dict[str, str])
+        texts = {
+            name: from_builtins(said.get(name, ""), str)
+            for name in ("name", "contentType", "md5Hash", "crc32c", "cacheControl")
+        }
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise invalid(f"Parse Error: {error}") from error
+    return Upload(
+        bucket,
+        texts["name"] or query.get("name", ""),
+        texts["contentType"] or content_type or DEFAULT_TYPE,
+        metadata,
+        asked,
+        texts["md5Hash"],
+        texts["crc32c"],
+        cache_control=texts["cacheControl"],
+    )
+
+
+def _part(part: bytes) -> tuple[str, bytes]:
+    """Content type and content of one part, which ends before the next boundary's line."""
+    head, _, content = part.partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)content-type:\s*([^\r\n]+)", head)
+    return (found[1].decode("latin-1").strip() if found else "", content.removesuffix(b"\r\n"))
+
+
+def _parameter(content_type: str, name: str) -> str:
+    message = Message()
+    message["content-type"] = content_type
+    return str(message.get_param(name, ""))
