@@ -13,7 +13,6 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cli.support import session as sessions
 from cli.support.context import NO, NO_ANSWER, UNUSABLE, leaving
 from shared.adapters.sign_in import Session, SignIn
 from shared.core.codec import from_json
@@ -53,7 +52,7 @@ def fresh_token() -> str:
         time.sleep(1.0)
         session = _refreshed(kept)
     printed = hashed(session.id_token)
-    sessions.keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
+    keep(replace(kept, refresh_token=session.refresh_token, printed=printed))
     return session.id_token
 
 
